@@ -1,0 +1,101 @@
+//! How the command ends: one number for each kind of ending, part of the public interface.
+
+/// Exit codes. Across scenarios the first that applies of 130/143, 70, 9, 7, 1, 5, 6, 8 is
+/// returned; 2, 3 and 4 end the command before any request is sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Exit {
+    /// Everything asked for was shown to hold.
+    Pass,
+    /// An expectation of a scenario was violated.
+    Conformance,
+    /// The command line, the configuration or a file is wrong or missing.
+    Usage,
+    /// A scenario file is invalid.
+    Scenario,
+    /// No scenario was selected, or none is applicable to this target.
+    NothingSelected,
+    /// A performance threshold failed or had no data.
+    Threshold,
+    /// A cost threshold failed.
+    Cost,
+    /// The target could not be reached, or died.
+    Unreachable,
+    /// The run cannot tell: the generator was the bottleneck.
+    Inconclusive,
+    /// A report could not be written.
+    ReportNotWritten,
+    /// A defect of this program.
+    Internal,
+    /// Ctrl-C.
+    Interrupted,
+    /// SIGTERM.
+    Terminated,
+}
+
+impl Exit {
+    /// The number given to the shell.
+    pub const fn code(self) -> u8 {
+        match self {
+            Self::Pass => 0,
+            Self::Conformance => 1,
+            Self::Usage => 2,
+            Self::Scenario => 3,
+            Self::NothingSelected => 4,
+            Self::Threshold => 5,
+            Self::Cost => 6,
+            Self::Unreachable => 7,
+            Self::Inconclusive => 8,
+            Self::ReportNotWritten => 9,
+            Self::Internal => 70,
+            Self::Interrupted => 130,
+            Self::Terminated => 143,
+        }
+    }
+
+    /// The one that decides for several scenarios; [`Exit::Pass`] when there are none.
+    pub fn worst(exits: impl IntoIterator<Item = Self>) -> Self {
+        exits.into_iter().max_by_key(|exit| exit.rank()).unwrap_or(Self::Pass)
+    }
+
+    /// Position in the order of precedence, the highest last.
+    fn rank(self) -> usize {
+        const ORDER: [Exit; 13] = [
+            Exit::Pass,
+            Exit::Inconclusive,
+            Exit::Cost,
+            Exit::Threshold,
+            Exit::Conformance,
+            Exit::Unreachable,
+            Exit::ReportNotWritten,
+            Exit::Internal,
+            Exit::Terminated,
+            Exit::Interrupted,
+            Exit::NothingSelected,
+            Exit::Scenario,
+            Exit::Usage,
+        ];
+        ORDER.iter().position(|exit| *exit == self).unwrap_or(0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_documented_precedence() {
+        assert_eq!(Exit::worst([]), Exit::Pass);
+        assert_eq!(Exit::worst([Exit::Pass, Exit::Inconclusive]), Exit::Inconclusive);
+        assert_eq!(Exit::worst([Exit::Cost, Exit::Inconclusive]), Exit::Cost);
+        assert_eq!(Exit::worst([Exit::Cost, Exit::Threshold]), Exit::Threshold);
+        assert_eq!(Exit::worst([Exit::Threshold, Exit::Conformance]), Exit::Conformance);
+        assert_eq!(Exit::worst([Exit::Conformance, Exit::Unreachable]), Exit::Unreachable);
+        assert_eq!(
+            Exit::worst([Exit::Unreachable, Exit::ReportNotWritten]),
+            Exit::ReportNotWritten
+        );
+        assert_eq!(Exit::worst([Exit::ReportNotWritten, Exit::Internal]), Exit::Internal);
+        assert_eq!(Exit::worst([Exit::Internal, Exit::Interrupted]), Exit::Interrupted);
+    }
+}

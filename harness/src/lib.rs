@@ -1,0 +1,7 @@
+//! `workway`: scenario file → plan → schedule → execute → record → judge → report.
+//!
+//! Each module is a station of that flow and hands one type to the next.
+#![forbid(unsafe_code)]
+
+pub mod exit;
+pub mod plan;

@@ -1,0 +1,1 @@
+//! [`ScenarioFile`](crate::scenario) to [`ScenarioPlan`](super::ScenarioPlan).

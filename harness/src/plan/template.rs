@@ -1,0 +1,282 @@
+//! Text and JSON with `${{ name }}` in it.
+
+use serde_json::Value;
+
+/// Text with names to fill in.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Template {
+    segments: Vec<Segment>,
+}
+
+/// A piece of a [`Template`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Segment {
+    /// As written.
+    Literal(String),
+    /// The value of a name.
+    Name(String),
+}
+
+/// Why a template cannot be parsed or filled.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum TemplateError {
+    /// `${{` without `}}`.
+    #[error("`${{{{` at character {0} is never closed; end it with `}}}}`")]
+    Unclosed(usize),
+    /// Not a name: letters, digits, `_`, `-` and `.`, starting with a letter.
+    #[error("`{0}` is not a name; use letters, digits, `_`, `-` and `.`")]
+    NotAName(String),
+    /// Nothing is known under this name.
+    #[error("`{0}` has no value yet")]
+    Unbound(String),
+}
+
+/// Where the values of names come from.
+pub trait Bindings {
+    /// The value of `name`, if it has one. May differ from call to call (`uuid` does).
+    fn lookup(&self, name: &str) -> Option<Value>;
+}
+
+impl Template {
+    /// Splits `text` at each `${{ name }}`.
+    ///
+    /// # Errors
+    /// [`TemplateError::Unclosed`] and [`TemplateError::NotAName`].
+    pub fn parse(text: &str) -> Result<Self, TemplateError> {
+        let mut segments = Vec::new();
+        let mut rest = text;
+        while let Some(open) = rest.find("${{") {
+            let inner = &rest[open + 3..];
+            let close = inner.find("}}").ok_or_else(|| {
+                TemplateError::Unclosed(text[..text.len() - rest.len() + open].chars().count())
+            })?;
+            push_literal(&mut segments, &rest[..open]);
+            segments.push(Segment::Name(name(&inner[..close])?));
+            rest = &inner[close + 2..];
+        }
+        push_literal(&mut segments, rest);
+        Ok(Self { segments })
+    }
+
+    /// The names in it, in order.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.segments.iter().filter_map(|segment| match segment {
+            Segment::Name(name) => Some(name.as_str()),
+            Segment::Literal(_) => None,
+        })
+    }
+
+    /// As the author would write it.
+    pub fn source(&self) -> String {
+        self.segments
+            .iter()
+            .map(|segment| match segment {
+                Segment::Literal(text) => text.clone(),
+                Segment::Name(name) => format!("${{{{ {name} }}}}"),
+            })
+            .collect()
+    }
+
+    /// Fills the names in. Strings go in as they are, everything else as JSON.
+    ///
+    /// # Errors
+    /// [`TemplateError::Unbound`].
+    pub fn render(&self, bindings: &dyn Bindings) -> Result<String, TemplateError> {
+        self.render_with(bindings, |text| text)
+    }
+
+    /// Like [`Self::render`], for a path or query: what is filled in is percent-encoded, so that
+    /// no value can add a segment, a parameter or a fragment.
+    ///
+    /// # Errors
+    /// [`TemplateError::Unbound`].
+    pub fn render_path(&self, bindings: &dyn Bindings) -> Result<String, TemplateError> {
+        self.render_with(bindings, |text| percent_encode(&text))
+    }
+
+    fn render_with(
+        &self,
+        bindings: &dyn Bindings,
+        encode: impl Fn(String) -> String,
+    ) -> Result<String, TemplateError> {
+        let mut out = String::new();
+        for segment in &self.segments {
+            match segment {
+                Segment::Literal(text) => out.push_str(text),
+                Segment::Name(name) => out.push_str(&encode(text_of(lookup(bindings, name)?))),
+            }
+        }
+        Ok(out)
+    }
+
+    /// The value itself when the template is one name and nothing else, else the rendered text.
+    fn render_value(&self, bindings: &dyn Bindings) -> Result<Value, TemplateError> {
+        match self.segments.as_slice() {
+            [Segment::Name(name)] => lookup(bindings, name),
+            _ => self.render(bindings).map(Value::String),
+        }
+    }
+}
+
+/// JSON with templates in its strings. A string that is one name alone becomes that name's value,
+/// with its type.
+#[derive(Clone, Debug, PartialEq)]
+pub enum JsonTemplate {
+    /// Without templates: sent as it is.
+    Constant(Value),
+    /// A string with names in it.
+    Text(Template),
+    /// An array.
+    Array(Vec<JsonTemplate>),
+    /// An object; its keys are as written.
+    Object(Vec<(String, JsonTemplate)>),
+}
+
+impl JsonTemplate {
+    /// Parses the templates in every string of `value`.
+    ///
+    /// # Errors
+    /// The first error of [`Template::parse`].
+    pub fn parse(value: &Value) -> Result<Self, TemplateError> {
+        Ok(match value {
+            Value::String(text) if text.contains("${{") => Self::Text(Template::parse(text)?),
+            Value::Array(items) => {
+                let items: Vec<_> = items.iter().map(Self::parse).collect::<Result<_, _>>()?;
+                if items.iter().all(Self::is_constant) {
+                    Self::Constant(value.clone())
+                } else {
+                    Self::Array(items)
+                }
+            }
+            Value::Object(members) => {
+                let members: Vec<_> = members
+                    .iter()
+                    .map(|(key, value)| Ok((key.clone(), Self::parse(value)?)))
+                    .collect::<Result<_, _>>()?;
+                if members.iter().all(|(_, value)| value.is_constant()) {
+                    Self::Constant(value.clone())
+                } else {
+                    Self::Object(members)
+                }
+            }
+            _ => Self::Constant(value.clone()),
+        })
+    }
+
+    fn is_constant(&self) -> bool {
+        matches!(self, Self::Constant(_))
+    }
+
+    /// The names in it.
+    pub fn names(&self) -> Vec<&str> {
+        match self {
+            Self::Constant(_) => Vec::new(),
+            Self::Text(text) => text.names().collect(),
+            Self::Array(items) => items.iter().flat_map(Self::names).collect(),
+            Self::Object(members) => members.iter().flat_map(|(_, v)| v.names()).collect(),
+        }
+    }
+
+    /// Fills the names in.
+    ///
+    /// # Errors
+    /// [`TemplateError::Unbound`].
+    pub fn render(&self, bindings: &dyn Bindings) -> Result<Value, TemplateError> {
+        match self {
+            Self::Constant(value) => Ok(value.clone()),
+            Self::Text(text) => text.render_value(bindings),
+            Self::Array(items) => items.iter().map(|item| item.render(bindings)).collect(),
+            Self::Object(members) => members
+                .iter()
+                .map(|(key, value)| Ok((key.clone(), value.render(bindings)?)))
+                .collect(),
+        }
+    }
+}
+
+fn push_literal(segments: &mut Vec<Segment>, text: &str) {
+    if !text.is_empty() {
+        segments.push(Segment::Literal(text.to_owned()));
+    }
+}
+
+fn name(inner: &str) -> Result<String, TemplateError> {
+    let name = inner.trim();
+    let starts_well = name.starts_with(|c: char| c.is_ascii_alphabetic());
+    let goes_on_well = name.chars().all(|c| c.is_ascii_alphanumeric() || "_-.".contains(c));
+    if starts_well && goes_on_well {
+        Ok(name.to_owned())
+    } else {
+        Err(TemplateError::NotAName(name.to_owned()))
+    }
+}
+
+fn lookup(bindings: &dyn Bindings, name: &str) -> Result<Value, TemplateError> {
+    bindings.lookup(name).ok_or_else(|| TemplateError::Unbound(name.to_owned()))
+}
+
+fn text_of(value: Value) -> String {
+    match value {
+        Value::String(text) => text,
+        other => other.to_string(),
+    }
+}
+
+/// Everything but RFC 3986's unreserved characters.
+fn percent_encode(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
+            out.push(char::from(byte));
+        } else {
+            out.push('%');
+            out.push(char::from(HEX[usize::from(byte >> 4)]));
+            out.push(char::from(HEX[usize::from(byte & 15)]));
+        }
+    }
+    out
+}
+
+const HEX: &[u8; 16] = b"0123456789ABCDEF";
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::plan::Values;
+
+    fn values() -> Values {
+        Values::from([
+            ("id".to_owned(), json!("a/b?c d")),
+            ("n".to_owned(), json!(7)),
+            ("list".to_owned(), json!([1, 2])),
+        ])
+    }
+
+    #[test]
+    fn fills_text_and_encodes_paths() {
+        let template = Template::parse("/w/${{ id }}/${{n}}").unwrap();
+        assert_eq!(template.render(&values()).unwrap(), "/w/a/b?c d/7");
+        assert_eq!(template.render_path(&values()).unwrap(), "/w/a%2Fb%3Fc%20d/7");
+        assert_eq!(template.names().collect::<Vec<_>>(), ["id", "n"]);
+        assert_eq!(template.source(), "/w/${{ id }}/${{ n }}");
+    }
+
+    #[test]
+    fn says_what_is_wrong() {
+        assert_eq!(Template::parse("ü ${{ id").unwrap_err(), TemplateError::Unclosed(2));
+        assert_eq!(Template::parse("${{ 1x }}").unwrap_err(), TemplateError::NotAName("1x".into()));
+        let unbound = Template::parse("${{ who }}").unwrap().render(&values()).unwrap_err();
+        assert_eq!(unbound, TemplateError::Unbound("who".into()));
+    }
+
+    #[test]
+    fn a_lone_name_keeps_its_type() {
+        let template =
+            JsonTemplate::parse(&json!({"a": "${{ list }}", "b": ["n=${{ n }}", 1]})).unwrap();
+        assert_eq!(template.render(&values()).unwrap(), json!({"a": [1, 2], "b": ["n=7", 1]}));
+        assert_eq!(template.names(), ["list", "n"]);
+        assert!(JsonTemplate::parse(&json!([1, {"a": "b"}])).unwrap().is_constant());
+    }
+}
