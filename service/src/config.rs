@@ -1,0 +1,104 @@
+//! Configuration, read once from the variables and secrets of the deployment.
+
+use std::fmt;
+
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use sha2::{Digest, Sha256};
+
+use crate::domain::outbound::AllowList;
+
+/// Shortest signing secret, in bytes: RFC 7518 §3.2 wants at least the hash's 32.
+pub const MIN_SECRET_BYTES: usize = 32;
+/// What the limiter's binding is configured with, see `wrangler.toml`: 100 requests …
+pub const RATE_LIMIT: u32 = 100;
+/// … in so many seconds. The binding takes 10 or 60 only.
+pub const RATE_PERIOD_SECONDS: u32 = 60;
+
+/// Everything that differs between deployments.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// The key that access tokens are signed with.
+    pub signing_key: SigningKey,
+    /// Where `http` steps may go.
+    pub http_allow_list: AllowList,
+}
+
+/// An HMAC key. Its `Debug` shows the id only.
+#[derive(Clone, PartialEq, Eq)]
+pub struct SigningKey {
+    /// The `kid` of tokens signed with it: derived from the secret, so that signer and verifier
+    /// agree without further configuration, and one-way.
+    pub id: String,
+    secret: Vec<u8>,
+}
+
+/// A variable that is missing or wrong.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{name}: {problem}")]
+pub struct ConfigError {
+    /// The variable.
+    pub name: &'static str,
+    /// What is wrong; never its value.
+    pub problem: String,
+}
+
+impl Config {
+    /// Reads `JWT_SECRET` and `HTTP_ALLOWED_ORIGINS` (comma separated, empty by default).
+    ///
+    /// # Errors
+    /// [`ConfigError`] for the first that is missing or wrong.
+    pub fn from_lookup(lookup: impl Fn(&str) -> Option<String>) -> Result<Self, ConfigError> {
+        let secret = lookup("JWT_SECRET").unwrap_or_default();
+        let allowed = lookup("HTTP_ALLOWED_ORIGINS").unwrap_or_default();
+        Ok(Self {
+            signing_key: SigningKey::new(secret.as_bytes())
+                .map_err(|problem| ConfigError { name: "JWT_SECRET", problem })?,
+            http_allow_list: AllowList::parse(&allowed)
+                .map_err(|problem| ConfigError { name: "HTTP_ALLOWED_ORIGINS", problem })?,
+        })
+    }
+}
+
+impl SigningKey {
+    /// A key from its secret.
+    ///
+    /// # Errors
+    /// When it is shorter than [`MIN_SECRET_BYTES`].
+    pub fn new(secret: &[u8]) -> Result<Self, String> {
+        if secret.len() < MIN_SECRET_BYTES {
+            return Err(format!(
+                "must have at least {MIN_SECRET_BYTES} bytes, has {}; `openssl rand -base64 48` makes one",
+                secret.len()
+            ));
+        }
+        let digest = Sha256::new_with_prefix("workway key id:").chain_update(secret).finalize();
+        let id = URL_SAFE_NO_PAD.encode(digest)[..12].to_owned();
+        Ok(Self { id, secret: secret.to_vec() })
+    }
+
+    pub(crate) fn secret(&self) -> &[u8] {
+        &self.secret
+    }
+}
+
+impl fmt::Debug for SigningKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "SigningKey({})", self.id)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_short_secret_is_refused_and_never_shown() {
+        let short = "s".repeat(MIN_SECRET_BYTES - 1);
+        let error = Config::from_lookup(|_| Some(short.clone())).unwrap_err();
+        assert_eq!(error.name, "JWT_SECRET");
+        assert!(!error.to_string().contains(&short));
+        let key = SigningKey::new("s".repeat(MIN_SECRET_BYTES).as_bytes()).unwrap();
+        assert!(!format!("{key:?}").contains("sss"));
+        assert!(Config::from_lookup(|_| None).is_err());
+    }
+}

@@ -1,0 +1,27 @@
+//! What the API is about: workflows, runs, and the rules they obey. No I/O.
+
+pub mod id;
+pub mod json;
+pub mod outbound;
+pub mod page;
+pub mod run;
+pub mod workflow;
+
+/// Milliseconds since 1970-01-01T00:00:00Z.
+pub type Millis = i64;
+
+/// One violated rule, at one place of the input.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct Issue {
+    /// Where: `steps[0].type`; empty for the whole document.
+    pub path: String,
+    /// What is wrong and what would be right.
+    pub message: String,
+}
+
+impl Issue {
+    /// An issue at `path`.
+    pub fn new(path: impl Into<String>, message: impl Into<String>) -> Self {
+        Self { path: path.into(), message: message.into() }
+    }
+}

@@ -1,0 +1,96 @@
+//! Keyset pagination: a page continues after the last item seen, whatever was inserted since.
+
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+
+use super::{Issue, Millis};
+
+/// Items on a page when the client names no limit.
+pub const DEFAULT_LIMIT: u32 = 20;
+/// Most items on a page: at 50 steps of a few hundred bytes each, a page stays under about 2 MB.
+pub const MAX_LIMIT: u32 = 100;
+
+/// Which items a list request wants.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Page {
+    /// At most this many.
+    pub limit: u32,
+    /// After this position, newest first; from the start if absent.
+    pub after: Option<Position>,
+}
+
+/// A place in a list that is ordered by creation, newest first.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Position {
+    /// Creation of the last item seen.
+    pub created_at: Millis,
+    /// Its identifier, which breaks ties.
+    pub id: String,
+}
+
+impl Page {
+    /// Reads `limit` and `cursor` of a query.
+    ///
+    /// # Errors
+    /// An issue for each that is not valid.
+    pub fn from_query(limit: Option<&str>, cursor: Option<&str>) -> Result<Self, Vec<Issue>> {
+        let mut issues = Vec::new();
+        let limit = match limit.map(str::parse::<u32>) {
+            None => DEFAULT_LIMIT,
+            Some(Ok(limit)) if (1..=MAX_LIMIT).contains(&limit) => limit,
+            Some(_) => {
+                issues
+                    .push(Issue::new("limit", format!("must be an integer from 1 to {MAX_LIMIT}")));
+                DEFAULT_LIMIT
+            }
+        };
+        let after = cursor.and_then(|text| {
+            let position = Position::decode(text);
+            if position.is_none() {
+                issues.push(Issue::new("cursor", "must be a `next` value of an earlier page"));
+            }
+            position
+        });
+        if issues.is_empty() { Ok(Self { limit, after }) } else { Err(issues) }
+    }
+}
+
+impl Position {
+    /// As it is given to clients: opaque, URL-safe.
+    pub fn encode(&self) -> String {
+        URL_SAFE_NO_PAD.encode(format!("{}.{}", self.created_at, self.id))
+    }
+
+    fn decode(text: &str) -> Option<Self> {
+        let bytes = URL_SAFE_NO_PAD.decode(text).ok()?;
+        let text = String::from_utf8(bytes).ok()?;
+        let (created_at, id) = text.split_once('.')?;
+        let created_at = created_at.parse().ok()?;
+        super::id::is_id(id).then(|| Self { created_at, id: id.to_owned() })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn limits_at_the_bounds_and_past_them() {
+        for good in ["1", "100"] {
+            assert!(Page::from_query(Some(good), None).is_ok());
+        }
+        for bad in ["0", "101", "-1", "x", "", "1e9", "99999999999"] {
+            assert_eq!(Page::from_query(Some(bad), None).unwrap_err()[0].path, "limit", "{bad}");
+        }
+        assert_eq!(Page::from_query(None, None).unwrap().limit, DEFAULT_LIMIT);
+    }
+
+    #[test]
+    fn cursors_round_trip_and_forged_ones_are_refused() {
+        let position = Position { created_at: 12, id: super::super::id::new(12, [1; 10]) };
+        let page = Page::from_query(None, Some(&position.encode())).unwrap();
+        assert_eq!(page.after, Some(position));
+        for bad in ["", "x", "AAAA", &URL_SAFE_NO_PAD.encode("1.' OR 1=1")] {
+            assert_eq!(Page::from_query(None, Some(bad)).unwrap_err()[0].path, "cursor", "{bad}");
+        }
+    }
+}

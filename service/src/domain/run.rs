@@ -1,0 +1,107 @@
+//! Runs: one execution of a workflow, as its owner sees it.
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::{Millis, workflow::StepKind};
+use crate::ports::Usage;
+
+/// Where a run is. The last four never change again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RunStatus {
+    /// Stored, not started.
+    Queued,
+    /// An attempt of a step is under way.
+    Running,
+    /// Between two attempts of a step.
+    Waiting,
+    /// Every step succeeded.
+    Succeeded,
+    /// A step failed for good.
+    Failed,
+    /// The owner stopped it.
+    Cancelled,
+    /// It ran out of time.
+    TimedOut,
+}
+
+impl RunStatus {
+    /// Whether it never changes again.
+    pub const fn is_terminal(self) -> bool {
+        matches!(self, Self::Succeeded | Self::Failed | Self::Cancelled | Self::TimedOut)
+    }
+
+    /// As it is written in JSON and in the database.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Queued => "queued",
+            Self::Running => "running",
+            Self::Waiting => "waiting",
+            Self::Succeeded => "succeeded",
+            Self::Failed => "failed",
+            Self::Cancelled => "cancelled",
+            Self::TimedOut => "timed_out",
+        }
+    }
+}
+
+/// A run as its owner sees it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Run {
+    /// Identifier.
+    pub id: String,
+    /// What it runs.
+    pub workflow_id: String,
+    /// Where it is.
+    pub status: RunStatus,
+    /// One entry for each step, in order.
+    pub steps: Vec<StepReport>,
+    /// Creation.
+    pub created_at: Millis,
+    /// Last change.
+    pub updated_at: Millis,
+    /// When it became terminal.
+    pub finished_at: Option<Millis>,
+    /// What the work outside responses cost so far.
+    pub usage: Usage,
+}
+
+/// What became of a step so far.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct StepReport {
+    /// What it does.
+    #[serde(rename = "type")]
+    pub kind: StepKind,
+    /// Where it is.
+    pub status: StepStatus,
+    /// Attempts started.
+    pub attempts: u32,
+    /// What it gave, once it succeeded.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub output: Option<Value>,
+    /// Why the last attempt failed, if it did.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
+}
+
+/// Where a step is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum StepStatus {
+    /// Not reached yet.
+    Pending,
+    /// Attempted, not finished.
+    Running,
+    /// Done.
+    Succeeded,
+    /// Given up.
+    Failed,
+}
+
+impl StepReport {
+    /// A step that was not reached yet.
+    pub const fn pending(kind: StepKind) -> Self {
+        Self { kind, status: StepStatus::Pending, attempts: 0, output: None, error: None }
+    }
+}

@@ -1,0 +1,6 @@
+//! Durable runs. [`machine`] decides and does nothing; [`executor`] does what it decided, inside
+//! the run's own single-writer object.
+
+pub mod executor;
+mod http_step;
+pub mod machine;

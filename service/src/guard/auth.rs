@@ -1,0 +1,152 @@
+//! Authentication, and the rate limit that depends on it.
+
+use axum::{
+    extract::{Request, State},
+    http::{HeaderMap, HeaderValue, header},
+    middleware::Next,
+    response::{IntoResponse, Response},
+};
+
+use super::{ClientAddress, Problem, observe::USAGE_HEADER, token};
+use crate::config::RATE_PERIOD_SECONDS;
+use crate::ports::{Clock, Meter, Platform, RateLimiter};
+use crate::routes::App;
+
+/// Who is calling.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Caller {
+    /// Their identifier.
+    pub subject: String,
+    scope: String,
+}
+
+/// What a token may allow.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scope {
+    /// Look at one's own things.
+    Read,
+    /// Make, change and run them.
+    Write,
+    /// See what a request used.
+    Meter,
+}
+
+impl Scope {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Read => "read",
+            Self::Write => "write",
+            Self::Meter => "meter",
+        }
+    }
+}
+
+impl Caller {
+    fn has(&self, scope: Scope) -> bool {
+        self.scope.split(' ').any(|name| name == scope.name())
+    }
+
+    /// Refuses a caller without this scope.
+    ///
+    /// # Errors
+    /// 403.
+    pub fn require(&self, scope: Scope) -> Result<(), Problem> {
+        if self.has(scope) { Ok(()) } else { Err(Problem::missing_scope(scope.name())) }
+    }
+}
+
+/// Lets signed-in callers within their budget pass, as a [`Caller`] extension, and reports what
+/// the request used to those who may see it.
+pub async fn authenticate<P: Platform>(
+    State(app): State<App<P>>,
+    mut request: Request,
+    next: Next,
+) -> Response {
+    let meter = request.extensions().get::<Meter>().cloned().unwrap_or_default();
+    let now = app.platform.clock().now();
+    let claims = bearer(request.headers())
+        .and_then(|token| token::verify(token, &app.config.signing_key, now).ok());
+    let key = claims.as_ref().map_or_else(|| address_key(&request), |c| format!("user:{}", c.sub));
+    if let Err(problem) = admit(&app, &meter, &key).await {
+        return problem.into_response();
+    }
+    let Some(claims) = claims else { return Problem::unauthorized().into_response() };
+    let caller = Caller { subject: claims.sub, scope: claims.scope };
+    let metered = caller.has(Scope::Meter);
+    request.extensions_mut().insert(caller);
+
+    let mut response = next.run(request).await;
+    let headers = response.headers_mut();
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("private, no-store"));
+    if metered && let Ok(usage) = HeaderValue::from_str(&meter.usage().dictionary()) {
+        headers.insert(USAGE_HEADER, usage);
+    }
+    response
+}
+
+/// Lets anyone within the budget of their address pass.
+pub async fn limit_by_address<P: Platform>(
+    State(app): State<App<P>>,
+    request: Request,
+    next: Next,
+) -> Response {
+    let meter = request.extensions().get::<Meter>().cloned().unwrap_or_default();
+    match admit(&app, &meter, &address_key(&request)).await {
+        Ok(()) => next.run(request).await,
+        Err(problem) => problem.into_response(),
+    }
+}
+
+/// A limiter that is down admits: it protects a budget, and the database behind it has limits of
+/// its own. Closed, it would take the whole API down with it.
+async fn admit<P: Platform>(app: &App<P>, meter: &Meter, key: &str) -> Result<(), Problem> {
+    match app.platform.rate_limiter().admit(key).await {
+        Ok(admitted) if meter.charge(admitted) => Ok(()),
+        Ok(_) => Err(Problem::rate_limited(RATE_PERIOD_SECONDS)),
+        Err(error) => {
+            app.platform.log(&format!("rate limiter: {error}"));
+            Ok(())
+        }
+    }
+}
+
+fn address_key(request: &Request) -> String {
+    let address = request.extensions().get::<ClientAddress>();
+    address.map_or_else(|| "ip:unknown".to_owned(), |address| address.limiter_key())
+}
+
+/// The token of exactly one `Authorization: Bearer` header. The scheme is case-insensitive
+/// (RFC 9110 §11.1).
+fn bearer(headers: &HeaderMap) -> Option<&str> {
+    let mut values = headers.get_all(header::AUTHORIZATION).into_iter();
+    let value = values.next().filter(|_| values.next().is_none())?;
+    let (scheme, token) = value.to_str().ok()?.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim_start_matches(' '))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn headers(values: &[&'static str]) -> HeaderMap {
+        let values = values.iter().map(|v| (header::AUTHORIZATION, HeaderValue::from_static(v)));
+        values.collect()
+    }
+
+    #[test]
+    fn one_bearer_header_and_nothing_else() {
+        assert_eq!(bearer(&headers(&["Bearer x.y.z"])), Some("x.y.z"));
+        assert_eq!(bearer(&headers(&["bEARER  x"])), Some("x"));
+        for bad in [&[][..], &["Bearer"], &["Basic x"], &["x"], &["Bearer x", "Bearer x"]] {
+            assert_eq!(bearer(&headers(bad)), None, "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn scopes_are_whole_words() {
+        let caller = Caller { subject: "ann".into(), scope: "reader write".into() };
+        assert!(!caller.has(Scope::Read));
+        assert!(caller.has(Scope::Write));
+        assert!(caller.require(Scope::Meter).is_err());
+    }
+}

@@ -1,0 +1,181 @@
+//! Errors as clients see them: RFC 9457 problem details, with the guide's own `error` member.
+
+use axum::{
+    body::Body,
+    http::{HeaderName, HeaderValue, StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use serde::Serialize;
+
+use crate::domain::Issue;
+
+/// An error response. Nothing in it comes from the inside of the service.
+#[derive(Debug)]
+pub struct Problem {
+    kind: &'static Kind,
+    detail: Option<Box<str>>,
+    issues: Vec<Issue>,
+    header: Option<Box<(HeaderName, HeaderValue)>>,
+}
+
+/// What is stable about a problem.
+#[derive(Debug)]
+struct Kind {
+    status: StatusCode,
+    /// A URI, for programs.
+    uri: &'static str,
+    /// For people.
+    title: &'static str,
+}
+
+const fn kind(status: StatusCode, uri: &'static str, title: &'static str) -> Kind {
+    Kind { status, uri, title }
+}
+
+static INVALID_INPUT: Kind =
+    kind(StatusCode::BAD_REQUEST, "urn:workway:problem:invalid-input", "Invalid input");
+static MALFORMED_JSON: Kind =
+    kind(StatusCode::BAD_REQUEST, "urn:workway:problem:malformed-json", "Malformed JSON");
+static BODY_NOT_RECEIVED: Kind =
+    kind(StatusCode::BAD_REQUEST, "urn:workway:problem:body-not-received", "Body not received");
+static UNAUTHORIZED: Kind =
+    kind(StatusCode::UNAUTHORIZED, "urn:workway:problem:unauthorized", "Unauthorized");
+static FORBIDDEN: Kind = kind(StatusCode::FORBIDDEN, "urn:workway:problem:forbidden", "Forbidden");
+static NOT_FOUND: Kind = kind(StatusCode::NOT_FOUND, "urn:workway:problem:not-found", "Not found");
+static METHOD_NOT_ALLOWED: Kind = kind(
+    StatusCode::METHOD_NOT_ALLOWED,
+    "urn:workway:problem:method-not-allowed",
+    "Method not allowed",
+);
+static TOO_LARGE: Kind =
+    kind(StatusCode::PAYLOAD_TOO_LARGE, "urn:workway:problem:too-large", "Body too large");
+static UNSUPPORTED_MEDIA_TYPE: Kind = kind(
+    StatusCode::UNSUPPORTED_MEDIA_TYPE,
+    "urn:workway:problem:unsupported-media-type",
+    "Unsupported media type",
+);
+static RATE_LIMITED: Kind =
+    kind(StatusCode::TOO_MANY_REQUESTS, "urn:workway:problem:rate-limited", "Rate limit exceeded");
+static INTERNAL: Kind =
+    kind(StatusCode::INTERNAL_SERVER_ERROR, "urn:workway:problem:internal", "Internal error");
+static UNAVAILABLE: Kind =
+    kind(StatusCode::SERVICE_UNAVAILABLE, "urn:workway:problem:unavailable", "Service unavailable");
+
+impl Problem {
+    fn new(kind: &'static Kind) -> Self {
+        Self { kind, detail: None, issues: Vec::new(), header: None }
+    }
+
+    fn detail(mut self, detail: impl Into<String>) -> Self {
+        self.detail = Some(detail.into().into_boxed_str());
+        self
+    }
+
+    fn header(mut self, name: HeaderName, value: HeaderValue) -> Self {
+        self.header = Some(Box::new((name, value)));
+        self
+    }
+
+    /// 400: the input breaks these rules.
+    pub fn invalid_input(issues: Vec<Issue>) -> Self {
+        Self { issues, ..Self::new(&INVALID_INPUT) }
+    }
+
+    /// 400: the body is not JSON as this API accepts it.
+    pub fn malformed_json(detail: impl Into<String>) -> Self {
+        Self::new(&MALFORMED_JSON).detail(detail)
+    }
+
+    /// 400: the connection broke before the whole body was here.
+    pub fn body_not_received() -> Self {
+        Self::new(&BODY_NOT_RECEIVED)
+    }
+
+    /// 401. One text for every reason: a forger learns nothing.
+    pub fn unauthorized() -> Self {
+        let challenge = "Bearer realm=\"workway\", error=\"invalid_token\"";
+        Self::new(&UNAUTHORIZED)
+            .header(header::WWW_AUTHENTICATE, HeaderValue::from_static(challenge))
+    }
+
+    /// 403: the token does not have this scope.
+    pub fn missing_scope(scope: &'static str) -> Self {
+        Self::new(&FORBIDDEN).detail(format!("the token needs the scope `{scope}`"))
+    }
+
+    /// 404, for what does not exist and for what belongs to somebody else alike.
+    pub fn not_found() -> Self {
+        Self::new(&NOT_FOUND)
+    }
+
+    /// 405; the router adds `Allow`.
+    pub fn method_not_allowed() -> Self {
+        Self::new(&METHOD_NOT_ALLOWED)
+    }
+
+    /// 413.
+    pub fn too_large(limit: usize) -> Self {
+        Self::new(&TOO_LARGE).detail(format!("a body may have {limit} bytes"))
+    }
+
+    /// 415.
+    pub fn unsupported_media_type() -> Self {
+        Self::new(&UNSUPPORTED_MEDIA_TYPE).detail("send application/json in UTF-8")
+    }
+
+    /// 429. The limiter says only yes or no, so `Retry-After` is its period: an upper bound.
+    pub fn rate_limited(period_seconds: u32) -> Self {
+        Self::new(&RATE_LIMITED)
+            .detail(format!("the budget is back after {period_seconds} seconds at the latest"))
+            .header(header::RETRY_AFTER, period_seconds.into())
+    }
+
+    /// 500: our configuration or our code.
+    pub fn internal() -> Self {
+        Self::new(&INTERNAL)
+    }
+
+    /// 503: something that we depend on is down.
+    pub fn unavailable() -> Self {
+        Self::new(&UNAVAILABLE).header(header::RETRY_AFTER, HeaderValue::from_static("5"))
+    }
+
+    fn body(&self) -> Vec<u8> {
+        #[derive(Serialize)]
+        struct Members<'a> {
+            error: &'a str,
+            r#type: &'a str,
+            status: u16,
+            title: &'a str,
+            #[serde(skip_serializing_if = "Option::is_none")]
+            detail: Option<&'a str>,
+            #[serde(skip_serializing_if = "<[_]>::is_empty")]
+            issues: &'a [Issue],
+        }
+        let members = Members {
+            error: self.kind.title,
+            r#type: self.kind.uri,
+            status: self.kind.status.as_u16(),
+            title: self.kind.title,
+            detail: self.detail.as_deref(),
+            issues: &self.issues,
+        };
+        // Strings and a number: this cannot fail.
+        serde_json::to_vec(&members).unwrap_or_default()
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let mut response = (self.kind.status, Body::from(self.body())).into_response();
+        let headers = response.headers_mut();
+        let json = HeaderValue::from_static("application/problem+json");
+        headers.insert(header::CONTENT_TYPE, json);
+        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("private, no-store"));
+        if let Some(header) = self.header {
+            let (name, value) = *header;
+            headers.insert(name, value);
+        }
+        response
+    }
+}

@@ -1,0 +1,248 @@
+//! Durable Objects' stand-in: rows of state, durable alarms, one event at a time for each object.
+
+use std::{
+    collections::HashMap,
+    path::Path,
+    sync::{Arc, Mutex, PoisonError, Weak},
+    time::Duration,
+};
+
+use serde_json::Value;
+use tokio::sync::{Mutex as AsyncMutex, Notify};
+
+use super::{
+    database::{SqliteDatabase, execute},
+    http::ReqwestHttp,
+    sqlite::Sqlite,
+    system::{SystemClock, log},
+};
+use crate::config::Config;
+use crate::domain::Millis;
+use crate::engine::executor::Executor;
+use crate::ports::{
+    ActorClass, ActorContext, Actors, Clock, Metered, PortError, PortResult, Rows, Sql, Statement,
+    Usage,
+};
+
+/// `firing`: the alarm rang and its handler has not ended. A handler that ends without a new alarm
+/// leaves none; a process that dies leaves `firing`, and rings it again when it comes back.
+const SCHEMA: &[&str] = &["CREATE TABLE objects (
+  name TEXT PRIMARY KEY,
+  state TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE TABLE alarms (
+  name TEXT PRIMARY KEY,
+  at INTEGER NOT NULL,
+  firing INTEGER NOT NULL DEFAULT 0
+) STRICT, WITHOUT ROWID;
+CREATE INDEX idx_alarms_due ON alarms (at) WHERE firing = 0"];
+
+const LOAD: Sql = Sql { name: "load", text: "SELECT state FROM objects WHERE name = ?1" };
+const STORE: Sql = Sql {
+    name: "store",
+    text: "INSERT INTO objects VALUES (?1, ?2) ON CONFLICT (name) DO UPDATE SET state = ?2",
+};
+const SET_ALARM: Sql = Sql {
+    name: "set_alarm",
+    text: "INSERT INTO alarms VALUES (?1, ?2, 0) \
+           ON CONFLICT (name) DO UPDATE SET at = ?2, firing = 0",
+};
+const CLEAR_ALARM: Sql = Sql { name: "clear_alarm", text: "DELETE FROM alarms WHERE name = ?1" };
+const DUE: Sql = Sql {
+    name: "due",
+    text: "UPDATE alarms SET firing = 1 WHERE firing = 0 AND at <= ?1 RETURNING name",
+};
+const NEXT: Sql = Sql { name: "next", text: "SELECT min(at) AS at FROM alarms WHERE firing = 0" };
+const FIRED: Sql = Sql { name: "fired", text: "DELETE FROM alarms WHERE name = ?1 AND firing = 1" };
+const REARM: Sql = Sql { name: "rearm", text: "UPDATE alarms SET firing = 0 WHERE firing = 1" };
+
+/// How long the alarm task sleeps when it knows of no alarm, or could not read them.
+const IDLE: Duration = Duration::from_mins(1);
+/// … and when it could not read them.
+const RETRY: Duration = Duration::from_secs(1);
+
+/// All objects of a process.
+#[derive(Clone, Debug)]
+pub struct NativeActors(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    objects: Sqlite,
+    database: SqliteDatabase,
+    http: ReqwestHttp,
+    config: Arc<Config>,
+    clock: SystemClock,
+    turns: Mutex<HashMap<String, Weak<AsyncMutex<()>>>>,
+    alarms_changed: Notify,
+}
+
+impl NativeActors {
+    /// Opens, or makes, the objects in a file, and starts the task that rings their alarms; it
+    /// ends with the last handle.
+    ///
+    /// # Errors
+    /// [`PortError::Unavailable`].
+    pub async fn open(
+        path: &Path,
+        database: SqliteDatabase,
+        config: Arc<Config>,
+    ) -> Result<Self, PortError> {
+        let inner = Arc::new(Inner {
+            objects: Sqlite::open(path, SCHEMA)?,
+            database,
+            http: ReqwestHttp::new()?,
+            config,
+            clock: SystemClock,
+            turns: Mutex::default(),
+            alarms_changed: Notify::new(),
+        });
+        inner.sql(REARM.bind([])).await?;
+        #[expect(clippy::disallowed_methods, reason = "this adapter owns its task")]
+        tokio::spawn(ring_alarms(Arc::downgrade(&inner)));
+        Ok(Self(inner))
+    }
+}
+
+impl Actors for NativeActors {
+    async fn call(&self, class: ActorClass, name: &str, message: Value) -> PortResult<Value> {
+        let ActorClass::WorkflowExecutor = class;
+        let inner = &self.0;
+        let turn = inner.turn(name);
+        let _turn = turn.lock().await;
+        let context = Context { inner, name };
+        let executor = Executor::new(&context, &inner.config.http_allow_list);
+        let mut reply = executor.message(message).await?;
+        reply.usage.actor_requests += 1;
+        Ok(reply)
+    }
+}
+
+impl Inner {
+    async fn sql(&self, statement: Statement) -> PortResult<Rows> {
+        self.objects.run(move |connection| execute(connection, &statement)).await
+    }
+
+    /// The lock of an object. Objects that nobody waits for are forgotten.
+    fn turn(&self, name: &str) -> Arc<AsyncMutex<()>> {
+        let mut turns = self.turns.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(turn) = turns.get(name).and_then(Weak::upgrade) {
+            return turn;
+        }
+        turns.retain(|_, turn| turn.strong_count() > 0);
+        let turn = Arc::default();
+        turns.insert(name.to_owned(), Arc::downgrade(&turn));
+        turn
+    }
+
+    async fn due(&self) -> Result<Vec<String>, PortError> {
+        let due = self.sql(DUE.bind([self.clock.now().into()])).await?.value;
+        let names =
+            due.rows.into_iter().filter_map(|row| row.get("name")?.as_str().map(str::to_owned));
+        Ok(names.collect())
+    }
+
+    /// How long until the next alarm.
+    async fn pause(&self) -> Result<Duration, PortError> {
+        let next = self.sql(NEXT.bind([])).await?.value;
+        let at = next.rows.first().and_then(|row| row.get("at")?.as_i64());
+        Ok(at.map_or(IDLE, |at| {
+            let millis = (at - self.clock.now()).max(0).unsigned_abs();
+            Duration::from_millis(millis).min(IDLE)
+        }))
+    }
+
+    async fn ring(&self, name: &str) {
+        let turn = self.turn(name);
+        let _turn = turn.lock().await;
+        let context = Context { inner: self, name };
+        Executor::new(&context, &self.config.http_allow_list).alarm().await;
+        if let Err(error) = self.sql(FIRED.bind([name.into()])).await {
+            log(&format!("alarm of {name}: {error}"));
+        }
+    }
+}
+
+async fn ring_alarms(actors: Weak<Inner>) {
+    while let Some(inner) = actors.upgrade() {
+        let pause = match ring_due(&inner).await {
+            Ok(pause) => pause,
+            Err(error) => {
+                log(&format!("alarms: {error}"));
+                RETRY
+            }
+        };
+        let changed = inner.alarms_changed.notified();
+        let _ = tokio::time::timeout(pause, changed).await;
+    }
+}
+
+async fn ring_due(inner: &Arc<Inner>) -> Result<Duration, PortError> {
+    for name in inner.due().await? {
+        let inner = Arc::clone(inner);
+        #[expect(clippy::disallowed_methods, reason = "objects run side by side")]
+        tokio::spawn(async move { inner.ring(&name).await });
+    }
+    inner.pause().await
+}
+
+/// One object, while it handles one event.
+#[derive(Debug)]
+struct Context<'a> {
+    inner: &'a Inner,
+    name: &'a str,
+}
+
+impl ActorContext for Context<'_> {
+    type Database = SqliteDatabase;
+    type Http = ReqwestHttp;
+    type Clock = SystemClock;
+
+    async fn load(&self) -> PortResult<Option<String>> {
+        let loaded = self.inner.sql(LOAD.bind([self.name.into()])).await?;
+        Ok(loaded.map(|rows| Some(rows.rows.first()?.get("state")?.as_str()?.to_owned())))
+    }
+
+    async fn save(&self, state: &str, alarm: Option<Millis>) -> PortResult<()> {
+        let store = STORE.bind([self.name.into(), state.into()]);
+        let alarm = match alarm {
+            Some(at) => SET_ALARM.bind([self.name.into(), at.into()]),
+            None => CLEAR_ALARM.bind([self.name.into()]),
+        };
+        let stored =
+            self.inner.objects.run(move |connection| save(connection, &store, &alarm)).await;
+        self.inner.alarms_changed.notify_one();
+        stored
+    }
+
+    fn database(&self) -> &SqliteDatabase {
+        &self.inner.database
+    }
+
+    fn http(&self) -> &ReqwestHttp {
+        &self.inner.http
+    }
+
+    fn clock(&self) -> &SystemClock {
+        &self.inner.clock
+    }
+
+    fn log(&self, line: &str) {
+        log(line);
+    }
+}
+
+/// State and alarm in one transaction.
+fn save(
+    connection: &mut rusqlite::Connection,
+    store: &Statement,
+    alarm: &Statement,
+) -> PortResult<()> {
+    let unavailable = |error: rusqlite::Error| super::sqlite::unavailable(&error);
+    let transaction = connection.transaction().map_err(unavailable)?;
+    let mut usage = execute(&transaction, store)?.usage;
+    execute(&transaction, alarm)?;
+    transaction.commit().map_err(unavailable)?;
+    // Our table of alarms is not the platform's: it bills setting an alarm as one row written.
+    usage.rows_written += 1;
+    Ok(Metered { value: (), usage: Usage { rows_read: 0, ..usage } })
+}

@@ -1,0 +1,187 @@
+//! D1's stand-in.
+
+use std::path::Path;
+
+use rusqlite::{Connection, Row, StatementStatus, types::ValueRef};
+use serde_json::{Map, Value};
+
+use super::sqlite::{Sqlite, unavailable};
+use crate::ports::{
+    Database, MAX_INTEGER, MAX_PARAMS, MAX_VALUE_BYTES, Metered, Param, PortError, PortResult,
+    Rows, Statement, Usage,
+};
+use crate::store::MIGRATIONS;
+
+/// An SQLite file with D1's limits and D1's counters.
+#[derive(Clone, Debug)]
+pub struct SqliteDatabase(Sqlite);
+
+impl SqliteDatabase {
+    /// Opens a file and brings its schema up to date.
+    ///
+    /// # Errors
+    /// [`PortError::Unavailable`].
+    pub fn open(path: &Path) -> Result<Self, PortError> {
+        let migrations: Vec<_> = MIGRATIONS.iter().map(|(_, sql)| *sql).collect();
+        Sqlite::open(path, &migrations).map(Self)
+    }
+}
+
+impl Database for SqliteDatabase {
+    async fn query(&self, statement: Statement) -> PortResult<Rows> {
+        check_limits(&statement)?;
+        self.0.run(move |connection| execute(connection, &statement)).await
+    }
+}
+
+fn check_limits(statement: &Statement) -> Result<(), PortError> {
+    let refuse = |problem: &str| {
+        let message = format!("{}: {problem}", statement.sql.name);
+        Err(PortError::unavailable("database", message))
+    };
+    if statement.params.len() > MAX_PARAMS {
+        return refuse("more than 100 parameters");
+    }
+    for param in &statement.params {
+        match param {
+            Param::Integer(n) if n.unsigned_abs() > MAX_INTEGER.unsigned_abs() => {
+                return refuse("an integer that D1 would round");
+            }
+            Param::Text(text) if text.len() > MAX_VALUE_BYTES => {
+                return refuse("a value of more than 2 MB");
+            }
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+/// Runs a statement to its end and reads its counters, as D1 does for its `meta`.
+pub(super) fn execute(connection: &Connection, statement: &Statement) -> PortResult<Rows> {
+    let run = || -> rusqlite::Result<Result<Metered<Rows>, PortError>> {
+        let mut prepared = connection.prepare_cached(statement.sql.text)?;
+        for (index, param) in statement.params.iter().enumerate() {
+            match param {
+                Param::Null => prepared.raw_bind_parameter(index + 1, None::<i64>)?,
+                Param::Integer(value) => prepared.raw_bind_parameter(index + 1, value)?,
+                Param::Text(value) => prepared.raw_bind_parameter(index + 1, value)?,
+            }
+        }
+        let columns: Vec<_> = prepared.column_names().into_iter().map(str::to_owned).collect();
+        let mut rows = Vec::new();
+        let mut cursor = prepared.raw_query();
+        while let Some(row) = cursor.next()? {
+            match object(&columns, row)? {
+                Ok(object) => rows.push(object),
+                Err(error) => return Ok(Err(error)),
+            }
+        }
+        drop(cursor);
+        let count = |status| u64::try_from(prepared.reset_status(status)).unwrap_or(0);
+        let usage = Usage {
+            rows_read: count(StatementStatus::RowsRead),
+            rows_written: count(StatementStatus::RowsWritten),
+            ..Usage::default()
+        };
+        let changes = if prepared.readonly() { 0 } else { connection.changes() };
+        Ok(Ok(Metered { value: Rows { rows, changes }, usage }))
+    };
+    run().map_err(|error| unavailable(&error))?
+}
+
+fn object(columns: &[String], row: &Row<'_>) -> rusqlite::Result<Result<Value, PortError>> {
+    let mut members = Map::new();
+    for (index, name) in columns.iter().enumerate() {
+        let value = match row.get_ref(index)? {
+            ValueRef::Null => Value::Null,
+            ValueRef::Integer(value) => value.into(),
+            ValueRef::Real(value) => value.into(),
+            ValueRef::Text(text) => String::from_utf8_lossy(text).into(),
+            ValueRef::Blob(_) => {
+                return Ok(Err(PortError::unavailable("database", "BLOBs are not in use")));
+            }
+        };
+        members.insert(name.clone(), value);
+    }
+    Ok(Ok(Value::Object(members)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ports::Sql;
+
+    const SELECT: Sql = Sql { name: "select", text: "SELECT id FROM workflows WHERE user_id = ?1" };
+    const INSERT: Sql = Sql {
+        name: "insert",
+        text: "INSERT INTO workflows VALUES (?1, ?2, 'n', 'd', '[]', NULL, ?3, ?3)",
+    };
+
+    async fn filled(rows: i64) -> (tempfile::TempDir, SqliteDatabase) {
+        let directory = tempfile::tempdir().unwrap();
+        let database = SqliteDatabase::open(&directory.path().join("d.sqlite")).unwrap();
+        for n in 0..rows {
+            let owner = format!("user{}", n % 10);
+            let insert = INSERT.bind([n.to_string().into(), owner.into(), n.into()]);
+            let inserted = database.query(insert).await.unwrap();
+            assert_eq!(inserted.value.changes, 1);
+            // The row, its primary key and one index; the partial index does not hold it.
+            assert_eq!(inserted.usage.rows_written, 3);
+        }
+        (directory, database)
+    }
+
+    #[tokio::test]
+    async fn counts_rows_and_returns_objects() {
+        let (_directory, database) = filled(20).await;
+        let found = database.query(SELECT.bind(["user3".into()])).await.unwrap();
+        assert_eq!(
+            found.value.rows,
+            [serde_json::json!({"id": "13"}), serde_json::json!({"id": "3"})]
+        );
+        assert_eq!(found.value.changes, 0);
+        let again = database.query(SELECT.bind(["user3".into()])).await.unwrap();
+        assert_eq!(again.usage, found.usage, "a cached statement counts from zero");
+    }
+
+    #[tokio::test]
+    async fn state_survives_and_migrations_run_once() {
+        let (directory, database) = filled(1).await;
+        drop(database);
+        let database = SqliteDatabase::open(&directory.path().join("d.sqlite")).unwrap();
+        let found = database.query(SELECT.bind(["user0".into()])).await.unwrap();
+        assert_eq!(found.value.rows.len(), 1);
+    }
+
+    #[tokio::test]
+    async fn a_violated_constraint_is_a_conflict() {
+        let (_directory, database) = filled(1).await;
+        let again = INSERT.bind(["0".into(), "u".into(), 1.into()]);
+        assert!(matches!(database.query(again).await, Err(PortError::Conflict(_))));
+    }
+
+    #[tokio::test]
+    async fn limits_of_d1_at_the_limit_and_one_past_it() {
+        let (_directory, database) = filled(0).await;
+        let one = |param: Param| Sql { name: "one", text: "SELECT ?1 AS x" }.bind([param]);
+        for good in [
+            Param::Integer(MAX_INTEGER),
+            Param::Integer(-MAX_INTEGER),
+            Param::Text("x".repeat(MAX_VALUE_BYTES)),
+        ] {
+            assert!(database.query(one(good)).await.is_ok());
+        }
+        for bad in [
+            Param::Integer(MAX_INTEGER + 1),
+            Param::Integer(i64::MIN),
+            Param::Text("x".repeat(MAX_VALUE_BYTES + 1)),
+        ] {
+            assert!(database.query(one(bad)).await.is_err());
+        }
+        let text: &'static str =
+            Box::leak(format!("SELECT {}", vec!["?"; MAX_PARAMS].join(",")).into_boxed_str());
+        let many = |n| Sql { name: "many", text }.bind(vec![Param::Null; n]);
+        assert!(database.query(many(MAX_PARAMS)).await.is_ok());
+        assert!(database.query(many(MAX_PARAMS + 1)).await.is_err());
+    }
+}

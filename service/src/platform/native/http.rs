@@ -1,0 +1,143 @@
+//! Outbound requests.
+
+use std::time::Duration;
+
+use reqwest::{Client, Method, redirect};
+
+use crate::ports::{
+    Http, Metered, OutboundRequest, OutboundResponse, PortError, PortResult, Usage,
+};
+
+/// A connection that is not there after this long will not come.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// reqwest, without proxies and redirects.
+#[derive(Clone, Debug)]
+pub struct ReqwestHttp(Client);
+
+impl ReqwestHttp {
+    /// A client with its own connections.
+    ///
+    /// # Errors
+    /// [`PortError::Unavailable`] when TLS cannot be set up.
+    pub fn new() -> Result<Self, PortError> {
+        // Fails when a provider is there already, which is as good.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        Client::builder()
+            .redirect(redirect::Policy::none())
+            .no_proxy()
+            .connect_timeout(CONNECT_TIMEOUT)
+            .build()
+            .map(Self)
+            .map_err(|error| PortError::unavailable("http", error))
+    }
+
+    async fn exchange(&self, request: OutboundRequest) -> Result<OutboundResponse, PortError> {
+        let method = Method::from_bytes(request.method.as_bytes());
+        let method = method.map_err(|error| PortError::unavailable("http", error))?;
+        let mut builder = self.0.request(method, &request.url).timeout(request.timeout);
+        for (name, value) in &request.headers {
+            builder = builder.header(*name, value);
+        }
+        if let Some(body) = request.body {
+            builder = builder.body(body);
+        }
+        let mut response = builder.send().await.map_err(|error| failure(&error))?;
+        let mut body = Vec::new();
+        while let Some(chunk) = response.chunk().await.map_err(|error| failure(&error))? {
+            if body.len() + chunk.len() > request.max_body_bytes {
+                let message =
+                    format!("the response has more than {} bytes", request.max_body_bytes);
+                return Err(PortError::unavailable("http", message));
+            }
+            body.extend_from_slice(&chunk);
+        }
+        Ok(OutboundResponse { status: response.status().as_u16(), body })
+    }
+}
+
+impl Http for ReqwestHttp {
+    async fn send(&self, request: OutboundRequest) -> PortResult<OutboundResponse> {
+        let usage = Usage { outbound_requests: 1, ..Usage::default() };
+        self.exchange(request).await.map(|value| Metered { value, usage })
+    }
+}
+
+/// What the owner of a step may read: no addresses, no URLs.
+fn failure(error: &reqwest::Error) -> PortError {
+    if error.is_timeout() {
+        PortError::Timeout("http")
+    } else if error.is_connect() {
+        PortError::unavailable("http", "the connection was refused or broke")
+    } else {
+        PortError::unavailable("http", "no whole HTTP response came")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use wiremock::{
+        Mock, MockServer, ResponseTemplate,
+        matchers::{body_string, header, method, path},
+    };
+
+    use super::*;
+
+    fn request(url: String) -> OutboundRequest {
+        OutboundRequest {
+            method: "POST".to_owned(),
+            url,
+            headers: BTreeMap::from([("idempotency-key", "\"k\"".to_owned())]),
+            body: Some(b"{}".to_vec()),
+            timeout: Duration::from_millis(500),
+            max_body_bytes: 10,
+        }
+    }
+
+    async fn answer(template: ResponseTemplate) -> PortResult<OutboundResponse> {
+        let server = MockServer::start().await;
+        Mock::given(method("POST"))
+            .and(path("/effect"))
+            .and(header("idempotency-key", "\"k\""))
+            .and(body_string("{}"))
+            .respond_with(template)
+            .expect(1)
+            .mount(&server)
+            .await;
+        let http = ReqwestHttp::new().unwrap();
+        http.send(request(format!("{}/effect", server.uri()))).await
+    }
+
+    #[tokio::test]
+    async fn sends_what_it_is_told_and_counts_it() {
+        let answer =
+            answer(ResponseTemplate::new(201).set_body_string("0123456789")).await.unwrap();
+        assert_eq!(answer.value, OutboundResponse { status: 201, body: b"0123456789".to_vec() });
+        assert_eq!(answer.usage.outbound_requests, 1);
+    }
+
+    #[tokio::test]
+    async fn follows_no_redirect() {
+        let redirect = ResponseTemplate::new(302).insert_header("location", "http://127.0.0.1:1/");
+        assert_eq!(answer(redirect).await.unwrap().value.status, 302);
+    }
+
+    #[tokio::test]
+    async fn bounds_the_response_in_size_and_time() {
+        let long = answer(ResponseTemplate::new(200).set_body_string("0123456789+")).await;
+        assert!(long.unwrap_err().to_string().contains("more than 10 bytes"));
+        let slow = ResponseTemplate::new(200).set_delay(Duration::from_secs(5));
+        assert!(matches!(answer(slow).await, Err(PortError::Timeout(_))));
+    }
+
+    #[tokio::test]
+    async fn a_closed_port_is_unavailable() {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("http://{}/", listener.local_addr().unwrap());
+        drop(listener);
+        let error = ReqwestHttp::new().unwrap().send(request(url)).await.unwrap_err();
+        assert_eq!(error.to_string(), "http failed: the connection was refused or broke");
+    }
+}

@@ -1,0 +1,149 @@
+//! The listening side.
+
+use std::{
+    convert::Infallible,
+    io,
+    net::{IpAddr, SocketAddr},
+    path::PathBuf,
+    sync::Arc,
+    time::Duration,
+};
+
+use axum::{Router, body::Body, http::Request};
+use hyper::{body::Incoming, server::conn::http1, service::service_fn};
+use hyper_util::{
+    rt::{TokioIo, TokioTimer},
+    server::graceful::GracefulShutdown,
+};
+use tokio::net::{TcpListener, TcpStream};
+use tower_service::Service;
+
+use super::{Native, system::log};
+use crate::config::Config;
+use crate::engine::executor;
+use crate::guard::ClientAddress;
+use crate::ports::PortError;
+use crate::routes::{App, router};
+
+/// A request head that takes longer is an attack or a dead peer. axum 0.8 sets no such limit.
+const HEADER_READ_TIMEOUT: Duration = Duration::from_secs(10);
+/// Requests in flight get this long when the server stops.
+const DRAIN: Duration = Duration::from_secs(5);
+/// As the platform's cron trigger.
+const SWEEP_EVERY: Duration = Duration::from_mins(1);
+/// The accept loop's pause when there are no descriptors left.
+const ACCEPT_RETRY: Duration = Duration::from_millis(50);
+
+/// How to serve.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Where to listen; port 0 picks one.
+    pub listen: SocketAddr,
+    /// Where the state lives; it is made if absent.
+    pub state: PathBuf,
+    /// What differs between deployments.
+    pub config: Config,
+}
+
+/// Why serving did not start.
+#[derive(Debug, thiserror::Error)]
+pub enum ServeError {
+    /// The address is in use, or not ours.
+    #[error("cannot listen on {0}: {1}")]
+    Listen(SocketAddr, io::Error),
+    /// The state directory cannot be made.
+    #[error("cannot use {0} for state: {1}")]
+    State(PathBuf, io::Error),
+    /// The state cannot be opened.
+    #[error("cannot open the state: {0}")]
+    Open(#[from] PortError),
+}
+
+/// A server that listens, and serves once it runs.
+#[derive(Debug)]
+pub struct Server {
+    listener: TcpListener,
+    platform: Native,
+    router: Router,
+}
+
+impl Server {
+    /// Listens and opens the state.
+    ///
+    /// # Errors
+    /// [`ServeError`].
+    pub async fn bind(options: Options) -> Result<Self, ServeError> {
+        let listener = TcpListener::bind(options.listen).await;
+        let listener = listener.map_err(|error| ServeError::Listen(options.listen, error))?;
+        std::fs::create_dir_all(&options.state)
+            .map_err(|error| ServeError::State(options.state.clone(), error))?;
+        let config = Arc::new(options.config);
+        let platform = Native::open(&options.state, Arc::clone(&config)).await?;
+        let app = App { platform: platform.clone(), config, health: Arc::default() };
+        Ok(Self { listener, platform, router: router(app) })
+    }
+
+    /// Where it listens.
+    ///
+    /// # Errors
+    /// When the socket is gone.
+    pub fn local_addr(&self) -> io::Result<SocketAddr> {
+        self.listener.local_addr()
+    }
+
+    /// Serves until `stop` is ready; then finishes what is in flight.
+    pub async fn run(self, stop: impl Future<Output = ()>) {
+        let connections = GracefulShutdown::new();
+        let accept = async {
+            loop {
+                match self.listener.accept().await {
+                    Ok((stream, peer)) => serve(&self.router, &connections, stream, peer.ip()),
+                    Err(error) => {
+                        log(&format!("accept: {error}"));
+                        tokio::time::sleep(ACCEPT_RETRY).await;
+                    }
+                }
+            }
+        };
+        tokio::select! {
+            () = accept => {}
+            () = sweep(&self.platform) => {}
+            () = stop => {}
+        }
+        drop(self.listener);
+        let _ = tokio::time::timeout(DRAIN, connections.shutdown()).await;
+    }
+}
+
+fn serve(router: &Router, connections: &GracefulShutdown, stream: TcpStream, peer: IpAddr) {
+    // Small responses must not wait for the peer's delayed acknowledgement.
+    let _ = stream.set_nodelay(true);
+    let router = router.clone();
+    let service = service_fn(move |request: Request<Incoming>| {
+        let mut request = request.map(Body::new);
+        request.extensions_mut().insert(ClientAddress(peer));
+        let mut router = router.clone();
+        async move {
+            Ok::<_, Infallible>(router.call(request).await.unwrap_or_else(|never| match never {}))
+        }
+    });
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEADER_READ_TIMEOUT)
+        .serve_connection(TokioIo::new(stream), service);
+    let connection = connections.watch(connection);
+    #[expect(clippy::disallowed_methods, reason = "a task for each connection")]
+    tokio::spawn(async move {
+        // The peer went away, or sent something that is not HTTP; it has had its answer.
+        let _ = connection.await;
+    });
+}
+
+async fn sweep(platform: &Native) {
+    loop {
+        tokio::time::sleep(SWEEP_EVERY).await;
+        if let Err(error) = executor::sweep(platform).await {
+            log(&format!("sweep: {error}"));
+        }
+    }
+}

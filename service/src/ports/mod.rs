@@ -1,0 +1,324 @@
+//! The outside world, as traits. [`crate::platform`] implements them for Cloudflare Workers and
+//! natively; nothing else in this crate names either.
+//!
+//! Methods return `impl Future + Send`, so that handlers fit axum on both platforms. Every call
+//! that the platform bills returns what it used, beside its value: see [`Metered`].
+
+mod usage;
+
+use std::{collections::BTreeMap, future::Future, time::Duration};
+
+use serde::{Serialize, de::DeserializeOwned};
+use serde_json::Value;
+pub use usage::{Meter, Metered, Usage};
+
+use crate::domain::Millis;
+
+/// All ports of one deployment. Cheap to clone.
+pub trait Platform: Clone + Send + Sync + 'static {
+    /// See [`Database`].
+    type Database: Database;
+    /// See [`KeyValue`].
+    type Cache: KeyValue;
+    /// See [`RateLimiter`].
+    type RateLimiter: RateLimiter;
+    /// See [`Actors`].
+    type Actors: Actors;
+    /// See [`Clock`].
+    type Clock: Clock;
+    /// See [`Random`].
+    type Random: Random;
+
+    /// D1, or SQLite.
+    fn database(&self) -> &Self::Database;
+    /// The namespace `CACHE`.
+    fn cache(&self) -> &Self::Cache;
+    /// The limiter for API requests.
+    fn rate_limiter(&self) -> &Self::RateLimiter;
+    /// Single-writer objects.
+    fn actors(&self) -> &Self::Actors;
+    /// Time.
+    fn clock(&self) -> &Self::Clock;
+    /// Randomness.
+    fn random(&self) -> &Self::Random;
+    /// Where problems that no client should see are told.
+    fn log(&self, line: &str);
+}
+
+/// Why a port could not do what it was asked.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum PortError {
+    /// A constraint of the database forbids it.
+    #[error("conflict: {0}")]
+    Conflict(String),
+    /// No answer in time.
+    #[error("{0} did not answer in time")]
+    Timeout(&'static str),
+    /// The other side failed or cannot be reached.
+    #[error("{port} failed: {message}")]
+    Unavailable {
+        /// Which port.
+        port: &'static str,
+        /// For the log, never for a client.
+        message: String,
+    },
+}
+
+impl PortError {
+    /// [`PortError::Unavailable`].
+    #[expect(clippy::needless_pass_by_value, reason = "reads better with `map_err`")]
+    pub fn unavailable(port: &'static str, error: impl ToString) -> Self {
+        Self::Unavailable { port, message: error.to_string() }
+    }
+}
+
+/// What a metered port call gives.
+pub type PortResult<T> = Result<Metered<T>, PortError>;
+
+/// A statement with a name, for logs and for the test that looks at its query plan.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Sql {
+    /// Unique in the service.
+    pub name: &'static str,
+    /// One statement in SQLite's dialect, with `?1`-style parameters. It never names the current
+    /// time: instants are bound.
+    pub text: &'static str,
+}
+
+impl Sql {
+    /// This statement with its parameters.
+    pub fn bind(self, params: impl IntoIterator<Item = Param>) -> Statement {
+        Statement { sql: self, params: params.into_iter().collect() }
+    }
+}
+
+/// Most parameters of a statement (D1's limit).
+pub const MAX_PARAMS: usize = 100;
+/// Largest integer that D1 keeps exact: its values pass through JavaScript numbers.
+pub const MAX_INTEGER: i64 = (1 << 53) - 1;
+/// Longest string or BLOB in a row, in bytes (D1's limit).
+pub const MAX_VALUE_BYTES: usize = 2_000_000;
+
+/// A statement, ready to run.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Statement {
+    /// What to run.
+    pub sql: Sql,
+    /// `?1`, `?2`, … At most [`MAX_PARAMS`].
+    pub params: Vec<Param>,
+}
+
+/// A bound value.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Param {
+    /// `NULL`.
+    Null,
+    /// At most [`MAX_INTEGER`] away from zero.
+    Integer(i64),
+    /// At most [`MAX_VALUE_BYTES`] long.
+    Text(String),
+}
+
+impl From<i64> for Param {
+    fn from(value: i64) -> Self {
+        Self::Integer(value)
+    }
+}
+
+impl From<&str> for Param {
+    fn from(value: &str) -> Self {
+        Self::Text(value.to_owned())
+    }
+}
+
+impl From<String> for Param {
+    fn from(value: String) -> Self {
+        Self::Text(value)
+    }
+}
+
+impl<T: Into<Param>> From<Option<T>> for Param {
+    fn from(value: Option<T>) -> Self {
+        value.map_or(Self::Null, Into::into)
+    }
+}
+
+/// What a statement gave.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Rows {
+    /// One object for each row.
+    pub rows: Vec<Value>,
+    /// Rows inserted, updated or deleted.
+    pub changes: u64,
+}
+
+impl Rows {
+    /// The rows as `T`.
+    ///
+    /// # Errors
+    /// [`PortError::Unavailable`] when a row is not a `T`: the schema and the code disagree.
+    pub fn decode<T: DeserializeOwned>(self) -> Result<Vec<T>, PortError> {
+        self.rows
+            .into_iter()
+            .map(|row| {
+                serde_json::from_value(row).map_err(|e| PortError::unavailable("database", e))
+            })
+            .collect()
+    }
+}
+
+/// D1, or SQLite with D1's limits.
+pub trait Database: Send + Sync {
+    /// Runs one statement.
+    ///
+    /// # Errors
+    /// [`PortError::Conflict`] when a constraint forbids it, [`PortError::Unavailable`] otherwise.
+    fn query(&self, statement: Statement) -> impl Future<Output = PortResult<Rows>> + Send;
+}
+
+/// A KV namespace: eventually consistent, up to a minute stale.
+pub trait KeyValue: Send + Sync {
+    /// The value of a key, if there is one.
+    ///
+    /// # Errors
+    /// [`PortError::Unavailable`].
+    fn get(&self, key: &str) -> impl Future<Output = PortResult<Option<String>>> + Send;
+}
+
+/// Admits or refuses, by key. It says nothing else: no budget left, no time of reset.
+pub trait RateLimiter: Send + Sync {
+    /// Whether a request of this key is admitted now.
+    ///
+    /// # Errors
+    /// [`PortError::Unavailable`].
+    fn admit(&self, key: &str) -> impl Future<Output = PortResult<bool>> + Send;
+}
+
+/// The classes of single-writer objects.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum ActorClass {
+    /// One for each run.
+    WorkflowExecutor,
+}
+
+/// Single-writer objects, found by class and name; made when first called.
+pub trait Actors: Send + Sync {
+    /// Sends a message and waits for the reply.
+    ///
+    /// # Errors
+    /// [`PortError::Unavailable`]. The message may or may not have been handled.
+    fn call(
+        &self,
+        class: ActorClass,
+        name: &str,
+        message: Value,
+    ) -> impl Future<Output = PortResult<Value>> + Send;
+}
+
+/// [`Actors::call`] with types.
+///
+/// # Errors
+/// [`PortError::Unavailable`].
+pub async fn call_actor<A: Actors, M: Serialize, R: DeserializeOwned>(
+    actors: &A,
+    class: ActorClass,
+    name: &str,
+    message: &M,
+) -> PortResult<R> {
+    let unavailable = |error: serde_json::Error| PortError::unavailable("actor", error);
+    let message = serde_json::to_value(message).map_err(unavailable)?;
+    let reply = actors.call(class, name, message).await?;
+    let value = serde_json::from_value(reply.value).map_err(unavailable)?;
+    Ok(Metered { value, usage: reply.usage })
+}
+
+/// What a single-writer object has: the ports that its work needs, one document of durable state,
+/// and one alarm.
+pub trait ActorContext: Send + Sync {
+    /// See [`Database`].
+    type Database: Database;
+    /// See [`Http`].
+    type Http: Http;
+    /// See [`Clock`].
+    type Clock: Clock;
+
+    /// Its state, if it has any yet.
+    ///
+    /// # Errors
+    /// [`PortError::Unavailable`].
+    fn load(&self) -> impl Future<Output = PortResult<Option<String>>> + Send;
+
+    /// Replaces the state and the alarm, both or neither.
+    ///
+    /// # Errors
+    /// [`PortError::Unavailable`].
+    fn save(
+        &self,
+        state: &str,
+        alarm: Option<Millis>,
+    ) -> impl Future<Output = PortResult<()>> + Send;
+
+    /// D1, or SQLite.
+    fn database(&self) -> &Self::Database;
+    /// Outbound requests.
+    fn http(&self) -> &Self::Http;
+    /// Time.
+    fn clock(&self) -> &Self::Clock;
+    /// Where problems that no client should see are told.
+    fn log(&self, line: &str);
+}
+
+/// A request to somebody else.
+#[derive(Clone, Debug, PartialEq)]
+pub struct OutboundRequest {
+    /// HTTP method.
+    pub method: String,
+    /// Absolute.
+    pub url: String,
+    /// Header names in lower case.
+    pub headers: BTreeMap<&'static str, String>,
+    /// Body.
+    pub body: Option<Vec<u8>>,
+    /// For the whole exchange.
+    pub timeout: Duration,
+    /// A longer response is an error.
+    pub max_body_bytes: usize,
+}
+
+/// The answer to it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct OutboundResponse {
+    /// HTTP status.
+    pub status: u16,
+    /// The whole body.
+    pub body: Vec<u8>,
+}
+
+/// Outbound HTTP. Redirects are not followed.
+pub trait Http: Send + Sync {
+    /// Sends a request and reads the whole answer.
+    ///
+    /// # Errors
+    /// [`PortError::Timeout`], or [`PortError::Unavailable`] when no whole answer came.
+    fn send(
+        &self,
+        request: OutboundRequest,
+    ) -> impl Future<Output = PortResult<OutboundResponse>> + Send;
+}
+
+/// Time.
+pub trait Clock: Send + Sync {
+    /// Now. On Workers it stands still while code runs.
+    fn now(&self) -> Millis;
+    /// Returns after `duration`.
+    fn sleep(&self, duration: Duration) -> impl Future<Output = ()> + Send;
+}
+
+/// Randomness fit for identifiers.
+pub trait Random: Send + Sync {
+    /// Fills `bytes`.
+    ///
+    /// # Errors
+    /// [`PortError::Unavailable`].
+    fn fill(&self, bytes: &mut [u8]) -> Result<(), PortError>;
+}

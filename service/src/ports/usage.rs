@@ -1,0 +1,108 @@
+//! What port calls use of the resources that the platform bills.
+
+use std::{
+    fmt::Write as _,
+    ops::AddAssign,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use serde::{Deserialize, Serialize};
+
+/// Amounts used, by resource.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Usage {
+    /// Rows that statements had to look at, in D1 and in objects.
+    pub rows_read: u64,
+    /// Rows and index entries written, in D1 and in objects; setting an alarm is one.
+    pub rows_written: u64,
+    /// KV values read.
+    pub kv_reads: u64,
+    /// Calls of single-writer objects, alarms included.
+    pub actor_requests: u64,
+    /// Outbound HTTP requests.
+    pub outbound_requests: u64,
+}
+
+impl Usage {
+    /// As an RFC 8941 dictionary: `rows_read=1, rows_written=2`. Resources not used are left out.
+    pub fn dictionary(&self) -> String {
+        let members = [
+            ("rows_read", self.rows_read),
+            ("rows_written", self.rows_written),
+            ("kv_reads", self.kv_reads),
+            ("actor_requests", self.actor_requests),
+            ("outbound_requests", self.outbound_requests),
+        ];
+        let mut out = String::new();
+        for (name, amount) in members.into_iter().filter(|(_, amount)| *amount > 0) {
+            let separator = if out.is_empty() { "" } else { ", " };
+            // Writing to a String cannot fail.
+            let _ = write!(out, "{separator}{name}={amount}");
+        }
+        out
+    }
+}
+
+impl AddAssign for Usage {
+    fn add_assign(&mut self, other: Self) {
+        self.rows_read += other.rows_read;
+        self.rows_written += other.rows_written;
+        self.kv_reads += other.kv_reads;
+        self.actor_requests += other.actor_requests;
+        self.outbound_requests += other.outbound_requests;
+    }
+}
+
+/// A value and what it cost to get.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Metered<T> {
+    /// The value.
+    pub value: T,
+    /// What it cost.
+    pub usage: Usage,
+}
+
+impl<T> Metered<T> {
+    /// A value that cost nothing.
+    pub fn free(value: T) -> Self {
+        Self { value, usage: Usage::default() }
+    }
+
+    /// The same cost for what `f` makes of the value.
+    pub fn map<U>(self, f: impl FnOnce(T) -> U) -> Metered<U> {
+        Metered { value: f(self.value), usage: self.usage }
+    }
+}
+
+/// Adds up the usage of one request or one alarm.
+#[derive(Clone, Debug, Default)]
+pub struct Meter(Arc<Mutex<Usage>>);
+
+impl Meter {
+    /// Takes the value out and keeps its cost.
+    pub fn charge<T>(&self, metered: Metered<T>) -> T {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) += metered.usage;
+        metered.value
+    }
+
+    /// What was used so far.
+    pub fn usage(&self) -> Usage {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn adds_up_and_prints_as_a_dictionary() {
+        let meter = Meter::default();
+        assert_eq!(meter.usage().dictionary(), "");
+        let read = Usage { rows_read: 3, ..Usage::default() };
+        assert_eq!(meter.charge(Metered { value: 'x', usage: read }), 'x');
+        meter.charge(Metered { value: (), usage: Usage { rows_written: 2, ..read } });
+        assert_eq!(meter.usage().dictionary(), "rows_read=6, rows_written=2");
+    }
+}

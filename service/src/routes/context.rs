@@ -1,0 +1,73 @@
+//! What a handler works with.
+
+use axum::{extract::FromRequestParts, http::request::Parts};
+
+use super::App;
+use crate::domain::id;
+use crate::guard::{Caller, Problem, Scope};
+use crate::ports::{Clock, Meter, Platform, PortError, Random};
+use crate::store::{Runs, Workflows};
+
+/// The application and what belongs to this request.
+pub struct Context<P> {
+    /// The application.
+    pub app: App<P>,
+    /// Adds up what the request uses.
+    pub meter: Meter,
+    caller: Option<Caller>,
+}
+
+impl<P: Platform> FromRequestParts<App<P>> for Context<P> {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App<P>) -> Result<Self, Problem> {
+        Ok(Self {
+            app: app.clone(),
+            meter: parts.extensions.get().cloned().unwrap_or_default(),
+            caller: parts.extensions.get().cloned(),
+        })
+    }
+}
+
+impl<P: Platform> Context<P> {
+    /// The caller's identifier, if their token has this scope.
+    ///
+    /// # Errors
+    /// 401 without a caller, 403 without the scope.
+    pub fn caller_with(&self, scope: Scope) -> Result<&str, Problem> {
+        let caller = self.caller.as_ref().ok_or_else(Problem::unauthorized)?;
+        caller.require(scope)?;
+        Ok(&caller.subject)
+    }
+
+    /// The table `workflows`.
+    pub fn workflows(&self) -> Workflows<'_, P::Database> {
+        Workflows::new(self.app.platform.database(), &self.meter)
+    }
+
+    /// The table `workflow_runs`.
+    pub fn runs(&self) -> Runs<'_, P::Database> {
+        Runs::new(self.app.platform.database(), &self.meter)
+    }
+
+    /// Now.
+    pub fn now(&self) -> i64 {
+        self.app.platform.clock().now()
+    }
+
+    /// A new identifier.
+    ///
+    /// # Errors
+    /// 503 without randomness.
+    pub fn new_id(&self) -> Result<String, Problem> {
+        let mut entropy = [0; id::ENTROPY];
+        self.app.platform.random().fill(&mut entropy).map_err(|error| self.failed(&error))?;
+        Ok(id::new(self.now(), entropy))
+    }
+
+    /// Logs what a port said, and makes the answer that the client gets instead.
+    pub fn failed(&self, error: &PortError) -> Problem {
+        self.app.platform.log(&error.to_string());
+        Problem::unavailable()
+    }
+}

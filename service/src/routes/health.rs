@@ -1,0 +1,107 @@
+//! Health.
+
+use std::{
+    sync::{Mutex, PoisonError},
+    time::Duration,
+};
+
+use axum::{
+    Json,
+    http::{HeaderValue, StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use futures_util::future::{Either, join, select};
+use serde::Serialize;
+
+use super::Context;
+use crate::domain::Millis;
+use crate::ports::{Clock, KeyValue, Meter, Platform};
+use crate::store;
+
+/// A report is used again for this long, so that asking often costs nothing.
+const REPORT_AGE: Millis = 5_000;
+/// A dependency that takes longer is down for the purposes of this report.
+const CHECK_DEADLINE: Duration = Duration::from_secs(2);
+
+/// The last health report. Plain data: it may outlive the request that made it.
+#[derive(Debug, Default)]
+pub struct HealthMemo(Mutex<Option<Report>>);
+
+#[derive(Clone, Copy, Debug, Serialize)]
+struct Report {
+    status: Status,
+    checks: Checks,
+    timestamp: Millis,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+enum Status {
+    Healthy,
+    Degraded,
+}
+
+#[derive(Clone, Copy, Debug, Serialize)]
+struct Checks {
+    database: bool,
+    /// Null: this deployment has no AI.
+    ai: Option<bool>,
+    cache: bool,
+}
+
+/// `GET /health/live`: the process answers. No I/O.
+pub(super) async fn live() -> impl IntoResponse {
+    #[derive(Serialize)]
+    struct Live {
+        status: &'static str,
+    }
+    ([(header::CACHE_CONTROL, "no-store")], Json(Live { status: "live" }))
+}
+
+/// `GET /health`: whether the dependencies answer; 503 when one does not.
+pub(super) async fn health<P: Platform>(context: Context<P>) -> Response {
+    let now = context.now();
+    let memo = &context.app.health;
+    let recent = memo.read().filter(|report| (0..REPORT_AGE).contains(&(now - report.timestamp)));
+    let report = match recent {
+        Some(report) => report,
+        None => memo.replace(check(&context.app.platform, &context.meter, now).await),
+    };
+    let status = match report.status {
+        Status::Healthy => StatusCode::OK,
+        Status::Degraded => StatusCode::SERVICE_UNAVAILABLE,
+    };
+    let mut response = (status, Json(report)).into_response();
+    response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+}
+
+impl HealthMemo {
+    fn read(&self) -> Option<Report> {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn replace(&self, report: Report) -> Report {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(report);
+        report
+    }
+}
+
+async fn check<P: Platform>(platform: &P, meter: &Meter, now: Millis) -> Report {
+    let clock = platform.clock();
+    let database = answers(clock, async { store::ping(platform.database(), meter).await.is_ok() });
+    let cache = answers(clock, async {
+        platform.cache().get("health").await.map(|value| meter.charge(value)).is_ok()
+    });
+    let (database, cache) = join(database, cache).await;
+    let status = if database && cache { Status::Healthy } else { Status::Degraded };
+    Report { status, checks: Checks { database, ai: None, cache }, timestamp: now }
+}
+
+async fn answers<C: Clock>(clock: &C, check: impl Future<Output = bool> + Send) -> bool {
+    let (check, deadline) = (std::pin::pin!(check), std::pin::pin!(clock.sleep(CHECK_DEADLINE)));
+    match select(check, deadline).await {
+        Either::Left((answered, _)) => answered,
+        Either::Right(_) => false,
+    }
+}

@@ -1,0 +1,92 @@
+//! An owner's workflows.
+
+use axum::{
+    Json,
+    http::{StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use serde::Serialize;
+
+use super::{
+    Context,
+    extract::{Id, ListPage},
+};
+use crate::domain::{
+    page::{Page, Position},
+    workflow::{Draft, Workflow},
+};
+use crate::guard::{Problem, Scope, StrictJson};
+use crate::ports::Platform;
+
+/// A page of a list.
+#[derive(Debug, Serialize)]
+pub(super) struct ListBody<T> {
+    pub(super) workflows: Vec<T>,
+    /// The `cursor` of the next page; null on the last one.
+    pub(super) next: Option<String>,
+}
+
+impl<T> ListBody<T> {
+    /// A page that was asked for with `page`; a full one may have a successor.
+    pub(super) fn new(items: Vec<T>, page: &Page, position: impl Fn(&T) -> Position) -> Self {
+        let full = items.len() == page.limit as usize;
+        let next = items.last().filter(|_| full).map(|last| position(last).encode());
+        Self { workflows: items, next }
+    }
+}
+
+/// `POST /workflows`
+pub(super) async fn create<P: Platform>(
+    context: Context<P>,
+    StrictJson(body): StrictJson,
+) -> Result<Response, Problem> {
+    let owner = context.caller_with(Scope::Write)?;
+    let draft = Draft::from_json(&body).map_err(Problem::invalid_input)?;
+    let now = context.now();
+    let workflow = Workflow {
+        id: context.new_id()?,
+        name: draft.name,
+        description: draft.description,
+        steps: draft.steps,
+        created_at: now,
+        updated_at: now,
+    };
+    let stored = context.workflows().insert(owner, &workflow).await;
+    stored.map_err(|error| context.failed(&error))?;
+    let location = [(header::LOCATION, format!("/workflows/{}", workflow.id))];
+    Ok((StatusCode::CREATED, location, Json(workflow)).into_response())
+}
+
+/// `GET /workflows`
+pub(super) async fn list<P: Platform>(
+    context: Context<P>,
+    ListPage(page): ListPage,
+) -> Result<Json<ListBody<Workflow>>, Problem> {
+    let owner = context.caller_with(Scope::Read)?;
+    let listed = context.workflows().list(owner, &page).await;
+    let workflows = listed.map_err(|error| context.failed(&error))?;
+    let position = |last: &Workflow| Position { created_at: last.created_at, id: last.id.clone() };
+    Ok(Json(ListBody::new(workflows, &page, position)))
+}
+
+/// `GET /workflows/{id}`
+pub(super) async fn show<P: Platform>(
+    context: Context<P>,
+    Id(id): Id,
+) -> Result<Json<Workflow>, Problem> {
+    let owner = context.caller_with(Scope::Read)?;
+    find(&context, owner, &id).await.map(Json)
+}
+
+/// A workflow of `owner`.
+///
+/// # Errors
+/// 404 when there is none, or it is somebody else's.
+pub(super) async fn find<P: Platform>(
+    context: &Context<P>,
+    owner: &str,
+    id: &str,
+) -> Result<Workflow, Problem> {
+    let found = context.workflows().get(owner, id).await;
+    found.map_err(|error| context.failed(&error))?.ok_or_else(Problem::not_found)
+}

@@ -1,0 +1,79 @@
+//! SQL, and nothing else: no HTTP, no rules. Every statement has a name; both platforms run the
+//! same text.
+
+mod runs;
+mod workflows;
+
+pub use runs::Runs;
+pub use workflows::{CatalogueEntry, Workflows};
+
+use crate::ports::{Database, Meter, PortError, Rows, Sql, Statement};
+
+/// The schema, in steps that are applied in order and never change once released. The Worker's
+/// come from the same files by `wrangler d1 migrations apply`.
+pub const MIGRATIONS: &[(&str, &str)] =
+    &[("0001_workflows_and_runs", include_str!("../../migrations/0001_workflows_and_runs.sql"))];
+
+/// Every statement of the service, for the test that looks at their query plans.
+pub const STATEMENTS: &[Sql] = &[
+    PING,
+    workflows::INSERT,
+    workflows::LIST,
+    workflows::GET,
+    workflows::CATALOGUE,
+    runs::INSERT,
+    runs::GET,
+    runs::PROJECT,
+    runs::OVERDUE,
+];
+
+const PING: Sql = Sql { name: "ping", text: "SELECT 1 AS one" };
+
+/// Whether the database answers.
+///
+/// # Errors
+/// When it does not.
+pub async fn ping<D: Database>(database: &D, meter: &Meter) -> Result<(), PortError> {
+    run(database, meter, PING.bind([])).await.map(|_| ())
+}
+
+async fn run<D: Database>(
+    database: &D,
+    meter: &Meter,
+    statement: Statement,
+) -> Result<Rows, PortError> {
+    Ok(meter.charge(database.query(statement).await?))
+}
+
+#[cfg(all(test, not(target_arch = "wasm32")))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_migration_file_is_listed() {
+        let files = std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/migrations")).unwrap();
+        let mut names: Vec<_> =
+            files.map(|file| file.unwrap().path().file_stem().unwrap().to_owned()).collect();
+        names.sort();
+        assert_eq!(names, MIGRATIONS.iter().map(|(name, _)| *name).collect::<Vec<_>>());
+    }
+
+    /// Each statement but the ping finds its rows through an index; none sorts in memory.
+    #[test]
+    fn statements_use_indexes() {
+        let connection = rusqlite::Connection::open_in_memory().unwrap();
+        for (_, sql) in MIGRATIONS {
+            connection.execute_batch(sql).unwrap();
+        }
+        for sql in STATEMENTS {
+            let explain = format!("EXPLAIN QUERY PLAN {}", sql.text);
+            let mut statement = connection.prepare(&explain).unwrap();
+            let mut rows = statement.raw_query();
+            while let Some(row) = rows.next().unwrap() {
+                let step: String = row.get("detail").unwrap();
+                let fine = step.starts_with("SEARCH") || step == "SCAN CONSTANT ROW";
+                assert!(fine, "{}: {step}", sql.name);
+            }
+        }
+    }
+}

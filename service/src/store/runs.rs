@@ -1,0 +1,135 @@
+//! The table `workflow_runs`: intents, and the projection of what executors know.
+
+use serde::Deserialize;
+
+use super::run;
+use crate::domain::{Millis, run::Run, workflow::Step};
+use crate::engine::machine::RunState;
+use crate::ports::{Database, Meter, Param, PortError, Sql};
+
+pub(super) const INSERT: Sql = Sql {
+    name: "insert_run",
+    text: "INSERT INTO workflow_runs \
+           (id, workflow_id, user_id, status, definition, report, version, due_at, created_at) \
+           VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+};
+
+pub(super) const GET: Sql = Sql {
+    name: "get_run",
+    text: "SELECT report FROM workflow_runs WHERE id = ?1 AND user_id = ?2",
+};
+
+/// An older version never overwrites a newer one.
+pub(super) const PROJECT: Sql = Sql {
+    name: "project_run",
+    text: "UPDATE workflow_runs SET status = ?2, report = ?3, version = ?4, due_at = ?5 \
+           WHERE id = ?1 AND version < ?4",
+};
+
+pub(super) const OVERDUE: Sql = Sql {
+    name: "list_overdue_runs",
+    text: "SELECT definition, report FROM workflow_runs \
+           WHERE status IN ('queued', 'running', 'waiting') AND due_at < ?1 \
+           ORDER BY due_at LIMIT ?2",
+};
+
+/// Runs in the database.
+pub struct Runs<'a, D> {
+    database: &'a D,
+    meter: &'a Meter,
+}
+
+#[derive(Deserialize)]
+struct Report {
+    report: String,
+}
+
+#[derive(Deserialize)]
+struct Intent {
+    definition: String,
+    report: String,
+}
+
+impl Intent {
+    /// The run as it was accepted. An executor that already has it ignores this.
+    fn into_state(self) -> Result<RunState, PortError> {
+        let run: Run = parse(&self.report)?;
+        let definition: Vec<Step> = parse(&self.definition)?;
+        Ok(RunState::new(run.id, run.workflow_id, definition, run.created_at))
+    }
+}
+
+impl<'a, D: Database> Runs<'a, D> {
+    /// Runs in `database`; what statements use goes to `meter`.
+    pub fn new(database: &'a D, meter: &'a Meter) -> Self {
+        Self { database, meter }
+    }
+
+    /// Records the intent to run, before anyone acts on it.
+    ///
+    /// # Errors
+    /// [`PortError`].
+    pub async fn insert(&self, owner: &str, state: &RunState) -> Result<(), PortError> {
+        let run_ = &state.run;
+        let params: [Param; 9] = [
+            run_.id.as_str().into(),
+            run_.workflow_id.as_str().into(),
+            owner.into(),
+            run_.status.name().into(),
+            to_text(&state.definition)?.into(),
+            to_text(run_)?.into(),
+            state.version.into(),
+            due_at(state).into(),
+            run_.created_at.into(),
+        ];
+        run(self.database, self.meter, INSERT.bind(params)).await.map(|_| ())
+    }
+
+    /// One run of an owner.
+    ///
+    /// # Errors
+    /// [`PortError`].
+    pub async fn get(&self, owner: &str, id: &str) -> Result<Option<Run>, PortError> {
+        let statement = GET.bind([id.into(), owner.into()]);
+        let rows = run(self.database, self.meter, statement).await?.decode::<Report>()?;
+        rows.into_iter().next().map(|row| parse(&row.report)).transpose()
+    }
+
+    /// Brings the row up to the executor's state.
+    ///
+    /// # Errors
+    /// [`PortError`].
+    pub async fn project(&self, state: &RunState) -> Result<(), PortError> {
+        let params: [Param; 5] = [
+            state.run.id.as_str().into(),
+            state.run.status.name().into(),
+            to_text(&state.run)?.into(),
+            state.version.into(),
+            due_at(state).into(),
+        ];
+        run(self.database, self.meter, PROJECT.bind(params)).await.map(|_| ())
+    }
+
+    /// Runs that should have moved before `instant` and have not, the oldest first.
+    ///
+    /// # Errors
+    /// [`PortError`].
+    pub async fn overdue(&self, instant: Millis, limit: i64) -> Result<Vec<RunState>, PortError> {
+        let statement = OVERDUE.bind([instant.into(), limit.into()]);
+        let rows = run(self.database, self.meter, statement).await?.decode::<Intent>()?;
+        rows.into_iter().map(Intent::into_state).collect()
+    }
+}
+
+/// When somebody should look after a run: at its alarm, or when it last changed.
+fn due_at(state: &RunState) -> Millis {
+    state.wake_at.unwrap_or(state.run.updated_at)
+}
+
+fn parse<T: serde::de::DeserializeOwned>(text: &str) -> Result<T, PortError> {
+    serde_json::from_str(text).map_err(|error| PortError::unavailable("database", error))
+}
+
+fn to_text<T: serde::Serialize>(value: &T) -> Result<String, PortError> {
+    serde_json::to_string(value).map_err(|error| PortError::unavailable("database", error))
+}

@@ -1,0 +1,146 @@
+//! The table `workflows`.
+
+use serde::{Deserialize, Serialize};
+
+use super::run;
+use crate::domain::{
+    Millis,
+    page::{Page, Position},
+    workflow::Workflow,
+};
+use crate::ports::{Database, Meter, Param, PortError, Sql};
+
+pub(super) const INSERT: Sql = Sql {
+    name: "insert_workflow",
+    text: "INSERT INTO workflows (id, user_id, name, description, steps, created_at, updated_at) \
+           VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+};
+
+pub(super) const LIST: Sql = Sql {
+    name: "list_workflows",
+    text: "SELECT id, name, description, steps, created_at, updated_at FROM workflows \
+           WHERE user_id = ?1 AND (created_at, id) < (?2, ?3) \
+           ORDER BY created_at DESC, id DESC LIMIT ?4",
+};
+
+pub(super) const GET: Sql = Sql {
+    name: "get_workflow",
+    text: "SELECT id, name, description, steps, created_at, updated_at FROM workflows \
+           WHERE id = ?1 AND user_id = ?2",
+};
+
+pub(super) const CATALOGUE: Sql = Sql {
+    name: "list_published_workflows",
+    text: "SELECT id, name, description, published_at FROM workflows \
+           WHERE published_at IS NOT NULL AND (published_at, id) < (?1, ?2) \
+           ORDER BY published_at DESC, id DESC LIMIT ?3",
+};
+
+/// Workflows in the database.
+pub struct Workflows<'a, D> {
+    database: &'a D,
+    meter: &'a Meter,
+}
+
+/// A published workflow, as anyone may see it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct CatalogueEntry {
+    /// Identifier.
+    pub id: String,
+    /// Name.
+    pub name: String,
+    /// Description.
+    pub description: String,
+    /// When it was published.
+    pub published_at: Millis,
+}
+
+#[derive(Deserialize)]
+struct Row {
+    id: String,
+    name: String,
+    description: String,
+    steps: String,
+    created_at: Millis,
+    updated_at: Millis,
+}
+
+impl Row {
+    fn into_workflow(self) -> Result<Workflow, PortError> {
+        let steps = serde_json::from_str(&self.steps)
+            .map_err(|error| PortError::unavailable("database", error))?;
+        Ok(Workflow {
+            id: self.id,
+            name: self.name,
+            description: self.description,
+            steps,
+            created_at: self.created_at,
+            updated_at: self.updated_at,
+        })
+    }
+}
+
+impl<'a, D: Database> Workflows<'a, D> {
+    /// Workflows in `database`; what statements use goes to `meter`.
+    pub fn new(database: &'a D, meter: &'a Meter) -> Self {
+        Self { database, meter }
+    }
+
+    /// Stores a new workflow.
+    ///
+    /// # Errors
+    /// [`PortError`].
+    pub async fn insert(&self, owner: &str, workflow: &Workflow) -> Result<(), PortError> {
+        let steps = serde_json::to_string(&workflow.steps)
+            .map_err(|error| PortError::unavailable("database", error))?;
+        let params: [Param; 7] = [
+            workflow.id.as_str().into(),
+            owner.into(),
+            workflow.name.as_str().into(),
+            workflow.description.as_str().into(),
+            steps.into(),
+            workflow.created_at.into(),
+            workflow.updated_at.into(),
+        ];
+        run(self.database, self.meter, INSERT.bind(params)).await.map(|_| ())
+    }
+
+    /// An owner's workflows, newest first.
+    ///
+    /// # Errors
+    /// [`PortError`].
+    pub async fn list(&self, owner: &str, page: &Page) -> Result<Vec<Workflow>, PortError> {
+        let (created_at, id, limit) = keyset(page);
+        let statement = LIST.bind([owner.into(), created_at, id, limit]);
+        let rows = run(self.database, self.meter, statement).await?.decode::<Row>()?;
+        rows.into_iter().map(Row::into_workflow).collect()
+    }
+
+    /// One workflow of an owner.
+    ///
+    /// # Errors
+    /// [`PortError`].
+    pub async fn get(&self, owner: &str, id: &str) -> Result<Option<Workflow>, PortError> {
+        let statement = GET.bind([id.into(), owner.into()]);
+        let rows = run(self.database, self.meter, statement).await?.decode::<Row>()?;
+        rows.into_iter().next().map(Row::into_workflow).transpose()
+    }
+
+    /// Everyone's published workflows, newest first.
+    ///
+    /// # Errors
+    /// [`PortError`].
+    pub async fn catalogue(&self, page: &Page) -> Result<Vec<CatalogueEntry>, PortError> {
+        let (published_at, id, limit) = keyset(page);
+        let statement = CATALOGUE.bind([published_at, id, limit]);
+        run(self.database, self.meter, statement).await?.decode()
+    }
+}
+
+/// The parameters of a keyset page. The first page starts before everything: at the largest
+/// instant there is.
+fn keyset(page: &Page) -> (Param, Param, Param) {
+    let start = Position { created_at: crate::ports::MAX_INTEGER, id: String::new() };
+    let after = page.after.clone().unwrap_or(start);
+    (after.created_at.into(), after.id.into(), i64::from(page.limit).into())
+}
