@@ -55,7 +55,7 @@ impl AddAssign for Usage {
 }
 
 /// A value and what it cost to get.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Metered<T> {
     /// The value.
     pub value: T,

@@ -1,1 +1,114 @@
-//! cf
+//! The API as a Worker.
+//!
+//! Bindings are looked up in the environment at each use: they belong to the request that got
+//! them. Futures of the runtime are not `Send`; the adapters wrap theirs, and nobody else has to.
+
+mod actors;
+mod database;
+mod events;
+mod executor;
+mod http;
+mod kv;
+mod limiter;
+mod system;
+
+use std::sync::{Arc, LazyLock};
+
+pub use actors::DurableObjects;
+pub use database::D1;
+pub use executor::WorkflowExecutor;
+pub use http::Fetcher;
+pub use kv::Kv;
+pub use limiter::RateLimiterBinding;
+pub use system::{JsClock, JsRandom};
+use worker::Env;
+
+use crate::config::{Config, ConfigError};
+use crate::ports::{Platform, PortError};
+use crate::routes::{App, HealthMemo};
+
+/// All ports, on Workers.
+#[derive(Clone, Debug)]
+pub struct Cloudflare {
+    database: D1,
+    cache: Kv,
+    limiter: RateLimiterBinding,
+    actors: DurableObjects,
+    clock: JsClock,
+    random: JsRandom,
+}
+
+impl Cloudflare {
+    /// Ports on the bindings of `env`.
+    pub fn new(env: &Env) -> Self {
+        Self {
+            database: D1::new(env.clone()),
+            cache: Kv::new(env.clone(), "CACHE"),
+            limiter: RateLimiterBinding::new(env.clone()),
+            actors: DurableObjects::new(env.clone()),
+            clock: JsClock,
+            random: JsRandom,
+        }
+    }
+}
+
+/// One for each isolate: plain data, which may outlive a request.
+static HEALTH: LazyLock<Arc<HealthMemo>> = LazyLock::new(Arc::default);
+
+/// The application on the bindings, variables and secrets of `env`.
+///
+/// # Errors
+/// When a variable or secret is missing or wrong.
+pub fn app(env: &Env) -> Result<App<Cloudflare>, ConfigError> {
+    let config = Arc::new(config(env)?);
+    Ok(App { platform: Cloudflare::new(env), config, health: Arc::clone(&HEALTH) })
+}
+
+fn config(env: &Env) -> Result<Config, ConfigError> {
+    Config::from_lookup(|name| env.var(name).ok().map(|value| value.to_string()))
+}
+
+/// The runtime's error as a port's. `Error::D1` holds an object whose own text can throw.
+fn unavailable(port: &'static str) -> impl Fn(worker::Error) -> PortError {
+    move |error| match error {
+        worker::Error::D1(error) => PortError::unavailable(port, error.cause()),
+        other => PortError::unavailable(port, other),
+    }
+}
+
+impl Platform for Cloudflare {
+    type Database = D1;
+    type Cache = Kv;
+    type RateLimiter = RateLimiterBinding;
+    type Actors = DurableObjects;
+    type Clock = JsClock;
+    type Random = JsRandom;
+
+    fn database(&self) -> &D1 {
+        &self.database
+    }
+
+    fn cache(&self) -> &Kv {
+        &self.cache
+    }
+
+    fn rate_limiter(&self) -> &RateLimiterBinding {
+        &self.limiter
+    }
+
+    fn actors(&self) -> &DurableObjects {
+        &self.actors
+    }
+
+    fn clock(&self) -> &JsClock {
+        &self.clock
+    }
+
+    fn random(&self) -> &JsRandom {
+        &self.random
+    }
+
+    fn log(&self, line: &str) {
+        system::log(line);
+    }
+}

@@ -1,0 +1,37 @@
+//! Time, randomness and the log of the runtime.
+
+use std::time::Duration;
+
+use worker::{Date, Delay, send::SendFuture};
+
+use crate::domain::Millis;
+use crate::ports::{Clock, PortError, Random};
+
+/// The runtime's clock. It stands still between I/O.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct JsClock;
+
+impl Clock for JsClock {
+    fn now(&self) -> Millis {
+        Millis::try_from(Date::now().as_millis()).unwrap_or(Millis::MAX)
+    }
+
+    fn sleep(&self, duration: Duration) -> impl Future<Output = ()> + Send {
+        SendFuture::new(Delay::from(duration))
+    }
+}
+
+/// `crypto.getRandomValues`.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct JsRandom;
+
+impl Random for JsRandom {
+    fn fill(&self, bytes: &mut [u8]) -> Result<(), PortError> {
+        getrandom::fill(bytes).map_err(|error| PortError::unavailable("random", error))
+    }
+}
+
+/// One line in the Worker's log.
+pub(super) fn log(line: &str) {
+    worker::console_error!("{line}");
+}
