@@ -3,5 +3,10 @@
 //! Each module is a station of that flow and hands one type to the next.
 #![forbid(unsafe_code)]
 
+pub mod cli;
 pub mod exit;
 pub mod plan;
+pub mod target;
+pub mod tls;
+pub mod token;
+pub mod upstream;

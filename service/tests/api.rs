@@ -12,7 +12,7 @@ use hmac::{Hmac, Mac};
 use reqwest::{Client, Method, Response, StatusCode};
 use serde_json::{Value, json};
 use sha2::Sha256;
-use tokio::{sync::oneshot, task::JoinHandle};
+use tokio::{net::TcpListener, sync::oneshot, task::JoinHandle};
 use wiremock::{
     Mock, MockServer, ResponseTemplate,
     matchers::{method, path},
@@ -21,7 +21,7 @@ use workway_service::{
     config::{Config, RATE_LIMIT},
     domain::workflow::MAX_STEPS,
     guard::{AUDIENCE, ISSUER, MAX_BODY_BYTES},
-    platform::native::{Options, Server},
+    platform::native::Server,
 };
 
 const SECRET: &str = "a secret for tests, of at least 32 bytes";
@@ -61,13 +61,9 @@ impl Api {
     }
 
     async fn boot(&mut self) {
-        let options = Options {
-            listen: "127.0.0.1:0".parse().unwrap(),
-            state: self.state.path().to_owned(),
-            config: self.config(),
-        };
-        let server = Server::bind(options).await.unwrap();
-        self.base = format!("http://{}", server.local_addr().unwrap());
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        self.base = format!("http://{}", listener.local_addr().unwrap());
+        let server = Server::open(listener, self.state.path(), self.config()).await.unwrap();
         let (stop, stopped) = oneshot::channel();
         self.stop = Some(stop);
         self.task = Some(tokio::spawn(server.run(async {

@@ -17,7 +17,7 @@ pub use database::SqliteDatabase;
 pub use http::ReqwestHttp;
 pub use kv::SqliteKeyValue;
 pub use limiter::SlidingCounter;
-pub use server::{Options, ServeError, Server};
+pub use server::{ServeError, Server};
 pub use system::{OsRandom, SystemClock};
 
 use crate::config::{Config, RATE_LIMIT, RATE_PERIOD_SECONDS};

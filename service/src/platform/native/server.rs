@@ -3,8 +3,8 @@
 use std::{
     convert::Infallible,
     io,
-    net::{IpAddr, SocketAddr},
-    path::PathBuf,
+    net::IpAddr,
+    path::{Path, PathBuf},
     sync::Arc,
     time::Duration,
 };
@@ -34,23 +34,9 @@ const SWEEP_EVERY: Duration = Duration::from_mins(1);
 /// The accept loop's pause when there are no descriptors left.
 const ACCEPT_RETRY: Duration = Duration::from_millis(50);
 
-/// How to serve.
-#[derive(Clone, Debug)]
-pub struct Options {
-    /// Where to listen; port 0 picks one.
-    pub listen: SocketAddr,
-    /// Where the state lives; it is made if absent.
-    pub state: PathBuf,
-    /// What differs between deployments.
-    pub config: Config,
-}
-
 /// Why serving did not start.
 #[derive(Debug, thiserror::Error)]
 pub enum ServeError {
-    /// The address is in use, or not ours.
-    #[error("cannot listen on {0}: {1}")]
-    Listen(SocketAddr, io::Error),
     /// The state directory cannot be made.
     #[error("cannot use {0} for state: {1}")]
     State(PathBuf, io::Error),
@@ -59,7 +45,7 @@ pub enum ServeError {
     Open(#[from] PortError),
 }
 
-/// A server that listens, and serves once it runs.
+/// A server, ready to run.
 #[derive(Debug)]
 pub struct Server {
     listener: TcpListener,
@@ -68,27 +54,21 @@ pub struct Server {
 }
 
 impl Server {
-    /// Listens and opens the state.
+    /// A server for `listener`, with its state in the directory `state`, which is made if absent.
     ///
     /// # Errors
     /// [`ServeError`].
-    pub async fn bind(options: Options) -> Result<Self, ServeError> {
-        let listener = TcpListener::bind(options.listen).await;
-        let listener = listener.map_err(|error| ServeError::Listen(options.listen, error))?;
-        std::fs::create_dir_all(&options.state)
-            .map_err(|error| ServeError::State(options.state.clone(), error))?;
-        let config = Arc::new(options.config);
-        let platform = Native::open(&options.state, Arc::clone(&config)).await?;
+    pub async fn open(
+        listener: TcpListener,
+        state: &Path,
+        config: Config,
+    ) -> Result<Self, ServeError> {
+        std::fs::create_dir_all(state)
+            .map_err(|error| ServeError::State(state.to_owned(), error))?;
+        let config = Arc::new(config);
+        let platform = Native::open(state, Arc::clone(&config)).await?;
         let app = App { platform: platform.clone(), config, health: Arc::default() };
         Ok(Self { listener, platform, router: router(app) })
-    }
-
-    /// Where it listens.
-    ///
-    /// # Errors
-    /// When the socket is gone.
-    pub fn local_addr(&self) -> io::Result<SocketAddr> {
-        self.listener.local_addr()
     }
 
     /// Serves until `stop` is ready; then finishes what is in flight.

@@ -1,0 +1,66 @@
+//! The command line. Here, in `report` and in `main` alone does the program print.
+//!
+//! stdout carries the result, stderr everything else.
+
+mod check;
+mod output;
+mod run;
+mod serve;
+mod signals;
+mod token;
+
+use clap::{Parser, Subcommand};
+
+use crate::exit::Exit;
+
+/// Says with evidence whether an API on Cloudflare Workers is correct, fast, and what it costs.
+///
+/// Exit codes: 0 pass, 1 conformance violated, 2 usage, 3 scenario invalid, 4 nothing selected,
+/// 5 threshold failed or without data, 6 cost gate failed, 7 target unreachable, 8 inconclusive,
+/// 9 report not written, 70 a defect of this program, 130/143 interrupted.
+#[derive(Debug, Parser)]
+#[command(name = "workway", version, max_term_width = 100)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run scenarios against a target and judge what came of it.
+    Run(run::Arguments),
+    /// Check scenario files without sending anything.
+    Check(check::Arguments),
+    /// Serve the API on loopback, with a stub of everything that it calls.
+    Serve(serve::Arguments),
+    /// Print an access token for a local service.
+    Token(token::Arguments),
+}
+
+/// Parses the command line, does what it says, and returns how it ended.
+pub fn main() -> Exit {
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => {
+            // Help and version are results and go to stdout; clap knows.
+            let _ = error.print();
+            return if error.use_stderr() { Exit::Usage } else { Exit::Pass };
+        }
+    };
+    crate::tls::install();
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return output::fail(Exit::Internal, &format!("no runtime: {error}")),
+    };
+    let exit = runtime.block_on(async {
+        match arguments.command {
+            Command::Run(arguments) => run::run(arguments).await,
+            Command::Check(arguments) => check::check(&arguments),
+            Command::Serve(arguments) => serve::serve(&arguments).await,
+            Command::Token(arguments) => token::token(&arguments),
+        }
+    });
+    // A thread that still waits for standard input must not keep the process.
+    runtime.shutdown_background();
+    exit
+}

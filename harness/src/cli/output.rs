@@ -1,0 +1,43 @@
+//! Writing to the terminal.
+
+use std::io::{self, IsTerminal, Write};
+
+use crate::exit::Exit;
+
+/// One line on stderr. A closed stderr is no reason to stop.
+pub(super) fn say(line: &str) {
+    let _ = writeln!(io::stderr(), "{line}");
+}
+
+/// Says what went wrong and returns how the command ends.
+pub(super) fn fail(exit: Exit, message: &str) -> Exit {
+    let label = if color_on_stderr() { "\u{1b}[1;31merror\u{1b}[0m" } else { "error" };
+    say(&format!("{label}: {message}"));
+    exit
+}
+
+/// Writes the result. A reader that has seen enough and went away is no failure.
+pub(super) fn result(text: &str) -> Result<(), io::Error> {
+    let mut stdout = io::stdout().lock();
+    let written = stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush());
+    match written {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(error),
+        _ => Ok(()),
+    }
+}
+
+/// Whether colour is wanted on stdout: a terminal, and no `NO_COLOR` (no-color.org).
+pub(super) fn color_on_stdout() -> bool {
+    wants_color(io::stdout().is_terminal())
+}
+
+/// Whether colour is wanted on stderr.
+pub(super) fn color_on_stderr() -> bool {
+    wants_color(io::stderr().is_terminal())
+}
+
+fn wants_color(terminal: bool) -> bool {
+    let set = |name| std::env::var_os(name).is_some_and(|value| !value.is_empty());
+    let dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
+    terminal && !dumb && !set("NO_COLOR")
+}

@@ -1,0 +1,159 @@
+//! `workway serve`
+
+use std::{
+    io,
+    net::{Ipv4Addr, SocketAddr},
+    path::PathBuf,
+};
+
+use clap::Args;
+use tokio::{io::AsyncReadExt, net::TcpListener};
+
+use super::{output, signals};
+use crate::{exit::Exit, upstream};
+
+/// Pairs of ports that are tried before giving up.
+const PORT_TRIES: usize = 64;
+
+#[derive(Debug, Args)]
+pub(super) struct Arguments {
+    /// Port of the API; the stub takes the next one. 0 picks a free pair.
+    #[arg(long, default_value_t = 8787)]
+    port: u16,
+    /// Folder for the state, which is made if absent; without it the state goes with the process.
+    #[arg(long, value_name = "DIR", conflicts_with = "upstreams_only")]
+    state: Option<PathBuf>,
+    /// Only the stub of what the API calls, on the port itself.
+    #[arg(long)]
+    upstreams_only: bool,
+    /// End when standard input does: whoever started this holds its other end.
+    #[arg(long, hide = true)]
+    until_stdin_closes: bool,
+}
+
+pub(super) async fn serve(arguments: &Arguments) -> Exit {
+    let served = if arguments.upstreams_only {
+        upstreams_only(arguments).await
+    } else {
+        api(arguments).await
+    };
+    served.unwrap_or_else(|(exit, message)| output::fail(exit, &message))
+}
+
+type Served = Result<Exit, (Exit, String)>;
+
+async fn upstreams_only(arguments: &Arguments) -> Served {
+    let listener = listen(arguments.port).await?;
+    announce(&listener)?;
+    let stopped = stopped(arguments.until_stdin_closes);
+    upstream::serve(listener, stopped)
+        .await
+        .map_err(|error| (Exit::Internal, format!("the stub broke: {error}")))?;
+    Ok(Exit::Pass)
+}
+
+#[cfg(not(feature = "service"))]
+async fn api(_: &Arguments) -> Served {
+    let message = "this build has no service (feature `service`); there is --upstreams-only";
+    Err((Exit::Usage, message.to_owned()))
+}
+
+#[cfg(feature = "service")]
+async fn api(arguments: &Arguments) -> Served {
+    use workway_service::platform::native::Server;
+
+    let (listener, stub) = listen_pair(arguments.port).await?;
+    let scratch = tempfile::tempdir().map_err(|e| (Exit::Internal, format!("no folder: {e}")))?;
+    let state = arguments.state.clone().unwrap_or_else(|| scratch.path().to_owned());
+    let origin = stub.local_addr().map(upstream::origin);
+    let origin = origin.map_err(|error| (Exit::Internal, error.to_string()))?;
+    let config = config(&origin).map_err(|error| (Exit::Usage, error))?;
+
+    // The stub first: `announce` tells others that both are there.
+    #[expect(clippy::disallowed_methods, reason = "the stub is a server of its own")]
+    let stub = tokio::spawn(upstream::serve(stub, std::future::pending()));
+    let address = listener.local_addr().map_err(|e| (Exit::Internal, e.to_string()))?;
+    let server = Server::open(listener, &state, config)
+        .await
+        .map_err(|error| (Exit::Usage, error.to_string()))?;
+    announce_at(address)?;
+    let kept = if arguments.state.is_some() { "kept" } else { "removed at the end" };
+    output::say(&format!("upstream stub: {origin}"));
+    output::say(&format!("state: {} ({kept})", state.display()));
+    output::say("a token: workway token --sub me");
+    server.run(stopped(arguments.until_stdin_closes)).await;
+    stub.abort();
+    Ok(Exit::Pass)
+}
+
+#[cfg(feature = "service")]
+fn config(upstream: &str) -> Result<workway_service::config::Config, String> {
+    use crate::token::{SECRET_VARIABLE, Secret};
+
+    let secret = Secret::from_environment().unwrap_or_else(Secret::local);
+    workway_service::config::Config::from_lookup(|name| match name {
+        "JWT_SECRET" => Some(secret.expose().to_owned()),
+        "HTTP_ALLOWED_ORIGINS" => Some(upstream.to_owned()),
+        _ => None,
+    })
+    .map_err(|error| format!("{SECRET_VARIABLE}: {}", error.problem))
+}
+
+/// Loopback only: the published secret signs tokens for it.
+async fn listen(port: u16) -> Result<TcpListener, (Exit, String)> {
+    let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+    TcpListener::bind(address).await.map_err(|error| match error.kind() {
+        io::ErrorKind::AddrInUse => {
+            let help = "stop what uses it, or choose another with --port (0 picks a free one)";
+            (Exit::Usage, format!("port {port} is in use; {help}"))
+        }
+        _ => (Exit::Usage, format!("cannot listen on {address}: {error}")),
+    })
+}
+
+/// Two neighbouring ports: for the API, and for the stub.
+#[cfg(feature = "service")]
+async fn listen_pair(port: u16) -> Result<(TcpListener, TcpListener), (Exit, String)> {
+    if port != 0 {
+        let next = port.checked_add(1).ok_or_else(|| {
+            (Exit::Usage, "the stub needs the next port: choose one below 65535".to_owned())
+        })?;
+        return Ok((listen(port).await?, listen(next).await?));
+    }
+    for _ in 0..PORT_TRIES {
+        let api = listen(0).await?;
+        let next = api.local_addr().ok().and_then(|address| address.port().checked_add(1));
+        if let Some(next) = next
+            && let Ok(stub) = listen(next).await
+        {
+            return Ok((api, stub));
+        }
+    }
+    Err((Exit::Usage, "no two neighbouring ports are free; choose one with --port".to_owned()))
+}
+
+fn announce(listener: &TcpListener) -> Result<(), (Exit, String)> {
+    let address = listener.local_addr().map_err(|error| (Exit::Internal, error.to_string()))?;
+    announce_at(address)
+}
+
+/// The URL, alone on the first line of stdout, for whoever started this.
+fn announce_at(address: SocketAddr) -> Result<(), (Exit, String)> {
+    output::result(&format!("http://{address}\n"))
+        .map_err(|error| (Exit::ReportNotWritten, format!("stdout: {error}")))
+}
+
+async fn stopped(until_stdin_closes: bool) {
+    let closed = async {
+        if until_stdin_closes {
+            let mut rest = Vec::new();
+            let _ = tokio::io::stdin().read_to_end(&mut rest).await;
+        } else {
+            std::future::pending::<()>().await;
+        }
+    };
+    tokio::select! {
+        _ = signals::interrupted() => {}
+        () = closed => {}
+    }
+}

@@ -1,0 +1,40 @@
+//! `workway token`
+
+use clap::Args;
+
+use super::output;
+use crate::{
+    exit::Exit,
+    token::{DEFAULT_SCOPE, LIFETIME_SECONDS, SECRET_VARIABLE, Secret, now},
+};
+
+#[derive(Debug, Args)]
+pub(super) struct Arguments {
+    /// Whose token.
+    #[arg(long, default_value = "developer")]
+    sub: String,
+    /// What it allows, separated by spaces: `read`, `write`, `meter`.
+    #[arg(long, default_value = DEFAULT_SCOPE)]
+    scope: String,
+}
+
+pub(super) fn token(arguments: &Arguments) -> Exit {
+    let secret = Secret::from_environment();
+    let known = secret.is_some();
+    let signer = secret.unwrap_or_else(Secret::local).signer();
+    let token = match signer.sign(&arguments.sub, &arguments.scope, now()) {
+        Ok(token) => token,
+        Err(error) => return output::fail(Exit::Internal, &error.to_string()),
+    };
+    if let Err(error) = output::result(&format!("{token}\n")) {
+        return output::fail(Exit::ReportNotWritten, &format!("stdout: {error}"));
+    }
+    let hours = LIFETIME_SECONDS / 3600;
+    let whose = if known {
+        format!("signed with {SECRET_VARIABLE}")
+    } else {
+        format!("signed with the local secret; set {SECRET_VARIABLE} for another")
+    };
+    output::say(&format!("valid for {hours} hours, {whose}"));
+    Exit::Pass
+}

@@ -1,0 +1,55 @@
+//! The service of this repository, natively, as a child process of the same binary: its CPU is not
+//! the generator's, and it can be killed.
+
+use std::process::Stdio;
+
+use reqwest::Url;
+use tokio::{
+    io::{AsyncBufReadExt, BufReader},
+    process::{ChildStdout, Command},
+};
+
+use super::{Process, READY_WITHIN, Target, TargetError, remote::next_port};
+use crate::token::{SECRET_VARIABLE, Secret};
+
+pub(super) async fn start() -> Result<Target, TargetError> {
+    if !cfg!(feature = "service") {
+        let message =
+            "this build has no embedded service (feature `service`); name another --target";
+        return Err(TargetError::Missing(message.to_owned()));
+    }
+    let secret = Secret::local();
+    let (process, url) = serve("the embedded service", &[], &secret).await?;
+    let upstream = next_port(&url);
+    Ok(Target { url, upstream, secret: Some(secret), kind: "embedded", processes: vec![process] })
+}
+
+/// Starts `workway serve` with a port of its own choice.
+pub(super) async fn serve(
+    name: &str,
+    arguments: &[&str],
+    secret: &Secret,
+) -> Result<(Process, Url), TargetError> {
+    let spawn = |error| TargetError::Spawn { program: name.to_owned(), error };
+    let program = std::env::current_exe().map_err(spawn)?;
+    let mut command = Command::new(program);
+    command
+        .args(["serve", "--port", "0", "--until-stdin-closes"])
+        .args(arguments)
+        .env(SECRET_VARIABLE, secret.expose())
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped());
+    let (mut process, stdout) = Process::start(name, &mut command, None)?;
+    match tokio::time::timeout(READY_WITHIN, first_line(stdout)).await {
+        Ok(Some(url)) => Ok((process, url)),
+        Ok(None) => Err(process.failed("it ended before it was ready")),
+        Err(_) => Err(process.failed("it was not ready in time")),
+    }
+}
+
+/// The URL on the first line of its output.
+async fn first_line(stdout: Option<ChildStdout>) -> Option<Url> {
+    let mut lines = BufReader::new(stdout?).lines();
+    let line = lines.next_line().await.ok()??;
+    Url::parse(&line).ok()
+}

@@ -1,0 +1,169 @@
+//! What is tested: the embedded service, the Worker under `wrangler dev`, or any URL.
+
+mod embedded;
+mod process;
+mod remote;
+mod wrangler;
+
+use std::{io, path::PathBuf, time::Duration};
+
+use reqwest::Url;
+
+pub use process::{LOG_TAIL_LINES, Process};
+
+use crate::{
+    exit::Exit,
+    token::Secret,
+    upstream::{Identity, STUB_NAME},
+};
+
+/// What the user asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum TargetSpec {
+    /// The service of this repository, natively, as a child process.
+    Embedded,
+    /// The service of this repository as a Worker, under `wrangler dev`.
+    Wrangler,
+    /// Something that runs already.
+    Url(Url),
+}
+
+/// How to reach it.
+#[derive(Clone, Debug, Default)]
+pub struct TargetOptions {
+    /// Allow addresses other than loopback.
+    pub allow_remote: bool,
+    /// The upstream stub of a URL target, if it is not where [`remote`] looks for it.
+    pub upstream: Option<Url>,
+}
+
+/// A target that answers.
+#[derive(Debug)]
+pub struct Target {
+    /// Base URL; paths are appended to it.
+    pub url: Url,
+    /// Base URL of the upstream stub that it calls, if known.
+    pub upstream: Option<Url>,
+    /// The secret that it verifies tokens with, if known.
+    pub secret: Option<Secret>,
+    /// For reports: `embedded`, `wrangler` or `url`.
+    pub kind: &'static str,
+    processes: Vec<Process>,
+}
+
+/// Why there is no target.
+#[derive(Debug, thiserror::Error)]
+pub enum TargetError {
+    /// Not a URL that can be tested.
+    #[error("{0}")]
+    BadUrl(String),
+    /// A remote address without the flag.
+    #[error(
+        "{0} is not a loopback address; add --allow-remote if you may send requests to it and \
+         mean to"
+    )]
+    Remote(String),
+    /// Nobody answers there.
+    #[error("nothing answers at {url}: {problem}")]
+    Unreachable {
+        /// The target.
+        url: String,
+        /// What happened.
+        problem: String,
+    },
+    /// Something that the target needs is not installed.
+    #[error("{0}")]
+    Missing(String),
+    /// A process could not be started at all.
+    #[error("cannot start {program}: {error}")]
+    Spawn {
+        /// What was to be started.
+        program: String,
+        /// Why it was not.
+        error: io::Error,
+    },
+    /// A process ended, or did not get ready.
+    #[error("{what}\n{log}")]
+    Failed {
+        /// What happened.
+        what: String,
+        /// The last lines that it wrote.
+        log: String,
+    },
+}
+
+impl TargetError {
+    /// How the command ends.
+    pub const fn exit(&self) -> Exit {
+        match self {
+            Self::BadUrl(_) | Self::Remote(_) | Self::Missing(_) => Exit::Usage,
+            Self::Unreachable { .. } | Self::Spawn { .. } | Self::Failed { .. } => {
+                Exit::Unreachable
+            }
+        }
+    }
+}
+
+/// A process that is not ready after this long never will be. A cold `wrangler dev` takes about 3 s.
+const READY_WITHIN: Duration = Duration::from_mins(1);
+
+impl TargetSpec {
+    /// Reads `embedded`, `wrangler` or a URL.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        match text {
+            "embedded" => Ok(Self::Embedded),
+            "wrangler" => Ok(Self::Wrangler),
+            url => remote::parse_url(url).map(Self::Url),
+        }
+    }
+
+    /// Starts it, or finds it, and waits until it answers.
+    ///
+    /// # Errors
+    /// [`TargetError`].
+    pub async fn start(&self, options: &TargetOptions) -> Result<Target, TargetError> {
+        match self {
+            Self::Embedded => embedded::start().await,
+            Self::Wrangler => wrangler::start().await,
+            Self::Url(url) => remote::find(url, options).await,
+        }
+    }
+}
+
+impl Target {
+    /// Stops what was started for it.
+    pub async fn stop(self) {
+        for process in self.processes {
+            process.stop().await;
+        }
+    }
+
+    /// Whether every process that was started for it still runs.
+    pub fn is_alive(&mut self) -> bool {
+        self.processes.iter_mut().all(Process::is_alive)
+    }
+}
+
+/// The stub at `url`, if there is one.
+async fn identify(client: &reqwest::Client, url: &Url) -> Option<Identity> {
+    let request = client.get(url.join("/_workway/identity").ok()?).timeout(Duration::from_secs(1));
+    let text = request.send().await.ok()?.text().await.ok()?;
+    serde_json::from_str::<Identity>(&text).ok().filter(|identity| identity.stub == STUB_NAME)
+}
+
+/// A client for the harness's own questions: no proxy, no redirects.
+fn client() -> reqwest::Client {
+    crate::tls::install();
+    let builder = reqwest::Client::builder().no_proxy().redirect(reqwest::redirect::Policy::none());
+    // Without options that can be wrong, building only fails without a TLS provider.
+    builder.build().unwrap_or_default()
+}
+
+/// The nearest folder, from the current one upwards, that holds `path`.
+fn repository_with(path: &str) -> Option<PathBuf> {
+    let start = std::env::current_dir().ok()?;
+    start.ancestors().find(|folder| folder.join(path).exists()).map(PathBuf::from)
+}

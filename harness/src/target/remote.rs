@@ -1,0 +1,151 @@
+//! Something that runs already.
+
+use std::{net::IpAddr, time::Duration};
+
+use reqwest::Url;
+use tokio::net::TcpStream;
+
+use super::{Target, TargetError, TargetOptions, client, identify};
+use crate::token::Secret;
+
+/// A target that takes longer to accept a connection is not there.
+const CONNECT_WITHIN: Duration = Duration::from_secs(5);
+
+/// Reads a base URL: `http` or `https`, without credentials, query and fragment.
+pub(super) fn parse_url(text: &str) -> Result<Url, String> {
+    let example = "such as http://127.0.0.1:8787";
+    let named = "`embedded`, `wrangler` or a URL";
+    let mut url = Url::parse(text)
+        .map_err(|error| format!("`{text}` is not a target ({error}); give {named} {example}"))?;
+    if !matches!(url.scheme(), "http" | "https") {
+        return Err(format!("`{text}` is not a target; give {named} {example}"));
+    }
+    if !url.username().is_empty() || url.password().is_some() {
+        return Err(
+            "credentials in a URL end up in logs; give tokens by `users` instead".to_owned()
+        );
+    }
+    if url.query().is_some() || url.fragment().is_some() {
+        return Err(format!("`{text}`: leave the query and the fragment out of the target"));
+    }
+    if url.port() == Some(0) {
+        return Err(format!("`{text}`: nothing listens on port 0"));
+    }
+    let path = url.path().trim_end_matches('/').to_owned();
+    url.set_path(&path);
+    Ok(url)
+}
+
+pub(super) async fn find(url: &Url, options: &TargetOptions) -> Result<Target, TargetError> {
+    let loopback = is_loopback(url);
+    if !loopback && !options.allow_remote {
+        return Err(TargetError::Remote(url.host_str().unwrap_or_default().to_owned()));
+    }
+    connect(url).await?;
+    let upstream = match &options.upstream {
+        Some(upstream) => Some(upstream.clone()),
+        None if loopback => stub_beside(url).await,
+        None => None,
+    };
+    // What we sign with the published secret must never leave this machine.
+    let secret = Secret::from_environment().or_else(|| loopback.then(Secret::local));
+    Ok(Target { url: url.clone(), upstream, secret, kind: "url", processes: Vec::new() })
+}
+
+fn is_loopback(url: &Url) -> bool {
+    match url.host_str() {
+        Some("localhost") => true,
+        Some(host) => host
+            .trim_matches(['[', ']'])
+            .parse::<IpAddr>()
+            .is_ok_and(|address| address.is_loopback()),
+        None => false,
+    }
+}
+
+async fn connect(url: &Url) -> Result<(), TargetError> {
+    let unreachable = |problem: String| TargetError::Unreachable { url: url.to_string(), problem };
+    let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']);
+    let port = url.port_or_known_default().unwrap_or(80);
+    match tokio::time::timeout(CONNECT_WITHIN, TcpStream::connect((host, port))).await {
+        Ok(Ok(_)) => Ok(()),
+        Ok(Err(error)) => Err(unreachable(error.to_string())),
+        Err(_) => Err(unreachable(format!("no connection within {} s", CONNECT_WITHIN.as_secs()))),
+    }
+}
+
+/// `workway serve` puts the stub on the port after its own.
+async fn stub_beside(url: &Url) -> Option<Url> {
+    let stub = next_port(url)?;
+    identify(&client(), &stub).await.map(|_| stub)
+}
+
+/// The same host, one port further.
+pub(super) fn next_port(url: &Url) -> Option<Url> {
+    let mut next = url.clone();
+    next.set_path("");
+    next.set_port(Some(url.port()?.checked_add(1)?)).ok()?;
+    Some(next)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn urls_that_cannot_be_tested_are_refused_with_a_reason() {
+        for bad in [
+            "",
+            "http://",
+            "/x",
+            "ftp://x",
+            "file:///x",
+            "http://u:p@x",
+            "http://x:0",
+            "http://x:99999",
+            "http://::1",
+            "http://x?y",
+            "http://x#y",
+            "embeded",
+        ] {
+            assert!(parse_url(bad).is_err(), "{bad}");
+        }
+        assert_eq!(
+            parse_url("http://127.0.0.1:1/api/").unwrap().as_str(),
+            "http://127.0.0.1:1/api"
+        );
+    }
+
+    #[test]
+    fn loopback_is_what_it_says() {
+        for (url, expected) in [
+            ("http://127.0.0.1:1", true),
+            ("http://127.9.9.9", true),
+            ("http://[::1]:1", true),
+            ("http://localhost", true),
+            ("http://2130706433", true),
+            ("http://localhost.example", false),
+            ("http://192.0.2.1", false),
+            ("https://api.example.com", false),
+            ("http://[::2]", false),
+        ] {
+            assert_eq!(is_loopback(&Url::parse(url).unwrap()), expected, "{url}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_remote_address_needs_the_flag_and_gets_no_published_signature() {
+        let url = Url::parse("http://192.0.2.1").unwrap();
+        let refused = find(&url, &TargetOptions::default()).await.unwrap_err();
+        assert_eq!(refused.exit().code(), 2);
+    }
+
+    #[tokio::test]
+    async fn a_closed_port_is_unreachable() {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = Url::parse(&format!("http://{}", listener.local_addr().unwrap())).unwrap();
+        drop(listener);
+        let error = find(&url, &TargetOptions::default()).await.unwrap_err();
+        assert_eq!(error.exit().code(), 7);
+    }
+}

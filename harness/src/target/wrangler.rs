@@ -1,0 +1,166 @@
+//! The Worker of this repository under `wrangler dev`, which runs workerd: offline, without an
+//! account, on state of its own.
+
+use std::{
+    fs,
+    io::Write,
+    net::TcpListener,
+    path::{Path, PathBuf},
+    process::Stdio,
+    time::Duration,
+};
+
+use reqwest::Url;
+use tempfile::TempDir;
+use tokio::process::Command;
+
+use super::{Process, READY_WITHIN, Target, TargetError, client, embedded, repository_with};
+use crate::token::Secret;
+
+/// Pause between two looks at a Worker that is starting.
+const POLL: Duration = Duration::from_millis(100);
+
+pub(super) async fn start() -> Result<Target, TargetError> {
+    let service = find_service()?;
+    build(&service).await?;
+    let secret = Secret::local();
+    let (stub, upstream) =
+        embedded::serve("the upstream stub", &["--upstreams-only"], &secret).await?;
+    let state = tempfile::tempdir().map_err(|error| spawn("wrangler", error))?;
+    migrate(&service, state.path()).await?;
+    let (worker, url) = dev(&service, state, &secret, &upstream).await?;
+    Ok(Target {
+        url,
+        upstream: Some(upstream),
+        secret: Some(secret),
+        kind: "wrangler",
+        processes: vec![worker, stub],
+    })
+}
+
+fn spawn(program: &str, error: std::io::Error) -> TargetError {
+    TargetError::Spawn { program: program.to_owned(), error }
+}
+
+/// The folder of the Worker, with its tools installed.
+fn find_service() -> Result<PathBuf, TargetError> {
+    let root = repository_with("service/wrangler.toml").ok_or_else(|| {
+        let message = "no service/wrangler.toml in this folder or above it: \
+                       `--target wrangler` builds the Worker of this repository; \
+                       start your own with `wrangler dev` and give its URL";
+        TargetError::Missing(message.to_owned())
+    })?;
+    let service = root.join("service");
+    for tool in ["wrangler", "node"] {
+        if !service.join("node_modules/.bin").join(tool).exists() {
+            let message = format!(
+                "{tool} is not installed in {}: run scripts/setup, which needs npm",
+                service.display()
+            );
+            return Err(TargetError::Missing(message));
+        }
+    }
+    Ok(service)
+}
+
+async fn build(service: &Path) -> Result<(), TargetError> {
+    let script = service.with_file_name("scripts").join("build-worker");
+    finish("the build of the Worker", &mut Command::new(script)).await
+}
+
+async fn migrate(service: &Path, state: &Path) -> Result<(), TargetError> {
+    let mut command = wrangler(service);
+    command.args(["d1", "migrations", "apply", "DB", "--local", "--persist-to"]).arg(state);
+    finish("the migration of the local database", &mut command).await
+}
+
+/// Runs a command to its end.
+async fn finish(name: &str, command: &mut Command) -> Result<(), TargetError> {
+    command.stdin(Stdio::null()).stdout(Stdio::null());
+    let (mut process, _) = Process::start(name, command, None)?;
+    match process.wait().await {
+        Ok(status) if status.success() => Ok(()),
+        Ok(status) => Err(process.failed(&format!("it failed with {status}"))),
+        Err(error) => Err(spawn(name, error)),
+    }
+}
+
+async fn dev(
+    service: &Path,
+    state: TempDir,
+    secret: &Secret,
+    upstream: &Url,
+) -> Result<(Process, Url), TargetError> {
+    let name = "wrangler dev";
+    let port = free_port().map_err(|error| spawn(name, error))?;
+    let variables = state.path().join("variables.env");
+    write_variables(&variables, secret, upstream).map_err(|error| spawn(name, error))?;
+    let mut command = wrangler(service);
+    command
+        .args(["dev", "--local", "--ip", "127.0.0.1", "--inspector-port", "0"])
+        .args(["--port", &port.to_string(), "--show-interactive-dev-session=false"])
+        .args(["--log-level", "error", "--persist-to"])
+        .arg(state.path())
+        .arg("--env-file")
+        .arg(&variables)
+        .stdin(Stdio::null())
+        .stdout(Stdio::null());
+    let (process, _) = Process::start(name, &mut command, Some(state))?;
+    let url = Url::parse(&format!("http://127.0.0.1:{port}"))
+        .map_err(|error| TargetError::BadUrl(error.to_string()))?;
+    until_ready(process, url).await
+}
+
+/// Not on the command line, which every user of the machine can read.
+fn write_variables(path: &Path, secret: &Secret, upstream: &Url) -> std::io::Result<()> {
+    let mut file = fs::File::create(path)?;
+    writeln!(file, "JWT_SECRET=\"{}\"", secret.expose())?;
+    writeln!(file, "HTTP_ALLOWED_ORIGINS=\"{}\"", upstream.origin().ascii_serialization())
+}
+
+async fn until_ready(mut process: Process, url: Url) -> Result<(Process, Url), TargetError> {
+    let client = client();
+    let live = format!("{}health/live", with_slash(&url));
+    let ready = async {
+        while process.is_alive() {
+            let answer = client.get(&live).timeout(Duration::from_secs(5)).send().await;
+            if answer.is_ok_and(|answer| answer.status().is_success()) {
+                return true;
+            }
+            tokio::time::sleep(POLL).await;
+        }
+        false
+    };
+    match tokio::time::timeout(READY_WITHIN, ready).await {
+        Ok(true) => Ok((process, url)),
+        Ok(false) => Err(process.failed("it ended before it was ready")),
+        Err(_) => Err(process.failed("it was not ready in time")),
+    }
+}
+
+fn with_slash(url: &Url) -> String {
+    format!("{}/", url.as_str().trim_end_matches('/'))
+}
+
+/// The pinned wrangler, on the pinned Node.
+fn wrangler(service: &Path) -> Command {
+    let tools = service.join("node_modules/.bin");
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let folders = std::iter::once(tools.clone()).chain(std::env::split_paths(&path));
+    let mut command = Command::new(tools.join("wrangler"));
+    command
+        .current_dir(service)
+        .env("PATH", std::env::join_paths(folders).unwrap_or(path.clone()))
+        // No questions, no telemetry, no download of a sample `cf` object, and no trace store,
+        // which halves the requests per second.
+        .env("CI", "1")
+        .env("WRANGLER_SEND_METRICS", "false")
+        .env("CLOUDFLARE_CF_FETCH_ENABLED", "false")
+        .env("X_LOCAL_OBSERVABILITY", "false");
+    command
+}
+
+/// A port that was free a moment ago: `wrangler dev` does not say which one it picks for 0.
+fn free_port() -> std::io::Result<u16> {
+    Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?.port())
+}

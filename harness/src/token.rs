@@ -1,0 +1,127 @@
+//! Access tokens for targets whose signing secret the harness holds: its own local ones.
+
+use std::{
+    env, fmt,
+    time::{SystemTime, UNIX_EPOCH},
+};
+
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use jsonwebtoken::{Algorithm, EncodingKey, Header};
+use serde::Serialize;
+use sha2::{Digest, Sha256};
+
+/// Signs and verifies tokens of local services. Published here, so worth nothing: a local service
+/// listens on loopback only, and the harness never sends what it signs to another address.
+pub const LOCAL_SECRET: &str = "workway-local-secret-published-and-so-for-loopback-only";
+/// The variable that holds another secret.
+pub const SECRET_VARIABLE: &str = "WORKWAY_JWT_SECRET";
+/// The scopes of a token when nobody says otherwise: all there are.
+pub const DEFAULT_SCOPE: &str = "read write meter";
+/// How long a token is valid, in seconds: longer than any run.
+pub const LIFETIME_SECONDS: u64 = 24 * 60 * 60;
+
+/// The secret of a service. Never shown.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret(String);
+
+/// Signs access tokens.
+#[derive(Clone)]
+pub struct Signer {
+    header: Header,
+    key: EncodingKey,
+}
+
+/// A token could not be made.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot sign a token: {0}")]
+pub struct SignError(#[from] jsonwebtoken::errors::Error);
+
+#[derive(Serialize)]
+struct Claims<'a> {
+    iss: &'a str,
+    aud: &'a str,
+    sub: &'a str,
+    scope: &'a str,
+    iat: u64,
+    nbf: u64,
+    exp: u64,
+}
+
+impl Secret {
+    /// The one that everybody knows.
+    pub fn local() -> Self {
+        Self(LOCAL_SECRET.to_owned())
+    }
+
+    /// The one in [`SECRET_VARIABLE`], if it is set.
+    pub fn from_environment() -> Option<Self> {
+        env::var(SECRET_VARIABLE).ok().filter(|secret| !secret.is_empty()).map(Self)
+    }
+
+    /// The text itself, for the process that must be given it.
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+
+    /// A signer with this secret.
+    pub fn signer(&self) -> Signer {
+        let mut header = Header::new(Algorithm::HS256);
+        header.typ = Some("at+jwt".to_owned());
+        header.kid = Some(self.key_id());
+        Signer { header, key: EncodingKey::from_secret(self.0.as_bytes()) }
+    }
+
+    /// The service derives the id of its key in the same way.
+    fn key_id(&self) -> String {
+        let digest = Sha256::new_with_prefix("workway key id:").chain_update(&self.0).finalize();
+        URL_SAFE_NO_PAD.encode(digest)[..12].to_owned()
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Secret")
+    }
+}
+
+impl Signer {
+    /// A token of `subject` with these space-separated scopes, valid from `now` (Unix seconds).
+    ///
+    /// # Errors
+    /// [`SignError`].
+    pub fn sign(&self, subject: &str, scope: &str, now: u64) -> Result<String, SignError> {
+        let claims = Claims {
+            iss: "workway",
+            aud: "workway-api",
+            sub: subject,
+            scope,
+            iat: now,
+            nbf: now,
+            exp: now + LIFETIME_SECONDS,
+        };
+        Ok(jsonwebtoken::encode(&self.header, &claims, &self.key)?)
+    }
+}
+
+/// Now, in Unix seconds.
+pub fn now() -> u64 {
+    #[expect(clippy::disallowed_methods, reason = "a token is for the real world's clock")]
+    let since = SystemTime::now().duration_since(UNIX_EPOCH);
+    since.map_or(0, |since| since.as_secs())
+}
+
+#[cfg(all(test, feature = "service"))]
+mod tests {
+    use workway_service::{config::SigningKey, guard::verify};
+
+    use super::*;
+
+    #[test]
+    fn the_service_accepts_what_is_signed_here() {
+        let token = Secret::local().signer().sign("ann", "read", 1_000).unwrap();
+        let key = SigningKey::new(LOCAL_SECRET.as_bytes()).unwrap();
+        let claims = verify(&token, &key, 1_000_000).unwrap();
+        assert_eq!((claims.sub.as_str(), claims.scope.as_str()), ("ann", "read"));
+        assert!(verify(&token, &key, 1_000 * (1_000 + 2 * 86_400)).is_err());
+    }
+}
