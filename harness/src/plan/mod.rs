@@ -9,10 +9,12 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use http::{HeaderName, Method};
 use serde_json::Value;
 
+pub mod builtin;
 mod lower;
 mod template;
 mod threshold;
 
+pub use lower::{DEFAULT_SCOPE, lower};
 pub use template::{Bindings, JsonTemplate, Segment, Template, TemplateError};
 pub use threshold::{Clock, Comparison, Metric, Quantity, Threshold};
 
