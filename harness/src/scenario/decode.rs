@@ -4,8 +4,8 @@
 //! [`super::repair`] takes the node out and decodes again to find the next error.
 
 use serde::de::{
-    self, DeserializeSeed, Deserializer, EnumAccess, IntoDeserializer, MapAccess, SeqAccess,
-    VariantAccess, Visitor,
+    DeserializeSeed, Deserializer, EnumAccess, Error as _, IntoDeserializer, MapAccess, SeqAccess,
+    Unexpected, VariantAccess, Visitor,
     value::{StrDeserializer, UsizeDeserializer},
 };
 use serde::forward_to_deserialize_any;
@@ -65,7 +65,9 @@ impl<'de> Deserializer<'de> for NodeDeserializer<'de> {
             NodeValue::Scalar(scalar) if !scalar.is_null() => {
                 visitor.visit_borrowed_str(&scalar.text)
             }
-            _ => self.must_be("text"),
+            NodeValue::Scalar(_) => Err(DecodeError::invalid_type(Unexpected::Unit, &visitor)),
+            NodeValue::Seq(_) => Err(DecodeError::invalid_type(Unexpected::Seq, &visitor)),
+            NodeValue::Map(_) => Err(DecodeError::invalid_type(Unexpected::Map, &visitor)),
         })
     }
 
@@ -153,8 +155,7 @@ impl<'de> Deserializer<'de> for NodeDeserializer<'de> {
                 }
             },
             NodeValue::Scalar(scalar) if !scalar.is_null() => {
-                let choice = StrDeserializer::new(&scalar.text);
-                visitor.visit_enum(choice).map_err(|error: DecodeError| error.of(name))
+                visitor.visit_enum(Bare(&scalar.text)).map_err(|error| error.of(name))
             }
             _ => {
                 let names = super::suggest::listed(variants.iter().copied());
@@ -214,7 +215,7 @@ impl<'de> MapAccess<'de> for Entries<'de> {
 
     fn next_value_seed<V: DeserializeSeed<'de>>(&mut self, seed: V) -> Result<V::Value> {
         let Some((index, entry)) = self.current else {
-            return Err(de::Error::custom("has a value without a key"));
+            return Err(DecodeError::custom("has a value without a key"));
         };
         let value = seed.deserialize(NodeDeserializer(&entry.value));
         value.map_err(|error| error.under_key(index, &entry.key, entry.key_span))
@@ -300,6 +301,49 @@ impl<'de> VariantAccess<'de> for Choice<'de> {
         NodeDeserializer(&self.entry.value)
             .deserialize_map(visitor)
             .map_err(|error| error.under_key(0, &self.entry.key, self.entry.key_span))
+    }
+}
+
+/// A choice that is written as its name alone.
+struct Bare<'n>(&'n str);
+
+impl<'de> EnumAccess<'de> for Bare<'de> {
+    type Error = DecodeError;
+    type Variant = Self;
+
+    fn variant_seed<V: DeserializeSeed<'de>>(self, seed: V) -> Result<(V::Value, Self)> {
+        Ok((seed.deserialize(StrDeserializer::<DecodeError>::new(self.0))?, self))
+    }
+}
+
+impl Bare<'_> {
+    fn has_no_value<T>(self) -> Result<T> {
+        let error = DecodeError::value("wrong-type", "is there without what belongs to it");
+        Err(error.with_help(format!("write `{}: …`", self.0)).named(self.0))
+    }
+}
+
+impl<'de> VariantAccess<'de> for Bare<'de> {
+    type Error = DecodeError;
+
+    fn unit_variant(self) -> Result<()> {
+        Ok(())
+    }
+
+    fn newtype_variant_seed<T: DeserializeSeed<'de>>(self, _seed: T) -> Result<T::Value> {
+        self.has_no_value()
+    }
+
+    fn tuple_variant<V: Visitor<'de>>(self, _len: usize, _visitor: V) -> Result<V::Value> {
+        self.has_no_value()
+    }
+
+    fn struct_variant<V: Visitor<'de>>(
+        self,
+        _fields: &'static [&'static str],
+        _visitor: V,
+    ) -> Result<V::Value> {
+        self.has_no_value()
     }
 }
 

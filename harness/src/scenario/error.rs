@@ -53,7 +53,7 @@ pub(super) enum Kind {
         allowed: Vec<&'static str>,
     },
     UnknownVariant {
-        what: &'static str,
+        what: String,
         found: String,
         allowed: Vec<&'static str>,
     },
@@ -109,7 +109,7 @@ impl DecodeError {
         if let Kind::UnknownVariant { what, .. } = &mut self.0.kind
             && self.0.path.is_empty()
         {
-            *what = name;
+            *what = name.to_lowercase();
         }
         self
     }
@@ -136,7 +136,10 @@ impl DecodeError {
     pub(super) fn at_key(mut self, index: usize, key: &str, span: Span) -> Self {
         self.0.span.get_or_insert(span);
         self.0.path.push(index);
-        if matches!(self.0.kind, Kind::Value { .. }) {
+        if let Kind::Value { message, .. } = &mut self.0.kind {
+            // The subject says it already.
+            let found = format!(", found `{}`", clip(key));
+            message.truncate(message.strip_suffix(&found).unwrap_or(message).len());
             self.0.subject.get_or_insert_with(|| format!("`{}`", clip(key)));
         }
         self
@@ -260,6 +263,10 @@ impl Error for DecodeError {
     }
 
     fn invalid_type(found: Unexpected<'_>, expected: &dyn Expected) -> Self {
+        let expected = match expected.to_string() {
+            text if text == "a string" => "text".to_owned(),
+            other => other,
+        };
         Self::value("wrong-type", format!("must be {expected}, found {}", describe(found)))
     }
 
@@ -273,7 +280,7 @@ impl Error for DecodeError {
 
     fn unknown_variant(variant: &str, expected: &'static [&'static str]) -> Self {
         let (found, allowed) = (variant.to_owned(), expected.to_vec());
-        Self::new(Kind::UnknownVariant { what: "choice", found, allowed })
+        Self::new(Kind::UnknownVariant { what: "choice".to_owned(), found, allowed })
     }
 
     fn missing_field(field: &'static str) -> Self {

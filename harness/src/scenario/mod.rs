@@ -23,6 +23,9 @@ pub mod text;
 pub mod threshold;
 mod yaml;
 
+#[cfg(test)]
+mod tests;
+
 use crate::plan::{self, ScenarioPlan};
 
 pub use diagnostic::{Diagnostic, Severity};
@@ -75,7 +78,7 @@ pub fn load(
     }
 }
 
-/// Sorted by place, each narrowed to what it is about, no more than a reader can use.
+/// Sorted by place, each narrowed to what it is about, and no more than [`MAX_ERRORS`].
 fn in_order(mut diagnostics: Vec<Diagnostic>, source: &Source<'_>) -> Vec<Diagnostic> {
     for diagnostic in &mut diagnostics {
         let focus = diagnostic.focus.take();
@@ -83,6 +86,13 @@ fn in_order(mut diagnostics: Vec<Diagnostic>, source: &Source<'_>) -> Vec<Diagno
     }
     diagnostics.sort_by_key(|diagnostic| (diagnostic.span.start, diagnostic.span.end));
     diagnostics.dedup();
-    diagnostics.truncate(MAX_ERRORS);
+    if let Some(hidden) = diagnostics.get(MAX_ERRORS) {
+        let rest = Diagnostic {
+            severity: hidden.severity,
+            ..Diagnostic::error("and-more", "there is more from here on, not shown", hidden.span)
+        };
+        diagnostics.truncate(MAX_ERRORS);
+        diagnostics.push(rest);
+    }
     diagnostics
 }

@@ -30,7 +30,7 @@ pub(super) fn decode_all<T: DeserializeOwned>(mut root: Node) -> Result<T, Vec<D
         if !is_ours(&error, root.at(&path)) {
             diagnostics.push(error.into_diagnostic(root.span));
         }
-        if diagnostics.len() >= MAX_ERRORS || !root.remove(&path) {
+        if diagnostics.len() > MAX_ERRORS || !root.remove(&path) {
             return Err(diagnostics);
         }
     }

@@ -77,11 +77,25 @@ impl<'t> Source<'t> {
         self.text
     }
 
+    /// The line that byte `at` is on, without its end.
+    pub(super) fn line(&self, at: usize) -> &'t str {
+        let line = self.span(at, at).line;
+        let end = self.line_starts.get(line).copied().unwrap_or(self.text.len());
+        self.text[self.line_starts[line - 1]..end].trim_end_matches(['\n', '\r'])
+    }
+
     /// Byte offset of the `index`th character, the end of the text when there are fewer.
     pub(super) fn byte_of_char(&self, index: usize) -> usize {
         match &self.char_offsets {
             None => index.min(self.text.len()),
             Some(offsets) => offsets.get(index).copied().unwrap_or(self.text.len()),
+        }
+    }
+
+    fn char_of_byte(&self, at: usize) -> usize {
+        match &self.char_offsets {
+            None => at,
+            Some(offsets) => offsets.partition_point(|&offset| offset < at),
         }
     }
 
@@ -91,7 +105,7 @@ impl<'t> Source<'t> {
         let end = self.boundary(end).max(start);
         let line = self.line_starts.partition_point(|&at| at <= start).max(1);
         let line_start = self.line_starts[line - 1];
-        let column = self.text[line_start..start].chars().count() + 1;
+        let column = self.char_of_byte(start) - self.char_of_byte(line_start) + 1;
         Span { start, end, line, column }
     }
 

@@ -20,9 +20,15 @@ pub(crate) fn closest<'n>(found: &str, names: impl Iterator<Item = &'n str>) -> 
         .map(|(_, name)| name)
 }
 
+/// The most names in a list. A reader looks for one of them.
+const LISTED_NAMES: usize = 20;
+
 /// `` `a`, `b`, `c` ``
 pub(crate) fn listed<'n>(names: impl Iterator<Item = &'n str>) -> String {
-    names.map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
+    let mut names = names.peekable();
+    let shown = names.by_ref().take(LISTED_NAMES).map(|name| format!("`{name}`"));
+    let shown = shown.collect::<Vec<_>>().join(", ");
+    if names.peek().is_some() { format!("{shown}, …") } else { shown }
 }
 
 #[cfg(test)]

@@ -2,12 +2,12 @@
 
 use std::collections::HashMap;
 
-use saphyr_parser::{Event, Parser, ScalarStyle, Span as Marks, StrInput};
+use saphyr_parser::{Event, Parser, ScalarStyle, ScanError, Span as Marks, StrInput};
 
 use crate::plan::Span;
 
 use super::{
-    Diagnostic,
+    Diagnostic, MAX_ERRORS,
     node::{Entry, Map, Node, NodeValue, Scalar, clip},
     source::Source,
 };
@@ -63,20 +63,28 @@ impl<'s> Builder<'s> {
             let go_on = match event {
                 Ok((event, marks)) => self.event(event, marks),
                 Err(error) => {
-                    let at = self.source.byte_of_char(error.marker().index());
-                    self.error(
-                        "yaml-syntax",
-                        self.source.span(at, at + 1),
-                        format!("this is not valid YAML: {}", error.info()),
-                    );
+                    self.syntax(&error);
                     false
                 }
             };
-            if !go_on {
+            if !go_on || self.diagnostics.len() > MAX_ERRORS {
                 return false;
             }
         }
         true
+    }
+
+    fn syntax(&mut self, error: &ScanError) {
+        let at = self.source.byte_of_char(error.marker().index());
+        if error.info().contains("recursion limit") {
+            self.too_deep(self.source.span(at, at + 1));
+            return;
+        }
+        let message = format!("this is not valid YAML: {}", error.info());
+        self.error("yaml-syntax", self.source.span(at, at + 1), message);
+        if self.source.line(at).contains("${{") {
+            self.help("within `{ }` and `[ ]` a template needs quotes: `\"${{ name }}\"`");
+        }
     }
 
     /// False when there is no point in reading on.
@@ -125,14 +133,15 @@ impl<'s> Builder<'s> {
     fn open(&mut self, frame: Frame, span: Span) -> bool {
         self.stack.push(frame);
         if self.stack.len() > MAX_DEPTH {
-            self.error(
-                "too-deep",
-                span,
-                format!("lists and maps nest deeper than {MAX_DEPTH} levels here"),
-            );
+            self.too_deep(span);
             return false;
         }
         true
+    }
+
+    fn too_deep(&mut self, span: Span) {
+        let message = format!("lists and maps nest deeper than {MAX_DEPTH} levels here");
+        self.error("too-deep", span, message);
     }
 
     fn close(&mut self, end: Span) {
@@ -278,4 +287,74 @@ fn add(map: &mut Map, key: Key, node: Option<Node>) {
 /// Words that YAML 1.1 reads as booleans and YAML 1.2 as text.
 fn is_yaml_1_1_bool(text: &str) -> bool {
     ["yes", "no", "on", "off"].iter().any(|word| text.eq_ignore_ascii_case(word))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tree(text: &str) -> Node {
+        let (tree, diagnostics) = parse(&Source::new(text));
+        assert_eq!(diagnostics, []);
+        tree.unwrap()
+    }
+
+    fn codes(text: &str) -> Vec<&'static str> {
+        parse(&Source::new(text)).1.into_iter().map(|diagnostic| diagnostic.code).collect()
+    }
+
+    fn entry<'n>(node: &'n Node, name: &str) -> &'n Entry {
+        let NodeValue::Map(map) = &node.value else { panic!("{node:?}") };
+        map.entries.iter().find(|entry| entry.key == name).unwrap()
+    }
+
+    #[test]
+    fn spans_are_bytes_and_places_are_characters() {
+        let text = "ä: 'ö'\r\nb:\n  - { c: [1, 2] }\n  -   d\n\ne: |\n  x\n";
+        let tree = tree(text);
+        let written = |name: &str| {
+            let span = entry(&tree, name).value.span;
+            (&text[span.start..span.end], span.line, span.column)
+        };
+        assert_eq!(written("ä"), ("'ö'", 1, 4));
+        assert_eq!(written("b"), ("- { c: [1, 2] }\n  -   d", 3, 3));
+        assert_eq!(entry(&tree, "b").key_span.line, 2);
+        // A block starts with its first line, not with its sign.
+        assert_eq!(written("e").1, 7);
+    }
+
+    #[test]
+    fn an_absent_value_is_where_its_key_is() {
+        let tree = tree("a:\nb: 1\n");
+        assert_eq!(entry(&tree, "a").value.span, entry(&tree, "a").key_span);
+    }
+
+    #[test]
+    fn the_deepest_file_and_one_level_deeper() {
+        let nested = |depth: usize| format!("{}{}", "[".repeat(depth), "]".repeat(depth));
+        assert_eq!(codes(&nested(MAX_DEPTH)), Vec::<&str>::new());
+        assert_eq!(codes(&nested(MAX_DEPTH + 1)), ["too-deep"]);
+        assert_eq!(codes(&"[".repeat(100_000)), ["too-deep"]);
+        let block: String = (0..200).map(|depth| format!("{}a:\n", " ".repeat(depth))).collect();
+        assert_eq!(codes(&block), ["too-deep"]);
+    }
+
+    #[test]
+    fn refuses_everything_that_has_a_second_meaning() {
+        assert_eq!(codes("a: &x 1\nb: *x\n"), ["anchor", "alias"]);
+        assert_eq!(codes("a: !t 1\n"), ["tag"]);
+        assert_eq!(codes("<<: {}\n"), ["merge-key"]);
+        assert_eq!(codes("{ [a]: 1 }\n"), ["complex-key"]);
+        assert_eq!(codes("? \n: 1\n"), ["empty-key"]);
+        assert_eq!(codes("a: 1\n\"a\": 2\n"), ["duplicate-key"]);
+        assert_eq!(codes("a: 1\n---\nb: 1\n"), ["several-documents"]);
+        assert_eq!(codes("- yes\n- No\n- ON\n- off\n- 'off'\n- y\n"), ["ambiguous-word"; 4]);
+        assert_eq!(codes("a:\n\tb: 1\n"), ["yaml-syntax"]);
+        assert_eq!(codes(" # only\n"), ["empty-file"]);
+    }
+
+    #[test]
+    fn stops_when_there_are_more_errors_than_are_shown() {
+        assert_eq!(codes(&"- yes\n".repeat(1000)).len(), MAX_ERRORS + 1);
+    }
 }

@@ -14,6 +14,8 @@ use crate::{
 pub(super) struct Labels {
     list: Vec<StepLabel>,
     taken: BTreeSet<String>,
+    /// How many steps share a method and path so far.
+    repeated: BTreeMap<String, usize>,
     /// Names given by the author, each with its first place.
     written: BTreeMap<String, Span>,
 }
@@ -24,7 +26,12 @@ impl Labels {
         for name in requests(file).filter_map(|request| request.name.as_ref()) {
             written.entry(name.0.clone()).or_insert(name.span);
         }
-        Self { list: Vec::new(), taken: written.keys().cloned().collect(), written }
+        Self {
+            list: Vec::new(),
+            taken: written.keys().cloned().collect(),
+            repeated: BTreeMap::new(),
+            written,
+        }
     }
 
     /// A label with the name that the author gave; it must be the only one with that name.
@@ -47,13 +54,14 @@ impl Labels {
     /// A label made from the method and path, numbered from the second one on.
     pub(super) fn unnamed(&mut self, base: &str, phase: Phase) -> StepId {
         let base = clip(base);
-        let mut name = base.clone();
-        let mut number = 2;
-        while !self.taken.insert(name.clone()) {
-            name = format!("{base} ({number})");
-            number += 1;
+        let number = self.repeated.entry(base.clone()).or_insert(0);
+        loop {
+            *number += 1;
+            let name = if *number == 1 { base.clone() } else { format!("{base} ({number})") };
+            if self.taken.insert(name.clone()) {
+                return self.push(name, phase);
+            }
         }
-        self.push(name, phase)
     }
 
     fn push(&mut self, name: String, phase: Phase) -> StepId {

@@ -50,11 +50,11 @@ impl Lowering {
 
     /// What a journey captures ends with it.
     fn journey(&mut self, name: &Name, file: &JourneyFile) -> Journey {
-        let mark = self.scope.mark();
+        let known = self.scope.known();
         self.scope.in_journey = true;
         let steps = self.some_steps(&file.steps);
         self.scope.in_journey = false;
-        self.scope.forget(mark);
+        self.scope.forget(known);
         let weight = file.weight.map_or(1, |weight| weight.0);
         Journey { name: name.0.clone(), weight: u32::try_from(weight).unwrap_or(u32::MAX), steps }
     }

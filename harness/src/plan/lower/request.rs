@@ -10,7 +10,7 @@ use crate::{
         Subject, Template, UserId,
     },
     scenario::{
-        Diagnostic, Spanned,
+        Diagnostic, MAX_ERRORS, Spanned,
         file::{Json, RequestFile},
         text::PathText,
     },
@@ -185,6 +185,14 @@ impl Lowering {
     /// Checks the names in a template.
     pub(super) fn use_template(&mut self, template: &Template, span: Span) {
         for name in template.names() {
+            self.use_name(name, span);
+        }
+    }
+
+    /// Past the errors that are shown, names are not looked up: the search for what was meant
+    /// takes its time.
+    fn use_name(&mut self, name: &str, span: Span) {
+        if self.errors.len() <= MAX_ERRORS {
             let used = self.scope.use_name(name, span);
             self.errors.extend(used.err());
         }
@@ -193,8 +201,7 @@ impl Lowering {
     /// Checks the names in a JSON value.
     pub(super) fn json(&mut self, json: &Json) -> JsonTemplate {
         for name in &json.names {
-            let used = self.scope.use_name(&name.value, name.span);
-            self.errors.extend(used.err());
+            self.use_name(&name.value, name.span);
         }
         json.template.clone()
     }

@@ -1,5 +1,7 @@
 //! Which names have a value where.
 
+use std::collections::BTreeMap;
+
 use crate::{
     plan::{Span, builtin},
     scenario::{Diagnostic, clip, closest, listed},
@@ -8,9 +10,11 @@ use crate::{
 /// The names that have a value at the place that is being lowered.
 pub(super) struct Scope {
     definitions: Vec<Definition>,
-    /// Indices of the definitions that are in force, the latest last.
-    visible: Vec<usize>,
+    /// The definition that each name has now.
+    visible: BTreeMap<String, usize>,
     users: Vec<User>,
+    /// The position of each user.
+    user_names: BTreeMap<String, usize>,
     requires_upstream: bool,
     pub(super) in_journey: bool,
     pub(super) in_burst: bool,
@@ -34,8 +38,9 @@ impl Scope {
     pub(super) fn new(requires_upstream: bool) -> Self {
         Self {
             definitions: Vec::new(),
-            visible: Vec::new(),
+            visible: BTreeMap::new(),
             users: Vec::new(),
+            user_names: BTreeMap::new(),
             requires_upstream,
             in_journey: false,
             in_burst: false,
@@ -43,13 +48,13 @@ impl Scope {
     }
 
     pub(super) fn add_user(&mut self, name: &str, span: Span, minted: bool) {
+        self.user_names.insert(name.to_owned(), self.users.len());
         self.users.push(User { name: name.to_owned(), span, minted, used: false });
     }
 
     /// The position of a user, who counts as used from now on.
     pub(super) fn user(&mut self, name: &str, span: Span) -> Result<usize, Diagnostic> {
-        let found = self.users.iter().position(|user| user.name == name);
-        match found {
+        match self.user_names.get(name).copied() {
             Some(index) => {
                 self.users[index].used = true;
                 Ok(index)
@@ -67,35 +72,28 @@ impl Scope {
     }
 
     pub(super) fn define_var(&mut self, name: &str, span: Span) -> Result<(), Diagnostic> {
-        let earlier = self.definitions.iter().find(|definition| definition.name == name);
-        self.define(name, span, true, earlier.map(|definition| definition.span))
+        self.define(name, span, true)
     }
 
     /// A later capture may take the name of an earlier one: its value is replaced.
     pub(super) fn define_capture(&mut self, name: &str, span: Span) -> Result<(), Diagnostic> {
-        let mut vars = self.definitions.iter().filter(|definition| definition.is_var);
-        let earlier = vars.find(|definition| definition.name == name);
-        self.define(name, span, false, earlier.map(|definition| definition.span))
+        self.define(name, span, false)
     }
 
-    fn define(
-        &mut self,
-        name: &str,
-        span: Span,
-        is_var: bool,
-        earlier: Option<Span>,
-    ) -> Result<(), Diagnostic> {
-        let user = self.users.iter().find(|user| user.name == name).map(|user| user.span);
+    fn define(&mut self, name: &str, span: Span, is_var: bool) -> Result<(), Diagnostic> {
+        let user = self.user_names.get(name).map(|&index| self.users[index].span);
+        let earlier = self.visible.get(name).map(|&index| &self.definitions[index]);
+        let var = earlier.filter(|earlier| earlier.is_var).map(|earlier| earlier.span);
         let taken = if builtin::ALL.contains(&name) || name == "user" {
             Some(format!("`{name}` is a name that always has a value of its own"))
         } else {
-            let other = user.map(|span| ("user", span)).or(earlier.map(|span| ("variable", span)));
+            let other = user.map(|span| ("user", span)).or(var.map(|span| ("variable", span)));
             other.map(|(what, span)| {
                 format!("`{name}` is already a {what}, defined at line {}", span.line)
             })
         };
         // Defined in any case, so that its uses are not errors as well.
-        self.visible.push(self.definitions.len());
+        self.visible.insert(name.to_owned(), self.definitions.len());
         self.definitions.push(Definition { name: name.to_owned(), span, is_var, used: false });
         match taken {
             None => Ok(()),
@@ -105,14 +103,14 @@ impl Scope {
         }
     }
 
-    /// How many definitions are in force, for [`Self::forget`].
-    pub(super) fn mark(&self) -> usize {
-        self.visible.len()
+    /// The names that are known now, for [`Self::forget`].
+    pub(super) fn known(&self) -> BTreeMap<String, usize> {
+        self.visible.clone()
     }
 
-    /// Ends the definitions made since `mark`.
-    pub(super) fn forget(&mut self, mark: usize) {
-        self.visible.truncate(mark);
+    /// Ends the definitions made since `known`.
+    pub(super) fn forget(&mut self, known: BTreeMap<String, usize>) {
+        self.visible = known;
     }
 
     /// Checks that `name` has a value here, and counts it as used.
@@ -123,10 +121,8 @@ impl Scope {
         if let Some(user) = name.strip_prefix("user.").and_then(|rest| rest.strip_suffix(".sub")) {
             return self.use_subject(user, span);
         }
-        let latest = self.visible.iter().rev().copied();
-        let found = latest.into_iter().find(|&index| self.definitions[index].name == name);
-        match found {
-            Some(index) => {
+        match self.visible.get(name) {
+            Some(&index) => {
                 self.definitions[index].used = true;
                 Ok(())
             }
@@ -181,7 +177,7 @@ impl Scope {
             .filter(|user| user.minted)
             .map(|user| builtin::user_subject(&user.name))
             .collect();
-        let visible = self.visible.iter().map(|&index| self.definitions[index].name.as_str());
+        let visible = self.visible.keys().map(String::as_str);
         let builtins = builtin::ALL.into_iter().filter(|name| self.use_builtin(name, span).is_ok());
         let known = visible.chain(builtins).chain(subjects.iter().map(String::as_str));
         suggest(error, name, known, "known here").unwrap_or_else(|error| error)
