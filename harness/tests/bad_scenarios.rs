@@ -14,8 +14,8 @@ fn fixtures(name: &str) -> PathBuf {
 }
 
 fn diagnose(path: &Path) -> (Vec<Diagnostic>, String) {
-    let bytes = read(path).unwrap();
-    let name = path.file_name().unwrap().to_str().unwrap();
+    let bytes = read(path).expect("a fixture can be read");
+    let name = path.file_name().and_then(|name| name.to_str()).expect("a fixture has a name");
     let diagnostics = load(name, &bytes).map_or_else(|errors| errors, |(_, warnings)| warnings);
     let shown = render(&diagnostics, name, &String::from_utf8_lossy(&bytes), false);
     (diagnostics, shown)

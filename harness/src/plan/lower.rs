@@ -13,6 +13,9 @@ mod steps;
 mod thresholds;
 mod users;
 
+#[cfg(test)]
+mod tests;
+
 use crate::scenario::{Diagnostic, ScenarioFile};
 
 use super::{Capability, JsonTemplate, Phase, ScenarioPlan, Span, Step, Work};
@@ -84,12 +87,17 @@ impl Lowering {
         self.errors.push(diagnostic);
     }
 
+    /// The value, or `None` after its error has been noted.
+    fn ok<T>(&mut self, found: Found<T>) -> Option<T> {
+        found.map_err(|error| self.errors.push(*error)).ok()
+    }
+
     fn vars(&mut self, file: &ScenarioFile) -> Vec<(String, JsonTemplate)> {
         let mut vars = Vec::new();
         for (name, json) in file.vars.iter().flatten() {
             let template = self.json(json);
             let defined = self.scope.define_var(&name.0, name.span);
-            self.errors.extend(defined.err());
+            self.ok(defined);
             vars.push((name.0.clone(), template));
         }
         vars
@@ -126,6 +134,9 @@ impl Lowering {
         }
     }
 }
+
+/// What a look-up gives. The error is boxed because it is many times larger than the result.
+type Found<T> = Result<T, Box<Diagnostic>>;
 
 /// From the start of `first` to the end of `last`.
 fn join(first: Span, last: Span) -> Span {

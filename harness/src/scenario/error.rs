@@ -9,7 +9,7 @@ use crate::plan::Span;
 use super::{
     Diagnostic,
     node::clip,
-    suggest::{closest, listed},
+    suggest::{closest, did_you_mean, listed},
 };
 
 /// What a type says about a value that it refuses. The message is a predicate: the decoder puts
@@ -217,7 +217,7 @@ fn unknown_key(key: &str, subject: &str, allowed: &[&str], span: Span) -> Diagno
 fn suggest(mut diagnostic: Diagnostic, found: &str, allowed: &[&str]) -> Diagnostic {
     match closest(found, allowed.iter().copied()) {
         Some(name) => {
-            diagnostic.message.push_str(&format!("; did you mean `{name}`?"));
+            diagnostic.message += &did_you_mean(name);
             diagnostic
         }
         None if allowed.is_empty() => diagnostic,

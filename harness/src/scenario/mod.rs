@@ -40,7 +40,7 @@ pub use spanned::Spanned;
 pub use yaml::MAX_DEPTH;
 
 pub(crate) use node::clip;
-pub(crate) use suggest::{closest, listed};
+pub(crate) use suggest::{closest, did_you_mean, listed};
 
 use source::Source;
 
@@ -69,7 +69,7 @@ pub fn load(
     file_name: &str,
     bytes: &[u8],
 ) -> Result<(ScenarioPlan, Vec<Diagnostic>), Vec<Diagnostic>> {
-    let text = source::text(bytes).map_err(|diagnostic| vec![diagnostic])?;
+    let text = source::text(bytes).map_err(|diagnostic| vec![*diagnostic])?;
     let file = parse(text)?;
     let source = Source::new(text);
     match plan::lower(file_name, &file) {

@@ -16,7 +16,7 @@ use super::{
 
 /// The longest duration. A scenario is a test, not a service: what takes longer than a day is a
 /// slip in the unit.
-pub const MAX_DURATION: Duration = Duration::from_secs(24 * 60 * 60);
+pub const MAX_DURATION: Duration = Duration::from_hours(24);
 
 /// The highest rate, per second: ten times what one machine can generate.
 pub const MAX_RATE_PER_SECOND: f64 = 1_000_000.0;
@@ -207,7 +207,7 @@ mod tests {
     fn durations_have_units() {
         assert_eq!(duration("250ms").unwrap(), Duration::from_millis(250));
         assert_eq!(duration("1.5s").unwrap(), Duration::from_millis(1500));
-        assert_eq!(duration("2 m").unwrap(), Duration::from_secs(120));
+        assert_eq!(duration("2 m").unwrap(), Duration::from_mins(2));
         assert_eq!(duration("24h").unwrap(), MAX_DURATION);
         assert_eq!(refused(duration("24.01h").unwrap_err()), "must be at most 24h, found `24.01h`");
         assert!(refused(duration("10").unwrap_err()).contains("with a unit"));

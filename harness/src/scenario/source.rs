@@ -13,19 +13,21 @@ pub const MAX_FILE_BYTES: usize = 1 << 20;
 /// # Errors
 /// One diagnostic when `bytes` are too many, not UTF-8, start with a byte order mark, or hold a
 /// NUL character.
-pub(super) fn text(bytes: &[u8]) -> Result<&str, Diagnostic> {
+pub(super) fn text(bytes: &[u8]) -> Result<&str, Box<Diagnostic>> {
     if bytes.len() > MAX_FILE_BYTES {
-        return Err(too_large());
+        return Err(too_large().into());
     }
     if bytes.starts_with(&[0xFF, 0xFE]) || bytes.starts_with(&[0xFE, 0xFF]) {
         return Err(at_start("utf-16", "the file is UTF-16; a scenario is UTF-8")
-            .with_help("save it as UTF-8 without a byte order mark"));
+            .with_help("save it as UTF-8 without a byte order mark")
+            .into());
     }
     if bytes.starts_with("\u{FEFF}".as_bytes()) {
         return Err(at_start("byte-order-mark", "the file starts with a byte order mark")
-            .with_help("save it as UTF-8 without a byte order mark"));
+            .with_help("save it as UTF-8 without a byte order mark")
+            .into());
     }
-    let text = std::str::from_utf8(bytes).map_err(|error| invalid_utf8(bytes, &error))?;
+    let text = std::str::from_utf8(bytes).map_err(|error| Box::new(invalid_utf8(bytes, &error)))?;
     match text.find('\0') {
         None => Ok(text),
         Some(at) => Err(Diagnostic::error(
@@ -33,7 +35,8 @@ pub(super) fn text(bytes: &[u8]) -> Result<&str, Diagnostic> {
             format!("the file has a NUL character at byte {at}"),
             Source::new(text).span(at, at + 1),
         )
-        .with_help("a scenario is UTF-8 text")),
+        .with_help("a scenario is UTF-8 text")
+        .into()),
     }
 }
 

@@ -20,6 +20,11 @@ pub(crate) fn closest<'n>(found: &str, names: impl Iterator<Item = &'n str>) -> 
         .map(|(_, name)| name)
 }
 
+/// What is added to a message about a name that [`closest`] finds another one for.
+pub(crate) fn did_you_mean(name: &str) -> String {
+    format!("; did you mean `{name}`?")
+}
+
 /// The most names in a list. A reader looks for one of them.
 const LISTED_NAMES: usize = 20;
 

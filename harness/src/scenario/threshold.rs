@@ -8,7 +8,7 @@ use super::{
     error::Problem,
     node::clip,
     quantity::{duration, is_number, rate},
-    suggest::closest,
+    suggest::{closest, did_you_mean},
     text::{FromText, written_as_text},
 };
 
@@ -145,7 +145,7 @@ fn percentile(name: &str, clock: Option<&str>) -> Result<Metric, Problem> {
 fn unknown_metric(name: &str) -> Problem {
     let mut message = format!("has an unknown figure `{}`", clip(name));
     if let Some(close) = closest(name, METRICS.into_iter()) {
-        message.push_str(&format!("; did you mean `{close}`?"));
+        message += &did_you_mean(close);
     }
     problem(message).with_help(
         "figures are `p50`, `p99.9` and the like, `mean`, `max`, `error_rate`, `share(429)`, \

@@ -198,7 +198,7 @@ impl<'s> Builder<'s> {
             }
             Some(Frame::Seq { items, .. }) => items.extend(node),
             Some(Frame::Map { map, key, .. }) => {
-                add(map, std::mem::replace(key, Key::Awaited), node)
+                add(map, std::mem::replace(key, Key::Awaited), node);
             }
         }
     }
@@ -335,8 +335,8 @@ mod tests {
         assert_eq!(codes(&nested(MAX_DEPTH)), Vec::<&str>::new());
         assert_eq!(codes(&nested(MAX_DEPTH + 1)), ["too-deep"]);
         assert_eq!(codes(&"[".repeat(100_000)), ["too-deep"]);
-        let block: String = (0..200).map(|depth| format!("{}a:\n", " ".repeat(depth))).collect();
-        assert_eq!(codes(&block), ["too-deep"]);
+        let block: Vec<_> = (0..200).map(|depth| " ".repeat(depth) + "a:\n").collect();
+        assert_eq!(codes(&block.concat()), ["too-deep"]);
     }
 
     #[test]

@@ -10,6 +10,8 @@ use crate::{
     },
 };
 
+use super::Found;
+
 /// The names that reports and thresholds know steps by.
 pub(super) struct Labels {
     list: Vec<StepLabel>,
@@ -35,17 +37,12 @@ impl Labels {
     }
 
     /// A label with the name that the author gave; it must be the only one with that name.
-    pub(super) fn named(
-        &mut self,
-        name: &str,
-        span: Span,
-        phase: Phase,
-    ) -> Result<StepId, Diagnostic> {
+    pub(super) fn named(&mut self, name: &str, span: Span, phase: Phase) -> Found<StepId> {
         match self.written.get(name) {
             Some(first) if *first != span => {
                 let message = format!("another step is already named `{}`", clip(name));
-                Err(Diagnostic::error("duplicate-step-name", message, span)
-                    .with_help(format!("the first one is at line {}", first.line)))
+                let error = Diagnostic::error("duplicate-step-name", message, span);
+                Err(Box::new(error.with_help(format!("the first one is at line {}", first.line))))
             }
             _ => Ok(self.push(name.to_owned(), phase)),
         }

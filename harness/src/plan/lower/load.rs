@@ -7,6 +7,7 @@ use crate::{
     scenario::{
         Diagnostic,
         file::{JourneyFile, LoadFile, ProfileFile},
+        quantity::Whole,
         text::Name,
     },
 };
@@ -44,7 +45,7 @@ impl Lowering {
             warmup,
             drain: file.drain.map_or(DEFAULT_DRAIN, |time| time.0),
             journeys: journeys.collect(),
-            max_in_flight: file.max_in_flight.map_or(DEFAULT_MAX_IN_FLIGHT, |max| max.count()),
+            max_in_flight: file.max_in_flight.map_or(DEFAULT_MAX_IN_FLIGHT, Whole::count),
         }
     }
 

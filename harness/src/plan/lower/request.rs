@@ -81,24 +81,14 @@ impl Lowering {
             let base = format!("{method} {}", path.0.source());
             return Some(self.labels.unnamed(&base, self.phase));
         };
-        match self.labels.named(&name.0, name.span, self.phase) {
-            Ok(id) => Some(id),
-            Err(error) => {
-                self.error(error);
-                None
-            }
-        }
+        let label = self.labels.named(&name.0, name.span, self.phase);
+        self.ok(label)
     }
 
     fn auth(&mut self, file: &RequestFile) -> Option<UserId> {
         let name = file.auth.as_ref()?;
-        match self.scope.user(&name.0, name.span) {
-            Ok(index) => Some(UserId(index)),
-            Err(error) => {
-                self.error(error);
-                None
-            }
-        }
+        let found = self.scope.user(&name.0, name.span);
+        self.ok(found).map(UserId)
     }
 
     fn headers(&mut self, file: &RequestFile) -> Vec<(HeaderName, Template)> {
@@ -172,7 +162,7 @@ impl Lowering {
         let mut captures = Vec::new();
         for (name, source) in file.capture.iter().flat_map(|capture| capture.iter()) {
             let defined = self.scope.define_capture(&name.0, name.span);
-            self.errors.extend(defined.err());
+            self.ok(defined);
             captures.push(Capture {
                 name: name.0.clone(),
                 subject: source.0.clone(),
@@ -194,7 +184,7 @@ impl Lowering {
     fn use_name(&mut self, name: &str, span: Span) {
         if self.errors.len() <= MAX_ERRORS {
             let used = self.scope.use_name(name, span);
-            self.errors.extend(used.err());
+            self.ok(used);
         }
     }
 

@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 
+use super::Found;
 use crate::{
     plan::{Span, builtin},
-    scenario::{Diagnostic, clip, closest, listed},
+    scenario::{Diagnostic, clip, closest, did_you_mean, listed},
 };
 
 /// The names that have a value at the place that is being lowered.
@@ -53,34 +54,35 @@ impl Scope {
     }
 
     /// The position of a user, who counts as used from now on.
-    pub(super) fn user(&mut self, name: &str, span: Span) -> Result<usize, Diagnostic> {
+    pub(super) fn user(&mut self, name: &str, span: Span) -> Found<usize> {
         match self.user_names.get(name).copied() {
             Some(index) => {
                 self.users[index].used = true;
                 Ok(index)
             }
-            None => Err(self.unknown_user(name, span)),
+            None => Err(self.unknown_user(name, span).into()),
         }
     }
 
     fn unknown_user(&self, name: &str, span: Span) -> Diagnostic {
-        let users = || self.users.iter().map(|user| user.name.as_str());
-        let error =
-            Diagnostic::error("unknown-user", format!("unknown user `{}`", clip(name)), span);
-        suggest(error.with_focus(name), name, users(), "users")
-            .unwrap_or_else(|error| error.with_help("declare them under `users`: `alice: {}`"))
+        let message = format!("unknown user `{}`", clip(name));
+        let error = Diagnostic::error("unknown-user", message, span).with_focus(name);
+        if self.users.is_empty() {
+            return error.with_help("declare them under `users`: `alice: {}`");
+        }
+        suggest(error, name, self.users.iter().map(|user| user.name.as_str()), "users")
     }
 
-    pub(super) fn define_var(&mut self, name: &str, span: Span) -> Result<(), Diagnostic> {
+    pub(super) fn define_var(&mut self, name: &str, span: Span) -> Found<()> {
         self.define(name, span, true)
     }
 
     /// A later capture may take the name of an earlier one: its value is replaced.
-    pub(super) fn define_capture(&mut self, name: &str, span: Span) -> Result<(), Diagnostic> {
+    pub(super) fn define_capture(&mut self, name: &str, span: Span) -> Found<()> {
         self.define(name, span, false)
     }
 
-    fn define(&mut self, name: &str, span: Span, is_var: bool) -> Result<(), Diagnostic> {
+    fn define(&mut self, name: &str, span: Span, is_var: bool) -> Found<()> {
         let user = self.user_names.get(name).map(|&index| self.users[index].span);
         let earlier = self.visible.get(name).map(|&index| &self.definitions[index]);
         let var = earlier.filter(|earlier| earlier.is_var).map(|earlier| earlier.span);
@@ -97,9 +99,9 @@ impl Scope {
         self.definitions.push(Definition { name: name.to_owned(), span, is_var, used: false });
         match taken {
             None => Ok(()),
-            Some(message) => {
-                Err(Diagnostic::error("name-taken", message, span).with_help("choose another name"))
-            }
+            Some(message) => Err(Diagnostic::error("name-taken", message, span)
+                .with_help("choose another name")
+                .into()),
         }
     }
 
@@ -114,7 +116,7 @@ impl Scope {
     }
 
     /// Checks that `name` has a value here, and counts it as used.
-    pub(super) fn use_name(&mut self, name: &str, span: Span) -> Result<(), Diagnostic> {
+    pub(super) fn use_name(&mut self, name: &str, span: Span) -> Found<()> {
         if builtin::ALL.contains(&name) {
             return self.use_builtin(name, span);
         }
@@ -126,11 +128,11 @@ impl Scope {
                 self.definitions[index].used = true;
                 Ok(())
             }
-            None => Err(self.unknown_name(name, span)),
+            None => Err(self.unknown_name(name, span).into()),
         }
     }
 
-    fn use_builtin(&self, name: &str, span: Span) -> Result<(), Diagnostic> {
+    fn use_builtin(&self, name: &str, span: Span) -> Found<()> {
         let (has_value, message, help) = match name {
             builtin::UPSTREAM => (
                 self.requires_upstream,
@@ -153,10 +155,10 @@ impl Scope {
             return Ok(());
         }
         let error = Diagnostic::error("no-value-here", message, span);
-        Err(error.with_help(help).with_focus(name))
+        Err(error.with_help(help).with_focus(name).into())
     }
 
-    fn use_subject(&mut self, name: &str, span: Span) -> Result<(), Diagnostic> {
+    fn use_subject(&mut self, name: &str, span: Span) -> Found<()> {
         let index = self.user(name, span)?;
         if self.users[index].minted {
             return Ok(());
@@ -165,7 +167,8 @@ impl Scope {
             format!("the subject of `{name}` is not known: their token is taken as it is");
         Err(Diagnostic::error("no-value-here", message, span)
             .with_help("capture it from a response, such as that of `/me`")
-            .with_focus(name))
+            .with_focus(name)
+            .into())
     }
 
     fn unknown_name(&self, name: &str, span: Span) -> Diagnostic {
@@ -180,7 +183,7 @@ impl Scope {
         let visible = self.visible.keys().map(String::as_str);
         let builtins = builtin::ALL.into_iter().filter(|name| self.use_builtin(name, span).is_ok());
         let known = visible.chain(builtins).chain(subjects.iter().map(String::as_str));
-        suggest(error, name, known, "known here").unwrap_or_else(|error| error)
+        suggest(error, name, known, "known here")
     }
 
     /// Warnings about definitions and users that nothing uses.
@@ -199,23 +202,21 @@ impl Scope {
     }
 }
 
-/// Adds "did you mean", or the list of what there is; gives the error back when there is nothing.
+/// Adds "did you mean", and the list of what there is.
 pub(super) fn suggest<'n>(
     mut error: Diagnostic,
     found: &str,
     known: impl Iterator<Item = &'n str>,
     what: &str,
-) -> Result<Diagnostic, Diagnostic> {
+) -> Diagnostic {
     let mut names: Vec<_> = known.collect();
     names.sort_unstable();
     names.dedup();
     if let Some(name) = closest(found, names.iter().copied()) {
-        error.message.push_str("; did you mean `");
-        error.message.push_str(name);
-        error.message.push_str("`?");
+        error.message += &did_you_mean(name);
     }
     if names.is_empty() {
-        return Err(error);
+        return error;
     }
-    Ok(error.with_help(format!("{what}: {}", listed(names.into_iter()))))
+    error.with_help(format!("{what}: {}", listed(names.into_iter())))
 }

@@ -7,6 +7,7 @@ use crate::{
     scenario::{
         Diagnostic, Spanned,
         file::{BurstFile, CountFile, StepFile, UntilFile},
+        quantity::Whole,
     },
 };
 
@@ -64,7 +65,7 @@ impl Lowering {
         Some(BurstPlan {
             request,
             count: file.count.count(),
-            concurrency: file.concurrency.map_or(DEFAULT_CONCURRENCY, |number| number.count()),
+            concurrency: file.concurrency.map_or(DEFAULT_CONCURRENCY, Whole::count),
             counts,
         })
     }
