@@ -1,6 +1,6 @@
 //! What a run does: resolved, checked, with no options left to interpret.
 //!
-//! [`crate::scenario`] holds what the author wrote; [`lower`] turns it into these types and is
+//! [`crate::scenario`] holds what the author wrote; [`lower()`] turns it into these types and is
 //! the only place that does. The stages after it never look at the file again, except to point
 //! at a line of it: every step and expectation carries its [`Span`].
 

@@ -2,7 +2,7 @@
 //!
 //! Bytes become text ([`MAX_FILE_BYTES`], UTF-8), text a tree (a strict subset of YAML: nothing in
 //! it means something else than it looks like), the tree a [`file::ScenarioFile`] (shapes, units,
-//! names, patterns). [`crate::plan::lower`] gives it its meaning. Each station reports everything
+//! names, patterns). [`crate::plan::lower()`] gives it its meaning. Each station reports everything
 //! it finds as [`Diagnostic`]s and prints nothing.
 
 mod decode;

@@ -45,3 +45,44 @@ fn is_ours(error: &DecodeError, node: Option<&Node>) -> bool {
         _ => false,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::scenario::parse;
+
+    fn codes(text: &str) -> Vec<&'static str> {
+        parse(text).unwrap_err().into_iter().map(|diagnostic| diagnostic.code).collect()
+    }
+
+    #[test]
+    fn what_was_taken_out_is_not_missing() {
+        let until = "scenario: a\nsteps:\n- until: { within: fast, request: { get: / } }\n";
+        assert_eq!(codes(until), ["bad-duration"]);
+        let until = "scenario: a\nsteps:\n- until: { within: yes, request: { get: / } }\n";
+        assert_eq!(codes(until), ["ambiguous-word"]);
+        let profile =
+            "scenario: a\nload: { profile: { constant: { rate: 1, for: 2 } }, journeys: {} }";
+        assert_eq!(codes(profile), ["bad-rate", "bad-duration"]);
+    }
+
+    #[test]
+    fn what_was_never_there_is_missing() {
+        let text =
+            "scenario: a\nsteps:\n- until: { every: fast, request: { get: / } }\n- burst: {}\n";
+        assert_eq!(codes(text), ["no-deadline", "bad-duration", "missing-key"]);
+    }
+
+    #[test]
+    fn errors_above_and_below_a_choice() {
+        let text = "scenario: a\nsteps:\n- wiat: 1s\n- wait\n- []\n-\n- { wait: 1s, get: / }\n";
+        let expected = ["unknown-choice", "wrong-type", "wrong-type", "wrong-type", "not-one-key"];
+        assert_eq!(codes(text), expected);
+    }
+
+    #[test]
+    fn a_wrong_root_is_one_error() {
+        assert_eq!(codes("a text"), ["wrong-type"]);
+        assert_eq!(codes("[]"), ["wrong-type"]);
+        assert_eq!(codes("{}"), ["missing-key"]);
+    }
+}

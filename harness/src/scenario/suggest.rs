@@ -1,7 +1,7 @@
 //! "Did you mean …?"
 
 /// The name among `names` that `found` was most likely meant to be, if one is close enough: one
-/// slip in a short word, up to three in a long one.
+/// slip in a short word, up to three in a long one; upper and lower case are the same.
 pub(crate) fn closest<'n>(found: &str, names: impl Iterator<Item = &'n str>) -> Option<&'n str> {
     let slips = match found.chars().count() {
         0..=2 => return None,
@@ -13,8 +13,9 @@ pub(crate) fn closest<'n>(found: &str, names: impl Iterator<Item = &'n str>) -> 
     if found.len() > 100 {
         return None;
     }
+    let found = found.to_lowercase();
     names
-        .map(|name| (strsim::damerau_levenshtein(found, name), name))
+        .map(|name| (strsim::damerau_levenshtein(&found, &name.to_lowercase()), name))
         .filter(|(distance, _)| *distance <= slips)
         .min_by_key(|(distance, _)| *distance)
         .map(|(_, name)| name)
@@ -45,6 +46,7 @@ mod tests {
         let names = ["status", "headers", "body", "text"];
         assert_eq!(closest("statsu", names.into_iter()), Some("status"));
         assert_eq!(closest("boddy", names.into_iter()), Some("body"));
+        assert_eq!(closest("TEXT", names.into_iter()), Some("text"));
         assert_eq!(closest("json", names.into_iter()), None);
         assert_eq!(closest("", names.into_iter()), None);
     }

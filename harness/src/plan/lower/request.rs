@@ -113,19 +113,15 @@ impl Lowering {
             let error = Diagnostic::error("two-authorizations", message, key);
             self.error(error.with_help("remove one of them"));
         }
-        let is_literal = value.names().next().is_none();
-        let starts_like_one = match value.segments() {
-            [Segment::Literal(text)] => text
-                .split_whitespace()
-                .next()
-                .is_some_and(|word| word.eq_ignore_ascii_case("bearer")),
-            _ => false,
-        };
-        if is_literal && starts_like_one {
+        let [Segment::Literal(text)] = value.segments() else { return };
+        let mut words = text.split_whitespace();
+        let is_bearer = words.next().is_some_and(|word| word.eq_ignore_ascii_case("bearer"));
+        if is_bearer && words.next().is_some() {
             let message = "a token is written into the scenario";
             self.error(Diagnostic::error("literal-token", message, at).with_help(
-                "declare a user and write `auth: <user>`; a token that exists already is taken \
-                 from the environment: `users: { ops: { token: { env: STAGING_TOKEN } } }`",
+                "declare a user and write `auth: <user>`; a token that exists already comes from \
+                 the environment: `users: { ops: { token: { env: STAGING_TOKEN } } }`; one that is \
+                 wrong on purpose is a variable: `Bearer ${{ forged }}`",
             ));
         }
     }

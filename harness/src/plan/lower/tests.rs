@@ -165,3 +165,15 @@ fn diagnostics_point_at_the_name_in_its_template() {
     assert_eq!((found[0].span.line, found[0].span.column), (3, 32));
     assert_eq!(found[0].span.end - found[0].span.start, 3);
 }
+
+#[test]
+fn the_limits_themselves_are_allowed() {
+    let text = "scenario: a\nusers: { crowd: { count: 100000 } }\nload:\n  profile: { constant: { rate: 1000000/s, \
+                for: 24h } }\n  max_in_flight: 10000\n  journeys:\n    j: { weight: 1000, steps: [{ burst: { count: \
+                100000, concurrency: 1024, request: { get: /, auth: crowd } } }] }\n";
+    let plan = plan(text);
+    let Work::Load(load) = &plan.work else { panic!() };
+    assert_eq!((load.max_in_flight, load.journeys[0].weight), (10_000, 1000));
+    let Step::Burst(burst) = &load.journeys[0].steps[0] else { panic!() };
+    assert_eq!((burst.count, burst.concurrency), (100_000, 1024));
+}
