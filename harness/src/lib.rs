@@ -6,6 +6,7 @@
 pub mod cli;
 pub mod exit;
 pub mod plan;
+pub mod scenario;
 pub mod target;
 pub mod tls;
 pub mod token;

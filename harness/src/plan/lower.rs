@@ -1,1 +1,144 @@
-//! [`ScenarioFile`](crate::scenario) to [`ScenarioPlan`](super::ScenarioPlan).
+//! [`ScenarioFile`] to [`ScenarioPlan`]: defaults, names, and what fits together.
+//!
+//! Everything is looked at even when something is wrong, so that every error is reported; the
+//! plan is dropped then.
+
+mod expect;
+mod labels;
+mod load;
+mod operands;
+mod request;
+mod scope;
+mod steps;
+mod thresholds;
+mod users;
+
+#[cfg(test)]
+mod tests;
+
+use crate::scenario::{Diagnostic, ScenarioFile};
+
+use super::{Capability, JsonTemplate, Phase, ScenarioPlan, Span, Step, Work};
+use labels::Labels;
+use scope::Scope;
+
+pub use users::DEFAULT_SCOPE;
+
+/// Gives a scenario file its meaning: the plan, and warnings about parts that have no effect.
+/// `file_name` is how the user knows the file.
+///
+/// # Errors
+/// Every error in the meaning of the file, in no particular order.
+pub fn lower(
+    file_name: &str,
+    file: &ScenarioFile,
+) -> Result<(ScenarioPlan, Vec<Diagnostic>), Vec<Diagnostic>> {
+    let mut lowering = Lowering::new(file);
+    let users = lowering.users(file);
+    let vars = lowering.vars(file);
+    let setup = lowering.phase(Phase::Setup, file);
+    let work = lowering.work(file);
+    let teardown = lowering.phase(Phase::Teardown, file);
+    let thresholds = lowering.thresholds(file);
+    if !lowering.errors.is_empty() {
+        return Err(lowering.errors);
+    }
+    let plan = ScenarioPlan {
+        file: file_name.into(),
+        name: file.scenario.0.clone(),
+        about: file.about.clone(),
+        tags: file.tags.iter().flatten().map(|tag| tag.0.clone()).collect(),
+        requires: file.requires.iter().flatten().map(|capability| capability.value).collect(),
+        users,
+        vars,
+        labels: lowering.labels.into_list(),
+        setup,
+        work,
+        teardown,
+        thresholds,
+    };
+    Ok((plan, lowering.scope.unused()))
+}
+
+/// What is known while a file is lowered, from its top to its end.
+struct Lowering {
+    errors: Vec<Diagnostic>,
+    scope: Scope,
+    labels: Labels,
+    phase: Phase,
+}
+
+impl Lowering {
+    fn new(file: &ScenarioFile) -> Self {
+        let requires_upstream = file
+            .requires
+            .iter()
+            .flatten()
+            .any(|capability| capability.value == Capability::Upstream);
+        Self {
+            errors: Vec::new(),
+            scope: Scope::new(requires_upstream),
+            labels: Labels::new(file),
+            phase: Phase::Setup,
+        }
+    }
+
+    fn error(&mut self, diagnostic: Diagnostic) {
+        self.errors.push(diagnostic);
+    }
+
+    /// The value, or `None` after its error has been noted.
+    fn ok<T>(&mut self, found: Found<T>) -> Option<T> {
+        found.map_err(|error| self.errors.push(*error)).ok()
+    }
+
+    fn vars(&mut self, file: &ScenarioFile) -> Vec<(String, JsonTemplate)> {
+        let mut vars = Vec::new();
+        for (name, json) in file.vars.iter().flatten() {
+            let template = self.json(json);
+            let defined = self.scope.define_var(&name.0, name.span);
+            self.ok(defined);
+            vars.push((name.0.clone(), template));
+        }
+        vars
+    }
+
+    fn phase(&mut self, phase: Phase, file: &ScenarioFile) -> Vec<Step> {
+        self.phase = phase;
+        let steps = if phase == Phase::Setup { &file.setup } else { &file.teardown };
+        self.steps(steps.as_deref().unwrap_or_default())
+    }
+
+    fn work(&mut self, file: &ScenarioFile) -> Work {
+        self.phase = Phase::Work;
+        match (&file.steps, &file.load) {
+            (Some(steps), None) => Work::Once(self.some_steps(steps)),
+            (None, Some(load)) => Work::Load(self.load(load)),
+            (None, None) => {
+                let message = "the scenario has nothing to do: it has neither `steps` nor `load`";
+                self.error(
+                    Diagnostic::error("no-work", message, file.scenario.span)
+                        .with_help("add `steps` to run once, or `load` to run on a schedule"),
+                );
+                Work::Once(Vec::new())
+            }
+            (Some(steps), Some(load)) => {
+                let message = "the scenario has both `steps` and `load`";
+                self.error(
+                    Diagnostic::error("steps-and-load", message, load.span)
+                        .with_help("move the steps into a journey of `load`, or into `setup`"),
+                );
+                self.some_steps(steps);
+                Work::Load(self.load(load))
+            }
+        }
+    }
+}
+
+/// What a look-up gives. The error is boxed because it is many times larger than the result.
+type Found<T> = Result<T, Box<Diagnostic>>;
+
+/// From the start of `first` to the end of `last`.
+fn join(first: Span, last: Span) -> Span {
+    Span { end: last.end.max(first.end), ..first }
+}

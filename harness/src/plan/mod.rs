@@ -1,6 +1,6 @@
 //! What a run does: resolved, checked, with no options left to interpret.
 //!
-//! [`crate::scenario`] holds what the author wrote; [`lower`] turns it into these types and is
+//! [`crate::scenario`] holds what the author wrote; [`lower()`] turns it into these types and is
 //! the only place that does. The stages after it never look at the file again, except to point
 //! at a line of it: every step and expectation carries its [`Span`].
 
@@ -9,10 +9,12 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use http::{HeaderName, Method};
 use serde_json::Value;
 
+pub mod builtin;
 mod lower;
 mod template;
 mod threshold;
 
+pub use lower::{DEFAULT_SCOPE, lower};
 pub use template::{Bindings, JsonTemplate, Segment, Template, TemplateError};
 pub use threshold::{Clock, Comparison, Metric, Quantity, Threshold};
 

@@ -1,0 +1,27 @@
+//! Names that have a value without being defined.
+
+/// A fresh UUID each time it is used.
+pub const UUID: &str = "uuid";
+
+/// The id of this run.
+pub const RUN: &str = "run";
+
+/// The number of the iteration, from 0; in journeys.
+pub const ITERATION: &str = "iteration";
+
+/// The number of the request within its burst, from 0; in bursts.
+pub const INDEX: &str = "index";
+
+/// The base URL of the target.
+pub const TARGET: &str = "target";
+
+/// The base URL of the upstream stub; in scenarios that require [`super::Capability::Upstream`].
+pub const UPSTREAM: &str = "upstream";
+
+/// All of them. The subjects of users ([`user_subject`]) come on top.
+pub const ALL: [&str; 6] = [UUID, RUN, ITERATION, INDEX, TARGET, UPSTREAM];
+
+/// The name of the subject (the `sub` claim) of the minted user `user`: `user.alice.sub`.
+pub fn user_subject(user: &str) -> String {
+    format!("user.{user}.sub")
+}

@@ -1,0 +1,90 @@
+//! Names of steps.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::{
+    plan::{Phase, Span, StepId, StepLabel},
+    scenario::{
+        Diagnostic, ScenarioFile, Spanned, clip,
+        file::{RequestFile, StepFile},
+    },
+};
+
+use super::Found;
+
+/// The names that reports and thresholds know steps by.
+pub(super) struct Labels {
+    list: Vec<StepLabel>,
+    taken: BTreeSet<String>,
+    /// How many steps share a method and path so far.
+    repeated: BTreeMap<String, usize>,
+    /// Names given by the author, each with its first place.
+    written: BTreeMap<String, Span>,
+}
+
+impl Labels {
+    pub(super) fn new(file: &ScenarioFile) -> Self {
+        let mut written = BTreeMap::new();
+        for name in requests(file).filter_map(|request| request.name.as_ref()) {
+            written.entry(name.0.clone()).or_insert(name.span);
+        }
+        Self {
+            list: Vec::new(),
+            taken: written.keys().cloned().collect(),
+            repeated: BTreeMap::new(),
+            written,
+        }
+    }
+
+    /// A label with the name that the author gave; it must be the only one with that name.
+    pub(super) fn named(&mut self, name: &str, span: Span, phase: Phase) -> Found<StepId> {
+        match self.written.get(name) {
+            Some(first) if *first != span => {
+                let message = format!("another step is already named `{}`", clip(name));
+                let error = Diagnostic::error("duplicate-step-name", message, span);
+                Err(Box::new(error.with_help(format!("the first one is at line {}", first.line))))
+            }
+            _ => Ok(self.push(name.to_owned(), phase)),
+        }
+    }
+
+    /// A label made from the method and path, numbered from the second one on.
+    pub(super) fn unnamed(&mut self, base: &str, phase: Phase) -> StepId {
+        let base = clip(base);
+        let number = self.repeated.entry(base.clone()).or_insert(0);
+        loop {
+            *number += 1;
+            let name = if *number == 1 { base.clone() } else { format!("{base} ({number})") };
+            if self.taken.insert(name.clone()) {
+                return self.push(name, phase);
+            }
+        }
+    }
+
+    fn push(&mut self, name: String, phase: Phase) -> StepId {
+        self.list.push(StepLabel { name, phase });
+        StepId(self.list.len() - 1)
+    }
+
+    pub(super) fn list(&self) -> &[StepLabel] {
+        &self.list
+    }
+
+    pub(super) fn into_list(self) -> Vec<StepLabel> {
+        self.list
+    }
+}
+
+/// Every request in the file.
+fn requests(file: &ScenarioFile) -> impl Iterator<Item = &RequestFile> {
+    let journeys = file.load.iter().flat_map(|load| load.journeys.iter());
+    let lists: [&[Spanned<StepFile>]; 3] = [
+        file.setup.as_deref().unwrap_or_default(),
+        file.steps.as_ref().map(|steps| steps.value.as_slice()).unwrap_or_default(),
+        file.teardown.as_deref().unwrap_or_default(),
+    ];
+    let steps = lists.into_iter().flatten();
+    steps
+        .chain(journeys.flat_map(|(_, journey)| &journey.steps.value))
+        .filter_map(|step| step.request())
+}

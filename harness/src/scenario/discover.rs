@@ -1,0 +1,139 @@
+//! Which files a command line names.
+
+use std::{
+    collections::BTreeSet,
+    fs, io,
+    io::Read,
+    path::{Path, PathBuf},
+};
+
+use crate::exit::Exit;
+
+use super::MAX_FILE_BYTES;
+
+/// Why there are no scenarios to run.
+#[derive(Debug, thiserror::Error)]
+pub enum DiscoverError {
+    /// A path does not exist.
+    #[error("no file or directory `{}`", .0.display())]
+    Missing(PathBuf),
+    /// A directory has no `*.yaml` in it or below it.
+    #[error("no scenario (`*.yaml`) in `{}`", .0.display())]
+    NoScenarios(PathBuf),
+    /// A path is there and cannot be read.
+    #[error("cannot read `{}`: {}", .0.display(), .1)]
+    Unreadable(PathBuf, #[source] io::Error),
+}
+
+impl DiscoverError {
+    /// How the command ends.
+    pub fn exit(&self) -> Exit {
+        match self {
+            Self::Missing(_) | Self::Unreadable(..) => Exit::Usage,
+            Self::NoScenarios(_) => Exit::NothingSelected,
+        }
+    }
+}
+
+/// The scenario files that `paths` name: files as they are given, directories replaced by every
+/// `*.yaml` in and below them, sorted. A file is listed once. Links to directories and names that
+/// start with a dot are not followed.
+///
+/// # Errors
+/// The first path that is missing, cannot be read, or is a directory without scenarios.
+pub fn discover(paths: &[PathBuf]) -> Result<Vec<PathBuf>, DiscoverError> {
+    let mut seen = BTreeSet::new();
+    let mut files = Vec::new();
+    for path in paths {
+        let metadata = fs::metadata(path).map_err(|error| unreadable(path, error))?;
+        let found = if metadata.is_dir() { below(path)? } else { vec![path.clone()] };
+        files.extend(found.into_iter().filter(|file| seen.insert(file.clone())));
+    }
+    Ok(files)
+}
+
+fn below(root: &Path) -> Result<Vec<PathBuf>, DiscoverError> {
+    let mut files = Vec::new();
+    let mut directories = vec![root.to_owned()];
+    while let Some(directory) = directories.pop() {
+        let entries = fs::read_dir(&directory).map_err(|error| unreadable(&directory, error))?;
+        for entry in entries {
+            let entry = entry.map_err(|error| unreadable(&directory, error))?;
+            let kind = entry.file_type().map_err(|error| unreadable(&entry.path(), error))?;
+            let path = entry.path();
+            if entry.file_name().to_string_lossy().starts_with('.') {
+                continue;
+            }
+            if kind.is_dir() {
+                directories.push(path);
+            } else if path.extension().is_some_and(|extension| extension == "yaml") {
+                files.push(path);
+            }
+        }
+    }
+    files.sort();
+    if files.is_empty() { Err(DiscoverError::NoScenarios(root.to_owned())) } else { Ok(files) }
+}
+
+fn unreadable(path: &Path, error: io::Error) -> DiscoverError {
+    match error.kind() {
+        io::ErrorKind::NotFound => DiscoverError::Missing(path.to_owned()),
+        _ => DiscoverError::Unreadable(path.to_owned(), error),
+    }
+}
+
+/// The bytes of a scenario file, at most one more than [`MAX_FILE_BYTES`]: enough for
+/// [`super::load`] to refuse a larger one without reading it.
+///
+/// # Errors
+/// [`DiscoverError::Missing`] and [`DiscoverError::Unreadable`].
+pub fn read(path: &Path) -> Result<Vec<u8>, DiscoverError> {
+    let mut bytes = Vec::new();
+    let limit = MAX_FILE_BYTES as u64 + 1;
+    let file = fs::File::open(path).map_err(|error| unreadable(path, error))?;
+    file.take(limit).read_to_end(&mut bytes).map_err(|error| unreadable(path, error))?;
+    Ok(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn touch(directory: &Path, name: &str) -> PathBuf {
+        let path = directory.join(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(&path, "a").unwrap();
+        path
+    }
+
+    #[test]
+    fn files_as_given_and_directories_sorted() {
+        let root = tempfile::tempdir().unwrap();
+        let b = touch(root.path(), "d/b.yaml");
+        let a = touch(root.path(), "d/a/z.yaml");
+        let other = touch(root.path(), "other.txt");
+        touch(root.path(), "d/no.yml");
+        touch(root.path(), "d/.hidden.yaml");
+        let found = discover(&[other.clone(), root.path().join("d"), b.clone()]).unwrap();
+        assert_eq!(found, [other, a, b]);
+    }
+
+    #[test]
+    fn says_what_is_missing() {
+        let root = tempfile::tempdir().unwrap();
+        let nothing = discover(&[root.path().join("nothing")]).unwrap_err();
+        assert_eq!(nothing.exit(), Exit::Usage);
+        let empty = discover(&[root.path().to_owned()]).unwrap_err();
+        assert_eq!(empty.exit(), Exit::NothingSelected);
+        assert!(matches!(empty, DiscoverError::NoScenarios(_)));
+    }
+
+    #[test]
+    fn reads_no_more_than_it_needs() {
+        let root = tempfile::tempdir().unwrap();
+        let path = root.path().join("large.yaml");
+        fs::write(&path, vec![b'#'; MAX_FILE_BYTES + 100]).unwrap();
+        assert_eq!(read(&path).unwrap().len(), MAX_FILE_BYTES + 1);
+        assert_eq!(read(root.path()).unwrap_err().exit(), Exit::Usage);
+    }
+}

@@ -1,0 +1,164 @@
+//! Steps. A new kind of step is a variant of [`StepFile`], a type for what is in it, and an arm in
+//! `plan::lower::steps`.
+
+use http::Method;
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use super::{Entries, Json, MatcherFile, Spanned};
+use crate::scenario::{
+    quantity::{Time, Whole},
+    text::{
+        CaptureSource, HeaderText, JsonPath, Name, PathText, RequestHeader, ResponseHeader,
+        StepName, TemplateText,
+    },
+};
+
+/// One thing to do.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(rename = "step", rename_all = "kebab-case")]
+pub enum StepFile {
+    /// One request.
+    Request(Box<RequestFile>),
+    /// The same request many times, several at once.
+    Burst(Box<BurstFile>),
+    /// One request, repeated until its expectations hold.
+    Until(Box<UntilFile>),
+    /// Do nothing for this long.
+    Wait(Time),
+}
+
+/// A request, what its response must be, and what is kept of it.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(rename = "request", deny_unknown_fields)]
+pub struct RequestFile {
+    /// Its name in reports and thresholds; by default the method and path.
+    pub name: Option<Spanned<StepName>>,
+    /// Send GET to this path.
+    pub get: Option<Spanned<PathText>>,
+    /// Send POST to this path.
+    pub post: Option<Spanned<PathText>>,
+    /// Send PUT to this path.
+    pub put: Option<Spanned<PathText>>,
+    /// Send PATCH to this path.
+    pub patch: Option<Spanned<PathText>>,
+    /// Send DELETE to this path.
+    pub delete: Option<Spanned<PathText>>,
+    /// Send HEAD to this path.
+    pub head: Option<Spanned<PathText>>,
+    /// Send OPTIONS to this path.
+    pub options: Option<Spanned<PathText>>,
+    /// The user whose token is sent.
+    pub auth: Option<Spanned<Name>>,
+    /// Further headers.
+    pub headers: Option<Entries<RequestHeader, Spanned<HeaderText>>>,
+    /// A JSON body.
+    pub json: Option<Json>,
+    /// A body as text.
+    pub body: Option<Spanned<TemplateText>>,
+    /// From the first byte sent to the last byte received; 10s by default.
+    pub timeout: Option<Time>,
+    /// What the response must be; by default its status must be below 400.
+    pub expect: Option<Spanned<ExpectFile>>,
+    /// Names for parts of the response, for later steps.
+    pub capture: Option<Spanned<Entries<Name, Spanned<CaptureSource>>>>,
+}
+
+/// What one response must be.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(rename = "expect", deny_unknown_fields)]
+pub struct ExpectFile {
+    /// The status code.
+    pub status: Option<Spanned<MatcherFile>>,
+    /// Headers by name.
+    pub headers: Option<Entries<ResponseHeader, Spanned<MatcherFile>>>,
+    /// Parts of the JSON body by JSON path (RFC 9535).
+    pub body: Option<Entries<JsonPath, Spanned<MatcherFile>>>,
+    /// The body as text.
+    pub text: Option<Spanned<MatcherFile>>,
+}
+
+/// The most requests of one burst: each result is held until the burst is judged.
+pub const MAX_BURST: u64 = 100_000;
+
+/// The most requests of a burst at once: below the 1024 descriptors that a shell usually allows
+/// only by a little, and above what a rate limiter needs to be tested.
+pub const MAX_CONCURRENCY: u64 = 1024;
+
+/// The same request many times.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(rename = "burst", deny_unknown_fields)]
+pub struct BurstFile {
+    /// How many requests.
+    pub count: Spanned<Whole<1, MAX_BURST>>,
+    /// How many at once; 8 by default.
+    pub concurrency: Option<Whole<1, MAX_CONCURRENCY>>,
+    /// The request; what it expects must hold for each response.
+    pub request: Box<RequestFile>,
+    /// What must hold over all responses.
+    pub expect: Option<Spanned<BurstExpectFile>>,
+}
+
+/// What must hold over all responses of a burst.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(rename = "burst-expect", deny_unknown_fields)]
+pub struct BurstExpectFile {
+    /// How many responses look like what.
+    pub counts: Vec<Spanned<CountFile>>,
+}
+
+/// How many responses look like this.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(rename = "count", deny_unknown_fields)]
+pub struct CountFile {
+    /// Which responses are counted.
+    #[serde(rename = "where")]
+    pub matching: Spanned<ExpectFile>,
+    /// What their number must be.
+    pub is: Spanned<MatcherFile>,
+}
+
+/// One request, repeated until its expectations hold.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(rename = "until", deny_unknown_fields)]
+pub struct UntilFile {
+    /// Give up, and fail, after this long.
+    pub within: Time,
+    /// The pause between a response and the next request; 100ms by default.
+    pub every: Option<Time>,
+    /// The request; what it expects is what is waited for.
+    pub request: Box<RequestFile>,
+}
+
+impl StepFile {
+    /// The request that this step sends, if it sends one.
+    pub fn request(&self) -> Option<&RequestFile> {
+        match self {
+            Self::Request(request) => Some(request),
+            Self::Burst(burst) => Some(&burst.request),
+            Self::Until(until) => Some(&until.request),
+            Self::Wait(_) => None,
+        }
+    }
+}
+
+impl RequestFile {
+    /// The methods that are written, each with its path. There should be exactly one.
+    pub fn methods(&self) -> Vec<(Method, &Spanned<PathText>)> {
+        let all = [
+            (Method::GET, &self.get),
+            (Method::POST, &self.post),
+            (Method::PUT, &self.put),
+            (Method::PATCH, &self.patch),
+            (Method::DELETE, &self.delete),
+            (Method::HEAD, &self.head),
+            (Method::OPTIONS, &self.options),
+        ];
+        all.into_iter().filter_map(|(method, path)| Some((method, path.as_ref()?))).collect()
+    }
+
+    /// Whether the author says what the status must be.
+    pub fn expects_status(&self) -> bool {
+        self.expect.as_ref().is_some_and(|expect| expect.status.is_some())
+    }
+}
