@@ -5,6 +5,7 @@
 mod check;
 mod output;
 mod run;
+mod selection;
 mod serve;
 mod signals;
 mod token;
