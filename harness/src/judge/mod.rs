@@ -1,0 +1,9 @@
+//! What a record means: expectations, thresholds, and the verdict.
+
+mod equal;
+pub mod expect;
+mod threshold;
+mod verdict;
+
+pub use threshold::{Measured, ThresholdResult, ThresholdStatus};
+pub use verdict::{Judgement, Reason, Verdict, judge};
