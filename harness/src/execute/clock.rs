@@ -1,0 +1,17 @@
+//! The clock that everything is measured with.
+
+use std::time::Instant;
+
+/// Now, on the monotonic clock.
+#[expect(clippy::disallowed_methods, reason = "the one place where the engine reads the clock")]
+pub fn now() -> Instant {
+    Instant::now()
+}
+
+/// Returns at `instant`, at once if it has passed. The timer ticks once per millisecond, so it may
+/// be up to that much later.
+pub(super) async fn sleep_until(instant: Instant) {
+    if instant > now() {
+        tokio::time::sleep_until(instant.into()).await;
+    }
+}
