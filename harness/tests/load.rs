@@ -1,5 +1,6 @@
 //! Loads against targets in this process. Timing is asserted by ratios and generous bounds only:
 //! the machine may be busy.
+#![allow(clippy::unwrap_used, clippy::panic, clippy::disallowed_methods, reason = "tests")]
 
 mod common;
 
@@ -65,7 +66,7 @@ fn exact(figure: Figure) -> Duration {
 fn both_ledgers_agree() {
     let arrivals = Arc::default();
     let target = Target::start(counting(&arrivals));
-    let mut plan = one_step(hits(400.0, ms(1000)));
+    let mut plan = one_step(hits(400.0, ms(1_000)));
     let count = Quantity::Count(400);
     plan.thresholds = vec![threshold("count >= 400", Metric::Count, Comparison::AtLeast, count)];
     let (record, judgement) = run_on(&plan, &target);
@@ -74,7 +75,7 @@ fn both_ledgers_agree() {
     assert_eq!(arrivals.load(SeqCst), 400);
     assert!(step.balanced());
     assert_eq!((step.response.len(), step.service.len(), step.lag.len()), (400, 400, 400));
-    assert_eq!(record.window, ms(1000));
+    assert_eq!(record.window, ms(1_000));
     assert_eq!(judgement.thresholds[0].status, ThresholdStatus::Passed);
     assert_not_failed(&judgement);
 }
@@ -83,7 +84,7 @@ fn both_ledgers_agree() {
 fn warm_up_is_sent_but_not_recorded() {
     let arrivals = Arc::default();
     let target = Target::start(counting(&arrivals));
-    let plan = one_step(LoadPlan { warmup: ms(500), ..hits(200.0, ms(1000)) });
+    let plan = one_step(LoadPlan { warmup: ms(500), ..hits(200.0, ms(1_000)) });
     let (record, judgement) = run_on(&plan, &target);
     assert_eq!(record.steps[0].scheduled, 100);
     assert_eq!(record.steps[0].response.len(), 100);
@@ -115,7 +116,7 @@ fn journeys_share_the_arrivals_by_weight_and_seed() {
 
 #[test]
 fn a_dead_port_ends_a_load_early() {
-    let plan = one_step(hits(500.0, Duration::from_secs(60)));
+    let plan = one_step(hits(500.0, Duration::from_mins(1)));
     let start = Instant::now();
     let record = block_on(run(&plan, &environment(dead())));
     assert!(start.elapsed() < Duration::from_secs(20), "{:?}", start.elapsed());
@@ -143,13 +144,13 @@ fn errors_are_judged_by_the_error_rate() {
 /// once.
 #[test]
 fn a_stall_is_seen_by_everybody_who_arrives_in_it() {
-    const STALL: Duration = Duration::from_millis(1000);
+    const STALL: Duration = Duration::from_secs(1);
     let epoch = Instant::now();
     let handler = move || async move {
         let at = epoch.elapsed();
-        let (from, to) = (ms(1000), ms(1000) + STALL);
+        let (from, to) = (ms(1_000), ms(1_000) + STALL);
         if at >= from && at < to {
-            tokio::time::sleep(to - at).await;
+            tokio::time::sleep(to.saturating_sub(at)).await;
         }
         "ok"
     };
@@ -176,9 +177,9 @@ fn overload_is_dropped_counted_and_judged() {
         "ok"
     };
     let target = Target::start(Router::new().route("/", get(handler)));
-    let mut plan = one_step(LoadPlan { max_in_flight: 2, ..hits(100.0, ms(1000)) });
+    let mut plan = one_step(LoadPlan { max_in_flight: 2, ..hits(100.0, ms(1_000)) });
     let p50 = Metric::Percentile(Clock::Response, 50.0);
-    let bound = Quantity::Time(Duration::from_secs(3600));
+    let bound = Quantity::Time(Duration::from_hours(1));
     plan.thresholds = vec![threshold("p50", p50, Comparison::Below, bound)];
     let (record, judgement) = run_on(&plan, &target);
     let step = &record.steps[0];
@@ -202,7 +203,7 @@ fn a_queue_at_the_target_is_not_blamed_on_the_generator() {
         }
     };
     let target = Target::start(Router::new().route("/", get(handler)));
-    let plan = one_step(LoadPlan { drain: ms(200), ..hits(100.0, ms(1000)) });
+    let plan = one_step(LoadPlan { drain: ms(200), ..hits(100.0, ms(1_000)) });
     let (record, _) = run_on(&plan, &target);
     let step = &record.steps[0];
     assert_eq!(step.scheduled, 100);
@@ -254,7 +255,7 @@ impl Progress for Watcher {
 #[test]
 fn a_watcher_hears_once_a_second_and_a_signal_ends_the_load() {
     let target = Target::start(counting(&Arc::default()));
-    let plan = one_step(hits(50.0, Duration::from_secs(60)));
+    let plan = one_step(hits(50.0, Duration::from_mins(1)));
     let watcher = Arc::new(Watcher::default());
     let mut environment = environment(target.address);
     environment.progress = Arc::clone(&watcher) as _;
@@ -271,6 +272,6 @@ fn a_watcher_hears_once_a_second_and_a_signal_ends_the_load() {
     assert_eq!(watcher.others.load(SeqCst), 2);
     let step = &record.steps[0];
     assert!(step.balanced() && step.ok > 10 && step.scheduled < 500, "{step:?}");
-    assert!(record.window > ms(1000) && record.window < Duration::from_secs(9));
+    assert!(record.window > ms(1_000) && record.window < Duration::from_secs(9));
     assert_eq!(judge(&plan, &record).exit, Some(Exit::Interrupted));
 }

@@ -1,4 +1,5 @@
 //! Scenarios that run once, against targets in this process.
+#![allow(clippy::unwrap_used, clippy::panic, clippy::disallowed_methods, reason = "tests")]
 
 mod common;
 
@@ -246,7 +247,7 @@ fn a_signal_ends_a_wait_and_is_reported() {
     let (_, target) = start();
     let environment = environment(target.address);
     let stop = environment.stop.clone();
-    let plan = plan(vec![create_step(), Step::Wait(Duration::from_secs(60))]);
+    let plan = plan(vec![create_step(), Step::Wait(Duration::from_mins(1))]);
     let start = Instant::now();
     let record = block_on(async {
         let raise = async {

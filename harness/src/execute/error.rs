@@ -142,26 +142,57 @@ fn of_hyper(error: &hyper::Error, stage: Stage) -> Option<ErrorKind> {
 fn of_io(error: &io::Error, stage: Stage) -> Option<ErrorKind> {
     match error.kind() {
         io::ErrorKind::ConnectionRefused => Some(ErrorKind::Refused),
+        io::ErrorKind::TimedOut => Some(ErrorKind::Timeout),
+        io::ErrorKind::UnexpectedEof if stage == Stage::Body => Some(ErrorKind::Truncated),
         io::ErrorKind::ConnectionReset
         | io::ErrorKind::ConnectionAborted
         | io::ErrorKind::NotConnected
-        | io::ErrorKind::BrokenPipe => Some(ErrorKind::Reset),
-        io::ErrorKind::TimedOut => Some(ErrorKind::Timeout),
-        io::ErrorKind::UnexpectedEof if stage == Stage::Body => Some(ErrorKind::Truncated),
-        io::ErrorKind::UnexpectedEof => Some(ErrorKind::Reset),
+        | io::ErrorKind::BrokenPipe
+        | io::ErrorKind::UnexpectedEof => Some(ErrorKind::Reset),
         // A chunk's size that is no number is reported like this.
         io::ErrorKind::InvalidData | io::ErrorKind::InvalidInput if stage == Stage::Body => {
             Some(ErrorKind::Malformed)
         }
-        io::ErrorKind::AddrNotAvailable => Some(ErrorKind::Exhausted),
-        _ if is_out_of_descriptors(error) => Some(ErrorKind::Exhausted),
+        _ if is_exhaustion(error) => Some(ErrorKind::Exhausted),
         _ => None,
     }
 }
 
-fn is_out_of_descriptors(error: &io::Error) -> bool {
+fn is_exhaustion(error: &io::Error) -> bool {
     use rustix::io::Errno;
-    error
-        .raw_os_error()
-        .is_some_and(|code| [Errno::MFILE, Errno::NFILE].map(Errno::raw_os_error).contains(&code))
+    const EXHAUSTION: [Errno; 3] = [Errno::MFILE, Errno::NFILE, Errno::ADDRNOTAVAIL];
+    error.raw_os_error().is_some_and(|code| EXHAUSTION.map(Errno::raw_os_error).contains(&code))
+}
+
+#[cfg(test)]
+mod tests {
+    use rustix::io::Errno;
+
+    use super::*;
+
+    #[test]
+    fn causes_as_a_table() {
+        use ErrorKind::{Exhausted, Malformed, Other, Reset, Tls, Truncated};
+        let os = |errno: Errno| io::Error::from_raw_os_error(errno.raw_os_error());
+        let kind = |kind: io::ErrorKind| io::Error::from(kind);
+        let wrapped = |error: io::Error| io::Error::other(io::Error::other(error));
+        let tls = || io::Error::other(rustls::Error::DecryptError);
+        for (error, stage, expected) in [
+            (os(Errno::MFILE), Stage::Head, Exhausted),
+            (os(Errno::NFILE), Stage::Head, Exhausted),
+            (os(Errno::ADDRNOTAVAIL), Stage::Head, Exhausted),
+            (os(Errno::CONNREFUSED), Stage::Head, ErrorKind::Refused),
+            (wrapped(os(Errno::CONNRESET)), Stage::Body, Reset),
+            (os(Errno::PIPE), Stage::Head, Reset),
+            (kind(io::ErrorKind::UnexpectedEof), Stage::Head, Reset),
+            (kind(io::ErrorKind::UnexpectedEof), Stage::Body, Truncated),
+            (kind(io::ErrorKind::InvalidInput), Stage::Body, Malformed),
+            (kind(io::ErrorKind::InvalidInput), Stage::Head, Other),
+            (tls(), Stage::Head, Tls),
+            (wrapped(tls()), Stage::Head, Tls),
+            (os(Errno::TIMEDOUT), Stage::Head, ErrorKind::Timeout),
+        ] {
+            assert_eq!(classify(&error, stage), expected, "{error:?} {stage:?}");
+        }
+    }
 }

@@ -85,8 +85,9 @@ impl Iteration {
                 Step::Burst(burst) => self.burst(burst, planned).await?,
                 Step::Until(until) => self.until(until, planned).await?,
                 Step::Wait(pause) => {
-                    clock::sleep_until(planned + *pause).await;
-                    planned + *pause
+                    let due = clock::after(planned, *pause);
+                    clock::sleep_until(due).await;
+                    due
                 }
             };
         }
@@ -171,7 +172,7 @@ impl Iteration {
     /// of the last poll.
     async fn until(&self, until: &UntilPlan, start: Instant) -> Result<Instant, Halt> {
         let request = &until.request;
-        let deadline = start + until.within;
+        let deadline = clock::after(start, until.within);
         let mut planned = start;
         for index in 0.. {
             let left = deadline.saturating_duration_since(clock::now()).max(SHORTEST_POLL);
@@ -183,7 +184,7 @@ impl Iteration {
                 Err(miss) if received < deadline && miss.halt() == Halt::Failed => done.pending(),
                 _ => return self.settle(request, done, found).map(|()| received),
             }
-            planned = (received + until.every).min(deadline);
+            planned = clock::after(received, until.every).min(deadline);
             clock::sleep_until(planned).await;
         }
         Err(Halt::Failed)

@@ -124,7 +124,7 @@ pub(super) async fn run(
         ended = collect(parts, start) => ended,
         never = watch(&gauges, start, total, environment) => match never {},
     };
-    loaded.window = end.saturating_duration_since(start + load.warmup);
+    loaded.window = end.saturating_duration_since(clock::after(start, load.warmup));
     loaded
 }
 
@@ -187,7 +187,8 @@ impl Share {
         let client = Client::new().map_err(|e| ThreadError::NotStarted(e.to_string()))?;
         let Work::Load(load) = &plan.work else { return Ok(Part::nothing(self.order.start)) };
         let schedule = Schedule::new(&load.profile);
-        let window_end = self.order.start + schedule.duration() - world.origin;
+        let end = clock::after(self.order.start, schedule.duration());
+        let window_end = end.saturating_duration_since(world.origin);
         let lane = Lane {
             gauge: Arc::clone(&self.gauge),
             ..Lane::new(Arc::clone(plan), Arc::clone(world), client, window_end)
@@ -228,12 +229,12 @@ impl Arrivals<'_> {
     /// Starts every iteration of this thread when it is due; returns when arrivals ended.
     async fn all(&mut self, schedule: &Schedule) -> Instant {
         let Order { start, threads, .. } = self.share.order;
-        let end = start + schedule.duration();
-        let numbers =
-            (self.share.index..schedule.len()).step_by(usize::try_from(threads).unwrap_or(1));
-        self.pace.planned = numbers.clone().count() as u64;
+        let end = clock::after(start, schedule.duration());
+        let first = self.share.index;
+        self.pace.planned = schedule.len().saturating_sub(first).div_ceil(threads);
         let mut now = clock::now();
-        for number in numbers {
+        for turn in 0..self.pace.planned {
+            let number = first + turn * threads;
             let Some(offset) = schedule.at(number) else { break };
             let planned = start + offset;
             if planned > now {
@@ -314,7 +315,7 @@ impl Arrivals<'_> {
     /// count as unfinished.
     async fn drain(&mut self) {
         let stop = &self.share.order.stop;
-        let deadline = clock::now() + self.load.drain;
+        let deadline = clock::after(clock::now(), self.load.drain);
         let running = &mut self.running;
         let all = async {
             while let Some(ended) = running.join_next().await {

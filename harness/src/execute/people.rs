@@ -1,5 +1,7 @@
 //! Who sends requests: subjects and tokens, ready before the clock starts.
 
+use std::fmt;
+
 use http::HeaderValue;
 
 use crate::plan::{Credentials, ScenarioPlan, UserId, UserPlan};
@@ -32,7 +34,6 @@ struct User {
 }
 
 /// Somebody with a token.
-#[derive(Debug)]
 pub(super) struct Person {
     /// The `sub` claim.
     pub(super) subject: String,
@@ -40,6 +41,13 @@ pub(super) struct Person {
     pub(super) token: String,
     /// `Bearer …`, marked as sensitive.
     pub(super) authorization: HeaderValue,
+}
+
+impl fmt::Debug for Person {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Not the token.
+        f.debug_struct("Person").field("subject", &self.subject).finish_non_exhaustive()
+    }
 }
 
 impl People {

@@ -71,30 +71,30 @@ fn is_secret(name: &HeaderName) -> bool {
 
 /// The request as a command line for a shell. Secret headers are shell variables.
 pub(super) fn curl(request: &Prepared) -> String {
-    let mut line = String::from("curl -sS -i");
+    let mut words = vec!["curl -sS -i".to_owned()];
     if request.method != Method::GET {
-        line += &format!(" -X {}", request.method);
+        words.push(format!("-X {}", request.method));
     }
-    line += &format!(" {}", quoted(request.url.as_str()));
+    words.push(quoted(request.url.as_str()));
     for (name, value) in &request.headers {
         let text = String::from_utf8_lossy(value.as_bytes());
-        line += &if !value.is_sensitive() {
-            format!(" -H {}", quoted(&format!("{name}: {text}")))
+        words.push(if !value.is_sensitive() {
+            format!("-H {}", quoted(&format!("{name}: {text}")))
         } else if text.starts_with("Bearer ") {
-            " -H \"Authorization: Bearer $TOKEN\"".to_owned()
+            "-H \"Authorization: Bearer $TOKEN\"".to_owned()
         } else {
-            format!(" -H \"{name}: $TOKEN\"")
-        };
+            format!("-H \"{name}: $TOKEN\"")
+        });
     }
     match request.body.len() {
         0 => {}
         1..=SHOWN_BODY => {
             let body = String::from_utf8_lossy(&request.body);
-            line += &format!(" --data-raw {}", quoted(&body));
+            words.push(format!("--data-raw {}", quoted(&body)));
         }
-        bytes => line += &format!(" --data-binary @body # {bytes} bytes"),
+        bytes => words.push(format!("--data-binary @body # {bytes} bytes")),
     }
-    line
+    words.join(" ")
 }
 
 /// In single quotes, as a POSIX shell reads them.

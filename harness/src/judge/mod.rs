@@ -5,5 +5,6 @@ pub mod expect;
 mod threshold;
 mod verdict;
 
+pub(crate) use threshold::work_total;
 pub use threshold::{Measured, ThresholdResult, ThresholdStatus};
 pub use verdict::{Judgement, Reason, Verdict, judge};

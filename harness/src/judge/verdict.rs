@@ -115,6 +115,10 @@ fn verdict(exit: Exit) -> Verdict {
 struct Reasons(Vec<Reason>);
 
 impl Reasons {
+    fn has(&self, exit: Exit) -> bool {
+        self.0.iter().any(|reason| reason.exit == exit)
+    }
+
     fn add(&mut self, exit: Exit, text: impl fmt::Display) {
         self.0.push(Reason { exit, text: text.to_string() });
     }
@@ -181,11 +185,13 @@ fn phases(plan: &ScenarioPlan, record: &ScenarioRecord, reasons: &mut Reasons) {
     if record.setup == PhaseEnd::Failed {
         reasons.add(Exit::Conformance, "the setup failed, so the work was not done");
     }
-    if record.work == PhaseEnd::Failed && matches!(plan.work, Work::Once(_)) {
+    // That nobody listens is said already.
+    let gone = reasons.has(Exit::Unreachable);
+    if record.work == PhaseEnd::Failed && matches!(plan.work, Work::Once(_)) && !gone {
         let steps = failed_steps(plan, record, Phase::Work);
         reasons.add(Exit::Conformance, format_args!("an expectation does not hold{steps}"));
     }
-    if record.teardown == PhaseEnd::Failed {
+    if record.teardown == PhaseEnd::Failed && !gone {
         let steps = failed_steps(plan, record, Phase::Teardown);
         reasons.add(Exit::Conformance, format_args!("the teardown failed{steps}"));
     }

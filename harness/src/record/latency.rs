@@ -8,7 +8,7 @@ use super::{float, nanos};
 
 /// The longest latency that is told apart; longer ones are recorded as this. A request has a
 /// timeout far below it, and the bound fixes the memory of a histogram.
-pub const MAX_LATENCY: Duration = Duration::from_secs(3600);
+pub const MAX_LATENCY: Duration = Duration::from_hours(1);
 
 /// Three significant digits: no percentile is off by more than 0.1 %.
 const SIGNIFICANT_DIGITS: u8 = 3;

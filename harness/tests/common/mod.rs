@@ -1,5 +1,6 @@
 //! Plans and targets for the tests of the engine.
 #![allow(dead_code, reason = "every test file uses a part of it")]
+#![allow(clippy::unwrap_used, reason = "tests")]
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
