@@ -2,12 +2,23 @@
 #![allow(dead_code, reason = "every test file uses a part of it")]
 #![allow(clippy::unwrap_used, reason = "tests")]
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{
+    net::SocketAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering::SeqCst},
+    },
+    time::Duration,
+};
 
 use axum::Router;
 use http::{HeaderName, Method};
 use serde_json::Value;
-use tokio::{net::TcpListener, runtime::Runtime};
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::{TcpListener, TcpStream},
+    runtime::Runtime,
+};
 use workway::{
     execute::{Environment, TokenError, Tokens},
     plan::{
@@ -30,6 +41,30 @@ impl Tokens for Fake {
     }
 }
 
+/// What a target that is not HTTP does with a connection once it was asked something.
+#[derive(Clone, Default)]
+pub(crate) struct Raw {
+    /// Sent first.
+    pub(crate) first: Vec<u8>,
+    /// Sent again and again after that; if empty, the connection is closed.
+    pub(crate) again: Vec<u8>,
+    /// Before each time.
+    pub(crate) pause: Duration,
+}
+
+impl Raw {
+    async fn serve(self, mut stream: TcpStream) -> std::io::Result<()> {
+        let mut request = [0; 4096];
+        stream.read(&mut request).await?;
+        stream.write_all(&self.first).await?;
+        while !self.again.is_empty() {
+            tokio::time::sleep(self.pause).await;
+            stream.write_all(&self.again).await?;
+        }
+        Ok(())
+    }
+}
+
 /// A target on a runtime of its own, so that it does not share a thread with the engine.
 pub(crate) struct Target {
     pub(crate) address: SocketAddr,
@@ -42,6 +77,21 @@ impl Target {
         let listener = runtime.block_on(TcpListener::bind("127.0.0.1:0")).unwrap();
         let address = listener.local_addr().unwrap();
         runtime.spawn(async move { axum::serve(listener, router).await });
+        Self { address, _runtime: runtime }
+    }
+
+    /// A target that is not HTTP, and counts connections.
+    pub(crate) fn raw(raw: Raw, connections: Arc<AtomicU64>) -> Self {
+        let runtime = runtime();
+        let listener = runtime.block_on(TcpListener::bind("127.0.0.1:0")).unwrap();
+        let address = listener.local_addr().unwrap();
+        let handle = runtime.handle().clone();
+        runtime.spawn(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                connections.fetch_add(1, SeqCst);
+                handle.spawn(raw.clone().serve(stream));
+            }
+        });
         Self { address, _runtime: runtime }
     }
 
