@@ -4,9 +4,14 @@
 #![forbid(unsafe_code)]
 
 pub mod cli;
+pub mod execute;
 pub mod exit;
+pub mod judge;
 pub mod plan;
+pub mod record;
+pub mod report;
 pub mod scenario;
+pub mod schedule;
 pub mod target;
 pub mod tls;
 pub mod token;

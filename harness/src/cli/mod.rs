@@ -3,7 +3,9 @@
 //! stdout carries the result, stderr everything else.
 
 mod check;
+mod credentials;
 mod output;
+mod progress;
 mod run;
 mod selection;
 mod serve;

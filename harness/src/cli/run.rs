@@ -1,7 +1,184 @@
-use crate::exit::Exit;
-use clap::Args;
+//! `workway run`
+
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::{Instant, SystemTime},
+};
+
+use clap::{Args, ValueEnum};
+use reqwest::Url;
+use uuid::Uuid;
+
+use super::{credentials::RunTokens, output, progress::Lines, selection, signals};
+use crate::{
+    execute::{self, Environment, Signal, StopFlag},
+    exit::Exit,
+    judge::{Judgement, judge},
+    plan::{Capability, ScenarioPlan},
+    report::{self, RunInfo, RunReport, ScenarioReport},
+    target::{Target, TargetOptions, TargetSpec},
+};
+
 #[derive(Debug, Args)]
-pub(super) struct Arguments {}
-pub(super) async fn run(_: Arguments) -> Exit {
-    Exit::Pass
+pub(super) struct Arguments {
+    /// Scenario files, and folders of them; the smoke suite by default.
+    #[arg(value_name = "SCENARIO|DIR")]
+    scenarios: Vec<PathBuf>,
+    /// `embedded` (the service of this repository, natively), `wrangler` (the same as a Worker
+    /// under `wrangler dev`), or the URL of something that runs already.
+    #[arg(long, default_value = "embedded", value_parser = TargetSpec::parse)]
+    target: TargetSpec,
+    /// Allow a URL that is not on loopback.
+    #[arg(long)]
+    allow_remote: bool,
+    /// Where the upstream stub of a URL target listens; by default the port after the target's.
+    #[arg(long, value_name = "URL")]
+    upstream: Option<Url>,
+    /// What goes to stdout.
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    format: Format,
+    /// Also write report.json and report.txt into this folder.
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+    /// What random choices are drawn from; a report names the one it used.
+    #[arg(long)]
+    seed: Option<u64>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Format {
+    /// For people.
+    Text,
+    /// For programs; see `schema_version` in it.
+    Json,
+}
+
+pub(super) async fn run(arguments: Arguments) -> Exit {
+    let plans = match selection::select(&arguments.scenarios, "scenarios/smoke") {
+        Ok(plans) => plans,
+        Err(exit) => return exit,
+    };
+    let stop = StopFlag::new();
+    tokio::select! {
+        exit = work(&arguments, &plans, &stop) => exit,
+        exit = second_signal(&stop) => exit,
+    }
+}
+
+/// The first signal ends the run in good order; the second ends it now.
+async fn second_signal(stop: &StopFlag) -> Exit {
+    let signal = match signals::interrupted().await {
+        Exit::Terminated => Signal::Terminate,
+        _ => Signal::Interrupt,
+    };
+    stop.raise(signal);
+    output::say("interrupted: finishing what is in flight; once more to end now");
+    signals::interrupted().await
+}
+
+async fn work(arguments: &Arguments, plans: &[ScenarioPlan], stop: &StopFlag) -> Exit {
+    announce(arguments, plans);
+    let options = TargetOptions {
+        allow_remote: arguments.allow_remote,
+        upstream: arguments.upstream.clone(),
+    };
+    let target = match arguments.target.start(&options).await {
+        Ok(target) => target,
+        Err(error) => return output::fail(error.exit(), &error.to_string()),
+    };
+    let report = report_of(arguments, plans, stop, &target).await;
+    target.stop().await;
+    publish(arguments, &report)
+}
+
+fn announce(arguments: &Arguments, plans: &[ScenarioPlan]) {
+    let count = plans.len();
+    let noun = if count == 1 { "scenario" } else { "scenarios" };
+    let target = match &arguments.target {
+        TargetSpec::Embedded => "the embedded service".to_owned(),
+        TargetSpec::Wrangler => "wrangler dev (building the Worker takes a while)".to_owned(),
+        TargetSpec::Url(url) => url.to_string(),
+    };
+    output::say(&format!("plan: {count} {noun} -> {target}"));
+}
+
+async fn report_of(
+    arguments: &Arguments,
+    plans: &[ScenarioPlan],
+    stop: &StopFlag,
+    target: &Target,
+) -> RunReport {
+    let id = Uuid::new_v4();
+    let run_id: String = id.simple().to_string().chars().take(12).collect();
+    let seed = arguments.seed.unwrap_or(id.as_u64_pair().1);
+    let environment = Environment {
+        upstream: target.upstream.clone(),
+        seed,
+        run_id: run_id.clone(),
+        stop: stop.clone(),
+        progress: Arc::new(Lines),
+        ..environment
+    };
+    #[expect(clippy::disallowed_methods, reason = "a report says when it was made")]
+    let (started_at, started) = (SystemTime::now(), Instant::now());
+    let mut scenarios = Vec::new();
+    for (number, plan) in plans.iter().enumerate() {
+        // Each scenario has people of its own: their budgets and their things are fresh.
+        let tokens = Arc::new(RunTokens::new(target, format!("{run_id}-{number}")));
+        let environment = Environment { tokens, ..environment.clone() };
+        scenarios.push(scenario(plan, &environment).await);
+        if stop.raised().is_some() {
+            break;
+        }
+    }
+    let info = RunInfo {
+        run_id,
+        seed,
+        target: target.url.to_string(),
+        target_kind: target.kind.to_owned(),
+        started_at: humantime::format_rfc3339_seconds(started_at).to_string(),
+        duration: started.elapsed(),
+    };
+    RunReport::new(info, scenarios)
+}
+
+async fn scenario(plan: &ScenarioPlan, environment: &Environment) -> ScenarioReport {
+    if plan.requires.contains(&Capability::Upstream) && environment.upstream.is_none() {
+        let why = "no upstream stub of this target is known; name it with --upstream URL";
+        return ScenarioReport::not_run(plan, &Judgement::not_applicable(why));
+    }
+    let record = execute::run(plan, environment).await;
+    ScenarioReport::new(plan, &record, &judge(plan, &record))
+}
+
+/// Writes the report wherever it was asked for; its exit code is the command's.
+fn publish(arguments: &Arguments, report: &RunReport) -> Exit {
+    let plain = report::text(report, false);
+    let json = match report::json(report) {
+        Ok(json) => json,
+        Err(error) => return output::fail(Exit::Internal, &format!("report: {error}")),
+    };
+    if let Some(folder) = &arguments.out
+        && let Err(error) = write_files(folder, &plain, &json)
+    {
+        output::say(&plain);
+        return output::fail(Exit::ReportNotWritten, &error.to_string());
+    }
+    let shown = match arguments.format {
+        Format::Text => report::text(report, output::color_on_stdout()),
+        Format::Json => String::from_utf8_lossy(&json).into_owned(),
+    };
+    if let Err(error) = output::result(&shown) {
+        output::say(&plain);
+        return output::fail(Exit::ReportNotWritten, &format!("stdout: {error}"));
+    }
+    report.exit_code()
+}
+
+fn write_files(folder: &Path, text: &str, json: &[u8]) -> Result<(), report::WriteError> {
+    let path = report::write(folder, "report.json", json)?;
+    report::write(folder, "report.txt", text.as_bytes())?;
+    output::say(&format!("report: {}", path.display()));
+    Ok(())
 }

@@ -1,6 +1,9 @@
 //! Which scenarios a command works on.
 
-use std::{collections::BTreeMap, path::PathBuf};
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
 
 use super::output;
 use crate::{
@@ -41,19 +44,17 @@ pub(super) fn select(paths: &[PathBuf], default: &str) -> Result<Vec<ScenarioPla
 fn default_path(default: &str) -> Result<PathBuf, Exit> {
     let current = std::env::current_dir().unwrap_or_default();
     let found = current.ancestors().map(|folder| folder.join(default)).find(|path| path.is_dir());
-    match found {
-        // As short as it can be written: it stands in every message.
-        Some(path) => Ok(path.strip_prefix(&current).map(PathBuf::from).unwrap_or(path)),
-        None => {
-            let message =
-                format!("no folder `{default}` here or above; name scenario files or folders");
-            Err(output::fail(Exit::Usage, &message))
-        }
-    }
+    let path = found.ok_or_else(|| {
+        let message =
+            format!("no folder `{default}` here or above; name scenario files or folders");
+        output::fail(Exit::Usage, &message)
+    })?;
+    // As short as it can be written: it stands in every message.
+    Ok(path.strip_prefix(&current).map(PathBuf::from).unwrap_or(path))
 }
 
 /// The plan of a file, or `None` when it is invalid.
-fn load(path: &PathBuf) -> Result<Option<ScenarioPlan>, Exit> {
+fn load(path: &Path) -> Result<Option<ScenarioPlan>, Exit> {
     let bytes =
         scenario::read(path).map_err(|error| output::fail(error.exit(), &error.to_string()))?;
     let name = path.display().to_string();

@@ -1,0 +1,53 @@
+//! The tokens of a run.
+
+use std::env;
+
+use crate::{
+    execute::{TokenError, Tokens},
+    plan::{Credentials, UserPlan},
+    target::Target,
+    token::{SECRET_VARIABLE, Signer, now},
+};
+
+/// Signs tokens for a target whose secret is known; takes others from the environment.
+pub(super) struct RunTokens {
+    signer: Option<Signer>,
+    suffix: String,
+    now: u64,
+}
+
+impl RunTokens {
+    /// Tokens whose subjects end with `suffix`.
+    pub(super) fn new(target: &Target, suffix: String) -> Self {
+        let signer = target.secret.as_ref().map(crate::token::Secret::signer);
+        Self { signer, suffix, now: now() }
+    }
+}
+
+impl Tokens for RunTokens {
+    fn subject(&self, user: &str, index: usize) -> String {
+        format!("{user}-{index}-{}", self.suffix)
+    }
+
+    fn bearer(&self, user: &UserPlan, index: usize) -> Result<String, TokenError> {
+        match &user.credentials {
+            Credentials::Environment(name) => env::var(name).map_err(|_| {
+                TokenError(format!(
+                    "the token of `{}` is expected in ${name}, which is not set",
+                    user.name
+                ))
+            }),
+            Credentials::Minted { scope, .. } => {
+                let signer = self.signer.as_ref().ok_or_else(|| {
+                    TokenError(format!(
+                        "the signing secret of this target is not known, so there is no token for \
+                         `{}`: set {SECRET_VARIABLE}, or give the user a `token`",
+                        user.name
+                    ))
+                })?;
+                let subject = self.subject(&user.name, index);
+                signer.sign(&subject, scope, self.now).map_err(|e| TokenError(e.to_string()))
+            }
+        }
+    }
+}

@@ -1,0 +1,145 @@
+//! One HTTP exchange, timed.
+
+use std::{
+    time::{Duration, Instant},
+};
+
+use bytes::{Bytes, BytesMut};
+use http::{HeaderMap, Method, StatusCode};
+use reqwest::{Url, redirect, retry};
+
+use super::{
+    ErrorKind, clock,
+    error::{Stage, classify, next},
+};
+
+/// The largest response body that is read; more is an error. Far above any answer of an API, far
+/// below what a hostile target could make the harness hold.
+pub const MAX_BODY: usize = 8 * 1024 * 1024;
+
+/// Connections, kept open between requests. Each thread has its own.
+#[derive(Clone, Debug)]
+pub struct Client {
+    http: reqwest::Client,
+}
+
+/// A request with nothing left to fill in.
+#[derive(Clone, Debug)]
+pub struct Prepared {
+    /// HTTP method.
+    pub method: Method,
+    /// Where it goes.
+    pub url: Url,
+    /// Headers, secrets included and marked as sensitive.
+    pub headers: HeaderMap,
+    /// The body.
+    pub body: Bytes,
+}
+
+/// A complete answer.
+#[derive(Clone, Debug)]
+pub struct Response {
+    /// Status code.
+    pub status: StatusCode,
+    /// Headers.
+    pub headers: HeaderMap,
+    /// The body, at most [`MAX_BODY`] bytes.
+    pub body: Bytes,
+}
+
+/// A request and what came back.
+#[derive(Clone, Debug)]
+pub struct Exchange {
+    /// Before the first byte was sent; connecting, if needed, comes after it.
+    pub sent: Instant,
+    /// After the last byte of the answer, or when it was known that there is none.
+    pub received: Instant,
+    /// The answer.
+    pub outcome: Result<Response, SendError>,
+}
+
+/// Why there is no complete answer.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{kind}: {detail}")]
+pub struct SendError {
+    /// The kind, counted in reports.
+    pub kind: ErrorKind,
+    /// All causes, outermost first.
+    pub detail: String,
+}
+
+impl Client {
+    /// A client that goes to the target itself: no redirects, retries or proxies.
+    ///
+    /// # Errors
+    /// What the HTTP library says, for instance that the system has no root certificates.
+    pub fn new() -> Result<Self, SendError> {
+        crate::tls::install();
+        let http = reqwest::Client::builder()
+            .redirect(redirect::Policy::none())
+            .retry(retry::never())
+            .no_proxy()
+            .user_agent(concat!("workway/", env!("CARGO_PKG_VERSION")))
+            .build()
+            .map_err(|error| send_error(&error, Stage::Head))?;
+        Ok(Self { http })
+    }
+
+    /// Sends `request` and reads the whole answer within `timeout`.
+    pub async fn send(&self, request: &Prepared, timeout: Duration) -> Exchange {
+        let sent = clock::now();
+        let outcome = tokio::time::timeout(timeout, self.exchange(request)).await;
+        let received = clock::now();
+        let outcome = outcome.unwrap_or_else(|_| {
+            let detail = format!("no complete answer within {timeout:?}");
+            Err(SendError { kind: ErrorKind::Timeout, detail })
+        });
+        Exchange { sent, received, outcome }
+    }
+
+    async fn exchange(&self, prepared: &Prepared) -> Result<Response, SendError> {
+        let mut request = reqwest::Request::new(prepared.method.clone(), prepared.url.clone());
+        *request.headers_mut() = prepared.headers.clone();
+        if !prepared.body.is_empty() {
+            *request.body_mut() = Some(prepared.body.clone().into());
+        }
+        let response =
+            self.http.execute(request).await.map_err(|error| send_error(&error, Stage::Head))?;
+        let (status, headers) = (response.status(), response.headers().clone());
+        Ok(Response { status, headers, body: read(response).await? })
+    }
+}
+
+async fn read(mut response: reqwest::Response) -> Result<Bytes, SendError> {
+    let too_large = || SendError {
+        kind: ErrorKind::TooLarge,
+        detail: format!("the body is longer than {MAX_BODY} bytes"),
+    };
+    let mut body = BytesMut::new();
+    while let Some(chunk) =
+        response.chunk().await.map_err(|error| send_error(&error, Stage::Body))?
+    {
+        if body.len() + chunk.len() > MAX_BODY {
+            return Err(too_large());
+        }
+        body.extend_from_slice(&chunk);
+    }
+    Ok(body.freeze())
+}
+
+fn send_error(error: &reqwest::Error, stage: Stage) -> SendError {
+    // The outermost text repeats the address, which the failure shows anyway.
+    let mut texts: Vec<String> = Vec::new();
+    let mut cause: Option<&(dyn std::error::Error + 'static)> = std::error::Error::source(error);
+    while let Some(error) = cause {
+        let text = error.to_string();
+        if texts.last() != Some(&text) {
+            texts.push(text);
+        }
+        cause = next(error);
+    }
+    SendError { kind: classify(error, stage), detail: texts.join(": ") }
+}
+
+#[cfg(test)]
+mod tests;

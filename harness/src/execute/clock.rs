@@ -1,0 +1,23 @@
+//! The clock that everything is measured with.
+
+use std::time::{Duration, Instant};
+
+/// Now, on the monotonic clock.
+#[expect(clippy::disallowed_methods, reason = "the one place where the engine reads the clock")]
+pub fn now() -> Instant {
+    Instant::now()
+}
+
+/// Returns at `instant`, at once if it has passed. The timer ticks once per millisecond, so it may
+/// be up to that much later.
+pub(super) async fn sleep_until(instant: Instant) {
+    if instant > now() {
+        tokio::time::sleep_until(instant.into()).await;
+    }
+}
+
+/// `instant` and this much more; what is past the clock's range is as good as never.
+pub(super) fn after(instant: Instant, pause: Duration) -> Instant {
+    const NEVER: Duration = Duration::from_hours(24 * 365);
+    instant.checked_add(pause).unwrap_or_else(|| instant + NEVER)
+}

@@ -1,0 +1,188 @@
+//! One scenario, from its variables to its teardown.
+
+use std::{sync::Arc, time::Duration, time::Instant};
+
+use rand_chacha::ChaCha8Rng;
+
+use super::{
+    Client, Environment, ProgressEvent, clock,
+    iteration::Iteration,
+    lane::Lane,
+    load::{self, interrupted},
+    people::People,
+    thread::{ThreadError, on_own_thread},
+    values::{Scope, World},
+};
+use crate::{
+    plan::{Phase, ScenarioPlan, Step, Values, Work},
+    record::{PhaseEnd, Reach, ScenarioRecord, StepRecord},
+    schedule::{Purpose, Schedule, random},
+};
+
+/// How long a teardown may take after a signal. It should clean up, and somebody waits.
+const INTERRUPTED_TEARDOWN: Duration = Duration::from_secs(1);
+
+/// Runs `plan` and says what happened. The teardown runs whatever happened before it.
+pub async fn run(plan: &ScenarioPlan, environment: &Environment) -> ScenarioRecord {
+    environment.progress.event(ProgressEvent::Started(plan));
+    let conductor = Conductor {
+        plan: Arc::new(plan.clone()),
+        environment: environment.clone(),
+        record: ScenarioRecord::default(),
+    };
+    let labels = plan.labels.len();
+    let result = on_own_thread("scenario".to_owned(), move || conductor.conduct()).await;
+    let mut record = result.unwrap_or_else(|error| {
+        let mut record = ScenarioRecord::default();
+        note(&mut record, error);
+        record
+    });
+    record.steps.resize_with(labels, StepRecord::default);
+    record.stopped = environment.stop.raised();
+    environment.progress.event(ProgressEvent::Finished(plan, &record));
+    record
+}
+
+struct Conductor {
+    plan: Arc<ScenarioPlan>,
+    environment: Environment,
+    record: ScenarioRecord,
+}
+
+/// What phases share.
+struct Stage {
+    world: Arc<World>,
+    client: Client,
+    /// Variables and what was captured so far.
+    values: Arc<Values>,
+}
+
+impl Conductor {
+    async fn conduct(mut self) -> ScenarioRecord {
+        let origin = clock::now();
+        match self.stage(origin) {
+            Err(problem) => self.record.problems.push(problem),
+            Ok(mut stage) => {
+                self.setup(&mut stage).await;
+                if self.record.setup == PhaseEnd::Done {
+                    self.work(&mut stage).await;
+                }
+                self.teardown(&mut stage).await;
+            }
+        }
+        self.record.elapsed = clock::now().saturating_duration_since(origin);
+        self.record
+    }
+
+    /// Tokens and variables: everything that needs no request.
+    fn stage(&self, origin: Instant) -> Result<Stage, String> {
+        let needed = match &self.plan.work {
+            Work::Once(_) => 1,
+            Work::Load(load) => {
+                usize::try_from(Schedule::new(&load.profile).len()).unwrap_or(usize::MAX)
+            }
+        };
+        let people = People::prepare(&self.plan, &*self.environment.tokens, needed)?;
+        let world = Arc::new(World::new(&self.environment, people, origin));
+        let client = Client::new().map_err(|error| error.to_string())?;
+        let scope = Scope::new(Arc::clone(&world), Arc::default(), sequence(&world, 0), 0);
+        for (name, template) in &self.plan.vars {
+            let value =
+                template.render(&scope.at(0)).map_err(|error| format!("vars.{name}: {error}"))?;
+            scope.capture(name, value);
+        }
+        let values = scope.values();
+        Ok(Stage { world, client, values })
+    }
+
+    async fn setup(&mut self, stage: &mut Stage) {
+        let plan = Arc::clone(&self.plan);
+        let stop = self.environment.stop.clone();
+        self.record.setup = self.phase(stage, &plan.setup, Phase::Setup, interrupted(&stop)).await;
+        if stop.raised().is_some() && self.record.setup == PhaseEnd::Done {
+            self.record.setup = PhaseEnd::Skipped;
+        }
+    }
+
+    async fn work(&mut self, stage: &mut Stage) {
+        let plan = Arc::clone(&self.plan);
+        match &plan.work {
+            Work::Once(steps) => {
+                let stop = self.environment.stop.clone();
+                let start = clock::now();
+                self.record.work = self.phase(stage, steps, Phase::Work, interrupted(&stop)).await;
+                self.record.window = clock::now().saturating_duration_since(start);
+            }
+            Work::Load(load) => {
+                let values = Arc::clone(&stage.values);
+                let done =
+                    load::run(&self.plan, load, &stage.world, values, &self.environment).await;
+                self.absorb(&done.steps, &done.reach);
+                self.record.pace = Some(done.pace);
+                self.record.window = done.window;
+                self.record.work = PhaseEnd::Done;
+                for error in done.errors {
+                    note(&mut self.record, error);
+                }
+            }
+        }
+    }
+
+    async fn teardown(&mut self, stage: &mut Stage) {
+        let plan = Arc::clone(&self.plan);
+        let stop = self.environment.stop.clone();
+        let bound = async {
+            stop.wait().await;
+            clock::sleep_until(clock::now() + INTERRUPTED_TEARDOWN).await;
+        };
+        self.record.teardown = self.phase(stage, &plan.teardown, Phase::Teardown, bound).await;
+    }
+
+    /// Runs `steps` once, unless `bound` is over first.
+    async fn phase(
+        &mut self,
+        stage: &mut Stage,
+        steps: &[Step],
+        phase: Phase,
+        bound: impl Future<Output = ()>,
+    ) -> PhaseEnd {
+        if steps.is_empty() {
+            return PhaseEnd::Done;
+        }
+        let (plan, world) = (Arc::clone(&self.plan), Arc::clone(&stage.world));
+        let random = sequence(&world, 1 + phase as u64);
+        let scope = Scope::new(Arc::clone(&world), Arc::clone(&stage.values), random, 0);
+        let lane = Lane::new(plan, world, stage.client.clone(), Duration::MAX);
+        let iteration = Iteration { lane: lane.into(), scope, measured: true };
+        let end = tokio::select! {
+            biased;
+            result = iteration.run(steps, clock::now()) => match result {
+                Ok(()) => PhaseEnd::Done,
+                Err(_) => PhaseEnd::Failed,
+            },
+            () = bound => PhaseEnd::Skipped,
+        };
+        stage.values = iteration.scope.values();
+        let (books, reach) = iteration.lane.finish(clock::now());
+        self.absorb(&books, &reach);
+        end
+    }
+
+    /// Adds the books of what came after everything that is in the record.
+    fn absorb(&mut self, steps: &[StepRecord], reach: &Reach) {
+        load::merge(&mut self.record.steps, steps);
+        self.record.reach.then(reach);
+    }
+}
+
+/// The random sequence of a part of the scenario that runs once.
+fn sequence(world: &World, part: u64) -> ChaCha8Rng {
+    random(world.seed, Purpose::Scenario, part)
+}
+
+fn note(record: &mut ScenarioRecord, error: ThreadError) {
+    match error {
+        ThreadError::NotStarted(why) => record.starved = Some(why),
+        ThreadError::Panicked => record.defect = Some("a thread panicked".to_owned()),
+    }
+}

@@ -1,0 +1,50 @@
+//! Where a plan is run.
+
+use std::{num::NonZeroUsize, sync::Arc, thread::available_parallelism};
+
+use reqwest::Url;
+
+use super::{NoProgress, Progress, StopFlag, Tokens};
+
+/// Everything a run needs that is not in the scenario.
+#[derive(Clone)]
+pub struct Environment {
+    /// Base URL of the target; paths are appended to it.
+    pub target: Url,
+    /// Base URL of the upstream stub, if the harness knows it.
+    pub upstream: Option<Url>,
+    /// Where tokens come from.
+    pub tokens: Arc<dyn Tokens + Send + Sync>,
+    /// What every random choice is drawn from.
+    pub seed: u64,
+    /// Names the run; `${{ run }}` in scenarios.
+    pub run_id: String,
+    /// Ends the run early.
+    pub stop: StopFlag,
+    /// Threads that send a load.
+    pub threads: NonZeroUsize,
+    /// Hears of what is going on.
+    pub progress: Arc<dyn Progress + Send + Sync>,
+}
+
+impl Environment {
+    /// A run with seed 0, no run id, no upstream and nobody watching.
+    pub fn new(target: Url, tokens: Arc<dyn Tokens + Send + Sync>) -> Self {
+        Self {
+            target,
+            upstream: None,
+            tokens,
+            seed: 0,
+            run_id: String::new(),
+            stop: StopFlag::new(),
+            threads: default_threads(),
+            progress: Arc::new(NoProgress),
+        }
+    }
+}
+
+/// Half of the cores: the target often runs on the same machine.
+fn default_threads() -> NonZeroUsize {
+    let cores = available_parallelism().map_or(1, NonZeroUsize::get);
+    NonZeroUsize::new(cores / 2).unwrap_or(NonZeroUsize::MIN)
+}

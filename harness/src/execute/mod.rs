@@ -1,0 +1,30 @@
+//! Runs a plan: vars → setup → work → teardown.
+//!
+//! A scenario runs on a thread of its own with a current-thread runtime; a load adds threads of
+//! the same kind, which share nothing but the plan and a stop flag. Every thread keeps its own
+//! books, and they are added up at the end.
+
+mod client;
+pub mod clock;
+mod conduct;
+mod environment;
+mod error;
+mod iteration;
+mod lane;
+mod load;
+mod operation;
+mod people;
+mod prepare;
+mod progress;
+mod stop;
+mod thread;
+mod values;
+
+pub use client::{Client, Exchange, MAX_BODY, Prepared, Response, SendError};
+pub use conduct::run;
+pub use environment::Environment;
+pub use error::ErrorKind;
+pub use load::{FAIL_FAST, INTERRUPTED_DRAIN};
+pub use people::{TokenError, Tokens};
+pub use progress::{LoadTick, NoProgress, Progress, ProgressEvent};
+pub use stop::{Signal, StopFlag};

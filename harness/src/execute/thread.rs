@@ -1,0 +1,55 @@
+//! Threads that run futures that never leave them.
+
+use std::thread;
+
+use tokio::{runtime, sync::oneshot, task::LocalSet};
+
+/// Why a thread gave no result.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum ThreadError {
+    /// The system refused a thread or what a runtime needs.
+    NotStarted(String),
+    /// It panicked, which only a defect of ours can cause.
+    Panicked,
+}
+
+/// Runs `work` to its end on a new thread.
+pub(super) async fn on_own_thread<T, F>(
+    name: String,
+    work: impl FnOnce() -> F + Send + 'static,
+) -> Result<T, ThreadError>
+where
+    T: Send + 'static,
+    F: Future<Output = T>,
+{
+    let (sender, receiver) = oneshot::channel();
+    let body = move || {
+        let result = runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .map(|runtime| LocalSet::new().block_on(&runtime, async { work().await }))
+            .map_err(|error| ThreadError::NotStarted(format!("no runtime: {error}")));
+        // Nobody waits any more when the run was given up.
+        let _ = sender.send(result);
+    };
+    thread::Builder::new()
+        .name(name)
+        .spawn(body)
+        .map_err(|error| ThreadError::NotStarted(format!("no thread: {error}")))?;
+    receiver.await.unwrap_or(Err(ThreadError::Panicked))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn results_and_panics_come_back() {
+        let work = async |number: u32| number + 1;
+        let result = on_own_thread("t".into(), move || work(1)).await;
+        assert_eq!(result, Ok(2));
+        let result: Result<(), _> =
+            on_own_thread("t".into(), || async { panic!("a test of panics") }).await;
+        assert_eq!(result, Err(ThreadError::Panicked));
+    }
+}

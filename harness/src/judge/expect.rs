@@ -1,0 +1,356 @@
+//! Whether a response is what a scenario expects. Pure.
+
+use std::{cell::OnceCell, cell::RefCell, collections::HashMap};
+
+use jsonpath_rust::{
+    parser::{model::JpQuery, parse_json_path},
+    query::js_path_process,
+};
+use serde_json::Value;
+
+use super::equal::{equal, read_number};
+use crate::{
+    execute::Response,
+    plan::{
+        Bindings, Capture, CountExpectation, Expectation, JsonTemplate, Matcher, Span, Subject,
+    },
+};
+
+/// Characters of an expected or actual value shown; a whole body would hide the rest.
+const SHOWN: usize = 200;
+
+/// An expectation that does not hold.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mismatch {
+    /// What should have been, for instance `status = 201`.
+    pub expected: String,
+    /// What was.
+    pub actual: String,
+    /// The expectation in the file; `None` for the one that nobody wrote.
+    pub span: Option<Span>,
+}
+
+/// A response whose body is read as JSON at most once.
+#[derive(Debug)]
+pub struct Subjects<'a> {
+    response: &'a Response,
+    json: OnceCell<Result<Value, String>>,
+}
+
+impl<'a> Subjects<'a> {
+    /// Looks at `response`.
+    pub fn new(response: &'a Response) -> Self {
+        Self { response, json: OnceCell::new() }
+    }
+
+    /// The value of `subject`, if the response has it.
+    ///
+    /// # Errors
+    /// Why the subject cannot be looked at, for instance a body that is not JSON.
+    pub fn value(&self, subject: &Subject) -> Result<Option<Value>, String> {
+        Ok(match subject {
+            Subject::Status => Some(self.response.status.as_u16().into()),
+            Subject::Header(name) => {
+                let values: Vec<_> = self.response.headers.get_all(name).iter().collect();
+                let text = |value: &&http::HeaderValue| {
+                    String::from_utf8_lossy(value.as_bytes()).into_owned()
+                };
+                (!values.is_empty())
+                    .then(|| values.iter().map(text).collect::<Vec<_>>().join(", ").into())
+            }
+            Subject::Json(path) => select(self.json()?, path)?,
+            Subject::Text => Some(String::from_utf8_lossy(&self.response.body).into()),
+        })
+    }
+
+    fn json(&self) -> Result<&Value, String> {
+        let read = || {
+            serde_json::from_slice(&self.response.body)
+                .map_err(|error| format!("a body that is not JSON ({error})"))
+        };
+        self.json.get_or_init(read).as_ref().map_err(Clone::clone)
+    }
+}
+
+/// Whether every expectation holds; without one on the status, one below 400 is expected.
+///
+/// # Errors
+/// The first that does not hold.
+pub fn check(
+    expectations: &[Expectation],
+    response: &Response,
+    bindings: &dyn Bindings,
+) -> Result<(), Mismatch> {
+    if !names_status(expectations) {
+        success(response)?;
+    }
+    let subjects = Subjects::new(response);
+    expectations.iter().try_for_each(|expectation| one(expectation, &subjects, bindings))
+}
+
+/// Like [`check`] for one response of a burst: when its counts look at the status, they are the
+/// expectation on it.
+///
+/// # Errors
+/// The first that does not hold.
+pub fn check_in_burst(
+    expectations: &[Expectation],
+    counts: &[CountExpectation],
+    response: &Response,
+    bindings: &dyn Bindings,
+) -> Result<(), Mismatch> {
+    if !counts.iter().any(|count| names_status(&count.matching)) {
+        return check(expectations, response, bindings);
+    }
+    all(expectations, response, bindings)
+}
+
+/// Whether every expectation holds, and nothing else.
+///
+/// # Errors
+/// The first that does not hold.
+pub fn all(
+    expectations: &[Expectation],
+    response: &Response,
+    bindings: &dyn Bindings,
+) -> Result<(), Mismatch> {
+    let subjects = Subjects::new(response);
+    expectations.iter().try_for_each(|expectation| one(expectation, &subjects, bindings))
+}
+
+/// Whether the number of matching responses is the expected one.
+///
+/// # Errors
+/// If it is not.
+pub fn check_count(
+    count: &CountExpectation,
+    matching: u64,
+    bindings: &dyn Bindings,
+) -> Result<(), Mismatch> {
+    let described: Vec<_> = count
+        .matching
+        .iter()
+        .map(|expectation| {
+            let subject = describe_subject(&expectation.subject);
+            format!("{subject} {}", describe(&expectation.matcher, bindings))
+        })
+        .collect();
+    let held = holds(&count.is, Some(&matching.into()), bindings);
+    if held == Ok(true) {
+        return Ok(());
+    }
+    Err(Mismatch {
+        expected: format!(
+            "number of responses with {} {}",
+            described.join(" and "),
+            describe(&count.is, bindings)
+        ),
+        actual: held.err().unwrap_or_else(|| matching.to_string()),
+        span: Some(count.span),
+    })
+}
+
+/// What `capture` takes from the response.
+///
+/// # Errors
+/// If the response does not have it.
+pub fn capture(capture: &Capture, subjects: &Subjects<'_>) -> Result<Value, Mismatch> {
+    let found = subjects.value(&capture.subject);
+    let absent = |actual| Mismatch {
+        expected: format!(
+            "{} to capture as `{}`",
+            describe_subject(&capture.subject),
+            capture.name
+        ),
+        actual,
+        span: Some(capture.span),
+    };
+    found.map_err(absent)?.ok_or_else(|| absent("nothing".to_owned()))
+}
+
+fn names_status(expectations: &[Expectation]) -> bool {
+    expectations.iter().any(|expectation| expectation.subject == Subject::Status)
+}
+
+fn success(response: &Response) -> Result<(), Mismatch> {
+    // RFC 9110: 4xx and 5xx are errors.
+    const FIRST_ERROR: u16 = 400;
+    if response.status.as_u16() < FIRST_ERROR {
+        return Ok(());
+    }
+    Err(Mismatch {
+        expected: format!("status < {FIRST_ERROR}"),
+        actual: response.status.as_u16().to_string(),
+        span: None,
+    })
+}
+
+fn one(
+    expectation: &Expectation,
+    subjects: &Subjects<'_>,
+    bindings: &dyn Bindings,
+) -> Result<(), Mismatch> {
+    let Expectation { subject, matcher, span } = expectation;
+    let found = subjects.value(subject);
+    let held = match &found {
+        // What cannot be looked at is not there.
+        Err(_) => holds(matcher, None, bindings),
+        Ok(value) => {
+            let number = match (subject, value) {
+                (Subject::Header(_) | Subject::Text, Some(Value::String(text))) => {
+                    read_number(text)
+                }
+                _ => None,
+            };
+            let as_text = holds(matcher, value.as_ref(), bindings);
+            match number {
+                Some(number) if as_text == Ok(false) && compares_numbers(matcher, bindings) => {
+                    holds(matcher, Some(&number), bindings)
+                }
+                _ => as_text,
+            }
+        }
+    };
+    if held == Ok(true) {
+        return Ok(());
+    }
+    let actual = match (held, found) {
+        (Err(problem), _) | (_, Err(problem)) => problem,
+        (_, Ok(None)) => "nothing".to_owned(),
+        (_, Ok(Some(value))) => shown(&value),
+    };
+    let expected = format!("{} {}", describe_subject(subject), describe(matcher, bindings));
+    Err(Mismatch { expected, actual, span: Some(*span) })
+}
+
+/// Whether a header or a text is to be read as a number: its operand is one.
+fn compares_numbers(matcher: &Matcher, bindings: &dyn Bindings) -> bool {
+    let number = |operand: &JsonTemplate| operand.render(bindings).is_ok_and(|v| v.is_number());
+    match matcher {
+        Matcher::Eq(operand) => number(operand),
+        Matcher::In(operands) => operands.iter().any(number),
+        Matcher::Lt(_) | Matcher::Le(_) | Matcher::Gt(_) | Matcher::Ge(_) => true,
+        Matcher::All(matchers) => {
+            matchers.iter().all(|matcher| compares_numbers(matcher, bindings))
+        }
+        _ => false,
+    }
+}
+
+/// Whether the matcher holds of `value`; `Err` when an operand has no value.
+fn holds(
+    matcher: &Matcher,
+    value: Option<&Value>,
+    bindings: &dyn Bindings,
+) -> Result<bool, String> {
+    if let Matcher::Exists(expected) = matcher {
+        return Ok(value.is_some() == *expected);
+    }
+    if let Matcher::All(matchers) = matcher {
+        return matchers
+            .iter()
+            .try_fold(true, |all, matcher| Ok(all && holds(matcher, value, bindings)?));
+    }
+    let Some(value) = value else { return Ok(false) };
+    let render = |operand: &JsonTemplate| operand.render(bindings).map_err(|e| e.to_string());
+    let number = |compare: fn(&f64, &f64) -> bool, bound: &f64| {
+        value.as_f64().is_some_and(|value| compare(&value, bound))
+    };
+    Ok(match matcher {
+        Matcher::Eq(operand) => equal(value, &render(operand)?),
+        Matcher::Ne(operand) => !equal(value, &render(operand)?),
+        Matcher::Lt(bound) => number(f64::lt, bound),
+        Matcher::Le(bound) => number(f64::le, bound),
+        Matcher::Gt(bound) => number(f64::gt, bound),
+        Matcher::Ge(bound) => number(f64::ge, bound),
+        Matcher::In(operands) => operands.iter().try_fold(false, |any, operand| {
+            Ok::<_, String>(any || equal(value, &render(operand)?))
+        })?,
+        Matcher::Matches(pattern) => value.as_str().is_some_and(|text| pattern.is_match(text)),
+        Matcher::Contains(operand) => contains(value, &render(operand)?),
+        Matcher::Length(inner) => match length(value) {
+            Some(length) => holds(inner, Some(&length.into()), bindings)?,
+            None => false,
+        },
+        Matcher::Exists(_) | Matcher::All(_) => false,
+    })
+}
+
+fn contains(value: &Value, operand: &Value) -> bool {
+    match (value, operand) {
+        (Value::String(text), Value::String(part)) => text.contains(part),
+        (Value::Array(items), _) => items.iter().any(|item| equal(item, operand)),
+        _ => false,
+    }
+}
+
+fn length(value: &Value) -> Option<usize> {
+    match value {
+        Value::String(text) => Some(text.chars().count()),
+        Value::Array(items) => Some(items.len()),
+        Value::Object(members) => Some(members.len()),
+        _ => None,
+    }
+}
+
+/// Nothing, one value, or an array of several.
+fn select(json: &Value, path: &str) -> Result<Option<Value>, String> {
+    thread_local! {
+        // As many as there are paths in the plans of a run.
+        static PARSED: RefCell<HashMap<String, JpQuery>> = RefCell::default();
+    }
+    PARSED.with_borrow_mut(|parsed| {
+        if !parsed.contains_key(path) {
+            let query = parse_json_path(path).map_err(|e| format!("an invalid path ({e})"))?;
+            parsed.insert(path.to_owned(), query);
+        }
+        let found = js_path_process(&parsed[path], json).map_err(|error| error.to_string())?;
+        let mut values: Vec<_> = found.into_iter().map(|found| found.val.clone()).collect();
+        Ok(match values.len() {
+            0 | 1 => values.pop(),
+            _ => Some(Value::Array(values)),
+        })
+    })
+}
+
+fn describe_subject(subject: &Subject) -> String {
+    match subject {
+        Subject::Status => "status".to_owned(),
+        Subject::Header(name) => format!("header {name}"),
+        Subject::Json(path) => format!("body {path}"),
+        Subject::Text => "body".to_owned(),
+    }
+}
+
+fn describe(matcher: &Matcher, bindings: &dyn Bindings) -> String {
+    let operand = |operand: &JsonTemplate| {
+        operand.render(bindings).map_or_else(|problem| problem.to_string(), |value| shown(&value))
+    };
+    let list = |parts: Vec<String>, with: &str| parts.join(with);
+    match matcher {
+        Matcher::Eq(value) => format!("= {}", operand(value)),
+        Matcher::Ne(value) => format!("!= {}", operand(value)),
+        Matcher::Lt(bound) => format!("< {bound}"),
+        Matcher::Le(bound) => format!("<= {bound}"),
+        Matcher::Gt(bound) => format!("> {bound}"),
+        Matcher::Ge(bound) => format!(">= {bound}"),
+        Matcher::In(values) => format!("in [{}]", list(values.iter().map(operand).collect(), ", ")),
+        Matcher::Matches(pattern) => format!("matches /{pattern}/"),
+        Matcher::Contains(value) => format!("contains {}", operand(value)),
+        Matcher::Exists(true) => "exists".to_owned(),
+        Matcher::Exists(false) => "does not exist".to_owned(),
+        Matcher::Length(inner) => format!("length {}", describe(inner, bindings)),
+        Matcher::All(all) => list(all.iter().map(|m| describe(m, bindings)).collect(), " and "),
+    }
+}
+
+fn shown(value: &Value) -> String {
+    let text = value.to_string();
+    match text.char_indices().nth(SHOWN) {
+        Some((cut, _)) => format!("{}…", &text[..cut]),
+        None => text,
+    }
+}
+
+#[cfg(test)]
+mod tests;

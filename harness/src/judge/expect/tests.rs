@@ -1,0 +1,247 @@
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use regex::Regex;
+use serde_json::json;
+
+use super::*;
+use crate::plan::Values;
+
+fn response() -> Response {
+    let mut headers = HeaderMap::new();
+    headers.append("vary", HeaderValue::from_static("origin"));
+    headers.append("vary", HeaderValue::from_static("accept"));
+    headers.append("retry-after", HeaderValue::from_static("60"));
+    let body = json!({
+        "id": "w-1", "n": 1.0, "none": null, "name": "grün",
+        "steps": [{"type": "http"}, {"type": "delay"}],
+    });
+    Response { status: StatusCode::CREATED, headers, body: Bytes::from(body.to_string()) }
+}
+
+fn values() -> Values {
+    Values::from([("id".to_owned(), json!("w-1")), ("list".to_owned(), json!(["http", "delay"]))])
+}
+
+fn operand(value: &Value) -> JsonTemplate {
+    JsonTemplate::parse(value).unwrap()
+}
+
+fn json(path: &str) -> Subject {
+    Subject::Json(path.to_owned())
+}
+
+fn header(name: &'static str) -> Subject {
+    Subject::Header(HeaderName::from_static(name))
+}
+
+fn expectation(subject: Subject, matcher: Matcher) -> Expectation {
+    Expectation { subject, matcher, span: Span { line: 3, ..Span::default() } }
+}
+
+fn length(matcher: Matcher) -> Matcher {
+    Matcher::Length(Box::new(matcher))
+}
+
+fn regex(pattern: &str) -> Matcher {
+    Matcher::Matches(Regex::new(pattern).unwrap())
+}
+
+#[test]
+#[expect(clippy::too_many_lines, reason = "a table")]
+fn every_matcher_passes_and_fails() {
+    let eq = |value: Value| Matcher::Eq(operand(&value));
+    let ne = |value: Value| Matcher::Ne(operand(&value));
+    let contains = |value: Value| Matcher::Contains(operand(&value));
+    let of = |values: &[Value]| Matcher::In(values.iter().map(operand).collect());
+    // Subject, a matcher that holds, one that does not, and what the failure says.
+    let table = [
+        (Subject::Status, eq(json!(201)), eq(json!(200)), "status = 200", "201"),
+        (json("$.n"), eq(json!(1)), eq(json!("1")), "body $.n = \"1\"", "1.0"),
+        (
+            json("$.id"),
+            eq(json!("${{ id }}")),
+            eq(json!("${{ list }}")),
+            "body $.id = [\"http\",\"delay\"]",
+            "\"w-1\"",
+        ),
+        (json("$.id"), ne(json!("w-2")), ne(json!("w-1")), "body $.id != \"w-1\"", "\"w-1\""),
+        (
+            json("$.id"),
+            ne(json!(1)),
+            eq(json!("${{ gone }}")),
+            "body $.id = `gone` has no value yet",
+            "`gone` has no value yet",
+        ),
+        (json("$.n"), Matcher::Lt(1.1), Matcher::Lt(1.0), "body $.n < 1", "1.0"),
+        (json("$.n"), Matcher::Le(1.0), Matcher::Le(0.9), "body $.n <= 0.9", "1.0"),
+        (json("$.n"), Matcher::Gt(0.9), Matcher::Gt(1.0), "body $.n > 1", "1.0"),
+        (json("$.n"), Matcher::Ge(1.0), Matcher::Ge(1.1), "body $.n >= 1.1", "1.0"),
+        (json("$.n"), Matcher::Ge(1.0), eq(json!(null)), "body $.n = null", "1.0"),
+        (json("$.id"), ne(json!(null)), Matcher::Lt(9.0), "body $.id < 9", "\"w-1\""),
+        (
+            Subject::Status,
+            of(&[json!(200), json!(201)]),
+            of(&[json!(200)]),
+            "status in [200]",
+            "201",
+        ),
+        (json("$.id"), regex("^w-"), regex("^x"), "body $.id matches /^x/", "\"w-1\""),
+        (json("$.n"), ne(json!(2)), regex("1"), "body $.n matches /1/", "1.0"),
+        (
+            json("$.name"),
+            contains(json!("rü")),
+            contains(json!("ru")),
+            "body $.name contains \"ru\"",
+            "\"grün\"",
+        ),
+        (
+            json("$.steps[*].type"),
+            contains(json!("http")),
+            contains(json!("x")),
+            "body $.steps[*].type contains \"x\"",
+            "[\"http\",\"delay\"]",
+        ),
+        (
+            json("$.none"),
+            Matcher::Exists(true),
+            Matcher::Exists(false),
+            "body $.none does not exist",
+            "null",
+        ),
+        (
+            json("$.gone"),
+            Matcher::Exists(false),
+            Matcher::Exists(true),
+            "body $.gone exists",
+            "nothing",
+        ),
+        (json("$.gone"), Matcher::Exists(false), ne(json!(1)), "body $.gone != 1", "nothing"),
+        (
+            json("$.name"),
+            length(eq(json!(4))),
+            length(eq(json!(5))),
+            "body $.name length = 5",
+            "\"grün\"",
+        ),
+        (
+            json("$.steps"),
+            length(Matcher::Ge(2.0)),
+            length(Matcher::Gt(2.0)),
+            "body $.steps length > 2",
+            "[{\"type\":\"http\"},{\"type\":\"delay\"}]",
+        ),
+        (json("$"), length(eq(json!(5))), length(eq(json!(4))), "body $ length = 4", ""),
+        (json("$.n"), Matcher::All(vec![]), length(eq(json!(1))), "body $.n length = 1", "1.0"),
+        (
+            json("$.n"),
+            Matcher::All(vec![Matcher::Gt(0.0), Matcher::Lt(2.0)]),
+            Matcher::All(vec![Matcher::Gt(0.0), Matcher::Lt(1.0)]),
+            "body $.n > 0 and < 1",
+            "1.0",
+        ),
+        (
+            header("vary"),
+            eq(json!("origin, accept")),
+            eq(json!("origin")),
+            "header vary = \"origin\"",
+            "\"origin, accept\"",
+        ),
+        (header("retry-after"), eq(json!(60)), eq(json!(61)), "header retry-after = 61", "\"60\""),
+        (
+            header("retry-after"),
+            eq(json!("60")),
+            Matcher::Gt(60.0),
+            "header retry-after > 60",
+            "\"60\"",
+        ),
+        (
+            header("retry-after"),
+            Matcher::Le(60.0),
+            ne(json!("60")),
+            "header retry-after != \"60\"",
+            "\"60\"",
+        ),
+        (
+            header("x-gone"),
+            Matcher::Exists(false),
+            regex(""),
+            "header x-gone matches //",
+            "nothing",
+        ),
+        (
+            Subject::Text,
+            contains(json!("w-1")),
+            contains(json!("w-2")),
+            "body contains \"w-2\"",
+            "",
+        ),
+    ];
+    for (subject, good, bad, expected, actual) in table {
+        let response = response();
+        assert_eq!(
+            all(&[expectation(subject.clone(), good)], &response, &values()),
+            Ok(()),
+            "the opposite of {expected}"
+        );
+        let mismatch = all(&[expectation(subject, bad)], &response, &values()).unwrap_err();
+        assert_eq!(mismatch.expected, expected);
+        assert_eq!(mismatch.span.map(|span| span.line), Some(3));
+        if !actual.is_empty() {
+            assert_eq!(mismatch.actual, actual, "{expected}");
+        }
+    }
+}
+
+#[test]
+fn without_an_expectation_on_the_status_errors_are_failures() {
+    let mut response = response();
+    let exists = [expectation(json("$.id"), Matcher::Exists(true))];
+    assert_eq!(check(&exists, &response, &values()), Ok(()));
+    response.status = StatusCode::BAD_REQUEST;
+    let mismatch = check(&exists, &response, &values()).unwrap_err();
+    assert_eq!((mismatch.expected.as_str(), mismatch.actual.as_str()), ("status < 400", "400"));
+    let is_400 = [expectation(Subject::Status, Matcher::Eq(operand(&json!(400))))];
+    assert_eq!(check(&is_400, &response, &values()), Ok(()));
+}
+
+#[test]
+fn counts_on_the_status_are_expectations_on_it() {
+    let mut response = response();
+    response.status = StatusCode::TOO_MANY_REQUESTS;
+    let count = CountExpectation {
+        matching: vec![expectation(Subject::Status, Matcher::Eq(operand(&json!(429))))],
+        is: Matcher::Ge(2.0),
+        span: Span::default(),
+    };
+    assert!(check_in_burst(&[], &[], &response, &values()).is_err());
+    assert_eq!(check_in_burst(&[], std::slice::from_ref(&count), &response, &values()), Ok(()));
+    assert_eq!(check_count(&count, 2, &values()), Ok(()));
+    let mismatch = check_count(&count, 1, &values()).unwrap_err();
+    assert_eq!(mismatch.expected, "number of responses with status = 429 >= 2");
+    assert_eq!(mismatch.actual, "1");
+}
+
+#[test]
+fn a_body_that_is_not_json_has_no_values() {
+    let mut response = response();
+    response.body = Bytes::from_static(b"<html>");
+    let exists = expectation(json("$.id"), Matcher::Exists(true));
+    let mismatch = all(&[exists], &response, &values()).unwrap_err();
+    assert!(mismatch.actual.starts_with("a body that is not JSON"), "{mismatch:?}");
+    let absent = expectation(json("$.id"), Matcher::Exists(false));
+    assert_eq!(all(&[absent], &response, &values()), Ok(()));
+}
+
+#[test]
+fn captures_take_values_with_their_type() {
+    let response = response();
+    let subjects = Subjects::new(&response);
+    let take =
+        |subject| capture(&Capture { name: "x".into(), subject, span: Span::default() }, &subjects);
+    assert_eq!(take(json("$.steps[*].type")), Ok(json!(["http", "delay"])));
+    assert_eq!(take(json("$.n")), Ok(json!(1.0)));
+    assert_eq!(take(Subject::Status), Ok(json!(201)));
+    let missing = take(json("$.gone")).unwrap_err();
+    assert_eq!(missing.expected, "body $.gone to capture as `x`");
+    assert_eq!(missing.actual, "nothing");
+}

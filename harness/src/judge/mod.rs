@@ -1,0 +1,10 @@
+//! What a record means: expectations, thresholds, and the verdict.
+
+mod equal;
+pub mod expect;
+mod threshold;
+mod verdict;
+
+pub(crate) use threshold::work_total;
+pub use threshold::{Measured, ThresholdResult, ThresholdStatus};
+pub use verdict::{Judgement, Reason, Verdict, judge};

@@ -1,0 +1,300 @@
+//! From everything that is known of a scenario to one word.
+
+use std::{fmt, time::Duration};
+
+use super::threshold::{ThresholdResult, ThresholdStatus, evaluate, work_total};
+use crate::{
+    execute::{ErrorKind, Signal},
+    exit::Exit,
+    plan::{Metric, Phase, ScenarioPlan, Work},
+    record::{Figure, PhaseEnd, ScenarioRecord, StepRecord, float},
+};
+
+/// How a scenario ended.
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize, schemars::JsonSchema,
+)]
+#[serde(rename_all = "kebab-case")]
+pub enum Verdict {
+    /// Everything asked for was shown to hold.
+    Pass,
+    /// Something asked for does not hold, or was not shown to.
+    Fail,
+    /// The target was never there, or went away.
+    Unreachable,
+    /// The generator was the bottleneck, so the figures say nothing about the target.
+    Inconclusive,
+    /// The target does not offer what the scenario requires; nothing was sent.
+    NotApplicable,
+    /// Ended by a signal.
+    Interrupted,
+    /// A defect of this program.
+    Defect,
+}
+
+/// A verdict and what led to it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Judgement {
+    /// The verdict.
+    pub verdict: Verdict,
+    /// What it means for the command; `None` when it means nothing.
+    pub exit: Option<Exit>,
+    /// Everything that speaks against a pass; for a scenario that is not applicable, why.
+    pub reasons: Vec<Reason>,
+    /// Every threshold of the plan.
+    pub thresholds: Vec<ThresholdResult>,
+}
+
+/// Something that speaks against a pass.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reason {
+    /// What it would mean by itself.
+    pub exit: Exit,
+    /// One line.
+    pub text: String,
+}
+
+impl Judgement {
+    /// Of a scenario that was not run, and why.
+    pub fn not_applicable(why: impl Into<String>) -> Self {
+        Self {
+            verdict: Verdict::NotApplicable,
+            exit: None,
+            reasons: vec![Reason { exit: Exit::NothingSelected, text: why.into() }],
+            thresholds: Vec::new(),
+        }
+    }
+}
+
+/// Of a scenario that was run.
+pub fn judge(plan: &ScenarioPlan, record: &ScenarioRecord) -> Judgement {
+    let thresholds = evaluate(plan, record);
+    let mut reasons = Reasons::default();
+    defects(plan, record, &mut reasons);
+    interruption(record, &mut reasons);
+    reachability(record, &mut reasons);
+    phases(plan, record, &mut reasons);
+    if record.work != PhaseEnd::Skipped {
+        misses(&thresholds, &mut reasons);
+        if matches!(plan.work, Work::Load(_)) {
+            operations(plan, record, &mut reasons);
+            generator(plan, record, &mut reasons);
+        }
+    }
+    let exit = overall(&reasons.0);
+    Judgement { verdict: verdict(exit), exit: Some(exit), reasons: reasons.0, thresholds }
+}
+
+/// The worst reason; but figures that cannot be trusted neither pass nor miss a threshold.
+fn overall(reasons: &[Reason]) -> Exit {
+    let inconclusive = reasons.iter().any(|reason| reason.exit == Exit::Inconclusive);
+    match Exit::worst(reasons.iter().map(|reason| reason.exit)) {
+        Exit::Pass | Exit::Threshold if inconclusive => Exit::Inconclusive,
+        worst => worst,
+    }
+}
+
+fn verdict(exit: Exit) -> Verdict {
+    match exit {
+        Exit::Pass => Verdict::Pass,
+        Exit::Unreachable => Verdict::Unreachable,
+        Exit::Inconclusive => Verdict::Inconclusive,
+        Exit::Interrupted | Exit::Terminated => Verdict::Interrupted,
+        Exit::Internal => Verdict::Defect,
+        Exit::NothingSelected => Verdict::NotApplicable,
+        Exit::Conformance
+        | Exit::Threshold
+        | Exit::Cost
+        | Exit::Usage
+        | Exit::Scenario
+        | Exit::ReportNotWritten => Verdict::Fail,
+    }
+}
+
+#[derive(Default)]
+struct Reasons(Vec<Reason>);
+
+impl Reasons {
+    fn has(&self, exit: Exit) -> bool {
+        self.0.iter().any(|reason| reason.exit == exit)
+    }
+
+    fn add(&mut self, exit: Exit, text: impl fmt::Display) {
+        self.0.push(Reason { exit, text: text.to_string() });
+    }
+}
+
+fn defects(plan: &ScenarioPlan, record: &ScenarioRecord, reasons: &mut Reasons) {
+    if let Some(defect) = &record.defect {
+        reasons.add(Exit::Internal, format_args!("a defect of workway: {defect}"));
+    }
+    if let Some(starved) = &record.starved {
+        reasons
+            .add(Exit::Inconclusive, format_args!("this machine did not allow the run: {starved}"));
+    }
+    for (label, step) in plan.labels.iter().zip(&record.steps) {
+        if !step.balanced() {
+            let name = &label.name;
+            reasons.add(Exit::Internal, format_args!("the books of `{name}` do not balance"));
+        }
+    }
+}
+
+fn interruption(record: &ScenarioRecord, reasons: &mut Reasons) {
+    match record.stopped {
+        Some(Signal::Interrupt) => reasons.add(Exit::Interrupted, "interrupted"),
+        Some(Signal::Terminate) => reasons.add(Exit::Terminated, "terminated"),
+        None => {}
+    }
+}
+
+/// Operations in a row, at the end of a run, that found nobody listening before the target counts
+/// as dead. One refusal may be a restart in progress; in steps that run once it ends the run anyway.
+const ABSENCES_OF_A_DEAD_TARGET: u64 = 3;
+
+fn reachability(record: &ScenarioRecord, reasons: &mut Reasons) {
+    let reach = record.reach;
+    let enough = if record.pace.is_some() { ABSENCES_OF_A_DEAD_TARGET } else { 1 };
+    let asked = record.steps.iter().map(|step| step.scheduled).sum::<u64>() > 0;
+    if asked && reach.reacted == 0 && record.stopped.is_none() {
+        reasons.add(Exit::Unreachable, format_args!("the target never answered{}", errors(record)));
+    } else if reach.reacted > 0 && reach.absent_since >= enough {
+        let last = reach.absent_since;
+        reasons.add(
+            Exit::Unreachable,
+            format_args!("the target went away: nobody listened for the last {last} operations"),
+        );
+    }
+}
+
+/// The kinds of errors with their numbers, in parentheses.
+fn errors(record: &ScenarioRecord) -> String {
+    let mut total = StepRecord::default();
+    for step in &record.steps {
+        total.merge(step);
+    }
+    let kinds: Vec<_> =
+        total.errors.iter().map(|(kind, count)| format!("{kind}: {count}")).collect();
+    if kinds.is_empty() { String::new() } else { format!(" ({})", kinds.join(", ")) }
+}
+
+fn phases(plan: &ScenarioPlan, record: &ScenarioRecord, reasons: &mut Reasons) {
+    for problem in &record.problems {
+        reasons.add(Exit::Conformance, problem);
+    }
+    if record.setup == PhaseEnd::Failed {
+        reasons.add(Exit::Conformance, "the setup failed, so the work was not done");
+    }
+    // That nobody listens is said already.
+    let gone = reasons.has(Exit::Unreachable);
+    if record.work == PhaseEnd::Failed && matches!(plan.work, Work::Once(_)) && !gone {
+        let steps = failed_steps(plan, record, Phase::Work);
+        reasons.add(Exit::Conformance, format_args!("an expectation does not hold{steps}"));
+    }
+    if record.teardown == PhaseEnd::Failed && !gone {
+        let steps = failed_steps(plan, record, Phase::Teardown);
+        reasons.add(Exit::Conformance, format_args!("the teardown failed{steps}"));
+    }
+}
+
+fn failed_steps(plan: &ScenarioPlan, record: &ScenarioRecord, phase: Phase) -> String {
+    let names: Vec<_> = plan
+        .labels
+        .iter()
+        .zip(&record.steps)
+        .filter(|(label, step)| label.phase == phase && step.failed + step.broken_counts > 0)
+        .map(|(label, _)| format!("`{}`", label.name))
+        .collect();
+    if names.is_empty() { String::new() } else { format!(": {}", names.join(", ")) }
+}
+
+fn misses(thresholds: &[ThresholdResult], reasons: &mut Reasons) {
+    for result in thresholds {
+        let text = &result.threshold.text;
+        match result.status {
+            ThresholdStatus::Passed => {}
+            ThresholdStatus::Failed => {
+                reasons.add(Exit::Threshold, format_args!("threshold missed: {text}"));
+            }
+            ThresholdStatus::NoData => {
+                reasons.add(Exit::Threshold, format_args!("threshold without data: {text}"));
+            }
+        }
+    }
+}
+
+/// In a load, failed operations are judged by the error rate; without a threshold on it, none may
+/// fail.
+fn operations(plan: &ScenarioPlan, record: &ScenarioRecord, reasons: &mut Reasons) {
+    let total = work_total(plan, record);
+    if total.scheduled == 0 {
+        reasons.add(Exit::Threshold, "no operation was measured");
+    }
+    if total.broken_counts > 0 {
+        let bursts = total.broken_counts;
+        reasons.add(Exit::Threshold, format_args!("the counts of {bursts} bursts do not hold"));
+    }
+    let judged = plan.thresholds.iter().any(|threshold| threshold.metric == Metric::ErrorRate);
+    let StepRecord { failed, dropped, unfinished, .. } = total;
+    if !judged && failed + dropped + unfinished > 0 {
+        let text = format_args!(
+            "{failed} failed, {dropped} dropped, {unfinished} unfinished, and no threshold on \
+             error_rate allows any"
+        )
+        .to_string();
+        reasons.add(Exit::Threshold, text);
+    }
+}
+
+/// Lag that a healthy generator may have: the timer ticks once per millisecond, and a busy machine
+/// takes a few more to wake a thread up.
+const LAG_FLOOR: Duration = Duration::from_millis(5);
+
+/// Lag above the floor is still harmless while it is a small part of what is measured: a tenth
+/// shifts no percentile by more than the noise between two runs.
+const LAG_SHARE: u32 = 10;
+
+/// The part of the planned arrivals that must have left in time.
+const PUNCTUAL_SHARE: f64 = 0.99;
+
+/// Whether the generator kept up. Arrivals that found no free slot are not its fault.
+fn generator(plan: &ScenarioPlan, record: &ScenarioRecord, reasons: &mut Reasons) {
+    let total = work_total(plan, record);
+    if let Some(count) = total.errors.get(&ErrorKind::Exhausted) {
+        let kind = ErrorKind::Exhausted;
+        reasons.add(Exit::Inconclusive, format_args!("this machine is {kind}: {count} operations"));
+    }
+    if let Figure::Exact(lag) = total.lag.percentile(99.0) {
+        let half = match total.response.percentile(50.0) {
+            Figure::Exact(p50) | Figure::AtLeast(p50) => p50,
+            Figure::NoData => Duration::ZERO,
+        };
+        let allowed = LAG_FLOOR.max(half / LAG_SHARE);
+        if lag > allowed {
+            reasons.add(
+                Exit::Inconclusive,
+                format_args!(
+                    "the generator was late: lag p99 {:.1} ms, allowed {:.1} ms",
+                    lag.as_secs_f64() * 1e3,
+                    allowed.as_secs_f64() * 1e3
+                ),
+            );
+        }
+    }
+    punctuality(record, reasons);
+}
+
+fn punctuality(record: &ScenarioRecord, reasons: &mut Reasons) {
+    let Some(pace) = record.pace else { return };
+    let cut_short = record.stopped.is_some() || pace.gave_up || pace.planned == 0;
+    if !cut_short && float(pace.punctual) < PUNCTUAL_SHARE * float(pace.planned) {
+        let (punctual, planned) = (pace.punctual, pace.planned);
+        reasons.add(
+            Exit::Inconclusive,
+            format_args!("the generator missed the rate: {punctual} of {planned} arrivals in time"),
+        );
+    }
+}
+
+#[cfg(test)]
+mod tests;

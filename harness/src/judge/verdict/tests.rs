@@ -1,0 +1,210 @@
+use super::*;
+use crate::{
+    plan::{Clock, Comparison, LoadPlan, Profile, Quantity, Span, StepLabel, Threshold},
+    record::{Pace, Reach},
+};
+
+const MS: Duration = Duration::from_millis(1);
+
+fn plan(work: Work, thresholds: Vec<Threshold>) -> ScenarioPlan {
+    let label = |name: &str, phase| StepLabel { name: name.to_owned(), phase };
+    ScenarioPlan {
+        file: "a.yaml".into(),
+        name: "smoke/a".to_owned(),
+        about: None,
+        tags: Vec::new(),
+        requires: Vec::new(),
+        users: Vec::new(),
+        vars: Vec::new(),
+        labels: vec![label("create", Phase::Work), label("delete", Phase::Teardown)],
+        setup: Vec::new(),
+        work,
+        teardown: Vec::new(),
+        thresholds,
+    }
+}
+
+fn once() -> ScenarioPlan {
+    plan(Work::Once(Vec::new()), Vec::new())
+}
+
+fn load(thresholds: Vec<Threshold>) -> ScenarioPlan {
+    let profile = Profile::Constant { per_second: 10.0, duration: Duration::from_secs(1) };
+    let work = LoadPlan {
+        profile,
+        warmup: Duration::ZERO,
+        drain: Duration::ZERO,
+        max_in_flight: 10,
+        journeys: Vec::new(),
+    };
+    plan(Work::Load(work), thresholds)
+}
+
+fn threshold(metric: Metric, comparison: Comparison, bound: Quantity) -> Threshold {
+    let text = "t".to_owned();
+    Threshold { text, span: Span::default(), metric, step: None, comparison, bound }
+}
+
+fn books(ok: u64, failed: u64) -> StepRecord {
+    let mut books = StepRecord { scheduled: ok + failed, ok, failed, ..StepRecord::default() };
+    books.statuses = [(200, ok), (500, failed)].into();
+    for _ in 0..ok + failed {
+        books.response.record(10 * MS);
+        books.lag.record(MS);
+    }
+    books
+}
+
+fn record(books: StepRecord) -> ScenarioRecord {
+    let sent = books.scheduled;
+    ScenarioRecord {
+        window: Duration::from_secs(1),
+        steps: vec![books, StepRecord::default()],
+        setup: PhaseEnd::Done,
+        work: PhaseEnd::Done,
+        teardown: PhaseEnd::Done,
+        reach: Reach { sent, reacted: sent, absent_since: 0 },
+        ..ScenarioRecord::default()
+    }
+}
+
+fn load_record(books: StepRecord) -> ScenarioRecord {
+    let pace = Pace { planned: books.scheduled, punctual: books.scheduled, gave_up: false };
+    ScenarioRecord { pace: Some(pace), ..record(books) }
+}
+
+fn outcome(plan: &ScenarioPlan, record: &ScenarioRecord) -> (Verdict, Option<Exit>) {
+    let judgement = judge(plan, record);
+    (judgement.verdict, judgement.exit)
+}
+
+const PASS: (Verdict, Option<Exit>) = (Verdict::Pass, Some(Exit::Pass));
+
+const fn fail(exit: Exit) -> (Verdict, Option<Exit>) {
+    (Verdict::Fail, Some(exit))
+}
+
+#[test]
+fn steps_that_run_once() {
+    assert_eq!(outcome(&once(), &record(books(3, 0))), PASS);
+    // A failed poll is no failure of the work: its end decides.
+    assert_eq!(outcome(&once(), &record(books(3, 1))), PASS);
+    let failed = ScenarioRecord { work: PhaseEnd::Failed, ..record(books(3, 1)) };
+    assert_eq!(outcome(&once(), &failed), fail(Exit::Conformance));
+    assert_eq!(judge(&once(), &failed).reasons[0].text, "an expectation does not hold: `create`");
+    let teardown = ScenarioRecord { teardown: PhaseEnd::Failed, ..record(books(3, 0)) };
+    assert_eq!(outcome(&once(), &teardown), fail(Exit::Conformance));
+    let problem = ScenarioRecord { problems: vec!["no token".into()], ..record(books(3, 0)) };
+    assert_eq!(outcome(&once(), &problem), fail(Exit::Conformance));
+}
+
+#[test]
+fn a_failed_setup_is_the_only_reason() {
+    let slow = threshold(Metric::Count, Comparison::AtLeast, Quantity::Count(1));
+    let failed = ScenarioRecord {
+        setup: PhaseEnd::Failed,
+        work: PhaseEnd::Skipped,
+        ..load_record(StepRecord::default())
+    };
+    let judgement = judge(&load(vec![slow]), &failed);
+    assert_eq!(judgement.exit, Some(Exit::Conformance));
+    assert_eq!(judgement.reasons.len(), 1, "{:?}", judgement.reasons);
+    assert_eq!(judgement.thresholds[0].status, ThresholdStatus::NoData);
+}
+
+#[test]
+fn failed_operations_of_a_load() {
+    assert_eq!(outcome(&load(vec![]), &load_record(books(99, 0))), PASS);
+    assert_eq!(outcome(&load(vec![]), &load_record(books(99, 1))), fail(Exit::Threshold));
+    let rate = threshold(Metric::ErrorRate, Comparison::AtMost, Quantity::Share(0.01));
+    assert_eq!(outcome(&load(vec![rate.clone()]), &load_record(books(99, 1))), PASS);
+    assert_eq!(outcome(&load(vec![rate]), &load_record(books(98, 2))), fail(Exit::Threshold));
+    let nothing = load_record(StepRecord::default());
+    assert_eq!(outcome(&load(vec![]), &nothing), fail(Exit::Threshold));
+    let mut broken = books(9, 0);
+    broken.broken_counts = 1;
+    assert_eq!(outcome(&load(vec![]), &load_record(broken)), fail(Exit::Threshold));
+}
+
+#[test]
+fn thresholds_failed_or_without_data() {
+    let p50 = |clock, comparison| {
+        threshold(Metric::Percentile(clock, 50.0), comparison, Quantity::Time(5 * MS))
+    };
+    let outcome_of = |threshold| outcome(&load(vec![threshold]), &load_record(books(100, 0)));
+    assert_eq!(outcome_of(p50(Clock::Response, Comparison::Above)), PASS);
+    assert_eq!(outcome_of(p50(Clock::Response, Comparison::Below)), fail(Exit::Threshold));
+    assert_eq!(outcome_of(p50(Clock::Service, Comparison::Below)), fail(Exit::Threshold));
+}
+
+#[test]
+fn a_target_that_is_not_there() {
+    let unreachable = (Verdict::Unreachable, Some(Exit::Unreachable));
+    let refused = |operations, reacted, absent_since| {
+        let mut books = books(0, operations);
+        books.errors = [(ErrorKind::Refused, operations)].into();
+        let reach = Reach { sent: operations, reacted, absent_since };
+        ScenarioRecord { reach, work: PhaseEnd::Failed, ..record(books) }
+    };
+    let never = refused(2, 0, 2);
+    assert_eq!(outcome(&once(), &never), unreachable);
+    let reason = &judge(&once(), &never).reasons[0].text;
+    assert_eq!(reason, "the target never answered (connection refused: 2)");
+    assert_eq!(outcome(&once(), &refused(2, 1, 1)), unreachable);
+    let pace = Some(Pace { planned: 9, punctual: 9, gave_up: false });
+    let died = ScenarioRecord { pace, ..refused(9, 6, 3) };
+    assert_eq!(outcome(&load(vec![]), &died), unreachable);
+    let hiccup = ScenarioRecord { pace, ..refused(9, 7, 2) };
+    assert_eq!(outcome(&load(vec![]), &hiccup), fail(Exit::Threshold));
+}
+
+#[test]
+fn a_generator_that_was_the_bottleneck() {
+    let inconclusive = (Verdict::Inconclusive, Some(Exit::Inconclusive));
+    let mut late = books(100, 0);
+    for _ in 0..2 {
+        late.lag.record(6 * MS);
+    }
+    assert_eq!(outcome(&load(vec![]), &load_record(late.clone())), inconclusive);
+    // Six milliseconds are harmless when answers take a tenth of a second.
+    for _ in 0..200 {
+        late.response.record(100 * MS);
+    }
+    assert_eq!(outcome(&load(vec![]), &load_record(late)), PASS);
+
+    let paced = |punctual| {
+        let pace = Some(Pace { planned: 100, punctual, gave_up: false });
+        ScenarioRecord { pace, ..record(books(100, 0)) }
+    };
+    assert_eq!(outcome(&load(vec![]), &paced(99)), PASS);
+    assert_eq!(outcome(&load(vec![]), &paced(98)), inconclusive);
+    // It takes the place of a missed threshold, not of an unreachable target.
+    let missed = threshold(Metric::Count, Comparison::AtLeast, Quantity::Count(1000));
+    assert_eq!(outcome(&load(vec![missed]), &paced(98)), inconclusive);
+    let gone =
+        ScenarioRecord { reach: Reach { sent: 9, reacted: 1, absent_since: 5 }, ..paced(98) };
+    assert_eq!(outcome(&load(vec![]), &gone).1, Some(Exit::Unreachable));
+    let exhausted = || {
+        let mut books = books(99, 1);
+        books.errors = [(ErrorKind::Exhausted, 1)].into();
+        load_record(books)
+    };
+    assert_eq!(outcome(&load(vec![]), &exhausted()), inconclusive);
+}
+
+#[test]
+fn signals_and_defects_come_first() {
+    let stopped = |signal| ScenarioRecord { stopped: Some(signal), ..record(books(1, 0)) };
+    let interrupted = |exit| (Verdict::Interrupted, Some(exit));
+    assert_eq!(outcome(&once(), &stopped(Signal::Interrupt)), interrupted(Exit::Interrupted));
+    assert_eq!(outcome(&once(), &stopped(Signal::Terminate)), interrupted(Exit::Terminated));
+    let mut books = books(1, 0);
+    books.scheduled = 2;
+    assert_eq!(outcome(&once(), &record(books)), (Verdict::Defect, Some(Exit::Internal)));
+}
+
+#[test]
+fn not_applicable_has_no_exit() {
+    let judgement = Judgement::not_applicable("the target has no upstream stub");
+    assert_eq!((judgement.verdict, judgement.exit), (Verdict::NotApplicable, None));
+}

@@ -1,0 +1,61 @@
+//! A failure in full, without secrets.
+
+use std::{sync::LazyLock, time::Duration};
+
+use regex::Regex;
+
+use crate::plan::{Phase, Span};
+
+/// Characters of a body shown with a failure: a problem document fits, a page does not.
+pub const BODY_EXCERPT: usize = 300;
+
+/// One operation that did not go as expected.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Failure {
+    /// When, from the start of the scenario.
+    pub at: Duration,
+    /// The step's name.
+    pub step: String,
+    /// Where the step belongs.
+    pub phase: Phase,
+    /// The expectation in the file, or the step if none was reached.
+    pub span: Span,
+    /// What should have been.
+    pub expected: String,
+    /// What was.
+    pub actual: String,
+    /// The request as a command line; secrets are shell variables.
+    pub curl: String,
+    /// The status, if there was an answer.
+    pub status: Option<u16>,
+    /// The beginning of the body, if there was one.
+    pub body: Option<String>,
+}
+
+/// `text` without JSON Web Tokens and without `secret`.
+pub fn redact(text: &str, secret: Option<&str>) -> String {
+    const PLACEHOLDER: &str = "$TOKEN";
+    // The header of every such token starts with `{"`, in base64url.
+    static TOKEN: LazyLock<Regex> = LazyLock::new(|| {
+        Regex::new(r"eyJ[A-Za-z0-9_-]{8,}(\.[A-Za-z0-9_-]*)*").expect("the pattern is constant")
+    });
+    let text = match secret {
+        Some(secret) if !secret.is_empty() => text.replace(secret, PLACEHOLDER),
+        _ => text.to_owned(),
+    };
+    // A regular expression reads `$TOKEN` as a group; `$$` is the dollar itself.
+    TOKEN.replace_all(&text, "$$TOKEN").into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tokens_do_not_survive() {
+        let text = r#"{"token":"eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJhIn0.sig_-x","key":"s3cret"}"#;
+        assert_eq!(redact(text, Some("s3cret")), r#"{"token":"$TOKEN","key":"$TOKEN"}"#);
+        assert_eq!(redact("cut eyJhbGciOiJIUzI1Ni", None), "cut $TOKEN");
+        assert_eq!(redact("eye", Some("")), "eye");
+    }
+}

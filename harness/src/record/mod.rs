@@ -1,0 +1,26 @@
+//! What happened, in a fixed amount of memory: counts, histograms and a few failures in full.
+
+use std::time::Duration;
+
+mod failure;
+mod latency;
+mod recorder;
+mod scenario;
+mod step;
+
+pub use failure::{BODY_EXCERPT, Failure, redact};
+pub use latency::{Figure, Latency, MAX_LATENCY};
+pub use recorder::{Outcome, Recorder, Times};
+pub use scenario::{Pace, PhaseEnd, Reach, ScenarioRecord};
+pub use step::{MAX_SAMPLES, StepRecord};
+
+/// A count as a float: exact below 2^53, which no run reaches.
+#[expect(clippy::cast_precision_loss, reason = "counts stay far below 2^53")]
+pub(crate) fn float(count: u64) -> f64 {
+    count as f64
+}
+
+/// Whole nanoseconds; more than 584 years saturate.
+pub(crate) fn nanos(duration: Duration) -> u64 {
+    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,244 @@
+//! The books of one thread.
+
+use std::time::Duration;
+
+use super::{Failure, Latency, MAX_LATENCY, MAX_SAMPLES, Reach, StepRecord};
+use crate::{execute::ErrorKind, plan::StepId};
+
+/// Keeps the books of one thread; nothing else writes to it.
+#[derive(Debug)]
+pub struct Recorder {
+    steps: Vec<StepRecord>,
+    /// Planned offsets of dropped operations, for each step. Their ages are known at the end.
+    dropped: Vec<Latency>,
+    reach: Reach,
+    window_end: Duration,
+}
+
+/// When an operation was due, was sent, and ended: offsets from the recorder's origin.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Times {
+    /// When it was due.
+    pub planned: Duration,
+    /// When it was sent, if it was.
+    pub sent: Option<Duration>,
+    /// When its fate was known.
+    pub ended: Duration,
+}
+
+/// What became of an operation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// A complete answer, as expected or not.
+    Answered {
+        /// Its status code.
+        status: u16,
+        /// Whether everything that was expected holds.
+        ok: bool,
+    },
+    /// No complete answer.
+    Error(ErrorKind),
+    /// Still running when the run ended.
+    Unfinished,
+}
+
+impl Recorder {
+    /// Empty books for this many steps. Answers after `window_end`, an offset from the origin, do
+    /// not count towards the rate achieved.
+    pub fn new(steps: usize, window_end: Duration) -> Self {
+        Self {
+            steps: vec![StepRecord::default(); steps],
+            dropped: vec![Latency::new(); steps],
+            reach: Reach::default(),
+            window_end,
+        }
+    }
+
+    /// An operation is due. It ends with [`Self::ended`] or [`Self::dropped`].
+    pub fn scheduled(&mut self, step: StepId) {
+        self.step(step).scheduled += 1;
+    }
+
+    /// A scheduled operation ended.
+    pub fn ended(&mut self, step: StepId, times: Times, outcome: Outcome) {
+        let in_window = times.ended <= self.window_end;
+        let record = self.step(step);
+        match outcome {
+            Outcome::Answered { status, ok } => {
+                *(if ok { &mut record.ok } else { &mut record.failed }) += 1;
+                *record.statuses.entry(status).or_default() += 1;
+                record.in_window += u64::from(in_window);
+            }
+            Outcome::Error(kind) => {
+                record.failed += 1;
+                *record.errors.entry(kind).or_default() += 1;
+            }
+            Outcome::Unfinished => record.unfinished += 1,
+        }
+        time(record, times, matches!(outcome, Outcome::Answered { .. }));
+    }
+
+    /// A scheduled operation was not sent: no slot was free when it was due, at this offset.
+    pub fn dropped(&mut self, step: StepId, planned: Duration) {
+        self.step(step).dropped += 1;
+        if planned <= MAX_LATENCY {
+            self.dropped[step.0].record(planned);
+        } else {
+            // Past the range of the histogram; that it waited for some time is still true.
+            self.step(step).response.record_unanswered(Duration::ZERO);
+        }
+    }
+
+    /// The number of matching responses of a burst was not the expected one.
+    pub fn broken_count(&mut self, step: StepId) {
+        self.step(step).broken_counts += 1;
+    }
+
+    /// Whether there is room for another failure of this step.
+    pub fn wants_sample(&self, step: StepId) -> bool {
+        self.steps[step.0].samples.len() < MAX_SAMPLES
+    }
+
+    /// Keeps a failure if there is room.
+    pub fn sample(&mut self, step: StepId, failure: Failure) {
+        if self.wants_sample(step) {
+            self.step(step).samples.push(failure);
+        }
+    }
+
+    /// Whether the target is there; see [`Reach::count`].
+    pub fn reached(&mut self, error: Option<ErrorKind>) {
+        self.reach.count(error);
+    }
+
+    /// What is known of the target so far.
+    pub fn reach(&self) -> Reach {
+        self.reach
+    }
+
+    /// Closes the books at this offset: what was dropped has been waiting until now.
+    pub fn finish(mut self, end: Duration) -> (Vec<StepRecord>, Reach) {
+        for (record, dropped) in self.steps.iter_mut().zip(&self.dropped) {
+            let Some(histogram) = dropped.histogram() else { continue };
+            for planned in histogram.iter_recorded() {
+                let latest = histogram.highest_equivalent(planned.value_iterated_to());
+                let age = end.saturating_sub(Duration::from_nanos(latest));
+                record.response.record_unanswered_n(age, planned.count_since_last_iteration());
+            }
+        }
+        (self.steps, self.reach)
+    }
+
+    fn step(&mut self, step: StepId) -> &mut StepRecord {
+        &mut self.steps[step.0]
+    }
+}
+
+fn time(record: &mut StepRecord, times: Times, answered: bool) {
+    let note = |latency: &mut Latency, from: Duration| {
+        let took = times.ended.saturating_sub(from);
+        if answered { latency.record(took) } else { latency.record_unanswered(took) }
+    };
+    note(&mut record.response, times.planned);
+    if let Some(sent) = times.sent {
+        note(&mut record.service, sent);
+        record.lag.record(sent.saturating_sub(times.planned));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::{super::Figure, *};
+
+    const STEPS: usize = 3;
+    const END: Duration = Duration::from_secs(20);
+
+    #[derive(Clone, Copy, Debug)]
+    struct Event {
+        step: StepId,
+        times: Times,
+        /// `None`: dropped.
+        outcome: Option<Outcome>,
+    }
+
+    fn outcome() -> impl Strategy<Value = Option<Outcome>> {
+        prop_oneof![
+            4 => (prop::sample::select(vec![200, 429, 500]), any::<bool>())
+                .prop_map(|(status, ok)| Some(Outcome::Answered { status, ok })),
+            1 => prop::sample::select(vec![ErrorKind::Refused, ErrorKind::Timeout])
+                .prop_map(|kind| Some(Outcome::Error(kind))),
+            1 => Just(Some(Outcome::Unfinished)),
+            1 => Just(None),
+        ]
+    }
+
+    fn event() -> impl Strategy<Value = Event> {
+        (0..STEPS, 0u64..10_000_000, 0u64..5_000_000, 0u64..5_000_000, outcome()).prop_map(
+            |(step, planned, lag, took, outcome)| {
+                let at = Duration::from_micros;
+                let times = Times {
+                    planned: at(planned),
+                    sent: Some(at(planned + lag)),
+                    ended: at(planned + lag + took),
+                };
+                Event { step: StepId(step), times, outcome }
+            },
+        )
+    }
+
+    fn record<'a>(events: impl IntoIterator<Item = &'a Event>) -> Vec<StepRecord> {
+        let mut recorder = Recorder::new(STEPS, Duration::from_secs(10));
+        for event in events {
+            recorder.scheduled(event.step);
+            match event.outcome {
+                Some(outcome) => recorder.ended(event.step, event.times, outcome),
+                None => recorder.dropped(event.step, event.times.planned),
+            }
+        }
+        recorder.finish(END).0
+    }
+
+    #[test]
+    fn a_dropped_operation_has_waited_until_the_end() {
+        let mut recorder = Recorder::new(1, END);
+        recorder.scheduled(StepId(0));
+        recorder.dropped(StepId(0), Duration::from_secs(5));
+        let (steps, _) = recorder.finish(END);
+        let Figure::AtLeast(age) = steps[0].response.percentile(50.0) else { panic!() };
+        assert!(age > Duration::from_millis(14_950) && age <= Duration::from_secs(15), "{age:?}");
+        assert_eq!(steps[0].service.percentile(50.0), Figure::NoData);
+    }
+
+    proptest! {
+        // Each case adds up dozens of histograms.
+        #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
+
+        #[test]
+        fn parts_add_up_to_the_whole(
+            events in prop::collection::vec(event(), 0..200), threads in 1usize..5,
+        ) {
+            let whole = record(&events);
+            let mut merged = vec![StepRecord::default(); STEPS];
+            for thread in 0..threads {
+                let part = record(events.iter().skip(thread).step_by(threads));
+                for (sum, step) in merged.iter_mut().zip(&part) {
+                    sum.merge(step);
+                }
+            }
+            for (whole, merged) in whole.iter().zip(&merged) {
+                prop_assert!(whole.balanced() && merged.balanced());
+                prop_assert_eq!(whole.response.len(), whole.scheduled);
+                prop_assert_eq!(format!("{whole:?}"), format!("{merged:?}"));
+                for percent in [1.0, 50.0, 95.0, 99.9, 100.0] {
+                    prop_assert_eq!(
+                        whole.response.percentile(percent), merged.response.percentile(percent)
+                    );
+                }
+            }
+            let scheduled: u64 = whole.iter().map(|step| step.scheduled).sum();
+            prop_assert_eq!(scheduled, events.len() as u64);
+        }
+    }
+}

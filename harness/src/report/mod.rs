@@ -1,0 +1,18 @@
+//! What a reader gets: one serialised type, and the formats made from it.
+//!
+//! Every format is made in memory first, and nothing here prints.
+
+mod document;
+mod json;
+mod number;
+mod spark;
+mod text;
+mod write;
+
+pub use document::{
+    FailureReport, LatencyReport, RunInfo, RunReport, SCHEMA_VERSION, ScenarioReport, StepReport,
+    ThresholdReport,
+};
+pub use json::json;
+pub use text::text;
+pub use write::{WriteError, write};

@@ -1,0 +1,236 @@
+//! The report for a terminal, 100 columns wide at most where names and values allow it.
+
+use std::fmt::Write as _;
+
+use anstyle::{AnsiColor, Style};
+
+use super::{
+    FailureReport, LatencyReport, RunReport, ScenarioReport, StepReport, ThresholdReport, number,
+    spark::Sparks,
+};
+use crate::{
+    judge::{ThresholdStatus, Verdict},
+    plan::Phase,
+};
+
+/// Columns of a step's name at most; what is longer is cut.
+const NAME: usize = 26;
+/// Columns of a number of operations.
+const COUNT: usize = 9;
+/// Columns of a latency: `≥ 12.3 ms`.
+const TIME: usize = 10;
+
+/// The report as text, in colour if asked for.
+pub fn text(report: &RunReport, color: bool) -> String {
+    let mut page = Page { text: String::new(), color };
+    for scenario in &report.scenarios {
+        page.scenario(scenario);
+    }
+    page.summary(report);
+    page.text
+}
+
+/// Text in the making.
+struct Page {
+    text: String,
+    color: bool,
+}
+
+impl Page {
+    fn line(&mut self, line: &str) {
+        self.text.push_str(line.trim_end());
+        self.text.push('\n');
+    }
+
+    fn paint(&self, style: Style, text: &str) -> String {
+        if self.color { format!("{style}{text}{style:#}") } else { text.to_owned() }
+    }
+
+    fn dim(&self, text: &str) -> String {
+        self.paint(Style::new().dimmed(), text)
+    }
+
+    fn verdict(&self, verdict: Verdict) -> String {
+        let (word, color) = match verdict {
+            Verdict::Pass => ("PASS", AnsiColor::Green),
+            Verdict::Fail => ("FAIL", AnsiColor::Red),
+            Verdict::Unreachable => ("UNREACHABLE", AnsiColor::Red),
+            Verdict::Defect => ("DEFECT", AnsiColor::Red),
+            Verdict::Inconclusive => ("INCONCLUSIVE", AnsiColor::Yellow),
+            Verdict::Interrupted => ("INTERRUPTED", AnsiColor::Yellow),
+            Verdict::NotApplicable => ("NOT APPLICABLE", AnsiColor::Cyan),
+        };
+        self.paint(color.on_default().bold(), word)
+    }
+
+    fn scenario(&mut self, scenario: &ScenarioReport) {
+        if scenario.verdict == Verdict::NotApplicable {
+            // The summary says all there is to say.
+            return;
+        }
+        let name = self.paint(Style::new().bold(), &scenario.name);
+        let file = self.dim(&format!("{}  {}", scenario.file, seconds(scenario.duration_s)));
+        let verdict = self.verdict(scenario.verdict);
+        self.line(&format!("{verdict} {name}  {file}"));
+        self.steps(scenario);
+        self.books(scenario);
+        for threshold in &scenario.thresholds {
+            self.threshold(threshold, widest(&scenario.thresholds));
+        }
+        for failure in &scenario.failures {
+            self.failure(&scenario.file, failure);
+        }
+        self.line("");
+    }
+
+    fn steps(&mut self, scenario: &ScenarioReport) {
+        let mut steps: Vec<_> = scenario.steps.iter().filter(|step| step.scheduled > 0).collect();
+        if steps.is_empty() {
+            return;
+        }
+        if steps.iter().filter(|step| step.phase == Phase::Work).count() > 1 {
+            steps.extend(&scenario.total);
+        }
+        let names: Vec<_> = steps.iter().map(|step| shorten(&name(step), NAME)).collect();
+        let width = names.iter().map(|name| name.chars().count()).max().unwrap_or(0);
+        let sparks = Sparks::new(&steps);
+        let mut heading = format!("  {:width$}{:>COUNT$}", "step", "n");
+        for title in ["p50", "p95", "p99", "max"] {
+            let _ = write!(heading, "{title:>TIME$}");
+        }
+        let heading = self.dim(&format!("{heading}  {}", sparks.scale()));
+        self.line(&heading);
+        for (index, (step, name)) in steps.iter().zip(&names).enumerate() {
+            let mut row = format!("  {name:width$}{:>COUNT$}", number::count(step.scheduled));
+            for figure in figures(&step.response) {
+                let _ = write!(row, "{figure:>TIME$}");
+            }
+            let line = sparks.line(index);
+            let spark = self.paint(AnsiColor::Cyan.on_default(), &line);
+            self.line(&format!("{row}  {spark}"));
+        }
+    }
+
+    fn books(&mut self, scenario: &ScenarioReport) {
+        let Some(total) = &scenario.total else { return };
+        let StepReport { scheduled, ok, failed, dropped, unfinished, .. } = total;
+        let count = |number: &u64| number::count(*number);
+        self.line(&format!(
+            "  scheduled {} = ok {} + failed {} + dropped {} + unfinished {}",
+            count(scheduled),
+            count(ok),
+            count(failed),
+            count(dropped),
+            count(unfinished)
+        ));
+        if let Some(share) = total.share_of_429
+            && share > 0.0
+        {
+            self.line(&format!("  429: {} of all answers", number::percent(share)));
+        }
+        let errors: Vec<_> =
+            total.errors.iter().map(|(kind, n)| format!("{kind} {}", number::count(*n))).collect();
+        if !errors.is_empty() {
+            self.line(&format!("  errors: {}", errors.join(", ")));
+        }
+    }
+
+    fn threshold(&mut self, threshold: &ThresholdReport, width: usize) {
+        let (mark, color) = match threshold.status {
+            ThresholdStatus::Passed => ("✓", AnsiColor::Green),
+            ThresholdStatus::Failed => ("✗", AnsiColor::Red),
+            ThresholdStatus::NoData => ("?", AnsiColor::Yellow),
+        };
+        let mark = self.paint(color.on_default(), mark);
+        let ThresholdReport { text, measured_text, comparison, bound_text, samples, .. } =
+            threshold;
+        let samples = number::count(*samples);
+        let rest = self.dim(&format!("({comparison} {bound_text}, n {samples})"));
+        self.line(&format!("  {mark} {text:width$}  {measured_text:>TIME$}  {rest}"));
+    }
+
+    fn failure(&mut self, file: &str, failure: &FailureReport) {
+        let place = format!("{file}:{}:{}", failure.line, failure.column);
+        let place = self.paint(Style::new().bold(), &place);
+        self.line(&format!("  {place}  {}", failure.step));
+        let status = failure.status.map(|status| status.to_string());
+        let status = status.filter(|status| *status != failure.actual);
+        for (label, value) in [
+            ("expected", Some(&failure.expected)),
+            ("actual", Some(&failure.actual)),
+            ("status", status.as_ref()),
+            ("body", failure.body.as_ref()),
+            ("request", Some(&failure.curl).filter(|curl| !curl.is_empty())),
+        ] {
+            if let Some(value) = value {
+                let label = self.dim(&format!("{label:8}"));
+                self.line(&format!("    {label}  {}", printable(value)));
+            }
+        }
+    }
+
+    fn summary(&mut self, report: &RunReport) {
+        for scenario in &report.scenarios {
+            let verdict = self.verdict(scenario.verdict);
+            let mut reasons = scenario.reasons.join("; ");
+            if !reasons.is_empty() {
+                reasons = format!(": {}", printable(&reasons));
+            }
+            let exit = scenario.exit.map_or(String::new(), |code| format!(" (exit {code})"));
+            self.line(&format!("{verdict} {}{reasons}{exit}", scenario.name));
+        }
+        let RunReport { target, seed, exit, .. } = report;
+        let duration = seconds(report.duration_s);
+        let line = format!("target {target}, seed {seed}, {duration}, exit {exit}");
+        self.line(&self.dim(&line));
+    }
+}
+
+fn seconds(seconds: f64) -> String {
+    number::time(seconds * 1e3)
+}
+
+fn name(step: &StepReport) -> String {
+    match step.phase {
+        Phase::Setup => format!("{} (setup)", step.name),
+        Phase::Work => step.name.clone(),
+        Phase::Teardown => format!("{} (teardown)", step.name),
+    }
+}
+
+fn shorten(text: &str, width: usize) -> String {
+    if text.chars().count() <= width {
+        return text.to_owned();
+    }
+    text.chars().take(width - 1).chain(['…']).collect()
+}
+
+fn figures(latency: &LatencyReport) -> [String; 4] {
+    let LatencyReport { p50, p95, p99, max, at_least, .. } = latency;
+    [("p50", p50), ("p95", p95), ("p99", p99), ("max", max)].map(|(name, figure)| {
+        match (figure, at_least.get(name)) {
+            (Some(known), _) => number::time(*known),
+            (None, Some(bound)) => format!("≥ {}", number::time(*bound)),
+            (None, None) => "-".to_owned(),
+        }
+    })
+}
+
+fn widest(thresholds: &[ThresholdReport]) -> usize {
+    thresholds.iter().map(|threshold| threshold.text.chars().count()).max().unwrap_or(0)
+}
+
+/// Without control characters: what a target sends must not steer the reader's terminal.
+fn printable(text: &str) -> String {
+    text.chars().fold(String::with_capacity(text.len()), |mut out, character| {
+        if character.is_control() {
+            out.extend(character.escape_default());
+        } else {
+            out.push(character);
+        }
+        out
+    })
+}
+
+#[cfg(test)]
+mod tests;

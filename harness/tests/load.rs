@@ -1,0 +1,277 @@
+//! Loads against targets in this process. Timing is asserted by ratios and generous bounds only:
+//! the machine may be busy.
+#![allow(clippy::unwrap_used, clippy::panic, clippy::disallowed_methods, reason = "tests")]
+
+mod common;
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering::SeqCst},
+    },
+    time::{Duration, Instant},
+};
+
+use axum::{Router, http::StatusCode, routing::get};
+use common::{Target, block_on, dead, environment, load, request, scenario, threshold};
+use tokio::sync::Semaphore;
+use workway::{
+    execute::{ErrorKind, Progress, ProgressEvent, Signal, run},
+    exit::Exit,
+    judge::{Judgement, ThresholdStatus, Verdict, judge},
+    plan::{Clock, Comparison, Journey, LoadPlan, Metric, Quantity, ScenarioPlan, Work},
+    record::{Figure, ScenarioRecord, StepRecord},
+};
+
+fn ms(n: u64) -> Duration {
+    Duration::from_millis(n)
+}
+
+fn one_step(load: LoadPlan) -> ScenarioPlan {
+    scenario(&["hit"], Work::Load(load))
+}
+
+fn hits(per_second: f64, duration: Duration) -> LoadPlan {
+    load(per_second, duration, vec![request(common::get(0, "/"))])
+}
+
+fn run_on(plan: &ScenarioPlan, target: &Target) -> (ScenarioRecord, Judgement) {
+    let record = block_on(run(plan, &environment(target.address)));
+    let judgement = judge(plan, &record);
+    (record, judgement)
+}
+
+/// Counts requests.
+fn counting(hits: &Arc<AtomicU64>) -> Router {
+    let hits = Arc::clone(hits);
+    let handler = move || {
+        hits.fetch_add(1, SeqCst);
+        async { "ok" }
+    };
+    Router::new().route("/", get(handler))
+}
+
+/// Pass, or the machine was too busy to tell.
+fn assert_not_failed(judgement: &Judgement) {
+    let verdict = judgement.verdict;
+    assert!(matches!(verdict, Verdict::Pass | Verdict::Inconclusive), "{judgement:?}");
+}
+
+fn exact(figure: Figure) -> Duration {
+    let Figure::Exact(duration) = figure else { panic!("{figure:?}") };
+    duration
+}
+
+#[test]
+fn both_ledgers_agree() {
+    let arrivals = Arc::default();
+    let target = Target::start(counting(&arrivals));
+    let mut plan = one_step(hits(400.0, ms(1_000)));
+    let count = Quantity::Count(400);
+    plan.thresholds = vec![threshold("count >= 400", Metric::Count, Comparison::AtLeast, count)];
+    let (record, judgement) = run_on(&plan, &target);
+    let step = &record.steps[0];
+    assert_eq!((step.scheduled, step.ok), (400, 400), "{step:?}");
+    assert_eq!(arrivals.load(SeqCst), 400);
+    assert!(step.balanced());
+    assert_eq!((step.response.len(), step.service.len(), step.lag.len()), (400, 400, 400));
+    assert_eq!(record.window, ms(1_000));
+    assert_eq!(judgement.thresholds[0].status, ThresholdStatus::Passed);
+    assert_not_failed(&judgement);
+}
+
+#[test]
+fn warm_up_is_sent_but_not_recorded() {
+    let arrivals = Arc::default();
+    let target = Target::start(counting(&arrivals));
+    let plan = one_step(LoadPlan { warmup: ms(500), ..hits(200.0, ms(1_000)) });
+    let (record, judgement) = run_on(&plan, &target);
+    assert_eq!(record.steps[0].scheduled, 100);
+    assert_eq!(record.steps[0].response.len(), 100);
+    assert_eq!(arrivals.load(SeqCst), 200);
+    assert_eq!(record.window, ms(500));
+    assert_not_failed(&judgement);
+}
+
+#[test]
+fn journeys_share_the_arrivals_by_weight_and_seed() {
+    let target = Target::start(counting(&Arc::default()));
+    let journey = |weight, id| Journey {
+        name: format!("j{id}"),
+        weight,
+        steps: vec![request(common::get(id, "/"))],
+    };
+    let journeys = vec![journey(3, 0), journey(1, 1)];
+    let load = LoadPlan { journeys, ..hits(400.0, ms(500)) };
+    let plan = scenario(&["often", "seldom"], Work::Load(load));
+    let counts = || {
+        let (record, _) = run_on(&plan, &target);
+        record.steps.iter().map(|step| step.scheduled).collect::<Vec<_>>()
+    };
+    let first = counts();
+    assert_eq!(first.iter().sum::<u64>(), 200);
+    assert!(first[0] > first[1] && first[1] > 0, "{first:?}");
+    assert_eq!(first, counts());
+}
+
+#[test]
+fn a_dead_port_ends_a_load_early() {
+    let plan = one_step(hits(500.0, Duration::from_mins(1)));
+    let start = Instant::now();
+    let record = block_on(run(&plan, &environment(dead())));
+    assert!(start.elapsed() < Duration::from_secs(20), "{:?}", start.elapsed());
+    let step = &record.steps[0];
+    assert!(step.balanced() && step.failed > 0 && step.ok == 0);
+    assert_eq!(step.errors.get(&ErrorKind::Refused), Some(&step.failed));
+    assert_eq!(judge(&plan, &record).exit, Some(Exit::Unreachable));
+}
+
+#[test]
+fn errors_are_judged_by_the_error_rate() {
+    let handler = || async { StatusCode::INTERNAL_SERVER_ERROR };
+    let target = Target::start(Router::new().route("/", get(handler)));
+    let mut plan = one_step(hits(100.0, ms(300)));
+    let (record, judgement) = run_on(&plan, &target);
+    assert_eq!((record.steps[0].failed, record.steps[0].statuses[&500]), (30, 30));
+    assert!(matches!(judgement.exit, Some(Exit::Threshold | Exit::Inconclusive)));
+    let bound = Quantity::Share(1.0);
+    plan.thresholds = vec![threshold("all", Metric::ErrorRate, Comparison::AtMost, bound)];
+    assert_not_failed(&run_on(&plan, &target).1);
+}
+
+/// The target stops for a second. Users who arrive meanwhile wait for the rest of that second: the
+/// response clock shows it for each of them, the service clock of a tool that waits would show it
+/// once.
+#[test]
+fn a_stall_is_seen_by_everybody_who_arrives_in_it() {
+    const STALL: Duration = Duration::from_secs(1);
+    let epoch = Instant::now();
+    let handler = move || async move {
+        let at = epoch.elapsed();
+        let (from, to) = (ms(1_000), ms(1_000) + STALL);
+        if at >= from && at < to {
+            tokio::time::sleep(to.saturating_sub(at)).await;
+        }
+        "ok"
+    };
+    let target = Target::start(Router::new().route("/", get(handler)));
+    let plan = one_step(hits(100.0, ms(3000)));
+    let (record, judgement) = run_on(&plan, &target);
+    let step = &record.steps[0];
+    assert_eq!(step.ok, 300);
+    // A third of the arrivals fall into the stall and wait half of it on average.
+    let (p50, p95) = (exact(step.response.percentile(50.0)), exact(step.response.percentile(95.0)));
+    assert!(p95 > STALL / 2 && p95 < 2 * STALL, "{p95:?}");
+    assert!(p50 * 5 < p95, "{p50:?} {p95:?}");
+    let mean = exact(step.response.mean());
+    assert!(mean > STALL / 12 && mean < STALL / 2, "{mean:?}");
+    assert_not_failed(&judgement);
+}
+
+/// Two slots at a target that takes 200 ms each: most of what is offered finds no slot, and that
+/// is the target's fault.
+#[test]
+fn overload_is_dropped_counted_and_judged() {
+    let handler = || async {
+        tokio::time::sleep(ms(200)).await;
+        "ok"
+    };
+    let target = Target::start(Router::new().route("/", get(handler)));
+    let mut plan = one_step(LoadPlan { max_in_flight: 2, ..hits(100.0, ms(1_000)) });
+    let p50 = Metric::Percentile(Clock::Response, 50.0);
+    let bound = Quantity::Time(Duration::from_hours(1));
+    plan.thresholds = vec![threshold("p50", p50, Comparison::Below, bound)];
+    let (record, judgement) = run_on(&plan, &target);
+    let step = &record.steps[0];
+    assert_eq!(step.scheduled, 100);
+    assert!(step.balanced() && step.dropped > 50 && step.ok >= 2, "{step:?}");
+    assert!(matches!(step.response.percentile(50.0), Figure::AtLeast(_)), "{step:?}");
+    assert_eq!(judgement.thresholds[0].status, ThresholdStatus::Failed);
+    assert_ne!(judgement.exit, Some(Exit::Pass));
+}
+
+/// Behind one worker that takes 50 ms, a queue grows: its waiting is response time, not lag.
+#[test]
+fn a_queue_at_the_target_is_not_blamed_on_the_generator() {
+    let worker = Arc::new(Semaphore::new(1));
+    let handler = move || {
+        let worker = Arc::clone(&worker);
+        async move {
+            let _busy = worker.acquire().await.unwrap();
+            tokio::time::sleep(ms(50)).await;
+            "ok"
+        }
+    };
+    let target = Target::start(Router::new().route("/", get(handler)));
+    let plan = one_step(LoadPlan { drain: ms(200), ..hits(100.0, ms(1_000)) });
+    let (record, _) = run_on(&plan, &target);
+    let step = &record.steps[0];
+    assert_eq!(step.scheduled, 100);
+    assert!(step.balanced() && step.unfinished > 30, "{step:?}");
+    let Figure::AtLeast(p90) = step.response.percentile(90.0) else { panic!("{step:?}") };
+    assert!(p90 > ms(300), "{p90:?}");
+    assert!(exact(step.lag.percentile(50.0)) < ms(50), "{step:?}");
+}
+
+#[test]
+fn a_target_that_never_answers() {
+    let target = Target::silent();
+    let mut request_plan = common::get(0, "/");
+    request_plan.timeout = ms(300);
+    let load = load(50.0, ms(600), vec![request(request_plan)]);
+    let plan = one_step(LoadPlan { drain: ms(150), ..load });
+    let (record, judgement) = run_on(&plan, &target);
+    let step = &record.steps[0];
+    let StepRecord { scheduled, ok, failed, dropped, unfinished, .. } = *step;
+    assert_eq!((scheduled, ok, dropped), (30, 0, 0));
+    assert!(failed > 0 && unfinished > 0 && step.balanced(), "{step:?}");
+    assert_eq!(step.errors, [(ErrorKind::Timeout, failed)].into());
+    let Figure::AtLeast(p99) = step.response.percentile(99.0) else { panic!("{step:?}") };
+    assert!(p99 >= ms(280), "{p99:?}");
+    assert!(matches!(step.service.percentile(50.0), Figure::AtLeast(_)));
+    assert_eq!(judgement.verdict, Verdict::Unreachable);
+}
+
+#[derive(Default)]
+struct Watcher {
+    ticks: AtomicU64,
+    others: AtomicU64,
+}
+
+impl Progress for Watcher {
+    fn event(&self, event: ProgressEvent<'_>) {
+        match event {
+            ProgressEvent::Load(tick) => {
+                assert!(tick.ended > 0 && tick.elapsed <= tick.total * 2, "{tick:?}");
+                self.ticks.fetch_add(1, SeqCst);
+            }
+            ProgressEvent::Started(_) | ProgressEvent::Finished(..) => {
+                self.others.fetch_add(1, SeqCst);
+            }
+        }
+    }
+}
+
+#[test]
+fn a_watcher_hears_once_a_second_and_a_signal_ends_the_load() {
+    let target = Target::start(counting(&Arc::default()));
+    let plan = one_step(hits(50.0, Duration::from_mins(1)));
+    let watcher = Arc::new(Watcher::default());
+    let mut environment = environment(target.address);
+    environment.progress = Arc::clone(&watcher) as _;
+    let start = Instant::now();
+    let record = block_on(async {
+        let raise = async {
+            tokio::time::sleep(ms(1500)).await;
+            environment.stop.raise(Signal::Interrupt);
+        };
+        tokio::join!(run(&plan, &environment), raise).0
+    });
+    assert!(start.elapsed() < Duration::from_secs(10));
+    assert_eq!(watcher.ticks.load(SeqCst), 1);
+    assert_eq!(watcher.others.load(SeqCst), 2);
+    let step = &record.steps[0];
+    assert!(step.balanced() && step.ok > 10 && step.scheduled < 500, "{step:?}");
+    assert!(record.window > ms(1_000) && record.window < Duration::from_secs(9));
+    assert_eq!(judge(&plan, &record).exit, Some(Exit::Interrupted));
+}
