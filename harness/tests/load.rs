@@ -5,6 +5,7 @@
 mod common;
 
 use std::{
+    num::NonZeroUsize,
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering::SeqCst},
@@ -69,9 +70,14 @@ fn both_ledgers_agree() {
     let mut plan = one_step(hits(400.0, ms(1_000)));
     let count = Quantity::Count(400);
     plan.thresholds = vec![threshold("count >= 400", Metric::Count, Comparison::AtLeast, count)];
-    let (record, judgement) = run_on(&plan, &target);
+    let mut environment = environment(target.address);
+    environment.threads = NonZeroUsize::new(3).unwrap();
+    let record = block_on(run(&plan, &environment));
+    let judgement = judge(&plan, &record);
     let step = &record.steps[0];
     assert_eq!((step.scheduled, step.ok), (400, 400), "{step:?}");
+    let pace = record.pace.unwrap();
+    assert_eq!((pace.planned, pace.gave_up), (400, false));
     assert_eq!(arrivals.load(SeqCst), 400);
     assert!(step.balanced());
     assert_eq!((step.response.len(), step.service.len(), step.lag.len()), (400, 400, 400));
@@ -262,16 +268,36 @@ fn a_watcher_hears_once_a_second_and_a_signal_ends_the_load() {
     let start = Instant::now();
     let record = block_on(async {
         let raise = async {
-            tokio::time::sleep(ms(1500)).await;
+            tokio::time::sleep(ms(1800)).await;
             environment.stop.raise(Signal::Interrupt);
         };
         tokio::join!(run(&plan, &environment), raise).0
     });
     assert!(start.elapsed() < Duration::from_secs(10));
-    assert_eq!(watcher.ticks.load(SeqCst), 1);
+    assert!((1..=2).contains(&watcher.ticks.load(SeqCst)));
     assert_eq!(watcher.others.load(SeqCst), 2);
     let step = &record.steps[0];
     assert!(step.balanced() && step.ok > 10 && step.scheduled < 500, "{step:?}");
     assert!(record.window > ms(1_000) && record.window < Duration::from_secs(9));
+    assert_eq!(judge(&plan, &record).exit, Some(Exit::Interrupted));
+}
+
+#[test]
+fn a_signal_does_not_wait_for_a_target_that_hangs() {
+    let target = Target::silent();
+    let plan =
+        one_step(LoadPlan { drain: Duration::from_mins(1), ..hits(50.0, Duration::from_mins(1)) });
+    let environment = environment(target.address);
+    let start = Instant::now();
+    let record = block_on(async {
+        let raise = async {
+            tokio::time::sleep(ms(300)).await;
+            environment.stop.raise(Signal::Interrupt);
+        };
+        tokio::join!(run(&plan, &environment), raise).0
+    });
+    assert!(start.elapsed() < Duration::from_secs(4), "{:?}", start.elapsed());
+    let step = &record.steps[0];
+    assert!(step.unfinished > 0 && step.unfinished == step.scheduled, "{step:?}");
     assert_eq!(judge(&plan, &record).exit, Some(Exit::Interrupted));
 }

@@ -262,3 +262,26 @@ fn a_signal_ends_a_wait_and_is_reported() {
     let judgement = judge(&plan, &record);
     assert_eq!((judgement.verdict, judgement.exit), (Verdict::Interrupted, Some(Exit::Terminated)));
 }
+
+#[test]
+fn nothing_is_sent_after_a_signal() {
+    let (api, target) = start();
+    let environment = environment(target.address);
+    environment.stop.raise(Signal::Interrupt);
+    let plan = plan(vec![create_step()]);
+    let record = block_on(run(&plan, &environment));
+    assert_eq!((record.setup, record.work), (PhaseEnd::Skipped, PhaseEnd::Skipped));
+    assert_eq!(api.seen.lock().unwrap().len(), 0);
+    assert_eq!(judge(&plan, &record).exit, Some(Exit::Interrupted));
+}
+
+#[test]
+fn an_until_that_cannot_ask_does_not_wait() {
+    let (_, target) = start();
+    let plan = plan(vec![poll_step("succeeded", Duration::from_mins(1))]);
+    let start = Instant::now();
+    let record = block_on(run(&plan, &environment(target.address)));
+    assert!(start.elapsed() < Duration::from_secs(10));
+    assert_eq!(record.steps[POLL].errors, [(ErrorKind::NotSent, 1)].into());
+    assert_eq!(record.steps[POLL].samples[0].actual, "not sent: path: `id` has no value yet");
+}

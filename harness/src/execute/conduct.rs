@@ -1,6 +1,9 @@
 //! One scenario, from its variables to its teardown.
 
-use std::{sync::Arc, time::Duration, time::Instant};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use rand_chacha::ChaCha8Rng;
 
@@ -60,6 +63,9 @@ struct Stage {
 impl Conductor {
     async fn conduct(mut self) -> ScenarioRecord {
         let origin = clock::now();
+        if self.environment.stop.raised().is_some() {
+            return self.record;
+        }
         match self.stage(origin) {
             Err(problem) => self.record.problems.push(problem),
             Ok(mut stage) => {

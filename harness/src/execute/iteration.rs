@@ -72,6 +72,14 @@ impl Miss {
             _ => Halt::Failed,
         }
     }
+
+    /// Whether asking again can end otherwise.
+    fn may_pass(&self) -> bool {
+        match self {
+            Self::Mismatch(_) => true,
+            Self::Error(error) => !error.kind.is_absence() && error.kind != ErrorKind::NotSent,
+        }
+    }
 }
 
 impl Iteration {
@@ -181,7 +189,7 @@ impl Iteration {
             let received = done.received;
             let found = self.examine(request, None, index, &done);
             match &found {
-                Err(miss) if received < deadline && miss.halt() == Halt::Failed => done.pending(),
+                Err(miss) if received < deadline && miss.may_pass() => done.pending(),
                 _ => return self.settle(request, done, found).map(|()| received),
             }
             planned = clock::after(received, until.every).min(deadline);

@@ -1,6 +1,10 @@
 //! What one thread works with.
 
-use std::{cell::RefCell, sync::Arc, time::Duration, time::Instant};
+use std::{
+    cell::RefCell,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use super::{Client, progress::Gauge, values::World};
 use crate::{

@@ -1,6 +1,9 @@
 //! Whether a response is what a scenario expects. Pure.
 
-use std::{cell::OnceCell, cell::RefCell, collections::HashMap};
+use std::{
+    cell::{OnceCell, RefCell},
+    collections::HashMap,
+};
 
 use jsonpath_rust::{
     parser::{model::JpQuery, parse_json_path},

@@ -40,11 +40,25 @@ pub fn redact(text: &str, secret: Option<&str>) -> String {
         Regex::new(r"eyJ[A-Za-z0-9_-]{8,}(\.[A-Za-z0-9_-]*)*").expect("the pattern is constant")
     });
     let text = match secret {
-        Some(secret) if !secret.is_empty() => text.replace(secret, PLACEHOLDER),
+        Some(secret) if !secret.is_empty() => {
+            without_beginning(&text.replace(secret, PLACEHOLDER), secret, PLACEHOLDER)
+        }
         _ => text.to_owned(),
     };
     // A regular expression reads `$TOKEN` as a group; `$$` is the dollar itself.
     TOKEN.replace_all(&text, "$$TOKEN").into_owned()
+}
+
+/// Also hides a secret of which a cut text shows the beginning.
+fn without_beginning(text: &str, secret: &str, placeholder: &str) -> String {
+    // Fewer characters tell nothing, and may well be chance.
+    const TELLING: usize = 6;
+    let Some(kept) = text.strip_suffix('…') else { return text.to_owned() };
+    let mut beginnings = (TELLING..secret.len()).rev().filter_map(|end| secret.get(..end));
+    match beginnings.find_map(|beginning| kept.strip_suffix(beginning)) {
+        Some(kept) => format!("{kept}{placeholder}…"),
+        None => text.to_owned(),
+    }
 }
 
 #[cfg(test)]
@@ -57,5 +71,8 @@ mod tests {
         assert_eq!(redact(text, Some("s3cret")), r#"{"token":"$TOKEN","key":"$TOKEN"}"#);
         assert_eq!(redact("cut eyJhbGciOiJIUzI1Ni", None), "cut $TOKEN");
         assert_eq!(redact("eye", Some("")), "eye");
+        assert_eq!(redact("key canary-al…", Some("canary-alice")), "key $TOKEN…");
+        assert_eq!(redact("key canary-al", Some("canary-alice")), "key canary-al");
+        assert_eq!(redact("key can…", Some("canary-alice")), "key can…");
     }
 }

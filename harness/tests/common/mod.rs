@@ -55,7 +55,7 @@ pub(crate) struct Raw {
 impl Raw {
     async fn serve(self, mut stream: TcpStream) -> std::io::Result<()> {
         let mut request = [0; 4096];
-        stream.read(&mut request).await?;
+        let _asked = stream.read(&mut request).await?;
         stream.write_all(&self.first).await?;
         while !self.again.is_empty() {
             tokio::time::sleep(self.pause).await;

@@ -192,3 +192,10 @@ fn the_exit_of_a_run() {
     assert_eq!(overall(&[Some(1), Some(7)]), 7);
     assert_eq!(overall(&[Some(130), Some(70)]), 130);
 }
+
+#[test]
+fn the_format_has_a_schema() {
+    let schema = schemars::schema_for!(RunReport);
+    let properties = schema.get("properties").and_then(|p| p.as_object()).unwrap();
+    assert!(properties.contains_key("schema_version") && properties.contains_key("scenarios"));
+}
