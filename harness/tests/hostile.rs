@@ -97,6 +97,7 @@ fn hostile_targets_are_survived_and_counted() {
             run_id: "r".into(),
             seed: 7,
             target: "t".into(),
+            target_kind: "url".to_owned(),
             started_at: "2026-11-22T12:00:00Z".into(),
             duration: record.elapsed,
         };

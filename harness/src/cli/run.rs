@@ -3,7 +3,7 @@
 use std::{
     path::{Path, PathBuf},
     sync::Arc,
-    time::{Instant, SystemTime},
+    time::SystemTime,
 };
 
 use clap::{Args, ValueEnum};
@@ -12,7 +12,7 @@ use uuid::Uuid;
 
 use super::{credentials::RunTokens, output, progress::Lines, selection, signals};
 use crate::{
-    execute::{self, Environment, Signal, StopFlag},
+    execute::{self, Environment, Signal, StopFlag, clock},
     exit::Exit,
     judge::{Judgement, judge},
     plan::{Capability, ScenarioPlan},
@@ -112,21 +112,21 @@ async fn report_of(
     let id = Uuid::new_v4();
     let run_id: String = id.simple().to_string().chars().take(12).collect();
     let seed = arguments.seed.unwrap_or(id.as_u64_pair().1);
-    let environment = Environment {
-        upstream: target.upstream.clone(),
-        seed,
-        run_id: run_id.clone(),
-        stop: stop.clone(),
-        progress: Arc::new(Lines),
-        ..environment
-    };
     #[expect(clippy::disallowed_methods, reason = "a report says when it was made")]
-    let (started_at, started) = (SystemTime::now(), Instant::now());
+    let started_at = SystemTime::now();
+    let started = clock::now();
     let mut scenarios = Vec::new();
     for (number, plan) in plans.iter().enumerate() {
         // Each scenario has people of its own: their budgets and their things are fresh.
         let tokens = Arc::new(RunTokens::new(target, format!("{run_id}-{number}")));
-        let environment = Environment { tokens, ..environment.clone() };
+        let environment = Environment {
+            upstream: target.upstream.clone(),
+            seed,
+            run_id: run_id.clone(),
+            stop: stop.clone(),
+            progress: Arc::new(Lines),
+            ..Environment::new(target.url.clone(), tokens)
+        };
         scenarios.push(scenario(plan, &environment).await);
         if stop.raised().is_some() {
             break;
@@ -138,7 +138,7 @@ async fn report_of(
         target: target.url.to_string(),
         target_kind: target.kind.to_owned(),
         started_at: humantime::format_rfc3339_seconds(started_at).to_string(),
-        duration: started.elapsed(),
+        duration: clock::now().saturating_duration_since(started),
     };
     RunReport::new(info, scenarios)
 }
