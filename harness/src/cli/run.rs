@@ -10,7 +10,7 @@ use clap::{Args, ValueEnum};
 use reqwest::Url;
 use uuid::Uuid;
 
-use super::{credentials::RunTokens, output, progress::Lines, selection, signals};
+use super::{credentials::RunTokens, output, progress::Lines, selection, signals::Signals};
 use crate::{
     execute::{self, Environment, Signal, StopFlag, clock},
     exit::Exit,
@@ -59,22 +59,26 @@ pub(super) async fn run(arguments: Arguments) -> Exit {
         Ok(plans) => plans,
         Err(exit) => return exit,
     };
+    let signals = match Signals::new() {
+        Ok(signals) => signals,
+        Err(error) => return output::fail(Exit::Internal, &format!("signals: {error}")),
+    };
     let stop = StopFlag::new();
     tokio::select! {
         exit = work(&arguments, &plans, &stop) => exit,
-        exit = second_signal(&stop) => exit,
+        exit = second_signal(signals, &stop) => exit,
     }
 }
 
 /// The first signal ends the run in good order; the second ends it now.
-async fn second_signal(stop: &StopFlag) -> Exit {
-    let signal = match signals::interrupted().await {
+async fn second_signal(mut signals: Signals, stop: &StopFlag) -> Exit {
+    let signal = match signals.next().await {
         Exit::Terminated => Signal::Terminate,
         _ => Signal::Interrupt,
     };
     stop.raise(signal);
     output::say("interrupted: finishing what is in flight; once more to end now");
-    signals::interrupted().await
+    signals.next().await
 }
 
 async fn work(arguments: &Arguments, plans: &[ScenarioPlan], stop: &StopFlag) -> Exit {
@@ -82,6 +86,7 @@ async fn work(arguments: &Arguments, plans: &[ScenarioPlan], stop: &StopFlag) ->
     let options = TargetOptions {
         allow_remote: arguments.allow_remote,
         upstream: arguments.upstream.clone(),
+        program: None,
     };
     let target = match arguments.target.start(&options).await {
         Ok(target) => target,

@@ -9,7 +9,7 @@ use std::{
 use clap::Args;
 use tokio::{io::AsyncReadExt, net::TcpListener};
 
-use super::{output, signals};
+use super::{output, signals::Signals};
 use crate::{exit::Exit, upstream};
 
 /// Pairs of ports that are tried before giving up.
@@ -32,34 +32,42 @@ pub(super) struct Arguments {
 }
 
 pub(super) async fn serve(arguments: &Arguments) -> Exit {
+    // Before anyone hears that we are there: they may end us at once.
+    let signals = match Signals::new() {
+        Ok(signals) => signals,
+        Err(error) => return output::fail(Exit::Internal, &format!("signals: {error}")),
+    };
+    let stop = stopped(signals, arguments.until_stdin_closes);
     let served = if arguments.upstreams_only {
-        upstreams_only(arguments).await
+        upstreams_only(arguments, stop).await
     } else {
-        api(arguments).await
+        api(arguments, stop).await
     };
     served.unwrap_or_else(|(exit, message)| output::fail(exit, &message))
 }
 
 type Served = Result<Exit, (Exit, String)>;
 
-async fn upstreams_only(arguments: &Arguments) -> Served {
+async fn upstreams_only(
+    arguments: &Arguments,
+    stop: impl Future<Output = ()> + Send + 'static,
+) -> Served {
     let listener = listen(arguments.port).await?;
     announce(&listener)?;
-    let stopped = stopped(arguments.until_stdin_closes);
-    upstream::serve(listener, stopped)
+    upstream::serve(listener, stop)
         .await
         .map_err(|error| (Exit::Internal, format!("the stub broke: {error}")))?;
     Ok(Exit::Pass)
 }
 
 #[cfg(not(feature = "service"))]
-async fn api(_: &Arguments) -> Served {
+async fn api(_: &Arguments, _: impl Future<Output = ()>) -> Served {
     let message = "this build has no service (feature `service`); there is --upstreams-only";
     Err((Exit::Usage, message.to_owned()))
 }
 
 #[cfg(feature = "service")]
-async fn api(arguments: &Arguments) -> Served {
+async fn api(arguments: &Arguments, stop: impl Future<Output = ()>) -> Served {
     use workway_service::platform::native::Server;
 
     let (listener, stub) = listen_pair(arguments.port).await?;
@@ -81,7 +89,7 @@ async fn api(arguments: &Arguments) -> Served {
     output::say(&format!("upstream stub: {origin}"));
     output::say(&format!("state: {} ({kept})", state.display()));
     output::say("a token: workway token --sub me");
-    server.run(stopped(arguments.until_stdin_closes)).await;
+    server.run(stop).await;
     stub.abort();
     Ok(Exit::Pass)
 }
@@ -143,7 +151,7 @@ fn announce_at(address: SocketAddr) -> Result<(), (Exit, String)> {
         .map_err(|error| (Exit::ReportNotWritten, format!("stdout: {error}")))
 }
 
-async fn stopped(until_stdin_closes: bool) {
+async fn stopped(mut signals: Signals, until_stdin_closes: bool) {
     let closed = async {
         if until_stdin_closes {
             let mut rest = Vec::new();
@@ -153,7 +161,7 @@ async fn stopped(until_stdin_closes: bool) {
         }
     };
     tokio::select! {
-        _ = signals::interrupted() => {}
+        _ = signals.next() => {}
         () = closed => {}
     }
 }

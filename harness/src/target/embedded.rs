@@ -9,17 +9,17 @@ use tokio::{
     process::{ChildStdout, Command},
 };
 
-use super::{Process, READY_WITHIN, Target, TargetError, remote::next_port};
+use super::{Process, READY_WITHIN, Target, TargetError, TargetOptions, remote::next_port};
 use crate::token::{SECRET_VARIABLE, Secret};
 
-pub(super) async fn start() -> Result<Target, TargetError> {
+pub(super) async fn start(options: &TargetOptions) -> Result<Target, TargetError> {
     if !cfg!(feature = "service") {
         let message =
             "this build has no embedded service (feature `service`); name another --target";
         return Err(TargetError::Missing(message.to_owned()));
     }
     let secret = Secret::local();
-    let (process, url) = serve("the embedded service", &[], &secret).await?;
+    let (process, url) = serve("the embedded service", &[], &secret, options).await?;
     let upstream = next_port(&url);
     Ok(Target { url, upstream, secret: Some(secret), kind: "embedded", processes: vec![process] })
 }
@@ -29,9 +29,13 @@ pub(super) async fn serve(
     name: &str,
     arguments: &[&str],
     secret: &Secret,
+    options: &TargetOptions,
 ) -> Result<(Process, Url), TargetError> {
     let spawn = |error| TargetError::Spawn { program: name.to_owned(), error };
-    let program = std::env::current_exe().map_err(spawn)?;
+    let program = match &options.program {
+        Some(program) => program.clone(),
+        None => std::env::current_exe().map_err(spawn)?,
+    };
     let mut command = Command::new(program);
     command
         .args(["serve", "--port", "0", "--until-stdin-closes"])

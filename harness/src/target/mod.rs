@@ -35,6 +35,8 @@ pub struct TargetOptions {
     pub allow_remote: bool,
     /// The upstream stub of a URL target, if it is not where [`remote`] looks for it.
     pub upstream: Option<Url>,
+    /// The program `workway`, if it is not the one that runs now.
+    pub program: Option<PathBuf>,
 }
 
 /// A target that answers.
@@ -126,8 +128,8 @@ impl TargetSpec {
     /// [`TargetError`].
     pub async fn start(&self, options: &TargetOptions) -> Result<Target, TargetError> {
         match self {
-            Self::Embedded => embedded::start().await,
-            Self::Wrangler => wrangler::start().await,
+            Self::Embedded => embedded::start(options).await,
+            Self::Wrangler => wrangler::start(options).await,
             Self::Url(url) => remote::find(url, options).await,
         }
     }

@@ -14,18 +14,20 @@ use reqwest::Url;
 use tempfile::TempDir;
 use tokio::process::Command;
 
-use super::{Process, READY_WITHIN, Target, TargetError, client, embedded, repository_with};
+use super::{
+    Process, READY_WITHIN, Target, TargetError, TargetOptions, client, embedded, repository_with,
+};
 use crate::token::Secret;
 
 /// Pause between two looks at a Worker that is starting.
 const POLL: Duration = Duration::from_millis(100);
 
-pub(super) async fn start() -> Result<Target, TargetError> {
+pub(super) async fn start(options: &TargetOptions) -> Result<Target, TargetError> {
     let service = find_service()?;
     build(&service).await?;
     let secret = Secret::local();
     let (stub, upstream) =
-        embedded::serve("the upstream stub", &["--upstreams-only"], &secret).await?;
+        embedded::serve("the upstream stub", &["--upstreams-only"], &secret, options).await?;
     let state = tempfile::tempdir().map_err(|error| spawn("wrangler", error))?;
     migrate(&service, state.path()).await?;
     let (worker, url) = dev(&service, state, &secret, &upstream).await?;
