@@ -94,24 +94,35 @@ impl<'a, C: ActorContext> Executor<'a, C> {
         Ok(Metered { value, usage: self.meter.usage() })
     }
 
-    /// Handles the alarm. It does not fail: a platform that redelivers failed alarms gives up
-    /// after a few, and the run would be stuck. The alarm of the last saved state stands instead.
-    pub async fn alarm(&self) {
+    /// Handles the alarm, which is spent when its handler starts.
+    ///
+    /// # Errors
+    /// When the state could not be loaded, or saved with its next alarm: this alarm should ring
+    /// again. After that it does not fail: a platform that redelivers failed alarms gives up after
+    /// a few, and the run would be stuck. The alarm of the last saved state stands instead.
+    pub async fn alarm(&self) -> Result<(), PortError> {
         let ring = Usage { actor_requests: 1, ..Usage::default() };
         self.meter.charge(Metered { value: (), usage: ring });
-        if let Err(error) = self.run_until_idle().await {
-            self.context.log(&format!("executor: {error}"));
-        }
-    }
-
-    async fn run_until_idle(&self) -> Result<(), PortError> {
         let Some(state) = self.load().await? else { return Ok(()) };
         let before = state.run.usage;
-        let (mut state, mut effects) = state.advance(Event::Woken, self.now());
+        let (mut state, effects) = state.advance(Event::Woken, self.now());
+        state.run.usage += self.meter.usage();
+        self.save(&state).await?;
+        if let Err(error) = self.run_until_idle(before, state, effects).await {
+            self.context.log(&format!("executor: {error}"));
+        }
+        Ok(())
+    }
+
+    /// Carries out the effects of a saved state, and those that follow from them. `before` is what
+    /// the run had used when the alarm rang.
+    async fn run_until_idle(
+        &self,
+        before: Usage,
+        mut state: RunState,
+        mut effects: Vec<Effect>,
+    ) -> Result<(), PortError> {
         loop {
-            state.run.usage = before;
-            state.run.usage += self.meter.usage();
-            self.save(&state).await?;
             let events = self.carry_out(&state, effects).await;
             if events.is_empty() {
                 return Ok(());
@@ -125,6 +136,9 @@ impl<'a, C: ActorContext> Executor<'a, C> {
                 state = next;
                 effects.extend(more);
             }
+            state.run.usage = before;
+            state.run.usage += self.meter.usage();
+            self.save(&state).await?;
         }
     }
 
@@ -184,3 +198,7 @@ impl<'a, C: ActorContext> Executor<'a, C> {
         self.context.clock().now()
     }
 }
+
+#[cfg(test)]
+#[cfg(not(target_arch = "wasm32"))]
+mod tests;

@@ -54,11 +54,15 @@ const DUE: Sql = Sql {
 };
 const NEXT: Sql = Sql { name: "next", text: "SELECT min(at) AS at FROM alarms WHERE firing = 0" };
 const FIRED: Sql = Sql { name: "fired", text: "DELETE FROM alarms WHERE name = ?1 AND firing = 1" };
+const AGAIN: Sql = Sql {
+    name: "again",
+    text: "UPDATE alarms SET at = ?2, firing = 0 WHERE name = ?1 AND firing = 1",
+};
 const REARM: Sql = Sql { name: "rearm", text: "UPDATE alarms SET firing = 0 WHERE firing = 1" };
 
 /// How long the alarm task sleeps when it knows of no alarm, or could not read them.
 const IDLE: Duration = Duration::from_mins(1);
-/// … and when it could not read them.
+/// … and when it could not read them. An alarm whose handler failed rings again after as long.
 const RETRY: Duration = Duration::from_secs(1);
 
 /// All objects of a process.
@@ -155,10 +159,19 @@ impl Inner {
         let turn = self.turn(name);
         let _turn = turn.lock().await;
         let context = Context { inner: self, name };
-        Executor::new(&context, &self.config.http_allow_list).alarm().await;
-        if let Err(error) = self.sql(FIRED.bind([name.into()])).await {
+        let rung = Executor::new(&context, &self.config.http_allow_list).alarm().await;
+        let ended = match rung {
+            Ok(()) => FIRED.bind([name.into()]),
+            Err(error) => {
+                log(&format!("alarm of {name}: {error}"));
+                let again = self.clock.now().saturating_add_unsigned(RETRY.as_secs() * 1000);
+                AGAIN.bind([name.into(), again.into()])
+            }
+        };
+        if let Err(error) = self.sql(ended).await {
             log(&format!("alarm of {name}: {error}"));
         }
+        self.alarms_changed.notify_one();
     }
 }
 

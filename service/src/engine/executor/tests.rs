@@ -1,0 +1,291 @@
+//! A run on a host that fails: before or after each call of a port, by an error or by dying.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::{Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use futures_util::FutureExt;
+use serde_json::{Map, Value, json};
+
+use super::*;
+use crate::domain::run::RunStatus;
+use crate::ports::{
+    Clock, Database, Http, OutboundRequest, OutboundResponse, Param, Rows, Statement,
+};
+
+const START: Millis = 1_000_000;
+/// The sweep comes by so often.
+const SWEEP_EVERY: Millis = 60_000;
+
+/// What goes wrong at a call.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Fault {
+    ErrorBefore,
+    ErrorAfter,
+    DeathBefore,
+    DeathAfter,
+}
+
+const FAULTS: [Fault; 4] =
+    [Fault::ErrorBefore, Fault::ErrorAfter, Fault::DeathBefore, Fault::DeathAfter];
+
+/// One object and what it can reach, in memory. Nothing waits: a future that is pending is one
+/// whose host died.
+#[derive(Default)]
+struct Memory(Mutex<Inner>);
+
+#[derive(Default)]
+struct Inner {
+    now: Millis,
+    state: Option<String>,
+    alarm: Option<Millis>,
+    /// The parameters of the row's `INSERT`, kept up to date.
+    row: Vec<Param>,
+    /// How often the other side got each key.
+    effects: BTreeMap<String, u32>,
+    calls: usize,
+    faults: HashMap<usize, Fault>,
+}
+
+impl Memory {
+    fn inner(&self) -> MutexGuard<'_, Inner> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    async fn call<T>(&self, act: impl FnOnce(&mut Inner) -> T + Send) -> PortResult<T> {
+        let (fault, value) = {
+            let mut inner = self.inner();
+            inner.calls += 1;
+            let fault = inner.faults.get(&inner.calls).copied();
+            let acts = !matches!(fault, Some(Fault::ErrorBefore | Fault::DeathBefore));
+            (fault, acts.then(|| act(&mut inner)))
+        };
+        if matches!(fault, Some(Fault::DeathBefore | Fault::DeathAfter)) {
+            std::future::pending::<()>().await;
+        }
+        let value = value.filter(|_| fault.is_none());
+        value.map(Metered::free).ok_or_else(|| PortError::unavailable("memory", "a fault"))
+    }
+}
+
+impl ActorContext for Memory {
+    type Database = Self;
+    type Http = Self;
+    type Clock = Self;
+
+    async fn load(&self) -> PortResult<Option<String>> {
+        self.call(|inner| inner.state.clone()).await
+    }
+
+    async fn save(&self, state: &str, alarm: Option<Millis>) -> PortResult<()> {
+        self.call(|inner| {
+            inner.state = Some(state.to_owned());
+            inner.alarm = alarm;
+        })
+        .await
+    }
+
+    fn database(&self) -> &Self {
+        self
+    }
+
+    fn http(&self) -> &Self {
+        self
+    }
+
+    fn clock(&self) -> &Self {
+        self
+    }
+
+    fn log(&self, _: &str) {}
+}
+
+/// Just enough of the table: one row.
+impl Database for Memory {
+    async fn query(&self, statement: Statement) -> PortResult<Rows> {
+        let Statement { sql, params } = statement;
+        self.call(|inner| match sql.name {
+            "insert_run" => {
+                inner.row = params;
+                Rows::default()
+            }
+            "project_run" => {
+                let [_, status, report, version, due_at] = &params[..] else {
+                    panic!("{params:?}")
+                };
+                if integer(version) > integer(&inner.row[6]) {
+                    for (index, value) in [(3, status), (5, report), (6, version), (7, due_at)] {
+                        inner.row[index] = value.clone();
+                    }
+                }
+                Rows::default()
+            }
+            "list_overdue_runs" => {
+                let open = ["queued", "running", "waiting"].contains(&text(&inner.row[3]));
+                let overdue = open && integer(&inner.row[7]) < integer(&params[0]);
+                let row = json!({"definition": text(&inner.row[4]), "report": text(&inner.row[5])});
+                Rows { rows: overdue.then_some(row).into_iter().collect(), changes: 0 }
+            }
+            other => panic!("{other}"),
+        })
+        .await
+    }
+}
+
+fn integer(param: &Param) -> i64 {
+    let Param::Integer(value) = param else { panic!("{param:?}") };
+    *value
+}
+
+fn text(param: &Param) -> &str {
+    let Param::Text(value) = param else { panic!("{param:?}") };
+    value
+}
+
+impl Http for Memory {
+    async fn send(&self, request: OutboundRequest) -> PortResult<OutboundResponse> {
+        let key = request.headers["idempotency-key"].clone();
+        self.call(|inner| {
+            *inner.effects.entry(key).or_default() += 1;
+            OutboundResponse { status: 200, body: b"{}".to_vec() }
+        })
+        .await
+    }
+}
+
+impl Clock for Memory {
+    fn now(&self) -> Millis {
+        self.inner().now
+    }
+
+    async fn sleep(&self, _: Duration) {}
+}
+
+impl Actors for Memory {
+    async fn call(&self, _: ActorClass, _: &str, message: Value) -> PortResult<Value> {
+        Executor::new(self, &AllowList::default()).message(message).await
+    }
+}
+
+/// A run of three steps, from its start to its end.
+struct Scenario {
+    memory: Memory,
+    allowed: AllowList,
+}
+
+impl Scenario {
+    fn new(faults: &[(usize, Fault)]) -> Self {
+        let memory = Memory::default();
+        let allowed = AllowList::parse("https://upstream.test").unwrap();
+        memory.inner().now = START;
+        let config = json!({"url": "https://upstream.test/", "method": "POST"});
+        let config: Map<_, _> = config.as_object().unwrap().clone();
+        let definition = vec![Step { kind: StepKind::Http, config }; 3];
+        let state = RunState::new("run".into(), "workflow".into(), definition, START);
+        let meter = Meter::default();
+        Runs::new(&memory, &meter).insert("ann", &state).now_or_never().unwrap().unwrap();
+        memory.inner().calls = 0;
+        memory.inner().faults = faults.iter().copied().collect();
+
+        let acknowledged = start(&memory, &state).now_or_never().is_some_and(|told| told.is_ok());
+        let stored = memory.inner().state.is_some() && memory.inner().alarm.is_some();
+        assert!(stored || !acknowledged, "an acknowledged start is never lost");
+        let scenario = Self { memory, allowed };
+        if acknowledged {
+            scenario.ring_until_idle();
+            assert_eq!(scenario.row_status(), "succeeded", "its alarms are enough");
+        }
+        scenario
+    }
+
+    /// Rings alarms as the platform does: one that failed, or whose host died, rings again unless
+    /// its handler had set the next.
+    fn ring_until_idle(&self) {
+        for _ in 0..50 {
+            let alarm = self.memory.inner().alarm.take();
+            let Some(at) = alarm else { return };
+            let now = self.memory.now().max(at);
+            self.memory.inner().now = now;
+            let rung = Executor::new(&self.memory, &self.allowed).alarm().now_or_never();
+            if !matches!(rung, Some(Ok(()))) {
+                self.memory.inner().alarm.get_or_insert(at);
+            }
+        }
+        panic!("the alarm rings for ever");
+    }
+
+    fn finish(&self) {
+        for _ in 0..5 {
+            self.memory.inner().now += SWEEP_EVERY;
+            let before = self.memory.now() - SWEEP_GRACE;
+            let meter = Meter::default();
+            let overdue = Runs::new(&self.memory, &meter).overdue(before, 1).now_or_never();
+            for state in overdue.and_then(Result::ok).into_iter().flatten() {
+                let _ = start(&self.memory, &state).now_or_never();
+            }
+            self.ring_until_idle();
+        }
+    }
+
+    fn row_status(&self) -> String {
+        text(&self.memory.inner().row[3]).to_owned()
+    }
+
+    fn check(&self, faults: &[(usize, Fault)]) {
+        self.finish();
+        let inner = self.memory.inner();
+        let state: RunState = serde_json::from_str(inner.state.as_ref().unwrap()).unwrap();
+        assert_eq!(state.run.status, RunStatus::Succeeded, "{faults:?}");
+        assert_eq!((text(&inner.row[3]), inner.alarm), ("succeeded", None), "{faults:?}");
+        let keys: Vec<_> = inner.effects.keys().cloned().collect();
+        assert_eq!(keys, ["\"run:0\"", "\"run:1\"", "\"run:2\""], "each effect, once by its key");
+        let repeated: u32 = inner.effects.values().map(|times| times - 1).sum();
+        assert!(repeated as usize <= faults.len(), "{faults:?}: {:?}", inner.effects);
+    }
+}
+
+/// Calls of a run that nothing disturbs.
+fn calls() -> usize {
+    let scenario = Scenario::new(&[]);
+    let calls = scenario.memory.inner().calls;
+    scenario.check(&[]);
+    calls
+}
+
+#[test]
+fn a_fault_at_any_call_neither_loses_the_run_nor_repeats_an_effect_under_another_key() {
+    let calls = calls();
+    assert!(calls > 15, "{calls}");
+    for call in 1..=calls {
+        for fault in FAULTS {
+            let faults = [(call, fault)];
+            Scenario::new(&faults).check(&faults);
+        }
+    }
+}
+
+#[test]
+fn nor_do_two_faults() {
+    // A fault makes the run longer: the second may hit its recovery.
+    let calls = calls() + 4;
+    for first in 1..calls {
+        for second in first + 1..=calls {
+            for (one, other) in FAULTS.into_iter().flat_map(|one| FAULTS.map(|other| (one, other)))
+            {
+                let faults = [(first, one), (second, other)];
+                Scenario::new(&faults).check(&faults);
+            }
+        }
+    }
+}
+
+#[test]
+fn an_alarm_that_could_not_be_handled_asks_for_another() {
+    // The calls of the start come first: load and save.
+    for call in [3, 4] {
+        let scenario = Scenario::new(&[(call, Fault::ErrorBefore)]);
+        assert_eq!(scenario.row_status(), "succeeded", "without the sweep: call {call}");
+    }
+}
