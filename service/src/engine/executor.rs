@@ -1,10 +1,13 @@
 //! Hosts the state machine in a single-writer object: loads, advances, saves, carries out effects.
 
+use std::time::Duration;
+
+use futures_util::future::{Either, join_all, select};
 use serde::{Deserialize, Serialize};
 
 use super::{
     http_step,
-    machine::{AttemptId, Effect, Event, RunState},
+    machine::{ATTEMPT_TIMEOUT, AttemptId, Effect, Event, RunState},
 };
 use crate::domain::{
     Millis,
@@ -48,6 +51,9 @@ pub async fn start<A: Actors>(actors: &A, state: &RunState) -> PortResult<()> {
 const SWEEP_GRACE: Millis = 30_000;
 /// Runs in one sweep. The rest follows in the next; each visit is a subrequest of one invocation.
 const SWEEP_LIMIT: i64 = 100;
+/// A projection that takes longer is given up. Half of what an attempt may take: the result of an
+/// attempt is not saved before the projection beside it ends, and must not wait past its lease.
+const PROJECTION_TIMEOUT: Duration = Duration::from_millis(ATTEMPT_TIMEOUT.unsigned_abs() / 2);
 
 /// Pokes the executors of runs that should have moved and have not: those whose object was never
 /// reached after the intent was written, and those whose alarm was lost. For a cron trigger.
@@ -153,7 +159,7 @@ impl<'a, C: ActorContext> Executor<'a, C> {
                 Effect::Project => self.project(state).await,
             }
         });
-        futures_util::future::join_all(work).await.into_iter().flatten().collect()
+        join_all(work).await.into_iter().flatten().collect()
     }
 
     async fn attempt(&self, attempt: AttemptId, key: &str, step: &Step) -> Event {
@@ -169,7 +175,13 @@ impl<'a, C: ActorContext> Executor<'a, C> {
     /// change, when the alarm rings.
     async fn project(&self, state: &RunState) -> Option<Event> {
         let runs = Runs::new(self.context.database(), &self.meter);
-        match runs.project(state).await {
+        let write = std::pin::pin!(runs.project(state));
+        let deadline = std::pin::pin!(self.context.clock().sleep(PROJECTION_TIMEOUT));
+        let written = match select(write, deadline).await {
+            Either::Left((written, _)) => written,
+            Either::Right(_) => Err(PortError::Timeout("database")),
+        };
+        match written {
             Ok(()) => Some(Event::Projected(state.run.status)),
             Err(error) => {
                 self.context.log(&format!("projection of run {}: {error}", state.run.id));

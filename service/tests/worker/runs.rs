@@ -266,6 +266,21 @@ async fn a_run_that_ended_while_the_database_was_down_is_projected_later() {
 }
 
 #[wasm_bindgen_test]
+async fn a_database_that_never_answers_does_not_hold_up_the_run() {
+    let world = World::new();
+    let id = accepted(&world).await;
+    set_mode(&world.env, "DB", "silent");
+    let ringing = ring_js(&world.env, &id);
+    advance(ATTEMPT_LEASE).await;
+    assert_eq!(world.state(&id)["run"]["status"], "succeeded");
+    JsFuture::from(ringing).await.unwrap();
+    assert!(log().contains("database did not answer in time"), "{}", log());
+    set_mode(&world.env, "DB", "well");
+    assert_eq!(world.finish(&id).await["status"], "succeeded");
+    assert_eq!(outbound_requests().len(), 1);
+}
+
+#[wasm_bindgen_test]
 async fn an_alarm_that_could_not_read_its_object_rings_again() {
     let world = World::new();
     let id = accepted(&world).await;

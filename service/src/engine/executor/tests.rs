@@ -160,13 +160,20 @@ impl Clock for Memory {
         self.inner().now
     }
 
-    async fn sleep(&self, _: Duration) {}
+    async fn sleep(&self, _: Duration) {
+        std::future::pending::<()>().await;
+    }
 }
 
 impl Actors for Memory {
     async fn call(&self, _: ActorClass, _: &str, message: Value) -> PortResult<Value> {
         Executor::new(self, &AllowList::default()).message(message).await
     }
+}
+
+/// Hands the run to its executor; whether that acknowledged it.
+fn tell(memory: &Memory, state: &RunState) -> bool {
+    start(memory, state).now_or_never().is_some_and(|told| told.is_ok())
 }
 
 /// A run of three steps, from its start to its end.
@@ -189,7 +196,7 @@ impl Scenario {
         memory.inner().calls = 0;
         memory.inner().faults = faults.iter().copied().collect();
 
-        let acknowledged = start(&memory, &state).now_or_never().is_some_and(|told| told.is_ok());
+        let acknowledged = tell(&memory, &state);
         let stored = memory.inner().state.is_some() && memory.inner().alarm.is_some();
         assert!(stored || !acknowledged, "an acknowledged start is never lost");
         let scenario = Self { memory, allowed };
@@ -223,7 +230,7 @@ impl Scenario {
             let meter = Meter::default();
             let overdue = Runs::new(&self.memory, &meter).overdue(before, 1).now_or_never();
             for state in overdue.and_then(Result::ok).into_iter().flatten() {
-                let _ = start(&self.memory, &state).now_or_never();
+                tell(&self.memory, &state);
             }
             self.ring_until_idle();
         }
@@ -288,4 +295,17 @@ fn an_alarm_that_could_not_be_handled_asks_for_another() {
         let scenario = Scenario::new(&[(call, Fault::ErrorBefore)]);
         assert_eq!(scenario.row_status(), "succeeded", "without the sweep: call {call}");
     }
+}
+
+#[test]
+fn a_start_that_comes_again_keeps_the_run_as_it_is() {
+    let scenario = Scenario::new(&[]);
+    let ended = scenario.memory.inner().state.clone().unwrap();
+    let state: RunState = serde_json::from_str(&ended).unwrap();
+    let run = state.run;
+    let again = RunState::new(run.id, run.workflow_id, state.definition, run.created_at);
+    assert!(tell(&scenario.memory, &again));
+    scenario.ring_until_idle();
+    assert_eq!(scenario.memory.inner().state.as_ref(), Some(&ended));
+    scenario.check(&[]);
 }
