@@ -160,4 +160,6 @@ fn the_jitter_differs_between_runs_and_is_the_same_in_a_replay() {
     let pauses: Vec<_> = (0..100).map(|n| pause(&format!("run-{n}"))).collect();
     assert!(pauses.iter().collect::<std::collections::HashSet<_>>().len() > 30);
     assert_eq!(pause("run-1"), pauses[1]);
+    let full = BACKOFF_BASE << 2;
+    assert!(pauses.iter().all(|pause| (full * 3 / 4..=full).contains(pause)));
 }
