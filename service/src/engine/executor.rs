@@ -213,4 +213,7 @@ impl<'a, C: ActorContext> Executor<'a, C> {
 
 #[cfg(test)]
 #[cfg(not(target_arch = "wasm32"))]
+mod memory;
+#[cfg(test)]
+#[cfg(not(target_arch = "wasm32"))]
 mod tests;

@@ -259,3 +259,28 @@ fn save(
     usage.rows_written += 1;
     Ok(Metered { value: (), usage: Usage { rows_read: 0, ..usage } })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn an_alarm_whose_handler_failed_rings_again() {
+        let directory = tempfile::tempdir().unwrap();
+        let database = SqliteDatabase::open(&directory.path().join("database")).unwrap();
+        let config = Config::from_lookup(|name| (name == "JWT_SECRET").then(|| "s".repeat(32)));
+        let objects = directory.path().join("objects");
+        let actors = NativeActors::open(&objects, database, Arc::new(config.unwrap())).await;
+        let inner = actors.unwrap().0;
+
+        let ringing = "INSERT INTO alarms VALUES (?1, ?2, 1)";
+        let ringing = Sql { name: "ringing", text: ringing }.bind(["run".into(), 1.into()]);
+        inner.sql(ringing).await.unwrap();
+        inner.sql(STORE.bind(["run".into(), "not a run".into()])).await.unwrap();
+        let before = inner.clock.now();
+        inner.ring("run").await;
+        let next = Sql { name: "alarm", text: "SELECT at FROM alarms" }.bind([]);
+        let next = inner.sql(next).await.unwrap().value;
+        assert!(next.rows[0]["at"].as_i64().is_some_and(|at| at > before), "{next:?}");
+    }
+}
