@@ -66,7 +66,12 @@ impl HttpCall {
             Some(Value::String(method)) if METHODS.contains(&method.as_str()) => method.clone(),
             Some(_) => return Err(format!("config.method must be one of {}", METHODS.join(", "))),
         };
-        Ok(Self { method, url: url.into(), body: config.get("body").cloned() })
+        let body = config.get("body").cloned();
+        // `fetch` refuses to send one.
+        if method == "GET" && body.is_some() {
+            return Err("config.body needs a method other than GET".to_owned());
+        }
+        Ok(Self { method, url: url.into(), body })
     }
 }
 
@@ -127,6 +132,14 @@ mod tests {
             )
             .is_err()
         );
+    }
+
+    #[test]
+    fn a_get_with_a_body_is_refused() {
+        let mut config = json!({"url": "http://127.0.0.1:9/", "body": null});
+        assert_eq!(call(&config).unwrap_err(), "config.body needs a method other than GET");
+        config["method"] = json!("DELETE");
+        assert_eq!(call(&config).unwrap().body, Some(Value::Null));
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 
 use super::{Issue, Millis};
+use crate::ports::MAX_INTEGER;
 
 /// Items on a page when the client names no limit.
 pub const DEFAULT_LIMIT: u32 = 20;
@@ -64,7 +65,7 @@ impl Position {
         let bytes = URL_SAFE_NO_PAD.decode(text).ok()?;
         let text = String::from_utf8(bytes).ok()?;
         let (created_at, id) = text.split_once('.')?;
-        let created_at = created_at.parse().ok()?;
+        let created_at = created_at.parse().ok().filter(|at| (0..=MAX_INTEGER).contains(at))?;
         super::id::is_id(id).then(|| Self { created_at, id: id.to_owned() })
     }
 }
@@ -91,6 +92,16 @@ mod tests {
         assert_eq!(page.after, Some(position));
         for bad in ["", "x", "AAAA", &URL_SAFE_NO_PAD.encode("1.' OR 1=1")] {
             assert_eq!(Page::from_query(None, Some(bad)).unwrap_err()[0].path, "cursor", "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_cursor_past_the_largest_integer_is_refused_before_the_database_does() {
+        let at =
+            |created_at| Position { created_at, id: super::super::id::new(0, [1; 10]) }.encode();
+        assert!(Page::from_query(None, Some(&at(MAX_INTEGER))).is_ok());
+        for forged in [MAX_INTEGER + 1, i64::MAX, -1, i64::MIN] {
+            assert!(Page::from_query(None, Some(&at(forged))).is_err(), "{forged}");
         }
     }
 }

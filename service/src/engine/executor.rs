@@ -1,10 +1,13 @@
 //! Hosts the state machine in a single-writer object: loads, advances, saves, carries out effects.
 
+use std::time::Duration;
+
+use futures_util::future::{Either, join_all, select};
 use serde::{Deserialize, Serialize};
 
 use super::{
     http_step,
-    machine::{AttemptId, Effect, Event, RunState},
+    machine::{ATTEMPT_TIMEOUT, AttemptId, Effect, Event, RunState},
 };
 use crate::domain::{
     Millis,
@@ -48,6 +51,9 @@ pub async fn start<A: Actors>(actors: &A, state: &RunState) -> PortResult<()> {
 const SWEEP_GRACE: Millis = 30_000;
 /// Runs in one sweep. The rest follows in the next; each visit is a subrequest of one invocation.
 const SWEEP_LIMIT: i64 = 100;
+/// A projection that takes longer is given up. Half of what an attempt may take: the result of an
+/// attempt is not saved before the projection beside it ends, and must not wait past its lease.
+const PROJECTION_TIMEOUT: Duration = Duration::from_millis(ATTEMPT_TIMEOUT.unsigned_abs() / 2);
 
 /// Pokes the executors of runs that should have moved and have not: those whose object was never
 /// reached after the intent was written, and those whose alarm was lost. For a cron trigger.
@@ -94,24 +100,35 @@ impl<'a, C: ActorContext> Executor<'a, C> {
         Ok(Metered { value, usage: self.meter.usage() })
     }
 
-    /// Handles the alarm. It does not fail: a platform that redelivers failed alarms gives up
-    /// after a few, and the run would be stuck. The alarm of the last saved state stands instead.
-    pub async fn alarm(&self) {
+    /// Handles the alarm, which is spent when its handler starts.
+    ///
+    /// # Errors
+    /// When the state could not be loaded, or saved with its next alarm: this alarm should ring
+    /// again. After that it does not fail: a platform that redelivers failed alarms gives up after
+    /// a few, and the run would be stuck. The alarm of the last saved state stands instead.
+    pub async fn alarm(&self) -> Result<(), PortError> {
         let ring = Usage { actor_requests: 1, ..Usage::default() };
         self.meter.charge(Metered { value: (), usage: ring });
-        if let Err(error) = self.run_until_idle().await {
-            self.context.log(&format!("executor: {error}"));
-        }
-    }
-
-    async fn run_until_idle(&self) -> Result<(), PortError> {
         let Some(state) = self.load().await? else { return Ok(()) };
         let before = state.run.usage;
-        let (mut state, mut effects) = state.advance(Event::Woken, self.now());
+        let (mut state, effects) = state.advance(Event::Woken, self.now());
+        state.run.usage += self.meter.usage();
+        self.save(&state).await?;
+        if let Err(error) = self.run_until_idle(before, state, effects).await {
+            self.context.log(&format!("executor: {error}"));
+        }
+        Ok(())
+    }
+
+    /// Carries out the effects of a saved state, and those that follow from them. `before` is what
+    /// the run had used when the alarm rang.
+    async fn run_until_idle(
+        &self,
+        before: Usage,
+        mut state: RunState,
+        mut effects: Vec<Effect>,
+    ) -> Result<(), PortError> {
         loop {
-            state.run.usage = before;
-            state.run.usage += self.meter.usage();
-            self.save(&state).await?;
             let events = self.carry_out(&state, effects).await;
             if events.is_empty() {
                 return Ok(());
@@ -125,6 +142,9 @@ impl<'a, C: ActorContext> Executor<'a, C> {
                 state = next;
                 effects.extend(more);
             }
+            state.run.usage = before;
+            state.run.usage += self.meter.usage();
+            self.save(&state).await?;
         }
     }
 
@@ -139,7 +159,7 @@ impl<'a, C: ActorContext> Executor<'a, C> {
                 Effect::Project => self.project(state).await,
             }
         });
-        futures_util::future::join_all(work).await.into_iter().flatten().collect()
+        join_all(work).await.into_iter().flatten().collect()
     }
 
     async fn attempt(&self, attempt: AttemptId, key: &str, step: &Step) -> Event {
@@ -155,7 +175,13 @@ impl<'a, C: ActorContext> Executor<'a, C> {
     /// change, when the alarm rings.
     async fn project(&self, state: &RunState) -> Option<Event> {
         let runs = Runs::new(self.context.database(), &self.meter);
-        match runs.project(state).await {
+        let write = std::pin::pin!(runs.project(state));
+        let deadline = std::pin::pin!(self.context.clock().sleep(PROJECTION_TIMEOUT));
+        let written = match select(write, deadline).await {
+            Either::Left((written, _)) => written,
+            Either::Right(_) => Err(PortError::Timeout("database")),
+        };
+        match written {
             Ok(()) => Some(Event::Projected(state.run.status)),
             Err(error) => {
                 self.context.log(&format!("projection of run {}: {error}", state.run.id));
@@ -184,3 +210,10 @@ impl<'a, C: ActorContext> Executor<'a, C> {
         self.context.clock().now()
     }
 }
+
+#[cfg(test)]
+#[cfg(not(target_arch = "wasm32"))]
+mod memory;
+#[cfg(test)]
+#[cfg(not(target_arch = "wasm32"))]
+mod tests;

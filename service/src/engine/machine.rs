@@ -241,3 +241,10 @@ fn backoff(run_id: &str, attempt: AttemptId) -> Millis {
     let jitter = Millis::try_from(hash % 256).unwrap_or(0);
     full - full * jitter / 1024
 }
+
+#[cfg(test)]
+#[cfg(not(target_arch = "wasm32"))]
+mod properties;
+#[cfg(test)]
+#[cfg(not(target_arch = "wasm32"))]
+mod tests;

@@ -37,11 +37,12 @@ impl DurableObject for WorkflowExecutor {
     }
 
     async fn alarm(&self) -> worker::Result<Response> {
-        match &self.config {
+        let rung = match &self.config {
             Ok(config) => Executor::new(&self.context, &config.http_allow_list).alarm().await,
-            // The platform rings again; the sweep pokes after that.
-            Err(error) => return Err(worker::Error::RustError(error.clone())),
-        }
+            Err(error) => Err(PortError::unavailable("actor", error)),
+        };
+        // The platform rings again, a few times; the sweep pokes after that.
+        rung.map_err(|error| worker::Error::RustError(error.to_string()))?;
         Response::empty()
     }
 }

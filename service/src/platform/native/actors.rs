@@ -54,11 +54,15 @@ const DUE: Sql = Sql {
 };
 const NEXT: Sql = Sql { name: "next", text: "SELECT min(at) AS at FROM alarms WHERE firing = 0" };
 const FIRED: Sql = Sql { name: "fired", text: "DELETE FROM alarms WHERE name = ?1 AND firing = 1" };
+const AGAIN: Sql = Sql {
+    name: "again",
+    text: "UPDATE alarms SET at = ?2, firing = 0 WHERE name = ?1 AND firing = 1",
+};
 const REARM: Sql = Sql { name: "rearm", text: "UPDATE alarms SET firing = 0 WHERE firing = 1" };
 
 /// How long the alarm task sleeps when it knows of no alarm, or could not read them.
 const IDLE: Duration = Duration::from_mins(1);
-/// … and when it could not read them.
+/// … and when it could not read them. An alarm whose handler failed rings again after as long.
 const RETRY: Duration = Duration::from_secs(1);
 
 /// All objects of a process.
@@ -155,10 +159,19 @@ impl Inner {
         let turn = self.turn(name);
         let _turn = turn.lock().await;
         let context = Context { inner: self, name };
-        Executor::new(&context, &self.config.http_allow_list).alarm().await;
-        if let Err(error) = self.sql(FIRED.bind([name.into()])).await {
+        let rung = Executor::new(&context, &self.config.http_allow_list).alarm().await;
+        let ended = match rung {
+            Ok(()) => FIRED.bind([name.into()]),
+            Err(error) => {
+                log(&format!("alarm of {name}: {error}"));
+                let again = self.clock.now().saturating_add_unsigned(RETRY.as_secs() * 1000);
+                AGAIN.bind([name.into(), again.into()])
+            }
+        };
+        if let Err(error) = self.sql(ended).await {
             log(&format!("alarm of {name}: {error}"));
         }
+        self.alarms_changed.notify_one();
     }
 }
 
@@ -245,4 +258,29 @@ fn save(
     // Our table of alarms is not the platform's: it bills setting an alarm as one row written.
     usage.rows_written += 1;
     Ok(Metered { value: (), usage: Usage { rows_read: 0, ..usage } })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn an_alarm_whose_handler_failed_rings_again() {
+        let directory = tempfile::tempdir().unwrap();
+        let database = SqliteDatabase::open(&directory.path().join("database")).unwrap();
+        let config = Config::from_lookup(|name| (name == "JWT_SECRET").then(|| "s".repeat(32)));
+        let objects = directory.path().join("objects");
+        let actors = NativeActors::open(&objects, database, Arc::new(config.unwrap())).await;
+        let inner = actors.unwrap().0;
+
+        let ringing = "INSERT INTO alarms VALUES (?1, ?2, 1)";
+        let ringing = Sql { name: "ringing", text: ringing }.bind(["run".into(), 1.into()]);
+        inner.sql(ringing).await.unwrap();
+        inner.sql(STORE.bind(["run".into(), "not a run".into()])).await.unwrap();
+        let before = inner.clock.now();
+        inner.ring("run").await;
+        let next = Sql { name: "alarm", text: "SELECT at FROM alarms" }.bind([]);
+        let next = inner.sql(next).await.unwrap().value;
+        assert!(next.rows[0]["at"].as_i64().is_some_and(|at| at > before), "{next:?}");
+    }
 }

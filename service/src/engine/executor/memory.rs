@@ -1,0 +1,166 @@
+//! An object and what it can reach, in memory, with faults.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::{Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use serde_json::{Value, json};
+
+use super::*;
+use crate::ports::{
+    Clock, Database, Http, OutboundRequest, OutboundResponse, Param, Rows, Statement,
+};
+
+/// What goes wrong at a call.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum Fault {
+    ErrorBefore,
+    ErrorAfter,
+    DeathBefore,
+    DeathAfter,
+}
+
+pub(super) const FAULTS: [Fault; 4] =
+    [Fault::ErrorBefore, Fault::ErrorAfter, Fault::DeathBefore, Fault::DeathAfter];
+
+/// One object and what it can reach, in memory. Nothing waits: a future that is pending is one
+/// whose host died.
+#[derive(Default)]
+pub(super) struct Memory(Mutex<Inner>);
+
+#[derive(Default)]
+pub(super) struct Inner {
+    pub(super) now: Millis,
+    pub(super) state: Option<String>,
+    pub(super) alarm: Option<Millis>,
+    /// The parameters of the row's `INSERT`, kept up to date.
+    pub(super) row: Vec<Param>,
+    /// How often the other side got each key.
+    pub(super) effects: BTreeMap<String, u32>,
+    pub(super) calls: usize,
+    pub(super) faults: HashMap<usize, Fault>,
+}
+
+impl Memory {
+    pub(super) fn inner(&self) -> MutexGuard<'_, Inner> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    async fn call<T>(&self, act: impl FnOnce(&mut Inner) -> T + Send) -> PortResult<T> {
+        let (fault, value) = {
+            let mut inner = self.inner();
+            inner.calls += 1;
+            let fault = inner.faults.get(&inner.calls).copied();
+            let acts = !matches!(fault, Some(Fault::ErrorBefore | Fault::DeathBefore));
+            (fault, acts.then(|| act(&mut inner)))
+        };
+        if matches!(fault, Some(Fault::DeathBefore | Fault::DeathAfter)) {
+            std::future::pending::<()>().await;
+        }
+        let value = value.filter(|_| fault.is_none());
+        value.map(Metered::free).ok_or_else(|| PortError::unavailable("memory", "a fault"))
+    }
+}
+
+impl ActorContext for Memory {
+    type Database = Self;
+    type Http = Self;
+    type Clock = Self;
+
+    async fn load(&self) -> PortResult<Option<String>> {
+        self.call(|inner| inner.state.clone()).await
+    }
+
+    async fn save(&self, state: &str, alarm: Option<Millis>) -> PortResult<()> {
+        self.call(|inner| {
+            inner.state = Some(state.to_owned());
+            inner.alarm = alarm;
+        })
+        .await
+    }
+
+    fn database(&self) -> &Self {
+        self
+    }
+
+    fn http(&self) -> &Self {
+        self
+    }
+
+    fn clock(&self) -> &Self {
+        self
+    }
+
+    fn log(&self, _: &str) {}
+}
+
+/// Just enough of the table: one row.
+impl Database for Memory {
+    async fn query(&self, statement: Statement) -> PortResult<Rows> {
+        let Statement { sql, params } = statement;
+        self.call(|inner| match sql.name {
+            "insert_run" => {
+                inner.row = params;
+                Rows::default()
+            }
+            "project_run" => {
+                let [_, status, report, version, due_at] = &params[..] else {
+                    panic!("{params:?}")
+                };
+                if integer(version) > integer(&inner.row[6]) {
+                    for (index, value) in [(3, status), (5, report), (6, version), (7, due_at)] {
+                        inner.row[index] = value.clone();
+                    }
+                }
+                Rows::default()
+            }
+            "list_overdue_runs" => {
+                let open = ["queued", "running", "waiting"].contains(&text(&inner.row[3]));
+                let overdue = open && integer(&inner.row[7]) < integer(&params[0]);
+                let row = json!({"definition": text(&inner.row[4]), "report": text(&inner.row[5])});
+                Rows { rows: overdue.then_some(row).into_iter().collect(), changes: 0 }
+            }
+            other => panic!("{other}"),
+        })
+        .await
+    }
+}
+
+fn integer(param: &Param) -> i64 {
+    let Param::Integer(value) = param else { panic!("{param:?}") };
+    *value
+}
+
+pub(super) fn text(param: &Param) -> &str {
+    let Param::Text(value) = param else { panic!("{param:?}") };
+    value
+}
+
+impl Http for Memory {
+    async fn send(&self, request: OutboundRequest) -> PortResult<OutboundResponse> {
+        let key = request.headers["idempotency-key"].clone();
+        self.call(|inner| {
+            *inner.effects.entry(key).or_default() += 1;
+            OutboundResponse { status: 200, body: b"{}".to_vec() }
+        })
+        .await
+    }
+}
+
+impl Clock for Memory {
+    fn now(&self) -> Millis {
+        self.inner().now
+    }
+
+    async fn sleep(&self, _: Duration) {
+        std::future::pending::<()>().await;
+    }
+}
+
+impl Actors for Memory {
+    async fn call(&self, _: ActorClass, _: &str, message: Value) -> PortResult<Value> {
+        Executor::new(self, &AllowList::default()).message(message).await
+    }
+}

@@ -1,0 +1,153 @@
+//! A run on a host that fails: before or after each call of a port, by an error or by dying.
+
+use futures_util::FutureExt;
+use serde_json::{Map, json};
+
+use super::{
+    memory::{FAULTS, Fault, Memory, text},
+    *,
+};
+use crate::domain::run::RunStatus;
+
+const START: Millis = 1_000_000;
+/// The sweep comes by so often.
+const SWEEP_EVERY: Millis = 60_000;
+
+/// Hands the run to its executor; whether that acknowledged it.
+fn tell(memory: &Memory, state: &RunState) -> bool {
+    start(memory, state).now_or_never().is_some_and(|told| told.is_ok())
+}
+
+/// A run of three steps, from its start to its end.
+struct Scenario {
+    memory: Memory,
+    allowed: AllowList,
+}
+
+impl Scenario {
+    fn new(faults: &[(usize, Fault)]) -> Self {
+        let memory = Memory::default();
+        let allowed = AllowList::parse("https://upstream.test").unwrap();
+        memory.inner().now = START;
+        let config = json!({"url": "https://upstream.test/", "method": "POST"});
+        let config: Map<_, _> = config.as_object().unwrap().clone();
+        let definition = vec![Step { kind: StepKind::Http, config }; 3];
+        let state = RunState::new("run".into(), "workflow".into(), definition, START);
+        let meter = Meter::default();
+        Runs::new(&memory, &meter).insert("ann", &state).now_or_never().unwrap().unwrap();
+        memory.inner().calls = 0;
+        memory.inner().faults = faults.iter().copied().collect();
+
+        let acknowledged = tell(&memory, &state);
+        let stored = memory.inner().state.is_some() && memory.inner().alarm.is_some();
+        assert!(stored || !acknowledged, "an acknowledged start is never lost");
+        let scenario = Self { memory, allowed };
+        if acknowledged {
+            scenario.ring_until_idle();
+            assert_eq!(scenario.row_status(), "succeeded", "its alarms are enough");
+        }
+        scenario
+    }
+
+    /// Rings alarms as the platform does: one that failed, or whose host died, rings again unless
+    /// its handler had set the next.
+    fn ring_until_idle(&self) {
+        for _ in 0..50 {
+            let alarm = self.memory.inner().alarm.take();
+            let Some(at) = alarm else { return };
+            let now = self.memory.now().max(at);
+            self.memory.inner().now = now;
+            let rung = Executor::new(&self.memory, &self.allowed).alarm().now_or_never();
+            if !matches!(rung, Some(Ok(()))) {
+                self.memory.inner().alarm.get_or_insert(at);
+            }
+        }
+        panic!("the alarm rings for ever");
+    }
+
+    fn finish(&self) {
+        for _ in 0..5 {
+            self.memory.inner().now += SWEEP_EVERY;
+            let before = self.memory.now() - SWEEP_GRACE;
+            let meter = Meter::default();
+            let overdue = Runs::new(&self.memory, &meter).overdue(before, 1).now_or_never();
+            for state in overdue.and_then(Result::ok).into_iter().flatten() {
+                tell(&self.memory, &state);
+            }
+            self.ring_until_idle();
+        }
+    }
+
+    fn row_status(&self) -> String {
+        text(&self.memory.inner().row[3]).to_owned()
+    }
+
+    fn check(&self, faults: &[(usize, Fault)]) {
+        self.finish();
+        let inner = self.memory.inner();
+        let state: RunState = serde_json::from_str(inner.state.as_ref().unwrap()).unwrap();
+        assert_eq!(state.run.status, RunStatus::Succeeded, "{faults:?}");
+        assert_eq!((text(&inner.row[3]), inner.alarm), ("succeeded", None), "{faults:?}");
+        let keys: Vec<_> = inner.effects.keys().cloned().collect();
+        assert_eq!(keys, ["\"run:0\"", "\"run:1\"", "\"run:2\""], "each effect, once by its key");
+        let repeated: u32 = inner.effects.values().map(|times| times - 1).sum();
+        assert!(repeated as usize <= faults.len(), "{faults:?}: {:?}", inner.effects);
+    }
+}
+
+/// Calls of a run that nothing disturbs.
+fn calls() -> usize {
+    let scenario = Scenario::new(&[]);
+    let calls = scenario.memory.inner().calls;
+    scenario.check(&[]);
+    calls
+}
+
+#[test]
+fn a_fault_at_any_call_neither_loses_the_run_nor_repeats_an_effect_under_another_key() {
+    let calls = calls();
+    assert!(calls > 15, "{calls}");
+    for call in 1..=calls {
+        for fault in FAULTS {
+            let faults = [(call, fault)];
+            Scenario::new(&faults).check(&faults);
+        }
+    }
+}
+
+#[test]
+fn nor_do_two_faults() {
+    // A fault makes the run longer: the second may hit its recovery.
+    let calls = calls() + 4;
+    for first in 1..calls {
+        for second in first + 1..=calls {
+            for (one, other) in FAULTS.into_iter().flat_map(|one| FAULTS.map(|other| (one, other)))
+            {
+                let faults = [(first, one), (second, other)];
+                Scenario::new(&faults).check(&faults);
+            }
+        }
+    }
+}
+
+#[test]
+fn an_alarm_that_could_not_be_handled_asks_for_another() {
+    // The calls of the start come first: load and save.
+    for call in [3, 4] {
+        let scenario = Scenario::new(&[(call, Fault::ErrorBefore)]);
+        assert_eq!(scenario.row_status(), "succeeded", "without the sweep: call {call}");
+    }
+}
+
+#[test]
+fn a_start_that_comes_again_keeps_the_run_as_it_is() {
+    let scenario = Scenario::new(&[]);
+    let ended = scenario.memory.inner().state.clone().unwrap();
+    let state: RunState = serde_json::from_str(&ended).unwrap();
+    let run = state.run;
+    let again = RunState::new(run.id, run.workflow_id, state.definition, run.created_at);
+    assert!(tell(&scenario.memory, &again));
+    scenario.ring_until_idle();
+    assert_eq!(scenario.memory.inner().state.as_ref(), Some(&ended));
+    scenario.check(&[]);
+}

@@ -1,0 +1,165 @@
+//! The machine's transitions.
+
+use serde_json::json;
+
+use super::*;
+use crate::domain::workflow::StepKind;
+
+pub(super) const START: Millis = 1_000_000;
+
+pub(super) fn accepted(steps: usize) -> RunState {
+    let step = Step { kind: StepKind::Http, config: serde_json::Map::new() };
+    RunState::new("run".into(), "workflow".into(), vec![step; steps], START)
+}
+
+/// A run of `steps` whose first attempt began at [`START`], as the database shows.
+fn running(steps: usize) -> RunState {
+    let (state, _) = accepted(steps).advance(Event::Woken, START);
+    state.advance(Event::Projected(RunStatus::Running), START).0
+}
+
+fn ended(step: usize, number: u32, result: Result<Value, Failure>) -> Event {
+    Event::AttemptEnded { attempt: AttemptId { step, number }, result }
+}
+
+fn failure(retry: bool) -> Result<Value, Failure> {
+    Err(Failure { message: "why".into(), retry })
+}
+
+fn attempt(step: usize, number: u32) -> Effect {
+    let (key, attempt) = (format!("run:{step}"), AttemptId { step, number });
+    let step = Step { kind: StepKind::Http, config: serde_json::Map::new() };
+    Effect::Attempt { attempt, key, step }
+}
+
+/// Wakes the run at its alarm.
+fn wake(state: RunState) -> (RunState, Vec<Effect>, Millis) {
+    let at = state.wake_at.unwrap();
+    let (state, effects) = state.advance(Event::Woken, at);
+    (state, effects, at)
+}
+
+#[test]
+fn the_first_alarm_starts_the_first_step() {
+    let state = accepted(2);
+    assert_eq!((state.run.status, state.wake_at), (RunStatus::Queued, Some(START)));
+    let (state, effects, _) = wake(state);
+    assert_eq!(effects, [attempt(0, 1), Effect::Project]);
+    assert_eq!((state.run.status, state.version), (RunStatus::Running, 1));
+    assert_eq!((state.run.steps[0].status, state.run.steps[0].attempts), (StepStatus::Running, 1));
+    assert_eq!(state.wake_at, Some(START + ATTEMPT_LEASE));
+}
+
+#[test]
+fn a_step_that_succeeds_starts_the_next_and_the_last_one_ends_the_run() {
+    let (state, effects) = running(2).advance(ended(0, 1, Ok(json!(1))), START + 5);
+    assert_eq!(effects, [attempt(1, 1)], "the row shows `running` already");
+    assert_eq!(state.run.steps[0].output, Some(json!(1)));
+    assert_eq!(state.wake_at, Some(START + 5 + ATTEMPT_LEASE));
+    let (state, effects) = state.advance(ended(1, 1, Ok(json!(2))), START + 9);
+    assert_eq!(effects, [Effect::Project]);
+    assert_eq!((state.run.status, state.run.finished_at), (RunStatus::Succeeded, Some(START + 9)));
+    assert_eq!(state.wake_at, Some(START + 9 + PROJECTION_RETRY));
+}
+
+#[test]
+fn a_run_without_steps_succeeds_at_once() {
+    let (state, effects, _) = wake(accepted(0));
+    assert_eq!((state.run.status, effects), (RunStatus::Succeeded, vec![Effect::Project]));
+}
+
+#[test]
+fn retries_back_off_until_the_attempts_are_used_up() {
+    let (mut state, mut now) = (running(1), START);
+    for number in 1..MAX_ATTEMPTS {
+        let (waiting, effects) = state.advance(ended(0, number, failure(true)), now);
+        assert_eq!((waiting.run.status, effects), (RunStatus::Waiting, vec![Effect::Project]));
+        assert_eq!(waiting.run.steps[0].error.as_deref(), Some("why"));
+        let (pause, full) = (waiting.wake_at.unwrap() - now, BACKOFF_BASE << (number - 1));
+        assert!((full * 3 / 4..=full).contains(&pause), "{number}: {pause}");
+        let projected = waiting.advance(Event::Projected(RunStatus::Waiting), now).0;
+        let (next, effects, at) = wake(projected);
+        assert_eq!(effects, [attempt(0, number + 1), Effect::Project]);
+        state = next.advance(Event::Projected(RunStatus::Running), at).0;
+        now = at;
+    }
+    let (state, _) = state.advance(ended(0, MAX_ATTEMPTS, failure(true)), now);
+    assert_eq!(
+        (state.run.status, state.run.steps[0].status),
+        (RunStatus::Failed, StepStatus::Failed)
+    );
+    assert_eq!(state.run.steps[0].attempts, MAX_ATTEMPTS);
+}
+
+#[test]
+fn a_failure_for_good_ends_the_run_and_leaves_the_next_step_alone() {
+    let (state, effects) = running(2).advance(ended(0, 1, failure(false)), START);
+    assert_eq!((state.run.status, effects), (RunStatus::Failed, vec![Effect::Project]));
+    assert_eq!(state.run.steps[1], StepReport::pending(StepKind::Http));
+    assert_eq!(state.run.finished_at, Some(START));
+}
+
+#[test]
+fn what_comes_too_late_too_early_or_twice_changes_nothing() {
+    let second = running(2).advance(ended(0, 1, Ok(json!(1))), START).0;
+    let waiting = running(1).advance(ended(0, 1, failure(true)), START).0;
+    let retried = wake(waiting.clone()).0;
+    let done = running(1).advance(ended(0, 1, Ok(json!(1))), START).0;
+    for (state, event) in [
+        (accepted(1), ended(0, 1, Ok(json!(1)))),
+        (accepted(1), ended(0, 0, Ok(json!(1)))),
+        (running(1), ended(0, 2, Ok(json!(1)))),
+        (running(1), ended(1, 1, Ok(json!(1)))),
+        (running(1), ended(9, 1, Ok(json!(1)))),
+        (second, ended(0, 1, failure(false))),
+        (waiting.clone(), ended(0, 1, Ok(json!(1)))),
+        (retried, ended(0, 1, Ok(json!(1)))),
+        (done.clone(), ended(0, 1, failure(false))),
+    ] {
+        assert_eq!(state.clone().advance(event.clone(), START), (state, vec![]), "{event:?}");
+    }
+    for state in [accepted(1), running(1), waiting, done] {
+        let early = state.wake_at.unwrap() - 1;
+        assert_eq!(state.clone().advance(Event::Woken, early), (state, vec![]));
+    }
+}
+
+#[test]
+fn an_expired_lease_counts_as_an_attempt_with_the_same_key() {
+    let mut state = running(1);
+    for number in 1..MAX_ATTEMPTS {
+        let (next, effects, at) = wake(state);
+        assert_eq!(effects, [attempt(0, number + 1)]);
+        assert_eq!((next.run.status, next.wake_at), (RunStatus::Running, Some(at + ATTEMPT_LEASE)));
+        let error = next.run.steps[0].error.as_deref().unwrap();
+        assert_eq!(error, "the attempt was interrupted; whether it took effect is not known");
+        state = next;
+    }
+    let (state, effects, _) = wake(state);
+    assert_eq!((state.run.status, effects), (RunStatus::Failed, vec![Effect::Project]));
+}
+
+#[test]
+fn a_finished_run_is_projected_until_the_row_shows_it() {
+    let mut state = running(1).advance(ended(0, 1, Ok(json!(1))), START).0;
+    let finished = state.run.clone();
+    for _ in 0..3 {
+        let (next, effects, at) = wake(state);
+        assert_eq!(effects, [Effect::Project]);
+        assert_eq!(next.wake_at, Some(at + PROJECTION_RETRY));
+        state = next;
+    }
+    let (state, _) = state.advance(Event::Projected(RunStatus::Succeeded), START);
+    assert_eq!((state.wake_at, &state.run), (None, &finished));
+    assert_eq!(state.clone().advance(Event::Woken, Millis::MAX), (state, vec![]));
+}
+
+#[test]
+fn the_jitter_differs_between_runs_and_is_the_same_in_a_replay() {
+    let pause = |run: &str| backoff(run, AttemptId { step: 0, number: 3 });
+    let pauses: Vec<_> = (0..100).map(|n| pause(&format!("run-{n}"))).collect();
+    assert!(pauses.iter().collect::<std::collections::HashSet<_>>().len() > 30);
+    assert_eq!(pause("run-1"), pauses[1]);
+    let full = BACKOFF_BASE << 2;
+    assert!(pauses.iter().all(|pause| (full * 3 / 4..=full).contains(pause)));
+}

@@ -1,0 +1,143 @@
+// Stand-ins for the bindings of wrangler.toml, hand-made and in this process.
+//
+// What they are: D1 on an SQLite in memory (node:sqlite) with our migrations, KV as a map, the rate
+// limiter as a counter by fixed window. The `worker` crate asks some bindings for the name of their
+// class, so the names matter.
+//
+// Where they differ from the real ones:
+// - D1's `rows_read` and `rows_written` are rows returned and rows changed here, not what D1 bills,
+//   which counts rows scanned and index entries: no test may assert on them.
+// - D1 has no network and no latency here; its error texts lack "at offset N".
+// - KV is consistent here, and has neither metadata nor expiry.
+// - The limiter counts for the whole world here, and exactly.
+
+import { readFileSync, readdirSync } from "node:fs";
+import { DatabaseSync } from "node:sqlite";
+import { currentTime } from "./outside.js";
+import { DurableObjectNamespace } from "./objects.js";
+
+/** cargo starts the tests in the package's directory. */
+const MIGRATIONS = "migrations";
+const RATE_LIMIT = { limit: 100, period: 60 };
+
+const CONSTRAINTS = { 275: "CHECK", 787: "FOREIGNKEY", 1299: "NOTNULL", 1555: "PRIMARYKEY", 2067: "UNIQUE" };
+
+/** An error as D1 throws it: the crate reads the cause. */
+const d1Error = (message) => new Error(`D1_ERROR: ${message}`, { cause: new Error(message) });
+
+class D1PreparedStatement {
+  #database;
+  #sql;
+  #params = [];
+
+  constructor(database, sql) {
+    this.#database = database;
+    this.#sql = sql;
+  }
+
+  bind(...values) {
+    const odd = values.find((value) => value !== null && !["number", "string"].includes(typeof value));
+    if (odd !== undefined) throw new Error(`D1_TYPE_ERROR: Type '${typeof odd}' not supported for value '${odd}'`);
+    const bound = new D1PreparedStatement(this.#database, this.#sql);
+    bound.#params = values;
+    return bound;
+  }
+
+  async run() {
+    const { connection, mode } = this.#database;
+    if (mode === "broken") throw d1Error("Network connection lost.");
+    if (mode === "silent") await new Promise(() => {});
+    try {
+      const statement = connection.prepare(this.#sql);
+      statement.setReadBigInts(true);
+      const before = connection.prepare("SELECT total_changes() AS n").get().n;
+      const rows = statement.all(...this.#params.map(toSqlite));
+      const changes = connection.prepare("SELECT total_changes() AS n").get().n - before;
+      const results = rows.map((row) => Object.fromEntries(Object.entries(row).map(([k, v]) => [k, fromSqlite(v)])));
+      const meta = { changes, changed_db: changes > 0, duration: 0, last_row_id: 0, size_after: 0 };
+      return { success: true, results, meta: { ...meta, rows_read: rows.length, rows_written: changes } };
+    } catch (error) {
+      if (error.errcode === undefined) throw error;
+      const constraint = CONSTRAINTS[error.errcode];
+      const extended = constraint ? `SQLITE_CONSTRAINT (extended: SQLITE_CONSTRAINT_${constraint})` : "SQLITE_ERROR";
+      throw d1Error(`${error.message}: ${extended}`);
+    }
+  }
+}
+
+/** D1 stores a JavaScript number that is whole as an INTEGER; node:sqlite wants a BigInt for that. */
+const toSqlite = (value) => (Number.isInteger(value) ? BigInt(value) : value);
+const fromSqlite = (value) => (typeof value === "bigint" ? Number(value) : value);
+
+class D1Database {
+  connection = new DatabaseSync(":memory:");
+  /** `well`, `broken` (each statement fails) or `silent` (none ever answers). */
+  mode = "well";
+
+  constructor() {
+    for (const file of readdirSync(MIGRATIONS).sort()) {
+      this.connection.exec(readFileSync(`${MIGRATIONS}/${file}`, "utf8"));
+    }
+  }
+
+  prepare(sql) {
+    return new D1PreparedStatement(this, sql);
+  }
+}
+
+class KvNamespace {
+  entries = new Map();
+  mode = "well";
+
+  async get(key) {
+    if (this.mode === "broken") throw new Error("KV GET failed: 503 Service Unavailable");
+    return this.entries.get(key) ?? null;
+  }
+  async getWithMetadata(key) {
+    return { value: await this.get(key), metadata: null };
+  }
+  async put(key, value) {
+    this.entries.set(key, value);
+  }
+  async list() {
+    return { keys: [...this.entries.keys()].map((name) => ({ name })), list_complete: true };
+  }
+  async delete(key) {
+    this.entries.delete(key);
+  }
+}
+
+class Ratelimit {
+  keys = [];
+  #counts = new Map();
+
+  async limit({ key }) {
+    this.keys.push(key);
+    const slot = `${Math.floor(currentTime() / 1000 / RATE_LIMIT.period)} ${key}`;
+    const count = this.#counts.get(slot) ?? 0;
+    if (count >= RATE_LIMIT.limit) return { success: false };
+    this.#counts.set(slot, count + 1);
+    return { success: true };
+  }
+}
+
+/** A fresh environment. `vars` are the variables and secrets, as JSON. */
+export function makeEnv(vars) {
+  const env = { ...JSON.parse(vars), DB: new D1Database(), CACHE: new KvNamespace(), RATE_LIMITER: new Ratelimit() };
+  env.WORKFLOW_EXECUTOR = new DurableObjectNamespace(env);
+  return env;
+}
+
+/** Sets how a binding behaves. */
+export const setMode = (env, binding, mode) => void (env[binding].mode = mode);
+export const putInCache = (env, key, value) => void env.CACHE.entries.set(key, value);
+export const limiterKeys = (env) => JSON.stringify(env.RATE_LIMITER.keys);
+/** Puts KV where the limiter belongs. */
+export const misbindLimiter = (env) => void (env.RATE_LIMITER = env.CACHE);
+/** Rows of a statement, behind the Worker's back. */
+export const rows = (env, sql) => JSON.stringify(env.DB.connection.prepare(sql).all());
+/** Sets a variable, or takes it away. */
+export function setVar(env, name, value) {
+  if (value === undefined) delete env[name];
+  else env[name] = value;
+}

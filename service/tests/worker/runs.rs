@@ -1,0 +1,303 @@
+//! Runs: the object, its alarm, its outbound requests, and the sweep.
+
+use serde_json::{Value, json};
+use wasm_bindgen_test::wasm_bindgen_test;
+use worker::wasm_bindgen_futures::JsFuture;
+use workway_service::{
+    domain::workflow::MAX_STEPS,
+    engine::{
+        executor,
+        machine::{ATTEMPT_LEASE, ATTEMPT_TIMEOUT, BACKOFF_BASE, MAX_ATTEMPTS, RunState},
+    },
+    platform::cloudflare::Cloudflare,
+    ports::{MAX_VALUE_BYTES, Platform},
+};
+
+use crate::world::{
+    SECRET, UPSTREAM, World, advance, answer, break_storage, evict, http_step, log, lose_alarm,
+    now, object_requests, outbound_requests, ring_js, set_mode, set_var, stored, timer_count,
+    token,
+};
+
+async fn accepted(world: &World) -> String {
+    world.run(&token("ann"), &json!([http_step()])).await
+}
+
+#[wasm_bindgen_test]
+async fn an_accepted_run_is_in_the_database_and_its_object_has_an_alarm() {
+    let world = World::new();
+    let id = accepted(&world).await;
+    let rows = world.rows("SELECT id, user_id, status, version, due_at FROM workflow_runs");
+    let row =
+        json!({"id": id, "user_id": "ann", "status": "queued", "version": 0, "due_at": now()});
+    assert_eq!(rows, json!([row]));
+    assert_eq!(object_requests(&world.env, &id), 1);
+    assert_eq!(world.alarm(&id), Some(now()));
+    assert_eq!(world.commits(&id), json!([["state", "alarm"]]), "saved together");
+    assert_eq!(outbound_requests().len(), 0, "nothing runs before the alarm");
+}
+
+#[wasm_bindgen_test]
+async fn the_alarm_performs_the_step_and_projects_the_run() {
+    let world = World::new();
+    let id = accepted(&world).await;
+    answer(&json!({"status": 201, "body": "{\"ok\":\"é\"}"}));
+    let done = world.finish(&id).await;
+    assert_eq!(done["status"], "succeeded", "{done}");
+    assert_eq!(done["steps"][0]["output"], json!({"status": 201, "body": {"ok": "é"}}));
+    assert_eq!(done["usage"]["outbound_requests"], 1);
+    assert_eq!(done["usage"]["actor_requests"], 1);
+    assert_eq!(world.get(&format!("/runs/{id}"), &token("ann")).await.body, done);
+    assert_eq!(world.get(&format!("/runs/{id}"), &token("bob")).await.status, 404);
+
+    let requests = outbound_requests();
+    let [request] = &requests[..] else { panic!("{requests:?}") };
+    assert_eq!(request["method"], "POST");
+    assert_eq!(request["url"], format!("{UPSTREAM}/effect"));
+    assert_eq!(request["body"], r#"{"x":"é😀"}"#);
+    assert_eq!(request["redirect"], "manual");
+    let headers = json!({
+        "content-type": "application/json",
+        "idempotency-key": format!("\"{id}:0\""),
+        "user-agent": concat!("workway/", env!("CARGO_PKG_VERSION")),
+    });
+    assert_eq!(request["headers"], headers);
+    assert_eq!(timer_count(), 0, "the timeout is cleared");
+    for commit in world.commits(&id).as_array().unwrap() {
+        assert_eq!(commit, &json!(["state", "alarm"]));
+    }
+}
+
+#[wasm_bindgen_test]
+async fn steps_follow_each_other_with_a_key_each() {
+    let world = World::new();
+    let id = world.run(&token("ann"), &json!([http_step(), http_step(), http_step()])).await;
+    answer(&json!({"status": 204}));
+    let done = world.finish(&id).await;
+    assert_eq!(done["status"], "succeeded", "{done}");
+    assert_eq!(done["steps"][0]["output"], json!({"status": 204, "body": ""}));
+    let keys: Vec<_> =
+        outbound_requests().iter().map(|r| r["headers"]["idempotency-key"].clone()).collect();
+    assert_eq!(keys, [0, 1, 2].map(|step| json!(format!("\"{id}:{step}\""))));
+}
+
+#[wasm_bindgen_test]
+async fn a_failed_attempt_is_tried_again_with_the_same_key_after_an_eviction() {
+    let world = World::new();
+    let id = accepted(&world).await;
+    answer(&json!({"status": 503}));
+    world.ring(&id).await;
+    let waiting = world.projected(&id);
+    assert_eq!(waiting["status"], "waiting");
+    assert_eq!(waiting["steps"][0]["error"], "answered with status 503");
+    let pause = world.alarm(&id).unwrap() - now();
+    assert!((BACKOFF_BASE * 3 / 4..=BACKOFF_BASE).contains(&pause), "{pause}");
+
+    evict(&world.env, &id);
+    let done = world.finish(&id).await;
+    assert_eq!((&done["status"], &done["steps"][0]["attempts"]), (&json!("succeeded"), &json!(2)));
+    let requests = outbound_requests();
+    let key = |index: usize| requests[index]["headers"]["idempotency-key"].clone();
+    assert_eq!((requests.len(), key(0)), (2, key(1)));
+}
+
+#[wasm_bindgen_test]
+async fn a_response_at_the_cap_is_kept_and_one_byte_more_is_an_error() {
+    let cap = MAX_VALUE_BYTES / MAX_STEPS / 5 * 4;
+    let world = World::new();
+    let id = accepted(&world).await;
+    answer(&json!({"body": "x".repeat(cap)}));
+    let done = world.finish(&id).await;
+    assert_eq!(done["steps"][0]["output"]["body"].as_str().unwrap().len(), cap);
+
+    let id = accepted(&world).await;
+    for _ in 0..MAX_ATTEMPTS {
+        answer(&json!({"body": "x".repeat(cap + 1)}));
+    }
+    let failed = world.finish(&id).await;
+    assert_eq!(failed["status"], "failed");
+    assert_eq!(failed["steps"][0]["attempts"], MAX_ATTEMPTS);
+    assert_eq!(failed["steps"][0]["error"], format!("the response has more than {cap} bytes"));
+}
+
+#[wasm_bindgen_test]
+async fn a_request_that_nobody_answers_is_aborted_after_its_timeout() {
+    let world = World::new();
+    let id = accepted(&world).await;
+    answer(&json!({"fails": "never"}));
+    let ringing = ring_js(&world.env, &id);
+    advance(ATTEMPT_TIMEOUT - 1).await;
+    assert_eq!(outbound_requests()[0]["aborted"], false);
+    assert_eq!(world.alarm(&id), Some(now() + 1 - ATTEMPT_TIMEOUT + ATTEMPT_LEASE));
+    advance(1).await;
+    JsFuture::from(ringing).await.unwrap();
+    assert_eq!(outbound_requests()[0]["aborted"], true);
+    let waiting = world.projected(&id);
+    assert_eq!(waiting["status"], "waiting");
+    assert_eq!(waiting["steps"][0]["error"], "no answer in time");
+    assert_eq!(world.finish(&id).await["status"], "succeeded");
+}
+
+#[wasm_bindgen_test]
+async fn failures_of_the_connection_name_no_address() {
+    let world = World::new();
+    for (fails, message) in [
+        ("refused", "the connection was refused or broke"),
+        ("broken", "no whole HTTP response came"),
+    ] {
+        let id = accepted(&world).await;
+        answer(&json!({"fails": fails}));
+        world.ring(&id).await;
+        assert_eq!(world.projected(&id)["steps"][0]["error"], message);
+    }
+}
+
+#[wasm_bindgen_test]
+async fn redirects_are_not_followed_and_end_the_run() {
+    let world = World::new();
+    let id = accepted(&world).await;
+    answer(&json!({"status": 302, "headers": {"location": "https://elsewhere.test/"}}));
+    let failed = world.finish(&id).await;
+    assert_eq!((&failed["status"], outbound_requests().len()), (&json!("failed"), 1));
+}
+
+#[wasm_bindgen_test]
+async fn a_run_whose_object_never_heard_of_it_is_swept() {
+    let world = World::new();
+    set_mode(&world.env, "WORKFLOW_EXECUTOR", "broken");
+    let id = accepted(&world).await;
+    assert!(log().contains(&format!("start of run {id}: actor failed")), "{}", log());
+    assert_eq!(world.object_names(), json!([]));
+
+    let platform = Cloudflare::new(&world.env);
+    advance(30_001).await;
+    assert_eq!(executor::sweep(&platform).await.unwrap(), 1, "it waits for the next sweep");
+    assert!(log().contains(&format!("sweep of run {id}: actor failed")), "{}", log());
+
+    set_mode(&world.env, "WORKFLOW_EXECUTOR", "well");
+    assert_eq!(executor::sweep(&platform).await.unwrap(), 1);
+    assert_eq!(object_requests(&world.env, &id), 1);
+    assert_eq!(world.finish(&id).await["status"], "succeeded");
+    assert_eq!(executor::sweep(&platform).await.unwrap(), 0);
+}
+
+#[wasm_bindgen_test]
+async fn the_cron_trigger_leaves_the_young_alone_and_brings_lost_alarms_back() {
+    let world = World::new();
+    let id = accepted(&world).await;
+    lose_alarm(&world.env, &id);
+    advance(30_000).await;
+    world.cron().await;
+    assert_eq!(world.alarm(&id), None, "not overdue yet");
+    advance(1).await;
+    world.cron().await;
+    assert_eq!(world.finish(&id).await["status"], "succeeded");
+
+    set_mode(&world.env, "DB", "broken");
+    world.cron().await;
+    assert!(log().contains("sweep: database failed"), "{}", log());
+}
+
+#[wasm_bindgen_test]
+async fn a_second_start_keeps_the_state_and_sets_the_alarm_again() {
+    let world = World::new();
+    let id = accepted(&world).await;
+    let first: RunState = serde_json::from_str(&stored(&world.env, &id).unwrap()).unwrap();
+    answer(&json!({"status": 503}));
+    world.ring(&id).await;
+    let (waiting, alarm) = (world.state(&id), world.alarm(&id));
+    lose_alarm(&world.env, &id);
+    let platform = Cloudflare::new(&world.env);
+    let started = executor::start(platform.actors(), &first).await.unwrap();
+    assert_eq!(started.usage.actor_requests, 1);
+    assert_eq!((world.state(&id), world.alarm(&id)), (waiting, alarm));
+
+    assert_eq!(world.finish(&id).await["status"], "succeeded");
+    executor::start(platform.actors(), &first).await.unwrap();
+    assert_eq!(world.alarm(&id), None, "nothing is left to do");
+    assert_eq!(outbound_requests().len(), 2);
+}
+
+#[wasm_bindgen_test]
+async fn the_alarm_of_an_empty_object_does_nothing() {
+    let world = World::new();
+    JsFuture::from(ring_js(&world.env, "nobody")).await.unwrap();
+    assert_eq!(stored(&world.env, "nobody"), None);
+    assert_eq!((world.commits("nobody"), world.alarm("nobody")), (json!([]), None));
+    assert_eq!((outbound_requests(), log()), (vec![], String::new()));
+}
+
+#[wasm_bindgen_test]
+async fn an_object_refuses_what_it_does_not_understand() {
+    let world = World::new();
+    for nonsense in ["", "{", "null", "{\"start\":{}}", "{\"stop\":1}"] {
+        let (status, text) = world.tell("object", nonsense).await;
+        assert_eq!(status, 500, "{nonsense}");
+        assert!(text.starts_with("actor failed: "), "{text}");
+    }
+    assert_eq!(stored(&world.env, "object"), None);
+}
+
+#[wasm_bindgen_test]
+async fn an_object_without_its_configuration_keeps_its_alarm() {
+    let world = World::new();
+    let id = accepted(&world).await;
+    set_var(&world.env, "JWT_SECRET", None);
+    evict(&world.env, &id);
+    assert_eq!(world.tell(&id, "{}").await.0, 500);
+    assert!(JsFuture::from(ring_js(&world.env, &id)).await.is_err());
+    set_var(&world.env, "JWT_SECRET", Some(SECRET));
+    evict(&world.env, &id);
+    assert_eq!(world.finish(&id).await["status"], "succeeded");
+}
+
+#[wasm_bindgen_test]
+async fn a_run_that_ended_while_the_database_was_down_is_projected_later() {
+    let world = World::new();
+    let id = accepted(&world).await;
+    set_mode(&world.env, "DB", "broken");
+    world.ring(&id).await;
+    world.ring(&id).await;
+    assert_eq!(world.state(&id)["run"]["status"], "succeeded");
+    assert_eq!(world.projected(&id)["status"], "queued");
+    set_mode(&world.env, "DB", "well");
+    assert_eq!(world.finish(&id).await["status"], "succeeded");
+    assert_eq!(outbound_requests().len(), 1, "the step is not run again");
+}
+
+#[wasm_bindgen_test]
+async fn a_database_that_never_answers_does_not_hold_up_the_run() {
+    let world = World::new();
+    let id = accepted(&world).await;
+    set_mode(&world.env, "DB", "silent");
+    let ringing = ring_js(&world.env, &id);
+    advance(ATTEMPT_LEASE).await;
+    assert_eq!(world.state(&id)["run"]["status"], "succeeded");
+    JsFuture::from(ringing).await.unwrap();
+    assert!(log().contains("database did not answer in time"), "{}", log());
+    set_mode(&world.env, "DB", "well");
+    assert_eq!(world.finish(&id).await["status"], "succeeded");
+    assert_eq!(outbound_requests().len(), 1);
+}
+
+#[wasm_bindgen_test]
+async fn an_alarm_that_could_not_read_its_object_rings_again() {
+    let world = World::new();
+    let id = accepted(&world).await;
+    break_storage(&world.env, &id, true);
+    let rung = JsFuture::from(ring_js(&world.env, &id)).await;
+    break_storage(&world.env, &id, false);
+    assert!(rung.is_err(), "the platform rings alarms again whose handler fails");
+    assert_eq!(world.finish(&id).await["status"], "succeeded");
+}
+
+#[wasm_bindgen_test]
+async fn a_get_with_a_body_fails_without_an_attempt() {
+    let world = World::new();
+    let config = json!({"url": format!("{UPSTREAM}/"), "body": Value::Null});
+    let id = world.run(&token("ann"), &json!([{"type": "http", "config": config}])).await;
+    let failed = world.finish(&id).await;
+    assert_eq!((&failed["status"], &failed["steps"][0]["attempts"]), (&json!("failed"), &json!(1)));
+    assert_eq!(failed["steps"][0]["error"], "config.body needs a method other than GET");
+    assert_eq!(outbound_requests().len(), 0);
+}
