@@ -15,8 +15,8 @@ use crate::domain::{
     workflow::{Step, StepKind},
 };
 use crate::ports::{
-    ActorClass, ActorContext, Actors, Clock, Meter, Metered, Platform, PortError, PortResult,
-    Usage, call_actor,
+    ActorClass, ActorContext, Actors, Clock, Meter, Metered, Platform, PortError, PortFailure,
+    PortResult, Usage, call_actor, used,
 };
 use crate::store::Runs;
 
@@ -88,16 +88,20 @@ impl<'a, C: ActorContext> Executor<'a, C> {
     /// Handles a message.
     ///
     /// # Errors
-    /// [`PortError::Unavailable`] when it is not one of ours or cannot be stored.
+    /// When it is not one of ours or cannot be stored.
     pub async fn message(&self, message: serde_json::Value) -> PortResult<serde_json::Value> {
+        let reply = self.reply(message).await;
+        used(reply.map(Metered::free), self.meter.usage())
+    }
+
+    async fn reply(&self, message: serde_json::Value) -> Result<serde_json::Value, PortError> {
         let unavailable = |error| PortError::unavailable("actor", error);
         let Message::Start(state) =
             serde_json::from_value(message).map_err(|e: serde_json::Error| unavailable(e))?;
         // Saving what is there already sets its alarm again, should the platform have lost it.
         let state = self.load().await?.unwrap_or(state);
         self.save(&state).await?;
-        let value = serde_json::to_value(Reply::Accepted).map_err(unavailable)?;
-        Ok(Metered { value, usage: self.meter.usage() })
+        serde_json::to_value(Reply::Accepted).map_err(unavailable)
     }
 
     /// Handles the alarm, which is spent when its handler starts.
@@ -108,7 +112,7 @@ impl<'a, C: ActorContext> Executor<'a, C> {
     /// a few, and the run would be stuck. The alarm of the last saved state stands instead.
     pub async fn alarm(&self) -> Result<(), PortError> {
         let ring = Usage { actor_requests: 1, ..Usage::default() };
-        self.meter.charge(Metered { value: (), usage: ring });
+        self.meter.add(ring);
         let Some(state) = self.load().await? else { return Ok(()) };
         let before = state.run.usage;
         let (mut state, effects) = state.advance(Event::Woken, self.now());
@@ -179,7 +183,7 @@ impl<'a, C: ActorContext> Executor<'a, C> {
         let deadline = std::pin::pin!(self.context.clock().sleep(PROJECTION_TIMEOUT));
         let written = match select(write, deadline).await {
             Either::Left((written, _)) => written,
-            Either::Right(_) => Err(PortError::Timeout("database")),
+            Either::Right(_) => Err(PortFailure::Timeout("database").into()),
         };
         match written {
             Ok(()) => Some(Event::Projected(state.run.status)),
@@ -191,7 +195,7 @@ impl<'a, C: ActorContext> Executor<'a, C> {
     }
 
     async fn load(&self) -> Result<Option<RunState>, PortError> {
-        let text = self.meter.charge(self.context.load().await?);
+        let text = self.meter.charge(self.context.load().await)?;
         text.map(|text| {
             serde_json::from_str(&text).map_err(|error| PortError::unavailable("actor", error))
         })
@@ -201,9 +205,7 @@ impl<'a, C: ActorContext> Executor<'a, C> {
     async fn save(&self, state: &RunState) -> Result<(), PortError> {
         let text =
             serde_json::to_string(state).map_err(|error| PortError::unavailable("actor", error))?;
-        let saved = self.context.save(&text, state.wake_at).await?;
-        self.meter.charge(saved);
-        Ok(())
+        self.meter.charge(self.context.save(&text, state.wake_at).await)
     }
 
     fn now(&self) -> i64 {

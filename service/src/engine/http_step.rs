@@ -9,7 +9,9 @@ use crate::domain::{
     outbound::{AllowList, HttpCall},
     workflow::{MAX_STEPS, Step},
 };
-use crate::ports::{Http, MAX_VALUE_BYTES, Meter, OutboundRequest, OutboundResponse, PortError};
+use crate::ports::{
+    Http, MAX_VALUE_BYTES, Meter, OutboundRequest, OutboundResponse, PortError, PortFailure,
+};
 
 /// Longest response that a step keeps, in bytes. All outputs of a run live in one row: a fifth of
 /// the row is left for the definition and for escapes.
@@ -25,8 +27,8 @@ pub(super) async fn attempt<H: Http>(
 ) -> Result<Value, Failure> {
     let call = HttpCall::from_config(&step.config, allowed)
         .map_err(|message| Failure { message, retry: false })?;
-    let response = http.send(request(call, key)).await.map_err(port_failure)?;
-    output(&meter.charge(response))
+    let response = meter.charge(http.send(request(call, key)).await).map_err(port_failure)?;
+    output(&response)
 }
 
 fn request(call: HttpCall, key: &str) -> OutboundRequest {
@@ -49,9 +51,9 @@ fn request(call: HttpCall, key: &str) -> OutboundRequest {
 }
 
 fn port_failure(error: PortError) -> Failure {
-    let message = match error {
-        PortError::Timeout(_) => "no answer in time".to_owned(),
-        PortError::Conflict(message) | PortError::Unavailable { message, .. } => message,
+    let message = match error.cause {
+        PortFailure::Timeout(_) => "no answer in time".to_owned(),
+        PortFailure::Conflict(message) | PortFailure::Unavailable { message, .. } => message,
     };
     Failure { message, retry: true }
 }

@@ -78,7 +78,12 @@ pub async fn authenticate<P: Platform>(
     let mut response = next.run(request).await;
     let headers = response.headers_mut();
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("private, no-store"));
-    if metered && let Ok(usage) = HeaderValue::from_str(&meter.usage().dictionary()) {
+    let usage = meter.usage().dictionary();
+    // An empty dictionary is written as no header at all (RFC 8941 §3.2).
+    if metered
+        && !usage.is_empty()
+        && let Ok(usage) = HeaderValue::from_str(&usage)
+    {
         headers.insert(USAGE_HEADER, usage);
     }
     response
@@ -100,9 +105,9 @@ pub async fn limit_by_address<P: Platform>(
 /// A limiter that is down admits: it protects a budget, and the database behind it has limits of
 /// its own. Closed, it would take the whole API down with it.
 async fn admit<P: Platform>(app: &App<P>, meter: &Meter, key: &str) -> Result<(), Problem> {
-    match app.platform.rate_limiter().admit(key).await {
-        Ok(admitted) if meter.charge(admitted) => Ok(()),
-        Ok(_) => Err(Problem::rate_limited(RATE_PERIOD_SECONDS)),
+    match meter.charge(app.platform.rate_limiter().admit(key).await) {
+        Ok(true) => Ok(()),
+        Ok(false) => Err(Problem::rate_limited(RATE_PERIOD_SECONDS)),
         Err(error) => {
             app.platform.log(&format!("rate limiter: {error}"));
             Ok(())

@@ -10,7 +10,7 @@ use std::{collections::BTreeMap, future::Future, time::Duration};
 
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
-pub use usage::{Meter, Metered, Usage};
+pub use usage::{Meter, Metered, Usage, used};
 
 use crate::domain::Millis;
 
@@ -45,9 +45,19 @@ pub trait Platform: Clone + Send + Sync + 'static {
     fn log(&self, line: &str);
 }
 
+/// A port could not do what it was asked.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{cause}")]
+pub struct PortError {
+    /// Why.
+    pub cause: PortFailure,
+    /// What the call used before it failed: that is billed, too.
+    pub usage: Usage,
+}
+
 /// Why a port could not do what it was asked.
-#[derive(Clone, Debug, thiserror::Error)]
-pub enum PortError {
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum PortFailure {
     /// A constraint of the database forbids it.
     #[error("conflict: {0}")]
     Conflict(String),
@@ -65,10 +75,16 @@ pub enum PortError {
 }
 
 impl PortError {
-    /// [`PortError::Unavailable`].
+    /// [`PortFailure::Unavailable`].
     #[expect(clippy::needless_pass_by_value, reason = "reads better with `map_err`")]
     pub fn unavailable(port: &'static str, error: impl ToString) -> Self {
-        Self::Unavailable { port, message: error.to_string() }
+        PortFailure::Unavailable { port, message: error.to_string() }.into()
+    }
+}
+
+impl From<PortFailure> for PortError {
+    fn from(cause: PortFailure) -> Self {
+        Self { cause, usage: Usage::default() }
     }
 }
 
@@ -156,7 +172,7 @@ impl Rows {
     /// The rows as `T`.
     ///
     /// # Errors
-    /// [`PortError::Unavailable`] when a row is not a `T`: the schema and the code disagree.
+    /// [`PortFailure::Unavailable`] when a row is not a `T`: the schema and the code disagree.
     pub fn decode<T: DeserializeOwned>(self) -> Result<Vec<T>, PortError> {
         self.rows
             .into_iter()
@@ -172,7 +188,7 @@ pub trait Database: Send + Sync {
     /// Runs one statement.
     ///
     /// # Errors
-    /// [`PortError::Conflict`] when a constraint forbids it, [`PortError::Unavailable`] otherwise.
+    /// [`PortFailure::Conflict`] when a constraint forbids it, [`PortFailure::Unavailable`] otherwise.
     fn query(&self, statement: Statement) -> impl Future<Output = PortResult<Rows>> + Send;
 }
 
@@ -181,7 +197,7 @@ pub trait KeyValue: Send + Sync {
     /// The value of a key, if there is one.
     ///
     /// # Errors
-    /// [`PortError::Unavailable`].
+    /// [`PortFailure::Unavailable`].
     fn get(&self, key: &str) -> impl Future<Output = PortResult<Option<String>>> + Send;
 }
 
@@ -190,7 +206,7 @@ pub trait RateLimiter: Send + Sync {
     /// Whether a request of this key is admitted now.
     ///
     /// # Errors
-    /// [`PortError::Unavailable`].
+    /// [`PortFailure::Unavailable`].
     fn admit(&self, key: &str) -> impl Future<Output = PortResult<bool>> + Send;
 }
 
@@ -206,7 +222,7 @@ pub trait Actors: Send + Sync {
     /// Sends a message and waits for the reply.
     ///
     /// # Errors
-    /// [`PortError::Unavailable`]. The message may or may not have been handled.
+    /// [`PortFailure::Unavailable`]. The message may or may not have been handled.
     fn call(
         &self,
         class: ActorClass,
@@ -218,7 +234,7 @@ pub trait Actors: Send + Sync {
 /// [`Actors::call`] with types.
 ///
 /// # Errors
-/// [`PortError::Unavailable`].
+/// [`PortFailure::Unavailable`].
 pub async fn call_actor<A: Actors, M: Serialize, R: DeserializeOwned>(
     actors: &A,
     class: ActorClass,
@@ -245,13 +261,13 @@ pub trait ActorContext: Send + Sync {
     /// Its state, if it has any yet.
     ///
     /// # Errors
-    /// [`PortError::Unavailable`].
+    /// [`PortFailure::Unavailable`].
     fn load(&self) -> impl Future<Output = PortResult<Option<String>>> + Send;
 
     /// Replaces the state and the alarm, both or neither.
     ///
     /// # Errors
-    /// [`PortError::Unavailable`].
+    /// [`PortFailure::Unavailable`].
     fn save(
         &self,
         state: &str,
@@ -299,7 +315,7 @@ pub trait Http: Send + Sync {
     /// Sends a request and reads the whole answer.
     ///
     /// # Errors
-    /// [`PortError::Timeout`], or [`PortError::Unavailable`] when no whole answer came.
+    /// [`PortFailure::Timeout`], or [`PortFailure::Unavailable`] when no whole answer came.
     fn send(
         &self,
         request: OutboundRequest,
@@ -319,6 +335,6 @@ pub trait Random: Send + Sync {
     /// Fills `bytes`.
     ///
     /// # Errors
-    /// [`PortError::Unavailable`].
+    /// [`PortFailure::Unavailable`].
     fn fill(&self, bytes: &mut [u8]) -> Result<(), PortError>;
 }

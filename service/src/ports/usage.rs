@@ -8,6 +8,8 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
+use super::{PortError, PortResult};
+
 /// Amounts used, by resource.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
@@ -75,15 +77,48 @@ impl<T> Metered<T> {
     }
 }
 
+/// The outcome of a call that used this much more, whatever became of it.
+///
+/// # Errors
+/// The call's.
+pub fn used<T>(outcome: PortResult<T>, usage: Usage) -> PortResult<T> {
+    match outcome {
+        Ok(mut metered) => {
+            metered.usage += usage;
+            Ok(metered)
+        }
+        Err(mut error) => {
+            error.usage += usage;
+            Err(error)
+        }
+    }
+}
+
 /// Adds up the usage of one request or one alarm.
 #[derive(Clone, Debug, Default)]
 pub struct Meter(Arc<Mutex<Usage>>);
 
 impl Meter {
-    /// Takes the value out and keeps its cost.
-    pub fn charge<T>(&self, metered: Metered<T>) -> T {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) += metered.usage;
-        metered.value
+    /// Keeps the cost of a call, whatever became of it, and hands its value or error on.
+    ///
+    /// # Errors
+    /// The call's.
+    pub fn charge<T>(&self, outcome: PortResult<T>) -> Result<T, PortError> {
+        match outcome {
+            Ok(metered) => {
+                self.add(metered.usage);
+                Ok(metered.value)
+            }
+            Err(error) => {
+                self.add(error.usage);
+                Err(error)
+            }
+        }
+    }
+
+    /// Adds to the cost.
+    pub fn add(&self, usage: Usage) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) += usage;
     }
 
     /// What was used so far.
@@ -101,8 +136,10 @@ mod tests {
         let meter = Meter::default();
         assert_eq!(meter.usage().dictionary(), "");
         let read = Usage { rows_read: 3, ..Usage::default() };
-        assert_eq!(meter.charge(Metered { value: 'x', usage: read }), 'x');
-        meter.charge(Metered { value: (), usage: Usage { rows_written: 2, ..read } });
+        assert_eq!(meter.charge(Ok(Metered { value: 'x', usage: read })), Ok('x'));
+        let failed = PortError::unavailable("database", "gone");
+        let cost = Usage { rows_written: 2, ..read };
+        assert!(meter.charge(used::<()>(Err(failed), cost)).is_err());
         assert_eq!(meter.usage().dictionary(), "rows_read=6, rows_written=2");
     }
 }

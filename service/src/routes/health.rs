@@ -90,9 +90,8 @@ impl HealthMemo {
 async fn check<P: Platform>(platform: &P, meter: &Meter, now: Millis) -> Report {
     let clock = platform.clock();
     let database = answers(clock, async { store::ping(platform.database(), meter).await.is_ok() });
-    let cache = answers(clock, async {
-        platform.cache().get("health").await.map(|value| meter.charge(value)).is_ok()
-    });
+    let cache =
+        answers(clock, async { meter.charge(platform.cache().get("health").await).is_ok() });
     let (database, cache) = join(database, cache).await;
     let status = if database && cache { Status::Healthy } else { Status::Degraded };
     Report { status, checks: Checks { database, ai: None, cache }, timestamp: now }

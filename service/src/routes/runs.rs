@@ -25,11 +25,9 @@ pub(super) async fn create<P: Platform>(
     let state = RunState::new(context.new_id()?, workflow.id, workflow.steps, context.now());
     let stored = context.runs().insert(owner, &state).await;
     stored.map_err(|error| context.failed(&error))?;
-    match executor::start(context.app.platform.actors(), &state).await {
-        Ok(started) => context.meter.charge(started),
-        Err(error) => {
-            context.app.platform.log(&format!("start of run {}: {error}", state.run.id));
-        }
+    let started = executor::start(context.app.platform.actors(), &state).await;
+    if let Err(error) = context.meter.charge(started) {
+        context.app.platform.log(&format!("start of run {}: {error}", state.run.id));
     }
     let location = [(header::LOCATION, format!("/runs/{}", state.run.id))];
     Ok((StatusCode::ACCEPTED, location, Json(state.run)).into_response())

@@ -42,7 +42,7 @@ async fn run<D: Database>(
     meter: &Meter,
     statement: Statement,
 ) -> Result<Rows, PortError> {
-    Ok(meter.charge(database.query(statement).await?))
+    meter.charge(database.query(statement).await)
 }
 
 #[cfg(all(test, not(target_arch = "wasm32")))]

@@ -4,7 +4,7 @@ use serde_json::Value;
 use worker::{Env, Method, Request, RequestInit, send::SendFuture};
 
 use super::unavailable;
-use crate::ports::{ActorClass, Actors, Metered, PortError, PortResult};
+use crate::ports::{ActorClass, Actors, PortError, PortResult, Usage, used};
 
 /// The namespaces of our objects. A message is the body of a POST; so is the reply, with its usage.
 #[derive(Clone, Debug)]
@@ -30,10 +30,7 @@ impl DurableObjects {
         if response.status_code() != 200 {
             return Err(PortError::unavailable("actor", body));
         }
-        let mut reply: Metered<Value> =
-            serde_json::from_str(&body).map_err(|error| PortError::unavailable("actor", error))?;
-        reply.usage.actor_requests += 1;
-        Ok(reply)
+        serde_json::from_str(&body).map_err(|error| PortError::unavailable("actor", error))
     }
 }
 
@@ -44,6 +41,8 @@ impl Actors for DurableObjects {
         name: &str,
         message: Value,
     ) -> impl Future<Output = PortResult<Value>> + Send {
-        SendFuture::new(self.send(class, name, message))
+        let call = Usage { actor_requests: 1, ..Usage::default() };
+        let reply = SendFuture::new(self.send(class, name, message));
+        async move { used(reply.await, call) }
     }
 }

@@ -4,7 +4,9 @@ use serde_json::Value;
 use worker::{D1Result, Env, send::SendFuture, wasm_bindgen::JsValue};
 
 use super::unavailable;
-use crate::ports::{Database, Metered, Param, PortError, PortResult, Rows, Statement, Usage};
+use crate::ports::{
+    Database, Metered, Param, PortError, PortFailure, PortResult, Rows, Statement, Usage,
+};
 
 /// The binding `DB`.
 #[derive(Clone, Debug)]
@@ -57,7 +59,7 @@ fn metered(result: &D1Result) -> worker::Result<Metered<Rows>> {
 fn failure(error: worker::Error) -> PortError {
     match error {
         worker::Error::D1(error) if error.cause().contains("constraint failed") => {
-            PortError::Conflict(error.cause())
+            PortFailure::Conflict(error.cause()).into()
         }
         other => unavailable("database")(other),
     }

@@ -11,7 +11,8 @@ use worker::{
 
 use super::unavailable;
 use crate::ports::{
-    Http, Metered, OutboundRequest, OutboundResponse, PortError, PortResult, Usage,
+    Http, Metered, OutboundRequest, OutboundResponse, PortError, PortFailure, PortResult, Usage,
+    used,
 };
 
 /// `fetch`, without redirects.
@@ -28,18 +29,20 @@ impl Http for Fetcher {
 }
 
 async fn send(request: OutboundRequest) -> PortResult<OutboundResponse> {
+    // Sent is billed, whatever comes back.
+    let usage = Usage { outbound_requests: 1, ..Usage::default() };
     let abort = AbortController::default();
     let signal = abort.signal();
     let deadline = Delay::from(request.timeout);
     let exchange = std::pin::pin!(exchange(request, signal));
-    let value = match select(exchange, deadline).await {
-        Either::Left((answer, _)) => answer?,
+    let answer = match select(exchange, deadline).await {
+        Either::Left((answer, _)) => answer,
         Either::Right(_) => {
             abort.abort();
-            return Err(PortError::Timeout("http"));
+            Err(PortFailure::Timeout("http").into())
         }
     };
-    Ok(Metered { value, usage: Usage { outbound_requests: 1, ..Usage::default() } })
+    used(answer.map(Metered::free), usage)
 }
 
 async fn exchange(

@@ -21,7 +21,7 @@ use crate::domain::Millis;
 use crate::engine::executor::Executor;
 use crate::ports::{
     ActorClass, ActorContext, Actors, Clock, Metered, PortError, PortResult, Rows, Sql, Statement,
-    Usage,
+    Usage, used,
 };
 
 /// `firing`: the alarm rang and its handler has not ended. A handler that ends without a new alarm
@@ -115,9 +115,8 @@ impl Actors for NativeActors {
         let _turn = turn.lock().await;
         let context = Context { inner, name };
         let executor = Executor::new(&context, &inner.config.http_allow_list);
-        let mut reply = executor.message(message).await?;
-        reply.usage.actor_requests += 1;
-        Ok(reply)
+        let call = Usage { actor_requests: 1, ..Usage::default() };
+        used(executor.message(message).await, call)
     }
 }
 
@@ -252,12 +251,12 @@ fn save(
 ) -> PortResult<()> {
     let unavailable = |error: rusqlite::Error| super::sqlite::unavailable(&error);
     let transaction = connection.transaction().map_err(unavailable)?;
-    let mut usage = execute(&transaction, store)?.usage;
+    let stored = execute(&transaction, store)?;
     execute(&transaction, alarm)?;
     transaction.commit().map_err(unavailable)?;
     // Our table of alarms is not the platform's: it bills setting an alarm as one row written.
-    usage.rows_written += 1;
-    Ok(Metered { value: (), usage: Usage { rows_read: 0, ..usage } })
+    let rows_written = stored.usage.rows_written + 1;
+    Ok(Metered { value: (), usage: Usage { rows_written, ..Usage::default() } })
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 use super::sqlite::{Sqlite, unavailable};
 use crate::ports::{
     Database, MAX_INTEGER, MAX_PARAMS, MAX_VALUE_BYTES, Metered, Param, PortError, PortResult,
-    Rows, Statement, Usage,
+    Rows, Statement, Usage, used,
 };
 use crate::store::MIGRATIONS;
 
@@ -58,58 +58,63 @@ fn check_limits(statement: &Statement) -> Result<(), PortError> {
 
 /// Runs a statement to its end and reads its counters, as D1 does for its `meta`.
 pub(super) fn execute(connection: &Connection, statement: &Statement) -> PortResult<Rows> {
-    let run = || -> rusqlite::Result<Result<Metered<Rows>, PortError>> {
-        let mut prepared = connection.prepare_cached(statement.sql.text)?;
-        for (index, param) in statement.params.iter().enumerate() {
-            match param {
-                Param::Null => prepared.raw_bind_parameter(index + 1, None::<i64>)?,
-                Param::Integer(value) => prepared.raw_bind_parameter(index + 1, value)?,
-                Param::Text(value) => prepared.raw_bind_parameter(index + 1, value)?,
-            }
-        }
-        let columns: Vec<_> = prepared.column_names().into_iter().map(str::to_owned).collect();
-        let mut rows = Vec::new();
-        let mut cursor = prepared.raw_query();
-        while let Some(row) = cursor.next()? {
-            match object(&columns, row)? {
-                Ok(object) => rows.push(object),
-                Err(error) => return Ok(Err(error)),
-            }
-        }
-        drop(cursor);
-        let count = |status| u64::try_from(prepared.reset_status(status)).unwrap_or(0);
-        let usage = Usage {
-            rows_read: count(StatementStatus::RowsRead),
-            rows_written: count(StatementStatus::RowsWritten),
-            ..Usage::default()
-        };
-        let changes = if prepared.readonly() { 0 } else { connection.changes() };
-        Ok(Ok(Metered { value: Rows { rows, changes }, usage }))
+    let prepared = connection.prepare_cached(statement.sql.text);
+    let mut prepared = prepared.map_err(|error| unavailable(&error))?;
+    let rows = rows(&mut prepared, statement);
+    let changes = if prepared.readonly() { 0 } else { connection.changes() };
+    let count = |status| u64::try_from(prepared.reset_status(status)).unwrap_or(0);
+    // Also after an error: the next use of this statement must count from zero.
+    let usage = Usage {
+        rows_read: count(StatementStatus::RowsRead),
+        rows_written: count(StatementStatus::RowsWritten),
+        ..Usage::default()
     };
-    run().map_err(|error| unavailable(&error))?
+    used(rows.map(|rows| Metered::free(Rows { rows, changes })), usage)
 }
 
-fn object(columns: &[String], row: &Row<'_>) -> rusqlite::Result<Result<Value, PortError>> {
+fn rows(
+    prepared: &mut rusqlite::Statement<'_>,
+    statement: &Statement,
+) -> Result<Vec<Value>, PortError> {
+    let failed = |error: rusqlite::Error| unavailable(&error);
+    for (index, param) in statement.params.iter().enumerate() {
+        let bound = match param {
+            Param::Null => prepared.raw_bind_parameter(index + 1, None::<i64>),
+            Param::Integer(value) => prepared.raw_bind_parameter(index + 1, value),
+            Param::Text(value) => prepared.raw_bind_parameter(index + 1, value),
+        };
+        bound.map_err(failed)?;
+    }
+    let columns: Vec<_> = prepared.column_names().into_iter().map(str::to_owned).collect();
+    let mut rows = Vec::new();
+    let mut cursor = prepared.raw_query();
+    while let Some(row) = cursor.next().map_err(failed)? {
+        rows.push(object(&columns, row)?);
+    }
+    Ok(rows)
+}
+
+fn object(columns: &[String], row: &Row<'_>) -> Result<Value, PortError> {
     let mut members = Map::new();
     for (index, name) in columns.iter().enumerate() {
-        let value = match row.get_ref(index)? {
+        let value = match row.get_ref(index).map_err(|error| unavailable(&error))? {
             ValueRef::Null => Value::Null,
             ValueRef::Integer(value) => value.into(),
             ValueRef::Real(value) => value.into(),
             ValueRef::Text(text) => String::from_utf8_lossy(text).into(),
             ValueRef::Blob(_) => {
-                return Ok(Err(PortError::unavailable("database", "BLOBs are not in use")));
+                return Err(PortError::unavailable("database", "BLOBs are not in use"));
             }
         };
         members.insert(name.clone(), value);
     }
-    Ok(Ok(Value::Object(members)))
+    Ok(Value::Object(members))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ports::Sql;
+    use crate::ports::{PortFailure, Sql};
 
     const SELECT: Sql = Sql { name: "select", text: "SELECT id FROM workflows WHERE user_id = ?1" };
     const INSERT: Sql = Sql {
@@ -157,7 +162,8 @@ mod tests {
     async fn a_violated_constraint_is_a_conflict() {
         let (_directory, database) = filled(1).await;
         let again = INSERT.bind(["0".into(), "u".into(), 1.into()]);
-        assert!(matches!(database.query(again).await, Err(PortError::Conflict(_))));
+        let error = database.query(again).await.unwrap_err();
+        assert!(matches!(error.cause, PortFailure::Conflict(_)), "{error}");
     }
 
     #[tokio::test]

@@ -5,7 +5,8 @@ use std::time::Duration;
 use reqwest::{Client, Method, redirect};
 
 use crate::ports::{
-    Http, Metered, OutboundRequest, OutboundResponse, PortError, PortResult, Usage,
+    Http, Metered, OutboundRequest, OutboundResponse, PortError, PortFailure, PortResult, Usage,
+    used,
 };
 
 /// A connection that is not there after this long will not come.
@@ -59,14 +60,16 @@ impl ReqwestHttp {
 impl Http for ReqwestHttp {
     async fn send(&self, request: OutboundRequest) -> PortResult<OutboundResponse> {
         let usage = Usage { outbound_requests: 1, ..Usage::default() };
-        self.exchange(request).await.map(|value| Metered { value, usage })
+        let answer = self.exchange(request).await;
+        // Sent is billed, whatever comes back.
+        used(answer.map(Metered::free), usage)
     }
 }
 
 /// What the owner of a step may read: no addresses, no URLs.
 fn failure(error: &reqwest::Error) -> PortError {
     if error.is_timeout() {
-        PortError::Timeout("http")
+        PortFailure::Timeout("http").into()
     } else if error.is_connect() {
         PortError::unavailable("http", "the connection was refused or broke")
     } else {
@@ -129,7 +132,9 @@ mod tests {
         let long = answer(ResponseTemplate::new(200).set_body_string("0123456789+")).await;
         assert!(long.unwrap_err().to_string().contains("more than 10 bytes"));
         let slow = ResponseTemplate::new(200).set_delay(Duration::from_secs(5));
-        assert!(matches!(answer(slow).await, Err(PortError::Timeout(_))));
+        let error = answer(slow).await.unwrap_err();
+        assert_eq!(error.cause, PortFailure::Timeout("http"));
+        assert_eq!(error.usage.outbound_requests, 1, "sent is billed");
     }
 
     #[tokio::test]

@@ -5,7 +5,7 @@ use std::{path::Path, sync::mpsc, thread, time::Duration};
 use rusqlite::{Connection, ErrorCode};
 use tokio::sync::oneshot;
 
-use crate::ports::PortError;
+use crate::ports::{PortError, PortFailure};
 
 type Job = Box<dyn FnOnce(&mut Connection) + Send>;
 
@@ -73,7 +73,7 @@ fn migrate(connection: &mut Connection, migrations: &[&str]) -> rusqlite::Result
 /// SQLite's error as the port's.
 pub(super) fn unavailable(error: &rusqlite::Error) -> PortError {
     match error.sqlite_error_code() {
-        Some(ErrorCode::ConstraintViolation) => PortError::Conflict(error.to_string()),
+        Some(ErrorCode::ConstraintViolation) => PortFailure::Conflict(error.to_string()).into(),
         _ => PortError::unavailable("database", error),
     }
 }
