@@ -33,7 +33,7 @@ pub enum TargetSpec {
 pub struct TargetOptions {
     /// Allow addresses other than loopback.
     pub allow_remote: bool,
-    /// The upstream stub of a URL target, if it is not where [`remote`] looks for it.
+    /// The upstream stub of a URL target, if it is not on the port after the target.
     pub upstream: Option<Url>,
     /// The program `workway`, if it is not the one that runs now.
     pub program: Option<PathBuf>,

@@ -39,7 +39,7 @@ enum Reply {
 /// Hands a run to its executor.
 ///
 /// # Errors
-/// [`PortError::Unavailable`]. The executor may or may not have taken it.
+/// [`PortError`]. The executor may or may not have taken it.
 pub async fn start<A: Actors>(actors: &A, state: &RunState) -> PortResult<()> {
     let message = Message::Start(state.clone());
     let name = &state.run.id;

@@ -85,7 +85,7 @@ impl NativeActors {
     /// ends with the last handle.
     ///
     /// # Errors
-    /// [`PortError::Unavailable`].
+    /// [`PortError`].
     pub async fn open(
         path: &Path,
         database: SqliteDatabase,

@@ -20,7 +20,7 @@ impl ReqwestHttp {
     /// A client with its own connections.
     ///
     /// # Errors
-    /// [`PortError::Unavailable`] when TLS cannot be set up.
+    /// [`PortError`] when TLS cannot be set up.
     pub fn new() -> Result<Self, PortError> {
         // Fails when a provider is there already, which is as good.
         let _ = rustls::crypto::ring::default_provider().install_default();

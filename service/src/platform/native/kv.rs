@@ -27,7 +27,7 @@ impl SqliteKeyValue {
     /// Opens, or makes, a namespace.
     ///
     /// # Errors
-    /// [`PortError::Unavailable`].
+    /// [`PortError`].
     pub fn open(path: &Path, clock: SystemClock) -> Result<Self, PortError> {
         Ok(Self { entries: Sqlite::open(path, SCHEMA)?, clock })
     }
