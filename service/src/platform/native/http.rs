@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use reqwest::{Client, Method, redirect};
 
+use super::counted;
 use crate::ports::{
-    Http, Metered, OutboundRequest, OutboundResponse, PortError, PortFailure, PortResult, Usage,
+    Http, Meter, Metered, OutboundRequest, OutboundResponse, PortError, PortFailure, PortResult, Usage,
     used,
 };
 
@@ -14,7 +15,10 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// reqwest, without proxies and redirects.
 #[derive(Clone, Debug)]
-pub struct ReqwestHttp(Client);
+pub struct ReqwestHttp {
+    client: Client,
+    total: Meter,
+}
 
 impl ReqwestHttp {
     /// A client with its own connections.
@@ -29,14 +33,19 @@ impl ReqwestHttp {
             .no_proxy()
             .connect_timeout(CONNECT_TIMEOUT)
             .build()
-            .map(Self)
+            .map(|client| Self { client, total: Meter::default() })
             .map_err(|error| PortError::unavailable("http", error))
+    }
+
+    /// What all requests used.
+    pub(super) fn usage(&self) -> Usage {
+        self.total.usage()
     }
 
     async fn exchange(&self, request: OutboundRequest) -> Result<OutboundResponse, PortError> {
         let method = Method::from_bytes(request.method.as_bytes());
         let method = method.map_err(|error| PortError::unavailable("http", error))?;
-        let mut builder = self.0.request(method, &request.url).timeout(request.timeout);
+        let mut builder = self.client.request(method, &request.url).timeout(request.timeout);
         for (name, value) in &request.headers {
             builder = builder.header(*name, value);
         }
@@ -62,7 +71,7 @@ impl Http for ReqwestHttp {
         let usage = Usage { outbound_requests: 1, ..Usage::default() };
         let answer = self.exchange(request).await;
         // Sent is billed, whatever comes back.
-        used(answer.map(Metered::free), usage)
+        counted(&self.total, used(answer.map(Metered::free), usage))
     }
 }
 
