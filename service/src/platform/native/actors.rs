@@ -103,7 +103,7 @@ impl NativeActors {
         let inner = Arc::new(Inner {
             objects: Sqlite::open(path, SCHEMA)?,
             database,
-            http: ReqwestHttp::new()?,
+            http: ReqwestHttp::new(&config.http_allow_list)?,
             config,
             clock,
             total: Meter::default(),

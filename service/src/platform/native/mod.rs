@@ -2,6 +2,7 @@
 //! stands in for, so that what passes here passes there.
 
 mod actors;
+mod address;
 mod clock;
 mod control;
 mod database;
