@@ -21,7 +21,8 @@ impl AllowList {
         entries.map(origin_of).collect::<Result<_, _>>().map(Self)
     }
 
-    fn allows(&self, url: &Url) -> bool {
+    /// Whether the list has the origin of `url`.
+    pub fn allows(&self, url: &Url) -> bool {
         self.0.contains(&url.origin().ascii_serialization())
     }
 }

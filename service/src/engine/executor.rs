@@ -218,4 +218,7 @@ impl<'a, C: ActorContext> Executor<'a, C> {
 mod memory;
 #[cfg(test)]
 #[cfg(not(target_arch = "wasm32"))]
+mod simulation;
+#[cfg(test)]
+#[cfg(not(target_arch = "wasm32"))]
 mod tests;

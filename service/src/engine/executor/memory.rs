@@ -1,7 +1,7 @@
 //! An object and what it can reach, in memory, with faults.
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, HashMap, VecDeque},
     sync::{Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -41,6 +41,23 @@ pub(super) struct Inner {
     pub(super) effects: BTreeMap<String, u32>,
     pub(super) calls: usize,
     pub(super) faults: HashMap<usize, Fault>,
+    /// The next answers of the other side; then it is fine.
+    pub(super) answers: VecDeque<Answer>,
+}
+
+/// What the other side makes of a request. It has had its effect in any case.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(super) enum Answer {
+    #[default]
+    Ok,
+    /// After so long.
+    Late(Millis),
+    /// Worth another attempt.
+    Busy,
+    /// Not worth another.
+    Refuse,
+    /// None in time.
+    Hang,
 }
 
 impl Memory {
@@ -141,11 +158,23 @@ pub(super) fn text(param: &Param) -> &str {
 impl Http for Memory {
     async fn send(&self, request: OutboundRequest) -> PortResult<OutboundResponse> {
         let key = request.headers["idempotency-key"].clone();
-        self.call(|inner| {
-            *inner.effects.entry(key).or_default() += 1;
-            OutboundResponse { status: 200, body: b"{}".to_vec() }
-        })
-        .await
+        let answer = self
+            .call(|inner| {
+                *inner.effects.entry(key).or_default() += 1;
+                let answer = inner.answers.pop_front().unwrap_or_default();
+                if let Answer::Late(by) = answer {
+                    inner.now += by;
+                }
+                answer
+            })
+            .await?;
+        let status = match answer.value {
+            Answer::Ok | Answer::Late(_) => 200,
+            Answer::Busy => 503,
+            Answer::Refuse => 422,
+            Answer::Hang => return Err(PortFailure::Timeout("memory").into()),
+        };
+        Ok(answer.map(|_| OutboundResponse { status, body: b"{}".to_vec() }))
     }
 }
 

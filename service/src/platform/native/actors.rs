@@ -3,7 +3,10 @@
 use std::{
     collections::HashMap,
     path::Path,
-    sync::{Arc, Mutex, PoisonError, Weak},
+    sync::{
+        Arc, Mutex, PoisonError, Weak,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
     time::Duration,
 };
 
@@ -11,17 +14,19 @@ use serde_json::Value;
 use tokio::sync::{Mutex as AsyncMutex, Notify};
 
 use super::{
+    clock::NativeClock,
+    counted,
     database::{SqliteDatabase, execute},
     http::ReqwestHttp,
     sqlite::Sqlite,
-    system::{SystemClock, log},
+    system::log,
 };
 use crate::config::Config;
 use crate::domain::Millis;
 use crate::engine::executor::Executor;
 use crate::ports::{
-    ActorClass, ActorContext, Actors, Clock, PortError, PortResult, Rows, Sql, Statement, Usage,
-    used,
+    ActorClass, ActorContext, Actors, Clock, Meter, PortError, PortResult, Rows, Sql, Statement,
+    Usage, used,
 };
 
 /// `firing`: the alarm rang and its handler has not ended. A handler that ends without a new alarm
@@ -66,6 +71,7 @@ const AGAIN: Sql = Sql {
     name: "again",
     text: "UPDATE alarms SET at = ?2, firing = 0 WHERE name = ?1 AND firing = 1",
 };
+const ALARMS: Sql = Sql { name: "alarms", text: "SELECT count(*) AS count FROM alarms" };
 const REARM: Sql = Sql { name: "rearm", text: "UPDATE alarms SET firing = 0 WHERE firing = 1" };
 
 /// How long the alarm task sleeps when it knows of no alarm, or could not read them.
@@ -83,7 +89,9 @@ struct Inner {
     database: SqliteDatabase,
     http: ReqwestHttp,
     config: Arc<Config>,
-    clock: SystemClock,
+    clock: NativeClock,
+    total: Meter,
+    alarms_rung: AtomicU64,
     turns: Mutex<HashMap<String, Weak<AsyncMutex<()>>>>,
     alarms_changed: Notify,
 }
@@ -98,13 +106,16 @@ impl NativeActors {
         path: &Path,
         database: SqliteDatabase,
         config: Arc<Config>,
+        clock: NativeClock,
     ) -> Result<Self, PortError> {
         let inner = Arc::new(Inner {
             objects: Sqlite::open(path, SCHEMA)?,
             database,
-            http: ReqwestHttp::new()?,
+            http: ReqwestHttp::new(&config.http_allow_list)?,
             config,
-            clock: SystemClock,
+            clock,
+            total: Meter::default(),
+            alarms_rung: AtomicU64::new(0),
             turns: Mutex::default(),
             alarms_changed: Notify::new(),
         });
@@ -112,6 +123,25 @@ impl NativeActors {
         #[expect(clippy::disallowed_methods, reason = "this adapter owns its task")]
         tokio::spawn(ring_alarms(Arc::downgrade(&inner)));
         Ok(Self(inner))
+    }
+
+    /// What all objects used, the requests and the outbound calls included.
+    pub(super) fn usage(&self) -> Usage {
+        let mut usage = self.0.total.usage();
+        usage += self.0.http.usage();
+        usage
+    }
+
+    /// Alarms that rang.
+    pub(super) fn alarms_rung(&self) -> u64 {
+        self.0.alarms_rung.load(Relaxed)
+    }
+
+    /// Alarms set or ringing.
+    pub(super) async fn alarms(&self) -> Result<i64, PortError> {
+        let alarms = self.0.sql(ALARMS.bind([])).await?.value;
+        let count = alarms.rows.first().and_then(|row| row.get("count")?.as_i64());
+        Ok(count.unwrap_or_default())
     }
 }
 
@@ -123,8 +153,8 @@ impl Actors for NativeActors {
         let _turn = turn.lock().await;
         let context = Context { inner, name, id: inner.object(name).await? };
         let executor = Executor::new(&context, &inner.config.http_allow_list);
-        let call = Usage { actor_requests: 1, ..Usage::default() };
-        used(executor.message(message).await, call)
+        inner.total.add(one_request());
+        used(executor.message(message).await, one_request())
     }
 }
 
@@ -184,6 +214,8 @@ impl Inner {
     }
 
     async fn ring(&self, name: &str) {
+        self.total.add(one_request());
+        self.alarms_rung.fetch_add(1, Relaxed);
         let turn = self.turn(name);
         let _turn = turn.lock().await;
         let ended = match self.alarm(name).await {
@@ -201,6 +233,11 @@ impl Inner {
     }
 }
 
+/// What calling an object costs, and ringing its alarm.
+fn one_request() -> Usage {
+    Usage { actor_requests: 1, ..Usage::default() }
+}
+
 async fn ring_alarms(actors: Weak<Inner>) {
     while let Some(inner) = actors.upgrade() {
         let pause = match ring_due(&inner).await {
@@ -211,7 +248,10 @@ async fn ring_alarms(actors: Weak<Inner>) {
             }
         };
         let changed = inner.alarms_changed.notified();
-        let _ = tokio::time::timeout(pause, changed).await;
+        tokio::select! {
+            () = inner.clock.sleep(pause) => {}
+            () = changed => {}
+        }
     }
 }
 
@@ -235,10 +275,11 @@ struct Context<'a> {
 impl ActorContext for Context<'_> {
     type Database = SqliteDatabase;
     type Http = ReqwestHttp;
-    type Clock = SystemClock;
+    type Clock = NativeClock;
 
     async fn load(&self) -> PortResult<Option<String>> {
-        let loaded = self.inner.sql(LOAD.bind([self.id.into()])).await?;
+        let loaded = self.inner.sql(LOAD.bind([self.id.into()])).await;
+        let loaded = counted(&self.inner.total, loaded)?;
         Ok(loaded.map(|rows| Some(rows.rows.first()?.get("state")?.as_str()?.to_owned())))
     }
 
@@ -251,7 +292,7 @@ impl ActorContext for Context<'_> {
         let stored =
             self.inner.objects.run(move |connection| save(connection, &store, &alarm)).await;
         self.inner.alarms_changed.notify_one();
-        stored
+        counted(&self.inner.total, stored)
     }
 
     fn database(&self) -> &SqliteDatabase {
@@ -262,7 +303,7 @@ impl ActorContext for Context<'_> {
         &self.inner.http
     }
 
-    fn clock(&self) -> &SystemClock {
+    fn clock(&self) -> &NativeClock {
         &self.inner.clock
     }
 
@@ -296,7 +337,13 @@ mod tests {
         let database = SqliteDatabase::open(&directory.path().join("database")).unwrap();
         let config = Config::from_lookup(|name| (name == "JWT_SECRET").then(|| "s".repeat(32)));
         let objects = directory.path().join("objects");
-        let actors = NativeActors::open(&objects, database, Arc::new(config.unwrap())).await;
+        let actors = NativeActors::open(
+            &objects,
+            database,
+            Arc::new(config.unwrap()),
+            NativeClock::default(),
+        )
+        .await;
         let inner = actors.unwrap().0;
 
         let ringing = "INSERT INTO alarms VALUES (?1, ?2, 1)";

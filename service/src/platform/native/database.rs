@@ -5,16 +5,22 @@ use std::path::Path;
 use rusqlite::{Connection, Row, StatementStatus, types::ValueRef};
 use serde_json::{Map, Value};
 
-use super::sqlite::{Sqlite, unavailable};
+use super::{
+    counted,
+    sqlite::{Sqlite, unavailable},
+};
 use crate::ports::{
-    Database, MAX_INTEGER, MAX_PARAMS, MAX_VALUE_BYTES, Metered, Param, PortError, PortResult,
-    Rows, Statement, Usage, used,
+    Database, MAX_INTEGER, MAX_PARAMS, MAX_VALUE_BYTES, Meter, Metered, Param, PortError,
+    PortResult, Rows, Statement, Usage, used,
 };
 use crate::store::MIGRATIONS;
 
 /// An SQLite file with D1's limits and D1's counters.
 #[derive(Clone, Debug)]
-pub struct SqliteDatabase(Sqlite);
+pub struct SqliteDatabase {
+    sqlite: Sqlite,
+    total: Meter,
+}
 
 impl SqliteDatabase {
     /// Opens a file and brings its schema up to date.
@@ -23,14 +29,21 @@ impl SqliteDatabase {
     /// [`PortError`].
     pub fn open(path: &Path) -> Result<Self, PortError> {
         let migrations: Vec<_> = MIGRATIONS.iter().map(|(_, sql)| *sql).collect();
-        Sqlite::open(path, &migrations).map(Self)
+        let sqlite = Sqlite::open(path, &migrations)?;
+        Ok(Self { sqlite, total: Meter::default() })
+    }
+
+    /// What all statements used.
+    pub(super) fn usage(&self) -> Usage {
+        self.total.usage()
     }
 }
 
 impl Database for SqliteDatabase {
     async fn query(&self, statement: Statement) -> PortResult<Rows> {
         check_limits(&statement)?;
-        self.0.run(move |connection| execute(connection, &statement)).await
+        let outcome = self.sqlite.run(move |connection| execute(connection, &statement)).await;
+        counted(&self.total, outcome)
     }
 }
 

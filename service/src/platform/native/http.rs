@@ -1,12 +1,24 @@
-//! Outbound requests.
+//! Outbound requests, to public addresses only.
+//!
+//! The allow-list of origins says which *names* may be called; what a name resolves to is up to
+//! whoever owns it. So the addresses are judged here, at each connection: by the resolver for a
+//! name, from the URL for an address. Excepted are origins on the list that are themselves
+//! addresses or `localhost`: whoever wrote them there meant them.
 
-use std::time::Duration;
+use std::{error::Error, net::SocketAddr, sync::Arc, time::Duration};
 
-use reqwest::{Client, Method, redirect};
+use reqwest::{
+    Client, Method, Url,
+    dns::{Addrs, Name, Resolve, Resolving},
+    redirect,
+};
+use url::Host;
 
+use super::{address::is_public, counted};
+use crate::domain::outbound::AllowList;
 use crate::ports::{
-    Http, Metered, OutboundRequest, OutboundResponse, PortError, PortFailure, PortResult, Usage,
-    used,
+    Http, Meter, Metered, OutboundRequest, OutboundResponse, PortError, PortFailure, PortResult,
+    Usage, used,
 };
 
 /// A connection that is not there after this long will not come.
@@ -14,29 +26,72 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// reqwest, without proxies and redirects.
 #[derive(Clone, Debug)]
-pub struct ReqwestHttp(Client);
+pub struct ReqwestHttp {
+    allowed: AllowList,
+    /// For origins that the list names by their address.
+    trusting: Client,
+    /// For all others.
+    guarded: Client,
+    total: Meter,
+}
 
 impl ReqwestHttp {
-    /// A client with its own connections.
+    /// A client with its own connections. Origins in `allowed` that are addresses or `localhost`
+    /// may be private.
     ///
     /// # Errors
     /// [`PortError`] when TLS cannot be set up.
-    pub fn new() -> Result<Self, PortError> {
+    pub fn new(allowed: &AllowList) -> Result<Self, PortError> {
+        Self::resolving(allowed, System)
+    }
+
+    /// A client that finds names by `resolver`.
+    fn resolving(allowed: &AllowList, resolver: impl Resolve + 'static) -> Result<Self, PortError> {
         // Fails when a provider is there already, which is as good.
         let _ = rustls::crypto::ring::default_provider().install_default();
-        Client::builder()
-            .redirect(redirect::Policy::none())
-            .no_proxy()
-            .connect_timeout(CONNECT_TIMEOUT)
-            .build()
-            .map(Self)
-            .map_err(|error| PortError::unavailable("http", error))
+        let build = |client: reqwest::ClientBuilder| {
+            client
+                .redirect(redirect::Policy::none())
+                .no_proxy()
+                .connect_timeout(CONNECT_TIMEOUT)
+                .build()
+                .map_err(|error| PortError::unavailable("http", error))
+        };
+        Ok(Self {
+            allowed: allowed.clone(),
+            trusting: build(Client::builder())?,
+            guarded: build(Client::builder().dns_resolver(Guarded(Arc::new(resolver))))?,
+            total: Meter::default(),
+        })
+    }
+
+    /// What all requests used.
+    pub(super) fn usage(&self) -> Usage {
+        self.total.usage()
+    }
+
+    /// The client for a URL.
+    fn client(&self, url: &Url) -> Result<&Client, PortError> {
+        let private = match url.host() {
+            Some(Host::Domain(name)) if name != "localhost" => return Ok(&self.guarded),
+            Some(Host::Domain(_)) => true,
+            Some(Host::Ipv4(address)) => !is_public(address.into()),
+            Some(Host::Ipv6(address)) => !is_public(address.into()),
+            None => return Err(PortError::unavailable("http", "the URL has no host")),
+        };
+        match private {
+            true if self.allowed.allows(url) => Ok(&self.trusting),
+            true => Err(PortError::unavailable("http", NOT_PUBLIC)),
+            false => Ok(&self.guarded),
+        }
     }
 
     async fn exchange(&self, request: OutboundRequest) -> Result<OutboundResponse, PortError> {
         let method = Method::from_bytes(request.method.as_bytes());
         let method = method.map_err(|error| PortError::unavailable("http", error))?;
-        let mut builder = self.0.request(method, &request.url).timeout(request.timeout);
+        let url = Url::parse(&request.url);
+        let url = url.map_err(|error| PortError::unavailable("http", error))?;
+        let mut builder = self.client(&url)?.request(method, url).timeout(request.timeout);
         for (name, value) in &request.headers {
             builder = builder.header(*name, value);
         }
@@ -62,7 +117,40 @@ impl Http for ReqwestHttp {
         let usage = Usage { outbound_requests: 1, ..Usage::default() };
         let answer = self.exchange(request).await;
         // Sent is billed, whatever comes back.
-        used(answer.map(Metered::free), usage)
+        counted(&self.total, used(answer.map(Metered::free), usage))
+    }
+}
+
+/// For the owner of the step.
+const NOT_PUBLIC: &str = "the address of the host is not public";
+
+/// The names of the operating system.
+struct System;
+
+impl Resolve for System {
+    fn resolve(&self, name: Name) -> Resolving {
+        Box::pin(async move {
+            let found = tokio::net::lookup_host((name.as_str(), 0)).await?;
+            Ok(Box::new(found.collect::<Vec<_>>().into_iter()) as Addrs)
+        })
+    }
+}
+
+/// Gives the public addresses of a name only. The connection goes to what was judged: nobody
+/// resolves the name again.
+struct Guarded(Arc<dyn Resolve>);
+
+impl Resolve for Guarded {
+    fn resolve(&self, name: Name) -> Resolving {
+        let found = self.0.resolve(name);
+        Box::pin(async move {
+            let public: Vec<SocketAddr> =
+                found.await?.filter(|address| is_public(address.ip())).collect();
+            if public.is_empty() {
+                return Err(Box::<dyn Error + Send + Sync>::from(NOT_PUBLIC));
+            }
+            Ok(Box::new(public.into_iter()) as Addrs)
+        })
     }
 }
 
@@ -77,6 +165,8 @@ fn failure(error: &reqwest::Error) -> PortError {
     }
 }
 
+#[cfg(test)]
+mod forgery;
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeMap;
@@ -109,7 +199,7 @@ mod tests {
             .expect(1)
             .mount(&server)
             .await;
-        let http = ReqwestHttp::new().unwrap();
+        let http = ReqwestHttp::new(&AllowList::parse(&server.uri()).unwrap()).unwrap();
         http.send(request(format!("{}/effect", server.uri()))).await
     }
 
@@ -142,7 +232,8 @@ mod tests {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("http://{}/", listener.local_addr().unwrap());
         drop(listener);
-        let error = ReqwestHttp::new().unwrap().send(request(url)).await.unwrap_err();
+        let http = ReqwestHttp::new(&AllowList::parse(&url).unwrap()).unwrap();
+        let error = http.send(request(url)).await.unwrap_err();
         assert_eq!(error.to_string(), "http failed: the connection was refused or broke");
     }
 }

@@ -2,8 +2,8 @@
 
 use std::path::Path;
 
-use super::{database::execute, sqlite::Sqlite, system::SystemClock};
-use crate::ports::{Clock, KeyValue, PortError, PortResult, Sql, Usage};
+use super::{clock::NativeClock, counted, database::execute, sqlite::Sqlite};
+use crate::ports::{Clock, KeyValue, Meter, Metered, PortError, PortResult, Sql, Usage};
 
 const SCHEMA: &[&str] = &["CREATE TABLE entries (
   key TEXT PRIMARY KEY,
@@ -20,7 +20,8 @@ const GET: Sql = Sql {
 #[derive(Clone, Debug)]
 pub struct SqliteKeyValue {
     entries: Sqlite,
-    clock: SystemClock,
+    clock: NativeClock,
+    total: Meter,
 }
 
 impl SqliteKeyValue {
@@ -28,8 +29,13 @@ impl SqliteKeyValue {
     ///
     /// # Errors
     /// [`PortError`].
-    pub fn open(path: &Path, clock: SystemClock) -> Result<Self, PortError> {
-        Ok(Self { entries: Sqlite::open(path, SCHEMA)?, clock })
+    pub fn open(path: &Path, clock: NativeClock) -> Result<Self, PortError> {
+        Ok(Self { entries: Sqlite::open(path, SCHEMA)?, clock, total: Meter::default() })
+    }
+
+    /// What all calls used.
+    pub(super) fn usage(&self) -> Usage {
+        self.total.usage()
     }
 }
 
@@ -40,7 +46,7 @@ impl KeyValue for SqliteKeyValue {
         let value = found.value.rows.first().and_then(|row| row.get("value")?.as_str());
         // A miss is billed as a read, too.
         let usage = Usage { kv_reads: 1, ..Usage::default() };
-        Ok(crate::ports::Metered { value: value.map(str::to_owned), usage })
+        counted(&self.total, Ok(Metered { value: value.map(str::to_owned), usage }))
     }
 }
 
@@ -51,7 +57,8 @@ mod tests {
     #[tokio::test]
     async fn expired_entries_are_gone() {
         let directory = tempfile::tempdir().unwrap();
-        let kv = SqliteKeyValue::open(&directory.path().join("kv"), SystemClock).unwrap();
+        let kv =
+            SqliteKeyValue::open(&directory.path().join("kv"), NativeClock::default()).unwrap();
         let put = |key: &str, expires_at: Option<i64>| {
             Sql { name: "put", text: "INSERT INTO entries VALUES (?1, 'v', ?2)" }
                 .bind([key.into(), expires_at.into()])

@@ -5,7 +5,7 @@ use std::{
     sync::{Mutex, PoisonError},
 };
 
-use super::system::SystemClock;
+use super::clock::NativeClock;
 use crate::domain::Millis;
 use crate::ports::{Clock, Metered, PortResult, RateLimiter};
 
@@ -16,7 +16,7 @@ const MAX_IDLE_KEYS: usize = 100_000;
 /// Refused requests do not count. This is how a maintainer of the platform describes its own
 /// (cloudflare/workers-sdk#14968).
 #[derive(Debug)]
-pub struct SlidingCounter<C = SystemClock> {
+pub struct SlidingCounter<C = NativeClock> {
     limit: f64,
     period: Millis,
     clock: C,
@@ -83,7 +83,7 @@ mod tests {
 
     #[test]
     fn slides() {
-        let limiter = SlidingCounter::new(100, 60, SystemClock);
+        let limiter = SlidingCounter::new(100, 60, NativeClock::default());
         assert_eq!(admitted(&limiter, "a", 0, 101), 100);
         assert_eq!(admitted(&limiter, "b", 0, 1), 1, "another key has its own budget");
         assert_eq!(admitted(&limiter, "a", 59_999, 1), 0);

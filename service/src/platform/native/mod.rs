@@ -2,6 +2,9 @@
 //! stands in for, so that what passes here passes there.
 
 mod actors;
+mod address;
+mod clock;
+mod control;
 mod database;
 mod http;
 mod kv;
@@ -13,15 +16,17 @@ mod system;
 use std::{path::Path, sync::Arc};
 
 pub use actors::NativeActors;
+pub use clock::NativeClock;
+pub use control::socket as control_socket;
 pub use database::SqliteDatabase;
 pub use http::ReqwestHttp;
 pub use kv::SqliteKeyValue;
 pub use limiter::SlidingCounter;
 pub use server::{ServeError, Server};
-pub use system::{OsRandom, SystemClock};
+pub use system::OsRandom;
 
 use crate::config::{Config, RATE_LIMIT, RATE_PERIOD_SECONDS};
-use crate::ports::{Platform, PortError};
+use crate::ports::{Meter, Platform, PortError, PortResult, Usage};
 
 /// All ports, natively.
 #[derive(Clone, Debug)]
@@ -30,7 +35,7 @@ pub struct Native {
     cache: SqliteKeyValue,
     limiter: Arc<SlidingCounter>,
     actors: NativeActors,
-    clock: SystemClock,
+    clock: NativeClock,
     random: OsRandom,
 }
 
@@ -41,13 +46,21 @@ impl Native {
     /// # Errors
     /// When the state cannot be opened or migrated.
     pub async fn open(state: &Path, config: Arc<Config>) -> Result<Self, PortError> {
-        let clock = SystemClock;
+        let clock = NativeClock::default();
         let database = SqliteDatabase::open(&state.join("database.sqlite"))?;
-        let cache = SqliteKeyValue::open(&state.join("cache.sqlite"), clock)?;
-        let limiter = Arc::new(SlidingCounter::new(RATE_LIMIT, RATE_PERIOD_SECONDS, clock));
+        let cache = SqliteKeyValue::open(&state.join("cache.sqlite"), clock.clone())?;
+        let limiter = Arc::new(SlidingCounter::new(RATE_LIMIT, RATE_PERIOD_SECONDS, clock.clone()));
         let objects = state.join("objects.sqlite");
-        let actors = NativeActors::open(&objects, database.clone(), config).await?;
+        let actors = NativeActors::open(&objects, database.clone(), config, clock.clone()).await?;
         Ok(Self { database, cache, limiter, actors, clock, random: OsRandom })
+    }
+
+    /// What all port calls used since the start, whoever they were for.
+    fn usage(&self) -> Usage {
+        let mut usage = self.database.usage();
+        usage += self.cache.usage();
+        usage += self.actors.usage();
+        usage
     }
 }
 
@@ -56,7 +69,7 @@ impl Platform for Native {
     type Cache = SqliteKeyValue;
     type RateLimiter = SlidingCounter;
     type Actors = NativeActors;
-    type Clock = SystemClock;
+    type Clock = NativeClock;
     type Random = OsRandom;
 
     fn database(&self) -> &SqliteDatabase {
@@ -75,7 +88,7 @@ impl Platform for Native {
         &self.actors
     }
 
-    fn clock(&self) -> &SystemClock {
+    fn clock(&self) -> &NativeClock {
         &self.clock
     }
 
@@ -86,4 +99,13 @@ impl Platform for Native {
     fn log(&self, line: &str) {
         system::log(line);
     }
+}
+
+/// Adds what a call used, whatever became of it, to the total of its adapter.
+fn counted<T>(total: &Meter, outcome: PortResult<T>) -> PortResult<T> {
+    total.add(match &outcome {
+        Ok(metered) => metered.usage,
+        Err(error) => error.usage,
+    });
+    outcome
 }

@@ -5,7 +5,7 @@ use std::{
     io,
     net::IpAddr,
     path::{Path, PathBuf},
-    sync::Arc,
+    sync::{Arc, atomic::Ordering::Relaxed},
     time::Duration,
 };
 
@@ -18,11 +18,15 @@ use hyper_util::{
 use tokio::net::{TcpListener, TcpStream};
 use tower_service::Service;
 
-use super::{Native, system::log};
+use super::{
+    Native,
+    control::{Control, Counters},
+    system::log,
+};
 use crate::config::Config;
 use crate::engine::executor;
 use crate::guard::ClientAddress;
-use crate::ports::PortError;
+use crate::ports::{Clock, Platform, PortError};
 use crate::routes::{App, router};
 
 /// A request head that takes longer is an attack or a dead peer. axum 0.8 sets no such limit.
@@ -43,6 +47,9 @@ pub enum ServeError {
     /// The state cannot be opened.
     #[error("cannot open the state: {0}")]
     Open(#[from] PortError),
+    /// The control socket cannot be made.
+    #[error("cannot make the control socket in {0}: {1}")]
+    Control(PathBuf, io::Error),
 }
 
 /// A server, ready to run.
@@ -51,6 +58,8 @@ pub struct Server {
     listener: TcpListener,
     platform: Native,
     router: Router,
+    counters: Arc<Counters>,
+    control: Control,
 }
 
 impl Server {
@@ -68,7 +77,10 @@ impl Server {
         let config = Arc::new(config);
         let platform = Native::open(state, Arc::clone(&config)).await?;
         let app = App { platform: platform.clone(), config, health: Arc::default() };
-        Ok(Self { listener, platform, router: router(app) })
+        let counters = Arc::<Counters>::default();
+        let control = Control::open(state, platform.clone(), Arc::clone(&counters))
+            .map_err(|error| ServeError::Control(state.to_owned(), error))?;
+        Ok(Self { listener, platform, router: router(app), counters, control })
     }
 
     /// Serves until `stop` is ready; then finishes what is in flight.
@@ -77,7 +89,7 @@ impl Server {
         let accept = async {
             loop {
                 match self.listener.accept().await {
-                    Ok((stream, peer)) => serve(&self.router, &connections, stream, peer.ip()),
+                    Ok((stream, peer)) => self.connection(&connections, stream, peer.ip()),
                     Err(error) => {
                         log(&format!("accept: {error}"));
                         tokio::time::sleep(ACCEPT_RETRY).await;
@@ -87,43 +99,48 @@ impl Server {
         };
         tokio::select! {
             () = accept => {}
-            () = sweep(&self.platform) => {}
+            () = self.sweep() => {}
+            () = self.control.serve() => {}
             () = stop => {}
         }
         drop(self.listener);
         let _ = tokio::time::timeout(DRAIN, connections.shutdown()).await;
     }
-}
 
-fn serve(router: &Router, connections: &GracefulShutdown, stream: TcpStream, peer: IpAddr) {
-    // Small responses must not wait for the peer's delayed acknowledgement.
-    let _ = stream.set_nodelay(true);
-    let router = router.clone();
-    let service = service_fn(move |request: Request<Incoming>| {
-        let mut request = request.map(Body::new);
-        request.extensions_mut().insert(ClientAddress(peer));
-        let mut router = router.clone();
-        async move {
-            Ok::<_, Infallible>(router.call(request).await.unwrap_or_else(|never| match never {}))
+    async fn sweep(&self) {
+        loop {
+            self.platform.clock().sleep(SWEEP_EVERY).await;
+            self.counters.sweeps.fetch_add(1, Relaxed);
+            if let Err(error) = executor::sweep(&self.platform).await {
+                log(&format!("sweep: {error}"));
+            }
         }
-    });
-    let connection = http1::Builder::new()
-        .timer(TokioTimer::new())
-        .header_read_timeout(HEADER_READ_TIMEOUT)
-        .serve_connection(TokioIo::new(stream), service);
-    let connection = connections.watch(connection);
-    #[expect(clippy::disallowed_methods, reason = "a task for each connection")]
-    tokio::spawn(async move {
-        // The peer went away, or sent something that is not HTTP; it has had its answer.
-        let _ = connection.await;
-    });
-}
+    }
 
-async fn sweep(platform: &Native) {
-    loop {
-        tokio::time::sleep(SWEEP_EVERY).await;
-        if let Err(error) = executor::sweep(platform).await {
-            log(&format!("sweep: {error}"));
-        }
+    fn connection(&self, connections: &GracefulShutdown, stream: TcpStream, peer: IpAddr) {
+        // Small responses must not wait for the peer's delayed acknowledgement.
+        let _ = stream.set_nodelay(true);
+        let (router, counters) = (self.router.clone(), Arc::clone(&self.counters));
+        let service = service_fn(move |request: Request<Incoming>| {
+            let mut request = request.map(Body::new);
+            request.extensions_mut().insert(ClientAddress(peer));
+            counters.requests.fetch_add(1, Relaxed);
+            let mut router = router.clone();
+            async move {
+                Ok::<_, Infallible>(
+                    router.call(request).await.unwrap_or_else(|never| match never {}),
+                )
+            }
+        });
+        let connection = http1::Builder::new()
+            .timer(TokioTimer::new())
+            .header_read_timeout(HEADER_READ_TIMEOUT)
+            .serve_connection(TokioIo::new(stream), service);
+        let connection = connections.watch(connection);
+        #[expect(clippy::disallowed_methods, reason = "a task for each connection")]
+        tokio::spawn(async move {
+            // The peer went away, or sent something that is not HTTP; it has had its answer.
+            let _ = connection.await;
+        });
     }
 }

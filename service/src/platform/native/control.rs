@@ -1,0 +1,219 @@
+//! The control socket: what a test does to the server that no client of the API can. It moves the
+//! clock, fires the cron, reads counters, and says whether anything is left to do.
+//!
+//! HTTP on a Unix socket in a folder that only its owner can enter: a page in a browser cannot
+//! reach it by any URL, and neither can other users of the machine. A loopback port is open to both.
+
+use std::{
+    fs::DirBuilder,
+    io,
+    os::unix::{fs::DirBuilderExt, net::UnixStream},
+    path::{Path, PathBuf},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
+    time::Duration,
+};
+
+use axum::{
+    Json, Router,
+    body::Body,
+    extract::State,
+    http::{Request, StatusCode},
+    routing::{get, post},
+};
+use hyper::{body::Incoming, server::conn::http1};
+use hyper_util::rt::TokioIo;
+use serde::{Deserialize, Serialize};
+use tokio::net::UnixListener;
+use tower_service::Service;
+
+use super::{Native, system::log};
+use crate::domain::Millis;
+use crate::engine::executor;
+use crate::ports::{Clock, Database, PortError, Sql, Usage};
+
+/// Of the state directory.
+const FOLDER: &str = "control";
+/// In that folder.
+const SOCKET: &str = "socket";
+/// The accept loop's pause when there are no descriptors left.
+const ACCEPT_RETRY: Duration = Duration::from_millis(50);
+
+const OPEN_RUNS: Sql = Sql {
+    name: "count_open_runs",
+    text: "SELECT count(*) AS count FROM workflow_runs \
+           WHERE status IN ('queued', 'running', 'waiting')",
+};
+
+/// Where the control socket of a state directory is.
+pub fn socket(state: &Path) -> PathBuf {
+    state.join(FOLDER).join(SOCKET)
+}
+
+/// What a server did since its start.
+#[derive(Debug, Default)]
+pub(super) struct Counters {
+    /// Requests that the router was given.
+    pub(super) requests: AtomicU64,
+    /// Sweeps, whether the schedule or the control socket asked for them.
+    pub(super) sweeps: AtomicU64,
+}
+
+/// The socket of one server, ready to be served.
+#[derive(Debug)]
+pub(super) struct Control {
+    listener: UnixListener,
+    router: Router,
+}
+
+#[derive(Clone)]
+struct Controlled {
+    platform: Native,
+    counters: Arc<Counters>,
+}
+
+#[derive(Serialize)]
+struct ClockFace {
+    now: Millis,
+    frozen: bool,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ClockChange {
+    frozen: Option<bool>,
+    /// After `frozen` was obeyed.
+    advance_ms: Option<Millis>,
+}
+
+#[derive(Serialize)]
+struct Swept {
+    /// Overdue runs whose executor was visited.
+    visited: usize,
+}
+
+#[derive(Serialize)]
+struct Counts {
+    requests: u64,
+    sweeps: u64,
+    alarms_rung: u64,
+    /// By all port calls, whoever they were for.
+    usage: Usage,
+}
+
+#[derive(Serialize)]
+struct Rest {
+    /// Nothing will happen until somebody asks for something.
+    quiet: bool,
+    /// Runs that are not finished, as far as the database knows.
+    open_runs: i64,
+    /// Alarms set or ringing.
+    alarms: i64,
+}
+
+impl Control {
+    /// Makes the socket. One that a dead server left behind makes way.
+    pub(super) fn open(
+        state: &Path,
+        platform: Native,
+        counters: Arc<Counters>,
+    ) -> io::Result<Self> {
+        let path = socket(state);
+        DirBuilder::new().recursive(true).mode(0o700).create(state.join(FOLDER))?;
+        if UnixStream::connect(&path).is_ok() {
+            let message = "another server works on the same state";
+            return Err(io::Error::new(io::ErrorKind::AddrInUse, message));
+        }
+        match std::fs::remove_file(&path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+        let listener = UnixListener::bind(path)?;
+        Ok(Self { listener, router: router(Controlled { platform, counters }) })
+    }
+
+    /// Serves for ever.
+    pub(super) async fn serve(&self) {
+        loop {
+            match self.listener.accept().await {
+                Ok((stream, _)) => {
+                    let router = self.router.clone();
+                    #[expect(clippy::disallowed_methods, reason = "a task for each connection")]
+                    tokio::spawn(connection(stream, router));
+                }
+                Err(error) => {
+                    log(&format!("control: {error}"));
+                    tokio::time::sleep(ACCEPT_RETRY).await;
+                }
+            }
+        }
+    }
+}
+
+async fn connection(stream: tokio::net::UnixStream, router: Router) {
+    let service = hyper::service::service_fn(move |request: Request<Incoming>| {
+        router.clone().call(request.map(Body::new))
+    });
+    // A peer that went away has had its answer.
+    let _ = http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
+}
+
+fn router(controlled: Controlled) -> Router {
+    Router::new()
+        .route("/clock", get(clock).post(set_clock))
+        .route("/cron", post(cron))
+        .route("/counters", get(counters))
+        .route("/rest", get(rest))
+        .with_state(controlled)
+}
+
+async fn clock(State(controlled): State<Controlled>) -> Json<ClockFace> {
+    let clock = controlled.platform.clock;
+    Json(ClockFace { now: clock.now(), frozen: clock.is_frozen() })
+}
+
+async fn set_clock(
+    State(controlled): State<Controlled>,
+    Json(change): Json<ClockChange>,
+) -> Json<ClockFace> {
+    let clock = &controlled.platform.clock;
+    if let Some(frozen) = change.frozen {
+        clock.freeze(frozen);
+    }
+    if let Some(by) = change.advance_ms {
+        clock.advance(by);
+    }
+    self::clock(State(controlled)).await
+}
+
+/// What the schedule does each minute, now.
+async fn cron(State(controlled): State<Controlled>) -> Result<Json<Swept>, Failed> {
+    controlled.counters.sweeps.fetch_add(1, Relaxed);
+    let visited = executor::sweep(&controlled.platform).await.map_err(failed)?;
+    Ok(Json(Swept { visited }))
+}
+
+async fn counters(State(controlled): State<Controlled>) -> Json<Counts> {
+    let Controlled { platform, counters } = controlled;
+    let alarms_rung = platform.actors.alarms_rung();
+    let (requests, sweeps) = (counters.requests.load(Relaxed), counters.sweeps.load(Relaxed));
+    Json(Counts { requests, sweeps, alarms_rung, usage: platform.usage() })
+}
+
+async fn rest(State(controlled): State<Controlled>) -> Result<Json<Rest>, Failed> {
+    let platform = controlled.platform;
+    let open = platform.database.query(OPEN_RUNS.bind([])).await.map_err(failed)?;
+    let count = open.value.rows.first().and_then(|row| row.get("count")?.as_i64());
+    let open_runs = count.unwrap_or_default();
+    let alarms = platform.actors.alarms().await.map_err(failed)?;
+    Ok(Json(Rest { quiet: open_runs == 0 && alarms == 0, open_runs, alarms }))
+}
+
+type Failed = (StatusCode, String);
+
+#[expect(clippy::needless_pass_by_value, reason = "for map_err")]
+fn failed(error: PortError) -> Failed {
+    (StatusCode::SERVICE_UNAVAILABLE, error.to_string())
+}
