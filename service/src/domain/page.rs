@@ -53,6 +53,15 @@ impl Page {
         });
         if issues.is_empty() { Ok(Self { limit, after }) } else { Err(issues) }
     }
+
+    /// The query that asks for this page, in its one canonical form.
+    pub fn to_query(&self) -> String {
+        let limit = format!("limit={}", self.limit);
+        match &self.after {
+            Some(position) => format!("cursor={}&{limit}", position.encode()),
+            None => limit,
+        }
+    }
 }
 
 impl Position {

@@ -23,9 +23,11 @@ pub struct Workflow {
     pub description: String,
     /// 1 to [`MAX_STEPS`] steps, run in order.
     pub steps: Vec<Step>,
+    /// When it became public; null as long as it is not.
+    pub published_at: Option<Millis>,
     /// Creation.
     pub created_at: Millis,
-    /// Last change.
+    /// Last change of its name, description or steps.
     pub updated_at: Millis,
 }
 

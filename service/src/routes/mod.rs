@@ -45,7 +45,10 @@ pub fn router<P: Platform>(app: App<P>) -> Router {
 
     let private = Router::new()
         .route("/workflows", post(workflows::create::<P>).get(workflows::list::<P>))
-        .route("/workflows/{id}", get(workflows::show::<P>))
+        .route("/workflows/{id}", {
+            get(workflows::show::<P>).put(workflows::update::<P>).delete(workflows::delete::<P>)
+        })
+        .route("/workflows/{id}/publish", post(workflows::publish::<P>))
         .route("/workflows/{id}/runs", post(runs::create::<P>))
         .route("/runs/{id}", get(runs::show::<P>))
         .route_layer(from_fn_with_state(app.clone(), authenticate::<P>));

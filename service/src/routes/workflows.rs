@@ -48,6 +48,7 @@ pub(super) async fn create<P: Platform>(
         name: draft.name,
         description: draft.description,
         steps: draft.steps,
+        published_at: None,
         created_at: now,
         updated_at: now,
     };
@@ -76,6 +77,39 @@ pub(super) async fn show<P: Platform>(
 ) -> Result<Json<Workflow>, Problem> {
     let owner = context.caller_with(Scope::Read)?;
     find(&context, owner, &id).await.map(Json)
+}
+
+/// `PUT /workflows/{id}`: by the rules of `POST`. Runs that were accepted keep the steps they had.
+pub(super) async fn update<P: Platform>(
+    context: Context<P>,
+    Id(id): Id,
+    StrictJson(body): StrictJson,
+) -> Result<Json<Workflow>, Problem> {
+    let owner = context.caller_with(Scope::Write)?;
+    let draft = Draft::from_json(&body).map_err(Problem::invalid_input)?;
+    let updated = context.workflows().update(owner, &id, &draft, context.now()).await;
+    updated.map_err(|error| context.failed(&error))?.map(Json).ok_or_else(Problem::not_found)
+}
+
+/// `DELETE /workflows/{id}`: its runs stay, and go on.
+pub(super) async fn delete<P: Platform>(
+    context: Context<P>,
+    Id(id): Id,
+) -> Result<StatusCode, Problem> {
+    let owner = context.caller_with(Scope::Write)?;
+    let deleted = context.workflows().delete(owner, &id).await;
+    let deleted = deleted.map_err(|error| context.failed(&error))?;
+    if deleted { Ok(StatusCode::NO_CONTENT) } else { Err(Problem::not_found()) }
+}
+
+/// `POST /workflows/{id}/publish`: for everyone to see, from now or since it was first published.
+pub(super) async fn publish<P: Platform>(
+    context: Context<P>,
+    Id(id): Id,
+) -> Result<Json<Workflow>, Problem> {
+    let owner = context.caller_with(Scope::Write)?;
+    let published = context.workflows().publish(owner, &id, context.now()).await;
+    published.map_err(|error| context.failed(&error))?.map(Json).ok_or_else(Problem::not_found)
 }
 
 /// A workflow of `owner`.

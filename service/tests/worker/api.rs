@@ -8,7 +8,7 @@ use workway_service::{
 };
 
 use crate::world::{
-    Answer, SECRET, World, advance, http_step, log, misbind_limiter, set_mode, set_var, signed,
+    Answer, SECRET, World, advance, break_edge, http_step, log, misbind_limiter, set_mode, set_var, signed,
     timer_count, token,
 };
 
@@ -204,4 +204,48 @@ async fn a_database_that_is_down_is_told_to_the_log_and_not_to_the_client() {
     assert_eq!((answer.status, &answer.headers["retry-after"]), (503, &json!("5")));
     assert!(!answer.body.to_string().contains("Network"), "{answer:?}");
     assert!(log().contains("database failed: Network connection lost."), "{}", log());
+}
+
+#[wasm_bindgen_test]
+async fn the_catalogue_comes_from_the_edge_for_five_minutes() {
+    let world = World::new();
+    let ann = token("ann");
+    assert_eq!(world.get("/api/workflows", "").await.body["workflows"], json!([]));
+    let created = world.post("/workflows", &ann, &valid()).await;
+    let path = format!("/workflows/{}", created.body["id"].as_str().unwrap());
+    let published = world.post(&format!("{path}/publish"), &ann, &json!({})).await;
+    assert_eq!(published.status, 200, "{published:?}");
+    advance(299_999).await;
+    assert_eq!(world.get("/api/workflows", "").await.body["workflows"], json!([]));
+    advance(1).await;
+    let listed = world.get("/api/workflows", "").await;
+    assert_eq!(listed.body["workflows"][0]["id"], created.body["id"]);
+
+    let unchanged = json!({"if-none-match": listed.headers["etag"]});
+    let again = world.send("GET", "/api/workflows", &unchanged, None).await;
+    assert_eq!((again.status, &again.body), (304, &Value::Null));
+
+    set_mode(&world.env, "DB", "broken");
+    assert_eq!(world.get("/api/workflows?limit=7", "").await.status, 503);
+    set_mode(&world.env, "DB", "well");
+    assert_eq!(world.get("/api/workflows?limit=7", "").await.status, 200, "errors are not kept");
+    break_edge(true);
+    assert_eq!(world.get("/api/workflows", "").await.body, listed.body, "slower, and right");
+    assert!(log().contains("http cache failed: "), "{}", log());
+}
+
+#[wasm_bindgen_test]
+async fn an_owner_changes_and_deletes() {
+    let world = World::new();
+    let ann = token("ann");
+    let created = world.post("/workflows", &ann, &valid()).await;
+    let path = format!("/workflows/{}", created.body["id"].as_str().unwrap());
+    let headers =
+        json!({"authorization": format!("Bearer {ann}"), "content-type": "application/json"});
+    let mut changed = valid();
+    changed["name"] = json!("m");
+    let updated = world.send("PUT", &path, &headers, Some(&changed.to_string())).await;
+    assert_eq!((updated.status, &updated.body["name"]), (200, &json!("m")));
+    assert_eq!(world.send("DELETE", &path, &headers, None).await.status, 204);
+    assert_eq!(world.get(&path, &ann).await.status, 404);
 }

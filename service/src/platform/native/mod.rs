@@ -4,6 +4,7 @@
 mod actors;
 mod database;
 mod http;
+mod http_cache;
 mod kv;
 mod limiter;
 mod server;
@@ -15,6 +16,7 @@ use std::{path::Path, sync::Arc};
 pub use actors::NativeActors;
 pub use database::SqliteDatabase;
 pub use http::ReqwestHttp;
+pub use http_cache::MemoryHttpCache;
 pub use kv::SqliteKeyValue;
 pub use limiter::SlidingCounter;
 pub use server::{ServeError, Server};
@@ -28,6 +30,7 @@ use crate::ports::{Platform, PortError};
 pub struct Native {
     database: SqliteDatabase,
     cache: SqliteKeyValue,
+    http_cache: Arc<MemoryHttpCache>,
     limiter: Arc<SlidingCounter>,
     actors: NativeActors,
     clock: SystemClock,
@@ -44,16 +47,18 @@ impl Native {
         let clock = SystemClock;
         let database = SqliteDatabase::open(&state.join("database.sqlite"))?;
         let cache = SqliteKeyValue::open(&state.join("cache.sqlite"), clock)?;
+        let http_cache = Arc::new(MemoryHttpCache::new(clock));
         let limiter = Arc::new(SlidingCounter::new(RATE_LIMIT, RATE_PERIOD_SECONDS, clock));
         let objects = state.join("objects.sqlite");
         let actors = NativeActors::open(&objects, database.clone(), config).await?;
-        Ok(Self { database, cache, limiter, actors, clock, random: OsRandom })
+        Ok(Self { database, cache, http_cache, limiter, actors, clock, random: OsRandom })
     }
 }
 
 impl Platform for Native {
     type Database = SqliteDatabase;
     type Cache = SqliteKeyValue;
+    type HttpCache = MemoryHttpCache;
     type RateLimiter = SlidingCounter;
     type Actors = NativeActors;
     type Clock = SystemClock;
@@ -65,6 +70,10 @@ impl Platform for Native {
 
     fn cache(&self) -> &SqliteKeyValue {
         &self.cache
+    }
+
+    fn http_cache(&self) -> &MemoryHttpCache {
+        &self.http_cache
     }
 
     fn rate_limiter(&self) -> &SlidingCounter {

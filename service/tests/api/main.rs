@@ -1,0 +1,9 @@
+//! The native server over HTTP, as a client sees it.
+#![cfg(not(target_arch = "wasm32"))]
+#![allow(clippy::unwrap_used, clippy::panic, clippy::disallowed_methods, reason = "a test")]
+
+mod catalogue;
+mod client;
+mod guards;
+mod runs;
+mod workflows;
