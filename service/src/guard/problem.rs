@@ -47,6 +47,7 @@ static METHOD_NOT_ALLOWED: Kind = kind(
     "urn:workway:problem:method-not-allowed",
     "Method not allowed",
 );
+static CONFLICT: Kind = kind(StatusCode::CONFLICT, "urn:workway:problem:conflict", "Conflict");
 static TOO_LARGE: Kind =
     kind(StatusCode::PAYLOAD_TOO_LARGE, "urn:workway:problem:too-large", "Body too large");
 static UNSUPPORTED_MEDIA_TYPE: Kind = kind(
@@ -111,6 +112,11 @@ impl Problem {
     /// 405; the router adds `Allow`.
     pub fn method_not_allowed() -> Self {
         Self::new(&METHOD_NOT_ALLOWED)
+    }
+
+    /// 409: what was asked for does not fit what is there.
+    pub fn conflict(detail: impl Into<String>) -> Self {
+        Self::new(&CONFLICT).detail(detail)
     }
 
     /// 413.

@@ -283,6 +283,13 @@ pub trait ActorContext: Send + Sync {
     /// See [`Clock`].
     type Clock: Clock;
 
+    /// While somebody holds it, nobody else can get it: what is read and written under it is one
+    /// step. It is not held while the object waits for anybody else.
+    type Turn: Send;
+
+    /// Waits for the turn.
+    fn turn(&self) -> impl Future<Output = Self::Turn> + Send;
+
     /// Its state, if it has any yet.
     ///
     /// # Errors

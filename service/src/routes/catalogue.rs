@@ -9,7 +9,7 @@ use axum::{
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use sha2::{Digest, Sha256};
 
-use super::{Context, extract::ListPage, workflows::ListBody};
+use super::{Context, extract::ListPage, workflows::WorkflowList};
 use crate::domain::page::{Page, Position};
 use crate::guard::Problem;
 use crate::ports::{HttpCache, Platform};
@@ -63,7 +63,8 @@ async fn fresh<P: Platform>(
     let entries = listed.map_err(|error| context.failed(&error))?;
     let position =
         |last: &CatalogueEntry| Position { created_at: last.published_at, id: last.id.clone() };
-    let list = ListBody::new(entries, page, position);
+    let next = page.next(&entries, position);
+    let list = WorkflowList { workflows: entries, next };
     let body = serde_json::to_string(&list).map_err(|_| Problem::internal())?;
     let stored = context.app.platform.http_cache().put(key, &body, SHARED_MAX_AGE).await;
     if let Err(error) = context.meter.charge(stored) {

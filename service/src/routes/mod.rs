@@ -2,6 +2,7 @@
 
 mod catalogue;
 mod context;
+mod events;
 mod extract;
 mod health;
 mod runs;
@@ -49,8 +50,11 @@ pub fn router<P: Platform>(app: App<P>) -> Router {
             get(workflows::show::<P>).put(workflows::update::<P>).delete(workflows::delete::<P>)
         })
         .route("/workflows/{id}/publish", post(workflows::publish::<P>))
-        .route("/workflows/{id}/runs", post(runs::create::<P>))
+        .route("/workflows/{id}/runs", post(runs::create::<P>).get(runs::list_of_workflow::<P>))
+        .route("/runs", get(runs::list::<P>))
         .route("/runs/{id}", get(runs::show::<P>))
+        .route("/runs/{id}/cancel", post(runs::cancel::<P>))
+        .route("/runs/{id}/events", get(events::stream::<P>))
         .route_layer(from_fn_with_state(app.clone(), authenticate::<P>));
 
     health

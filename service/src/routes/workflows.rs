@@ -12,27 +12,18 @@ use super::{
     extract::{Id, ListPage},
 };
 use crate::domain::{
-    page::{Page, Position},
+    page::Position,
     workflow::{Draft, Workflow},
 };
 use crate::guard::{Problem, Scope, StrictJson};
 use crate::ports::Platform;
 
-/// A page of a list.
+/// A page of workflows.
 #[derive(Debug, Serialize)]
-pub(super) struct ListBody<T> {
+pub(super) struct WorkflowList<T> {
     pub(super) workflows: Vec<T>,
     /// The `cursor` of the next page; null on the last one.
     pub(super) next: Option<String>,
-}
-
-impl<T> ListBody<T> {
-    /// A page that was asked for with `page`; a full one may have a successor.
-    pub(super) fn new(items: Vec<T>, page: &Page, position: impl Fn(&T) -> Position) -> Self {
-        let full = items.len() == page.limit as usize;
-        let next = items.last().filter(|_| full).map(|last| position(last).encode());
-        Self { workflows: items, next }
-    }
 }
 
 /// `POST /workflows`
@@ -62,12 +53,13 @@ pub(super) async fn create<P: Platform>(
 pub(super) async fn list<P: Platform>(
     context: Context<P>,
     ListPage(page): ListPage,
-) -> Result<Json<ListBody<Workflow>>, Problem> {
+) -> Result<Json<WorkflowList<Workflow>>, Problem> {
     let owner = context.caller_with(Scope::Read)?;
     let listed = context.workflows().list(owner, &page).await;
     let workflows = listed.map_err(|error| context.failed(&error))?;
     let position = |last: &Workflow| Position { created_at: last.created_at, id: last.id.clone() };
-    Ok(Json(ListBody::new(workflows, &page, position)))
+    let next = page.next(&workflows, position);
+    Ok(Json(WorkflowList { workflows, next }))
 }
 
 /// `GET /workflows/{id}`

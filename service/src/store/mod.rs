@@ -26,6 +26,9 @@ pub const STATEMENTS: &[Sql] = &[
     workflows::CATALOGUE,
     runs::INSERT,
     runs::GET,
+    runs::INTENT,
+    runs::LIST,
+    runs::LIST_OF_WORKFLOW,
     runs::PROJECT,
     runs::OVERDUE,
 ];

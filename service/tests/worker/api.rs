@@ -8,8 +8,8 @@ use workway_service::{
 };
 
 use crate::world::{
-    Answer, SECRET, World, advance, break_edge, http_step, log, misbind_limiter, set_mode, set_var, signed,
-    timer_count, token,
+    Answer, SECRET, World, advance, break_edge, http_step, log, misbind_limiter, set_mode, set_var,
+    signed, timer_count, token,
 };
 
 fn valid() -> Value {

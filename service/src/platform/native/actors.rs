@@ -1,4 +1,4 @@
-//! Durable Objects' stand-in: rows of state, durable alarms, one event at a time for each object.
+//! Durable Objects' stand-in: rows of state, durable alarms, one turn at a time for each object.
 
 use std::{
     collections::HashMap,
@@ -8,7 +8,7 @@ use std::{
 };
 
 use serde_json::Value;
-use tokio::sync::{Mutex as AsyncMutex, Notify};
+use tokio::sync::{Mutex as AsyncMutex, Notify, OwnedMutexGuard};
 
 use super::{
     database::{SqliteDatabase, execute},
@@ -111,8 +111,6 @@ impl Actors for NativeActors {
     async fn call(&self, class: ActorClass, name: &str, message: Value) -> PortResult<Value> {
         let ActorClass::WorkflowExecutor = class;
         let inner = &self.0;
-        let turn = inner.turn(name);
-        let _turn = turn.lock().await;
         let context = Context { inner, name };
         let executor = Executor::new(&context, &inner.config.http_allow_list);
         let call = Usage { actor_requests: 1, ..Usage::default() };
@@ -155,8 +153,8 @@ impl Inner {
     }
 
     async fn ring(&self, name: &str) {
-        let turn = self.turn(name);
-        let _turn = turn.lock().await;
+        // One alarm at a time, as there; messages are handled meanwhile.
+        let _alarm = self.turn(&format!("alarm of {name}")).lock_owned().await;
         let context = Context { inner: self, name };
         let rung = Executor::new(&context, &self.config.http_allow_list).alarm().await;
         let ended = match rung {
@@ -208,6 +206,11 @@ impl ActorContext for Context<'_> {
     type Database = SqliteDatabase;
     type Http = ReqwestHttp;
     type Clock = SystemClock;
+    type Turn = OwnedMutexGuard<()>;
+
+    async fn turn(&self) -> Self::Turn {
+        self.inner.turn(self.name).lock_owned().await
+    }
 
     async fn load(&self) -> PortResult<Option<String>> {
         let loaded = self.inner.sql(LOAD.bind([self.name.into()])).await?;
