@@ -20,7 +20,7 @@ pub use context::Context;
 pub use health::HealthMemo;
 
 use crate::config::Config;
-use crate::guard::{Problem, authenticate, limit_by_address, observe};
+use crate::guard::{Problem, authenticate, limit_by_address, observe, once};
 use crate::ports::Platform;
 
 /// What every handler can reach.
@@ -44,13 +44,15 @@ pub fn router<P: Platform>(app: App<P>) -> Router {
         .route("/api/workflows", get(catalogue::list::<P>))
         .route_layer(from_fn_with_state(app.clone(), limit_by_address::<P>));
 
+    let create = post(workflows::create::<P>).layer(from_fn_with_state(app.clone(), once::<P>));
+    let start = post(runs::create::<P>).layer(from_fn_with_state(app.clone(), once::<P>));
     let private = Router::new()
-        .route("/workflows", post(workflows::create::<P>).get(workflows::list::<P>))
+        .route("/workflows", create.get(workflows::list::<P>))
         .route("/workflows/{id}", {
             get(workflows::show::<P>).put(workflows::update::<P>).delete(workflows::delete::<P>)
         })
         .route("/workflows/{id}/publish", post(workflows::publish::<P>))
-        .route("/workflows/{id}/runs", post(runs::create::<P>).get(runs::list_of_workflow::<P>))
+        .route("/workflows/{id}/runs", start.get(runs::list_of_workflow::<P>))
         .route("/runs", get(runs::list::<P>))
         .route("/runs/{id}", get(runs::show::<P>))
         .route("/runs/{id}/cancel", post(runs::cancel::<P>))

@@ -74,9 +74,13 @@ pub(super) async fn create<P: Platform>(
 ) -> Result<Response, Problem> {
     let owner = context.caller_with(Scope::Write)?;
     let workflow = workflows::find(&context, owner, &workflow_id).await?;
-    let state = RunState::new(context.new_id()?, workflow.id, workflow.steps, context.now());
+    let mut state = RunState::new(context.new_id()?, workflow.id, workflow.steps, context.now());
     let stored = context.runs().insert(owner, &state).await;
-    stored.map_err(|error| context.failed(&error))?;
+    if context.made_before(stored)? {
+        let intent = context.runs().intent(owner, &state.run.id).await;
+        let intent = intent.map_err(|error| context.failed(&error))?;
+        state = intent.ok_or_else(Problem::not_found)?;
+    }
     let started = executor::start(context.app.platform.actors(), &state).await;
     if let Err(error) = context.meter.charge(started) {
         context.app.platform.log(&format!("start of run {}: {error}", state.run.id));

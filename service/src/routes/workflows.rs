@@ -34,7 +34,7 @@ pub(super) async fn create<P: Platform>(
     let owner = context.caller_with(Scope::Write)?;
     let draft = Draft::from_json(&body).map_err(Problem::invalid_input)?;
     let now = context.now();
-    let workflow = Workflow {
+    let mut workflow = Workflow {
         id: context.new_id()?,
         name: draft.name,
         description: draft.description,
@@ -44,7 +44,9 @@ pub(super) async fn create<P: Platform>(
         updated_at: now,
     };
     let stored = context.workflows().insert(owner, &workflow).await;
-    stored.map_err(|error| context.failed(&error))?;
+    if context.made_before(stored)? {
+        workflow = find(&context, owner, &workflow.id).await?;
+    }
     let location = [(header::LOCATION, format!("/workflows/{}", workflow.id))];
     Ok((StatusCode::CREATED, location, Json(workflow)).into_response())
 }

@@ -46,6 +46,7 @@ impl Api {
         Config::from_lookup(|name| match name {
             "JWT_SECRET" => Some(SECRET.to_owned()),
             "HTTP_ALLOWED_ORIGINS" => Some(self.upstream.uri()),
+            "CORS_ALLOWED_ORIGINS" => Some("https://good.example".to_owned()),
             _ => None,
         })
         .unwrap()

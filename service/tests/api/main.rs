@@ -5,5 +5,6 @@
 mod catalogue;
 mod client;
 mod guards;
+mod idempotency;
 mod runs;
 mod workflows;

@@ -20,10 +20,10 @@ use tower_service::Service;
 
 use super::{Native, system::log};
 use crate::config::Config;
-use crate::engine::executor;
 use crate::guard::ClientAddress;
 use crate::ports::PortError;
 use crate::routes::{App, router};
+use crate::upkeep;
 
 /// A request head that takes longer is an attack or a dead peer. axum 0.8 sets no such limit.
 const HEADER_READ_TIMEOUT: Duration = Duration::from_secs(10);
@@ -122,8 +122,8 @@ fn serve(router: &Router, connections: &GracefulShutdown, stream: TcpStream, pee
 async fn sweep(platform: &Native) {
     loop {
         tokio::time::sleep(SWEEP_EVERY).await;
-        if let Err(error) = executor::sweep(platform).await {
-            log(&format!("sweep: {error}"));
+        if let Err(error) = upkeep::every_minute(platform).await {
+            log(&format!("upkeep: {error}"));
         }
     }
 }
