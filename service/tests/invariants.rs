@@ -77,7 +77,7 @@ fn no_sql_names_the_current_time() {
 
 #[test]
 fn the_machine_has_no_ports() {
-    let ports = r"\b(Clock|Database|Http|ActorContext|async|await)\b";
+    let ports = r"\b(Clock|Database|ActorContext|async|await)\b";
     let found = matches(&["engine"], ports);
     let machine: Vec<_> = found.into_iter().filter(|line| line.contains("machine")).collect();
     assert_eq!(machine, [""; 0]);

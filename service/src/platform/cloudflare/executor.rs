@@ -119,6 +119,10 @@ impl ActorContext for Context {
     type Database = D1;
     type Http = Fetcher;
     type Clock = JsClock;
+    /// The object's SQLite has no await: nobody comes between `load` and the writes of `save`.
+    type Turn = ();
+
+    async fn turn(&self) {}
 
     async fn load(&self) -> PortResult<Option<String>> {
         self.read()

@@ -1,4 +1,4 @@
-//! Durable Objects' stand-in: rows of state, durable alarms, one event at a time for each object.
+//! Durable Objects' stand-in: rows of state, durable alarms, one turn at a time for each object.
 
 use std::{
     collections::HashMap,
@@ -11,7 +11,7 @@ use std::{
 };
 
 use serde_json::Value;
-use tokio::sync::{Mutex as AsyncMutex, Notify};
+use tokio::sync::{Mutex as AsyncMutex, Notify, OwnedMutexGuard};
 
 use super::{
     clock::NativeClock,
@@ -149,8 +149,6 @@ impl Actors for NativeActors {
     async fn call(&self, class: ActorClass, name: &str, message: Value) -> PortResult<Value> {
         let ActorClass::WorkflowExecutor = class;
         let inner = &self.0;
-        let turn = inner.turn(name);
-        let _turn = turn.lock().await;
         let context = Context { inner, name, id: inner.object(name).await? };
         let executor = Executor::new(&context, &inner.config.http_allow_list);
         inner.total.add(one_request());
@@ -216,8 +214,8 @@ impl Inner {
     async fn ring(&self, name: &str) {
         self.total.add(one_request());
         self.alarms_rung.fetch_add(1, Relaxed);
-        let turn = self.turn(name);
-        let _turn = turn.lock().await;
+        // One alarm at a time, as there; messages are handled meanwhile.
+        let _alarm = self.turn(&format!("alarm of {name}")).lock_owned().await;
         let ended = match self.alarm(name).await {
             Ok(()) => FIRED.bind([name.into()]),
             Err(error) => {
@@ -276,6 +274,11 @@ impl ActorContext for Context<'_> {
     type Database = SqliteDatabase;
     type Http = ReqwestHttp;
     type Clock = NativeClock;
+    type Turn = OwnedMutexGuard<()>;
+
+    async fn turn(&self) -> Self::Turn {
+        self.inner.turn(self.name).lock_owned().await
+    }
 
     async fn load(&self) -> PortResult<Option<String>> {
         let loaded = self.inner.sql(LOAD.bind([self.id.into()])).await;
