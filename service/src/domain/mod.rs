@@ -2,6 +2,7 @@
 
 pub mod id;
 pub mod json;
+pub mod month;
 pub mod outbound;
 pub mod page;
 pub mod run;

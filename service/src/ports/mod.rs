@@ -45,6 +45,9 @@ pub trait Platform: Clone + Send + Sync + 'static {
     fn clock(&self) -> &Self::Clock;
     /// Randomness.
     fn random(&self) -> &Self::Random;
+    /// Does `work` after the response, whether or not its client is still there. It may be cut off
+    /// half a minute later.
+    fn wait_until(&self, work: impl Future<Output = ()> + Send + 'static);
     /// Where problems that no client should see are told.
     fn log(&self, line: &str);
 }

@@ -6,6 +6,7 @@ mod events;
 mod extract;
 mod health;
 mod runs;
+mod usage;
 mod workflows;
 
 use std::sync::Arc;
@@ -20,7 +21,7 @@ pub use context::Context;
 pub use health::HealthMemo;
 
 use crate::config::Config;
-use crate::guard::{Problem, authenticate, limit_by_address, observe, once};
+use crate::guard::{Ledger, Problem, authenticate, limit_by_address, observe, once};
 use crate::ports::Platform;
 
 /// What every handler can reach.
@@ -32,6 +33,8 @@ pub struct App<P> {
     pub config: Arc<Config>,
     /// The last health report. Lives as long as the process or isolate.
     pub health: Arc<HealthMemo>,
+    /// Usage on its way to the database. Lives as long as the process or isolate.
+    pub ledger: Arc<Ledger>,
 }
 
 /// The API.
@@ -53,6 +56,7 @@ pub fn router<P: Platform>(app: App<P>) -> Router {
         })
         .route("/workflows/{id}/publish", post(workflows::publish::<P>))
         .route("/workflows/{id}/runs", start.get(runs::list_of_workflow::<P>))
+        .route("/usage", get(usage::show::<P>))
         .route("/runs", get(runs::list::<P>))
         .route("/runs/{id}", get(runs::show::<P>))
         .route("/runs/{id}/cancel", post(runs::cancel::<P>))

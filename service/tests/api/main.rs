@@ -7,4 +7,5 @@ mod client;
 mod guards;
 mod idempotency;
 mod runs;
+mod usage;
 mod workflows;

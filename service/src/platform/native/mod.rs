@@ -92,6 +92,11 @@ impl Platform for Native {
         &self.random
     }
 
+    fn wait_until(&self, work: impl Future<Output = ()> + Send + 'static) {
+        #[expect(clippy::disallowed_methods, reason = "this is the port")]
+        tokio::spawn(work);
+    }
+
     fn log(&self, line: &str) {
         system::log(line);
     }

@@ -20,7 +20,7 @@ use tower_service::Service;
 
 use super::{Native, system::log};
 use crate::config::Config;
-use crate::guard::ClientAddress;
+use crate::guard::{ClientAddress, Ledger};
 use crate::ports::PortError;
 use crate::routes::{App, router};
 use crate::upkeep;
@@ -50,6 +50,7 @@ pub enum ServeError {
 pub struct Server {
     listener: TcpListener,
     platform: Native,
+    ledger: Arc<Ledger>,
     router: Router,
 }
 
@@ -67,8 +68,14 @@ impl Server {
             .map_err(|error| ServeError::State(state.to_owned(), error))?;
         let config = Arc::new(config);
         let platform = Native::open(state, Arc::clone(&config)).await?;
-        let app = App { platform: platform.clone(), config, health: Arc::default() };
-        Ok(Self { listener, platform, router: router(app) })
+        let ledger = Arc::default();
+        let app = App {
+            platform: platform.clone(),
+            config,
+            health: Arc::default(),
+            ledger: Arc::clone(&ledger),
+        };
+        Ok(Self { listener, platform, ledger, router: router(app) })
     }
 
     /// Serves until `stop` is ready; then finishes what is in flight.
@@ -92,6 +99,7 @@ impl Server {
         }
         drop(self.listener);
         let _ = tokio::time::timeout(DRAIN, connections.shutdown()).await;
+        self.ledger.flush(&self.platform).await;
     }
 }
 
