@@ -11,6 +11,7 @@ use crate::store::{Tally, UsageMonths};
 
 /// A calendar month.
 #[derive(Debug, Serialize)]
+#[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
 pub(super) struct UsageReport {
     /// `2026-11`, in UTC.
     month: String,

@@ -35,6 +35,7 @@ pub(super) const OF_RUNS: Sql = Sql {
 
 /// How often something happened, and what that used.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
 pub struct Tally {
     /// How often.
     pub count: u64,
