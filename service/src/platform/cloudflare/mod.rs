@@ -144,6 +144,10 @@ impl Platform for Cloudflare {
         }
     }
 
+    fn record(&self, line: &str) {
+        system::record(line);
+    }
+
     fn log(&self, line: &str) {
         system::log(line);
     }

@@ -97,6 +97,10 @@ impl Platform for Native {
         tokio::spawn(work);
     }
 
+    fn record(&self, line: &str) {
+        system::log(line);
+    }
+
     fn log(&self, line: &str) {
         system::log(line);
     }
