@@ -75,7 +75,8 @@ async fn forward(
     let exchange = Exchange {
         request: sent,
         response: format!("{} {}", status.as_u16(), shown.collect::<Vec<_>>().join(" | ")),
-        body: serde_json::from_slice(&bytes).unwrap(),
+        // 204 has no body.
+        body: if bytes.is_empty() { Value::Null } else { serde_json::from_slice(&bytes).unwrap() },
     };
     recorder.exchanges.lock().unwrap().push(exchange);
     (status, headers, bytes)

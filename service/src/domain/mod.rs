@@ -2,6 +2,7 @@
 
 pub mod id;
 pub mod json;
+pub mod month;
 pub mod outbound;
 pub mod page;
 pub mod run;
@@ -13,6 +14,7 @@ pub type Millis = i64;
 
 /// One violated rule, at one place of the input.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+#[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
 pub struct Issue {
     /// Where: `steps[0].type`; empty for the whole document.
     pub path: String,

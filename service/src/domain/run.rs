@@ -9,6 +9,7 @@ use crate::ports::Usage;
 /// Where a run is. The last four never change again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
 pub enum RunStatus {
     /// Stored, not started.
     Queued,
@@ -48,6 +49,7 @@ impl RunStatus {
 
 /// A run as its owner sees it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
 pub struct Run {
     /// Identifier.
     pub id: String,
@@ -69,6 +71,7 @@ pub struct Run {
 
 /// What became of a step so far.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
 pub struct StepReport {
     /// What it does.
     #[serde(rename = "type")]
@@ -88,6 +91,7 @@ pub struct StepReport {
 /// Where a step is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
 pub enum StepStatus {
     /// Not reached yet.
     Pending,
@@ -103,6 +107,7 @@ pub enum StepStatus {
 
 /// Something that happened to a run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
 pub struct RunEvent {
     /// From 1, without gaps.
     pub id: u32,
@@ -116,6 +121,7 @@ pub struct RunEvent {
 /// What an event tells of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
+#[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
 pub enum Change {
     /// The run was accepted, or ended.
     Run {
@@ -150,6 +156,7 @@ impl Change {
 
 /// A run in a list: without its steps and their outputs.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
 pub struct RunSummary {
     /// Identifier.
     pub id: String,

@@ -17,6 +17,7 @@ pub const MAX_DELAY_SECONDS: i64 = 24 * 60 * 60;
 
 /// A workflow as its owner sees it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
 pub struct Workflow {
     /// Identifier.
     pub id: String,
@@ -47,6 +48,7 @@ pub struct Draft {
 
 /// One step of a workflow.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
 pub struct Step {
     /// What it does.
     #[serde(rename = "type")]
@@ -58,6 +60,7 @@ pub struct Step {
 /// What a step does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
 pub enum StepKind {
     /// An outbound HTTP request.
     Http,

@@ -7,7 +7,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 
-use super::{ClientAddress, Problem, observe::USAGE_HEADER, token};
+use super::{ClientAddress, Problem, ledger, observe::USAGE_HEADER, token};
 use crate::config::RATE_PERIOD_SECONDS;
 use crate::ports::{Clock, Meter, Platform, RateLimiter};
 use crate::routes::App;
@@ -32,7 +32,8 @@ pub enum Scope {
 }
 
 impl Scope {
-    const fn name(self) -> &'static str {
+    /// As it is written in a token.
+    pub const fn name(self) -> &'static str {
         match self {
             Self::Read => "read",
             Self::Write => "write",
@@ -72,7 +73,7 @@ pub async fn authenticate<P: Platform>(
     }
     let Some(claims) = claims else { return Problem::unauthorized().into_response() };
     let caller = Caller { subject: claims.sub, scope: claims.scope };
-    let metered = caller.has(Scope::Meter);
+    let (metered, subject) = (caller.has(Scope::Meter), caller.subject.clone());
     request.extensions_mut().insert(caller.clone());
 
     let mut response = next.run(request).await;
@@ -80,7 +81,9 @@ pub async fn authenticate<P: Platform>(
     response.extensions_mut().insert(caller);
     let headers = response.headers_mut();
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("private, no-store"));
-    let usage = meter.usage().dictionary();
+    let usage = meter.usage();
+    ledger::count(&app.ledger, &app.platform, &subject, usage);
+    let usage = usage.dictionary();
     // An empty dictionary is written as no header at all (RFC 8941 §3.2).
     if metered
         && !usage.is_empty()

@@ -71,7 +71,7 @@ pub async fn observe<P: Platform>(
         let (event, request_id, method) = ("request", id, method.as_str());
         let line = Line { event, request_id, method, route, status, duration_ms, caller, usage };
         // Strings and numbers: this cannot fail.
-        app.platform.log(&serde_json::to_string(&line).unwrap_or_default());
+        app.platform.record(&serde_json::to_string(&line).unwrap_or_default());
     }
     response
 }

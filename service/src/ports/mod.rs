@@ -45,6 +45,11 @@ pub trait Platform: Clone + Send + Sync + 'static {
     fn clock(&self) -> &Self::Clock;
     /// Randomness.
     fn random(&self) -> &Self::Random;
+    /// Does `work` after the response, whether or not its client is still there. It may be cut off
+    /// half a minute later.
+    fn wait_until(&self, work: impl Future<Output = ()> + Send + 'static);
+    /// Where ordinary things are told that no client should see.
+    fn record(&self, line: &str);
     /// Where problems that no client should see are told.
     fn log(&self, line: &str);
 }

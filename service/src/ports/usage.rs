@@ -13,6 +13,7 @@ use super::{PortError, PortResult};
 /// Amounts used, by resource.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
+#[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
 pub struct Usage {
     /// Rows that statements had to look at, in D1 and in objects.
     pub rows_read: u64,

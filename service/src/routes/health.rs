@@ -28,7 +28,8 @@ const CHECK_DEADLINE: Duration = Duration::from_secs(2);
 pub struct HealthMemo(Mutex<Option<Report>>);
 
 #[derive(Clone, Copy, Debug, Serialize)]
-struct Report {
+#[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
+pub(super) struct Report {
     status: Status,
     checks: Checks,
     timestamp: Millis,
@@ -36,12 +37,14 @@ struct Report {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
+#[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
 enum Status {
     Healthy,
     Degraded,
 }
 
 #[derive(Clone, Copy, Debug, Serialize)]
+#[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
 struct Checks {
     database: bool,
     /// Null: this deployment has no AI.

@@ -1,11 +1,14 @@
-//! The routes. [`router`] is their table of contents.
+//! The routes. [`ROUTES`] is their table of contents.
 
 mod catalogue;
 mod context;
 mod events;
 mod extract;
 mod health;
+mod openapi;
 mod runs;
+mod table;
+mod usage;
 mod workflows;
 
 use std::sync::Arc;
@@ -13,14 +16,17 @@ use std::sync::Arc;
 use axum::{
     Router,
     middleware::from_fn_with_state,
-    routing::{get, post},
+    routing::{MethodFilter, MethodRouter, on},
 };
 
 pub use context::Context;
 pub use health::HealthMemo;
+#[cfg(not(target_arch = "wasm32"))]
+pub use openapi::document;
+pub use table::{Access, Method, Operation, ROUTES, Route, Takes};
 
 use crate::config::Config;
-use crate::guard::{Problem, authenticate, limit_by_address, observe, once};
+use crate::guard::{Ledger, Problem, authenticate, limit_by_address, observe, once};
 use crate::ports::Platform;
 
 /// What every handler can reach.
@@ -32,38 +38,58 @@ pub struct App<P> {
     pub config: Arc<Config>,
     /// The last health report. Lives as long as the process or isolate.
     pub health: Arc<HealthMemo>,
+    /// Usage on its way to the database. Lives as long as the process or isolate.
+    pub ledger: Arc<Ledger>,
 }
 
-/// The API.
+/// The API: the routes of [`ROUTES`], each behind the guards that its access asks for.
 pub fn router<P: Platform>(app: App<P>) -> Router {
-    let health = Router::new()
-        .route("/health", get(health::health::<P>))
-        .route("/health/live", get(health::live));
-
-    let public = Router::new()
-        .route("/api/workflows", get(catalogue::list::<P>))
-        .route_layer(from_fn_with_state(app.clone(), limit_by_address::<P>));
-
-    let create = post(workflows::create::<P>).layer(from_fn_with_state(app.clone(), once::<P>));
-    let start = post(runs::create::<P>).layer(from_fn_with_state(app.clone(), once::<P>));
-    let private = Router::new()
-        .route("/workflows", create.get(workflows::list::<P>))
-        .route("/workflows/{id}", {
-            get(workflows::show::<P>).put(workflows::update::<P>).delete(workflows::delete::<P>)
-        })
-        .route("/workflows/{id}/publish", post(workflows::publish::<P>))
-        .route("/workflows/{id}/runs", start.get(runs::list_of_workflow::<P>))
-        .route("/runs", get(runs::list::<P>))
-        .route("/runs/{id}", get(runs::show::<P>))
-        .route("/runs/{id}/cancel", post(runs::cancel::<P>))
-        .route("/runs/{id}/events", get(events::stream::<P>))
-        .route_layer(from_fn_with_state(app.clone(), authenticate::<P>));
-
-    health
-        .merge(public)
+    let (mut open, mut public, mut private) = (Router::new(), Router::new(), Router::new());
+    for route in ROUTES {
+        let mut handler = handler::<P>(route);
+        if matches!(route.takes, Takes::Once | Takes::DraftOnce) {
+            handler = handler.layer(from_fn_with_state(app.clone(), once::<P>));
+        }
+        match route.access {
+            Access::Open => open = open.route(route.path, handler),
+            Access::Anyone => public = public.route(route.path, handler),
+            Access::Caller(_) => private = private.route(route.path, handler),
+        }
+    }
+    let public = public.route_layer(from_fn_with_state(app.clone(), limit_by_address::<P>));
+    let private = private.route_layer(from_fn_with_state(app.clone(), authenticate::<P>));
+    open.merge(public)
         .merge(private)
         .fallback(async || Problem::not_found())
         .method_not_allowed_fallback(async || Problem::method_not_allowed())
         .layer(from_fn_with_state(app.clone(), observe::<P>))
         .with_state(app)
+}
+
+fn handler<P: Platform>(route: &Route) -> MethodRouter<App<P>> {
+    let method = match route.method {
+        Method::Get => MethodFilter::GET,
+        Method::Post => MethodFilter::POST,
+        Method::Put => MethodFilter::PUT,
+        Method::Delete => MethodFilter::DELETE,
+    };
+    match route.operation {
+        Operation::GetHealth => on(method, health::health::<P>),
+        Operation::GetLiveness => on(method, health::live),
+        Operation::GetOpenapi => on(method, openapi::show),
+        Operation::ListPublishedWorkflows => on(method, catalogue::list::<P>),
+        Operation::CreateWorkflow => on(method, workflows::create::<P>),
+        Operation::ListWorkflows => on(method, workflows::list::<P>),
+        Operation::GetWorkflow => on(method, workflows::show::<P>),
+        Operation::UpdateWorkflow => on(method, workflows::update::<P>),
+        Operation::DeleteWorkflow => on(method, workflows::delete::<P>),
+        Operation::PublishWorkflow => on(method, workflows::publish::<P>),
+        Operation::StartRun => on(method, runs::create::<P>),
+        Operation::ListRunsOfWorkflow => on(method, runs::list_of_workflow::<P>),
+        Operation::ListRuns => on(method, runs::list::<P>),
+        Operation::GetRun => on(method, runs::show::<P>),
+        Operation::CancelRun => on(method, runs::cancel::<P>),
+        Operation::FollowRun => on(method, events::stream::<P>),
+        Operation::GetUsage => on(method, usage::show::<P>),
+    }
 }

@@ -22,6 +22,7 @@ use crate::ports::Platform;
 
 /// A page of runs.
 #[derive(Debug, Serialize)]
+#[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
 pub(super) struct RunList {
     runs: Vec<RunSummary>,
     /// The `cursor` of the next page; null on the last one.

@@ -20,6 +20,8 @@ use crate::ports::Platform;
 
 /// A page of workflows.
 #[derive(Debug, Serialize)]
+#[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
+#[cfg_attr(not(target_arch = "wasm32"), schemars(rename = "{T}List"))]
 pub(super) struct WorkflowList<T> {
     pub(super) workflows: Vec<T>,
     /// The `cursor` of the next page; null on the last one.

@@ -3,10 +3,12 @@
 
 mod idempotency;
 mod runs;
+mod usage;
 mod workflows;
 
 pub use idempotency::{Claim, Claimed, IdempotencyKeys, Outcome};
 pub use runs::Runs;
+pub use usage::{Tally, UsageMonths};
 pub use workflows::{CatalogueEntry, Workflows};
 
 use crate::ports::{Database, Meter, PortError, Rows, Sql, Statement};
@@ -16,6 +18,7 @@ use crate::ports::{Database, Meter, PortError, Rows, Sql, Statement};
 pub const MIGRATIONS: &[(&str, &str)] = &[
     ("0001_workflows_and_runs", include_str!("../../migrations/0001_workflows_and_runs.sql")),
     ("0002_idempotency", include_str!("../../migrations/0002_idempotency.sql")),
+    ("0003_usage", include_str!("../../migrations/0003_usage.sql")),
 ];
 
 /// Every statement of the service, for the test that looks at their query plans.
@@ -40,6 +43,9 @@ pub const STATEMENTS: &[Sql] = &[
     idempotency::COMPLETE,
     idempotency::EXPIRE,
     idempotency::CLEAN,
+    usage::ADD,
+    usage::OF_REQUESTS,
+    usage::OF_RUNS,
 ];
 
 const PING: Sql = Sql { name: "ping", text: "SELECT 1 AS one" };

@@ -65,6 +65,7 @@ pub struct Workflows<'a, D> {
 
 /// A published workflow, as anyone may see it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
 pub struct CatalogueEntry {
     /// Identifier.
     pub id: String,

@@ -333,3 +333,23 @@ async fn our_failures_are_not_kept_under_a_key() {
     assert_eq!((made.status, &made.headers["idempotency-replayed"]), (201, &Value::Null));
     assert_ne!(made.body["id"], created.body["id"]);
 }
+
+#[wasm_bindgen_test]
+async fn usage_is_written_after_a_while_and_counted_before() {
+    let world = World::new();
+    let zoe = token("zoe");
+    world.post("/workflows", &zoe, &valid()).await;
+    world.get("/workflows", &zoe).await;
+    let of_zoe = "SELECT requests FROM usage_months WHERE user_id = 'zoe'";
+    assert_eq!(world.rows(of_zoe), json!([]));
+    let usage = world.get("/usage", &zoe).await.body;
+    assert_eq!((&usage["requests"]["count"], &usage["runs"]["count"]), (&json!(2), &json!(0)));
+    set_mode(&world.env, "DB", "broken");
+    advance(10_000).await;
+    set_mode(&world.env, "DB", "well");
+    assert!(log().contains("usage: database failed"), "{}", log());
+    assert_eq!(world.get("/usage", &zoe).await.body["requests"]["count"], 3, "not lost");
+    advance(10_000).await;
+    assert_eq!(world.rows(of_zoe), json!([{"requests": 4}]));
+    assert_eq!(world.get("/usage", &zoe).await.body["requests"]["count"], 4);
+}

@@ -59,13 +59,15 @@ export const breakEdge = (broken) => void (edgeBroken = broken);
 
 /** Keeps what goes to the log. The test runner listens there too, and has its place by now. */
 function listen() {
-  if (console.error.keeps) return;
-  const next = console.error;
-  console.error = (...args) => {
-    logged.push(args.join(" "));
-    next(...args);
-  };
-  console.error.keeps = true;
+  for (const level of ["error", "log"]) {
+    const next = console[level];
+    if (next.keeps) continue;
+    console[level] = (...args) => {
+      logged.push(args.join(" "));
+      next(...args);
+    };
+    console[level].keeps = true;
+  }
 }
 
 export const currentTime = () => now;

@@ -14,14 +14,15 @@ use crate::routes::router;
 use crate::upkeep;
 
 #[event(fetch)]
-async fn fetch(request: HttpRequest, env: Env, _: Context) -> worker::Result<Response<Body>> {
-    let app = match app(&env) {
+async fn fetch(request: HttpRequest, env: Env, context: Context) -> worker::Result<Response<Body>> {
+    let mut app = match app(&env) {
         Ok(app) => app,
         Err(error) => {
             system::log(&error.to_string());
             return Ok(Problem::internal().into_response());
         }
     };
+    app.platform = app.platform.during(context);
     let (mut parts, body) = request.into_parts();
     if let Some(address) = client_address(&parts) {
         parts.extensions.insert(address);

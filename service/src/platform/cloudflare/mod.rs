@@ -23,9 +23,10 @@ pub use http_cache::EdgeCache;
 pub use kv::Kv;
 pub use limiter::RateLimiterBinding;
 pub use system::{JsClock, JsRandom};
-use worker::Env;
+use worker::{Context, Env, send::SendWrapper};
 
 use crate::config::{Config, ConfigError};
+use crate::guard::Ledger;
 use crate::ports::{Platform, PortError};
 use crate::routes::{App, HealthMemo};
 
@@ -38,6 +39,18 @@ pub struct Cloudflare {
     actors: DurableObjects,
     clock: JsClock,
     random: JsRandom,
+    /// The request that these ports are for, if it is one.
+    invocation: Option<Invocation>,
+}
+
+/// The life of a request, which can be prolonged a little.
+#[derive(Clone)]
+struct Invocation(Arc<SendWrapper<Context>>);
+
+impl std::fmt::Debug for Invocation {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Invocation")
+    }
 }
 
 impl Cloudflare {
@@ -50,12 +63,20 @@ impl Cloudflare {
             actors: DurableObjects::new(env.clone()),
             clock: JsClock,
             random: JsRandom,
+            invocation: None,
         }
+    }
+
+    /// The same, for the request that `context` belongs to.
+    fn during(mut self, context: Context) -> Self {
+        self.invocation = Some(Invocation(Arc::new(SendWrapper::new(context))));
+        self
     }
 }
 
 /// One for each isolate: plain data, which may outlive a request.
 static HEALTH: LazyLock<Arc<HealthMemo>> = LazyLock::new(Arc::default);
+static LEDGER: LazyLock<Arc<Ledger>> = LazyLock::new(Arc::default);
 
 /// The application on the bindings, variables and secrets of `env`.
 ///
@@ -63,7 +84,8 @@ static HEALTH: LazyLock<Arc<HealthMemo>> = LazyLock::new(Arc::default);
 /// When a variable or secret is missing or wrong.
 pub fn app(env: &Env) -> Result<App<Cloudflare>, ConfigError> {
     let config = Arc::new(config(env)?);
-    Ok(App { platform: Cloudflare::new(env), config, health: Arc::clone(&HEALTH) })
+    let (health, ledger) = (Arc::clone(&HEALTH), Arc::clone(&LEDGER));
+    Ok(App { platform: Cloudflare::new(env), config, health, ledger })
 }
 
 fn config(env: &Env) -> Result<Config, ConfigError> {
@@ -113,6 +135,17 @@ impl Platform for Cloudflare {
 
     fn random(&self) -> &JsRandom {
         &self.random
+    }
+
+    fn wait_until(&self, work: impl Future<Output = ()> + Send + 'static) {
+        match &self.invocation {
+            Some(Invocation(context)) => context.wait_until(work),
+            None => worker::wasm_bindgen_futures::spawn_local(work),
+        }
+    }
+
+    fn record(&self, line: &str) {
+        system::record(line);
     }
 
     fn log(&self, line: &str) {

@@ -31,7 +31,12 @@ impl Random for JsRandom {
     }
 }
 
-/// One line in the Worker's log.
+/// One line in the Worker's log, as nothing to worry about.
+pub(super) fn record(line: &str) {
+    worker::console_log!("{line}");
+}
+
+/// One line in the Worker's log, as an error.
 pub(super) fn log(line: &str) {
     worker::console_error!("{line}");
 }

@@ -105,6 +105,15 @@ impl Platform for Native {
         &self.random
     }
 
+    fn wait_until(&self, work: impl Future<Output = ()> + Send + 'static) {
+        #[expect(clippy::disallowed_methods, reason = "this is the port")]
+        tokio::spawn(work);
+    }
+
+    fn record(&self, line: &str) {
+        system::log(line);
+    }
+
     fn log(&self, line: &str) {
         system::log(line);
     }

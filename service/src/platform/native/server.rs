@@ -24,7 +24,7 @@ use super::{
     system::log,
 };
 use crate::config::Config;
-use crate::guard::ClientAddress;
+use crate::guard::{ClientAddress, Ledger};
 use crate::ports::{Clock, Platform, PortError};
 use crate::routes::{App, router};
 use crate::upkeep;
@@ -57,6 +57,7 @@ pub enum ServeError {
 pub struct Server {
     listener: TcpListener,
     platform: Native,
+    ledger: Arc<Ledger>,
     router: Router,
     counters: Arc<Counters>,
     control: Control,
@@ -76,11 +77,17 @@ impl Server {
             .map_err(|error| ServeError::State(state.to_owned(), error))?;
         let config = Arc::new(config);
         let platform = Native::open(state, Arc::clone(&config)).await?;
-        let app = App { platform: platform.clone(), config, health: Arc::default() };
+        let ledger = Arc::default();
+        let app = App {
+            platform: platform.clone(),
+            config,
+            health: Arc::default(),
+            ledger: Arc::clone(&ledger),
+        };
         let counters = Arc::<Counters>::default();
         let control = Control::open(state, platform.clone(), Arc::clone(&counters))
             .map_err(|error| ServeError::Control(state.to_owned(), error))?;
-        Ok(Self { listener, platform, router: router(app), counters, control })
+        Ok(Self { listener, platform, ledger, router: router(app), counters, control })
     }
 
     /// Serves until `stop` is ready; then finishes what is in flight.
@@ -105,6 +112,7 @@ impl Server {
         }
         drop(self.listener);
         let _ = tokio::time::timeout(DRAIN, connections.shutdown()).await;
+        self.ledger.flush(&self.platform).await;
     }
 
     async fn sweep(&self) {

@@ -1,0 +1,84 @@
+//! Calendar months in UTC, by which usage is added up.
+
+use super::Millis;
+
+const DAY: Millis = 24 * 60 * 60 * 1000;
+
+/// A calendar month in UTC.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Month {
+    year: i64,
+    /// From 1.
+    month: i64,
+}
+
+impl Month {
+    /// The month of an instant.
+    pub fn of(instant: Millis) -> Self {
+        // Days to a date of the proleptic Gregorian calendar, with years that begin in March.
+        let days = instant.div_euclid(DAY) + 719_468;
+        let (era, day) = (days.div_euclid(146_097), days.rem_euclid(146_097));
+        let year = (day - day / 1_460 + day / 36_524 - day / 146_096) / 365;
+        let day = day - (365 * year + year / 4 - year / 100);
+        let month = (5 * day + 2) / 153;
+        let (month, turn) = if month < 10 { (month + 3, 0) } else { (month - 9, 1) };
+        Self { year: era * 400 + year + turn, month }
+    }
+
+    /// `2026-11`.
+    pub fn name(self) -> String {
+        format!("{:04}-{:02}", self.year, self.month)
+    }
+
+    /// Its first instant.
+    pub fn start(self) -> Millis {
+        let (year, month) = if self.month > 2 {
+            (self.year, self.month - 3)
+        } else {
+            (self.year - 1, self.month + 9)
+        };
+        let (era, year) = (year.div_euclid(400), year.rem_euclid(400));
+        let day = (153 * month + 2) / 5 + 365 * year + year / 4 - year / 100;
+        (era * 146_097 + day - 719_468) * DAY
+    }
+
+    /// The month after it.
+    pub fn next(self) -> Self {
+        if self.month == 12 {
+            Self { year: self.year + 1, month: 1 }
+        } else {
+            Self { month: self.month + 1, ..self }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn known_dates() {
+        for (instant, name, start) in [
+            (0, "1970-01", 0),
+            (951_782_400_000, "2000-02", 949_363_200_000),
+            (1_709_251_199_999, "2024-02", 1_706_745_600_000),
+            (1_709_251_200_000, "2024-03", 1_709_251_200_000),
+            (1_798_761_599_999, "2026-12", 1_796_083_200_000),
+            (-1, "1969-12", -2_678_400_000),
+        ] {
+            let month = Month::of(instant);
+            assert_eq!((month.name().as_str(), month.start()), (name, start));
+        }
+    }
+
+    #[test]
+    fn months_follow_each_other_without_gaps() {
+        let mut month = Month::of(0);
+        for _ in 0..12 * 500 {
+            let next = month.next();
+            assert_eq!(Month::of(next.start() - 1), month, "{}", month.name());
+            assert_eq!(Month::of(next.start()), next);
+            month = next;
+        }
+    }
+}

@@ -1,0 +1,206 @@
+//! Makes the document.
+
+use schemars::{JsonSchema, SchemaGenerator, generate::SchemaSettings};
+use serde_json::{Map, Value, json};
+
+use crate::domain::{
+    Issue,
+    page::{DEFAULT_LIMIT, MAX_LIMIT},
+    run::{Run, RunEvent},
+    workflow::{MAX_DESCRIPTION, MAX_NAME, MAX_STEPS, Step, Workflow},
+};
+use crate::guard::MAX_KEY;
+use crate::routes::{
+    Access, Method, Operation, ROUTES, Route, Takes, health, runs::RunList, usage::UsageReport,
+    workflows::WorkflowList,
+};
+use crate::store::CatalogueEntry;
+
+/// The document, as it should be checked in.
+pub fn document() -> Value {
+    let settings = SchemaSettings::draft2020_12();
+    let mut schemas =
+        settings.with(|s| s.definitions_path = "/components/schemas".into()).into_generator();
+    let mut paths: Map<String, Value> = Map::new();
+    for route in ROUTES {
+        let item = paths.entry(route.path).or_insert_with(|| json!({}));
+        item[method(route.method)] = operation(route, &mut schemas);
+    }
+    schemas.subschema_for::<RunEvent>();
+    let step = schemas.subschema_for::<Step>();
+    let issue = schemas.subschema_for::<Issue>();
+    let mut components = schemas.take_definitions(true);
+    components.insert("Draft".to_owned(), draft(&json!(step)));
+    components.insert("Problem".to_owned(), problem(&json!(issue)));
+    let scheme = json!({"type": "http", "scheme": "bearer", "bearerFormat": "JWT"});
+    json!({
+        "openapi": "3.1.0",
+        "info": {
+            "title": "WORKWAY",
+            "version": env!("CARGO_PKG_VERSION"),
+            "description": "Workflows, run durably. Instants are milliseconds since 1970, UTC.",
+        },
+        "paths": paths,
+        "components": {"schemas": components, "securitySchemes": {"bearer": scheme}},
+    })
+}
+
+const fn method(method: Method) -> &'static str {
+    match method {
+        Method::Get => "get",
+        Method::Post => "post",
+        Method::Put => "put",
+        Method::Delete => "delete",
+    }
+}
+
+fn operation(route: &Route, schemas: &mut SchemaGenerator) -> Value {
+    let mut responses = Map::new();
+    for status in route.answers {
+        responses.insert(status.to_string(), answer(route.operation, *status, schemas));
+    }
+    let content = json!({"application/problem+json": {"schema": reference("Problem")}});
+    for status in problems(route) {
+        let problem = json!({"description": reason(status), "content": content});
+        responses.entry(status.to_string()).or_insert(problem);
+    }
+    let mut operation = json!({
+        "operationId": format!("{:?}", route.operation),
+        "summary": route.summary,
+        "parameters": parameters(route),
+        "responses": responses,
+    });
+    if matches!(route.takes, Takes::Draft | Takes::DraftOnce) {
+        let content = json!({"application/json": {"schema": reference("Draft")}});
+        operation["requestBody"] = json!({"required": true, "content": content});
+    }
+    if let Access::Caller(scope) = route.access {
+        operation["security"] = json!([{"bearer": [scope.name()]}]);
+    }
+    operation
+}
+
+/// Every problem that a route can answer with: its own, those of its guards, and of what it takes.
+fn problems(route: &Route) -> Vec<u16> {
+    let mut problems = route.problems.to_vec();
+    match route.access {
+        Access::Open => {}
+        Access::Anyone => problems.push(429),
+        Access::Caller(_) => problems.extend([401, 403, 429]),
+    }
+    if route.path.contains("{id}") {
+        problems.push(404);
+    }
+    match route.takes {
+        Takes::Nothing => {}
+        Takes::Page | Takes::CachedPage | Takes::LastEventId => problems.push(400),
+        Takes::Draft => problems.extend([400, 413, 415]),
+        Takes::DraftOnce => problems.extend([400, 409, 413, 415, 422]),
+        Takes::Once => problems.extend([400, 409, 413, 422]),
+    }
+    problems.extend([500, 503]);
+    problems.sort_unstable();
+    problems.dedup();
+    problems
+}
+
+fn parameters(route: &Route) -> Vec<Value> {
+    let mut parameters = Vec::new();
+    if route.path.contains("{id}") {
+        let schema = json!({"type": "string", "format": "uuid"});
+        parameters.push(json!({"name": "id", "in": "path", "required": true, "schema": schema}));
+    }
+    if matches!(route.takes, Takes::Page | Takes::CachedPage) {
+        let limit = json!({
+            "type": "integer", "minimum": 1, "maximum": MAX_LIMIT, "default": DEFAULT_LIMIT,
+        });
+        parameters.push(json!({"name": "limit", "in": "query", "schema": limit}));
+        let cursor = "The `next` of an earlier page.";
+        let text = json!({"type": "string"});
+        parameters
+            .push(json!({"name": "cursor", "in": "query", "description": cursor, "schema": text}));
+    }
+    let mut header = |name: &str, description: &str| {
+        let schema = json!({"type": "string"});
+        let parameter =
+            json!({"name": name, "in": "header", "description": description, "schema": schema});
+        parameters.push(parameter);
+    };
+    match route.takes {
+        Takes::CachedPage => header("If-None-Match", "An `ETag` that the client has."),
+        Takes::LastEventId => header("Last-Event-ID", "The last event that the client has."),
+        Takes::Once | Takes::DraftOnce => {
+            let text = format!("In double quotes, 1 to {MAX_KEY} characters: carried out once.");
+            header("Idempotency-Key", &text);
+        }
+        Takes::Nothing | Takes::Page | Takes::Draft => {}
+    }
+    parameters
+}
+
+fn answer(operation: Operation, status: u16, schemas: &mut SchemaGenerator) -> Value {
+    let description = reason(status);
+    if [204, 304].contains(&status) {
+        return json!({"description": description});
+    }
+    let (kind, schema) = match operation {
+        Operation::GetHealth => json_of::<health::Report>(schemas),
+        Operation::GetLiveness | Operation::GetOpenapi => {
+            ("application/json", json!({"type": "object"}))
+        }
+        Operation::ListPublishedWorkflows => json_of::<WorkflowList<CatalogueEntry>>(schemas),
+        Operation::ListWorkflows => json_of::<WorkflowList<Workflow>>(schemas),
+        Operation::CreateWorkflow
+        | Operation::GetWorkflow
+        | Operation::UpdateWorkflow
+        | Operation::DeleteWorkflow
+        | Operation::PublishWorkflow => json_of::<Workflow>(schemas),
+        Operation::StartRun | Operation::GetRun | Operation::CancelRun => json_of::<Run>(schemas),
+        Operation::ListRuns | Operation::ListRunsOfWorkflow => json_of::<RunList>(schemas),
+        Operation::FollowRun => ("text/event-stream", json!({"type": "string"})),
+        Operation::GetUsage => json_of::<UsageReport>(schemas),
+    };
+    json!({"description": description, "content": {kind: {"schema": schema}}})
+}
+
+fn json_of<T: JsonSchema>(schemas: &mut SchemaGenerator) -> (&'static str, Value) {
+    ("application/json", json!(schemas.subschema_for::<T>()))
+}
+
+fn reference(name: &str) -> Value {
+    json!({"$ref": format!("#/components/schemas/{name}")})
+}
+
+fn reason(status: u16) -> &'static str {
+    let status = axum::http::StatusCode::from_u16(status).ok();
+    status.and_then(|status| status.canonical_reason()).unwrap_or("")
+}
+
+fn draft(step: &Value) -> Value {
+    json!({
+        "description": "A workflow as its owner writes it. Other members are ignored.",
+        "type": "object",
+        "required": ["name", "description", "steps"],
+        "properties": {
+            "name": {"type": "string", "minLength": 1, "maxLength": MAX_NAME},
+            "description": {"type": "string", "maxLength": MAX_DESCRIPTION},
+            "steps": {"type": "array", "minItems": 1, "maxItems": MAX_STEPS, "items": step},
+        },
+    })
+}
+
+fn problem(issue: &Value) -> Value {
+    json!({
+        "description": "RFC 9457",
+        "type": "object",
+        "required": ["error", "type", "status", "title"],
+        "properties": {
+            "error": {"type": "string"},
+            "type": {"type": "string", "format": "uri"},
+            "status": {"type": "integer"},
+            "title": {"type": "string"},
+            "detail": {"type": "string"},
+            "issues": {"type": "array", "items": issue},
+        },
+    })
+}

@@ -1,0 +1,89 @@
+//! Every route against everyone who may not: the rows come from the table that the router is built
+//! from, so that a new route is in it.
+
+use reqwest::{Method as HttpMethod, Response};
+use serde_json::json;
+use workway_service::{
+    guard::Scope,
+    routes::{Access, Method, Operation, ROUTES, Route, Takes},
+};
+
+use crate::client::{Api, token, token_of};
+
+/// Things of Ann, which Bob asks for.
+struct Things {
+    workflow: String,
+    run: String,
+}
+
+async fn send(api: &Api, route: &Route, things: &Things, token: &str) -> Response {
+    let id = if route.path.starts_with("/runs") { &things.run } else { &things.workflow };
+    let method = match route.method {
+        Method::Get => HttpMethod::GET,
+        Method::Post => HttpMethod::POST,
+        Method::Put => HttpMethod::PUT,
+        Method::Delete => HttpMethod::DELETE,
+    };
+    let takes_draft = matches!(route.takes, Takes::Draft | Takes::DraftOnce);
+    let steps = json!([{"type": "transform", "config": {"value": 1}}]);
+    let draft = json!({"name": "n", "description": "d", "steps": steps});
+    api.send(method, &route.path.replace("{id}", id), token, takes_draft.then_some(draft)).await
+}
+
+/// What a caller with every scope gets for an identifier of somebody else. A route without a row
+/// does not compile.
+fn of_a_foreign_id(operation: Operation) -> Option<u16> {
+    match operation {
+        Operation::GetWorkflow
+        | Operation::UpdateWorkflow
+        | Operation::DeleteWorkflow
+        | Operation::PublishWorkflow
+        | Operation::StartRun
+        | Operation::ListRunsOfWorkflow
+        | Operation::GetRun
+        | Operation::CancelRun
+        | Operation::FollowRun => Some(404),
+        // They name nothing that could be somebody else's.
+        Operation::GetHealth
+        | Operation::GetLiveness
+        | Operation::GetOpenapi
+        | Operation::ListPublishedWorkflows
+        | Operation::CreateWorkflow
+        | Operation::ListWorkflows
+        | Operation::ListRuns
+        | Operation::GetUsage => None,
+    }
+}
+
+#[tokio::test]
+async fn nobody_passes_without_the_right_to() {
+    let api = Api::start().await;
+    let (ann, bob) = (token("ann"), token("bob"));
+    let workflow = api.workflow(&ann, api.http_step()).await;
+    let things = Things { run: api.run(&ann, &workflow).await, workflow };
+    let forged = format!("{}x", token("ann"));
+    for route in ROUTES {
+        let status = async |token: &str| send(&api, route, &things, token).await.status().as_u16();
+        match route.access {
+            Access::Open | Access::Anyone => {
+                for token in ["", &forged, &bob] {
+                    assert!(route.answers.contains(&status(token).await), "{route:?}");
+                }
+            }
+            Access::Caller(scope) => {
+                let other = if scope == Scope::Read { "write meter" } else { "read meter" };
+                assert_eq!(status("").await, 401, "{route:?}");
+                assert_eq!(status(&forged).await, 401, "{route:?}");
+                assert_eq!(status(&token_of("ann", other)).await, 403, "{route:?}");
+                assert_eq!(status(&token_of("ann", "")).await, 403, "{route:?}");
+                let foreign = of_a_foreign_id(route.operation);
+                assert_eq!(foreign.is_some(), route.path.contains("{id}"), "{route:?}");
+                let answer = status(&bob).await;
+                let expected = foreign.map_or(route.answers, |_| &[404]);
+                assert!(expected.contains(&answer), "{route:?}: {answer}");
+            }
+        }
+    }
+    let (_, still) = api.get(&format!("/workflows/{}", things.workflow), &ann).await;
+    assert_eq!((&still["name"], &still["published_at"]), (&json!("n"), &json!(null)));
+}
