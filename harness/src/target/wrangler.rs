@@ -30,15 +30,14 @@ pub(super) async fn start(options: &TargetOptions) -> Result<Target, TargetError
     }
     let secret = Secret::local();
     let mut processes = Vec::new();
-    let upstream = match &options.upstream {
-        Some(upstream) => upstream.clone(),
-        None => {
-            let arguments = [OsStr::new("--upstreams-only")];
-            let stub = embedded::serve("the upstream stub", &arguments, &secret, options, None);
-            let (stub, upstream) = stub.await?;
-            processes.push(stub);
-            upstream
-        }
+    let upstream = if let Some(upstream) = &options.upstream {
+        upstream.clone()
+    } else {
+        let arguments = [OsStr::new("--upstreams-only")];
+        let stub = embedded::serve("the upstream stub", &arguments, &secret, options, None);
+        let (stub, upstream) = stub.await?;
+        processes.push(stub);
+        upstream
     };
     let scratch = tempfile::tempdir().map_err(|error| spawn("wrangler", error))?;
     let state = options.state.clone().unwrap_or_else(|| scratch.path().to_owned());

@@ -13,7 +13,7 @@ use workway::{
     token::{DEFAULT_SCOPE, Secret, now},
 };
 
-/// Small, fast, and good enough to choose moments (SplitMix64).
+/// Small, fast, and good enough to choose moments (`SplitMix64`).
 pub(crate) struct Dice(u64);
 
 impl Dice {
@@ -90,14 +90,12 @@ impl Host {
     /// Fires the cron.
     pub(crate) async fn cron(&self) {
         let target = self.target();
-        match &target.control {
-            Some(control) => control.cron().await.unwrap(),
-            None => {
-                let url = target.url.join("/cdn-cgi/handler/scheduled?cron=*+*+*+*+*").unwrap();
-                let fired = self.client.get(url).send().await.unwrap();
-                assert!(fired.status().is_success(), "{fired:?}");
-            }
+        if let Some(control) = &target.control {
+            return control.cron().await.unwrap();
         }
+        let url = target.url.join("/cdn-cgi/handler/scheduled?cron=*+*+*+*+*").unwrap();
+        let fired = self.client.get(url).send().await.unwrap();
+        assert!(fired.status().is_success(), "{fired:?}");
     }
 
     pub(crate) fn caller(&self) -> Caller {

@@ -17,7 +17,7 @@ pub(super) fn is_public(address: IpAddr) -> bool {
 /// First address and length of the prefixes that are not public.
 const SPECIAL_V4: &[(Ipv4Addr, u32)] = &[
     // This network; 0.0.0.0 connects to this host.
-    (Ipv4Addr::new(0, 0, 0, 0), 8),
+    (Ipv4Addr::UNSPECIFIED, 8),
     (Ipv4Addr::new(10, 0, 0, 0), 8),
     // Shared by carriers (CGNAT).
     (Ipv4Addr::new(100, 64, 0, 0), 10),
@@ -39,7 +39,7 @@ const SPECIAL_V4: &[(Ipv4Addr, u32)] = &[
     (Ipv4Addr::new(240, 0, 0, 0), 4),
 ];
 
-/// The same inside 2000::/3, outside of which nothing is public: `::`, `::1`, the mapped and
+/// The same inside `2000::/3`, outside of which nothing is public: `::`, `::1`, the mapped and
 /// compatible forms of IPv4, NAT64, discard, unique local, link-local, site-local, multicast.
 const SPECIAL_V6: &[(Ipv6Addr, u32)] = &[
     // Protocol assignments: Teredo, benchmarks, ORCHID.
