@@ -4,10 +4,12 @@
 
 use std::{
     fs,
-    io::{BufRead, BufReader, ErrorKind},
+    io::{BufRead, BufReader, ErrorKind, Write},
     net::TcpListener,
     path::{Path, PathBuf},
     process::{Child, Command, Output, Stdio},
+    thread,
+    time::Duration,
 };
 
 use serde_json::Value;
@@ -201,20 +203,44 @@ fn a_violated_expectation_ends_with_1_and_shows_the_place_and_a_curl_line() {
     assert!(!text.contains("eyJ"), "no token in a report: {text}");
 }
 
+/// A target that finds nothing, and takes its time: beside its latency the lag of a busy machine is
+/// small, so that no verdict here is "inconclusive".
+fn slow_and_empty() -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    thread::spawn(move || {
+        for stream in listener.incoming() {
+            thread::spawn(move || {
+                let mut stream = stream.unwrap();
+                let mut lines = BufReader::new(stream.try_clone().unwrap()).lines();
+                while lines.next().is_some_and(|line| line.is_ok_and(|line| !line.is_empty())) {}
+                thread::sleep(Duration::from_millis(500));
+                let answer =
+                    "HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
+                let _ = stream.write_all(answer.as_bytes());
+            });
+        }
+    });
+    url
+}
+
 #[test]
 fn a_threshold_without_data_ends_with_5() {
     let folder = tempfile::tempdir().unwrap();
     let text = "scenario: idle
 load:
-  profile: { constant: { rate: 20/s, for: 1s } }
-  warmup: 900ms
-  journeys: { live: { steps: [ { request: { name: live, get: /health/live } }, { request: { name: never, get: /nope } }, { request: { name: unreached, get: /health/live } } ] } }
+  profile: { constant: { rate: 10/s, for: 1s } }
+  journeys:
+    lost:
+      steps:
+        - request: { name: never, get: / }
+        - request: { name: unreached, get: / }
 thresholds:
   - error_rate <= 100%
   - p95(unreached) < 1s
 ";
     let path = scenario(folder.path(), "idle.yaml", text);
-    let output = run(&["run", path.to_str().unwrap()]);
+    let output = run(&["run", "--target", &slow_and_empty(), path.to_str().unwrap()]);
     assert_eq!(code(&output), 5, "{}{}", stdout(&output), stderr(&output));
     assert!(stdout(&output).contains("no data"), "{}", stdout(&output));
 }

@@ -29,7 +29,10 @@ CREATE TABLE workflow_runs (
   created_at INTEGER NOT NULL
 ) STRICT;
 
-CREATE INDEX idx_workflow_runs_user_created ON workflow_runs (user_id, created_at DESC);
+CREATE INDEX idx_workflow_runs_user_created ON workflow_runs (user_id, created_at DESC, id DESC);
+
+CREATE INDEX idx_workflow_runs_workflow_created
+ON workflow_runs (workflow_id, created_at DESC, id DESC);
 
 CREATE INDEX idx_workflow_runs_status ON workflow_runs (status)
 WHERE status IN ('running', 'failed');

@@ -4,6 +4,7 @@ use std::fmt;
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use sha2::{Digest, Sha256};
+use url::Url;
 
 use crate::domain::outbound::AllowList;
 
@@ -21,6 +22,10 @@ pub struct Config {
     pub signing_key: SigningKey,
     /// Where `http` steps may go.
     pub http_allow_list: AllowList,
+    /// Whose pages may read our answers: origins, as browsers write them.
+    pub cors_allowed_origins: Vec<String>,
+    /// Whether each request is a line in the log.
+    pub log_requests: bool,
 }
 
 /// An HMAC key. Its `Debug` shows the id only.
@@ -43,20 +48,50 @@ pub struct ConfigError {
 }
 
 impl Config {
-    /// Reads `JWT_SECRET` and `HTTP_ALLOWED_ORIGINS` (comma separated, empty by default).
+    /// Reads `JWT_SECRET`, `HTTP_ALLOWED_ORIGINS` and `CORS_ALLOWED_ORIGINS` (comma separated,
+    /// empty by default), and `LOG_REQUESTS` (`on`, or `off`, which is the default: who measures a
+    /// local server does not want to measure its log).
     ///
     /// # Errors
     /// [`ConfigError`] for the first that is missing or wrong.
     pub fn from_lookup(lookup: impl Fn(&str) -> Option<String>) -> Result<Self, ConfigError> {
         let secret = lookup("JWT_SECRET").unwrap_or_default();
         let allowed = lookup("HTTP_ALLOWED_ORIGINS").unwrap_or_default();
+        let origins = lookup("CORS_ALLOWED_ORIGINS").unwrap_or_default();
+        let log_requests = lookup("LOG_REQUESTS").unwrap_or_default();
+        let wrong = |name| move |problem| ConfigError { name, problem };
         Ok(Self {
-            signing_key: SigningKey::new(secret.as_bytes())
-                .map_err(|problem| ConfigError { name: "JWT_SECRET", problem })?,
-            http_allow_list: AllowList::parse(&allowed)
-                .map_err(|problem| ConfigError { name: "HTTP_ALLOWED_ORIGINS", problem })?,
+            signing_key: SigningKey::new(secret.as_bytes()).map_err(wrong("JWT_SECRET"))?,
+            http_allow_list: AllowList::parse(&allowed).map_err(wrong("HTTP_ALLOWED_ORIGINS"))?,
+            cors_allowed_origins: parse_origins(&origins).map_err(wrong("CORS_ALLOWED_ORIGINS"))?,
+            log_requests: parse_switch(&log_requests).map_err(wrong("LOG_REQUESTS"))?,
         })
     }
+}
+
+fn parse_switch(text: &str) -> Result<bool, String> {
+    match text {
+        "on" => Ok(true),
+        "" | "off" => Ok(false),
+        _ => Err("must be `on` or `off`".to_owned()),
+    }
+}
+
+/// Each must be written as a browser would: the comparison is of bytes, and one that never matches
+/// is a mistake. No wildcard, no `null`.
+fn parse_origins(text: &str) -> Result<Vec<String>, String> {
+    let entries = text.split(',').map(str::trim).filter(|entry| !entry.is_empty());
+    let parsed = entries.map(|entry| {
+        let origin = Url::parse(entry).ok().filter(|url| ["http", "https"].contains(&url.scheme()));
+        match origin.map(|url| url.origin().ascii_serialization()) {
+            Some(origin) if origin == entry => Ok(origin),
+            Some(origin) => {
+                Err(format!("{entry:?} is no origin as browsers send it; {origin:?} is"))
+            }
+            None => Err(format!("{entry:?} is no origin: write https://host, without a path")),
+        }
+    });
+    parsed.collect()
 }
 
 impl SigningKey {
@@ -100,5 +135,27 @@ mod tests {
         let key = SigningKey::new("s".repeat(MIN_SECRET_BYTES).as_bytes()).unwrap();
         assert!(!format!("{key:?}").contains("sss"));
         assert!(Config::from_lookup(|_| None).is_err());
+    }
+
+    #[test]
+    fn origins_are_written_as_browsers_send_them_and_switches_are_on_or_off() {
+        let with = |name: &'static str, value: &'static str| {
+            Config::from_lookup(|asked| match asked {
+                "JWT_SECRET" => Some("s".repeat(MIN_SECRET_BYTES)),
+                _ => (asked == name).then(|| value.to_owned()),
+            })
+        };
+        let config = with("CORS_ALLOWED_ORIGINS", "https://a.example, http://localhost:3000,");
+        assert_eq!(
+            config.unwrap().cors_allowed_origins,
+            ["https://a.example", "http://localhost:3000"]
+        );
+        for bad in ["*", "null", "https://a.example/", "https://A.example", "https://a:443", "a"] {
+            let error = with("CORS_ALLOWED_ORIGINS", bad).unwrap_err();
+            assert_eq!(error.name, "CORS_ALLOWED_ORIGINS", "{bad}");
+        }
+        assert!(with("LOG_REQUESTS", "on").unwrap().log_requests);
+        assert!(!with("LOG_REQUESTS", "off").unwrap().log_requests);
+        assert!(with("LOG_REQUESTS", "yes").is_err());
     }
 }

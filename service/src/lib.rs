@@ -12,3 +12,4 @@ pub mod platform;
 pub mod ports;
 pub mod routes;
 pub mod store;
+pub mod upkeep;

@@ -12,6 +12,8 @@ mod serve;
 mod signals;
 mod token;
 
+use std::panic::{UnwindSafe, catch_unwind};
+
 use clap::{Parser, Subcommand};
 
 use crate::exit::Exit;
@@ -42,6 +44,19 @@ enum Command {
 
 /// Parses the command line, does what it says, and returns how it ended.
 pub fn main() -> Exit {
+    guarded(parse_and_run)
+}
+
+/// A panic is a defect of ours: it gets its own exit code, and a line that says so.
+fn guarded(work: impl FnOnce() -> Exit + UnwindSafe) -> Exit {
+    catch_unwind(work).unwrap_or_else(|_| {
+        let message = "this is a defect of workway, not of what it tests; please report it with \
+                       the command line and the lines above";
+        output::fail(Exit::Internal, message)
+    })
+}
+
+fn parse_and_run() -> Exit {
     let arguments = match Arguments::try_parse() {
         Ok(arguments) => arguments,
         Err(error) => {
@@ -66,4 +81,21 @@ pub fn main() -> Exit {
     // A thread that still waits for standard input must not keep the process.
     runtime.shutdown_background();
     exit
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_panic_ends_with_70() {
+        assert_eq!(guarded(|| panic!("on purpose")), Exit::Internal);
+        assert_eq!(guarded(|| Exit::Pass), Exit::Pass);
+    }
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        use clap::CommandFactory;
+        Arguments::command().debug_assert();
+    }
 }

@@ -35,8 +35,8 @@ pub enum TargetSpec {
 pub struct TargetOptions {
     /// Allow addresses other than loopback.
     pub allow_remote: bool,
-    /// The upstream stub, if one runs already: of a URL target, where it is not where [`remote`]
-    /// looks for it; of the others, in place of one of their own.
+    /// The upstream stub, if one runs already: of a URL target, where it is not on the port after
+    /// the target; of the others, in place of one of their own.
     pub upstream: Option<Url>,
     /// The program `workway`, if it is not the one that runs now.
     pub program: Option<PathBuf>,

@@ -5,6 +5,7 @@ pub mod json;
 pub mod outbound;
 pub mod page;
 pub mod run;
+pub mod template;
 pub mod workflow;
 
 /// Milliseconds since 1970-01-01T00:00:00Z.

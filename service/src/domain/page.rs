@@ -53,6 +53,21 @@ impl Page {
         });
         if issues.is_empty() { Ok(Self { limit, after }) } else { Err(issues) }
     }
+
+    /// The cursor of the page after this one, which holds `items`: a full one may have a successor.
+    pub fn next<T>(&self, items: &[T], position: impl Fn(&T) -> Position) -> Option<String> {
+        let full = items.len() == self.limit as usize;
+        items.last().filter(|_| full).map(|last| position(last).encode())
+    }
+
+    /// The query that asks for this page, in its one canonical form.
+    pub fn to_query(&self) -> String {
+        let limit = format!("limit={}", self.limit);
+        match &self.after {
+            Some(position) => format!("cursor={}&{limit}", position.encode()),
+            None => limit,
+        }
+    }
 }
 
 impl Position {

@@ -14,7 +14,7 @@ pub enum RunStatus {
     Queued,
     /// An attempt of a step is under way.
     Running,
-    /// Between two attempts of a step.
+    /// Between two attempts of a step, or in a `delay` step.
     Waiting,
     /// Every step succeeded.
     Succeeded,
@@ -97,6 +97,72 @@ pub enum StepStatus {
     Succeeded,
     /// Given up.
     Failed,
+    /// Under way when the owner stopped the run: whether it took effect is not known.
+    Cancelled,
+}
+
+/// Something that happened to a run.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RunEvent {
+    /// From 1, without gaps.
+    pub id: u32,
+    /// When.
+    pub at: Millis,
+    /// What.
+    #[serde(flatten)]
+    pub change: Change,
+}
+
+/// What an event tells of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "event", rename_all = "snake_case")]
+pub enum Change {
+    /// The run was accepted, or ended.
+    Run {
+        /// Where it is now.
+        status: RunStatus,
+    },
+    /// An attempt of a step began or ended.
+    Step {
+        /// Which step, from 0.
+        step: usize,
+        /// Which attempt, from 1.
+        attempt: u32,
+        /// How it is going. One that failed may be followed by another.
+        status: StepStatus,
+    },
+}
+
+impl Change {
+    /// The name of the event, as clients subscribe to it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Run { .. } => "run",
+            Self::Step { .. } => "step",
+        }
+    }
+
+    /// Whether nothing follows.
+    pub const fn is_last(self) -> bool {
+        matches!(self, Self::Run { status } if status.is_terminal())
+    }
+}
+
+/// A run in a list: without its steps and their outputs.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RunSummary {
+    /// Identifier.
+    pub id: String,
+    /// What it runs.
+    pub workflow_id: String,
+    /// Where it is.
+    pub status: RunStatus,
+    /// Creation.
+    pub created_at: Millis,
+    /// Last change.
+    pub updated_at: Millis,
+    /// When it became terminal.
+    pub finished_at: Option<Millis>,
 }
 
 impl StepReport {

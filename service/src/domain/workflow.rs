@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::{Issue, Millis};
+use super::{Issue, Millis, template};
 
 /// Longest name, in Unicode code points (the guide's schema).
 pub const MAX_NAME: usize = 100;
@@ -11,6 +11,9 @@ pub const MAX_NAME: usize = 100;
 pub const MAX_DESCRIPTION: usize = 500;
 /// Most steps in a workflow (the guide's schema).
 pub const MAX_STEPS: usize = 50;
+
+/// Longest `delay` step: a day. Fifty of them are more than a run may take, which ends it.
+pub const MAX_DELAY_SECONDS: i64 = 24 * 60 * 60;
 
 /// A workflow as its owner sees it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -23,9 +26,11 @@ pub struct Workflow {
     pub description: String,
     /// 1 to [`MAX_STEPS`] steps, run in order.
     pub steps: Vec<Step>,
+    /// When it became public; null as long as it is not.
+    pub published_at: Option<Millis>,
     /// Creation.
     pub created_at: Millis,
-    /// Last change.
+    /// Last change of its name, description or steps.
     pub updated_at: Millis,
 }
 
@@ -56,21 +61,58 @@ pub struct Step {
 pub enum StepKind {
     /// An outbound HTTP request.
     Http,
+    /// A value made of earlier outputs: `{"value": …}`, see [`template`].
+    Transform,
+    /// A pause: `{"seconds": n}`.
+    Delay,
 }
 
 impl StepKind {
     /// Every kind, for messages.
-    const ALL: [Self; 1] = [Self::Http];
+    const ALL: [Self; 3] = [Self::Http, Self::Transform, Self::Delay];
 
     /// As it is written in `type`.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Http => "http",
+            Self::Transform => "transform",
+            Self::Delay => "delay",
         }
     }
 
     fn from_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|kind| kind.name() == name)
+    }
+}
+
+impl Step {
+    /// The pause of a `delay` step, in milliseconds.
+    ///
+    /// # Errors
+    /// What is wrong with its settings.
+    pub fn pause(&self) -> Result<Millis, String> {
+        let seconds = self.config.get("seconds").and_then(Value::as_i64);
+        let seconds = seconds.filter(|seconds| (1..=MAX_DELAY_SECONDS).contains(seconds));
+        let wrong = || format!("config.seconds must be an integer from 1 to {MAX_DELAY_SECONDS}");
+        seconds.map(|seconds| seconds * 1000).ok_or_else(wrong)
+    }
+
+    /// The template of a `transform` step.
+    ///
+    /// # Errors
+    /// What is wrong with its settings.
+    pub fn template(&self) -> Result<&Value, String> {
+        self.config.get("value").ok_or_else(|| "config.value is required".to_owned())
+    }
+
+    /// Checks what can be known of the settings before the step runs. Where an `http` step may go
+    /// is the deployment's to say, when it goes there.
+    fn check(&self, index: usize) -> Result<(), String> {
+        match self.kind {
+            StepKind::Http => Ok(()),
+            StepKind::Transform => template::check(self.template()?, index),
+            StepKind::Delay => self.pause().map(|_| ()),
+        }
     }
 }
 
@@ -155,7 +197,14 @@ fn step(index: usize, item: &Value, issues: &mut Vec<Issue>) -> Option<Step> {
             None
         }
     };
-    Some(Step { kind: kind?, config: config? })
+    let step = Step { kind: kind?, config: config? };
+    match step.check(index) {
+        Ok(()) => Some(step),
+        Err(problem) => {
+            issues.push(Issue::new(format!("{path}.config"), problem));
+            None
+        }
+    }
 }
 
 fn step_kind(path: &str, value: Option<&Value>, issues: &mut Vec<Issue>) -> Option<StepKind> {
@@ -241,7 +290,7 @@ mod tests {
             [
                 "name: must be a string, is null",
                 "description: is required",
-                "steps[0].type: is not a known step type; known are: http",
+                "steps[0].type: is not a known step type; known are: http, transform, delay",
                 "steps[0].config: must be an object, is an array",
                 "steps[1]: must be an object, is a number",
                 "steps[2].type: is required",
@@ -249,6 +298,33 @@ mod tests {
             ]
         );
         assert_eq!(issues(&json!([])), [": must be an object"]);
+    }
+
+    #[test]
+    fn delays_at_the_limits_and_one_past_them() {
+        let delay = |seconds: Value| {
+            with("steps", json!([{"type": "delay", "config": {"seconds": seconds}}]))
+        };
+        for good in [1, MAX_DELAY_SECONDS] {
+            assert!(Draft::from_json(&delay(good.into())).is_ok(), "{good}");
+        }
+        for bad in [json!(0), json!(MAX_DELAY_SECONDS + 1), json!(1.5), json!("1"), json!(-1)] {
+            let expected = "steps[0].config: config.seconds must be an integer from 1 to 86400";
+            assert_eq!(issues(&delay(bad)), [expected]);
+        }
+    }
+
+    #[test]
+    fn a_transform_quotes_earlier_steps_only() {
+        let transform = |text: &str| {
+            let step = json!({"type": "transform", "config": {"value": text}});
+            with("steps", json!([{"type": "http", "config": {}}, step]))
+        };
+        assert!(Draft::from_json(&transform("{{ steps[0].output.body }}")).is_ok());
+        let expected = "steps[1].config: `steps[1].output` is not an earlier step";
+        assert_eq!(issues(&transform("{{ steps[1].output }}")), [expected]);
+        let absent = with("steps", json!([{"type": "transform", "config": {}}]));
+        assert_eq!(issues(&absent), ["steps[0].config: config.value is required"]);
     }
 
     #[test]

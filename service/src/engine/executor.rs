@@ -7,11 +7,12 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     http_step,
-    machine::{ATTEMPT_TIMEOUT, AttemptId, Effect, Event, RunState},
+    machine::{ATTEMPT_TIMEOUT, AttemptId, Effect, Event, Failure, RunState},
 };
 use crate::domain::{
     Millis,
     outbound::AllowList,
+    run::{Run, RunEvent},
     workflow::{Step, StepKind},
 };
 use crate::ports::{
@@ -26,6 +27,10 @@ use crate::store::Runs;
 enum Message {
     /// Take this run on; the executor that already has it keeps its own state.
     Start(RunState),
+    /// End this run; the executor that already has it keeps its own state until then.
+    Cancel(RunState),
+    /// Say what happened after this event.
+    Events(u32),
 }
 
 /// Its answer.
@@ -34,17 +39,58 @@ enum Message {
 enum Reply {
     /// The run is stored, and its alarm set.
     Accepted,
+    /// To [`Message::Cancel`].
+    Cancelled(Cancellation),
+    /// To [`Message::Events`].
+    Events(Vec<RunEvent>),
+}
+
+/// What became of a wish to cancel.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Cancellation {
+    /// The run, as it is now.
+    pub run: Run,
+    /// Whether this made it so.
+    pub changed: bool,
 }
 
 /// Hands a run to its executor.
 ///
 /// # Errors
-/// [`PortError::Unavailable`]. The executor may or may not have taken it.
+/// [`PortFailure::Unavailable`]. The executor may or may not have taken it.
 pub async fn start<A: Actors>(actors: &A, state: &RunState) -> PortResult<()> {
-    let message = Message::Start(state.clone());
-    let name = &state.run.id;
-    let reply = call_actor::<_, _, Reply>(actors, ActorClass::WorkflowExecutor, name, &message);
-    Ok(reply.await?.map(|Reply::Accepted| ()))
+    ask(actors, &state.run.id, &Message::Start(state.clone())).await.map(|reply| reply.map(|_| ()))
+}
+
+/// Ends a run. Once this is acknowledged no further attempt begins, and the result of one that is
+/// under way is dropped. `intent` is the run as it was accepted.
+///
+/// # Errors
+/// [`PortFailure::Unavailable`]. The executor may or may not have ended it.
+pub async fn cancel<A: Actors>(actors: &A, intent: RunState) -> PortResult<Cancellation> {
+    let id = intent.run.id.clone();
+    let Metered { value, usage } = ask(actors, &id, &Message::Cancel(intent)).await?;
+    match value {
+        Reply::Cancelled(value) => Ok(Metered { value, usage }),
+        _ => used(Err(PortError::unavailable("actor", "an answer to something else")), usage),
+    }
+}
+
+/// What happened to a run after the event `after`, oldest first. Nothing if its executor does not
+/// have it yet.
+///
+/// # Errors
+/// [`PortFailure::Unavailable`].
+pub async fn events<A: Actors>(actors: &A, id: &str, after: u32) -> PortResult<Vec<RunEvent>> {
+    let Metered { value, usage } = ask(actors, id, &Message::Events(after)).await?;
+    match value {
+        Reply::Events(value) => Ok(Metered { value, usage }),
+        _ => used(Err(PortError::unavailable("actor", "an answer to something else")), usage),
+    }
+}
+
+async fn ask<A: Actors>(actors: &A, id: &str, message: &Message) -> PortResult<Reply> {
+    call_actor(actors, ActorClass::WorkflowExecutor, id, message).await
 }
 
 /// A run is overdue when its row is this much behind: an executor that is merely busy gets no visit.
@@ -72,6 +118,15 @@ pub async fn sweep<P: Platform>(platform: &P) -> Result<usize, PortError> {
     Ok(overdue.len())
 }
 
+/// Where the cost of the work is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Payer {
+    /// In the run's own account: nobody waits for the work.
+    Run,
+    /// In the answer to the message.
+    Request,
+}
+
 /// The executor of one run, for as long as one message or alarm takes.
 pub struct Executor<'a, C> {
     context: &'a C,
@@ -96,12 +151,46 @@ impl<'a, C: ActorContext> Executor<'a, C> {
 
     async fn reply(&self, message: serde_json::Value) -> Result<serde_json::Value, PortError> {
         let unavailable = |error| PortError::unavailable("actor", error);
-        let Message::Start(state) =
-            serde_json::from_value(message).map_err(|e: serde_json::Error| unavailable(e))?;
+        let message = serde_json::from_value(message).map_err(unavailable)?;
+        let reply = match message {
+            Message::Start(intent) => self.accept(intent).await?,
+            Message::Cancel(intent) => self.cancel(intent).await?,
+            Message::Events(after) => self.events(after).await?,
+        };
+        serde_json::to_value(reply).map_err(unavailable)
+    }
+
+    async fn accept(&self, intent: RunState) -> Result<Reply, PortError> {
+        let _turn = self.context.turn().await;
         // Saving what is there already sets its alarm again, should the platform have lost it.
-        let state = self.load().await?.unwrap_or(state);
+        let state = self.load().await?.unwrap_or(intent);
         self.save(&state).await?;
-        serde_json::to_value(Reply::Accepted).map_err(unavailable)
+        Ok(Reply::Accepted)
+    }
+
+    async fn cancel(&self, intent: RunState) -> Result<Reply, PortError> {
+        let cancelled = {
+            let _turn = self.context.turn().await;
+            let state = self.load().await?.unwrap_or(intent);
+            if state.run.status.is_terminal() {
+                return Ok(Reply::Cancelled(Cancellation { run: state.run, changed: false }));
+            }
+            let (state, effects) = state.advance(Event::Cancelled, self.now());
+            self.save(&state).await?;
+            (state, effects)
+        };
+        let (state, effects) = cancelled;
+        let run = state.run.clone();
+        // It is cancelled, whether the row shows it yet or not; the alarm stands.
+        if let Err(error) = self.run_until_idle(Payer::Request, state, effects).await {
+            self.context.log(&format!("executor: {error}"));
+        }
+        Ok(Reply::Cancelled(Cancellation { run, changed: true }))
+    }
+
+    async fn events(&self, after: u32) -> Result<Reply, PortError> {
+        let events = self.load().await?.map(|state| state.events).unwrap_or_default();
+        Ok(Reply::Events(events.into_iter().filter(|event| event.id > after).collect()))
     }
 
     /// Handles the alarm, which is spent when its handler starts.
@@ -113,22 +202,19 @@ impl<'a, C: ActorContext> Executor<'a, C> {
     pub async fn alarm(&self) -> Result<(), PortError> {
         let ring = Usage { actor_requests: 1, ..Usage::default() };
         self.meter.add(ring);
-        let Some(state) = self.load().await? else { return Ok(()) };
-        let before = state.run.usage;
-        let (mut state, effects) = state.advance(Event::Woken, self.now());
-        state.run.usage += self.meter.usage();
-        self.save(&state).await?;
-        if let Err(error) = self.run_until_idle(before, state, effects).await {
+        let Some((state, effects)) = self.change(Payer::Run, vec![Event::Woken]).await? else {
+            return Ok(());
+        };
+        if let Err(error) = self.run_until_idle(Payer::Run, state, effects).await {
             self.context.log(&format!("executor: {error}"));
         }
         Ok(())
     }
 
-    /// Carries out the effects of a saved state, and those that follow from them. `before` is what
-    /// the run had used when the alarm rang.
+    /// Carries out the effects of a saved state, and those that follow from them.
     async fn run_until_idle(
         &self,
-        before: Usage,
+        payer: Payer,
         mut state: RunState,
         mut effects: Vec<Effect>,
     ) -> Result<(), PortError> {
@@ -138,18 +224,30 @@ impl<'a, C: ActorContext> Executor<'a, C> {
                 return Ok(());
             }
             // Others may have changed the run while the effects were under way.
-            let Some(current) = self.load().await? else { return Ok(()) };
-            state = current;
-            effects = Vec::new();
-            for event in events {
-                let (next, more) = state.advance(event, self.now());
-                state = next;
-                effects.extend(more);
-            }
-            state.run.usage = before;
-            state.run.usage += self.meter.usage();
-            self.save(&state).await?;
+            let Some(changed) = self.change(payer, events).await? else { return Ok(()) };
+            (state, effects) = changed;
         }
+    }
+
+    /// One turn: loads, applies, saves. Nobody else comes in between. `None`: there is no run.
+    async fn change(
+        &self,
+        payer: Payer,
+        events: Vec<Event>,
+    ) -> Result<Option<(RunState, Vec<Effect>)>, PortError> {
+        let _turn = self.context.turn().await;
+        let Some(mut state) = self.load().await? else { return Ok(None) };
+        let mut effects = Vec::new();
+        for event in events {
+            let (next, more) = state.advance(event, self.now());
+            state = next;
+            effects.extend(more);
+        }
+        if payer == Payer::Run {
+            state.run.usage += self.meter.take();
+        }
+        self.save(&state).await?;
+        Ok(Some((state, effects)))
     }
 
     /// Carries effects out side by side: the owner should not wait for the projection of
@@ -170,6 +268,10 @@ impl<'a, C: ActorContext> Executor<'a, C> {
         let result = match step.kind {
             StepKind::Http => {
                 http_step::attempt(self.context.http(), self.allowed, step, key, &self.meter).await
+            }
+            // The machine takes these itself.
+            StepKind::Transform | StepKind::Delay => {
+                Err(Failure { message: "cannot be attempted".to_owned(), retry: false })
             }
         };
         Event::AttemptEnded { attempt, result }

@@ -4,12 +4,14 @@
 //! attempt is on record before it can be seen outside, and a host that dies wakes up again.
 
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Value, json};
 
+use super::http_step::MAX_RESPONSE_BYTES;
 use crate::domain::{
     Millis,
-    run::{Run, RunStatus, StepReport, StepStatus},
-    workflow::Step,
+    run::{Change, Run, RunEvent, RunStatus, StepReport, StepStatus},
+    template::{self, Outputs},
+    workflow::{MAX_STEPS, Step, StepKind},
 };
 use crate::ports::Usage;
 
@@ -26,6 +28,12 @@ pub const ATTEMPT_LEASE: Millis = ATTEMPT_TIMEOUT + 2_000;
 /// Pause before a finished run is projected again when that failed.
 pub const PROJECTION_RETRY: Millis = 1_000;
 
+/// A run may take this long, its pauses included: a week, so that what somebody forgot ends.
+pub const RUN_TIMEOUT: Millis = 7 * 24 * 60 * 60 * 1000;
+/// Most events of a run: it is accepted and ends, and so does each attempt of each step. Nothing
+/// is dropped; at about 80 bytes each they take 40 KB of the object's row.
+pub const MAX_EVENTS: usize = 2 + 2 * MAX_STEPS * MAX_ATTEMPTS as usize;
+
 /// All that is known of a run, as its object stores it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct RunState {
@@ -33,6 +41,8 @@ pub struct RunState {
     pub run: Run,
     /// The steps, as they were when the run was accepted.
     pub definition: Vec<Step>,
+    /// All that happened to it, at most [`MAX_EVENTS`].
+    pub events: Vec<RunEvent>,
     /// Grows with every change.
     pub version: i64,
     /// The status that the database row shows.
@@ -55,6 +65,8 @@ pub enum Event {
     },
     /// The database row shows this status.
     Projected(RunStatus),
+    /// The owner does not want it any more.
+    Cancelled,
 }
 
 /// One attempt of one step.
@@ -104,7 +116,10 @@ impl RunState {
             finished_at: None,
             usage: Usage::default(),
         };
-        Self { run, definition, version: 0, projected: RunStatus::Queued, wake_at: Some(now) }
+        let accepted = Change::Run { status: RunStatus::Queued };
+        let events = vec![RunEvent { id: 1, at: now, change: accepted }];
+        let (projected, wake_at) = (RunStatus::Queued, Some(now));
+        Self { run, definition, events, version: 0, projected, wake_at }
     }
 
     /// Applies an event. An event that comes too late, too early or twice changes nothing.
@@ -113,6 +128,7 @@ impl RunState {
             Event::Woken => self.woken(now),
             Event::AttemptEnded { attempt, result } => self.attempt_ended(attempt, result, now),
             Event::Projected(status) => self.projected(status),
+            Event::Cancelled => self.cancelled(now),
         };
         (self, effects)
     }
@@ -122,11 +138,15 @@ impl RunState {
             return Vec::new();
         }
         match self.run.status {
-            RunStatus::Queued | RunStatus::Waiting => self.begin_attempt(now),
-            RunStatus::Running => self.attempt_lost(now),
-            _ => {
+            status if status.is_terminal() => {
                 self.wake_at = Some(now + PROJECTION_RETRY);
                 self.project_if_changed()
+            }
+            _ if now >= self.deadline() => self.timed_out(now),
+            RunStatus::Running => self.attempt_lost(now),
+            _ => {
+                self.end_delay(now);
+                self.go_on(now)
             }
         }
     }
@@ -136,22 +156,127 @@ impl RunState {
         self.run.steps.iter().position(|step| step.status != StepStatus::Succeeded)
     }
 
-    fn begin_attempt(&mut self, now: Millis) -> Vec<Effect> {
-        let Some(index) = self.current() else { return self.finish(RunStatus::Succeeded, now) };
-        let (Some(report), Some(step)) =
-            (self.run.steps.get_mut(index), self.definition.get(index))
-        else {
-            return self.finish(RunStatus::Failed, now);
-        };
+    /// Takes steps until one needs time: an attempt, or a pause.
+    fn go_on(&mut self, now: Millis) -> Vec<Effect> {
+        while let Some(index) = self.current() {
+            if now >= self.deadline() {
+                return self.timed_out(now);
+            }
+            let Some(step) = self.definition.get(index).cloned() else { break };
+            let number = self.begin(index, now);
+            match step.kind {
+                StepKind::Http => {
+                    return self.attempt(AttemptId { step: index, number }, step, now);
+                }
+                StepKind::Delay => match step.pause() {
+                    Ok(pause) => {
+                        self.change(RunStatus::Waiting, Some(now + pause), now);
+                        // Though the row may say `waiting` already: it also says until when.
+                        return vec![Effect::Project];
+                    }
+                    Err(message) => return self.give_up(index, message, now),
+                },
+                StepKind::Transform => match self.transform(&step) {
+                    Ok(output) => self.succeed(index, output, now),
+                    Err(message) => return self.give_up(index, message, now),
+                },
+            }
+        }
+        self.finish(RunStatus::Succeeded, now)
+    }
+
+    /// Puts the next attempt of a step on record; its number.
+    fn begin(&mut self, index: usize, now: Millis) -> u32 {
+        let Some(report) = self.run.steps.get_mut(index) else { return 0 };
         report.status = StepStatus::Running;
         report.attempts += 1;
-        let attempt = AttemptId { step: index, number: report.attempts };
-        let key = format!("{}:{index}", self.run.id);
-        let effect = Effect::Attempt { attempt, key, step: step.clone() };
+        let attempt = report.attempts;
+        self.note(Change::Step { step: index, attempt, status: StepStatus::Running }, now);
+        attempt
+    }
+
+    fn attempt(&mut self, attempt: AttemptId, step: Step, now: Millis) -> Vec<Effect> {
+        let key = format!("{}:{}", self.run.id, attempt.step);
         self.change(RunStatus::Running, Some(now + ATTEMPT_LEASE), now);
-        let mut effects = vec![effect];
+        let mut effects = vec![Effect::Attempt { attempt, key, step }];
         effects.extend(self.project_if_changed());
         effects
+    }
+
+    /// Ends the pause that the run is in, if it is in one.
+    fn end_delay(&mut self, now: Millis) {
+        let Some(index) = self.current() else { return };
+        let begun = self.run.steps.get(index).is_some_and(|r| r.status == StepStatus::Running);
+        if let Some(step) = self.definition.get(index)
+            && begun
+            && step.kind == StepKind::Delay
+        {
+            let seconds = step.config.get("seconds").cloned().unwrap_or_default();
+            self.succeed(index, json!({ "seconds": seconds }), now);
+        }
+    }
+
+    fn transform(&self, step: &Step) -> Result<Value, String> {
+        let outputs: Vec<_> = self.run.steps.iter().map(|step| step.output.as_ref()).collect();
+        // What it quotes and what it says itself: together no longer than another output.
+        let output =
+            template::render(step.template()?, Outputs(&outputs), &mut { MAX_RESPONSE_BYTES })?;
+        if output.to_string().len() > MAX_RESPONSE_BYTES {
+            return Err(format!("the value has more than {MAX_RESPONSE_BYTES} bytes"));
+        }
+        Ok(output)
+    }
+
+    fn succeed(&mut self, index: usize, output: Value, now: Millis) {
+        self.end(index, StepStatus::Succeeded, None, now);
+        if let Some(report) = self.run.steps.get_mut(index) {
+            report.output = Some(output);
+        }
+    }
+
+    fn give_up(&mut self, index: usize, message: String, now: Millis) -> Vec<Effect> {
+        self.end(index, StepStatus::Failed, Some(message), now);
+        self.finish(RunStatus::Failed, now)
+    }
+
+    /// Ends a step for good.
+    fn end(&mut self, index: usize, status: StepStatus, error: Option<String>, now: Millis) {
+        if let Some(report) = self.run.steps.get_mut(index) {
+            report.status = status;
+            report.error = error;
+            let attempt = report.attempts;
+            self.note(Change::Step { step: index, attempt, status }, now);
+        }
+    }
+
+    /// Ends the step that is under way, if there is one, together with the run.
+    fn interrupt(&mut self, status: StepStatus, message: &str, now: Millis) {
+        let under_way = self.run.steps.iter().position(|step| step.status == StepStatus::Running);
+        if let Some(index) = under_way {
+            self.end(index, status, Some(message.to_owned()), now);
+        }
+    }
+
+    fn cancelled(&mut self, now: Millis) -> Vec<Effect> {
+        if self.run.status.is_terminal() {
+            return Vec::new();
+        }
+        self.interrupt(StepStatus::Cancelled, "the run was cancelled", now);
+        self.finish(RunStatus::Cancelled, now)
+    }
+
+    fn timed_out(&mut self, now: Millis) -> Vec<Effect> {
+        self.interrupt(StepStatus::Failed, "the run ran out of time", now);
+        self.finish(RunStatus::TimedOut, now)
+    }
+
+    fn deadline(&self) -> Millis {
+        self.run.created_at.saturating_add(RUN_TIMEOUT)
+    }
+
+    fn note(&mut self, change: Change, at: Millis) {
+        let id = u32::try_from(self.events.len()).unwrap_or(u32::MAX).saturating_add(1);
+        self.events.push(RunEvent { id, at, change });
     }
 
     fn attempt_lost(&mut self, now: Millis) -> Vec<Effect> {
@@ -162,7 +287,7 @@ impl RunState {
         let mut effects = self.attempt_ended(lost, Err(Failure { message, retry: true }), now);
         // The lease was pause enough.
         if self.run.status == RunStatus::Waiting {
-            effects = self.begin_attempt(now);
+            effects = self.go_on(now);
         }
         effects
     }
@@ -179,29 +304,27 @@ impl RunState {
         let Some(report) = report.filter(|report| report.attempts == attempt.number) else {
             return Vec::new();
         };
+        let step = attempt.step;
         match result {
             Ok(output) => {
-                report.status = StepStatus::Succeeded;
-                report.output = Some(output);
-                report.error = None;
-                self.begin_attempt(now)
+                self.succeed(step, output, now);
+                self.go_on(now)
             }
-            Err(failure) => {
+            Err(failure) if failure.retry && attempt.number < MAX_ATTEMPTS => {
                 report.error = Some(failure.message);
-                if failure.retry && attempt.number < MAX_ATTEMPTS {
-                    let pause = backoff(&self.run.id, attempt);
-                    self.change(RunStatus::Waiting, Some(now + pause), now);
-                    self.project_if_changed()
-                } else {
-                    report.status = StepStatus::Failed;
-                    self.finish(RunStatus::Failed, now)
-                }
+                let (attempt, status) = (attempt.number, StepStatus::Failed);
+                self.note(Change::Step { step, attempt, status }, now);
+                let pause = backoff(&self.run.id, AttemptId { step, number: attempt });
+                self.change(RunStatus::Waiting, Some(now + pause), now);
+                self.project_if_changed()
             }
+            Err(failure) => self.give_up(step, failure.message, now),
         }
     }
 
     fn finish(&mut self, status: RunStatus, now: Millis) -> Vec<Effect> {
         self.run.finished_at = Some(now);
+        self.note(Change::Run { status }, now);
         self.change(status, Some(now + PROJECTION_RETRY), now);
         self.project_if_changed()
     }
@@ -217,7 +340,8 @@ impl RunState {
     fn change(&mut self, status: RunStatus, wake_at: Option<Millis>, now: Millis) {
         self.run.status = status;
         self.run.updated_at = now;
-        self.wake_at = wake_at;
+        let deadline = if status.is_terminal() { Millis::MAX } else { self.deadline() };
+        self.wake_at = wake_at.map(|at| at.min(deadline));
         self.version += 1;
     }
 

@@ -73,9 +73,11 @@ pub async fn authenticate<P: Platform>(
     let Some(claims) = claims else { return Problem::unauthorized().into_response() };
     let caller = Caller { subject: claims.sub, scope: claims.scope };
     let metered = caller.has(Scope::Meter);
-    request.extensions_mut().insert(caller);
+    request.extensions_mut().insert(caller.clone());
 
     let mut response = next.run(request).await;
+    // For the log.
+    response.extensions_mut().insert(caller);
     let headers = response.headers_mut();
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("private, no-store"));
     let usage = meter.usage().dictionary();

@@ -25,7 +25,7 @@ impl<S: Send + Sync> FromRequest<S> for StrictJson {
         if !is_json(request.headers()) {
             return Err(Problem::unsupported_media_type());
         }
-        let bytes = read(request).await?;
+        let bytes = read(request.into_body()).await?;
         json::parse(&bytes).map(Self).map_err(Problem::malformed_json)
     }
 }
@@ -49,8 +49,8 @@ fn is_json(headers: &HeaderMap) -> bool {
 }
 
 /// The whole body, as long as it stays within the limit; what its length claims does not matter.
-async fn read(request: Request<Body>) -> Result<bytes::Bytes, Problem> {
-    match Limited::new(request.into_body(), MAX_BODY_BYTES).collect().await {
+pub(super) async fn read(body: Body) -> Result<bytes::Bytes, Problem> {
+    match Limited::new(body, MAX_BODY_BYTES).collect().await {
         Ok(collected) => Ok(collected.to_bytes()),
         Err(error) if error.is::<LengthLimitError>() => Err(Problem::too_large(MAX_BODY_BYTES)),
         Err(_) => Err(Problem::body_not_received()),

@@ -47,6 +47,14 @@ static METHOD_NOT_ALLOWED: Kind = kind(
     "urn:workway:problem:method-not-allowed",
     "Method not allowed",
 );
+static CONFLICT: Kind = kind(StatusCode::CONFLICT, "urn:workway:problem:conflict", "Conflict");
+static STILL_RUNNING: Kind =
+    kind(StatusCode::CONFLICT, "urn:workway:problem:still-running", "Still running");
+static KEY_REUSED: Kind = kind(
+    StatusCode::UNPROCESSABLE_ENTITY,
+    "urn:workway:problem:key-reused",
+    "Idempotency-Key reused",
+);
 static TOO_LARGE: Kind =
     kind(StatusCode::PAYLOAD_TOO_LARGE, "urn:workway:problem:too-large", "Body too large");
 static UNSUPPORTED_MEDIA_TYPE: Kind = kind(
@@ -113,6 +121,23 @@ impl Problem {
         Self::new(&METHOD_NOT_ALLOWED)
     }
 
+    /// 409: what was asked for does not fit what is there.
+    pub fn conflict(detail: impl Into<String>) -> Self {
+        Self::new(&CONFLICT).detail(detail)
+    }
+
+    /// 409: a request with this key is under way.
+    pub fn still_running() -> Self {
+        Self::new(&STILL_RUNNING)
+            .detail("a request with this Idempotency-Key is under way; ask again for its outcome")
+            .header(header::RETRY_AFTER, HeaderValue::from_static("1"))
+    }
+
+    /// 422: the key came with another payload before.
+    pub fn key_reused() -> Self {
+        Self::new(&KEY_REUSED).detail("this Idempotency-Key came with another body before")
+    }
+
     /// 413.
     pub fn too_large(limit: usize) -> Self {
         Self::new(&TOO_LARGE).detail(format!("a body may have {limit} bytes"))
@@ -138,6 +163,11 @@ impl Problem {
     /// 503: something that we depend on is down.
     pub fn unavailable() -> Self {
         Self::new(&UNAVAILABLE).header(header::RETRY_AFTER, HeaderValue::from_static("5"))
+    }
+
+    /// 503: no answer within our own deadline.
+    pub fn timed_out() -> Self {
+        Self::unavailable().detail("the request took too long; whether it took effect is not known")
     }
 
     fn body(&self) -> Vec<u8> {

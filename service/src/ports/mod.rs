@@ -20,6 +20,8 @@ pub trait Platform: Clone + Send + Sync + 'static {
     type Database: Database;
     /// See [`KeyValue`].
     type Cache: KeyValue;
+    /// See [`HttpCache`].
+    type HttpCache: HttpCache;
     /// See [`RateLimiter`].
     type RateLimiter: RateLimiter;
     /// See [`Actors`].
@@ -33,6 +35,8 @@ pub trait Platform: Clone + Send + Sync + 'static {
     fn database(&self) -> &Self::Database;
     /// The namespace `CACHE`.
     fn cache(&self) -> &Self::Cache;
+    /// Answers for everyone.
+    fn http_cache(&self) -> &Self::HttpCache;
     /// The limiter for API requests.
     fn rate_limiter(&self) -> &Self::RateLimiter;
     /// Single-writer objects.
@@ -201,6 +205,27 @@ pub trait KeyValue: Send + Sync {
     fn get(&self, key: &str) -> impl Future<Output = PortResult<Option<String>>> + Send;
 }
 
+/// Bodies of public answers, kept close to the clients that ask for them. What it holds may vanish
+/// at any time, and differs between places. It costs nothing.
+pub trait HttpCache: Send + Sync {
+    /// The body under a key: an absolute path with its query.
+    ///
+    /// # Errors
+    /// [`PortFailure::Unavailable`].
+    fn get(&self, key: &str) -> impl Future<Output = PortResult<Option<String>>> + Send;
+
+    /// Keeps a body of JSON for `ttl`.
+    ///
+    /// # Errors
+    /// [`PortFailure::Unavailable`].
+    fn put(
+        &self,
+        key: &str,
+        body: &str,
+        ttl: Duration,
+    ) -> impl Future<Output = PortResult<()>> + Send;
+}
+
 /// Admits or refuses, by key. It says nothing else: no budget left, no time of reset.
 pub trait RateLimiter: Send + Sync {
     /// Whether a request of this key is admitted now.
@@ -257,6 +282,13 @@ pub trait ActorContext: Send + Sync {
     type Http: Http;
     /// See [`Clock`].
     type Clock: Clock;
+
+    /// While somebody holds it, nobody else can get it: what is read and written under it is one
+    /// step. It is not held while the object waits for anybody else.
+    type Turn: Send;
+
+    /// Waits for the turn.
+    fn turn(&self) -> impl Future<Output = Self::Turn> + Send;
 
     /// Its state, if it has any yet.
     ///

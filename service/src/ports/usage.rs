@@ -121,6 +121,11 @@ impl Meter {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) += usage;
     }
 
+    /// What was used since it was last taken.
+    pub fn take(&self) -> Usage {
+        std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
     /// What was used so far.
     pub fn usage(&self) -> Usage {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner)

@@ -4,8 +4,8 @@ use axum::{extract::FromRequestParts, http::request::Parts};
 
 use super::App;
 use crate::domain::id;
-use crate::guard::{Caller, Problem, Scope};
-use crate::ports::{Clock, Meter, Platform, PortError, Random};
+use crate::guard::{Caller, ClaimedId, Problem, Scope};
+use crate::ports::{Clock, Meter, Platform, PortError, PortFailure, Random};
 use crate::store::{Runs, Workflows};
 
 /// The application and what belongs to this request.
@@ -15,6 +15,7 @@ pub struct Context<P> {
     /// Adds up what the request uses.
     pub meter: Meter,
     caller: Option<Caller>,
+    claimed_id: Option<ClaimedId>,
 }
 
 impl<P: Platform> FromRequestParts<App<P>> for Context<P> {
@@ -25,6 +26,7 @@ impl<P: Platform> FromRequestParts<App<P>> for Context<P> {
             app: app.clone(),
             meter: parts.extensions.get().cloned().unwrap_or_default(),
             caller: parts.extensions.get().cloned(),
+            claimed_id: parts.extensions.get().cloned(),
         })
     }
 }
@@ -55,14 +57,33 @@ impl<P: Platform> Context<P> {
         self.app.platform.clock().now()
     }
 
-    /// A new identifier.
+    /// The identifier for what this request makes: a new one, unless the request carries an
+    /// Idempotency-Key and an earlier attempt at it may have made that already.
     ///
     /// # Errors
     /// 503 without randomness.
     pub fn new_id(&self) -> Result<String, Problem> {
+        if let Some(ClaimedId(id)) = &self.claimed_id {
+            return Ok(id.clone());
+        }
         let mut entropy = [0; id::ENTROPY];
         self.app.platform.random().fill(&mut entropy).map_err(|error| self.failed(&error))?;
         Ok(id::new(self.now(), entropy))
+    }
+
+    /// What an insert says when an earlier attempt at this request made the row already: then it is
+    /// done. `false`: it was made just now.
+    ///
+    /// # Errors
+    /// The problem of any other error.
+    pub fn made_before(&self, inserted: Result<(), PortError>) -> Result<bool, Problem> {
+        match inserted {
+            Ok(()) => Ok(false),
+            Err(PortError { cause: PortFailure::Conflict(_), .. }) if self.claimed_id.is_some() => {
+                Ok(true)
+            }
+            Err(error) => Err(self.failed(&error)),
+        }
     }
 
     /// Logs what a port said, and makes the answer that the client gets instead.

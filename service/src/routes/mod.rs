@@ -2,6 +2,7 @@
 
 mod catalogue;
 mod context;
+mod events;
 mod extract;
 mod health;
 mod runs;
@@ -19,7 +20,7 @@ pub use context::Context;
 pub use health::HealthMemo;
 
 use crate::config::Config;
-use crate::guard::{Problem, authenticate, limit_by_address, observe};
+use crate::guard::{Problem, authenticate, limit_by_address, observe, once};
 use crate::ports::Platform;
 
 /// What every handler can reach.
@@ -43,11 +44,19 @@ pub fn router<P: Platform>(app: App<P>) -> Router {
         .route("/api/workflows", get(catalogue::list::<P>))
         .route_layer(from_fn_with_state(app.clone(), limit_by_address::<P>));
 
+    let create = post(workflows::create::<P>).layer(from_fn_with_state(app.clone(), once::<P>));
+    let start = post(runs::create::<P>).layer(from_fn_with_state(app.clone(), once::<P>));
     let private = Router::new()
-        .route("/workflows", post(workflows::create::<P>).get(workflows::list::<P>))
-        .route("/workflows/{id}", get(workflows::show::<P>))
-        .route("/workflows/{id}/runs", post(runs::create::<P>))
+        .route("/workflows", create.get(workflows::list::<P>))
+        .route("/workflows/{id}", {
+            get(workflows::show::<P>).put(workflows::update::<P>).delete(workflows::delete::<P>)
+        })
+        .route("/workflows/{id}/publish", post(workflows::publish::<P>))
+        .route("/workflows/{id}/runs", start.get(runs::list_of_workflow::<P>))
+        .route("/runs", get(runs::list::<P>))
         .route("/runs/{id}", get(runs::show::<P>))
+        .route("/runs/{id}/cancel", post(runs::cancel::<P>))
+        .route("/runs/{id}/events", get(events::stream::<P>))
         .route_layer(from_fn_with_state(app.clone(), authenticate::<P>));
 
     health

@@ -5,12 +5,64 @@ use axum::{
     http::{StatusCode, header},
     response::{IntoResponse, Response},
 };
+use serde::Serialize;
 
-use super::{Context, extract::Id, workflows};
-use crate::domain::run::Run;
+use super::{
+    Context,
+    extract::{Id, ListPage},
+    workflows,
+};
+use crate::domain::{
+    page::{Page, Position},
+    run::{Run, RunStatus, RunSummary},
+};
 use crate::engine::{executor, machine::RunState};
 use crate::guard::{Problem, Scope};
 use crate::ports::Platform;
+
+/// A page of runs.
+#[derive(Debug, Serialize)]
+pub(super) struct RunList {
+    runs: Vec<RunSummary>,
+    /// The `cursor` of the next page; null on the last one.
+    next: Option<String>,
+}
+
+impl RunList {
+    fn new(runs: Vec<RunSummary>, page: &Page) -> Self {
+        let position =
+            |last: &RunSummary| Position { created_at: last.created_at, id: last.id.clone() };
+        let next = page.next(&runs, position);
+        Self { runs, next }
+    }
+}
+
+/// `GET /runs`
+pub(super) async fn list<P: Platform>(
+    context: Context<P>,
+    ListPage(page): ListPage,
+) -> Result<Json<RunList>, Problem> {
+    let owner = context.caller_with(Scope::Read)?;
+    let listed = context.runs().list(owner, &page).await;
+    let runs = listed.map_err(|error| context.failed(&error))?;
+    Ok(Json(RunList::new(runs, &page)))
+}
+
+/// `GET /workflows/{id}/runs`: also of a workflow that was deleted since. One that never was, or is
+/// somebody else's, has none: 404 when there is neither a workflow nor a run.
+pub(super) async fn list_of_workflow<P: Platform>(
+    context: Context<P>,
+    Id(workflow_id): Id,
+    ListPage(page): ListPage,
+) -> Result<Json<RunList>, Problem> {
+    let owner = context.caller_with(Scope::Read)?;
+    let listed = context.runs().list_of_workflow(owner, &workflow_id, &page).await;
+    let runs = listed.map_err(|error| context.failed(&error))?;
+    if runs.is_empty() {
+        workflows::find(&context, owner, &workflow_id).await?;
+    }
+    Ok(Json(RunList::new(runs, &page)))
+}
 
 /// `POST /workflows/{id}/runs`
 ///
@@ -22,9 +74,13 @@ pub(super) async fn create<P: Platform>(
 ) -> Result<Response, Problem> {
     let owner = context.caller_with(Scope::Write)?;
     let workflow = workflows::find(&context, owner, &workflow_id).await?;
-    let state = RunState::new(context.new_id()?, workflow.id, workflow.steps, context.now());
+    let mut state = RunState::new(context.new_id()?, workflow.id, workflow.steps, context.now());
     let stored = context.runs().insert(owner, &state).await;
-    stored.map_err(|error| context.failed(&error))?;
+    if context.made_before(stored)? {
+        let intent = context.runs().intent(owner, &state.run.id).await;
+        let intent = intent.map_err(|error| context.failed(&error))?;
+        state = intent.ok_or_else(Problem::not_found)?;
+    }
     let started = executor::start(context.app.platform.actors(), &state).await;
     if let Err(error) = context.meter.charge(started) {
         context.app.platform.log(&format!("start of run {}: {error}", state.run.id));
@@ -41,4 +97,26 @@ pub(super) async fn show<P: Platform>(
     let owner = context.caller_with(Scope::Read)?;
     let found = context.runs().get(owner, &id).await;
     found.map_err(|error| context.failed(&error))?.map(Json).ok_or_else(Problem::not_found)
+}
+
+/// `POST /runs/{id}/cancel`: 202 when this ended the run, 200 when it was cancelled before.
+///
+/// The executor decides. The row may follow a moment later, and says the same in the end.
+pub(super) async fn cancel<P: Platform>(
+    context: Context<P>,
+    Id(id): Id,
+) -> Result<Response, Problem> {
+    let owner = context.caller_with(Scope::Write)?;
+    let found = context.runs().intent(owner, &id).await;
+    let found = found.map_err(|error| context.failed(&error))?;
+    let intent = found.ok_or_else(Problem::not_found)?;
+    let cancelled = executor::cancel(context.app.platform.actors(), intent).await;
+    let cancelled = context.meter.charge(cancelled).map_err(|error| context.failed(&error))?;
+    match cancelled.run.status {
+        RunStatus::Cancelled if cancelled.changed => {
+            Ok((StatusCode::ACCEPTED, Json(cancelled.run)).into_response())
+        }
+        RunStatus::Cancelled => Ok(Json(cancelled.run).into_response()),
+        status => Err(Problem::conflict(format!("the run has ended already: {}", status.name()))),
+    }
 }

@@ -12,27 +12,18 @@ use super::{
     extract::{Id, ListPage},
 };
 use crate::domain::{
-    page::{Page, Position},
+    page::Position,
     workflow::{Draft, Workflow},
 };
 use crate::guard::{Problem, Scope, StrictJson};
 use crate::ports::Platform;
 
-/// A page of a list.
+/// A page of workflows.
 #[derive(Debug, Serialize)]
-pub(super) struct ListBody<T> {
+pub(super) struct WorkflowList<T> {
     pub(super) workflows: Vec<T>,
     /// The `cursor` of the next page; null on the last one.
     pub(super) next: Option<String>,
-}
-
-impl<T> ListBody<T> {
-    /// A page that was asked for with `page`; a full one may have a successor.
-    pub(super) fn new(items: Vec<T>, page: &Page, position: impl Fn(&T) -> Position) -> Self {
-        let full = items.len() == page.limit as usize;
-        let next = items.last().filter(|_| full).map(|last| position(last).encode());
-        Self { workflows: items, next }
-    }
 }
 
 /// `POST /workflows`
@@ -43,16 +34,19 @@ pub(super) async fn create<P: Platform>(
     let owner = context.caller_with(Scope::Write)?;
     let draft = Draft::from_json(&body).map_err(Problem::invalid_input)?;
     let now = context.now();
-    let workflow = Workflow {
+    let mut workflow = Workflow {
         id: context.new_id()?,
         name: draft.name,
         description: draft.description,
         steps: draft.steps,
+        published_at: None,
         created_at: now,
         updated_at: now,
     };
     let stored = context.workflows().insert(owner, &workflow).await;
-    stored.map_err(|error| context.failed(&error))?;
+    if context.made_before(stored)? {
+        workflow = find(&context, owner, &workflow.id).await?;
+    }
     let location = [(header::LOCATION, format!("/workflows/{}", workflow.id))];
     Ok((StatusCode::CREATED, location, Json(workflow)).into_response())
 }
@@ -61,12 +55,13 @@ pub(super) async fn create<P: Platform>(
 pub(super) async fn list<P: Platform>(
     context: Context<P>,
     ListPage(page): ListPage,
-) -> Result<Json<ListBody<Workflow>>, Problem> {
+) -> Result<Json<WorkflowList<Workflow>>, Problem> {
     let owner = context.caller_with(Scope::Read)?;
     let listed = context.workflows().list(owner, &page).await;
     let workflows = listed.map_err(|error| context.failed(&error))?;
     let position = |last: &Workflow| Position { created_at: last.created_at, id: last.id.clone() };
-    Ok(Json(ListBody::new(workflows, &page, position)))
+    let next = page.next(&workflows, position);
+    Ok(Json(WorkflowList { workflows, next }))
 }
 
 /// `GET /workflows/{id}`
@@ -76,6 +71,39 @@ pub(super) async fn show<P: Platform>(
 ) -> Result<Json<Workflow>, Problem> {
     let owner = context.caller_with(Scope::Read)?;
     find(&context, owner, &id).await.map(Json)
+}
+
+/// `PUT /workflows/{id}`: by the rules of `POST`. Runs that were accepted keep the steps they had.
+pub(super) async fn update<P: Platform>(
+    context: Context<P>,
+    Id(id): Id,
+    StrictJson(body): StrictJson,
+) -> Result<Json<Workflow>, Problem> {
+    let owner = context.caller_with(Scope::Write)?;
+    let draft = Draft::from_json(&body).map_err(Problem::invalid_input)?;
+    let updated = context.workflows().update(owner, &id, &draft, context.now()).await;
+    updated.map_err(|error| context.failed(&error))?.map(Json).ok_or_else(Problem::not_found)
+}
+
+/// `DELETE /workflows/{id}`: its runs stay, and go on.
+pub(super) async fn delete<P: Platform>(
+    context: Context<P>,
+    Id(id): Id,
+) -> Result<StatusCode, Problem> {
+    let owner = context.caller_with(Scope::Write)?;
+    let deleted = context.workflows().delete(owner, &id).await;
+    let deleted = deleted.map_err(|error| context.failed(&error))?;
+    if deleted { Ok(StatusCode::NO_CONTENT) } else { Err(Problem::not_found()) }
+}
+
+/// `POST /workflows/{id}/publish`: for everyone to see, from now or since it was first published.
+pub(super) async fn publish<P: Platform>(
+    context: Context<P>,
+    Id(id): Id,
+) -> Result<Json<Workflow>, Problem> {
+    let owner = context.caller_with(Scope::Write)?;
+    let published = context.workflows().publish(owner, &id, context.now()).await;
+    published.map_err(|error| context.failed(&error))?.map(Json).ok_or_else(Problem::not_found)
 }
 
 /// A workflow of `owner`.

@@ -1,9 +1,11 @@
 //! SQL, and nothing else: no HTTP, no rules. Every statement has a name; both platforms run the
 //! same text.
 
+mod idempotency;
 mod runs;
 mod workflows;
 
+pub use idempotency::{Claim, Claimed, IdempotencyKeys, Outcome};
 pub use runs::Runs;
 pub use workflows::{CatalogueEntry, Workflows};
 
@@ -11,8 +13,10 @@ use crate::ports::{Database, Meter, PortError, Rows, Sql, Statement};
 
 /// The schema, in steps that are applied in order and never change once released. The Worker's
 /// come from the same files by `wrangler d1 migrations apply`.
-pub const MIGRATIONS: &[(&str, &str)] =
-    &[("0001_workflows_and_runs", include_str!("../../migrations/0001_workflows_and_runs.sql"))];
+pub const MIGRATIONS: &[(&str, &str)] = &[
+    ("0001_workflows_and_runs", include_str!("../../migrations/0001_workflows_and_runs.sql")),
+    ("0002_idempotency", include_str!("../../migrations/0002_idempotency.sql")),
+];
 
 /// Every statement of the service, for the test that looks at their query plans.
 pub const STATEMENTS: &[Sql] = &[
@@ -20,11 +24,22 @@ pub const STATEMENTS: &[Sql] = &[
     workflows::INSERT,
     workflows::LIST,
     workflows::GET,
+    workflows::UPDATE,
+    workflows::PUBLISH,
+    workflows::DELETE,
     workflows::CATALOGUE,
     runs::INSERT,
     runs::GET,
+    runs::INTENT,
+    runs::LIST,
+    runs::LIST_OF_WORKFLOW,
     runs::PROJECT,
     runs::OVERDUE,
+    idempotency::CLAIM,
+    idempotency::GET,
+    idempotency::COMPLETE,
+    idempotency::EXPIRE,
+    idempotency::CLEAN,
 ];
 
 const PING: Sql = Sql { name: "ping", text: "SELECT 1 AS one" };

@@ -2,8 +2,13 @@
 
 use serde::Deserialize;
 
-use super::run;
-use crate::domain::{Millis, run::Run, workflow::Step};
+use super::{run, workflows::keyset};
+use crate::domain::{
+    Millis,
+    page::Page,
+    run::{Run, RunSummary},
+    workflow::Step,
+};
 use crate::engine::machine::RunState;
 use crate::ports::{Database, Meter, Param, PortError, Sql};
 
@@ -17,6 +22,28 @@ pub(super) const INSERT: Sql = Sql {
 pub(super) const GET: Sql = Sql {
     name: "get_run",
     text: "SELECT report FROM workflow_runs WHERE id = ?1 AND user_id = ?2",
+};
+
+pub(super) const INTENT: Sql = Sql {
+    name: "get_run_intent",
+    text: "SELECT definition, report FROM workflow_runs WHERE id = ?1 AND user_id = ?2",
+};
+
+/// Without the outputs, which can be long.
+pub(super) const LIST: Sql = Sql {
+    name: "list_runs",
+    text: "SELECT id, workflow_id, status, created_at, report ->> '$.updated_at' AS updated_at, \
+           report ->> '$.finished_at' AS finished_at FROM workflow_runs \
+           WHERE user_id = ?1 AND (created_at, id) < (?2, ?3) \
+           ORDER BY created_at DESC, id DESC LIMIT ?4",
+};
+
+pub(super) const LIST_OF_WORKFLOW: Sql = Sql {
+    name: "list_runs_of_workflow",
+    text: "SELECT id, workflow_id, status, created_at, report ->> '$.updated_at' AS updated_at, \
+           report ->> '$.finished_at' AS finished_at FROM workflow_runs \
+           WHERE workflow_id = ?1 AND user_id = ?2 AND (created_at, id) < (?3, ?4) \
+           ORDER BY created_at DESC, id DESC LIMIT ?5",
 };
 
 /// An older version never overwrites a newer one.
@@ -93,6 +120,41 @@ impl<'a, D: Database> Runs<'a, D> {
         let statement = GET.bind([id.into(), owner.into()]);
         let rows = run(self.database, self.meter, statement).await?.decode::<Report>()?;
         rows.into_iter().next().map(|row| parse(&row.report)).transpose()
+    }
+
+    /// A run of an owner as it was accepted, for an executor that may never have heard of it.
+    ///
+    /// # Errors
+    /// [`PortError`].
+    pub async fn intent(&self, owner: &str, id: &str) -> Result<Option<RunState>, PortError> {
+        let statement = INTENT.bind([id.into(), owner.into()]);
+        let rows = run(self.database, self.meter, statement).await?.decode::<Intent>()?;
+        rows.into_iter().next().map(Intent::into_state).transpose()
+    }
+
+    /// An owner's runs, newest first.
+    ///
+    /// # Errors
+    /// [`PortError`].
+    pub async fn list(&self, owner: &str, page: &Page) -> Result<Vec<RunSummary>, PortError> {
+        let (created_at, id, limit) = keyset(page);
+        let statement = LIST.bind([owner.into(), created_at, id, limit]);
+        run(self.database, self.meter, statement).await?.decode()
+    }
+
+    /// An owner's runs of one workflow, newest first.
+    ///
+    /// # Errors
+    /// [`PortError`].
+    pub async fn list_of_workflow(
+        &self,
+        owner: &str,
+        workflow_id: &str,
+        page: &Page,
+    ) -> Result<Vec<RunSummary>, PortError> {
+        let (created_at, id, limit) = keyset(page);
+        let params = [workflow_id.into(), owner.into(), created_at, id, limit];
+        run(self.database, self.meter, LIST_OF_WORKFLOW.bind(params)).await?.decode()
     }
 
     /// Brings the row up to the executor's state.

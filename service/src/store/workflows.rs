@@ -6,9 +6,9 @@ use super::run;
 use crate::domain::{
     Millis,
     page::{Page, Position},
-    workflow::Workflow,
+    workflow::{Draft, Step, Workflow},
 };
-use crate::ports::{Database, Meter, Param, PortError, Sql};
+use crate::ports::{Database, Meter, Param, PortError, Sql, Statement};
 
 pub(super) const INSERT: Sql = Sql {
     name: "insert_workflow",
@@ -18,15 +18,36 @@ pub(super) const INSERT: Sql = Sql {
 
 pub(super) const LIST: Sql = Sql {
     name: "list_workflows",
-    text: "SELECT id, name, description, steps, created_at, updated_at FROM workflows \
-           WHERE user_id = ?1 AND (created_at, id) < (?2, ?3) \
+    text: "SELECT id, name, description, steps, published_at, created_at, updated_at \
+           FROM workflows WHERE user_id = ?1 AND (created_at, id) < (?2, ?3) \
            ORDER BY created_at DESC, id DESC LIMIT ?4",
 };
 
 pub(super) const GET: Sql = Sql {
     name: "get_workflow",
-    text: "SELECT id, name, description, steps, created_at, updated_at FROM workflows \
-           WHERE id = ?1 AND user_id = ?2",
+    text: "SELECT id, name, description, steps, published_at, created_at, updated_at \
+           FROM workflows WHERE id = ?1 AND user_id = ?2",
+};
+
+pub(super) const UPDATE: Sql = Sql {
+    name: "update_workflow",
+    text: "UPDATE workflows SET name = ?3, description = ?4, steps = ?5, updated_at = ?6 \
+           WHERE id = ?1 AND user_id = ?2 \
+           RETURNING id, name, description, steps, published_at, created_at, updated_at",
+};
+
+/// Publishing again keeps the first instant.
+pub(super) const PUBLISH: Sql = Sql {
+    name: "publish_workflow",
+    text: "UPDATE workflows SET published_at = coalesce(published_at, ?3) \
+           WHERE id = ?1 AND user_id = ?2 \
+           RETURNING id, name, description, steps, published_at, created_at, updated_at",
+};
+
+/// Runs keep a copy of the steps, and stay.
+pub(super) const DELETE: Sql = Sql {
+    name: "delete_workflow",
+    text: "DELETE FROM workflows WHERE id = ?1 AND user_id = ?2 RETURNING id",
 };
 
 pub(super) const CATALOGUE: Sql = Sql {
@@ -61,6 +82,7 @@ struct Row {
     name: String,
     description: String,
     steps: String,
+    published_at: Option<Millis>,
     created_at: Millis,
     updated_at: Millis,
 }
@@ -74,6 +96,7 @@ impl Row {
             name: self.name,
             description: self.description,
             steps,
+            published_at: self.published_at,
             created_at: self.created_at,
             updated_at: self.updated_at,
         })
@@ -91,8 +114,7 @@ impl<'a, D: Database> Workflows<'a, D> {
     /// # Errors
     /// [`PortError`].
     pub async fn insert(&self, owner: &str, workflow: &Workflow) -> Result<(), PortError> {
-        let steps = serde_json::to_string(&workflow.steps)
-            .map_err(|error| PortError::unavailable("database", error))?;
+        let steps = steps_text(&workflow.steps)?;
         let params: [Param; 7] = [
             workflow.id.as_str().into(),
             owner.into(),
@@ -103,6 +125,55 @@ impl<'a, D: Database> Workflows<'a, D> {
             workflow.updated_at.into(),
         ];
         run(self.database, self.meter, INSERT.bind(params)).await.map(|_| ())
+    }
+
+    /// Replaces what the owner wrote of a workflow; the workflow as it is now, if there is one.
+    ///
+    /// # Errors
+    /// [`PortError`].
+    pub async fn update(
+        &self,
+        owner: &str,
+        id: &str,
+        draft: &Draft,
+        now: Millis,
+    ) -> Result<Option<Workflow>, PortError> {
+        let params: [Param; 6] = [
+            id.into(),
+            owner.into(),
+            draft.name.as_str().into(),
+            draft.description.as_str().into(),
+            steps_text(&draft.steps)?.into(),
+            now.into(),
+        ];
+        self.one(UPDATE.bind(params)).await
+    }
+
+    /// Makes a workflow public, if it is not yet; the workflow as it is now, if there is one.
+    ///
+    /// # Errors
+    /// [`PortError`].
+    pub async fn publish(
+        &self,
+        owner: &str,
+        id: &str,
+        now: Millis,
+    ) -> Result<Option<Workflow>, PortError> {
+        self.one(PUBLISH.bind([id.into(), owner.into(), now.into()])).await
+    }
+
+    /// Deletes a workflow; whether there was one.
+    ///
+    /// # Errors
+    /// [`PortError`].
+    pub async fn delete(&self, owner: &str, id: &str) -> Result<bool, PortError> {
+        let statement = DELETE.bind([id.into(), owner.into()]);
+        Ok(!run(self.database, self.meter, statement).await?.rows.is_empty())
+    }
+
+    async fn one(&self, statement: Statement) -> Result<Option<Workflow>, PortError> {
+        let rows = run(self.database, self.meter, statement).await?.decode::<Row>()?;
+        rows.into_iter().next().map(Row::into_workflow).transpose()
     }
 
     /// An owner's workflows, newest first.
@@ -121,9 +192,7 @@ impl<'a, D: Database> Workflows<'a, D> {
     /// # Errors
     /// [`PortError`].
     pub async fn get(&self, owner: &str, id: &str) -> Result<Option<Workflow>, PortError> {
-        let statement = GET.bind([id.into(), owner.into()]);
-        let rows = run(self.database, self.meter, statement).await?.decode::<Row>()?;
-        rows.into_iter().next().map(Row::into_workflow).transpose()
+        self.one(GET.bind([id.into(), owner.into()])).await
     }
 
     /// Everyone's published workflows, newest first.
@@ -137,9 +206,13 @@ impl<'a, D: Database> Workflows<'a, D> {
     }
 }
 
+fn steps_text(steps: &[Step]) -> Result<String, PortError> {
+    serde_json::to_string(steps).map_err(|error| PortError::unavailable("database", error))
+}
+
 /// The parameters of a keyset page. The first page starts before everything: at the largest
 /// instant there is.
-fn keyset(page: &Page) -> (Param, Param, Param) {
+pub(super) fn keyset(page: &Page) -> (Param, Param, Param) {
     let start = Position { created_at: crate::ports::MAX_INTEGER, id: String::new() };
     let after = page.after.clone().unwrap_or(start);
     (after.created_at.into(), after.id.into(), i64::from(page.limit).into())

@@ -8,8 +8,8 @@ use workway_service::{
 };
 
 use crate::world::{
-    Answer, SECRET, World, advance, http_step, log, misbind_limiter, set_mode, set_var, signed,
-    timer_count, token,
+    Answer, SECRET, World, advance, break_edge, http_step, log, misbind_limiter, set_mode, set_var,
+    signed, timer_count, token,
 };
 
 fn valid() -> Value {
@@ -204,4 +204,132 @@ async fn a_database_that_is_down_is_told_to_the_log_and_not_to_the_client() {
     assert_eq!((answer.status, &answer.headers["retry-after"]), (503, &json!("5")));
     assert!(!answer.body.to_string().contains("Network"), "{answer:?}");
     assert!(log().contains("database failed: Network connection lost."), "{}", log());
+}
+
+#[wasm_bindgen_test]
+async fn the_catalogue_comes_from_the_edge_for_five_minutes() {
+    let world = World::new();
+    let ann = token("ann");
+    assert_eq!(world.get("/api/workflows", "").await.body["workflows"], json!([]));
+    let created = world.post("/workflows", &ann, &valid()).await;
+    let path = format!("/workflows/{}", created.body["id"].as_str().unwrap());
+    let published = world.post(&format!("{path}/publish"), &ann, &json!({})).await;
+    assert_eq!(published.status, 200, "{published:?}");
+    advance(299_999).await;
+    assert_eq!(world.get("/api/workflows", "").await.body["workflows"], json!([]));
+    advance(1).await;
+    let listed = world.get("/api/workflows", "").await;
+    assert_eq!(listed.body["workflows"][0]["id"], created.body["id"]);
+
+    let unchanged = json!({"if-none-match": listed.headers["etag"]});
+    let again = world.send("GET", "/api/workflows", &unchanged, None).await;
+    assert_eq!((again.status, &again.body), (304, &Value::Null));
+
+    set_mode(&world.env, "DB", "broken");
+    assert_eq!(world.get("/api/workflows?limit=7", "").await.status, 503);
+    set_mode(&world.env, "DB", "well");
+    assert_eq!(world.get("/api/workflows?limit=7", "").await.status, 200, "errors are not kept");
+    break_edge(true);
+    assert_eq!(world.get("/api/workflows", "").await.body, listed.body, "slower, and right");
+    assert!(log().contains("http cache failed: "), "{}", log());
+}
+
+#[wasm_bindgen_test]
+async fn an_owner_changes_and_deletes() {
+    let world = World::new();
+    let ann = token("ann");
+    let created = world.post("/workflows", &ann, &valid()).await;
+    let path = format!("/workflows/{}", created.body["id"].as_str().unwrap());
+    let headers =
+        json!({"authorization": format!("Bearer {ann}"), "content-type": "application/json"});
+    let mut changed = valid();
+    changed["name"] = json!("m");
+    let updated = world.send("PUT", &path, &headers, Some(&changed.to_string())).await;
+    assert_eq!((updated.status, &updated.body["name"]), (200, &json!("m")));
+    assert_eq!(world.send("DELETE", &path, &headers, None).await.status, 204);
+    assert_eq!(world.get(&path, &ann).await.status, 404);
+}
+
+#[wasm_bindgen_test]
+async fn a_request_is_a_line_in_the_log_that_names_nobody_and_no_secret() {
+    let world = World::new();
+    world.get("/workflows?cursor=secret", &token("ann")).await;
+    assert!(!log().contains("request_id"), "off by default");
+    set_var(&world.env, "LOG_REQUESTS", Some("on"));
+    let ann = token("ann");
+    let answer = world.get("/workflows?limit=secret", &ann).await;
+    let line: Value = serde_json::from_str(log().lines().last().unwrap()).unwrap();
+    assert_eq!((&line["event"], &line["method"]), (&json!("request"), &json!("GET")));
+    assert_eq!((&line["route"], &line["status"]), (&json!("/workflows"), &json!(400)));
+    assert_eq!(line["request_id"], answer.headers["x-request-id"]);
+    assert!(line["duration_ms"].is_i64() && line["usage"].is_object(), "{line}");
+    assert_eq!(line["caller"].as_str().map(str::len), Some(12));
+    assert!(!log().contains("secret") && !log().contains("ann") && !log().contains(&ann));
+    world.get("/%0a%7b%22event%22", "").await;
+    let line: Value = serde_json::from_str(log().lines().last().unwrap()).unwrap();
+    assert_eq!((&line["route"], &line["caller"]), (&json!("-"), &Value::Null));
+}
+
+#[wasm_bindgen_test]
+async fn a_handler_that_hangs_is_given_up() {
+    let world = World::new();
+    set_mode(&world.env, "DB", "silent");
+    let headers = json!({"authorization": format!("Bearer {}", token("ann"))});
+    let asked = world.start("GET", "/workflows", &headers, None);
+    advance(25_000).await;
+    let answer = Answer::of(asked).await;
+    assert_eq!((answer.status, &answer.headers["retry-after"]), (503, &json!("5")));
+    assert_eq!(answer.headers["vary"], "origin");
+    assert_eq!(timer_count(), 0);
+}
+
+#[wasm_bindgen_test]
+async fn a_key_is_claimed_kept_for_a_day_and_taken_over_when_its_claim_expires() {
+    let world = World::new();
+    let post = async |key: &str| {
+        let headers = json!({
+            "authorization": format!("Bearer {}", token("ann")), "idempotency-key": key,
+            "content-type": "application/json",
+        });
+        world.send("POST", "/workflows", &headers, Some(&valid().to_string())).await
+    };
+    let first = post("\"a\"").await;
+    assert_eq!(first.status, 201, "{first:?}");
+    advance(24 * 3_600_000 - 1).await;
+    let again = post("\"a\"").await;
+    assert_eq!(again.headers["idempotency-replayed"], "true");
+    assert_eq!((again.status, &again.body), (201, &first.body));
+
+    // The host died after the write, before it could keep the outcome.
+    world.rows("UPDATE idempotency_keys SET status = NULL, expires_at = 9e15");
+    assert_eq!(post("\"a\"").await.status, 409);
+    world.rows("UPDATE idempotency_keys SET expires_at = 1");
+    let recovered = post("\"a\"").await;
+    assert_eq!((recovered.status, &recovered.body), (201, &first.body), "made once");
+
+    advance(24 * 3_600_000).await;
+    let renewed = post("\"a\"").await;
+    assert_ne!(renewed.body["id"], first.body["id"], "as good as new");
+    advance(48 * 3_600_000).await;
+    world.cron().await;
+    assert_eq!(world.rows("SELECT scope FROM idempotency_keys"), json!([]));
+}
+
+#[wasm_bindgen_test]
+async fn our_failures_are_not_kept_under_a_key() {
+    let world = World::new();
+    let ann = token("ann");
+    let created = world.post("/workflows", &ann, &valid()).await;
+    world.rows("ALTER TABLE workflows RENAME TO gone");
+    let headers = json!({
+        "authorization": format!("Bearer {ann}"), "idempotency-key": "\"a\"",
+        "content-type": "application/json",
+    });
+    let post =
+        async || world.send("POST", "/workflows", &headers, Some(&valid().to_string())).await;
+    assert_eq!(post().await.status, 503);
+    world.rows("ALTER TABLE gone RENAME TO workflows");
+    let made = post().await;
+    assert_eq!((made.status, &made.headers["idempotency-replayed"]), (201, &Value::Null));
+    assert_ne!(made.body["id"], created.body["id"]);
 }

@@ -1,7 +1,8 @@
 // The world around the Worker, in a test's hands: time, timers, `fetch` and the log.
 //
 // Differences from the real runtime: time stands still until a test moves it (there it stands still
-// between I/O only); `fetch` answers from a list and opens no connection; nothing else is replaced.
+// between I/O only); `fetch` answers from a list and opens no connection; the Cache API is a map that
+// knows `s-maxage` and nothing else; nothing else is replaced.
 
 const RealDate = Date;
 let now = RealDate.now();
@@ -25,6 +26,7 @@ let logged = [];
 export function reset() {
   now += 3_600_000;
   [answers, requests, logged] = [[], [], []];
+  edgeBroken = false;
   timers.clear();
   globalThis.Date = ClockDate;
   globalThis.setTimeout = (callback, delay = 0, ...args) => {
@@ -33,8 +35,27 @@ export function reset() {
   };
   globalThis.clearTimeout = (id) => void timers.delete(id);
   globalThis.fetch = outboundFetch;
+  globalThis.caches = { default: new EdgeCache() };
   listen();
 }
+
+class EdgeCache {
+  #entries = new Map();
+  async match(url) {
+    if (edgeBroken) throw new Error("cache unavailable");
+    const entry = this.#entries.get(url);
+    return entry && entry.until > now ? entry.response.clone() : undefined;
+  }
+  async put(url, response) {
+    if (edgeBroken) throw new Error("cache unavailable");
+    if (response.status !== 200) throw new Error(`put of ${response.status}`);
+    const [, seconds] = /s-maxage=(\d+)/.exec(response.headers.get("cache-control"));
+    this.#entries.set(url, { until: now + seconds * 1000, response });
+  }
+}
+let edgeBroken = false;
+/** Whether the Cache API fails. */
+export const breakEdge = (broken) => void (edgeBroken = broken);
 
 /** Keeps what goes to the log. The test runner listens there too, and has its place by now. */
 function listen() {

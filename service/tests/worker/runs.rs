@@ -14,9 +14,9 @@ use workway_service::{
 };
 
 use crate::world::{
-    SECRET, UPSTREAM, World, advance, answer, break_storage, evict, http_step, log, lose_alarm,
-    now, object_requests, outbound_requests, ring_js, set_mode, set_var, stored, timer_count,
-    token,
+    Answer, SECRET, UPSTREAM, World, advance, answer, break_storage, evict, http_step, log,
+    lose_alarm, now, object_requests, outbound_requests, ring_js, set_mode, set_var, stored,
+    timer_count, token,
 };
 
 async fn accepted(world: &World) -> String {
@@ -195,7 +195,7 @@ async fn the_cron_trigger_leaves_the_young_alone_and_brings_lost_alarms_back() {
 
     set_mode(&world.env, "DB", "broken");
     world.cron().await;
-    assert!(log().contains("sweep: database failed"), "{}", log());
+    assert!(log().contains("upkeep: database failed"), "{}", log());
 }
 
 #[wasm_bindgen_test]
@@ -300,4 +300,58 @@ async fn a_get_with_a_body_fails_without_an_attempt() {
     assert_eq!((&failed["status"], &failed["steps"][0]["attempts"]), (&json!("failed"), &json!(1)));
     assert_eq!(failed["steps"][0]["error"], "config.body needs a method other than GET");
     assert_eq!(outbound_requests().len(), 0);
+}
+
+#[wasm_bindgen_test]
+async fn a_run_is_cancelled_by_its_object_and_its_events_say_so() {
+    let world = World::new();
+    let ann = token("ann");
+    let run = world.run(&ann, &json!([http_step()])).await;
+    let path = format!("/runs/{run}/cancel");
+    let cancelled = world.post(&path, &ann, &json!({})).await;
+    assert_eq!((cancelled.status, &cancelled.body["status"]), (202, &json!("cancelled")));
+    assert_eq!(world.projected(&run)["status"], "cancelled");
+    assert_eq!(world.alarm(&run), None, "nothing is left to do");
+    assert_eq!(world.post(&path, &ann, &json!({})).await.status, 200);
+    assert!(outbound_requests().is_empty());
+
+    let events = world.get(&format!("/runs/{run}/events"), &ann).await;
+    assert_eq!(events.headers["content-type"], "text/event-stream");
+    let text = events.body.as_str().unwrap();
+    let ids: Vec<_> = text.lines().filter_map(|line| line.strip_prefix("id: ")).collect();
+    assert_eq!(ids, ["1", "2"], "{text}");
+}
+
+#[wasm_bindgen_test]
+async fn a_cancel_while_the_attempt_is_under_way_wins() {
+    let world = World::new();
+    let ann = token("ann");
+    let run = world.run(&ann, &json!([http_step(), http_step()])).await;
+    answer(&json!({"fails": "never"}));
+    let ringing = ring_js(&world.env, &run);
+    advance(5_000).await;
+    assert_eq!(outbound_requests().len(), 1);
+    let cancelled = world.post(&format!("/runs/{run}/cancel"), &ann, &json!({})).await;
+    assert_eq!(cancelled.status, 202, "{cancelled:?}");
+    advance(5_000).await;
+    JsFuture::from(ringing).await.unwrap();
+    assert_eq!(world.finish(&run).await["status"], "cancelled");
+    assert_eq!(outbound_requests().len(), 1, "no further attempt");
+}
+
+#[wasm_bindgen_test]
+async fn a_stream_follows_the_run_and_leaves_no_timer() {
+    let world = World::new();
+    let ann = token("ann");
+    let run = world.run(&ann, &json!([{"type": "transform", "config": {"value": 1}}])).await;
+    let headers = json!({"authorization": format!("Bearer {ann}")});
+    let following = world.start("GET", &format!("/runs/{run}/events"), &headers, None);
+    advance(1_500).await;
+    world.ring(&run).await;
+    advance(1_000).await;
+    let events = Answer::of(following).await;
+    let text = events.body.as_str().unwrap();
+    let ids: Vec<_> = text.lines().filter_map(|line| line.strip_prefix("id: ")).collect();
+    assert_eq!(ids, ["1", "2", "3", "4"], "{text}");
+    assert_eq!(timer_count(), 0);
 }

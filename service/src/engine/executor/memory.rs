@@ -85,6 +85,9 @@ impl ActorContext for Memory {
     type Database = Self;
     type Http = Self;
     type Clock = Self;
+    type Turn = ();
+
+    async fn turn(&self) {}
 
     async fn load(&self) -> PortResult<Option<String>> {
         self.call(|inner| inner.state.clone()).await

@@ -151,3 +151,34 @@ fn a_start_that_comes_again_keeps_the_run_as_it_is() {
     assert_eq!(scenario.memory.inner().state.as_ref(), Some(&ended));
     scenario.check(&[]);
 }
+
+#[test]
+fn a_cancel_that_was_acknowledged_stands_whatever_fails() {
+    let config = json!({"url": "https://upstream.test/", "method": "POST"});
+    let config = config.as_object().unwrap().clone();
+    for told in [true, false] {
+        for (call, fault) in (1..=5).flat_map(|call| FAULTS.map(|fault| (call, fault))) {
+            let scenario = Scenario { memory: Memory::default(), allowed: AllowList::default() };
+            scenario.memory.inner().now = START;
+            let definition = vec![Step { kind: StepKind::Http, config: config.clone() }];
+            let intent = RunState::new("run".into(), "workflow".into(), definition, START);
+            let meter = Meter::default();
+            let runs = Runs::new(&scenario.memory, &meter);
+            runs.insert("ann", &intent).now_or_never().unwrap().unwrap();
+            assert!(!told || tell(&scenario.memory, &intent));
+            scenario.memory.inner().calls = 0;
+            scenario.memory.inner().faults = [(call, fault)].into();
+            let cancelled = cancel(&scenario.memory, intent.clone()).now_or_never();
+            let acknowledged = matches!(&cancelled, Some(Ok(reply)) if reply.value.changed);
+            scenario.memory.inner().faults.clear();
+            if acknowledged {
+                scenario.finish();
+                assert_eq!(scenario.row_status(), "cancelled", "{told} {call} {fault:?}");
+                assert!(scenario.memory.inner().effects.is_empty());
+            }
+            let again = cancel(&scenario.memory, intent).now_or_never().unwrap().unwrap().value;
+            assert_eq!(again.run.status, RunStatus::Cancelled);
+            assert!(!(acknowledged && again.changed), "it is final");
+        }
+    }
+}

@@ -19,6 +19,8 @@ enum Op {
     Ring { at_alarm: bool },
     /// Some attempt ever begun ends: the last one, or an old one, late or again.
     End { which: prop::sample::Index, result: Result<(), bool> },
+    /// The owner cancels.
+    Cancel,
     /// Some projection ever asked for succeeds.
     Projected(prop::sample::Index),
 }
@@ -29,6 +31,7 @@ fn op() -> impl Strategy<Value = Op> {
         1 => (0..2 * ATTEMPT_LEASE).prop_map(Op::Pass),
         1 => any::<bool>().prop_map(|at_alarm| Op::Ring { at_alarm }),
         1 => any::<prop::sample::Index>().prop_map(Op::Projected),
+        1 => prop::bool::weighted(0.1).prop_map(|cancel| if cancel { Op::Cancel } else { Op::Pass(0) }),
         3 => (any::<prop::sample::Index>(), result)
             .prop_map(|(which, result)| Op::End { which, result }),
     ]
@@ -65,6 +68,7 @@ impl Host {
                 self.now = self.now.max(alarm.unwrap_or(0));
                 self.handle(&Event::Woken);
             }
+            Op::Cancel => self.handle(&Event::Cancelled),
             Op::End { which, result } if !self.attempts.is_empty() => {
                 self.end(*which.get(&self.attempts), *result);
             }
@@ -142,6 +146,9 @@ fn check(before: &RunState, event: &Event, after: &RunState, effects: &[Effect],
     }
     let under_way = after.run.steps.iter().filter(|s| s.status == StepStatus::Running).count();
     assert!(under_way <= 1);
+    assert!(after.events.len() <= MAX_EVENTS && after.events.starts_with(&before.events));
+    let last = after.events.last().is_some_and(|event| event.change.is_last());
+    assert_eq!(last, after.run.status.is_terminal(), "nothing follows the last event");
     assert_eq!(after.run.finished_at.is_some(), after.run.status.is_terminal());
 }
 

@@ -163,3 +163,100 @@ fn the_jitter_differs_between_runs_and_is_the_same_in_a_replay() {
     let full = BACKOFF_BASE << 2;
     assert!(pauses.iter().all(|pause| (full * 3 / 4..=full).contains(pause)));
 }
+
+fn step(kind: StepKind, config: &Value) -> Step {
+    Step { kind, config: config.as_object().unwrap().clone() }
+}
+
+fn run_of(definition: Vec<Step>) -> RunState {
+    RunState::new("run".into(), "workflow".into(), definition, START)
+}
+
+fn http() -> Step {
+    step(StepKind::Http, &json!({}))
+}
+
+#[test]
+fn a_delay_waits_without_an_effect_and_the_row_shows_until_when() {
+    let pause = || step(StepKind::Delay, &json!({"seconds": 60}));
+    let (state, effects, _) = wake(run_of(vec![pause(), pause()]));
+    assert_eq!((state.run.status, effects), (RunStatus::Waiting, vec![Effect::Project]));
+    assert_eq!(state.wake_at, Some(START + 60_000));
+    let state = state.advance(Event::Projected(RunStatus::Waiting), START).0;
+    let (state, effects, now) = wake(state);
+    assert_eq!((now, effects), (START + 60_000, vec![Effect::Project]), "though it waits again");
+    assert_eq!(state.run.steps[0].output, Some(json!({"seconds": 60})));
+    let (state, _, now) = wake(state);
+    assert_eq!((state.run.status, now), (RunStatus::Succeeded, START + 120_000));
+}
+
+#[test]
+fn a_transform_quotes_outputs_and_takes_no_time() {
+    let transform = step(StepKind::Transform, &json!({"value": "<{{ steps[0].output.body }}>"}));
+    let (state, _, _) = wake(run_of(vec![http(), transform.clone(), transform]));
+    let (state, effects) = state.advance(ended(0, 1, Ok(json!({"body": "x"}))), START + 5);
+    assert_eq!((state.run.status, effects), (RunStatus::Succeeded, vec![Effect::Project]));
+    assert_eq!(state.run.steps[2].output, Some(json!("<x>")));
+    assert_eq!((state.run.steps[2].attempts, state.run.finished_at), (1, Some(START + 5)));
+}
+
+#[test]
+fn an_output_of_a_transform_at_the_limit_and_one_past_it() {
+    // Two bytes are the quotes of a JSON string.
+    for (length, status) in [
+        (MAX_RESPONSE_BYTES - 2, RunStatus::Succeeded),
+        (MAX_RESPONSE_BYTES - 1, RunStatus::Failed),
+    ] {
+        let value = json!({"value": "x".repeat(length)});
+        let (state, _, _) = wake(run_of(vec![step(StepKind::Transform, &value)]));
+        assert_eq!(state.run.status, status, "{length}");
+    }
+}
+
+#[test]
+fn cancel_ends_the_run_and_the_late_result_is_ignored() {
+    let (state, effects) = running(2).advance(Event::Cancelled, START + 1);
+    assert_eq!((state.run.status, effects), (RunStatus::Cancelled, vec![Effect::Project]));
+    assert_eq!(state.run.steps[0].status, StepStatus::Cancelled);
+    assert_eq!(state.run.steps[1], StepReport::pending(StepKind::Http));
+    for late in [ended(0, 1, Ok(json!(1))), ended(0, 1, failure(true)), Event::Cancelled] {
+        assert_eq!(state.clone().advance(late, START + 2), (state.clone(), vec![]));
+    }
+    let (state, effects, _) = wake(state);
+    assert_eq!((state.run.status, effects), (RunStatus::Cancelled, vec![Effect::Project]));
+}
+
+#[test]
+fn a_run_ends_at_its_deadline_and_not_before() {
+    let deadline = START + RUN_TIMEOUT;
+    for (now, status) in [(deadline - 1, RunStatus::Running), (deadline, RunStatus::TimedOut)] {
+        let (state, _) = accepted(1).advance(Event::Woken, now);
+        assert_eq!(state.run.status, status, "{now}");
+    }
+    let (under_way, _) = accepted(1).advance(Event::Woken, deadline - 1);
+    assert_eq!(under_way.wake_at, Some(deadline), "before the lease");
+    let (state, _, _) = wake(under_way);
+    assert_eq!(state.run.status, RunStatus::TimedOut);
+    assert_eq!(state.run.steps[0].error.as_deref(), Some("the run ran out of time"));
+    let late = ended(0, 1, Ok(json!(1)));
+    assert_eq!(state.clone().advance(late, deadline), (state, vec![]));
+}
+
+#[test]
+fn the_longest_run_has_the_most_events_and_none_is_missing() {
+    let (mut state, mut now) = (accepted(MAX_STEPS), START);
+    for index in 0..MAX_STEPS {
+        for number in 1..=MAX_ATTEMPTS {
+            now = now.max(state.wake_at.unwrap());
+            if number > 1 || index == 0 {
+                state = state.advance(Event::Woken, now).0;
+            }
+            let result = if number == MAX_ATTEMPTS { Ok(json!(1)) } else { failure(true) };
+            state = state.advance(ended(index, number, result), now).0;
+        }
+    }
+    assert_eq!(state.run.status, RunStatus::Succeeded);
+    assert_eq!(state.events.len(), MAX_EVENTS);
+    assert!(state.events.iter().zip(1..).all(|(event, id)| event.id == id));
+    assert!(state.events[MAX_EVENTS - 1].change.is_last());
+}

@@ -9,9 +9,9 @@ use tower_service::Service;
 use worker::{Context, Env, HttpRequest, ScheduleContext, ScheduledEvent, event};
 
 use super::{Cloudflare, app, system};
-use crate::engine::executor;
 use crate::guard::{ClientAddress, Problem};
 use crate::routes::router;
+use crate::upkeep;
 
 #[event(fetch)]
 async fn fetch(request: HttpRequest, env: Env, _: Context) -> worker::Result<Response<Body>> {
@@ -38,7 +38,7 @@ fn client_address(parts: &Parts) -> Option<ClientAddress> {
 
 #[event(scheduled)]
 async fn scheduled(_: ScheduledEvent, env: Env, _: ScheduleContext) {
-    if let Err(error) = executor::sweep(&Cloudflare::new(&env)).await {
-        system::log(&format!("sweep: {error}"));
+    if let Err(error) = upkeep::every_minute(&Cloudflare::new(&env)).await {
+        system::log(&format!("upkeep: {error}"));
     }
 }

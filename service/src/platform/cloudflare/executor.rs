@@ -64,9 +64,8 @@ struct Context {
     clock: JsClock,
 }
 
-/// Without row ids, the platform bills no row read for a miss, nor for replacing the state.
-const SCHEMA: &str = "CREATE TABLE IF NOT EXISTS run \
-     (id INTEGER PRIMARY KEY CHECK (id = 1), state TEXT NOT NULL) WITHOUT ROWID";
+const SCHEMA: &str =
+    "CREATE TABLE IF NOT EXISTS run (id INTEGER PRIMARY KEY CHECK (id = 1), state TEXT NOT NULL)";
 const LOAD: &str = "SELECT state FROM run WHERE id = 1";
 const STORE: &str =
     "INSERT INTO run VALUES (1, ?1) ON CONFLICT (id) DO UPDATE SET state = excluded.state";
@@ -120,6 +119,10 @@ impl ActorContext for Context {
     type Database = D1;
     type Http = Fetcher;
     type Clock = JsClock;
+    /// The object's SQLite has no await: nobody comes between `load` and the writes of `save`.
+    type Turn = ();
+
+    async fn turn(&self) {}
 
     async fn load(&self) -> PortResult<Option<String>> {
         self.read()

@@ -8,6 +8,7 @@ mod database;
 mod events;
 mod executor;
 mod http;
+mod http_cache;
 mod kv;
 mod limiter;
 mod system;
@@ -18,6 +19,7 @@ pub use actors::DurableObjects;
 pub use database::D1;
 pub use executor::WorkflowExecutor;
 pub use http::Fetcher;
+pub use http_cache::EdgeCache;
 pub use kv::Kv;
 pub use limiter::RateLimiterBinding;
 pub use system::{JsClock, JsRandom};
@@ -79,6 +81,7 @@ fn unavailable(port: &'static str) -> impl Fn(worker::Error) -> PortError {
 impl Platform for Cloudflare {
     type Database = D1;
     type Cache = Kv;
+    type HttpCache = EdgeCache;
     type RateLimiter = RateLimiterBinding;
     type Actors = DurableObjects;
     type Clock = JsClock;
@@ -90,6 +93,10 @@ impl Platform for Cloudflare {
 
     fn cache(&self) -> &Kv {
         &self.cache
+    }
+
+    fn http_cache(&self) -> &EdgeCache {
+        &EdgeCache
     }
 
     fn rate_limiter(&self) -> &RateLimiterBinding {

@@ -1,4 +1,4 @@
-//! Durable Objects' stand-in: rows of state, durable alarms, one event at a time for each object.
+//! Durable Objects' stand-in: rows of state, durable alarms, one turn at a time for each object.
 
 use std::{
     collections::HashMap,
@@ -11,7 +11,7 @@ use std::{
 };
 
 use serde_json::Value;
-use tokio::sync::{Mutex as AsyncMutex, Notify};
+use tokio::sync::{Mutex as AsyncMutex, Notify, OwnedMutexGuard};
 
 use super::{
     clock::NativeClock,
@@ -25,16 +25,20 @@ use crate::config::Config;
 use crate::domain::Millis;
 use crate::engine::executor::Executor;
 use crate::ports::{
-    ActorClass, ActorContext, Actors, Clock, Meter, Metered, PortError, PortResult, Rows, Sql,
-    Statement, Usage, used,
+    ActorClass, ActorContext, Actors, Clock, Meter, PortError, PortResult, Rows, Sql, Statement,
+    Usage, used,
 };
 
 /// `firing`: the alarm rang and its handler has not ended. A handler that ends without a new alarm
 /// leaves none; a process that dies leaves `firing`, and rings it again when it comes back.
 const SCHEMA: &[&str] = &["CREATE TABLE objects (
-  name TEXT PRIMARY KEY,
+  id INTEGER PRIMARY KEY,
+  name TEXT NOT NULL UNIQUE
+) STRICT;
+CREATE TABLE states (
+  id INTEGER PRIMARY KEY,
   state TEXT NOT NULL
-) STRICT, WITHOUT ROWID;
+) STRICT;
 CREATE TABLE alarms (
   name TEXT PRIMARY KEY,
   at INTEGER NOT NULL,
@@ -42,10 +46,14 @@ CREATE TABLE alarms (
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX idx_alarms_due ON alarms (at) WHERE firing = 0"];
 
-const LOAD: Sql = Sql { name: "load", text: "SELECT state FROM objects WHERE name = ?1" };
+/// Our own bookkeeping: on the platform an object is found without reading rows.
+const FIND: Sql = Sql { name: "find", text: "SELECT id FROM objects WHERE name = ?1" };
+const MAKE: Sql = Sql { name: "make", text: "INSERT INTO objects (name) VALUES (?1) RETURNING id" };
+/// These two count rows as an object's own table with one row does.
+const LOAD: Sql = Sql { name: "load", text: "SELECT state FROM states WHERE id = ?1" };
 const STORE: Sql = Sql {
     name: "store",
-    text: "INSERT INTO objects VALUES (?1, ?2) ON CONFLICT (name) DO UPDATE SET state = ?2",
+    text: "INSERT INTO states VALUES (?1, ?2) ON CONFLICT (id) DO UPDATE SET state = excluded.state",
 };
 const SET_ALARM: Sql = Sql {
     name: "set_alarm",
@@ -93,7 +101,7 @@ impl NativeActors {
     /// ends with the last handle.
     ///
     /// # Errors
-    /// [`PortError::Unavailable`].
+    /// [`PortError`].
     pub async fn open(
         path: &Path,
         database: SqliteDatabase,
@@ -141,9 +149,7 @@ impl Actors for NativeActors {
     async fn call(&self, class: ActorClass, name: &str, message: Value) -> PortResult<Value> {
         let ActorClass::WorkflowExecutor = class;
         let inner = &self.0;
-        let turn = inner.turn(name);
-        let _turn = turn.lock().await;
-        let context = Context { inner, name };
+        let context = Context { inner, name, id: inner.object(name).await? };
         let executor = Executor::new(&context, &inner.config.http_allow_list);
         inner.total.add(one_request());
         used(executor.message(message).await, one_request())
@@ -153,6 +159,27 @@ impl Actors for NativeActors {
 impl Inner {
     async fn sql(&self, statement: Statement) -> PortResult<Rows> {
         self.objects.run(move |connection| execute(connection, &statement)).await
+    }
+
+    /// The number of an object, which it gets when first called.
+    async fn object(&self, name: &str) -> Result<i64, PortError> {
+        let (find, make) = (FIND.bind([name.into()]), MAKE.bind([name.into()]));
+        let found = self.objects.run(move |connection| {
+            let found = execute(connection, &find)?.value;
+            if found.rows.is_empty() {
+                execute(connection, &make).map(|made| made.value)
+            } else {
+                Ok(found)
+            }
+        });
+        let row = found.await?.rows.into_iter().next();
+        row.and_then(|row| row.get("id")?.as_i64())
+            .ok_or_else(|| PortError::unavailable("actor", "it got no number"))
+    }
+
+    async fn alarm(&self, name: &str) -> Result<(), PortError> {
+        let context = Context { inner: self, name, id: self.object(name).await? };
+        Executor::new(&context, &self.config.http_allow_list).alarm().await
     }
 
     /// The lock of an object. Objects that nobody waits for are forgotten.
@@ -187,11 +214,9 @@ impl Inner {
     async fn ring(&self, name: &str) {
         self.total.add(one_request());
         self.alarms_rung.fetch_add(1, Relaxed);
-        let turn = self.turn(name);
-        let _turn = turn.lock().await;
-        let context = Context { inner: self, name };
-        let rung = Executor::new(&context, &self.config.http_allow_list).alarm().await;
-        let ended = match rung {
+        // One alarm at a time, as there; messages are handled meanwhile.
+        let _alarm = self.turn(&format!("alarm of {name}")).lock_owned().await;
+        let ended = match self.alarm(name).await {
             Ok(()) => FIRED.bind([name.into()]),
             Err(error) => {
                 log(&format!("alarm of {name}: {error}"));
@@ -242,21 +267,27 @@ async fn ring_due(inner: &Arc<Inner>) -> Result<Duration, PortError> {
 struct Context<'a> {
     inner: &'a Inner,
     name: &'a str,
+    id: i64,
 }
 
 impl ActorContext for Context<'_> {
     type Database = SqliteDatabase;
     type Http = ReqwestHttp;
     type Clock = NativeClock;
+    type Turn = OwnedMutexGuard<()>;
+
+    async fn turn(&self) -> Self::Turn {
+        self.inner.turn(self.name).lock_owned().await
+    }
 
     async fn load(&self) -> PortResult<Option<String>> {
-        let loaded = self.inner.sql(LOAD.bind([self.name.into()])).await;
+        let loaded = self.inner.sql(LOAD.bind([self.id.into()])).await;
         let loaded = counted(&self.inner.total, loaded)?;
         Ok(loaded.map(|rows| Some(rows.rows.first()?.get("state")?.as_str()?.to_owned())))
     }
 
     async fn save(&self, state: &str, alarm: Option<Millis>) -> PortResult<()> {
-        let store = STORE.bind([self.name.into(), state.into()]);
+        let store = STORE.bind([self.id.into(), state.into()]);
         let alarm = match alarm {
             Some(at) => SET_ALARM.bind([self.name.into(), at.into()]),
             None => CLEAR_ALARM.bind([self.name.into()]),
@@ -292,12 +323,11 @@ fn save(
 ) -> PortResult<()> {
     let unavailable = |error: rusqlite::Error| super::sqlite::unavailable(&error);
     let transaction = connection.transaction().map_err(unavailable)?;
-    let stored = execute(&transaction, store)?;
+    let stored = execute(&transaction, store)?.map(|_| ());
     execute(&transaction, alarm)?;
     transaction.commit().map_err(unavailable)?;
     // Our table of alarms is not the platform's: it bills setting an alarm as one row written.
-    let rows_written = stored.usage.rows_written + 1;
-    Ok(Metered { value: (), usage: Usage { rows_written, ..Usage::default() } })
+    used(Ok(stored), Usage { rows_written: 1, ..Usage::default() })
 }
 
 #[cfg(test)]
@@ -322,7 +352,8 @@ mod tests {
         let ringing = "INSERT INTO alarms VALUES (?1, ?2, 1)";
         let ringing = Sql { name: "ringing", text: ringing }.bind(["run".into(), 1.into()]);
         inner.sql(ringing).await.unwrap();
-        inner.sql(STORE.bind(["run".into(), "not a run".into()])).await.unwrap();
+        let id = inner.object("run").await.unwrap();
+        inner.sql(STORE.bind([id.into(), "not a run".into()])).await.unwrap();
         let before = inner.clock.now();
         inner.ring("run").await;
         let next = Sql { name: "alarm", text: "SELECT at FROM alarms" }.bind([]);

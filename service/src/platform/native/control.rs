@@ -31,8 +31,8 @@ use tower_service::Service;
 
 use super::{Native, system::log};
 use crate::domain::Millis;
-use crate::engine::executor;
 use crate::ports::{Clock, Database, PortError, Sql, Usage};
+use crate::upkeep;
 
 /// Of the state directory.
 const FOLDER: &str = "control";
@@ -191,7 +191,7 @@ async fn set_clock(
 /// What the schedule does each minute, now.
 async fn cron(State(controlled): State<Controlled>) -> Result<Json<Swept>, Failed> {
     controlled.counters.sweeps.fetch_add(1, Relaxed);
-    let visited = executor::sweep(&controlled.platform).await.map_err(failed)?;
+    let visited = upkeep::every_minute(&controlled.platform).await.map_err(failed)?;
     Ok(Json(Swept { visited }))
 }
 

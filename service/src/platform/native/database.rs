@@ -26,7 +26,7 @@ impl SqliteDatabase {
     /// Opens a file and brings its schema up to date.
     ///
     /// # Errors
-    /// [`PortError::Unavailable`].
+    /// [`PortError`].
     pub fn open(path: &Path) -> Result<Self, PortError> {
         let migrations: Vec<_> = MIGRATIONS.iter().map(|(_, sql)| *sql).collect();
         let sqlite = Sqlite::open(path, &migrations)?;

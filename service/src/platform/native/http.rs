@@ -40,7 +40,7 @@ impl ReqwestHttp {
     /// may be private.
     ///
     /// # Errors
-    /// [`PortError::Unavailable`] when TLS cannot be set up.
+    /// [`PortError`] when TLS cannot be set up.
     pub fn new(allowed: &AllowList) -> Result<Self, PortError> {
         Self::resolving(allowed, System)
     }

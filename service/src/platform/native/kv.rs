@@ -28,7 +28,7 @@ impl SqliteKeyValue {
     /// Opens, or makes, a namespace.
     ///
     /// # Errors
-    /// [`PortError::Unavailable`].
+    /// [`PortError`].
     pub fn open(path: &Path, clock: NativeClock) -> Result<Self, PortError> {
         Ok(Self { entries: Sqlite::open(path, SCHEMA)?, clock, total: Meter::default() })
     }

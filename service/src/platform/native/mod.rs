@@ -7,6 +7,7 @@ mod clock;
 mod control;
 mod database;
 mod http;
+mod http_cache;
 mod kv;
 mod limiter;
 mod server;
@@ -20,6 +21,7 @@ pub use clock::NativeClock;
 pub use control::socket as control_socket;
 pub use database::SqliteDatabase;
 pub use http::ReqwestHttp;
+pub use http_cache::MemoryHttpCache;
 pub use kv::SqliteKeyValue;
 pub use limiter::SlidingCounter;
 pub use server::{ServeError, Server};
@@ -33,6 +35,7 @@ use crate::ports::{Meter, Platform, PortError, PortResult, Usage};
 pub struct Native {
     database: SqliteDatabase,
     cache: SqliteKeyValue,
+    http_cache: Arc<MemoryHttpCache>,
     limiter: Arc<SlidingCounter>,
     actors: NativeActors,
     clock: NativeClock,
@@ -49,10 +52,11 @@ impl Native {
         let clock = NativeClock::default();
         let database = SqliteDatabase::open(&state.join("database.sqlite"))?;
         let cache = SqliteKeyValue::open(&state.join("cache.sqlite"), clock.clone())?;
+        let http_cache = Arc::new(MemoryHttpCache::new(clock.clone()));
         let limiter = Arc::new(SlidingCounter::new(RATE_LIMIT, RATE_PERIOD_SECONDS, clock.clone()));
         let objects = state.join("objects.sqlite");
         let actors = NativeActors::open(&objects, database.clone(), config, clock.clone()).await?;
-        Ok(Self { database, cache, limiter, actors, clock, random: OsRandom })
+        Ok(Self { database, cache, http_cache, limiter, actors, clock, random: OsRandom })
     }
 
     /// What all port calls used since the start, whoever they were for.
@@ -67,6 +71,7 @@ impl Native {
 impl Platform for Native {
     type Database = SqliteDatabase;
     type Cache = SqliteKeyValue;
+    type HttpCache = MemoryHttpCache;
     type RateLimiter = SlidingCounter;
     type Actors = NativeActors;
     type Clock = NativeClock;
@@ -78,6 +83,10 @@ impl Platform for Native {
 
     fn cache(&self) -> &SqliteKeyValue {
         &self.cache
+    }
+
+    fn http_cache(&self) -> &MemoryHttpCache {
+        &self.http_cache
     }
 
     fn rate_limiter(&self) -> &SlidingCounter {

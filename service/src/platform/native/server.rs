@@ -24,10 +24,10 @@ use super::{
     system::log,
 };
 use crate::config::Config;
-use crate::engine::executor;
 use crate::guard::ClientAddress;
 use crate::ports::{Clock, Platform, PortError};
 use crate::routes::{App, router};
+use crate::upkeep;
 
 /// A request head that takes longer is an attack or a dead peer. axum 0.8 sets no such limit.
 const HEADER_READ_TIMEOUT: Duration = Duration::from_secs(10);
@@ -111,8 +111,8 @@ impl Server {
         loop {
             self.platform.clock().sleep(SWEEP_EVERY).await;
             self.counters.sweeps.fetch_add(1, Relaxed);
-            if let Err(error) = executor::sweep(&self.platform).await {
-                log(&format!("sweep: {error}"));
+            if let Err(error) = upkeep::every_minute(&self.platform).await {
+                log(&format!("upkeep: {error}"));
             }
         }
     }

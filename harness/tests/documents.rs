@@ -1,0 +1,66 @@
+//! What the documents show is true.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test")]
+
+use std::{fs, path::Path};
+
+use workway::{exit::Exit, scenario};
+
+fn repository() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap()
+}
+
+/// The blocks of a document that are fenced as `language`.
+fn blocks(file: &str, language: &str) -> Vec<String> {
+    let text = fs::read_to_string(repository().join(file)).unwrap();
+    let fence = format!("```{language}\n");
+    let blocks = text.split(&fence).skip(1);
+    blocks.map(|rest| rest.split("```").next().unwrap().to_owned()).collect()
+}
+
+#[test]
+fn every_scenario_in_a_document_is_valid() {
+    let snippets = blocks("scenarios/README.md", "yaml");
+    assert!(snippets.len() >= 2);
+    for snippet in snippets {
+        if let Err(errors) = scenario::load("README.md", snippet.as_bytes()) {
+            panic!("{}", scenario::render(&errors, "README.md", &snippet, false));
+        }
+    }
+}
+
+#[test]
+fn every_exit_code_is_in_the_readme() {
+    let readme = fs::read_to_string(repository().join("README.md")).unwrap();
+    for exit in [
+        Exit::Pass,
+        Exit::Conformance,
+        Exit::Usage,
+        Exit::Scenario,
+        Exit::NothingSelected,
+        Exit::Threshold,
+        Exit::Cost,
+        Exit::Unreachable,
+        Exit::Inconclusive,
+        Exit::ReportNotWritten,
+        Exit::Internal,
+    ] {
+        assert!(readme.contains(&format!("| {} | ", exit.code())), "{exit:?}");
+    }
+    assert!(readme.contains("| 130, 143 |"));
+}
+
+#[test]
+fn every_path_in_the_documents_exists() {
+    for document in ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md"] {
+        let text = fs::read_to_string(repository().join(document)).unwrap();
+        let quoted = text.split('`').skip(1).step_by(2);
+        let paths = quoted.filter(|quoted| {
+            ["service/", "harness/", "scenarios/", "fixtures/", "scripts/"]
+                .iter()
+                .any(|folder| quoted.starts_with(folder))
+        });
+        for path in paths.filter(|path| !path.contains(['{', '*', ' '])) {
+            assert!(repository().join(path).exists(), "{document}: {path}");
+        }
+    }
+}

@@ -1,0 +1,209 @@
+//! `Idempotency-Key` (draft-ietf-httpapi-idempotency-key-header-07): a request that comes again with
+//! its key gets the answer it got, and nothing happens twice.
+
+use axum::{
+    body::{Body, Bytes},
+    extract::{Request, State},
+    http::{HeaderMap, HeaderName, HeaderValue, header},
+    middleware::Next,
+    response::{IntoResponse, Response},
+};
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use http_body_util::BodyExt;
+use sha2::{Digest, Sha256};
+
+use super::{Caller, HANDLER_DEADLINE, Problem, Scope, body};
+use crate::domain::{Issue, Millis, id};
+use crate::ports::{Clock, Meter, Platform, PortError, Random};
+use crate::routes::App;
+use crate::store::{Claim, Claimed, IdempotencyKeys, Outcome};
+
+/// Longest key, in characters.
+pub const MAX_KEY: usize = 255;
+/// An outcome is kept this long; after that the key is as good as new.
+pub const RETENTION: Millis = 24 * 60 * 60 * 1000;
+/// A claim without an outcome is over after this: its request has been given up, or its host died.
+pub const CLAIM_TIMEOUT: Millis = 30_000;
+const _: () = assert!(CLAIM_TIMEOUT as u128 > HANDLER_DEADLINE.as_millis());
+
+const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
+const REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
+
+/// The identifier for what the request makes, if it carries a key.
+#[derive(Clone, Debug)]
+pub struct ClaimedId(pub String);
+
+/// Carries requests with a key out once. Comes after authentication: the key is the caller's own.
+pub async fn once<P: Platform>(
+    State(app): State<App<P>>,
+    request: Request,
+    next: Next,
+) -> Response {
+    let answer = match key(request.headers()) {
+        Ok(None) => return next.run(request).await,
+        Ok(Some(key)) => with_key(&app, &key, request, next).await,
+        Err(issue) => Err(Problem::invalid_input(vec![issue])),
+    };
+    answer.unwrap_or_else(IntoResponse::into_response)
+}
+
+async fn with_key<P: Platform>(
+    app: &App<P>,
+    key: &str,
+    request: Request,
+    next: Next,
+) -> Result<Response, Problem> {
+    let caller = request.extensions().get::<Caller>().cloned().ok_or_else(Problem::unauthorized)?;
+    // Before anything is replayed: the answer may be more than this token may see.
+    caller.require(Scope::Write)?;
+    let meter = request.extensions().get::<Meter>().cloned().unwrap_or_default();
+    let (mut parts, body) = request.into_parts();
+    let body = body::read(body).await?;
+    let route = [caller.subject.as_str(), parts.method.as_str(), parts.uri.path(), key];
+    let now = app.platform.clock().now();
+    let claim =
+        Claim { scope: hash(&route), fingerprint: hash(&[&body[..]]), id: new_id(app, now)? };
+    let keys = IdempotencyKeys::new(app.platform.database(), &meter);
+    let claimed = keys.claim(&claim, now, now + CLAIM_TIMEOUT).await;
+    match claimed.map_err(|error| failed(app, &error))? {
+        Claimed::Ours(resource) => {
+            parts.extensions.insert(ClaimedId(resource));
+            let response = next.run(Request::from_parts(parts, Body::from(body))).await;
+            Ok(keep(app, &keys, &claim, response).await)
+        }
+        Claimed::Running => Err(Problem::still_running()),
+        Claimed::Other => Err(Problem::key_reused()),
+        Claimed::Done(outcome) => replay(outcome),
+    }
+}
+
+/// Stores the outcome, unless it is our failure: then the next request may try again.
+async fn keep<P: Platform>(
+    app: &App<P>,
+    keys: &IdempotencyKeys<'_, P::Database>,
+    claim: &Claim,
+    response: Response,
+) -> Response {
+    let now = app.platform.clock().now();
+    let (parts, body) = response.into_parts();
+    let Ok(body) = body.collect().await.map(http_body_util::Collected::to_bytes) else {
+        return Problem::internal().into_response();
+    };
+    let stored = if parts.status.is_server_error() {
+        keys.expire(claim, now).await
+    } else {
+        let text = |name| Some(parts.headers.get(name)?.to_str().ok()?.to_owned());
+        let outcome = Outcome {
+            status: parts.status.as_u16(),
+            content_type: text(header::CONTENT_TYPE),
+            location: text(header::LOCATION),
+            body: String::from_utf8_lossy(&body).into_owned(),
+        };
+        keys.complete(claim, &outcome, now + RETENTION).await
+    };
+    if let Err(error) = stored {
+        // What was made, was made: the claim expires, and the next request finds it.
+        app.platform.log(&format!("idempotency key: {error}"));
+    }
+    Response::from_parts(parts, Body::from(body))
+}
+
+fn replay(outcome: Outcome) -> Result<Response, Problem> {
+    let mut response = Response::new(Body::from(Bytes::from(outcome.body)));
+    *response.status_mut() = outcome.status.try_into().map_err(|_| Problem::internal())?;
+    let headers = response.headers_mut();
+    headers.insert(REPLAYED, HeaderValue::from_static("true"));
+    for (name, value) in
+        [(header::CONTENT_TYPE, outcome.content_type), (header::LOCATION, outcome.location)]
+    {
+        if let Some(value) = value.and_then(|value| HeaderValue::try_from(value).ok()) {
+            headers.insert(name, value);
+        }
+    }
+    Ok(response)
+}
+
+/// The key, if there is one: a String of RFC 8941 without parameters.
+fn key(headers: &HeaderMap) -> Result<Option<String>, Issue> {
+    let wrong = |message: &str| Issue::new("Idempotency-Key", message);
+    let mut values = headers.get_all(IDEMPOTENCY_KEY).into_iter();
+    let Some(value) = values.next() else { return Ok(None) };
+    if values.next().is_some() {
+        return Err(wrong("must be there at most once"));
+    }
+    let text = value.to_str().ok().and_then(unquote);
+    let text =
+        text.ok_or_else(|| wrong("must be a string in double quotes, as in \"8e03978e\""))?;
+    if (1..=MAX_KEY).contains(&text.len()) {
+        Ok(Some(text))
+    } else {
+        Err(wrong(&format!("must have 1 to {MAX_KEY} characters, has {}", text.len())))
+    }
+}
+
+/// RFC 8941 §4.2.5.
+fn unquote(text: &str) -> Option<String> {
+    let inner = text.trim_matches(' ').strip_prefix('"')?.strip_suffix('"')?;
+    let (mut out, mut chars) = (String::new(), inner.chars());
+    while let Some(c) = chars.next() {
+        match c {
+            '\\' => out.push(chars.next().filter(|c| ['"', '\\'].contains(c))?),
+            ' '..='!' | '#'..='~' => out.push(c),
+            _ => return None,
+        }
+    }
+    Some(out)
+}
+
+/// Of parts with their lengths, so that no two lists look alike.
+fn hash<T: AsRef<[u8]>>(parts: &[T]) -> String {
+    let digest = parts.iter().fold(Sha256::new(), |digest, part| {
+        let part = part.as_ref();
+        digest.chain_update((part.len() as u64).to_le_bytes()).chain_update(part)
+    });
+    URL_SAFE_NO_PAD.encode(digest.finalize())
+}
+
+fn new_id<P: Platform>(app: &App<P>, now: Millis) -> Result<String, Problem> {
+    let mut entropy = [0; id::ENTROPY];
+    app.platform.random().fill(&mut entropy).map_err(|error| failed(app, &error))?;
+    Ok(id::new(now, entropy))
+}
+
+fn failed<P: Platform>(app: &App<P>, error: &PortError) -> Problem {
+    app.platform.log(&error.to_string());
+    Problem::unavailable()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(values: &[&str]) -> Result<Option<String>, Issue> {
+        let values = values.iter().map(|v| (IDEMPOTENCY_KEY, HeaderValue::from_str(v).unwrap()));
+        key(&values.collect())
+    }
+
+    #[test]
+    fn keys_are_quoted_strings_of_bounded_length() {
+        assert_eq!(of(&[]), Ok(None));
+        let longest = "k".repeat(MAX_KEY);
+        let cases = [("\"a b\"", "a b"), (r#""a\"\\b""#, r#"a"\b"#)];
+        for (value, expected) in cases {
+            assert_eq!(of(&[value]), Ok(Some(expected.to_owned())));
+        }
+        assert_eq!(of(&[&format!("\"{longest}\"")]), Ok(Some(longest.clone())));
+        for bad in
+            ["", "a", "\"", "\"\"", "\"a", "'a'", "\"a\"b\"", "\"a\";x=1", r#""a\n""#, r#""a\""#]
+        {
+            assert!(of(&[bad]).is_err(), "{bad}");
+        }
+        assert!(of(&[&format!("\"{longest}k\"")]).is_err());
+        assert!(of(&["\"a\"", "\"a\""]).is_err());
+    }
+
+    #[test]
+    fn a_scope_is_not_a_concatenation() {
+        assert_ne!(hash(&["ab", "c"]), hash(&["a", "bc"]));
+    }
+}

@@ -1,0 +1,115 @@
+//! What happens to a run, as it happens: Server-Sent Events.
+
+use std::{collections::VecDeque, time::Duration};
+
+use axum::{
+    body::{Body, Bytes},
+    http::{HeaderMap, HeaderName, StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use futures_util::{
+    future::{Either, select},
+    stream,
+};
+
+use super::{App, Context, extract::Id};
+use crate::domain::{Issue, Millis, run::RunEvent};
+use crate::engine::executor;
+use crate::guard::{Problem, Scope};
+use crate::ports::{Clock, Platform, PortFailure, PortResult};
+
+const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
+/// How often the run's object is asked. Each time is a billed request of it.
+const POLL_EVERY: Duration = Duration::from_secs(1);
+/// An object that takes longer ends the stream; the client comes back.
+const POLL_DEADLINE: Duration = Duration::from_secs(5);
+/// A stream ends after this long, so that none stays open behind a client that has gone. The client
+/// comes back with `Last-Event-ID` and misses nothing.
+const STREAM_LIFETIME: Millis = 60_000;
+
+/// `GET /runs/{id}/events`: every event after `Last-Event-ID`, then those to come, until the run
+/// has ended. 204, which tells an `EventSource` to stay away, when there will be none.
+pub(super) async fn stream<P: Platform>(
+    context: Context<P>,
+    Id(id): Id,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    let owner = context.caller_with(Scope::Read)?;
+    let after = last_event_id(&headers)?;
+    let found = context.runs().get(owner, &id).await;
+    let run = found.map_err(|error| context.failed(&error))?.ok_or_else(Problem::not_found)?;
+    let first = poll(&context.app, &id, 0).await;
+    let first = context.meter.charge(first).map_err(|error| context.failed(&error))?;
+    let ended = first.last().is_some_and(|event| event.change.is_last());
+    let missed: VecDeque<_> = first.into_iter().filter(|event| event.id > after).collect();
+    if ended && missed.is_empty() {
+        return Ok(StatusCode::NO_CONTENT.into_response());
+    }
+    let until = context.now() + STREAM_LIFETIME;
+    let follow =
+        Follow { app: context.app, run: run.id, after, until, pending: missed, done: false };
+    let body = Body::from_stream(stream::unfold(follow, Follow::next));
+    Ok(([(header::CONTENT_TYPE, "text/event-stream")], body).into_response())
+}
+
+/// Absent: 0, from the start.
+fn last_event_id(headers: &HeaderMap) -> Result<u32, Problem> {
+    let Some(value) = headers.get(LAST_EVENT_ID) else { return Ok(0) };
+    let id = value.to_str().ok().and_then(|text| text.parse().ok());
+    let wrong = || vec![Issue::new("Last-Event-ID", "must be the id of an event of this run")];
+    id.ok_or_else(|| Problem::invalid_input(wrong()))
+}
+
+async fn poll<P: Platform>(app: &App<P>, run: &str, after: u32) -> PortResult<Vec<RunEvent>> {
+    let asked = std::pin::pin!(executor::events(app.platform.actors(), run, after));
+    let deadline = std::pin::pin!(app.platform.clock().sleep(POLL_DEADLINE));
+    match select(asked, deadline).await {
+        Either::Left((events, _)) => events,
+        Either::Right(_) => Err(PortFailure::Timeout("actor").into()),
+    }
+}
+
+/// A client that follows a run.
+struct Follow<P> {
+    app: App<P>,
+    run: String,
+    /// The last event sent.
+    after: u32,
+    until: Millis,
+    pending: VecDeque<RunEvent>,
+    done: bool,
+}
+
+impl<P: Platform> Follow<P> {
+    /// The next piece of the body.
+    async fn next(mut self) -> Option<(Result<Bytes, std::convert::Infallible>, Self)> {
+        if self.done {
+            return None;
+        }
+        if let Some(event) = self.pending.pop_front() {
+            self.after = event.id;
+            self.done = event.change.is_last();
+            return Some((Ok(frame(&event)), self));
+        }
+        let clock = self.app.platform.clock();
+        if clock.now() >= self.until {
+            return None;
+        }
+        clock.sleep(POLL_EVERY).await;
+        match poll(&self.app, &self.run, self.after).await {
+            Ok(events) => self.pending = events.value.into(),
+            Err(error) => {
+                self.app.platform.log(&format!("events of run {}: {error}", self.run));
+                return None;
+            }
+        }
+        // A comment: whoever is between us and the client sees that the stream is alive.
+        Some((Ok(Bytes::from_static(b":\n\n")), self))
+    }
+}
+
+fn frame(event: &RunEvent) -> Bytes {
+    // Numbers and names: this cannot fail.
+    let data = serde_json::to_string(event).unwrap_or_default();
+    Bytes::from(format!("id: {}\nevent: {}\ndata: {data}\n\n", event.id, event.change.name()))
+}

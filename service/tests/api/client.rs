@@ -1,0 +1,152 @@
+//! A server of one's own for each test, and a client of it.
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use hmac::{Hmac, Mac};
+use reqwest::{Client, Method, Response, StatusCode};
+use serde_json::{Value, json};
+use sha2::Sha256;
+use tokio::{net::TcpListener, sync::oneshot, task::JoinHandle};
+use wiremock::MockServer;
+use workway_service::{
+    config::Config,
+    guard::{AUDIENCE, ISSUER},
+    platform::native::Server,
+};
+
+pub(crate) const SECRET: &str = "a secret for tests, of at least 32 bytes";
+
+/// A server of one's own, on a fresh state directory.
+pub(crate) struct Api {
+    pub(crate) base: String,
+    pub(crate) client: Client,
+    pub(crate) upstream: MockServer,
+    pub(crate) state: tempfile::TempDir,
+    stop: Option<oneshot::Sender<()>>,
+    task: Option<JoinHandle<()>>,
+}
+
+impl Api {
+    pub(crate) async fn start() -> Self {
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let mut api = Self {
+            base: String::new(),
+            client: Client::builder().no_proxy().build().unwrap(),
+            upstream: MockServer::start().await,
+            state: tempfile::tempdir().unwrap(),
+            stop: None,
+            task: None,
+        };
+        api.boot().await;
+        api
+    }
+
+    pub(crate) fn config(&self) -> Config {
+        Config::from_lookup(|name| match name {
+            "JWT_SECRET" => Some(SECRET.to_owned()),
+            "HTTP_ALLOWED_ORIGINS" => Some(self.upstream.uri()),
+            "CORS_ALLOWED_ORIGINS" => Some("https://good.example".to_owned()),
+            _ => None,
+        })
+        .unwrap()
+    }
+
+    pub(crate) async fn boot(&mut self) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        self.base = format!("http://{}", listener.local_addr().unwrap());
+        let server = Server::open(listener, self.state.path(), self.config()).await.unwrap();
+        let (stop, stopped) = oneshot::channel();
+        self.stop = Some(stop);
+        self.task = Some(tokio::spawn(server.run(async {
+            let _ = stopped.await;
+        })));
+    }
+
+    pub(crate) async fn stop(&mut self) {
+        self.stop.take().unwrap().send(()).unwrap();
+        self.task.take().unwrap().await.unwrap();
+    }
+
+    pub(crate) async fn send(
+        &self,
+        method: Method,
+        path: &str,
+        token: &str,
+        body: Option<Value>,
+    ) -> Response {
+        let mut request = self.client.request(method, format!("{}{path}", self.base));
+        if !token.is_empty() {
+            request = request.bearer_auth(token);
+        }
+        if let Some(body) = body {
+            request = request.header("content-type", "application/json").body(body.to_string());
+        }
+        request.send().await.unwrap()
+    }
+
+    pub(crate) async fn get(&self, path: &str, token: &str) -> (StatusCode, Value) {
+        read(self.send(Method::GET, path, token, None).await).await
+    }
+
+    pub(crate) async fn post(&self, path: &str, token: &str, body: Value) -> (StatusCode, Value) {
+        read(self.send(Method::POST, path, token, Some(body)).await).await
+    }
+
+    pub(crate) async fn workflow(&self, token: &str, steps: Value) -> String {
+        let body = json!({"name": "n", "description": "d", "steps": steps});
+        let (status, body) = self.post("/workflows", token, body).await;
+        assert_eq!(status, 201, "{body}");
+        body["id"].as_str().unwrap().to_owned()
+    }
+
+    pub(crate) async fn run(&self, token: &str, workflow: &str) -> String {
+        let (status, body) =
+            self.post(&format!("/workflows/{workflow}/runs"), token, json!({})).await;
+        assert_eq!((status.as_u16(), &body["status"]), (202, &json!("queued")));
+        body["id"].as_str().unwrap().to_owned()
+    }
+
+    pub(crate) async fn finished(&self, token: &str, run: &str) -> Value {
+        for _ in 0..600 {
+            let (_, body) = self.get(&format!("/runs/{run}"), token).await;
+            if !body["finished_at"].is_null() {
+                return body;
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        panic!("run {run} did not end");
+    }
+
+    pub(crate) fn http_step(&self) -> Value {
+        json!([{"type": "http", "config": {"url": format!("{}/effect", self.upstream.uri()), "method": "POST", "body": {"x": 1}}}])
+    }
+}
+
+pub(crate) async fn read(response: Response) -> (StatusCode, Value) {
+    let status = response.status();
+    let problem = response.headers()["content-type"] == "application/problem+json";
+    assert_eq!(problem, !status.is_success(), "errors, and only they, are problems");
+    let body: Value = serde_json::from_str(&response.text().await.unwrap()).unwrap();
+    if problem {
+        assert_eq!(body["status"], status.as_u16());
+        assert!(body["error"].is_string() && body["type"].is_string());
+    }
+    (status, body)
+}
+
+pub(crate) fn token_of(subject: &str, scope: &str) -> String {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
+    let config =
+        Config::from_lookup(|name| (name == "JWT_SECRET").then(|| SECRET.to_owned())).unwrap();
+    let header = json!({"alg": "HS256", "typ": "at+jwt", "kid": config.signing_key.id});
+    let claims = json!({"iss": ISSUER, "aud": AUDIENCE, "sub": subject, "scope": scope, "exp": now + 600, "nbf": now});
+    let part = |value: Value| URL_SAFE_NO_PAD.encode(value.to_string());
+    let signed = format!("{}.{}", part(header), part(claims));
+    let mac = Hmac::<Sha256>::new_from_slice(SECRET.as_bytes()).unwrap().chain_update(&signed);
+    format!("{signed}.{}", URL_SAFE_NO_PAD.encode(mac.finalize().into_bytes()))
+}
+
+pub(crate) fn token(subject: &str) -> String {
+    token_of(subject, "read write meter")
+}

@@ -1,0 +1,10 @@
+//! The native server over HTTP, as a client sees it.
+#![cfg(not(target_arch = "wasm32"))]
+#![allow(clippy::unwrap_used, clippy::panic, clippy::disallowed_methods, reason = "a test")]
+
+mod catalogue;
+mod client;
+mod guards;
+mod idempotency;
+mod runs;
+mod workflows;

@@ -1,0 +1,84 @@
+//! What the code must not say, and where: see the invariants in ARCHITECTURE.md.
+#![cfg(not(target_arch = "wasm32"))]
+#![allow(clippy::unwrap_used, reason = "a test")]
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+use regex::Regex;
+
+fn sources(folder: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        // Tests may use what the code may not.
+        let is_test = path.file_stem().is_some_and(|stem| stem == "tests" || stem == "memory");
+        if path.is_dir() {
+            found.extend(sources(&path));
+        } else if path.extension().is_some_and(|extension| extension == "rs") && !is_test {
+            found.push(path);
+        }
+    }
+    found
+}
+
+/// Lines of the code in `folders` of `service/src` that match, tests and comments apart.
+fn matches(folders: &[&str], pattern: &str) -> Vec<String> {
+    let pattern = Regex::new(pattern).unwrap();
+    let tests = Regex::new(r"#\[cfg\((all\()?test").unwrap();
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let files: Vec<_> = folders.iter().flat_map(|folder| sources(&root.join(folder))).collect();
+    assert!(!files.is_empty(), "{folders:?}");
+    let mut found = Vec::new();
+    for file in files {
+        let text = fs::read_to_string(&file).unwrap();
+        let code = tests.split(&text).next().unwrap();
+        let lines = code
+            .lines()
+            .enumerate()
+            .filter(|(_, line)| !line.trim_start().starts_with("//") && pattern.is_match(line));
+        found.extend(
+            lines.map(|(number, line)| format!("{}:{}: {line}", file.display(), number + 1)),
+        );
+    }
+    found
+}
+
+#[test]
+fn only_platforms_name_a_platform() {
+    let folders = ["domain", "engine", "routes", "guard", "store"];
+    let names = r"\b(worker|tokio|rand|rusqlite|reqwest)::|\b(SystemTime|Instant)\b";
+    assert_eq!(matches(&folders, names), [""; 0]);
+}
+
+#[test]
+fn only_the_store_and_the_platforms_hold_sql() {
+    let folders = ["domain", "engine", "routes", "guard"];
+    assert_eq!(matches(&folders, r#""(SELECT|INSERT|UPDATE|DELETE|CREATE) "#), [""; 0]);
+}
+
+#[test]
+fn the_store_knows_no_http() {
+    assert_eq!(matches(&["store"], r"\b(axum|http|Problem|StatusCode)\b"), [""; 0]);
+}
+
+#[test]
+fn no_sql_names_the_current_time() {
+    assert_eq!(
+        matches(
+            &["store", "platform"],
+            r"(?i)current_timestamp|datetime\(|unixepoch|strftime|'now'"
+        ),
+        [""; 0]
+    );
+}
+
+#[test]
+fn the_machine_has_no_ports() {
+    let ports = r"\b(Clock|Database|ActorContext|async|await)\b";
+    let found = matches(&["engine"], ports);
+    let machine: Vec<_> = found.into_iter().filter(|line| line.contains("machine")).collect();
+    assert_eq!(machine, [""; 0]);
+}
