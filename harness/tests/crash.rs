@@ -200,6 +200,11 @@ fn check_effects(all: &[Acknowledged], ledger: &Ledger) -> (usize, u64) {
     (paths.len(), paths.values().map(|(_, deliveries)| deliveries - 1).sum())
 }
 
+/// At least so many.
+fn runs() -> usize {
+    usize::try_from(setting("WORKWAY_RUNS", 1_000)).unwrap()
+}
+
 #[expect(clippy::print_stdout, reason = "a proof says how much it proved")]
 fn say(text: &str) {
     println!("{text}");
@@ -259,7 +264,7 @@ async fn prove(spec: TargetSpec, kills: u64, runs: usize, span: u64) {
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "a minute: scripts/test-long runs it"]
 async fn nothing_acknowledged_is_lost_natively() {
-    prove(TargetSpec::Embedded, setting("WORKWAY_KILLS", 30), 1_000, 700).await;
+    prove(TargetSpec::Embedded, setting("WORKWAY_KILLS", 30), runs(), 700).await;
 }
 
 /// A few kills, for every day.
@@ -271,5 +276,5 @@ async fn a_few_kills_lose_nothing_natively() {
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "minutes, and needs the Worker's tools: scripts/test-long runs it"]
 async fn nothing_acknowledged_is_lost_on_workerd() {
-    prove(TargetSpec::Wrangler, setting("WORKWAY_KILLS", 30), 1_000, 8_000).await;
+    prove(TargetSpec::Wrangler, setting("WORKWAY_KILLS", 30), runs(), 8_000).await;
 }

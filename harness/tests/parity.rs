@@ -2,6 +2,9 @@
 //! they used of the resources that are billed. Identifiers, instants and cursors are replaced by
 //! placeholders in their order of appearance.
 //!
+//! Not measured here: what the cron's statements use, and the ping of the health report: no answer
+//! says so.
+//!
 //! Allowed to differ, and so not among the requests:
 //! - Budgets: the platform's limiter counts over a window of its own. Each person stays below it.
 //! - What the server in front of the code decides: request lines and headers that are not HTTP,

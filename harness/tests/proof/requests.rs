@@ -1,6 +1,7 @@
 //! A long list of requests over all routes: fine, denied and malformed. `{name}` in a path, a body
 //! or a header stands for what an earlier answer gave.
 
+mod changes;
 mod tables;
 
 use std::iter::once;
@@ -39,6 +40,7 @@ pub(crate) fn all() -> Vec<Request> {
     list.extend(methods());
     list.extend(credentials());
     list.extend(strangers());
+    list.extend(changes::all());
     list
 }
 
