@@ -120,6 +120,9 @@ fn usage_errors_end_with_2_and_say_what_to_do() {
         (&["serve", "--port", "65536"], "--port"),
         (&["serve", "--port", "65535"], "the next port"),
         (&["serve", "--upstreams-only", "--state", "x"], "cannot be used with"),
+        (&["serve", "--upstreams-only", "--upstream", "http://127.0.0.1:1"], "cannot be used with"),
+        (&["serve", "--upstream", "127.0.0.1:1"], "--upstream"),
+        (&["serve", "--upstream", "http://127.0.0.1:1/x"], "an origin such as"),
     ];
     for (arguments, expected) in cases {
         let output = run(arguments);

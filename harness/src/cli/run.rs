@@ -86,7 +86,7 @@ async fn work(arguments: &Arguments, plans: &[ScenarioPlan], stop: &StopFlag) ->
     let options = TargetOptions {
         allow_remote: arguments.allow_remote,
         upstream: arguments.upstream.clone(),
-        program: None,
+        ..TargetOptions::default()
     };
     let target = match arguments.target.start(&options).await {
         Ok(target) => target,

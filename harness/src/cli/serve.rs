@@ -23,6 +23,10 @@ pub(super) struct Arguments {
     /// Folder for the state, which is made if absent; without it the state goes with the process.
     #[arg(long, value_name = "DIR", conflicts_with = "upstreams_only")]
     state: Option<PathBuf>,
+    /// Origin of an upstream stub that runs already, in place of one of its own; such as
+    /// `workway serve --upstreams-only` starts.
+    #[arg(long, value_name = "URL", conflicts_with = "upstreams_only", value_parser = origin)]
+    upstream: Option<String>,
     /// Only the stub of what the API calls, on the port itself.
     #[arg(long)]
     upstreams_only: bool,
@@ -70,16 +74,22 @@ async fn api(_: &Arguments, _: impl Future<Output = ()>) -> Served {
 async fn api(arguments: &Arguments, stop: impl Future<Output = ()>) -> Served {
     use workway_service::platform::native::Server;
 
-    let (listener, stub) = listen_pair(arguments.port).await?;
+    let (listener, stub) = match &arguments.upstream {
+        Some(_) => (listen(arguments.port).await?, None),
+        None => listen_pair(arguments.port).await.map(|(api, stub)| (api, Some(stub)))?,
+    };
     let scratch = tempfile::tempdir().map_err(|e| (Exit::Internal, format!("no folder: {e}")))?;
     let state = arguments.state.clone().unwrap_or_else(|| scratch.path().to_owned());
-    let origin = stub.local_addr().map(upstream::origin);
+    let origin = match (&arguments.upstream, &stub) {
+        (None, Some(stub)) => stub.local_addr().map(upstream::origin),
+        (upstream, _) => Ok(upstream.clone().unwrap_or_default()),
+    };
     let origin = origin.map_err(|error| (Exit::Internal, error.to_string()))?;
     let config = config(&origin).map_err(|error| (Exit::Usage, error))?;
 
     // The stub first: `announce` tells others that both are there.
     #[expect(clippy::disallowed_methods, reason = "the stub is a server of its own")]
-    let stub = tokio::spawn(upstream::serve(stub, std::future::pending()));
+    let stub = stub.map(|stub| tokio::spawn(upstream::serve(stub, std::future::pending())));
     let address = listener.local_addr().map_err(|e| (Exit::Internal, e.to_string()))?;
     let server = Server::open(listener, &state, config)
         .await
@@ -90,7 +100,9 @@ async fn api(arguments: &Arguments, stop: impl Future<Output = ()>) -> Served {
     output::say(&format!("state: {} ({kept})", state.display()));
     output::say("a token: workway token --sub me");
     server.run(stop).await;
-    stub.abort();
+    if let Some(stub) = stub {
+        stub.abort();
+    }
     Ok(Exit::Pass)
 }
 
@@ -105,6 +117,16 @@ fn config(upstream: &str) -> Result<workway_service::config::Config, String> {
         _ => None,
     })
     .map_err(|error| format!("{SECRET_VARIABLE}: {}", error.problem))
+}
+
+/// Reads an origin. The steps of workflows may go there, so nothing is taken for granted.
+fn origin(text: &str) -> Result<String, String> {
+    let url = reqwest::Url::parse(text).map_err(|error| error.to_string())?;
+    let bare = url.path() == "/" && url.query().is_none() && url.fragment().is_none();
+    if !matches!(url.scheme(), "http" | "https") || !bare || !url.username().is_empty() {
+        return Err("give an origin such as http://127.0.0.1:8788".to_owned());
+    }
+    Ok(url.origin().ascii_serialization())
 }
 
 /// Loopback only: the published secret signs tokens for it.

@@ -1,5 +1,6 @@
 //! What is tested: the embedded service, the Worker under `wrangler dev`, or any URL.
 
+mod control;
 mod embedded;
 mod process;
 mod remote;
@@ -9,6 +10,7 @@ use std::{io, path::PathBuf, time::Duration};
 
 use reqwest::Url;
 
+pub use control::{ClockFace, Control, ControlError, Counters, Rest};
 pub use process::{LOG_TAIL_LINES, Process};
 
 use crate::{
@@ -33,10 +35,15 @@ pub enum TargetSpec {
 pub struct TargetOptions {
     /// Allow addresses other than loopback.
     pub allow_remote: bool,
-    /// The upstream stub of a URL target, if it is not on the port after the target.
+    /// The upstream stub, if one runs already: of a URL target, where it is not on the port after
+    /// the target; of the others, in place of one of their own.
     pub upstream: Option<Url>,
     /// The program `workway`, if it is not the one that runs now.
     pub program: Option<PathBuf>,
+    /// The folder for the state, which outlives the target; otherwise it has one of its own.
+    pub state: Option<PathBuf>,
+    /// The Worker is built already, and is what it should be.
+    pub built: bool,
 }
 
 /// A target that answers.
@@ -50,6 +57,8 @@ pub struct Target {
     pub secret: Option<Secret>,
     /// For reports: `embedded`, `wrangler` or `url`.
     pub kind: &'static str,
+    /// The control socket, if it has one.
+    pub control: Option<Control>,
     processes: Vec<Process>,
 }
 
@@ -140,6 +149,13 @@ impl Target {
     pub async fn stop(self) {
         for process in self.processes {
             process.stop().await;
+        }
+    }
+
+    /// Ends what was started for it as a crash would: at once, without a word.
+    pub async fn kill(self) {
+        for process in self.processes {
+            process.kill().await;
         }
     }
 

@@ -95,6 +95,13 @@ impl Process {
         self.group = None;
     }
 
+    /// Kills it and what it started.
+    pub(super) async fn kill(mut self) {
+        self.signal(Signal::KILL);
+        let _ = self.child.wait().await;
+        self.group = None;
+    }
+
     fn signal(&self, signal: Signal) {
         if let Some(group) = self.group {
             // It may be gone already.

@@ -49,7 +49,14 @@ pub(super) async fn find(url: &Url, options: &TargetOptions) -> Result<Target, T
     };
     // What we sign with the published secret must never leave this machine.
     let secret = Secret::from_environment().or_else(|| loopback.then(Secret::local));
-    Ok(Target { url: url.clone(), upstream, secret, kind: "url", processes: Vec::new() })
+    Ok(Target {
+        url: url.clone(),
+        upstream,
+        secret,
+        kind: "url",
+        control: None,
+        processes: Vec::new(),
+    })
 }
 
 fn is_loopback(url: &Url) -> bool {

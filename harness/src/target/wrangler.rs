@@ -2,6 +2,7 @@
 //! account, on state of its own.
 
 use std::{
+    ffi::OsStr,
     fs,
     io::Write,
     net::TcpListener,
@@ -24,19 +25,32 @@ const POLL: Duration = Duration::from_millis(100);
 
 pub(super) async fn start(options: &TargetOptions) -> Result<Target, TargetError> {
     let service = find_service()?;
-    build(&service).await?;
+    if !options.built {
+        build(&service).await?;
+    }
     let secret = Secret::local();
-    let (stub, upstream) =
-        embedded::serve("the upstream stub", &["--upstreams-only"], &secret, options).await?;
-    let state = tempfile::tempdir().map_err(|error| spawn("wrangler", error))?;
-    migrate(&service, state.path()).await?;
-    let (worker, url) = dev(&service, state, &secret, &upstream).await?;
+    let mut processes = Vec::new();
+    let upstream = if let Some(upstream) = &options.upstream {
+        upstream.clone()
+    } else {
+        let arguments = [OsStr::new("--upstreams-only")];
+        let stub = embedded::serve("the upstream stub", &arguments, &secret, options, None);
+        let (stub, upstream) = stub.await?;
+        processes.push(stub);
+        upstream
+    };
+    let scratch = tempfile::tempdir().map_err(|error| spawn("wrangler", error))?;
+    let state = options.state.clone().unwrap_or_else(|| scratch.path().to_owned());
+    migrate(&service, &state).await?;
+    let (worker, url) = dev(&service, &state, scratch, &secret, &upstream).await?;
+    processes.insert(0, worker);
     Ok(Target {
         url,
         upstream: Some(upstream),
         secret: Some(secret),
         kind: "wrangler",
-        processes: vec![worker, stub],
+        control: None,
+        processes,
     })
 }
 
@@ -89,25 +103,26 @@ async fn finish(name: &str, command: &mut Command) -> Result<(), TargetError> {
 
 async fn dev(
     service: &Path,
-    state: TempDir,
+    state: &Path,
+    scratch: TempDir,
     secret: &Secret,
     upstream: &Url,
 ) -> Result<(Process, Url), TargetError> {
     let name = "wrangler dev";
     let port = free_port().map_err(|error| spawn(name, error))?;
-    let variables = state.path().join("variables.env");
+    let variables = scratch.path().join("variables.env");
     write_variables(&variables, secret, upstream).map_err(|error| spawn(name, error))?;
     let mut command = wrangler(service);
     command
         .args(["dev", "--local", "--ip", "127.0.0.1", "--inspector-port", "0"])
         .args(["--port", &port.to_string(), "--show-interactive-dev-session=false"])
         .args(["--log-level", "error", "--persist-to"])
-        .arg(state.path())
+        .arg(state)
         .arg("--env-file")
         .arg(&variables)
         .stdin(Stdio::null())
         .stdout(Stdio::null());
-    let (process, _) = Process::start(name, &mut command, Some(state))?;
+    let (process, _) = Process::start(name, &mut command, Some(scratch))?;
     let url = Url::parse(&format!("http://127.0.0.1:{port}"))
         .map_err(|error| TargetError::BadUrl(error.to_string()))?;
     until_ready(process, url).await

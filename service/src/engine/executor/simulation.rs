@@ -103,7 +103,9 @@ impl World {
         }
         self.set_clocks();
         if matches!(op, Op::Sweep) {
-            self.runs.iter().for_each(|run| run.sweep(self.now));
+            for run in &self.runs {
+                run.sweep(self.now);
+            }
         }
         if !self.runs.is_empty() {
             self.apply_to_run(op);
@@ -300,7 +302,9 @@ fn simulate(ops: &[Op]) -> BTreeMap<&'static str, usize> {
         world.apply(op);
     }
     world.heal();
-    world.runs.iter().for_each(Simulated::check_end);
+    for run in &world.runs {
+        run.check_end();
+    }
     let mut ends = BTreeMap::new();
     for run in &world.runs {
         *ends.entry(run.state().unwrap().run.status.name()).or_default() += 1;

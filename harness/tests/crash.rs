@@ -1,0 +1,280 @@
+//! kill -9 at random moments, while workflows are written and runs are accepted and executed.
+//!
+//! What the service acknowledged must be there afterwards, and each effect must have arrived under
+//! one key for each (run, step), so that a receiver that drops repetitions performs it once. The
+//! receiver is a process of its own and survives. A power cut is not tested: what the operating
+//! system was given, it keeps.
+#![cfg(feature = "service")]
+#![allow(clippy::unwrap_used, clippy::panic, clippy::disallowed_methods, reason = "a test")]
+
+mod proof;
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    io::{BufRead, BufReader},
+    process::{Child, Command, Stdio},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst},
+    },
+    time::{Duration, Instant},
+};
+
+use proof::{Caller, Dice, Host, bound, program, setting};
+use reqwest::Url;
+use serde_json::{Value, json};
+use workway::{target::TargetSpec, upstream::Ledger};
+
+const STEPS: usize = 3;
+/// Writers at a time.
+const WRITERS: usize = 4;
+/// Workflows of one person: four requests each must stay below the budget of 100.
+const WORKFLOWS_EACH: usize = 20;
+/// A run that has not ended so long after the service is back is stuck.
+const STUCK_AFTER: Duration = Duration::from_secs(30);
+
+/// The upstream stub, as a process of its own.
+struct Stub {
+    child: Child,
+    url: Url,
+}
+
+impl Stub {
+    fn start() -> Self {
+        let mut command = Command::new(program());
+        command.args(["serve", "--upstreams-only", "--port", "0", "--until-stdin-closes"]);
+        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+        let mut line = String::new();
+        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        Self { child, url: Url::parse(line.trim()).unwrap() }
+    }
+
+    async fn ledger(&self, host: &Host) -> Ledger {
+        let url = self.url.join("/_workway/ledger").unwrap();
+        let text = host.client.get(url).send().await.unwrap().text().await.unwrap();
+        serde_json::from_str(&text).unwrap()
+    }
+}
+
+impl Drop for Stub {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// What was acknowledged: a workflow, and its only run if that was, too.
+#[derive(Clone, Debug)]
+struct Acknowledged {
+    owner: String,
+    nonce: String,
+    workflow: String,
+    run: Option<String>,
+}
+
+#[derive(Default)]
+struct Written {
+    acknowledged: Mutex<Vec<Acknowledged>>,
+    /// Answers that were neither an acknowledgement nor a broken connection.
+    refused: Mutex<Vec<String>>,
+    runs: AtomicUsize,
+    killed: AtomicBool,
+}
+
+/// Writes workflows and starts each once, until the service is gone. Nothing is tried again: what
+/// got no answer may or may not exist.
+async fn write(caller: Caller, stub: Url, name: String, written: Arc<Written>) {
+    for number in 0.. {
+        let owner = format!("{name}-{}", number / WORKFLOWS_EACH);
+        let nonce = format!("{name}-{number}");
+        let steps = (0..STEPS).map(|step| {
+            let url = stub.join(&format!("/effect/{nonce}/{step}")).unwrap();
+            json!({"type": "http", "config": {"url": url.as_str(), "method": "POST", "body": {"step": step}}})
+        });
+        let body = json!({"name": nonce, "description": "d", "steps": steps.collect::<Vec<_>>()});
+        let Some(answer) = caller.post("/workflows", &owner, &body).await else { return };
+        let Some(workflow) = accepted(&written, &answer, 201) else { return };
+        let started = caller.post(&format!("/workflows/{workflow}/runs"), &owner, &json!({})).await;
+        let run = started.and_then(|answer| accepted(&written, &answer, 202));
+        let ended = run.is_none();
+        if run.is_some() {
+            written.runs.fetch_add(1, SeqCst);
+        }
+        let entry = Acknowledged { owner, nonce, workflow, run };
+        written.acknowledged.lock().unwrap().push(entry);
+        if ended || written.killed.load(SeqCst) {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
+fn accepted(written: &Written, answer: &proof::Answer, status: u16) -> Option<String> {
+    if answer.status == status {
+        return Some(answer.body["id"].as_str().unwrap().to_owned());
+    }
+    written.refused.lock().unwrap().push(format!("{answer:?}"));
+    None
+}
+
+/// Starts it, lets people write, and kills it at a random moment.
+async fn live_and_die(
+    host: &mut Host,
+    stub: &Stub,
+    life: u64,
+    dice: &mut Dice,
+    span: u64,
+) -> Vec<Acknowledged> {
+    host.start().await;
+    let written = Arc::<Written>::default();
+    let writers: Vec<_> = (0..WRITERS)
+        .map(|writer| {
+            let name = format!("life{life}-{writer}");
+            tokio::spawn(write(host.caller(), stub.url.clone(), name, Arc::clone(&written)))
+        })
+        .collect();
+    tokio::time::sleep(Duration::from_millis(10 + dice.below(span))).await;
+    written.killed.store(true, SeqCst);
+    host.kill().await;
+    for writer in writers {
+        writer.await.unwrap();
+    }
+    let refused = written.refused.lock().unwrap();
+    assert!(refused.is_empty(), "{refused:#?}");
+    written.acknowledged.lock().unwrap().clone()
+}
+
+/// Waits for the acknowledged runs, at most [`STUCK_AFTER`]; those that have not ended are stuck.
+async fn wait_for_ends(
+    caller: &Caller,
+    all: &[Acknowledged],
+    since: Instant,
+) -> BTreeMap<String, Value> {
+    let mut ended = BTreeMap::new();
+    loop {
+        let mut open = 0;
+        for entry in all {
+            let Some(run) = entry.run.as_ref().filter(|run| !ended.contains_key(*run)) else {
+                continue;
+            };
+            let answer = caller.get(&format!("/runs/{run}"), &entry.owner).await.unwrap();
+            assert_ne!(answer.status, 404, "an acknowledged run is lost: {entry:?}");
+            if answer.status == 200 && !answer.body["finished_at"].is_null() {
+                ended.insert(run.clone(), answer.body);
+            } else {
+                open += 1;
+            }
+        }
+        if open == 0 {
+            return ended;
+        }
+        assert!(since.elapsed() < STUCK_AFTER, "{open} runs are stuck");
+        tokio::time::sleep(Duration::from_secs(2)).await;
+    }
+}
+
+/// The keys under which each effect arrived, and how often.
+fn by_path(ledger: &Ledger) -> BTreeMap<String, (BTreeSet<String>, u64)> {
+    let mut paths: BTreeMap<String, (BTreeSet<String>, u64)> = BTreeMap::new();
+    for effect in ledger.effects() {
+        let (keys, deliveries) = paths.entry(effect.path.clone()).or_default();
+        assert!(keys.insert(effect.key.clone().unwrap()));
+        *deliveries += effect.deliveries;
+    }
+    paths
+}
+
+fn check_effects(all: &[Acknowledged], ledger: &Ledger) -> (usize, u64) {
+    let paths = by_path(ledger);
+    for (path, (keys, _)) in &paths {
+        assert_eq!(keys.len(), 1, "{path} arrived under several keys: {keys:?}");
+    }
+    for entry in all {
+        let Some(run) = &entry.run else { continue };
+        for step in 0..STEPS {
+            let path = format!("/effect/{}/{step}", entry.nonce);
+            let keys = paths.get(&path).map(|(keys, _)| keys.iter().cloned().collect::<Vec<_>>());
+            assert_eq!(keys, Some(vec![format!("\"{run}:{step}\"")]), "{path}");
+        }
+    }
+    (paths.len(), paths.values().map(|(_, deliveries)| deliveries - 1).sum())
+}
+
+/// At least so many.
+fn runs() -> usize {
+    usize::try_from(setting("WORKWAY_RUNS", 1_000)).unwrap()
+}
+
+#[expect(clippy::print_stdout, reason = "a proof says how much it proved")]
+fn say(text: &str) {
+    println!("{text}");
+}
+
+/// Everything there, for `kills` lives in each of which the service dies within `span` ms.
+async fn prove(spec: TargetSpec, kills: u64, runs: usize, span: u64) {
+    let seed = setting("WORKWAY_SEED", 0x5eed);
+    say(&format!("seed {seed} (WORKWAY_SEED)"));
+    let (stub, mut dice) = (Stub::start(), Dice::new(seed));
+    let mut host = Host::new(spec, Some(stub.url.clone()));
+    let mut all = Vec::new();
+    let mut lives = 0;
+    while lives < kills || all.iter().filter(|e: &&Acknowledged| e.run.is_some()).count() < runs {
+        all.extend(live_and_die(&mut host, &stub, lives, &mut dice, span).await);
+        lives += 1;
+    }
+    host.start().await;
+    let ready = Instant::now();
+    host.cron().await;
+    let caller = host.caller();
+    let ended = wait_for_ends(&caller, &all, ready).await;
+    let waited = ready.elapsed();
+    for entry in &all {
+        let found = caller.get(&format!("/workflows/{}", entry.workflow), &entry.owner).await;
+        let found = found.unwrap();
+        assert_eq!((found.status, &found.body["name"]), (200, &json!(entry.nonce)), "lost");
+    }
+    for (run, body) in &ended {
+        assert_eq!(body["status"], "succeeded", "{run}: {body}");
+    }
+    if let Some(control) = &host.target().control {
+        // Also what nobody was told of ends: after the sweep's grace, and one cron.
+        control.advance(Duration::from_secs(31)).await.unwrap();
+        control.cron().await.unwrap();
+        let since = Instant::now();
+        while !control.rest().await.unwrap().quiet {
+            assert!(since.elapsed() < STUCK_AFTER, "{:?}", control.rest().await);
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    }
+    let ledger = stub.ledger(&host).await;
+    let (effects, repeated) = check_effects(&all, &ledger);
+    say(&format!(
+        "{lives} kills, {} workflows and {} runs acknowledged, {effects} effects ({repeated} \
+         deliveries repeated); all ended {:.1} s after the last start",
+        all.len(),
+        ended.len(),
+        waited.as_secs_f64()
+    ));
+    say(&format!("acknowledged runs lost, stuck or failed: {}", bound(ended.len())));
+    say(&format!("kills that broke something: {}", bound(usize::try_from(lives).unwrap())));
+    say("not tested: power loss");
+    host.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "a minute: scripts/test-long runs it"]
+async fn nothing_acknowledged_is_lost_natively() {
+    prove(TargetSpec::Embedded, setting("WORKWAY_KILLS", 30), runs(), 700).await;
+}
+
+/// A few kills, for every day.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_few_kills_lose_nothing_natively() {
+    prove(TargetSpec::Embedded, 3, 30, 300).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "minutes, and needs the Worker's tools: scripts/test-long runs it"]
+async fn nothing_acknowledged_is_lost_on_workerd() {
+    prove(TargetSpec::Wrangler, setting("WORKWAY_KILLS", 30), runs(), 8_000).await;
+}
