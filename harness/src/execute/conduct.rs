@@ -8,11 +8,12 @@ use std::{
 use rand_chacha::ChaCha8Rng;
 
 use super::{
-    Client, Environment, ProgressEvent, clock,
+    Environment, ProgressEvent, clock,
     iteration::Iteration,
     lane::Lane,
     load::{self, interrupted},
     people::People,
+    sender::Sender,
     thread::{ThreadError, on_own_thread},
     values::{Scope, World},
 };
@@ -55,7 +56,7 @@ struct Conductor {
 /// What phases share.
 struct Stage {
     world: Arc<World>,
-    client: Client,
+    sender: Sender,
     /// Variables and what was captured so far.
     values: Arc<Values>,
 }
@@ -90,7 +91,7 @@ impl Conductor {
         };
         let people = People::prepare(&self.plan, &*self.environment.tokens, needed)?;
         let world = Arc::new(World::new(&self.environment, people, origin));
-        let client = Client::new().map_err(|error| error.to_string())?;
+        let sender = Sender::once().map_err(|error| error.to_string())?;
         let scope = Scope::new(Arc::clone(&world), Arc::default(), sequence(&world, 0), 0);
         for (name, template) in &self.plan.vars {
             let value =
@@ -98,7 +99,7 @@ impl Conductor {
             scope.capture(name, value);
         }
         let values = scope.values();
-        Ok(Stage { world, client, values })
+        Ok(Stage { world, sender, values })
     }
 
     async fn setup(&mut self, stage: &mut Stage) {
@@ -158,8 +159,9 @@ impl Conductor {
         let (plan, world) = (Arc::clone(&self.plan), Arc::clone(&stage.world));
         let random = sequence(&world, 1 + phase as u64);
         let scope = Scope::new(Arc::clone(&world), Arc::clone(&stage.values), random, 0);
-        let lane = Lane::new(plan, world, stage.client.clone(), Duration::MAX);
-        let iteration = Iteration { lane: lane.into(), scope, measured: true };
+        let lane = Lane::new(plan, world, stage.sender.clone(), Duration::MAX);
+        let sender = stage.sender.clone();
+        let iteration = Iteration { lane: lane.into(), sender, scope, measured: true };
         let end = tokio::select! {
             biased;
             result = iteration.run(steps, clock::now()) => match result {

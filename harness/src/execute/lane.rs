@@ -6,18 +6,18 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{Client, progress::Gauge, values::World};
+use super::{progress::Gauge, sender::Sender, values::World};
 use crate::{
     plan::ScenarioPlan,
     record::{Reach, Recorder, StepRecord},
 };
 
-/// The plan, a client and the books of one thread. Never shared between threads.
+/// The plan, a sender and the books of one thread. Never shared between threads.
 #[derive(Debug)]
 pub(super) struct Lane {
     pub(super) plan: Arc<ScenarioPlan>,
     pub(super) world: Arc<World>,
-    pub(super) client: Client,
+    pub(super) sender: Sender,
     pub(super) recorder: RefCell<Recorder>,
     pub(super) gauge: Arc<Gauge>,
 }
@@ -28,11 +28,11 @@ impl Lane {
     pub(super) fn new(
         plan: Arc<ScenarioPlan>,
         world: Arc<World>,
-        client: Client,
+        sender: Sender,
         window_end: Duration,
     ) -> Self {
         let recorder = RefCell::new(Recorder::new(plan.labels.len(), window_end));
-        Self { plan, world, client, recorder, gauge: Arc::default() }
+        Self { plan, world, sender, recorder, gauge: Arc::default() }
     }
 
     /// `instant` as an offset from the scenario's start.

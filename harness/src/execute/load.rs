@@ -13,15 +13,16 @@ use std::{
 use tokio::task::{JoinError, JoinSet};
 
 use super::{
-    Client, Environment, LoadTick, ProgressEvent, StopFlag, clock,
+    Environment, LoadTick, ProgressEvent, StopFlag, clock,
     iteration::Iteration,
     lane::Lane,
     progress::{self, Gauge},
+    sender::Sender,
     thread::{ThreadError, on_own_thread},
     values::{Scope, World},
 };
 use crate::{
-    plan::{LoadPlan, ScenarioPlan, Step, StepId, Values, Work},
+    plan::{Connections, LoadPlan, ScenarioPlan, Step, Values, Work},
     record::{Pace, Reach, StepRecord, float},
     schedule::{Mix, Purpose, Schedule, random},
 };
@@ -184,14 +185,15 @@ async fn watch(
 impl Share {
     async fn run(self) -> Result<Part, ThreadError> {
         let Order { plan, world, .. } = &self.order;
-        let client = Client::new().map_err(|e| ThreadError::NotStarted(e.to_string()))?;
         let Work::Load(load) = &plan.work else { return Ok(Part::nothing(self.order.start)) };
+        let sender = Sender::load(&world.url, load, self.slots)
+            .map_err(|error| ThreadError::NotStarted(error.to_string()))?;
         let schedule = Schedule::new(&load.profile);
         let end = clock::after(self.order.start, schedule.duration());
         let window_end = end.saturating_duration_since(world.origin);
         let lane = Lane {
             gauge: Arc::clone(&self.gauge),
-            ..Lane::new(Arc::clone(plan), Arc::clone(world), client, window_end)
+            ..Lane::new(Arc::clone(plan), Arc::clone(world), sender, window_end)
         };
         let mut arrivals = Arrivals {
             lane: Rc::new(lane),
@@ -282,16 +284,17 @@ impl Arrivals<'_> {
             propagate(ended);
         }
         let journey = self.mix.choose(number);
-        if self.running.len() >= self.share.slots {
+        let has_slot = self.running.len() < self.share.slots;
+        let Some(sender) = self.sender().filter(|_| has_slot) else {
             if measured {
                 self.drop_arrival(journey, planned);
             }
             return;
-        }
+        };
         let Order { world, base, .. } = &self.share.order;
         let random = random(world.seed, Purpose::Iteration, number);
         let scope = Scope::new(Arc::clone(world), Arc::clone(base), random, number);
-        let iteration = Iteration { lane: Rc::clone(&self.lane), scope, measured };
+        let iteration = Iteration { lane: Rc::clone(&self.lane), sender, scope, measured };
         self.running.spawn_local(async move {
             let Work::Load(load) = &iteration.lane.plan.work else { return };
             if let Some(journey) = load.journeys.get(journey) {
@@ -301,13 +304,21 @@ impl Arrivals<'_> {
         });
     }
 
+    /// What the next iteration sends its requests with; `None` if the system has no room for it.
+    fn sender(&self) -> Option<Sender> {
+        match self.load.connections {
+            Connections::PerUser => self.lane.sender.for_one_user().ok(),
+            Connections::Reuse | Connections::PerOperation => Some(self.lane.sender.clone()),
+        }
+    }
+
     /// A dropped arrival counts on the first request it would have sent.
     fn drop_arrival(&self, journey: usize, planned: Instant) {
         let steps = self.load.journeys.get(journey).map(|journey| journey.steps.as_slice());
-        if let Some(step) = steps.unwrap_or_default().iter().find_map(request_of) {
+        if let Some(request) = steps.unwrap_or_default().iter().find_map(Step::request) {
             let mut recorder = self.lane.recorder.borrow_mut();
-            recorder.scheduled(step);
-            recorder.dropped(step, self.lane.offset(planned));
+            recorder.scheduled(request.id);
+            recorder.dropped(request.id, self.lane.offset(planned));
         }
     }
 
@@ -335,15 +346,6 @@ impl Arrivals<'_> {
 pub(super) async fn interrupted(stop: &StopFlag) {
     stop.wait().await;
     clock::sleep_until(clock::now() + INTERRUPTED_DRAIN).await;
-}
-
-fn request_of(step: &Step) -> Option<StepId> {
-    match step {
-        Step::Request(request) => Some(request.id),
-        Step::Burst(burst) => Some(burst.request.id),
-        Step::Until(until) => Some(until.request.id),
-        Step::Wait(_) => None,
-    }
 }
 
 /// A panic in an iteration is a defect: it ends the thread, and so the run.

@@ -14,7 +14,9 @@ use crate::plan::{Bindings, Values};
 pub(super) struct World {
     /// When the scenario started; offsets in the record count from here.
     pub(super) origin: Instant,
-    /// Base URL of the target, without a slash at the end.
+    /// Base URL of the target.
+    pub(super) url: reqwest::Url,
+    /// The same as text, without a slash at the end.
     pub(super) target: String,
     /// Base URL of the upstream stub, likewise.
     pub(super) upstream: Option<String>,
@@ -31,6 +33,7 @@ impl World {
         let base = |url: &reqwest::Url| url.as_str().trim_end_matches('/').to_owned();
         Self {
             origin,
+            url: environment.target.clone(),
             target: base(&environment.target),
             upstream: environment.upstream.as_ref().map(base),
             run_id: environment.run_id.clone(),

@@ -15,6 +15,7 @@ mod template;
 mod threshold;
 
 pub use lower::{DEFAULT_SCOPE, lower};
+pub(crate) use template::percent_encode;
 pub use template::{Bindings, JsonTemplate, Segment, Template, TemplateError};
 pub use threshold::{Clock, Comparison, Metric, Quantity, Threshold};
 
@@ -154,8 +155,33 @@ pub struct LoadPlan {
     pub drain: Duration,
     /// User slots. An arrival that finds none free is dropped, and counted.
     pub max_in_flight: usize,
+    /// Which requests share a connection.
+    pub connections: Connections,
     /// Weighted choices for an iteration.
     pub journeys: Vec<Journey>,
+}
+
+/// Which requests of a load share a connection.
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    Default,
+    PartialEq,
+    Eq,
+    serde::Serialize,
+    serde::Deserialize,
+    schemars::JsonSchema,
+)]
+#[serde(rename_all = "kebab-case")]
+pub enum Connections {
+    /// Whichever find one open; the fewest connections.
+    #[default]
+    Reuse,
+    /// None: each makes a connection and closes it.
+    PerOperation,
+    /// Those of one user: an iteration that arrives, or a user who comes back.
+    PerUser,
 }
 
 /// When iterations start.
@@ -192,6 +218,18 @@ pub enum Step {
     Until(Box<UntilPlan>),
     /// Do nothing for this long.
     Wait(Duration),
+}
+
+impl Step {
+    /// The request that the step sends, if it sends one.
+    pub fn request(&self) -> Option<&RequestPlan> {
+        match self {
+            Self::Request(request) => Some(request),
+            Self::Burst(burst) => Some(&burst.request),
+            Self::Until(until) => Some(&until.request),
+            Self::Wait(_) => None,
+        }
+    }
 }
 
 /// One request and what its response must be.

@@ -50,12 +50,21 @@ pub(crate) struct Raw {
     pub(crate) again: Vec<u8>,
     /// Before each time.
     pub(crate) pause: Duration,
+    /// Whether it speaks before it is asked.
+    pub(crate) unasked: bool,
+    /// Whether the connection ends with a reset.
+    pub(crate) reset: bool,
 }
 
 impl Raw {
     async fn serve(self, mut stream: TcpStream) -> std::io::Result<()> {
         let mut request = [0; 4096];
-        let _asked = stream.read(&mut request).await?;
+        if self.reset {
+            stream.set_zero_linger()?;
+        }
+        if !self.unasked {
+            let _asked = stream.read(&mut request).await?;
+        }
         stream.write_all(&self.first).await?;
         while !self.again.is_empty() {
             tokio::time::sleep(self.pause).await;
@@ -205,6 +214,7 @@ pub(crate) fn load(per_second: f64, duration: Duration, steps: Vec<Step>) -> Loa
         warmup: Duration::ZERO,
         drain: Duration::from_secs(5),
         max_in_flight: 1000,
+        connections: workway::plan::Connections::Reuse,
         journeys: vec![Journey { name: "only".into(), weight: 1, steps }],
     }
 }

@@ -35,6 +35,7 @@ fn load(thresholds: Vec<Threshold>) -> ScenarioPlan {
         warmup: Duration::ZERO,
         drain: Duration::ZERO,
         max_in_flight: 10,
+        connections: crate::plan::Connections::Reuse,
         journeys: Vec::new(),
     };
     plan(Work::Load(work), thresholds)

@@ -45,6 +45,7 @@ impl Lowering {
             warmup,
             drain: file.drain.map_or(DEFAULT_DRAIN, |time| time.0),
             journeys: journeys.collect(),
+            connections: crate::plan::Connections::default(),
             max_in_flight: file.max_in_flight.map_or(DEFAULT_MAX_IN_FLIGHT, Whole::count),
         }
     }

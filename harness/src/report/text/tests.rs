@@ -51,6 +51,7 @@ fn plan() -> ScenarioPlan {
             warmup: Duration::ZERO,
             drain: Duration::ZERO,
             max_in_flight: 100,
+            connections: crate::plan::Connections::Reuse,
             journeys: vec![],
         }),
         teardown: vec![],
