@@ -11,15 +11,17 @@ use super::{
     Environment, ProgressEvent, clock,
     iteration::Iteration,
     lane::Lane,
-    load::{self, interrupted},
+    limits,
+    load::{self, Job, interrupted},
     people::People,
+    search,
     sender::Sender,
     thread::{ThreadError, on_own_thread},
     values::{Scope, World},
 };
 use crate::{
-    plan::{Phase, ScenarioPlan, Step, Values, Work},
-    record::{PhaseEnd, Reach, ScenarioRecord, StepRecord},
+    plan::{LoadPlan, Phase, Profile, ScenarioPlan, Step, Until, Users, Values, Work},
+    record::{self, Books, PhaseEnd, Recorder, ScenarioRecord, StepRecord},
     schedule::{Purpose, Schedule, random},
 };
 
@@ -67,6 +69,12 @@ impl Conductor {
         if self.environment.stop.raised().is_some() {
             return self.record;
         }
+        if let Work::Load(load) = &self.plan.work
+            && let Err(short) = limits::descriptors(load.max_in_flight)
+        {
+            self.record.starved = Some(short);
+            return self.record;
+        }
         match self.stage(origin) {
             Err(problem) => self.record.problems.push(problem),
             Ok(mut stage) => {
@@ -86,7 +94,7 @@ impl Conductor {
         let needed = match &self.plan.work {
             Work::Once(_) => 1,
             Work::Load(load) => {
-                usize::try_from(Schedule::new(&load.profile).len()).unwrap_or(usize::MAX)
+                usize::try_from(iterations(load, self.environment.seed)).unwrap_or(usize::MAX)
             }
         };
         let people = People::prepare(&self.plan, &*self.environment.tokens, needed)?;
@@ -120,18 +128,31 @@ impl Conductor {
                 self.record.work = self.phase(stage, steps, Phase::Work, interrupted(&stop)).await;
                 self.record.window = clock::now().saturating_duration_since(start);
             }
-            Work::Load(load) => {
-                let values = Arc::clone(&stage.values);
-                let done =
-                    load::run(&self.plan, load, &stage.world, values, &self.environment).await;
-                self.absorb(&done.steps, &done.reach);
-                self.record.pace = Some(done.pace);
-                self.record.window = done.window;
-                self.record.work = PhaseEnd::Done;
-                for error in done.errors {
-                    note(&mut self.record, error);
-                }
-            }
+            Work::Load(load) => self.load(load, stage).await,
+        }
+    }
+
+    async fn load(&mut self, load: &LoadPlan, stage: &Stage) {
+        let job = Job {
+            plan: Arc::clone(&self.plan),
+            load: Arc::new(load.clone()),
+            world: Arc::clone(&stage.world),
+            base: Arc::clone(&stage.values),
+            first: 0,
+        };
+        let done = match &load.profile {
+            Profile::Search(search) => search::run(job, *search, &self.environment).await,
+            _ => load::run(job, &self.environment).await,
+        };
+        self.absorb(&done.books);
+        self.record.pace = Some(done.pace);
+        self.record.window = done.window;
+        self.record.timeline = done.books.timeline;
+        self.record.hopeless = done.hopeless;
+        self.record.levels = done.levels;
+        self.record.work = PhaseEnd::Done;
+        for error in done.errors {
+            note(&mut self.record, error);
         }
     }
 
@@ -159,7 +180,8 @@ impl Conductor {
         let (plan, world) = (Arc::clone(&self.plan), Arc::clone(&stage.world));
         let random = sequence(&world, 1 + phase as u64);
         let scope = Scope::new(Arc::clone(&world), Arc::clone(&stage.values), random, 0);
-        let lane = Lane::new(plan, world, stage.sender.clone(), Duration::MAX);
+        let recorder = Recorder::new(plan.labels.len(), Duration::MAX);
+        let lane = Lane::new(plan, world, stage.sender.clone(), recorder);
         let sender = stage.sender.clone();
         let iteration = Iteration { lane: lane.into(), sender, scope, measured: true };
         let end = tokio::select! {
@@ -171,15 +193,24 @@ impl Conductor {
             () = bound => PhaseEnd::Skipped,
         };
         stage.values = iteration.scope.values();
-        let (books, reach) = iteration.lane.finish(clock::now());
-        self.absorb(&books, &reach);
+        let books = iteration.lane.finish(clock::now());
+        self.absorb(&books);
         end
     }
 
     /// Adds the books of what came after everything that is in the record.
-    fn absorb(&mut self, steps: &[StepRecord], reach: &Reach) {
-        load::merge(&mut self.record.steps, steps);
-        self.record.reach.then(reach);
+    fn absorb(&mut self, books: &Books) {
+        record::merge(&mut self.record.steps, &books.steps);
+        self.record.reach.then(&books.reach);
+    }
+}
+
+/// At least as many iterations as a load has, as far as that is known.
+fn iterations(load: &LoadPlan, seed: u64) -> u64 {
+    match &load.profile {
+        Profile::Users(Users { until: Until::Iterations(count), .. }) => *count,
+        Profile::Users(_) | Profile::Search(_) => u64::MAX,
+        profile => Schedule::new(profile, seed).at_most(),
     }
 }
 

@@ -214,8 +214,9 @@ impl Iteration {
                 operation.sent(clock::now());
                 let shows_body = |status| self.shows_body(request, status, &names);
                 let exchange = self.sender.send(&filled, call.timeout, shows_body).await;
-                let Exchange { sent, received, outcome, .. } = exchange;
+                let Exchange { sent, received, phases, outcome } = exchange;
                 operation.sent(sent);
+                operation.phases(phases);
                 Done { operation, filled: Some(filled), received, outcome }
             }
         }

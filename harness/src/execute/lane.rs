@@ -9,7 +9,7 @@ use std::{
 use super::{progress::Gauge, sender::Sender, values::World};
 use crate::{
     plan::ScenarioPlan,
-    record::{Reach, Recorder, StepRecord},
+    record::{Books, Recorder},
 };
 
 /// The plan, a sender and the books of one thread. Never shared between threads.
@@ -23,15 +23,14 @@ pub(super) struct Lane {
 }
 
 impl Lane {
-    /// A lane with empty books. Answers after `window_end`, an offset from the scenario's start,
-    /// do not count towards the rate achieved.
+    /// A lane with these books, which should be empty.
     pub(super) fn new(
         plan: Arc<ScenarioPlan>,
         world: Arc<World>,
         sender: Sender,
-        window_end: Duration,
+        recorder: Recorder,
     ) -> Self {
-        let recorder = RefCell::new(Recorder::new(plan.labels.len(), window_end));
+        let recorder = RefCell::new(recorder);
         Self { plan, world, sender, recorder, gauge: Arc::default() }
     }
 
@@ -41,7 +40,7 @@ impl Lane {
     }
 
     /// Closes the books now.
-    pub(super) fn finish(&self, now: Instant) -> (Vec<StepRecord>, Reach) {
+    pub(super) fn finish(&self, now: Instant) -> Books {
         let end = self.offset(now);
         self.recorder.replace(Recorder::new(0, Duration::ZERO)).finish(end)
     }

@@ -4,6 +4,7 @@
 
 mod document;
 mod json;
+mod load;
 mod number;
 mod spark;
 mod text;

@@ -209,14 +209,9 @@ pub(crate) fn scenario(labels: &[&str], work: Work) -> ScenarioPlan {
 
 /// A constant load of one journey.
 pub(crate) fn load(per_second: f64, duration: Duration, steps: Vec<Step>) -> LoadPlan {
-    LoadPlan {
-        profile: Profile::Constant { per_second, duration },
-        warmup: Duration::ZERO,
-        drain: Duration::from_secs(5),
-        max_in_flight: 1000,
-        connections: workway::plan::Connections::Reuse,
-        journeys: vec![Journey { name: "only".into(), weight: 1, steps }],
-    }
+    let journeys = vec![Journey { name: "only".into(), weight: 1, steps }];
+    let profile = Profile::constant(per_second, duration);
+    LoadPlan { max_in_flight: 900, ..LoadPlan::new(profile, journeys) }
 }
 
 pub(crate) fn threshold(

@@ -14,7 +14,7 @@ use tokio::{
 };
 
 use super::*;
-use crate::plan::{Journey, Profile};
+use crate::plan::Profile;
 
 const LONG: Duration = Duration::from_secs(10);
 
@@ -49,14 +49,7 @@ fn with<F: Future<Output = ()>>(serve: Serve, test: impl FnOnce(Lab) -> F) {
 
 impl Lab {
     fn client(&self, connections: crate::plan::Connections) -> Client {
-        let load = LoadPlan {
-            profile: Profile::Constant { per_second: 1.0, duration: LONG },
-            warmup: Duration::ZERO,
-            drain: Duration::ZERO,
-            max_in_flight: 4,
-            connections,
-            journeys: vec![Journey { name: "j".into(), weight: 1, steps: vec![] }],
-        };
+        let load = LoadPlan { connections, ..LoadPlan::new(Profile::constant(1.0, LONG), vec![]) };
         Client::new(&self.url, &load, 4).unwrap()
     }
 

@@ -164,18 +164,14 @@ fn what_is_looked_at_is_kept() {
         |subject| Expectation { subject, matcher: Matcher::Exists(true), span: Span::default() };
     let mut request = plan(Method::GET, "/", Body::Empty);
     let looked = |request: &RequestPlan| {
-        let load = LoadPlan {
-            profile: Profile::Constant { per_second: 1.0, duration: Duration::from_secs(1) },
-            warmup: Duration::ZERO,
-            drain: Duration::ZERO,
-            max_in_flight: 1,
-            connections: Connections::Reuse,
-            journeys: vec![Journey {
+        let load = LoadPlan::new(
+            Profile::constant(1.0, Duration::from_secs(1)),
+            vec![Journey {
                 name: "j".into(),
                 weight: 1,
                 steps: vec![Step::Request(Box::new(request.clone()))],
             }],
-        };
+        );
         let scope = scope();
         Sites::new(&target(), &load).fill(StepId(0), &scope, &scope.at(0)).unwrap().wanted
     };
