@@ -52,6 +52,8 @@ pub(crate) struct Raw {
     pub(crate) pause: Duration,
     /// Whether it speaks before it is asked.
     pub(crate) unasked: bool,
+    /// Whether it answers one request after another with `first`.
+    pub(crate) answers: bool,
     /// Whether the connection ends with a reset.
     pub(crate) reset: bool,
 }
@@ -66,6 +68,9 @@ impl Raw {
             let _asked = stream.read(&mut request).await?;
         }
         stream.write_all(&self.first).await?;
+        while self.answers && stream.read(&mut request).await? > 0 {
+            stream.write_all(&self.first).await?;
+        }
         while !self.again.is_empty() {
             tokio::time::sleep(self.pause).await;
             stream.write_all(&self.again).await?;
