@@ -211,7 +211,7 @@ impl Iteration {
                 Done { operation, filled: None, received: clock::now(), outcome }
             }
             Ok(filled) => {
-                operation.sent(clock::now());
+                operation.ready(clock::now());
                 let shows_body = |status| self.shows_body(request, status, &names);
                 let exchange = self.sender.send(&filled, call.timeout, shows_body).await;
                 let Exchange { sent, received, phases, outcome } = exchange;

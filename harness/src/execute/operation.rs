@@ -15,6 +15,7 @@ pub(super) struct Operation<'a> {
     lane: &'a Lane,
     step: StepId,
     planned: Instant,
+    ready: Option<Instant>,
     sent: Option<Instant>,
     phases: Phases,
     /// Warm-up operations are sent but not recorded.
@@ -28,7 +29,21 @@ impl<'a> Operation<'a> {
         if measured {
             lane.recorder.borrow_mut().scheduled(step);
         }
-        Self { lane, step, planned, sent: None, phases: Phases::default(), measured, ended: false }
+        Self {
+            lane,
+            step,
+            planned,
+            ready: None,
+            sent: None,
+            phases: Phases::default(),
+            measured,
+            ended: false,
+        }
+    }
+
+    /// The request could be sent, were there a connection.
+    pub(super) fn ready(&mut self, at: Instant) {
+        self.ready = Some(at);
     }
 
     pub(super) fn sent(&mut self, at: Instant) {
@@ -58,6 +73,7 @@ impl<'a> Operation<'a> {
             let offset = |instant| self.lane.offset(instant);
             let times = Times {
                 planned: offset(self.planned),
+                ready: self.ready.map(offset),
                 sent: self.sent.map(offset),
                 ended: offset(at),
             };

@@ -1,9 +1,10 @@
 //! What sends the requests of an iteration.
 
-use std::time::Duration;
+use std::{rc::Rc, time::Duration};
 
 use http::StatusCode;
 use reqwest::Url;
+use tokio::sync::Semaphore;
 
 use super::{
     Client, Exchange, Prepared, SendError,
@@ -13,9 +14,18 @@ use super::{
 };
 use crate::plan::{Connections, LoadPlan, RequestPlan};
 
-/// Either of two clients that do the same. Cheap to clone: clones share their connections.
+/// Sends requests, at most so many at once if somebody said so. Cheap to clone: clones share their
+/// connections.
 #[derive(Clone, Debug)]
-pub(super) enum Sender {
+pub(super) struct Sender {
+    client: Either,
+    /// A place for each connection, if their number is bounded.
+    places: Option<Rc<Semaphore>>,
+}
+
+/// Either of two clients that do the same.
+#[derive(Clone, Debug)]
+enum Either {
     /// Speaks everything: HTTP/2, TLS.
     Full(Client),
     /// Plain HTTP/1.1 at the least cost.
@@ -35,24 +45,33 @@ const ONE_USER: usize = 1;
 impl Sender {
     /// For what runs once: setup, steps, teardown.
     pub(super) fn once() -> Result<Self, SendError> {
-        Client::new(usize::MAX).map(Self::Full)
+        Ok(Self { client: Either::Full(Client::new(usize::MAX)?), places: None })
     }
 
-    /// For a load; at most `limit` connections are kept open between requests.
-    pub(super) fn load(target: &Url, load: &LoadPlan, limit: usize) -> Result<Self, SendError> {
-        if let Some(client) = http1::Client::new(target, load, limit) {
-            return Ok(Self::Plain(client));
-        }
-        let idle = if load.connections == Connections::PerOperation { 0 } else { limit };
-        Client::new(idle).map(Self::Full)
+    /// For a load; at most `idle` connections are kept open between requests, and at most `open`
+    /// are open at all.
+    pub(super) fn load(
+        target: &Url,
+        load: &LoadPlan,
+        idle: usize,
+        open: Option<usize>,
+    ) -> Result<Self, SendError> {
+        let client = match http1::Client::new(target, load, idle) {
+            Some(client) => Either::Plain(client),
+            None if load.connections == Connections::PerOperation => Either::Full(Client::new(0)?),
+            None => Either::Full(Client::new(idle)?),
+        };
+        let places = open.map(|open| Rc::new(Semaphore::new(open.max(1))));
+        Ok(Self { client, places })
     }
 
     /// The same with connections of its own.
     pub(super) fn for_one_user(&self) -> Result<Self, SendError> {
-        match self {
-            Self::Full(_) => Client::new(ONE_USER).map(Self::Full),
-            Self::Plain(client) => Ok(Self::Plain(client.for_one_user())),
-        }
+        let client = match &self.client {
+            Either::Full(_) => Either::Full(Client::new(ONE_USER)?),
+            Either::Plain(client) => Either::Plain(client.for_one_user()),
+        };
+        Ok(Self { client, ..self.clone() })
     }
 
     /// Fills the templates of `request` in.
@@ -65,29 +84,35 @@ impl Sender {
         scope: &Scope,
         names: &At<'_>,
     ) -> Result<Filled, String> {
-        match self {
-            Self::Full(_) => prepare(request, scope, names).map(Filled::Full),
-            Self::Plain(client) => client.fill(request, scope, names).map(Filled::Plain),
+        match &self.client {
+            Either::Full(_) => prepare(request, scope, names).map(Filled::Full),
+            Either::Plain(client) => client.fill(request, scope, names).map(Filled::Plain),
         }
     }
 
     /// Sends what [`Self::fill`] made. Parts of the answer that no expectation or capture looks at
-    /// may be missing, but not the body if `shows_body` says of the status that it is shown.
+    /// may be missing, but not the body if `shows_body` says of the status that it is shown. Waits
+    /// for a connection first, if their number is bounded.
     pub(super) async fn send(
         &self,
         request: &Filled,
         timeout: Duration,
         shows_body: impl Fn(StatusCode) -> bool,
     ) -> Exchange {
-        match (self, request) {
-            (Self::Plain(client), Filled::Plain(wire)) => {
+        let _place = match &self.places {
+            // It is never closed, so there always is a place in the end.
+            Some(places) => places.acquire().await.ok(),
+            None => None,
+        };
+        match (&self.client, request) {
+            (Either::Plain(client), Filled::Plain(wire)) => {
                 client.send(wire, timeout, shows_body).await
             }
-            (Self::Full(client), Filled::Full(request)) => {
+            (Either::Full(client), Filled::Full(request)) => {
                 // Boxed: it is many times the size of the other, which most loads use.
                 Box::pin(client.send(request, timeout)).await
             }
-            (Self::Plain(_), Filled::Full(_)) | (Self::Full(_), Filled::Plain(_)) => {
+            (Either::Plain(_), Filled::Full(_)) | (Either::Full(_), Filled::Plain(_)) => {
                 Exchange::not_sent("filled in for another client")
             }
         }

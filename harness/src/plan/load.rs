@@ -18,6 +18,9 @@ pub struct LoadPlan {
     pub max_in_flight: usize,
     /// Which requests share a connection.
     pub connections: Connections,
+    /// The most connections that are open at once, ≥ 1. A request that finds none free waits, and
+    /// its waiting is response time. Without it there are as many as requests in flight.
+    pub max_connections: Option<usize>,
     /// How precisely iterations start.
     pub pacing: Pacing,
     /// From this offset on, the load ends when a threshold is missed that only bad luck at the
@@ -161,6 +164,7 @@ impl LoadPlan {
             drain: Self::DEFAULT_DRAIN,
             max_in_flight,
             connections: Connections::Reuse,
+            max_connections: None,
             pacing: Pacing::of(profile.peak()),
             abort_after: None,
             profile,

@@ -21,6 +21,8 @@ pub struct Recorder {
 pub struct Times {
     /// When it was due.
     pub planned: Duration,
+    /// When the generator was ready to send it, if it was: later it waited for a connection.
+    pub ready: Option<Duration>,
     /// When it was sent, if it was.
     pub sent: Option<Duration>,
     /// When its fate was known.
@@ -181,7 +183,9 @@ fn time(record: &mut StepRecord, times: Times, answered: bool) {
     note(&mut record.response, times.planned);
     if let Some(sent) = times.sent {
         note(&mut record.service, sent);
-        record.lag.record(sent.saturating_sub(times.planned));
+    }
+    if let Some(ready) = times.ready {
+        record.lag.record(ready.saturating_sub(times.planned));
     }
 }
 
@@ -219,6 +223,7 @@ mod tests {
                 let at = Duration::from_micros;
                 let times = Times {
                     planned: at(planned),
+                    ready: Some(at(planned + lag)),
                     sent: Some(at(planned + lag)),
                     ended: at(planned + lag + took),
                 };

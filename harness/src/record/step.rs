@@ -34,7 +34,8 @@ pub struct StepRecord {
     pub response: Latency,
     /// From the moment of sending to the end of the answer.
     pub service: Latency,
-    /// From the planned time to the moment of sending.
+    /// From the planned time until it could be sent: the generator's own lateness. That it then
+    /// waits for a connection, if their number is bounded, is not.
     pub lag: Latency,
     /// From the moment of sending until a connection was there, where one had to be made.
     pub connect: Latency,

@@ -204,7 +204,8 @@ mod tests {
     }
 
     fn times(planned: u64, ended: u64) -> Times {
-        Times { planned: secs(planned), sent: Some(secs(planned)), ended: secs(ended) }
+        let sent = Some(secs(planned));
+        Times { planned: secs(planned), ready: sent, sent, ended: secs(ended) }
     }
 
     const OK: Outcome = Outcome::Answered { status: 200, ok: true };

@@ -128,7 +128,7 @@ pub struct StepReport {
     pub response: LatencyReport,
     /// From the moment of sending to the end of the answer.
     pub service: LatencyReport,
-    /// From the planned time to the moment of sending: the generator's own lateness.
+    /// From the planned time until it could be sent: the generator's own lateness.
     pub lag: LatencyReport,
     /// From sending until a connection was there, where one had to be made and that is known.
     #[serde(default)]

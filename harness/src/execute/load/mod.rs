@@ -91,7 +91,9 @@ struct Window {
 /// Runs the load of `job` to its end.
 pub(super) async fn run(job: Job, environment: &Environment) -> Loaded {
     let slots = job.load.max_in_flight.max(1);
-    let threads = environment.threads.get().min(slots);
+    let connections = job.load.max_connections;
+    let threads = environment.threads.get().min(slots).min(connections.unwrap_or(slots).max(1));
+    let part = |all: usize, index| all / threads + usize::from(index < all % threads);
     let warmup = job.load.warmup;
     let order = Order {
         job,
@@ -106,8 +108,13 @@ pub(super) async fn run(job: Job, environment: &Environment) -> Loaded {
     for index in 0..threads {
         let window = Arc::<Window>::default();
         windows.push(Arc::clone(&window));
-        let slots = slots / threads + usize::from(index < slots % threads);
-        let share = Share { order: order.clone(), index, slots, window };
+        let share = Share {
+            order: order.clone(),
+            index,
+            slots: part(slots, index),
+            connections: connections.map(|connections| part(connections, index)),
+            window,
+        };
         parts.spawn_local(async move {
             on_own_thread(format!("load-{index}"), move || share.run()).await.flatten()
         });

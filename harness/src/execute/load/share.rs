@@ -25,6 +25,8 @@ pub(super) struct Share {
     pub(super) index: usize,
     /// Iterations that may run at once.
     pub(super) slots: usize,
+    /// Connections that may be open at once, if that is bounded.
+    pub(super) connections: Option<usize>,
     pub(super) window: Arc<Window>,
 }
 
@@ -66,8 +68,8 @@ impl Share {
 impl Crew {
     fn new(share: Share) -> Result<Self, String> {
         let Job { plan, load, world, .. } = &share.order.job;
-        let sender =
-            Sender::load(&world.url, load, share.slots).map_err(|error| error.to_string())?;
+        let sender = Sender::load(&world.url, load, share.slots, share.connections)
+            .map_err(|error| error.to_string())?;
         let start = share.order.start.saturating_duration_since(world.origin);
         let window_end = match &load.profile {
             Profile::Users(Users { until: Until::Iterations(_), .. }) => Duration::MAX,

@@ -7,6 +7,7 @@ use crate::{
     scenario::{
         Diagnostic,
         file::{JourneyFile, LoadFile, ProfileFile},
+        quantity::Whole,
         text::Name,
     },
 };
@@ -43,6 +44,7 @@ impl Lowering {
             drain: file.drain.map_or(default.drain, |time| time.0),
             max_in_flight: file.max_in_flight.map_or(default.max_in_flight, |slots| slots.count()),
             connections: file.connections.unwrap_or_default(),
+            max_connections: file.max_connections.map(Whole::count),
             pacing: file.pacing.map_or(default.pacing, |pacing| pacing.value),
             abort_after: file.abort_after.map(|time| time.0),
             ..default

@@ -35,6 +35,9 @@ pub struct LoadFile {
     pub max_in_flight: Option<Spanned<Whole<1, MAX_IN_FLIGHT>>>,
     /// Which requests share a connection; `reuse` by default.
     pub connections: Option<Connections>,
+    /// The most connections at once; a request that finds none free waits, and its waiting is
+    /// response time. As many as requests in flight by default.
+    pub max_connections: Option<Whole<1, MAX_IN_FLIGHT>>,
     /// How precisely iterations start; `exact` up to 1000/s and `tick` above by default.
     pub pacing: Option<Spanned<Pacing>>,
     /// From then on, the load ends when a threshold that bounds a latency, an error rate or a share
