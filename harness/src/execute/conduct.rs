@@ -5,8 +5,6 @@ use std::{
     time::{Duration, Instant},
 };
 
-use rand_chacha::ChaCha8Rng;
-
 use super::{
     Environment, ProgressEvent, clock,
     iteration::Iteration,
@@ -17,12 +15,12 @@ use super::{
     search,
     sender::Sender,
     thread::{ThreadError, on_own_thread},
-    values::{Scope, World},
+    values::{Draws, Scope, World},
 };
 use crate::{
     plan::{LoadPlan, Phase, Profile, ScenarioPlan, Step, Until, Users, Values, Work},
     record::{self, Books, PhaseEnd, Recorder, ScenarioRecord, StepRecord},
-    schedule::{Purpose, Schedule, random},
+    schedule::{Purpose, Schedule},
 };
 
 /// How long a teardown may take after a signal. It should clean up, and somebody waits.
@@ -100,7 +98,7 @@ impl Conductor {
         let people = People::prepare(&self.plan, &*self.environment.tokens, needed)?;
         let world = Arc::new(World::new(&self.environment, people, origin));
         let sender = Sender::once().map_err(|error| error.to_string())?;
-        let scope = Scope::new(Arc::clone(&world), Arc::default(), sequence(&world, 0), 0);
+        let scope = Scope::new(Arc::clone(&world), Arc::default(), sequence(0), 0);
         for (name, template) in &self.plan.vars {
             let value =
                 template.render(&scope.at(0)).map_err(|error| format!("vars.{name}: {error}"))?;
@@ -178,8 +176,8 @@ impl Conductor {
             return PhaseEnd::Done;
         }
         let (plan, world) = (Arc::clone(&self.plan), Arc::clone(&stage.world));
-        let random = sequence(&world, 1 + phase as u64);
-        let scope = Scope::new(Arc::clone(&world), Arc::clone(&stage.values), random, 0);
+        let draws = sequence(1 + phase as u64);
+        let scope = Scope::new(Arc::clone(&world), Arc::clone(&stage.values), draws, 0);
         let recorder = Recorder::new(plan.labels.len(), Duration::MAX);
         let lane = Lane::new(plan, world, stage.sender.clone(), recorder);
         let sender = stage.sender.clone();
@@ -215,8 +213,8 @@ fn iterations(load: &LoadPlan, seed: u64) -> u64 {
 }
 
 /// The random sequence of a part of the scenario that runs once.
-fn sequence(world: &World, part: u64) -> ChaCha8Rng {
-    random(world.seed, Purpose::Scenario, part)
+fn sequence(part: u64) -> Draws {
+    Draws { purpose: Purpose::Scenario, number: part }
 }
 
 fn note(record: &mut ScenarioRecord, error: ThreadError) {

@@ -28,7 +28,7 @@ pub use client::{Client, Exchange, MAX_BODY, Prepared, Response, SendError};
 pub use conduct::run;
 pub use environment::Environment;
 pub use error::ErrorKind;
-pub use http1::Phases;
+pub use http1::{Phases, Rehearsal, read_answer};
 pub use limits::RESERVED_DESCRIPTORS;
 pub use load::{FAIL_FAST, INTERRUPTED_DRAIN};
 pub use people::{TokenError, Tokens};

@@ -7,7 +7,10 @@ use rand_chacha::ChaCha8Rng;
 use serde_json::Value;
 
 use super::{Environment, people::People};
-use crate::plan::{Bindings, Values};
+use crate::{
+    plan::{Bindings, Values},
+    schedule::{Purpose, random},
+};
 
 /// What is the same for every thread of a scenario.
 #[derive(Debug)]
@@ -43,6 +46,13 @@ impl World {
     }
 }
 
+/// One of the random sequences of a run.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Draws {
+    pub(super) purpose: Purpose,
+    pub(super) number: u64,
+}
+
 /// The names of one iteration.
 #[derive(Debug)]
 pub(super) struct Scope {
@@ -50,20 +60,17 @@ pub(super) struct Scope {
     /// Variables, and what was captured before this iteration.
     base: Arc<Values>,
     captured: RefCell<Values>,
-    random: RefCell<ChaCha8Rng>,
+    /// What its made-up values are drawn from; most iterations have none.
+    draws: Draws,
+    random: RefCell<Option<ChaCha8Rng>>,
     /// The iteration's number in the load, from 0; 0 outside one.
     pub(super) iteration: u64,
 }
 
 impl Scope {
-    pub(super) fn new(
-        world: Arc<World>,
-        base: Arc<Values>,
-        random: ChaCha8Rng,
-        iteration: u64,
-    ) -> Self {
-        let captured = RefCell::default();
-        Self { world, base, captured, random: RefCell::new(random), iteration }
+    pub(super) fn new(world: Arc<World>, base: Arc<Values>, draws: Draws, iteration: u64) -> Self {
+        let (captured, random) = (RefCell::default(), RefCell::default());
+        Self { world, base, captured, draws, random, iteration }
     }
 
     pub(super) fn world(&self) -> &World {
@@ -93,7 +100,11 @@ impl Scope {
 
     fn uuid(&self) -> String {
         let mut bytes = [0; 16];
-        self.random.borrow_mut().fill_bytes(&mut bytes);
+        let Draws { purpose, number } = self.draws;
+        self.random
+            .borrow_mut()
+            .get_or_insert_with(|| random(self.world.seed, purpose, number))
+            .fill_bytes(&mut bytes);
         uuid::Builder::from_random_bytes(bytes).into_uuid().to_string()
     }
 }

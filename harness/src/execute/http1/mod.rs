@@ -25,10 +25,12 @@ use crate::plan::{Connections, LoadPlan, RequestPlan};
 mod answer;
 mod connection;
 mod pieces;
+mod rehearsal;
 mod site;
 
 use answer::Wanted;
 use connection::{Connection, system_error};
+pub use rehearsal::{Rehearsal, read_answer};
 use site::Sites;
 pub(super) use site::Wire;
 

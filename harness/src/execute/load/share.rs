@@ -11,11 +11,16 @@ use tokio::task::{AbortHandle, JoinError, JoinSet};
 use super::{FAIL_FAST, Job, Order, TICK, Window, arrivals, interrupted, users};
 use crate::{
     execute::{
-        clock, iteration::Iteration, lane::Lane, sender::Sender, thread::ThreadError, values::Scope,
+        clock,
+        iteration::Iteration,
+        lane::Lane,
+        sender::Sender,
+        thread::ThreadError,
+        values::{Draws, Scope},
     },
     plan::{Connections, Profile, Until, Users},
     record::{Books, Pace, Recorder},
-    schedule::{Mix, Purpose, random},
+    schedule::{Mix, Purpose},
 };
 
 /// One thread's part of a load: the iterations whose number leaves `index` when divided by the
@@ -169,8 +174,8 @@ impl Order {
     ) -> Iteration {
         let Job { world, base, first, .. } = &self.job;
         let number = first + number;
-        let random = random(world.seed, Purpose::Iteration, number);
-        let scope = Scope::new(Arc::clone(world), Arc::clone(base), random, number);
+        let draws = Draws { purpose: Purpose::Iteration, number };
+        let scope = Scope::new(Arc::clone(world), Arc::clone(base), draws, number);
         Iteration { lane: Rc::clone(lane), sender, scope, measured }
     }
 }

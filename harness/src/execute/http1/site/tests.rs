@@ -6,13 +6,16 @@ use serde_json::{Value, json};
 use super::*;
 use crate::{
     execute::{
-        Environment, TokenError, Tokens, clock, people::People, prepare::prepare, values::World,
+        Environment, TokenError, Tokens, clock,
+        people::People,
+        prepare::prepare,
+        values::{Draws, World},
     },
     plan::{
         Capture, Credentials, Expectation, Journey, JsonTemplate, Matcher, Profile, ScenarioPlan,
         Span, UserId, UserPlan, Values, Work,
     },
-    schedule::{Purpose, random},
+    schedule::Purpose,
 };
 
 struct Fake;
@@ -55,7 +58,7 @@ fn scope() -> Scope {
         ("plain".to_owned(), json!("x y")),
         ("list".to_owned(), json!([1, {"a": null}])),
     ]);
-    Scope::new(world, Arc::new(values), random(7, Purpose::Iteration, 4), 4)
+    Scope::new(world, Arc::new(values), Draws { purpose: Purpose::Iteration, number: 4 }, 4)
 }
 
 fn plan(method: Method, path: &str, body: Body) -> RequestPlan {
