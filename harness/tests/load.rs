@@ -248,7 +248,7 @@ impl Progress for Watcher {
     fn event(&self, event: ProgressEvent<'_>) {
         match event {
             ProgressEvent::Load(tick) => {
-                assert!(tick.ended > 0 && tick.elapsed <= tick.total * 2, "{tick:?}");
+                assert!(tick.ended > 0 && tick.elapsed <= tick.total.unwrap() * 2, "{tick:?}");
                 self.ticks.fetch_add(1, SeqCst);
             }
             ProgressEvent::Started(_) | ProgressEvent::Finished(..) => {

@@ -12,9 +12,9 @@ impl Progress for Lines {
         match event {
             ProgressEvent::Started(plan) => output::say(&format!("running {}", plan.name)),
             ProgressEvent::Load(tick) => output::say(&format!(
-                "  {:>3.0} of {:.0} s: {:.0}/s, {} in flight, {} failed",
+                "  {:>3.0}{} s: {:.0}/s, {} in flight, {} failed",
                 tick.elapsed.as_secs_f64(),
-                tick.total.as_secs_f64(),
+                tick.total.map_or(String::new(), |t| format!(" of {:.0}", t.as_secs_f64())),
                 tick.per_second,
                 tick.in_flight,
                 tick.failed

@@ -7,13 +7,16 @@ use http::{HeaderMap, Method, StatusCode};
 use reqwest::{Url, redirect, retry};
 
 use super::{
-    ErrorKind, clock,
+    ErrorKind, Phases, clock,
     error::{Stage, classify, next},
 };
 
 /// The largest response body that is read; more is an error. Far above any answer of an API, far
 /// below what a hostile target could make the harness hold.
 pub const MAX_BODY: usize = 8 * 1024 * 1024;
+
+/// What requests say that they come from.
+pub(super) const USER_AGENT: &str = concat!("workway/", env!("CARGO_PKG_VERSION"));
 
 /// Connections, kept open between requests. Each thread has its own.
 #[derive(Clone, Debug)]
@@ -52,6 +55,8 @@ pub struct Exchange {
     pub sent: Instant,
     /// After the last byte of the answer, or when it was known that there is none.
     pub received: Instant,
+    /// What is known of the time between.
+    pub phases: Phases,
     /// The answer.
     pub outcome: Result<Response, SendError>,
 }
@@ -66,18 +71,37 @@ pub struct SendError {
     pub detail: String,
 }
 
+impl Exchange {
+    /// Of a request that could not be sent.
+    pub(super) fn not_sent(why: &str) -> Self {
+        let now = clock::now();
+        let error = SendError { kind: ErrorKind::NotSent, detail: why.to_owned() };
+        Self { sent: now, received: now, phases: Phases::default(), outcome: Err(error) }
+    }
+}
+
+impl SendError {
+    /// The whole answer did not come within `timeout`.
+    pub(super) fn late(timeout: Duration) -> Self {
+        let detail = format!("no complete answer within {timeout:?}");
+        Self { kind: ErrorKind::Timeout, detail }
+    }
+}
+
 impl Client {
-    /// A client that goes to the target itself: no redirects, retries or proxies.
+    /// A client that goes to the target itself: no redirects, retries or proxies. It keeps at most
+    /// `idle` connections open between requests.
     ///
     /// # Errors
     /// What the HTTP library says, for instance that the system has no root certificates.
-    pub fn new() -> Result<Self, SendError> {
+    pub fn new(idle: usize) -> Result<Self, SendError> {
         crate::tls::install();
         let http = reqwest::Client::builder()
             .redirect(redirect::Policy::none())
             .retry(retry::never())
             .no_proxy()
-            .user_agent(concat!("workway/", env!("CARGO_PKG_VERSION")))
+            .pool_max_idle_per_host(idle)
+            .user_agent(USER_AGENT)
             .build()
             .map_err(|error| send_error(&error, Stage::Head))?;
         Ok(Self { http })
@@ -88,11 +112,8 @@ impl Client {
         let sent = clock::now();
         let outcome = tokio::time::timeout(timeout, self.exchange(request)).await;
         let received = clock::now();
-        let outcome = outcome.unwrap_or_else(|_| {
-            let detail = format!("no complete answer within {timeout:?}");
-            Err(SendError { kind: ErrorKind::Timeout, detail })
-        });
-        Exchange { sent, received, outcome }
+        let outcome = outcome.unwrap_or_else(|_| Err(SendError::late(timeout)));
+        Exchange { sent, received, phases: Phases::default(), outcome }
     }
 
     async fn exchange(&self, prepared: &Prepared) -> Result<Response, SendError> {

@@ -16,6 +16,12 @@ pub(super) async fn sleep_until(instant: Instant) {
     }
 }
 
+/// How long this thread has run on a core.
+pub(super) fn thread_cpu() -> Duration {
+    let used = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
+    Duration::try_from(used).unwrap_or_default()
+}
+
 /// `instant` and this much more; what is past the clock's range is as good as never.
 pub(super) fn after(instant: Instant, pause: Duration) -> Instant {
     const NEVER: Duration = Duration::from_hours(24 * 365);

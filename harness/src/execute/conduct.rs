@@ -5,21 +5,22 @@ use std::{
     time::{Duration, Instant},
 };
 
-use rand_chacha::ChaCha8Rng;
-
 use super::{
-    Client, Environment, ProgressEvent, clock,
+    Environment, ProgressEvent, clock,
     iteration::Iteration,
     lane::Lane,
-    load::{self, interrupted},
+    limits,
+    load::{self, Job, interrupted},
     people::People,
+    search,
+    sender::Sender,
     thread::{ThreadError, on_own_thread},
-    values::{Scope, World},
+    values::{Draws, Scope, World},
 };
 use crate::{
-    plan::{Phase, ScenarioPlan, Step, Values, Work},
-    record::{PhaseEnd, Reach, ScenarioRecord, StepRecord},
-    schedule::{Purpose, Schedule, random},
+    plan::{LoadPlan, Phase, Profile, ScenarioPlan, Step, Until, Users, Values, Work},
+    record::{self, Books, PhaseEnd, Recorder, ScenarioRecord, StepRecord},
+    schedule::{Purpose, Schedule},
 };
 
 /// How long a teardown may take after a signal. It should clean up, and somebody waits.
@@ -55,7 +56,7 @@ struct Conductor {
 /// What phases share.
 struct Stage {
     world: Arc<World>,
-    client: Client,
+    sender: Sender,
     /// Variables and what was captured so far.
     values: Arc<Values>,
 }
@@ -64,6 +65,12 @@ impl Conductor {
     async fn conduct(mut self) -> ScenarioRecord {
         let origin = clock::now();
         if self.environment.stop.raised().is_some() {
+            return self.record;
+        }
+        if let Work::Load(load) = &self.plan.work
+            && let Err(short) = limits::descriptors(load.max_in_flight)
+        {
+            self.record.starved = Some(short);
             return self.record;
         }
         match self.stage(origin) {
@@ -85,20 +92,20 @@ impl Conductor {
         let needed = match &self.plan.work {
             Work::Once(_) => 1,
             Work::Load(load) => {
-                usize::try_from(Schedule::new(&load.profile).len()).unwrap_or(usize::MAX)
+                usize::try_from(iterations(load, self.environment.seed)).unwrap_or(usize::MAX)
             }
         };
         let people = People::prepare(&self.plan, &*self.environment.tokens, needed)?;
         let world = Arc::new(World::new(&self.environment, people, origin));
-        let client = Client::new().map_err(|error| error.to_string())?;
-        let scope = Scope::new(Arc::clone(&world), Arc::default(), sequence(&world, 0), 0);
+        let sender = Sender::once().map_err(|error| error.to_string())?;
+        let scope = Scope::new(Arc::clone(&world), Arc::default(), sequence(0), 0);
         for (name, template) in &self.plan.vars {
             let value =
                 template.render(&scope.at(0)).map_err(|error| format!("vars.{name}: {error}"))?;
             scope.capture(name, value);
         }
         let values = scope.values();
-        Ok(Stage { world, client, values })
+        Ok(Stage { world, sender, values })
     }
 
     async fn setup(&mut self, stage: &mut Stage) {
@@ -119,18 +126,31 @@ impl Conductor {
                 self.record.work = self.phase(stage, steps, Phase::Work, interrupted(&stop)).await;
                 self.record.window = clock::now().saturating_duration_since(start);
             }
-            Work::Load(load) => {
-                let values = Arc::clone(&stage.values);
-                let done =
-                    load::run(&self.plan, load, &stage.world, values, &self.environment).await;
-                self.absorb(&done.steps, &done.reach);
-                self.record.pace = Some(done.pace);
-                self.record.window = done.window;
-                self.record.work = PhaseEnd::Done;
-                for error in done.errors {
-                    note(&mut self.record, error);
-                }
-            }
+            Work::Load(load) => self.load(load, stage).await,
+        }
+    }
+
+    async fn load(&mut self, load: &LoadPlan, stage: &Stage) {
+        let job = Job {
+            plan: Arc::clone(&self.plan),
+            load: Arc::new(load.clone()),
+            world: Arc::clone(&stage.world),
+            base: Arc::clone(&stage.values),
+            first: 0,
+        };
+        let done = match &load.profile {
+            Profile::Search(search) => search::run(job, *search, &self.environment).await,
+            _ => load::run(job, &self.environment).await,
+        };
+        self.absorb(&done.books);
+        self.record.pace = Some(done.pace);
+        self.record.window = done.window;
+        self.record.timeline = done.books.timeline;
+        self.record.hopeless = done.hopeless;
+        self.record.levels = done.levels;
+        self.record.work = PhaseEnd::Done;
+        for error in done.errors {
+            note(&mut self.record, error);
         }
     }
 
@@ -156,10 +176,12 @@ impl Conductor {
             return PhaseEnd::Done;
         }
         let (plan, world) = (Arc::clone(&self.plan), Arc::clone(&stage.world));
-        let random = sequence(&world, 1 + phase as u64);
-        let scope = Scope::new(Arc::clone(&world), Arc::clone(&stage.values), random, 0);
-        let lane = Lane::new(plan, world, stage.client.clone(), Duration::MAX);
-        let iteration = Iteration { lane: lane.into(), scope, measured: true };
+        let draws = sequence(1 + phase as u64);
+        let scope = Scope::new(Arc::clone(&world), Arc::clone(&stage.values), draws, 0);
+        let recorder = Recorder::new(plan.labels.len(), Duration::MAX);
+        let lane = Lane::new(plan, world, stage.sender.clone(), recorder);
+        let sender = stage.sender.clone();
+        let iteration = Iteration { lane: lane.into(), sender, scope, measured: true };
         let end = tokio::select! {
             biased;
             result = iteration.run(steps, clock::now()) => match result {
@@ -169,21 +191,30 @@ impl Conductor {
             () = bound => PhaseEnd::Skipped,
         };
         stage.values = iteration.scope.values();
-        let (books, reach) = iteration.lane.finish(clock::now());
-        self.absorb(&books, &reach);
+        let books = iteration.lane.finish(clock::now());
+        self.absorb(&books);
         end
     }
 
     /// Adds the books of what came after everything that is in the record.
-    fn absorb(&mut self, steps: &[StepRecord], reach: &Reach) {
-        load::merge(&mut self.record.steps, steps);
-        self.record.reach.then(reach);
+    fn absorb(&mut self, books: &Books) {
+        record::merge(&mut self.record.steps, &books.steps);
+        self.record.reach.then(&books.reach);
+    }
+}
+
+/// At least as many iterations as a load has, as far as that is known.
+fn iterations(load: &LoadPlan, seed: u64) -> u64 {
+    match &load.profile {
+        Profile::Users(Users { until: Until::Iterations(count), .. }) => *count,
+        Profile::Users(_) | Profile::Search(_) => u64::MAX,
+        profile => Schedule::new(profile, seed).at_most(),
     }
 }
 
 /// The random sequence of a part of the scenario that runs once.
-fn sequence(world: &World, part: u64) -> ChaCha8Rng {
-    random(world.seed, Purpose::Scenario, part)
+fn sequence(part: u64) -> Draws {
+    Draws { purpose: Purpose::Scenario, number: part }
 }
 
 fn note(record: &mut ScenarioRecord, error: ThreadError) {

@@ -7,13 +7,15 @@ use std::{
 };
 
 use futures_util::future::join_all;
+use http::StatusCode;
 
 use super::{
-    ErrorKind, Exchange, Prepared, Response, SendError, clock,
+    ErrorKind, Exchange, Response, SendError, clock,
     lane::Lane,
     operation::Operation,
-    prepare::{curl, prepare},
-    values::Scope,
+    prepare::curl,
+    sender::{Filled, Sender},
+    values::{At, Scope},
 };
 use crate::{
     judge::expect::{self, Mismatch, Subjects},
@@ -29,6 +31,8 @@ const SHORTEST_POLL: Duration = Duration::from_secs(1);
 #[derive(Debug)]
 pub(super) struct Iteration {
     pub(super) lane: Rc<Lane>,
+    /// The lane's, or one of this user's own.
+    pub(super) sender: Sender,
     pub(super) scope: Scope,
     /// Whether it is recorded; a warm-up iteration is not.
     pub(super) measured: bool,
@@ -53,7 +57,7 @@ struct Call {
 /// A request that came to an end, with its operation still open.
 struct Done<'a> {
     operation: Operation<'a>,
-    prepared: Option<Prepared>,
+    filled: Option<Filled>,
     received: Instant,
     outcome: Result<Response, SendError>,
 }
@@ -200,19 +204,29 @@ impl Iteration {
 
     async fn exchange(&self, request: &RequestPlan, call: &Call) -> Done<'_> {
         let mut operation = Operation::begin(&self.lane, request.id, call.planned, self.measured);
-        match prepare(request, &self.scope, &self.scope.at(call.index)) {
+        let names = self.scope.at(call.index);
+        match self.sender.fill(request, &self.scope, &names) {
             Err(detail) => {
                 let outcome = Err(SendError { kind: ErrorKind::NotSent, detail });
-                Done { operation, prepared: None, received: clock::now(), outcome }
+                Done { operation, filled: None, received: clock::now(), outcome }
             }
-            Ok(prepared) => {
-                operation.sent(clock::now());
-                let exchange = self.lane.client.send(&prepared, call.timeout).await;
-                let Exchange { sent, received, outcome } = exchange;
+            Ok(filled) => {
+                operation.ready(clock::now());
+                let shows_body = |status| self.shows_body(request, status, &names);
+                let exchange = self.sender.send(&filled, call.timeout, shows_body).await;
+                let Exchange { sent, received, phases, outcome } = exchange;
                 operation.sent(sent);
-                Done { operation, prepared: Some(prepared), received, outcome }
+                operation.phases(phases);
+                Done { operation, filled: Some(filled), received, outcome }
             }
         }
+    }
+
+    /// Whether an answer with this status is a failure that is shown with its body.
+    fn shows_body(&self, request: &RequestPlan, status: StatusCode, names: &At<'_>) -> bool {
+        self.measured
+            && !expect::status_holds(&request.expect, status, names)
+            && self.lane.recorder.borrow().wants_sample(request.id)
     }
 
     /// Whether the expectations hold; if they do, captures are taken.
@@ -252,7 +266,7 @@ impl Iteration {
         let Err(miss) = found else { return Ok(()) };
         let halt = miss.halt();
         if self.measured && self.lane.recorder.borrow().wants_sample(request.id) {
-            self.sample(request, miss, done.prepared.as_ref(), done.outcome.as_ref().ok());
+            self.sample(request, miss, done.filled.as_ref(), done.outcome.as_ref().ok());
         }
         Err(halt)
     }
@@ -261,7 +275,7 @@ impl Iteration {
         &self,
         request: &RequestPlan,
         miss: Miss,
-        prepared: Option<&Prepared>,
+        filled: Option<&Filled>,
         response: Option<&Response>,
     ) {
         let person =
@@ -273,6 +287,7 @@ impl Iteration {
             Miss::Error(error) => ("an answer".to_owned(), error.to_string(), request.span),
         };
         let label = &self.lane.plan.labels[request.id.0];
+        let shown = filled.and_then(|filled| filled.shown(&self.lane.world.url));
         let failure = Failure {
             at: self.lane.offset(clock::now()),
             step: label.name.clone(),
@@ -280,7 +295,7 @@ impl Iteration {
             span,
             expected: clean(&expected),
             actual: clean(&actual),
-            curl: prepared.map(|prepared| clean(&curl(prepared))).unwrap_or_default(),
+            curl: shown.map(|prepared| clean(&curl(&prepared))).unwrap_or_default(),
             status: response.map(|response| response.status.as_u16()),
             body: response.and_then(|response| excerpt(&response.body, clean)),
         };

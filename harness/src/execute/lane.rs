@@ -6,33 +6,32 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{Client, progress::Gauge, values::World};
+use super::{progress::Gauge, sender::Sender, values::World};
 use crate::{
     plan::ScenarioPlan,
-    record::{Reach, Recorder, StepRecord},
+    record::{Books, Recorder},
 };
 
-/// The plan, a client and the books of one thread. Never shared between threads.
+/// The plan, a sender and the books of one thread. Never shared between threads.
 #[derive(Debug)]
 pub(super) struct Lane {
     pub(super) plan: Arc<ScenarioPlan>,
     pub(super) world: Arc<World>,
-    pub(super) client: Client,
+    pub(super) sender: Sender,
     pub(super) recorder: RefCell<Recorder>,
     pub(super) gauge: Arc<Gauge>,
 }
 
 impl Lane {
-    /// A lane with empty books. Answers after `window_end`, an offset from the scenario's start,
-    /// do not count towards the rate achieved.
+    /// A lane with these books, which should be empty.
     pub(super) fn new(
         plan: Arc<ScenarioPlan>,
         world: Arc<World>,
-        client: Client,
-        window_end: Duration,
+        sender: Sender,
+        recorder: Recorder,
     ) -> Self {
-        let recorder = RefCell::new(Recorder::new(plan.labels.len(), window_end));
-        Self { plan, world, client, recorder, gauge: Arc::default() }
+        let recorder = RefCell::new(recorder);
+        Self { plan, world, sender, recorder, gauge: Arc::default() }
     }
 
     /// `instant` as an offset from the scenario's start.
@@ -41,7 +40,7 @@ impl Lane {
     }
 
     /// Closes the books now.
-    pub(super) fn finish(&self, now: Instant) -> (Vec<StepRecord>, Reach) {
+    pub(super) fn finish(&self, now: Instant) -> Books {
         let end = self.offset(now);
         self.recorder.replace(Recorder::new(0, Duration::ZERO)).finish(end)
     }

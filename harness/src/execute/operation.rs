@@ -2,10 +2,10 @@
 
 use std::time::Instant;
 
-use super::{ErrorKind, clock, lane::Lane};
+use super::{ErrorKind, Phases, clock, lane::Lane};
 use crate::{
     plan::StepId,
-    record::{Outcome, Times},
+    record::{Outcome, Parts, Times},
 };
 
 /// An operation that is due. However its future ends, it is accounted for: one that is dropped
@@ -15,7 +15,9 @@ pub(super) struct Operation<'a> {
     lane: &'a Lane,
     step: StepId,
     planned: Instant,
+    ready: Option<Instant>,
     sent: Option<Instant>,
+    phases: Phases,
     /// Warm-up operations are sent but not recorded.
     measured: bool,
     ended: bool,
@@ -27,11 +29,30 @@ impl<'a> Operation<'a> {
         if measured {
             lane.recorder.borrow_mut().scheduled(step);
         }
-        Self { lane, step, planned, sent: None, measured, ended: false }
+        Self {
+            lane,
+            step,
+            planned,
+            ready: None,
+            sent: None,
+            phases: Phases::default(),
+            measured,
+            ended: false,
+        }
+    }
+
+    /// The request could be sent, were there a connection.
+    pub(super) fn ready(&mut self, at: Instant) {
+        self.ready = Some(at);
     }
 
     pub(super) fn sent(&mut self, at: Instant) {
         self.sent = Some(at);
+    }
+
+    /// When the parts of the exchange were done.
+    pub(super) fn phases(&mut self, phases: Phases) {
+        self.phases = phases;
     }
 
     pub(super) fn end(mut self, at: Instant, outcome: Outcome) {
@@ -52,10 +73,26 @@ impl<'a> Operation<'a> {
             let offset = |instant| self.lane.offset(instant);
             let times = Times {
                 planned: offset(self.planned),
+                ready: self.ready.map(offset),
                 sent: self.sent.map(offset),
                 ended: offset(at),
             };
-            self.lane.recorder.borrow_mut().ended(self.step, times, outcome);
+            let mut recorder = self.lane.recorder.borrow_mut();
+            recorder.ended(self.step, times, outcome);
+            if matches!(outcome, Outcome::Answered { .. }) {
+                recorder.parts(self.step, self.parts(at));
+            }
+        }
+    }
+
+    fn parts(&self, end: Instant) -> Parts {
+        let Phases { connected, first_byte } = self.phases;
+        let between =
+            |from: Option<Instant>, to: Option<Instant>| Some(to?.saturating_duration_since(from?));
+        Parts {
+            connect: between(self.sent, connected),
+            first_byte: between(connected.or(self.sent), first_byte),
+            body: between(first_byte, Some(end)),
         }
     }
 }

@@ -65,7 +65,7 @@ fn body(body: &Body, headers: &mut HeaderMap, names: &At<'_>) -> Result<Bytes, S
     }
 }
 
-fn is_secret(name: &HeaderName) -> bool {
+pub(super) fn is_secret(name: &HeaderName) -> bool {
     [AUTHORIZATION, PROXY_AUTHORIZATION, COOKIE].contains(name) || name == "x-api-key"
 }
 

@@ -33,8 +33,8 @@ pub enum ProgressEvent<'a> {
 pub struct LoadTick {
     /// Since the first arrival.
     pub elapsed: Duration,
-    /// How long arrivals go on.
-    pub total: Duration,
+    /// How long iterations start, if that is known.
+    pub total: Option<Duration>,
     /// Operations that ended in the last second, per second.
     pub per_second: f64,
     /// Operations that ended so far.

@@ -7,14 +7,19 @@ use rand_chacha::ChaCha8Rng;
 use serde_json::Value;
 
 use super::{Environment, people::People};
-use crate::plan::{Bindings, Values};
+use crate::{
+    plan::{Bindings, Values},
+    schedule::{Purpose, random},
+};
 
 /// What is the same for every thread of a scenario.
 #[derive(Debug)]
 pub(super) struct World {
     /// When the scenario started; offsets in the record count from here.
     pub(super) origin: Instant,
-    /// Base URL of the target, without a slash at the end.
+    /// Base URL of the target.
+    pub(super) url: reqwest::Url,
+    /// The same as text, without a slash at the end.
     pub(super) target: String,
     /// Base URL of the upstream stub, likewise.
     pub(super) upstream: Option<String>,
@@ -31,6 +36,7 @@ impl World {
         let base = |url: &reqwest::Url| url.as_str().trim_end_matches('/').to_owned();
         Self {
             origin,
+            url: environment.target.clone(),
             target: base(&environment.target),
             upstream: environment.upstream.as_ref().map(base),
             run_id: environment.run_id.clone(),
@@ -40,6 +46,13 @@ impl World {
     }
 }
 
+/// One of the random sequences of a run.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Draws {
+    pub(super) purpose: Purpose,
+    pub(super) number: u64,
+}
+
 /// The names of one iteration.
 #[derive(Debug)]
 pub(super) struct Scope {
@@ -47,20 +60,17 @@ pub(super) struct Scope {
     /// Variables, and what was captured before this iteration.
     base: Arc<Values>,
     captured: RefCell<Values>,
-    random: RefCell<ChaCha8Rng>,
+    /// What its made-up values are drawn from; most iterations have none.
+    draws: Draws,
+    random: RefCell<Option<ChaCha8Rng>>,
     /// The iteration's number in the load, from 0; 0 outside one.
     pub(super) iteration: u64,
 }
 
 impl Scope {
-    pub(super) fn new(
-        world: Arc<World>,
-        base: Arc<Values>,
-        random: ChaCha8Rng,
-        iteration: u64,
-    ) -> Self {
-        let captured = RefCell::default();
-        Self { world, base, captured, random: RefCell::new(random), iteration }
+    pub(super) fn new(world: Arc<World>, base: Arc<Values>, draws: Draws, iteration: u64) -> Self {
+        let (captured, random) = (RefCell::default(), RefCell::default());
+        Self { world, base, captured, draws, random, iteration }
     }
 
     pub(super) fn world(&self) -> &World {
@@ -90,7 +100,11 @@ impl Scope {
 
     fn uuid(&self) -> String {
         let mut bytes = [0; 16];
-        self.random.borrow_mut().fill_bytes(&mut bytes);
+        let Draws { purpose, number } = self.draws;
+        self.random
+            .borrow_mut()
+            .get_or_insert_with(|| random(self.world.seed, purpose, number))
+            .fill_bytes(&mut bytes);
         uuid::Builder::from_random_bytes(bytes).into_uuid().to_string()
     }
 }

@@ -5,6 +5,7 @@ use std::{
     collections::HashMap,
 };
 
+use http::StatusCode;
 use jsonpath_rust::{
     parser::{model::JpQuery, parse_json_path},
     query::js_path_process,
@@ -21,6 +22,9 @@ use crate::{
 
 /// Characters of an expected or actual value shown; a whole body would hide the rest.
 const SHOWN: usize = 200;
+
+/// RFC 9110: 4xx and 5xx are errors.
+const FIRST_ERROR: u16 = 400;
 
 /// An expectation that does not hold.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -108,6 +112,22 @@ pub fn check_in_burst(
     all(expectations, response, bindings)
 }
 
+/// Whether what is expected of the status holds; see [`check`].
+pub fn status_holds(
+    expectations: &[Expectation],
+    status: StatusCode,
+    bindings: &dyn Bindings,
+) -> bool {
+    let status = status.as_u16();
+    let mut about_status =
+        expectations.iter().filter(|expectation| expectation.subject == Subject::Status);
+    if !names_status(expectations) {
+        return status < FIRST_ERROR;
+    }
+    about_status
+        .all(|expected| holds(&expected.matcher, Some(&status.into()), bindings) == Ok(true))
+}
+
 /// Whether every expectation holds, and nothing else.
 ///
 /// # Errors
@@ -176,8 +196,6 @@ fn names_status(expectations: &[Expectation]) -> bool {
 }
 
 fn success(response: &Response) -> Result<(), Mismatch> {
-    // RFC 9110: 4xx and 5xx are errors.
-    const FIRST_ERROR: u16 = 400;
     if response.status.as_u16() < FIRST_ERROR {
         return Ok(());
     }

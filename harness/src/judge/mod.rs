@@ -8,3 +8,4 @@ mod verdict;
 pub(crate) use threshold::work_total;
 pub use threshold::{Measured, ThresholdResult, ThresholdStatus};
 pub use verdict::{Judgement, Reason, Verdict, judge};
+pub(crate) use verdict::{hopeless, level};

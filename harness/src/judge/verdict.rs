@@ -6,8 +6,8 @@ use super::threshold::{ThresholdResult, ThresholdStatus, evaluate, work_total};
 use crate::{
     execute::{ErrorKind, Signal},
     exit::Exit,
-    plan::{Metric, Phase, ScenarioPlan, Work},
-    record::{Figure, PhaseEnd, ScenarioRecord, StepRecord, float},
+    plan::{Comparison, Metric, Phase, ScenarioPlan, Work},
+    record::{Figure, Level, PhaseEnd, ScenarioRecord, StepRecord, float},
 };
 
 /// How a scenario ended.
@@ -72,6 +72,9 @@ pub fn judge(plan: &ScenarioPlan, record: &ScenarioRecord) -> Judgement {
     let mut reasons = Reasons::default();
     defects(plan, record, &mut reasons);
     interruption(record, &mut reasons);
+    if let Some(threshold) = &record.hopeless {
+        reasons.add(Exit::Threshold, format_args!("ended early: `{threshold}` was hopeless"));
+    }
     reachability(record, &mut reasons);
     phases(plan, record, &mut reasons);
     if record.work != PhaseEnd::Skipped {
@@ -83,6 +86,36 @@ pub fn judge(plan: &ScenarioPlan, record: &ScenarioRecord) -> Judgement {
     }
     let exit = overall(&reasons.0);
     Judgement { verdict: verdict(exit), exit: Some(exit), reasons: reasons.0, thresholds }
+}
+
+/// A threshold that bounds something from above, and is missed by the books so far. (What is
+/// bounded from below may still come.)
+pub(crate) fn hopeless(plan: &ScenarioPlan, record: &ScenarioRecord) -> Option<String> {
+    let from_above = |result: &ThresholdResult| {
+        let threshold = &result.threshold;
+        let bounds = matches!(threshold.comparison, Comparison::Below | Comparison::AtMost);
+        bounds && !matches!(threshold.metric, Metric::Rate | Metric::Count)
+    };
+    let missed = |result: &ThresholdResult| result.status == ThresholdStatus::Failed;
+    let results = evaluate(plan, record);
+    let result = results.iter().find(|result| from_above(result) && missed(result))?;
+    Some(result.threshold.text.clone())
+}
+
+/// What a search learned at one rate.
+pub(crate) fn level(plan: &ScenarioPlan, rate: f64, record: &ScenarioRecord) -> Level {
+    let judgement = judge(plan, record);
+    let inconclusive = |reason: &Reason| reason.exit == Exit::Inconclusive;
+    let p95 = match work_total(plan, record).response.percentile(95.0) {
+        Figure::Exact(p95) => Some(p95),
+        Figure::AtLeast(_) | Figure::NoData => None,
+    };
+    Level {
+        rate,
+        generator_bound: judgement.reasons.iter().any(inconclusive),
+        fell: judgement.reasons.into_iter().map(|reason| reason.text).collect(),
+        p95,
+    }
 }
 
 /// The worst reason; but figures that cannot be trusted neither pass nor miss a threshold.
@@ -257,6 +290,10 @@ const LAG_SHARE: u32 = 10;
 /// The part of the planned arrivals that must have left in time.
 const PUNCTUAL_SHARE: f64 = 0.99;
 
+/// The part of a core that a thread of the generator may use. Above it, answers wait for the
+/// generator to read them, and their time is taken for the target's.
+const BUSY: f64 = 0.95;
+
 /// Whether the generator kept up. Arrivals that found no free slot are not its fault.
 fn generator(plan: &ScenarioPlan, record: &ScenarioRecord, reasons: &mut Reasons) {
     let total = work_total(plan, record);
@@ -286,7 +323,15 @@ fn generator(plan: &ScenarioPlan, record: &ScenarioRecord, reasons: &mut Reasons
 
 fn punctuality(record: &ScenarioRecord, reasons: &mut Reasons) {
     let Some(pace) = record.pace else { return };
-    let cut_short = record.stopped.is_some() || pace.gave_up || pace.planned == 0;
+    let cut_short =
+        record.stopped.is_some() || record.hopeless.is_some() || pace.gave_up || pace.planned == 0;
+    if pace.busiest > BUSY {
+        let percent = pace.busiest * 100.0;
+        reasons.add(
+            Exit::Inconclusive,
+            format_args!("the generator had no time left: a thread used {percent:.0} % of a core"),
+        );
+    }
     if !cut_short && float(pace.punctual) < PUNCTUAL_SHARE * float(pace.planned) {
         let (punctual, planned) = (pace.punctual, pace.planned);
         reasons.add(

@@ -7,6 +7,7 @@ mod expect;
 mod labels;
 mod load;
 mod operands;
+mod profile;
 mod request;
 mod scope;
 mod steps;
@@ -18,7 +19,7 @@ mod tests;
 
 use crate::scenario::{Diagnostic, ScenarioFile};
 
-use super::{Capability, JsonTemplate, Phase, ScenarioPlan, Span, Step, Work};
+use super::{Capability, JsonTemplate, LoadPlan, Phase, Profile, ScenarioPlan, Span, Step, Work};
 use labels::Labels;
 use scope::Scope;
 
@@ -40,6 +41,7 @@ pub fn lower(
     let work = lowering.work(file);
     let teardown = lowering.phase(Phase::Teardown, file);
     let thresholds = lowering.thresholds(file);
+    lowering.search_has_thresholds(file, &work);
     if !lowering.errors.is_empty() {
         return Err(lowering.errors);
     }
@@ -101,6 +103,20 @@ impl Lowering {
             vars.push((name.0.clone(), template));
         }
         vars
+    }
+
+    /// Only a threshold can end a search.
+    fn search_has_thresholds(&mut self, file: &ScenarioFile, work: &Work) {
+        let Work::Load(LoadPlan { profile: Profile::Search(_), .. }) = work else { return };
+        if file.thresholds.as_ref().is_none_or(Vec::is_empty)
+            && let Some(load) = &file.load
+        {
+            let message = "the search has no threshold that could fall";
+            self.error(
+                Diagnostic::error("search-without-threshold", message, load.profile.span)
+                    .with_help("add `thresholds`, such as `p95 < 250 ms`"),
+            );
+        }
     }
 
     fn phase(&mut self, phase: Phase, file: &ScenarioFile) -> Vec<Step> {

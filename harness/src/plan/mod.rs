@@ -10,11 +10,17 @@ use http::{HeaderName, Method};
 use serde_json::Value;
 
 pub mod builtin;
+mod load;
 mod lower;
 mod template;
 mod threshold;
 
+pub use load::{
+    Connections, EXACT_UP_TO, Journey, LoadPlan, MAX_RATES, Pacing, Profile, Raise, Search,
+    Stretch, Until, Users,
+};
 pub use lower::{DEFAULT_SCOPE, lower};
+pub(crate) use template::percent_encode;
 pub use template::{Bindings, JsonTemplate, Segment, Template, TemplateError};
 pub use threshold::{Clock, Comparison, Metric, Quantity, Threshold};
 
@@ -138,47 +144,8 @@ pub enum Credentials {
 pub enum Work {
     /// The steps once, in order; the first failed step ends them.
     Once(Vec<Step>),
-    /// Iterations of journeys that arrive by a schedule.
+    /// Iterations of journeys, many at once.
     Load(LoadPlan),
-}
-
-/// An open model: arrivals do not wait for responses.
-#[derive(Clone, Debug)]
-pub struct LoadPlan {
-    /// When iterations start.
-    pub profile: Profile,
-    /// Iterations planned before this offset are sent but not recorded.
-    pub warmup: Duration,
-    /// How long iterations in flight may still run after the last arrival; then they count as
-    /// unfinished.
-    pub drain: Duration,
-    /// User slots. An arrival that finds none free is dropped, and counted.
-    pub max_in_flight: usize,
-    /// Weighted choices for an iteration.
-    pub journeys: Vec<Journey>,
-}
-
-/// When iterations start.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Profile {
-    /// The same rate from start to end.
-    Constant {
-        /// Iterations per second, finite and > 0.
-        per_second: f64,
-        /// How long arrivals go on, warm-up included.
-        duration: Duration,
-    },
-}
-
-/// One kind of iteration.
-#[derive(Clone, Debug)]
-pub struct Journey {
-    /// Name in the report.
-    pub name: String,
-    /// Share of iterations, relative to the sum of all weights; ≥ 1.
-    pub weight: u32,
-    /// The steps once, in order; the first failed step ends the iteration.
-    pub steps: Vec<Step>,
 }
 
 /// One thing to do.
@@ -192,6 +159,18 @@ pub enum Step {
     Until(Box<UntilPlan>),
     /// Do nothing for this long.
     Wait(Duration),
+}
+
+impl Step {
+    /// The request that the step sends, if it sends one.
+    pub fn request(&self) -> Option<&RequestPlan> {
+        match self {
+            Self::Request(request) => Some(request),
+            Self::Burst(burst) => Some(&burst.request),
+            Self::Until(until) => Some(&until.request),
+            Self::Wait(_) => None,
+        }
+    }
 }
 
 /// One request and what its response must be.

@@ -47,7 +47,7 @@ pub enum Clock {
     Response,
     /// From the moment the request was sent.
     Service,
-    /// From the planned time to the moment it was sent: the generator's own lateness.
+    /// From the planned time until it could be sent: the generator's own lateness.
     Lag,
 }
 

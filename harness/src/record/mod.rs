@@ -2,17 +2,22 @@
 
 use std::time::Duration;
 
+mod books;
 mod failure;
 mod latency;
 mod recorder;
 mod scenario;
 mod step;
+mod timeline;
 
+pub use books::Books;
+pub(crate) use books::merge;
 pub use failure::{BODY_EXCERPT, Failure, redact};
 pub use latency::{Figure, Latency, MAX_LATENCY};
-pub use recorder::{Outcome, Recorder, Times};
-pub use scenario::{Pace, PhaseEnd, Reach, ScenarioRecord};
+pub use recorder::{Outcome, Parts, Recorder, Times};
+pub use scenario::{Level, Pace, PhaseEnd, Reach, ScenarioRecord};
 pub use step::{MAX_SAMPLES, StepRecord};
+pub use timeline::{MAX_SPANS, Sketch, Span as TimelineSpan, Timeline};
 
 /// A count as a float: exact below 2^53, which no run reaches.
 #[expect(clippy::cast_precision_loss, reason = "counts stay far below 2^53")]

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Failure, Latency, MAX_LATENCY, MAX_SAMPLES, Reach, StepRecord};
+use super::{Books, Failure, Latency, MAX_LATENCY, MAX_SAMPLES, Reach, StepRecord, Timeline};
 use crate::{execute::ErrorKind, plan::StepId};
 
 /// Keeps the books of one thread; nothing else writes to it.
@@ -12,6 +12,7 @@ pub struct Recorder {
     /// Planned offsets of dropped operations, for each step. Their ages are known at the end.
     dropped: Vec<Latency>,
     reach: Reach,
+    timeline: Timeline,
     window_end: Duration,
 }
 
@@ -20,10 +21,23 @@ pub struct Recorder {
 pub struct Times {
     /// When it was due.
     pub planned: Duration,
+    /// When the generator was ready to send it, if it was: later it waited for a connection.
+    pub ready: Option<Duration>,
     /// When it was sent, if it was.
     pub sent: Option<Duration>,
     /// When its fate was known.
     pub ended: Duration,
+}
+
+/// The parts of an answered operation's time, where they are known.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Parts {
+    /// Until a new connection was there.
+    pub connect: Option<Duration>,
+    /// From then, or from sending, to the first byte of the answer.
+    pub first_byte: Option<Duration>,
+    /// From then to the last byte.
+    pub body: Option<Duration>,
 }
 
 /// What became of an operation.
@@ -50,8 +64,19 @@ impl Recorder {
             steps: vec![StepRecord::default(); steps],
             dropped: vec![Latency::new(); steps],
             reach: Reach::default(),
+            timeline: Timeline::default(),
             window_end,
         }
+    }
+
+    /// Also keeps a timeline from this offset on.
+    pub fn with_timeline(self, origin: Duration) -> Self {
+        Self { timeline: Timeline::new(origin), ..self }
+    }
+
+    /// The books so far.
+    pub fn steps(&self) -> &[StepRecord] {
+        &self.steps
     }
 
     /// An operation is due. It ends with [`Self::ended`] or [`Self::dropped`].
@@ -62,6 +87,7 @@ impl Recorder {
     /// A scheduled operation ended.
     pub fn ended(&mut self, step: StepId, times: Times, outcome: Outcome) {
         let in_window = times.ended <= self.window_end;
+        self.timeline.ended(times, outcome);
         let record = self.step(step);
         match outcome {
             Outcome::Answered { status, ok } => {
@@ -78,9 +104,24 @@ impl Recorder {
         time(record, times, matches!(outcome, Outcome::Answered { .. }));
     }
 
+    /// The parts of an answered operation's time.
+    pub fn parts(&mut self, step: StepId, parts: Parts) {
+        let record = self.step(step);
+        for (latency, part) in [
+            (&mut record.connect, parts.connect),
+            (&mut record.first_byte, parts.first_byte),
+            (&mut record.body, parts.body),
+        ] {
+            if let Some(part) = part {
+                latency.record(part);
+            }
+        }
+    }
+
     /// A scheduled operation was not sent: no slot was free when it was due, at this offset.
     pub fn dropped(&mut self, step: StepId, planned: Duration) {
         self.step(step).dropped += 1;
+        self.timeline.dropped(planned);
         if planned <= MAX_LATENCY {
             self.dropped[step.0].record(planned);
         } else {
@@ -117,7 +158,7 @@ impl Recorder {
     }
 
     /// Closes the books at this offset: what was dropped has been waiting until now.
-    pub fn finish(mut self, end: Duration) -> (Vec<StepRecord>, Reach) {
+    pub fn finish(mut self, end: Duration) -> Books {
         for (record, dropped) in self.steps.iter_mut().zip(&self.dropped) {
             let Some(histogram) = dropped.histogram() else { continue };
             for planned in histogram.iter_recorded() {
@@ -126,7 +167,7 @@ impl Recorder {
                 record.response.record_unanswered_n(age, planned.count_since_last_iteration());
             }
         }
-        (self.steps, self.reach)
+        Books { steps: self.steps, reach: self.reach, timeline: self.timeline }
     }
 
     fn step(&mut self, step: StepId) -> &mut StepRecord {
@@ -142,7 +183,9 @@ fn time(record: &mut StepRecord, times: Times, answered: bool) {
     note(&mut record.response, times.planned);
     if let Some(sent) = times.sent {
         note(&mut record.service, sent);
-        record.lag.record(sent.saturating_sub(times.planned));
+    }
+    if let Some(ready) = times.ready {
+        record.lag.record(ready.saturating_sub(times.planned));
     }
 }
 
@@ -180,6 +223,7 @@ mod tests {
                 let at = Duration::from_micros;
                 let times = Times {
                     planned: at(planned),
+                    ready: Some(at(planned + lag)),
                     sent: Some(at(planned + lag)),
                     ended: at(planned + lag + took),
                 };
@@ -197,7 +241,7 @@ mod tests {
                 None => recorder.dropped(event.step, event.times.planned),
             }
         }
-        recorder.finish(END).0
+        recorder.finish(END).steps
     }
 
     #[test]
@@ -205,7 +249,7 @@ mod tests {
         let mut recorder = Recorder::new(1, END);
         recorder.scheduled(StepId(0));
         recorder.dropped(StepId(0), Duration::from_secs(5));
-        let (steps, _) = recorder.finish(END);
+        let steps = recorder.finish(END).steps;
         let Figure::AtLeast(age) = steps[0].response.percentile(50.0) else { panic!() };
         assert!(age > Duration::from_millis(14_950) && age <= Duration::from_secs(15), "{age:?}");
         assert_eq!(steps[0].service.percentile(50.0), Figure::NoData);

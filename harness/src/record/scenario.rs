@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::StepRecord;
+use super::{StepRecord, Timeline};
 use crate::execute::{ErrorKind, Signal};
 
 /// What happened in one scenario; the judge decides what it means.
@@ -26,6 +26,13 @@ pub struct ScenarioRecord {
     pub reach: Reach,
     /// How well the generator kept its schedule; only a load has one.
     pub pace: Option<Pace>,
+    /// The load, second by second.
+    pub timeline: Timeline,
+    /// The rates that a search tried, in order. The books are those of the highest that held, or
+    /// of the first if none did.
+    pub levels: Vec<Level>,
+    /// The threshold that ended the load early.
+    pub hopeless: Option<String>,
     /// The signal that ended the run early.
     pub stopped: Option<Signal>,
     /// Why the generator itself could not go on.
@@ -91,7 +98,7 @@ impl Reach {
 }
 
 /// How well the generator kept its schedule.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Pace {
     /// Arrivals in the plan.
     pub planned: u64,
@@ -99,6 +106,21 @@ pub struct Pace {
     pub punctual: u64,
     /// Whether the arrivals ended early because nobody was listening.
     pub gave_up: bool,
+    /// Part of a core, 0 to 1, that the busiest thread of the generator used.
+    pub busiest: f64,
+}
+
+/// A rate that a search tried.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Level {
+    /// Iterations per second.
+    pub rate: f64,
+    /// What fell; empty if everything held.
+    pub fell: Vec<String>,
+    /// Whether it was the generator that could not keep up.
+    pub generator_bound: bool,
+    /// 95th percentile of the response time of all steps; `None` if it is not known.
+    pub p95: Option<Duration>,
 }
 
 impl Pace {
@@ -107,6 +129,7 @@ impl Pace {
         self.planned += other.planned;
         self.punctual += other.punctual;
         self.gave_up |= other.gave_up;
+        self.busiest = self.busiest.max(other.busiest);
     }
 }
 

@@ -34,8 +34,15 @@ pub struct StepRecord {
     pub response: Latency,
     /// From the moment of sending to the end of the answer.
     pub service: Latency,
-    /// From the planned time to the moment of sending.
+    /// From the planned time until it could be sent: the generator's own lateness. That it then
+    /// waits for a connection, if their number is bounded, is not.
     pub lag: Latency,
+    /// From the moment of sending until a connection was there, where one had to be made.
+    pub connect: Latency,
+    /// From then, or from sending, to the first byte of the answer, where that is known.
+    pub first_byte: Latency,
+    /// From the first to the last byte of the answer, likewise.
+    pub body: Latency,
     /// The first failures.
     pub samples: Vec<Failure>,
 }
@@ -59,6 +66,9 @@ impl StepRecord {
         self.response.merge(&other.response);
         self.service.merge(&other.service);
         self.lag.merge(&other.lag);
+        self.connect.merge(&other.connect);
+        self.first_byte.merge(&other.first_byte);
+        self.body.merge(&other.body);
         self.samples.extend(other.samples.iter().cloned());
         self.samples.sort_by_key(|sample| sample.at);
         self.samples.truncate(MAX_SAMPLES);

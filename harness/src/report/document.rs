@@ -7,7 +7,10 @@ use hdrhistogram::serialization::{Serializer as _, V2Serializer};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::number::{self, milliseconds};
+use super::{
+    load::{self, GeneratorReport, LevelReport, SpanReport},
+    number::{self, milliseconds},
+};
 use crate::{
     execute::ErrorKind,
     exit::Exit,
@@ -82,6 +85,16 @@ pub struct ScenarioReport {
     pub steps: Vec<StepReport>,
     /// All steps of the work together.
     pub total: Option<StepReport>,
+    /// How well the generator kept its schedule; only a load has it.
+    #[serde(default)]
+    pub generator: Option<GeneratorReport>,
+    /// A load in spans of equal length, warm-up excluded; empty otherwise.
+    #[serde(default)]
+    pub timeline: Vec<SpanReport>,
+    /// The rates that a search tried, in order. The figures are those of the highest that held, or
+    /// of the first if none did.
+    #[serde(default)]
+    pub levels: Vec<LevelReport>,
     /// Every threshold.
     pub thresholds: Vec<ThresholdReport>,
     /// The first failures of each step.
@@ -115,8 +128,17 @@ pub struct StepReport {
     pub response: LatencyReport,
     /// From the moment of sending to the end of the answer.
     pub service: LatencyReport,
-    /// From the planned time to the moment of sending: the generator's own lateness.
+    /// From the planned time until it could be sent: the generator's own lateness.
     pub lag: LatencyReport,
+    /// From sending until a connection was there, where one had to be made and that is known.
+    #[serde(default)]
+    pub connect: LatencyReport,
+    /// From then, or from sending, to the first byte of the answer, where that is known.
+    #[serde(default)]
+    pub first_byte: LatencyReport,
+    /// From the first to the last byte of the answer, likewise.
+    #[serde(default)]
+    pub body: LatencyReport,
     /// The response clock of answered operations in nanoseconds: an HDR histogram, V2 encoding,
     /// base64. Absent without answers.
     pub response_hdr: Option<String>,
@@ -260,6 +282,9 @@ impl ScenarioReport {
             window_s: record.window.as_secs_f64(),
             steps: steps.clone().map(|(label, step)| StepReport::new(label, step)).collect(),
             total: total(plan, record),
+            generator: record.pace.map(GeneratorReport::new),
+            timeline: load::timeline(&record.timeline),
+            levels: record.levels.iter().map(LevelReport::new).collect(),
             thresholds: judgement
                 .thresholds
                 .iter()
@@ -299,6 +324,9 @@ impl StepReport {
             response: LatencyReport::new(&step.response),
             service: LatencyReport::new(&step.service),
             lag: LatencyReport::new(&step.lag),
+            connect: LatencyReport::new(&step.connect),
+            first_byte: LatencyReport::new(&step.first_byte),
+            body: LatencyReport::new(&step.body),
             response_hdr: encode(&step.response),
         }
     }

@@ -4,6 +4,7 @@
 
 mod document;
 mod json;
+mod load;
 mod number;
 mod spark;
 mod text;
@@ -14,5 +15,6 @@ pub use document::{
     ThresholdReport,
 };
 pub use json::json;
+pub use load::{GeneratorReport, LevelReport, SpanReport};
 pub use text::text;
 pub use write::{WriteError, write};

@@ -5,8 +5,8 @@ use std::fmt::Write as _;
 use anstyle::{AnsiColor, Style};
 
 use super::{
-    FailureReport, LatencyReport, RunReport, ScenarioReport, StepReport, ThresholdReport, number,
-    spark::Sparks,
+    FailureReport, LatencyReport, LevelReport, RunReport, ScenarioReport, StepReport,
+    ThresholdReport, number, spark::Sparks,
 };
 use crate::{
     judge::{ThresholdStatus, Verdict},
@@ -74,6 +74,7 @@ impl Page {
         self.line(&format!("{verdict} {name}  {file}"));
         self.steps(scenario);
         self.books(scenario);
+        self.levels(&scenario.levels);
         for threshold in &scenario.thresholds {
             self.threshold(threshold, widest(&scenario.thresholds));
         }
@@ -133,6 +134,28 @@ impl Page {
         if !errors.is_empty() {
             self.line(&format!("  errors: {}", errors.join(", ")));
         }
+    }
+
+    /// What a search found: a line for each rate, and the knee.
+    fn levels(&mut self, levels: &[LevelReport]) {
+        for level in levels {
+            let p95 = level.p95.map_or("-".to_owned(), number::time);
+            let word = match (level.held, level.generator_bound) {
+                (true, _) => "held",
+                (false, true) => "the generator could not keep up",
+                (false, false) => "fell",
+            };
+            self.line(&format!("  {:>8.1}/s  p95 {p95:>TIME$}  {word}", level.rate));
+        }
+        let Some(last) = levels.last() else { return };
+        let held = levels.iter().rev().find(|level| level.held);
+        self.line(&match (held, last.held || last.generator_bound) {
+            (None, _) => "  knee: below the first rate".to_owned(),
+            (Some(held), true) => format!("  knee: above {:.1}/s", held.rate),
+            (Some(held), false) => {
+                format!("  knee: between {:.1}/s and {:.1}/s", held.rate, last.rate)
+            }
+        });
     }
 
     fn threshold(&mut self, threshold: &ThresholdReport, width: usize) {

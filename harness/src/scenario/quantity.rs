@@ -33,6 +33,13 @@ pub struct TimeOrZero(pub Duration);
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Rate(pub f64);
 
+/// How many times as much, above one, such as `1.5`.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Factor(pub f64);
+
+/// The largest factor: more is no search.
+pub const MAX_FACTOR: f64 = 10.0;
+
 written_as_text!(Time, TimeOrZero, Rate);
 
 const DURATION_UNITS: [(&str, f64); 4] = [("ms", 1e-3), ("s", 1.0), ("m", 60.0), ("h", 3600.0)];
@@ -143,6 +150,48 @@ pub(super) fn is_number(text: &str) -> bool {
     match text.split_once('.') {
         None => digits(text),
         Some((whole, fraction)) => digits(whole) && digits(fraction),
+    }
+}
+
+impl<'de> Deserialize<'de> for Factor {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(FactorVisitor)
+    }
+}
+
+struct FactorVisitor;
+
+impl Visitor<'_> for FactorVisitor {
+    type Value = Factor;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "a number above 1 and up to {MAX_FACTOR}")
+    }
+
+    fn visit_u64<E: Error>(self, value: u64) -> Result<Self::Value, E> {
+        self.visit_f64(crate::record::float(value))
+    }
+
+    fn visit_f64<E: Error>(self, value: f64) -> Result<Self::Value, E> {
+        if value > 1.0 && value <= MAX_FACTOR {
+            Ok(Factor(value))
+        } else {
+            Err(E::invalid_value(Unexpected::Float(value), &self))
+        }
+    }
+}
+
+impl JsonSchema for Factor {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        Cow::Borrowed("Factor")
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "type": "number", "exclusiveMinimum": 1, "maximum": MAX_FACTOR })
     }
 }
 

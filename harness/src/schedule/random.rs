@@ -10,6 +10,8 @@ pub enum Purpose {
     Mix,
     /// The values that an iteration makes up.
     Iteration,
+    /// When iterations arrive, where that is random.
+    Arrivals,
     /// The values made up outside iterations: variables, setup and teardown.
     Scenario,
 }
@@ -22,6 +24,7 @@ pub fn random(seed: u64, purpose: Purpose, n: u64) -> ChaCha8Rng {
         Purpose::Mix => 1,
         Purpose::Iteration => 2,
         Purpose::Scenario => 3,
+        Purpose::Arrivals => 4,
     };
     let mut generator = ChaCha8Rng::from_seed(key);
     generator.set_stream(n);

@@ -50,13 +50,27 @@ pub(crate) struct Raw {
     pub(crate) again: Vec<u8>,
     /// Before each time.
     pub(crate) pause: Duration,
+    /// Whether it speaks before it is asked.
+    pub(crate) unasked: bool,
+    /// Whether it answers one request after another with `first`.
+    pub(crate) answers: bool,
+    /// Whether the connection ends with a reset.
+    pub(crate) reset: bool,
 }
 
 impl Raw {
     async fn serve(self, mut stream: TcpStream) -> std::io::Result<()> {
         let mut request = [0; 4096];
-        let _asked = stream.read(&mut request).await?;
+        if self.reset {
+            stream.set_zero_linger()?;
+        }
+        if !self.unasked {
+            let _asked = stream.read(&mut request).await?;
+        }
         stream.write_all(&self.first).await?;
+        while self.answers && stream.read(&mut request).await? > 0 {
+            stream.write_all(&self.first).await?;
+        }
         while !self.again.is_empty() {
             tokio::time::sleep(self.pause).await;
             stream.write_all(&self.again).await?;
@@ -200,13 +214,9 @@ pub(crate) fn scenario(labels: &[&str], work: Work) -> ScenarioPlan {
 
 /// A constant load of one journey.
 pub(crate) fn load(per_second: f64, duration: Duration, steps: Vec<Step>) -> LoadPlan {
-    LoadPlan {
-        profile: Profile::Constant { per_second, duration },
-        warmup: Duration::ZERO,
-        drain: Duration::from_secs(5),
-        max_in_flight: 1000,
-        journeys: vec![Journey { name: "only".into(), weight: 1, steps }],
-    }
+    let journeys = vec![Journey { name: "only".into(), weight: 1, steps }];
+    let profile = Profile::constant(per_second, duration);
+    LoadPlan { max_in_flight: 900, ..LoadPlan::new(profile, journeys) }
 }
 
 pub(crate) fn threshold(

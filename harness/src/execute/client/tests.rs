@@ -20,7 +20,7 @@ fn get(url: &str) -> Prepared {
 }
 
 async fn kind(url: &str, timeout: Duration) -> ErrorKind {
-    let exchange = Client::new().unwrap().send(&get(url), timeout).await;
+    let exchange = Client::new(1).unwrap().send(&get(url), timeout).await;
     assert!(exchange.received >= exchange.sent);
     exchange.outcome.expect_err("a failure").kind
 }
@@ -62,7 +62,7 @@ async fn an_answer_is_returned_whole_and_redirects_are_answers() {
         .mount(&server)
         .await;
     let url = format!("{}/here", server.uri());
-    let exchange = Client::new().unwrap().send(&get(&url), LONG).await;
+    let exchange = Client::new(1).unwrap().send(&get(&url), LONG).await;
     let response = exchange.outcome.unwrap();
     assert_eq!(response.status, 302);
     assert_eq!(response.headers["location"], "/there");
@@ -105,7 +105,7 @@ async fn a_body_at_the_cap_is_read_and_one_byte_more_is_not() {
             .await;
     }
     let at = get(&format!("{}/at", server.uri()));
-    let exchange = Client::new().unwrap().send(&at, LONG).await;
+    let exchange = Client::new(1).unwrap().send(&at, LONG).await;
     assert_eq!(exchange.outcome.unwrap().body.len(), MAX_BODY);
     assert_eq!(kind(&format!("{}/past", server.uri()), LONG).await, ErrorKind::TooLarge);
 }

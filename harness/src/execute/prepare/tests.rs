@@ -3,7 +3,11 @@ use std::{sync::Arc, time::Duration};
 use serde_json::json;
 
 use super::{
-    super::{Environment, TokenError, Tokens, clock, people::People, values::World},
+    super::{
+        Environment, TokenError, Tokens, clock,
+        people::People,
+        values::{Draws, World},
+    },
     *,
 };
 use crate::{
@@ -11,7 +15,7 @@ use crate::{
         Credentials, JsonTemplate, Phase, ScenarioPlan, Span, StepId, StepLabel, Template, UserId,
         UserPlan, Values, Work,
     },
-    schedule::{Purpose, random},
+    schedule::Purpose,
 };
 
 struct Fake;
@@ -58,7 +62,12 @@ fn scope(iteration: u64) -> Scope {
     environment.run_id = "r1".into();
     let world = World::new(&environment, people.unwrap(), clock::now());
     let base = Values::from([("v".to_owned(), json!("it's")), ("id".to_owned(), json!("old"))]);
-    Scope::new(Arc::new(world), Arc::new(base), random(7, Purpose::Iteration, iteration), iteration)
+    Scope::new(
+        Arc::new(world),
+        Arc::new(base),
+        Draws { purpose: Purpose::Iteration, number: iteration },
+        iteration,
+    )
 }
 
 fn template(text: &str) -> Template {

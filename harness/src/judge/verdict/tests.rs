@@ -1,6 +1,6 @@
 use super::*;
 use crate::{
-    plan::{Clock, Comparison, LoadPlan, Profile, Quantity, Span, StepLabel, Threshold},
+    plan::{Clock, LoadPlan, Profile, Quantity, Span, StepLabel, Threshold},
     record::{Pace, Reach},
 };
 
@@ -29,14 +29,8 @@ fn once() -> ScenarioPlan {
 }
 
 fn load(thresholds: Vec<Threshold>) -> ScenarioPlan {
-    let profile = Profile::Constant { per_second: 10.0, duration: Duration::from_secs(1) };
-    let work = LoadPlan {
-        profile,
-        warmup: Duration::ZERO,
-        drain: Duration::ZERO,
-        max_in_flight: 10,
-        journeys: Vec::new(),
-    };
+    let profile = Profile::constant(10.0, Duration::from_secs(1));
+    let work = LoadPlan::new(profile, Vec::new());
     plan(Work::Load(work), thresholds)
 }
 
@@ -69,7 +63,7 @@ fn record(books: StepRecord) -> ScenarioRecord {
 }
 
 fn load_record(books: StepRecord) -> ScenarioRecord {
-    let pace = Pace { planned: books.scheduled, punctual: books.scheduled, gave_up: false };
+    let pace = Pace { planned: books.scheduled, punctual: books.scheduled, ..Pace::default() };
     ScenarioRecord { pace: Some(pace), ..record(books) }
 }
 
@@ -151,7 +145,7 @@ fn a_target_that_is_not_there() {
     let reason = &judge(&once(), &never).reasons[0].text;
     assert_eq!(reason, "the target never answered (connection refused: 2)");
     assert_eq!(outcome(&once(), &refused(2, 1, 1)), unreachable);
-    let pace = Some(Pace { planned: 9, punctual: 9, gave_up: false });
+    let pace = Some(Pace { planned: 9, punctual: 9, ..Pace::default() });
     let died = ScenarioRecord { pace, ..refused(9, 6, 3) };
     assert_eq!(outcome(&load(vec![]), &died), unreachable);
     let hiccup = ScenarioRecord { pace, ..refused(9, 7, 2) };
@@ -173,7 +167,7 @@ fn a_generator_that_was_the_bottleneck() {
     assert_eq!(outcome(&load(vec![]), &load_record(late)), PASS);
 
     let paced = |punctual| {
-        let pace = Some(Pace { planned: 100, punctual, gave_up: false });
+        let pace = Some(Pace { planned: 100, punctual, ..Pace::default() });
         ScenarioRecord { pace, ..record(books(100, 0)) }
     };
     assert_eq!(outcome(&load(vec![]), &paced(99)), PASS);

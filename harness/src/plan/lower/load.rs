@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::{
-    plan::{Journey, LoadPlan, Profile},
+    plan::{Journey, LoadPlan},
     scenario::{
         Diagnostic,
         file::{JourneyFile, LoadFile, ProfileFile},
@@ -14,22 +14,19 @@ use crate::{
 
 use super::Lowering;
 
-/// How long iterations may still run after the last arrival when the file does not say.
-const DEFAULT_DRAIN: Duration = Duration::from_secs(5);
-
-/// Iterations at once when the file does not say: within the 1024 descriptors that a shell
-/// usually allows, with room for everything else.
-const DEFAULT_MAX_IN_FLIGHT: usize = 256;
-
 impl Lowering {
     pub(super) fn load(&mut self, file: &LoadFile) -> LoadPlan {
-        let (profile, duration) = profile(&file.profile);
+        let profile = self.profile(&file.profile);
         let warmup = file.warmup.map_or(Duration::ZERO, |time| time.0);
-        if let Some(span) = file.warmup.map(|time| time.span).filter(|_| warmup >= duration) {
+        if let Some(span) = file
+            .warmup
+            .map(|time| time.span)
+            .filter(|_| profile.duration().is_some_and(|duration| warmup >= duration))
+        {
             let message = "the warm-up lasts as long as the load, so nothing would be recorded";
             self.error(
                 Diagnostic::error("warmup-too-long", message, span)
-                    .with_help("make `warmup` shorter than `for`"),
+                    .with_help("make `warmup` shorter than the load"),
             );
         }
         if file.journeys.0.is_empty() {
@@ -39,13 +36,34 @@ impl Lowering {
                     .with_help("add one, such as `browse: { steps: […] }`"),
             );
         }
+        self.no_effect(file);
         let journeys = file.journeys.iter().map(|(name, journey)| self.journey(name, journey));
+        let default = LoadPlan::new(profile, journeys.collect());
         LoadPlan {
-            profile,
             warmup,
-            drain: file.drain.map_or(DEFAULT_DRAIN, |time| time.0),
-            journeys: journeys.collect(),
-            max_in_flight: file.max_in_flight.map_or(DEFAULT_MAX_IN_FLIGHT, Whole::count),
+            drain: file.drain.map_or(default.drain, |time| time.0),
+            max_in_flight: file.max_in_flight.map_or(default.max_in_flight, |slots| slots.count()),
+            connections: file.connections.unwrap_or_default(),
+            max_connections: file.max_connections.map(Whole::count),
+            pacing: file.pacing.map_or(default.pacing, |pacing| pacing.value),
+            abort_after: file.abort_after.map(|time| time.0),
+            ..default
+        }
+    }
+
+    /// Users neither wait for slots nor arrive at a pace.
+    fn no_effect(&mut self, file: &LoadFile) {
+        if !matches!(file.profile.value, ProfileFile::Users(_)) {
+            return;
+        }
+        let slots = file.max_in_flight.map(|slots| ("max_in_flight", slots.span));
+        let pacing = file.pacing.map(|pacing| ("pacing", pacing.span));
+        for (key, span) in slots.into_iter().chain(pacing) {
+            let message = format!("`{key}` has no effect on `users`");
+            self.error(
+                Diagnostic::error("users-and-more", message, span)
+                    .with_help("remove it: each user does one thing after another"),
+            );
         }
     }
 
@@ -58,15 +76,5 @@ impl Lowering {
         self.scope.forget(known);
         let weight = file.weight.map_or(1, |weight| weight.0);
         Journey { name: name.0.clone(), weight: u32::try_from(weight).unwrap_or(u32::MAX), steps }
-    }
-}
-
-/// The profile and how long it lasts.
-fn profile(file: &ProfileFile) -> (Profile, Duration) {
-    match file {
-        ProfileFile::Constant(constant) => {
-            let duration = constant.duration.0;
-            (Profile::Constant { per_second: constant.rate.0, duration }, duration)
-        }
     }
 }

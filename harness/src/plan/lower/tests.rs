@@ -113,7 +113,7 @@ fn a_load() {
     let plan = plan(include_str!("../../../../fixtures/scenarios/load.yaml"));
     let Work::Load(load) = &plan.work else { panic!() };
     let ten_seconds = Duration::from_secs(10);
-    assert_eq!(load.profile, Profile::Constant { per_second: 40.0, duration: ten_seconds });
+    assert_eq!(load.profile, Profile::constant(40.0, ten_seconds));
     assert_eq!(load.warmup, Duration::from_secs(2));
     assert_eq!(load.drain, Duration::ZERO);
     assert_eq!(load.max_in_flight, 300);

@@ -46,13 +46,7 @@ fn plan() -> ScenarioPlan {
             label("never", Phase::Work),
         ],
         setup: vec![],
-        work: Work::Load(LoadPlan {
-            profile: Profile::Constant { per_second: 100.0, duration: Duration::from_secs(10) },
-            warmup: Duration::ZERO,
-            drain: Duration::ZERO,
-            max_in_flight: 100,
-            journeys: vec![],
-        }),
+        work: Work::Load(LoadPlan::new(Profile::constant(100.0, Duration::from_secs(10)), vec![])),
         teardown: vec![],
         thresholds: vec![
             threshold("p95(list) < 50 ms", Some(2), p95, time(50)),
@@ -109,7 +103,7 @@ fn record() -> ScenarioRecord {
         work: PhaseEnd::Done,
         teardown: PhaseEnd::Done,
         reach: Reach { sent: 1735, reacted: 1700, absent_since: 0 },
-        pace: Some(Pace { planned: 1734, punctual: 1734, gave_up: false }),
+        pace: Some(Pace { planned: 1734, punctual: 1734, ..Pace::default() }),
         ..ScenarioRecord::default()
     }
 }

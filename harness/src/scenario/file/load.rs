@@ -3,10 +3,13 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::{Entries, Spanned, StepFile};
-use crate::scenario::{
-    quantity::{Rate, Time, TimeOrZero, Whole},
-    text::Name,
+use super::{Entries, ProfileFile, Spanned, StepFile};
+use crate::{
+    plan::{Connections, Pacing},
+    scenario::{
+        quantity::{Time, TimeOrZero, Whole},
+        text::Name,
+    },
 };
 
 /// The most iterations at once. Each holds its values and a connection; past this the generator
@@ -17,39 +20,31 @@ pub const MAX_IN_FLIGHT: u64 = 10_000;
 /// length shows.
 pub const MAX_WEIGHT: u64 = 1000;
 
-/// Iterations that arrive by a schedule, whether or not earlier ones have ended.
+/// Many iterations: those that arrive by a schedule, whether or not earlier ones have ended, or
+/// those of a number of users.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(rename = "load", deny_unknown_fields)]
 pub struct LoadFile {
     /// When iterations start.
-    pub profile: ProfileFile,
+    pub profile: Spanned<ProfileFile>,
     /// Iterations planned before this are sent and not recorded; 0s by default.
     pub warmup: Option<Spanned<TimeOrZero>>,
     /// How long iterations may still run after the last arrival; 5s by default.
     pub drain: Option<TimeOrZero>,
     /// The most iterations at once; an arrival past it is dropped and counted. 256 by default.
-    pub max_in_flight: Option<Whole<1, MAX_IN_FLIGHT>>,
+    pub max_in_flight: Option<Spanned<Whole<1, MAX_IN_FLIGHT>>>,
+    /// Which requests share a connection; `reuse` by default.
+    pub connections: Option<Connections>,
+    /// The most connections at once; a request that finds none free waits, and its waiting is
+    /// response time. As many as requests in flight by default.
+    pub max_connections: Option<Whole<1, MAX_IN_FLIGHT>>,
+    /// How precisely iterations start; `exact` up to 1000/s and `tick` above by default.
+    pub pacing: Option<Spanned<Pacing>>,
+    /// From then on, the load ends when a threshold that bounds a latency, an error rate or a share
+    /// from above is missed.
+    pub abort_after: Option<Time>,
     /// What an iteration does: one of these, by weight.
     pub journeys: Spanned<Entries<Name, JourneyFile>>,
-}
-
-/// When iterations start. A new profile is a variant, a type, and an arm in `plan::lower::load`.
-#[derive(Clone, Debug, Deserialize, JsonSchema)]
-#[serde(rename = "profile", rename_all = "kebab-case")]
-pub enum ProfileFile {
-    /// The same rate from start to end.
-    Constant(ConstantFile),
-}
-
-/// The same rate from start to end.
-#[derive(Clone, Debug, Deserialize, JsonSchema)]
-#[serde(rename = "constant", deny_unknown_fields)]
-pub struct ConstantFile {
-    /// Iterations per time.
-    pub rate: Rate,
-    /// How long iterations arrive, warm-up included.
-    #[serde(rename = "for")]
-    pub duration: Time,
 }
 
 /// What one kind of iteration does.

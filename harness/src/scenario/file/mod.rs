@@ -7,6 +7,7 @@ mod entries;
 mod json;
 mod load;
 mod matcher;
+mod profile;
 mod step;
 mod users;
 
@@ -23,9 +24,12 @@ use super::{
 
 pub use entries::Entries;
 pub use json::Json;
-pub use load::{ConstantFile, JourneyFile, LoadFile, MAX_IN_FLIGHT, MAX_WEIGHT, ProfileFile};
+pub use load::{JourneyFile, LoadFile, MAX_IN_FLIGHT, MAX_WEIGHT};
 pub(super) use matcher::BY_SHAPE;
 pub use matcher::{MatcherFile, Number, OperatorsFile};
+pub use profile::{
+    ConstantFile, MAX_ITERATIONS, ProfileFile, RampFile, SearchFile, SpikeFile, UsersFile,
+};
 pub use step::{
     BurstExpectFile, BurstFile, CountFile, ExpectFile, MAX_BURST, MAX_CONCURRENCY, RequestFile,
     StepFile, UntilFile,

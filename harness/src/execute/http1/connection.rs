@@ -1,0 +1,214 @@
+//! One connection, owned by its thread.
+
+use std::{io, net::SocketAddr};
+
+use http::StatusCode;
+use tokio::{io::Interest, net::TcpStream};
+
+use super::{
+    super::{
+        ErrorKind, SendError, clock,
+        error::{Stage, classify},
+    },
+    Phases,
+    answer::{Answer, Wanted},
+    site::Wire,
+};
+
+/// Bytes read at once. Answers of an API fit into a few of these, and a user's memory is mostly
+/// this.
+const READ: usize = 8 * 1024;
+
+/// A connection and what was read of it but not yet used.
+#[derive(Debug)]
+pub(super) struct Connection {
+    stream: TcpStream,
+    input: Vec<u8>,
+    used: bool,
+}
+
+/// An exchange that came to nothing.
+#[derive(Debug)]
+pub(super) struct Broken {
+    pub(super) error: SendError,
+    /// Whether a connection that had been used before was closed without a byte of an answer: the
+    /// target gave the connection up before it saw the request.
+    pub(super) stale: bool,
+}
+
+/// An error of the system, with the kind it has at this point of an exchange.
+pub(super) fn system_error(error: &io::Error, stage: Stage) -> SendError {
+    SendError { kind: classify(error, stage), detail: error.to_string() }
+}
+
+impl Connection {
+    pub(super) async fn open(address: SocketAddr) -> io::Result<Self> {
+        let stream = TcpStream::connect(address).await?;
+        stream.set_nodelay(true)?;
+        Ok(Self { stream, input: Vec::new(), used: false })
+    }
+
+    /// Whether the target has neither closed the connection nor said anything unasked.
+    pub(super) fn is_quiet(&self) -> bool {
+        let read = self.stream.try_read(&mut [0]);
+        matches!(read, Err(error) if error.kind() == io::ErrorKind::WouldBlock)
+    }
+
+    /// Sends `wire` and reads the whole answer. `phases` is told of the first byte.
+    pub(super) async fn exchange(
+        &mut self,
+        wire: &Wire,
+        wanted: &impl Fn(StatusCode) -> Wanted,
+        phases: &mut Phases,
+    ) -> Result<Answer, Broken> {
+        let mut turn = Turn {
+            answer: Answer::new(wire.head_only),
+            wanted,
+            phases,
+            read: 0,
+            sent_all: true,
+            was_used: self.used,
+        };
+        self.used = true;
+        match self.attempt(&wire.bytes, &mut turn).await {
+            Ok(()) => Ok(turn.into_answer()),
+            Err(error) => {
+                let stale = turn.was_used && turn.read == 0 && error.kind == ErrorKind::Reset;
+                Err(Broken { error, stale })
+            }
+        }
+    }
+
+    async fn attempt<W: Fn(StatusCode) -> Wanted>(
+        &mut self,
+        request: &[u8],
+        turn: &mut Turn<'_, W>,
+    ) -> Result<(), SendError> {
+        self.send(request, turn).await?;
+        while !turn.answer.is_done() {
+            self.receive(turn).await?;
+        }
+        if self.input.is_empty() {
+            return Ok(());
+        }
+        let detail = format!("{} bytes after the end of the answer", self.input.len());
+        Err(SendError { kind: ErrorKind::Malformed, detail })
+    }
+
+    /// Sends until everything is sent, or the answer begins.
+    async fn send<W: Fn(StatusCode) -> Wanted>(
+        &mut self,
+        mut request: &[u8],
+        turn: &mut Turn<'_, W>,
+    ) -> Result<(), SendError> {
+        while !request.is_empty() {
+            match self.stream.try_write(request) {
+                Ok(sent) => request = &request[sent..],
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    self.until_writable(turn).await?;
+                    if turn.answer.has_head() {
+                        turn.sent_all = false;
+                        return Ok(());
+                    }
+                }
+                Err(error) => {
+                    // A target that closes early may have said why before.
+                    turn.sent_all = false;
+                    let last_words = self.receive(turn).await;
+                    let error = || system_error(&error, Stage::Head);
+                    return if turn.read > 0 { last_words } else { Err(error()) };
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Waits until more can be sent, and reads what comes meanwhile.
+    async fn until_writable<W: Fn(StatusCode) -> Wanted>(
+        &mut self,
+        turn: &mut Turn<'_, W>,
+    ) -> Result<(), SendError> {
+        let both = Interest::READABLE | Interest::WRITABLE;
+        let ready =
+            self.stream.ready(both).await.map_err(|error| system_error(&error, Stage::Head))?;
+        if ready.is_readable() {
+            self.read(turn)?;
+        }
+        Ok(())
+    }
+
+    /// Waits for bytes and takes them.
+    async fn receive<W: Fn(StatusCode) -> Wanted>(
+        &mut self,
+        turn: &mut Turn<'_, W>,
+    ) -> Result<(), SendError> {
+        // A target that never pauses must not keep this thread from its other work.
+        tokio::task::consume_budget().await;
+        while !self.read(turn)? {
+            let stage = turn.stage();
+            self.stream.readable().await.map_err(|error| system_error(&error, stage))?;
+        }
+        Ok(())
+    }
+
+    /// Takes what is there; `false` if nothing was.
+    fn read<W: Fn(StatusCode) -> Wanted>(
+        &mut self,
+        turn: &mut Turn<'_, W>,
+    ) -> Result<bool, SendError> {
+        if self.input.capacity() - self.input.len() < READ / 2 {
+            self.input.reserve(READ);
+        }
+        match self.stream.try_read_buf(&mut self.input) {
+            Ok(0) => turn.answer.close().map(|()| true),
+            Ok(read) => {
+                turn.note(read);
+                let used = turn.answer.take(&self.input, turn.wanted)?;
+                self.consume(used);
+                Ok(true)
+            }
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(false),
+            Err(error) => Err(system_error(&error, turn.stage())),
+        }
+    }
+
+    fn consume(&mut self, used: usize) {
+        if used == self.input.len() {
+            self.input.clear();
+        } else {
+            self.input.drain(..used);
+        }
+    }
+}
+
+/// One exchange on a connection.
+struct Turn<'a, W> {
+    answer: Answer,
+    wanted: &'a W,
+    phases: &'a mut Phases,
+    /// Bytes of the answer so far.
+    read: usize,
+    sent_all: bool,
+    was_used: bool,
+}
+
+impl<W> Turn<'_, W> {
+    fn stage(&self) -> Stage {
+        if self.answer.has_head() { Stage::Body } else { Stage::Head }
+    }
+
+    fn note(&mut self, read: usize) {
+        if self.read == 0 {
+            self.phases.first_byte = Some(clock::now());
+        }
+        self.read += read;
+    }
+
+    /// A connection on which a request was not sent to its end cannot carry another.
+    fn into_answer(mut self) -> Answer {
+        if !self.sent_all {
+            self.answer.forbid_reuse();
+        }
+        self.answer
+    }
+}

@@ -1,0 +1,196 @@
+//! Plain HTTP/1.1 for loads, on the sockets of the runtime.
+//!
+//! A load generator must not be the bottleneck, so this is only what a load needs: requests that
+//! are bytes before they are due, one write for each, answers parsed in place, and bodies that
+//! nobody reads counted instead of kept. Everything here belongs to one thread.
+
+use std::{
+    cell::{OnceCell, RefCell},
+    io,
+    net::SocketAddr,
+    rc::Rc,
+    time::{Duration, Instant},
+};
+
+use http::StatusCode;
+use reqwest::Url;
+
+use super::{
+    ErrorKind, Exchange, Response, SendError, clock,
+    error::Stage,
+    values::{At, Scope},
+};
+use crate::plan::{Connections, LoadPlan, RequestPlan};
+
+mod answer;
+mod connection;
+mod pieces;
+mod rehearsal;
+mod site;
+
+use answer::Wanted;
+use connection::{Connection, system_error};
+pub use rehearsal::{Rehearsal, read_answer};
+use site::Sites;
+pub(super) use site::Wire;
+
+/// When the parts of an exchange were done.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Phases {
+    /// A connection had to be made, and was there at this instant.
+    pub connected: Option<Instant>,
+    /// The first byte of the answer came.
+    pub first_byte: Option<Instant>,
+}
+
+/// What sends requests of one thread, or of one user if users have connections of their own.
+#[derive(Clone, Debug)]
+pub(super) struct Client {
+    target: Rc<Target>,
+    pool: Rc<Pool>,
+}
+
+#[derive(Debug)]
+struct Target {
+    host: String,
+    port: u16,
+    /// Looked up once: a run goes to one place.
+    addresses: OnceCell<Vec<SocketAddr>>,
+    sites: Sites,
+}
+
+/// Connections that wait for a request.
+#[derive(Debug)]
+struct Pool {
+    idle: RefCell<Vec<Connection>>,
+    limit: usize,
+}
+
+impl Client {
+    /// For the requests of `load`; at most `limit` connections are kept open between requests.
+    /// `None` if the target does not speak plain HTTP.
+    pub(super) fn new(target: &Url, load: &LoadPlan, limit: usize) -> Option<Self> {
+        if target.scheme() != "http" {
+            return None;
+        }
+        let host = target.host_str()?.trim_matches(['[', ']']).to_owned();
+        let port = target.port_or_known_default()?;
+        let sites = Sites::new(target, load);
+        let target = Target { host, port, addresses: OnceCell::new(), sites };
+        let limit = if load.connections == Connections::PerOperation { 0 } else { limit };
+        Some(Self { target: Rc::new(target), pool: Rc::new(Pool::new(limit)) })
+    }
+
+    /// The same with connections of its own, for one user who does one thing after another.
+    pub(super) fn for_one_user(&self) -> Self {
+        Self { target: Rc::clone(&self.target), pool: Rc::new(Pool::new(1)) }
+    }
+
+    /// The bytes of a request.
+    ///
+    /// # Errors
+    /// Why the request cannot be built, for a reader.
+    pub(super) fn fill(
+        &self,
+        request: &RequestPlan,
+        scope: &Scope,
+        names: &At<'_>,
+    ) -> Result<Wire, String> {
+        self.target.sites.fill(request.id, scope, names)
+    }
+
+    /// Sends `wire` and reads the whole answer within `timeout`. The body is also kept if
+    /// `shows_body` says so of the status.
+    pub(super) async fn send(
+        &self,
+        wire: &Wire,
+        timeout: Duration,
+        shows_body: impl Fn(StatusCode) -> bool,
+    ) -> Exchange {
+        let Wanted { headers, body } = wire.wanted;
+        let wanted = |status| Wanted { headers, body: body || shows_body(status) };
+        let sent = clock::now();
+        let mut phases = Phases::default();
+        let exchange = self.exchange(wire, &wanted, &mut phases);
+        let outcome = tokio::time::timeout(timeout, exchange).await;
+        let received = clock::now();
+        let outcome = outcome.unwrap_or_else(|_| Err(SendError::late(timeout)));
+        Exchange { sent, received, phases, outcome }
+    }
+
+    async fn exchange(
+        &self,
+        wire: &Wire,
+        wanted: &impl Fn(StatusCode) -> Wanted,
+        phases: &mut Phases,
+    ) -> Result<Response, SendError> {
+        let mut connection = match self.pool.take() {
+            Some(connection) => connection,
+            None => self.connect(phases).await?,
+        };
+        let mut result = connection.exchange(wire, wanted, phases).await;
+        if wire.idempotent && result.as_ref().is_err_and(|broken| broken.stale) {
+            // RFC 9110, 9.2.2: only what may be done twice is sent again.
+            connection = self.connect(phases).await?;
+            result = connection.exchange(wire, wanted, phases).await;
+        }
+        let answer = result.map_err(|broken| broken.error)?;
+        if answer.is_reusable() {
+            self.pool.put(connection);
+        }
+        Ok(answer.into_response())
+    }
+
+    async fn connect(&self, phases: &mut Phases) -> Result<Connection, SendError> {
+        let mut error = io::Error::from(io::ErrorKind::NotFound);
+        for address in self.addresses().await? {
+            match Connection::open(*address).await {
+                Ok(connection) => {
+                    phases.connected = Some(clock::now());
+                    return Ok(connection);
+                }
+                Err(other) => error = other,
+            }
+        }
+        Err(system_error(&error, Stage::Head))
+    }
+
+    async fn addresses(&self) -> Result<&[SocketAddr], SendError> {
+        let Target { host, port, addresses, .. } = &*self.target;
+        if let Some(known) = addresses.get() {
+            return Ok(known);
+        }
+        let found = tokio::net::lookup_host((host.as_str(), *port)).await.map_err(|error| {
+            SendError { kind: ErrorKind::Dns, detail: format!("{host}: {error}") }
+        })?;
+        let found: Vec<_> = found.collect();
+        Ok(addresses.get_or_init(|| found))
+    }
+}
+
+impl Pool {
+    fn new(limit: usize) -> Self {
+        Self { idle: RefCell::default(), limit }
+    }
+
+    /// The connection that was used last, so that those that are not needed become old.
+    fn take(&self) -> Option<Connection> {
+        let mut idle = self.idle.borrow_mut();
+        while let Some(connection) = idle.pop() {
+            if connection.is_quiet() {
+                return Some(connection);
+            }
+        }
+        None
+    }
+
+    fn put(&self, connection: Connection) {
+        let mut idle = self.idle.borrow_mut();
+        if idle.len() < self.limit {
+            idle.push(connection);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,264 @@
+//! A load: how many iterations there are, and when they start.
+
+use std::time::Duration;
+
+use super::Step;
+
+/// Iterations of journeys.
+#[derive(Clone, Debug)]
+pub struct LoadPlan {
+    /// When iterations start.
+    pub profile: Profile,
+    /// Iterations planned before this offset are sent but not recorded.
+    pub warmup: Duration,
+    /// How long iterations in flight may still run after the last one started; then they count as
+    /// unfinished.
+    pub drain: Duration,
+    /// User slots. An arrival that finds none free is dropped, and counted.
+    pub max_in_flight: usize,
+    /// Which requests share a connection.
+    pub connections: Connections,
+    /// The most connections that are open at once, ≥ 1. A request that finds none free waits, and
+    /// its waiting is response time. Without it there are as many as requests in flight.
+    pub max_connections: Option<usize>,
+    /// How precisely iterations start.
+    pub pacing: Pacing,
+    /// From this offset on, the load ends when a threshold is missed that only bad luck at the
+    /// beginning could excuse.
+    pub abort_after: Option<Duration>,
+    /// Weighted choices for an iteration.
+    pub journeys: Vec<Journey>,
+}
+
+/// When iterations start.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Profile {
+    /// Arrivals do not wait for answers; their rate changes linearly within each stretch.
+    Rates(Vec<Stretch>),
+    /// The same, at random: gaps are exponential, as between people who know nothing of each other.
+    Poisson {
+        /// Iterations per second on average, finite and > 0.
+        per_second: f64,
+        /// How long arrivals go on, warm-up included.
+        duration: Duration,
+    },
+    /// Users who start again when they are done.
+    Users(Users),
+    /// Rates one after another, until a threshold falls.
+    Search(Search),
+}
+
+/// A time in which the rate changes linearly.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Stretch {
+    /// Iterations per second at its beginning, finite and > 0.
+    pub from: f64,
+    /// At its end, likewise.
+    pub to: f64,
+    /// How long it lasts.
+    pub duration: Duration,
+}
+
+/// A closed model: a fixed number of users, each of whom does one thing after another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Users {
+    /// How many, ≥ 1.
+    pub count: usize,
+    /// When they stop.
+    pub until: Until,
+    /// Between the end of an iteration and the next.
+    pub think: Duration,
+}
+
+/// When users stop to start iterations.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Until {
+    /// After this long, warm-up included.
+    Elapsed(Duration),
+    /// After this many of all users together, ≥ 1.
+    Iterations(u64),
+}
+
+/// A search for the rate at which a threshold falls.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Search {
+    /// The first rate, per second.
+    pub from: f64,
+    /// The last rate, per second.
+    pub to: f64,
+    /// From one rate to the next.
+    pub raise: Raise,
+    /// How long each rate is held, warm-up included.
+    pub hold: Duration,
+}
+
+/// From one rate to the next.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Raise {
+    /// This much more, per second; > 0.
+    By(f64),
+    /// This many times as much; > 1.
+    Times(f64),
+}
+
+/// How precisely iterations start.
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize, schemars::JsonSchema,
+)]
+#[serde(rename_all = "kebab-case")]
+pub enum Pacing {
+    /// Everything that is due within a millisecond leaves at its end. The cheapest.
+    Tick,
+    /// Each when it is due, as precisely as the system wakes us up: some 50 µs. A wake-up for each
+    /// iteration costs the generator about 10 µs.
+    Exact,
+}
+
+/// The highest rate per second that is paced exactly when nobody says otherwise: the wake-ups take
+/// a hundredth of a core there.
+pub const EXACT_UP_TO: f64 = 1000.0;
+
+/// Which requests of a load share a connection.
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    Default,
+    PartialEq,
+    Eq,
+    serde::Serialize,
+    serde::Deserialize,
+    schemars::JsonSchema,
+)]
+#[serde(rename_all = "kebab-case")]
+pub enum Connections {
+    /// Whichever find one open; the fewest connections.
+    #[default]
+    Reuse,
+    /// None: each makes a connection and closes it.
+    PerOperation,
+    /// Those of one user: an iteration that arrives, or a user who comes back.
+    PerUser,
+}
+
+/// One kind of iteration.
+#[derive(Clone, Debug)]
+pub struct Journey {
+    /// Name in the report.
+    pub name: String,
+    /// Share of iterations, relative to the sum of all weights; ≥ 1.
+    pub weight: u32,
+    /// The steps once, in order; the first failed step ends the iteration.
+    pub steps: Vec<Step>,
+}
+
+impl LoadPlan {
+    /// A load with everything else as it is when nobody says otherwise.
+    pub fn new(profile: Profile, journeys: Vec<Journey>) -> Self {
+        let max_in_flight = match profile {
+            Profile::Users(users) => users.count,
+            _ => Self::DEFAULT_MAX_IN_FLIGHT,
+        };
+        Self {
+            warmup: Duration::ZERO,
+            drain: Self::DEFAULT_DRAIN,
+            max_in_flight,
+            connections: Connections::Reuse,
+            max_connections: None,
+            pacing: Pacing::of(profile.peak()),
+            abort_after: None,
+            profile,
+            journeys,
+        }
+    }
+
+    /// How long iterations may still run after the last arrival.
+    pub const DEFAULT_DRAIN: Duration = Duration::from_secs(5);
+
+    /// Iterations at once: within the 1024 descriptors that a shell usually allows, with room for
+    /// everything else.
+    pub const DEFAULT_MAX_IN_FLIGHT: usize = 256;
+}
+
+impl Profile {
+    /// The same rate from start to end.
+    pub fn constant(per_second: f64, duration: Duration) -> Self {
+        Self::Rates(vec![Stretch { from: per_second, to: per_second, duration }])
+    }
+
+    /// The highest rate in iterations per second; 0 when nobody knows it before the run.
+    pub fn peak(&self) -> f64 {
+        match self {
+            Self::Rates(stretches) => {
+                stretches.iter().map(|stretch| stretch.from.max(stretch.to)).fold(0.0, f64::max)
+            }
+            Self::Poisson { per_second, .. } => *per_second,
+            Self::Users(_) => 0.0,
+            Self::Search(search) => search.to,
+        }
+    }
+
+    /// How long iterations start, if that is known: for a search, at one rate.
+    pub fn duration(&self) -> Option<Duration> {
+        match self {
+            Self::Rates(stretches) => Some(stretches.iter().map(|stretch| stretch.duration).sum()),
+            Self::Poisson { duration, .. }
+            | Self::Users(Users { until: Until::Elapsed(duration), .. }) => Some(*duration),
+            Self::Users(_) => None,
+            Self::Search(search) => Some(search.hold),
+        }
+    }
+}
+
+impl Pacing {
+    /// When nobody says otherwise; see [`EXACT_UP_TO`].
+    pub fn of(per_second: f64) -> Self {
+        if per_second <= EXACT_UP_TO { Self::Exact } else { Self::Tick }
+    }
+}
+
+impl Search {
+    /// The rates, the lowest first. The last one is [`Self::to`].
+    pub fn rates(&self) -> Vec<f64> {
+        let mut rates = vec![self.from];
+        let mut last = self.from;
+        while last < self.to && rates.len() < MAX_RATES {
+            last = match self.raise {
+                Raise::By(more) => last + more,
+                Raise::Times(factor) => last * factor,
+            }
+            .min(self.to);
+            rates.push(last);
+        }
+        rates
+    }
+}
+
+/// The most rates of a search. More are too fine a step to tell apart by their latencies.
+pub const MAX_RATES: usize = 100;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn slow_loads_are_paced_exactly() {
+        assert_eq!(Pacing::of(EXACT_UP_TO), Pacing::Exact);
+        assert_eq!(Pacing::of(EXACT_UP_TO + 1.0), Pacing::Tick);
+    }
+
+    #[test]
+    fn rates_of_a_search() {
+        let search =
+            |from, to, raise| Search { from, to, raise, hold: Duration::from_secs(1) }.rates();
+        let same = |found: Vec<f64>, expected: &[f64]| {
+            assert_eq!(format!("{found:?}"), format!("{expected:?}"));
+        };
+        same(search(10.0, 40.0, Raise::Times(2.0)), &[10.0, 20.0, 40.0]);
+        same(search(10.0, 35.0, Raise::Times(2.0)), &[10.0, 20.0, 35.0]);
+        same(search(10.0, 30.0, Raise::By(10.0)), &[10.0, 20.0, 30.0]);
+        same(search(10.0, 10.0, Raise::By(10.0)), &[10.0]);
+        assert_eq!(search(1.0, 100.0, Raise::By(1.0)).len(), MAX_RATES);
+        assert_eq!(search(1.0, 101.0, Raise::By(1.0)).len(), MAX_RATES);
+    }
+}

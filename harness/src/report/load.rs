@@ -1,0 +1,99 @@
+//! What only a load has in a report.
+
+use std::time::Duration;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::number::{milliseconds, rounded};
+use crate::record::{Level, Pace, Timeline, TimelineSpan};
+
+/// How well the generator kept its schedule.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct GeneratorReport {
+    /// Iterations that were due, or that users started.
+    pub planned: u64,
+    /// Iterations of those that left before the plan's end.
+    pub punctual: u64,
+    /// Part of a core, 0 to 1, that its busiest thread used.
+    pub busiest_thread: f64,
+}
+
+/// What happened in a span of time after the first arrival.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct SpanReport {
+    /// Seconds from the first arrival to its beginning.
+    pub at_s: u64,
+    /// Operations that were due in it.
+    pub planned: u64,
+    /// Operations that were sent in it.
+    pub sent: u64,
+    /// Operations that ended in it, however they did.
+    pub ended: u64,
+    /// Operations of those that failed or did not finish.
+    pub failed: u64,
+    /// Median response time of the answered operations that were due in it, in milliseconds, at
+    /// most a sixteenth too long.
+    pub p50: Option<f64>,
+    /// 95th percentile, likewise.
+    pub p95: Option<f64>,
+    /// The largest, exactly.
+    pub max: Option<f64>,
+}
+
+/// A rate that a search tried.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct LevelReport {
+    /// Iterations per second.
+    pub rate: f64,
+    /// Whether everything held.
+    pub held: bool,
+    /// What did not.
+    pub fell: Vec<String>,
+    /// Whether it was the generator that could not keep up, so that the target may do better.
+    pub generator_bound: bool,
+    /// 95th percentile of the response time, in milliseconds.
+    pub p95: Option<f64>,
+}
+
+impl GeneratorReport {
+    pub(super) fn new(pace: Pace) -> Self {
+        let Pace { planned, punctual, busiest, .. } = pace;
+        Self { planned, punctual, busiest_thread: rounded(busiest) }
+    }
+}
+
+impl LevelReport {
+    pub(super) fn new(level: &Level) -> Self {
+        Self {
+            rate: rounded(level.rate),
+            held: level.fell.is_empty(),
+            fell: level.fell.clone(),
+            generator_bound: level.generator_bound,
+            p95: level.p95.map(milliseconds),
+        }
+    }
+}
+
+pub(super) fn timeline(timeline: &Timeline) -> Vec<SpanReport> {
+    let width = timeline.width().as_secs();
+    let spans = timeline.spans().iter().zip(0..);
+    spans.map(|(span, index)| SpanReport::new(span, index * width)).collect()
+}
+
+impl SpanReport {
+    fn new(span: &TimelineSpan, at_s: u64) -> Self {
+        let TimelineSpan { planned, sent, ended, failed, ref waits } = *span;
+        let time = |time: Option<Duration>| time.map(milliseconds);
+        Self {
+            at_s,
+            planned,
+            sent,
+            ended,
+            failed,
+            p50: time(waits.percentile(50)),
+            p95: time(waits.percentile(95)),
+            max: time(waits.max()),
+        }
+    }
+}
