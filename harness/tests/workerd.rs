@@ -85,7 +85,11 @@ async fn forward(
 /// Runs the smoke suite on a target, through a proxy, and returns the exchanges.
 async fn transcript(spec: TargetSpec) -> Vec<Exchange> {
     let program = PathBuf::from(env!("CARGO_BIN_EXE_workway"));
-    let options = TargetOptions { program: Some(program.clone()), ..TargetOptions::default() };
+    let options = TargetOptions {
+        program: Some(program.clone()),
+        built: std::env::var_os("WORKWAY_BUILT").is_some(),
+        ..TargetOptions::default()
+    };
     let target = spec.start(&options).await.unwrap();
     let recorder = Recorder {
         target: target.url.clone(),

@@ -13,6 +13,7 @@ use super::{output, signals::Signals};
 use crate::{exit::Exit, upstream};
 
 /// Pairs of ports that are tried before giving up.
+#[cfg(feature = "service")]
 const PORT_TRIES: usize = 64;
 
 #[derive(Debug, Args)]
@@ -65,6 +66,7 @@ async fn upstreams_only(
 }
 
 #[cfg(not(feature = "service"))]
+#[expect(clippy::unused_async, reason = "as the one with the service")]
 async fn api(_: &Arguments, _: impl Future<Output = ()>) -> Served {
     let message = "this build has no service (feature `service`); there is --upstreams-only";
     Err((Exit::Usage, message.to_owned()))
