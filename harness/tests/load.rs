@@ -132,6 +132,30 @@ fn a_dead_port_ends_a_load_early() {
     assert_eq!(judge(&plan, &record).exit, Some(Exit::Unreachable));
 }
 
+/// Half of the way the target goes away, with its connections.
+#[test]
+fn a_target_that_dies_shows() {
+    let arrivals = Arc::default();
+    let target = Target::start(counting(&arrivals));
+    let plan = one_step(hits(200.0, ms(1_600)));
+    let environment = environment(target.address);
+    let dying = std::thread::spawn(move || {
+        std::thread::sleep(ms(800));
+        drop(target);
+    });
+    let record = block_on(run(&plan, &environment));
+    dying.join().unwrap();
+    let step = &record.steps[0];
+    assert!(step.balanced() && step.scheduled == 320, "{step:?}");
+    assert!(step.ok > 0 && step.failed > 0, "{step:?}");
+    assert!(step.errors.contains_key(&ErrorKind::Refused), "{step:?}");
+    // What was on its way when the target died may have been counted there only.
+    assert!(arrivals.load(SeqCst) >= step.ok);
+    let first = step.samples.iter().map(|sample| sample.at).min().unwrap();
+    assert!(first > ms(300) && first < ms(5_000), "{first:?}");
+    assert_eq!(judge(&plan, &record).exit, Some(Exit::Unreachable));
+}
+
 #[test]
 fn errors_are_judged_by_the_error_rate() {
     let handler = || async { StatusCode::INTERNAL_SERVER_ERROR };

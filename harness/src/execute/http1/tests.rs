@@ -245,3 +245,65 @@ fn nobody_and_nowhere() {
     assert_eq!(kind(&format!("http://{free}/")), ErrorKind::Refused);
     assert_eq!(kind("http://no-such-name.invalid/"), ErrorKind::Dns);
 }
+
+/// Answers of every framing, from a server that is not ours.
+fn router() -> axum::Router {
+    use axum::{Router, body::Body, http::StatusCode, routing::get};
+    let chunks = || async {
+        let chunks = ["a", "bc", "", "def"].map(|part| Ok::<_, io::Error>(Bytes::from(part)));
+        Body::from_stream(futures_util::stream::iter(chunks))
+    };
+    Router::new()
+        .route("/fixed", get(async || "hello"))
+        .route("/big", get(async || "x".repeat(300_000)))
+        .route("/chunks", get(chunks))
+        .route("/empty", get(async || StatusCode::NO_CONTENT))
+        .route("/same", get(async || StatusCode::NOT_MODIFIED))
+        .route("/moved", get(async || (StatusCode::FOUND, [("location", "/fixed")], "there")))
+        .route("/headers", get(async || ([("x-a", "1"), ("x-b", "\u{e4}")], "two")))
+        .route("/closing", get(async || ([("connection", "close")], "bye")))
+}
+
+/// What a caller sees, without the date.
+fn seen(outcome: Result<Response, SendError>) -> (u16, Vec<(String, Vec<u8>)>, Bytes) {
+    let response = outcome.unwrap();
+    let mut headers: Vec<_> = response
+        .headers
+        .iter()
+        .filter(|(name, _)| *name != "date")
+        .map(|(name, value)| (name.to_string(), value.as_bytes().to_vec()))
+        .collect();
+    headers.sort();
+    (response.status.as_u16(), headers, response.body)
+}
+
+#[test]
+fn both_clients_see_the_same() {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    LocalSet::new().block_on(&runtime, async {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let base = format!("http://{}", listener.local_addr().unwrap());
+        tokio::task::spawn_local(async move { axum::serve(listener, router()).await });
+        let lab = Lab { url: base.parse().unwrap(), connections: Arc::default() };
+        let (ours, theirs) = (lab.reusing(), super::super::Client::new(4).unwrap());
+        let paths =
+            ["fixed", "big", "chunks", "empty", "same", "moved", "headers", "closing", "none"];
+        for (path, method) in paths.into_iter().flat_map(|path| [(path, "GET"), (path, "HEAD")]) {
+            let request = format!("{method} /{path} HTTP/1.1\r\nhost: a\r\n\r\n");
+            let prepared = super::super::Prepared {
+                method: method.parse().unwrap(),
+                url: format!("{base}/{path}").parse().unwrap(),
+                headers: http::HeaderMap::new(),
+                body: Bytes::new(),
+            };
+            let mut wire = wire(&request);
+            wire.head_only = method == "HEAD";
+            wire.wanted = Wanted { headers: true, body: true };
+            for _ in 0..2 {
+                let ours = ours.send(&wire, LONG, |_| false).await.outcome;
+                let theirs = theirs.send(&prepared, LONG).await.outcome;
+                assert_eq!(seen(ours), seen(theirs), "{method} {path}");
+            }
+        }
+    });
+}
