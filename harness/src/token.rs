@@ -15,8 +15,6 @@ use sha2::{Digest, Sha256};
 pub const LOCAL_SECRET: &str = "workway-local-secret-published-and-so-for-loopback-only";
 /// The variable that holds another secret.
 pub const SECRET_VARIABLE: &str = "WORKWAY_JWT_SECRET";
-/// The scopes of a token when nobody says otherwise: all there are.
-pub const DEFAULT_SCOPE: &str = "read write meter";
 /// How long a token is valid, in seconds: longer than any run.
 pub const LIFETIME_SECONDS: u64 = 24 * 60 * 60;
 

@@ -5,7 +5,8 @@ use clap::Args;
 use super::output;
 use crate::{
     exit::Exit,
-    token::{DEFAULT_SCOPE, LIFETIME_SECONDS, SECRET_VARIABLE, Secret, now},
+    plan::DEFAULT_SCOPE,
+    token::{LIFETIME_SECONDS, SECRET_VARIABLE, Secret, now},
 };
 
 #[derive(Debug, Args)]

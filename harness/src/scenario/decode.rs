@@ -132,7 +132,7 @@ impl<'de> Deserializer<'de> for NodeDeserializer<'de> {
         visitor: V,
     ) -> Result<V::Value> {
         if name == SPANNED {
-            visitor.visit_seq(WithSpan { node: self.0, next: 0 })
+            visitor.visit_seq(WithSpan { span: self.0.span, value: self, next: 0 })
         } else {
             self.deserialize_seq(visitor)
         }
@@ -223,6 +223,7 @@ impl<'de> MapAccess<'de> for Entries<'de> {
 }
 
 /// A key: text with a place.
+#[derive(Clone, Copy)]
 struct KeyDeserializer<'n>(&'n Entry);
 
 impl<'de> Deserializer<'de> for KeyDeserializer<'de> {
@@ -238,7 +239,7 @@ impl<'de> Deserializer<'de> for KeyDeserializer<'de> {
         _len: usize,
         visitor: V,
     ) -> Result<V::Value> {
-        visitor.visit_seq(KeyWithSpan { entry: self.0, next: 0 })
+        visitor.visit_seq(WithSpan { span: self.0.key_span, value: self, next: 0 })
     }
 
     fn deserialize_newtype_struct<V: Visitor<'de>>(
@@ -385,39 +386,21 @@ impl<'de> VariantAccess<'de> for Shape<'de> {
 }
 
 /// What [`super::Spanned`] asks for: start, end, line, column, value.
-struct WithSpan<'n> {
-    node: &'n Node,
+struct WithSpan<D> {
+    span: crate::plan::Span,
+    value: D,
     next: usize,
 }
 
-impl<'de> SeqAccess<'de> for WithSpan<'de> {
+impl<'de, D: Deserializer<'de, Error = DecodeError> + Copy> SeqAccess<'de> for WithSpan<D> {
     type Error = DecodeError;
 
     fn next_element_seed<T: DeserializeSeed<'de>>(&mut self, seed: T) -> Result<Option<T::Value>> {
         let index = self.next;
         self.next += 1;
-        match number(self.node.span, index) {
+        match number(self.span, index) {
             Some(value) => seed.deserialize(value).map(Some),
-            None => seed.deserialize(NodeDeserializer(self.node)).map(Some),
-        }
-    }
-}
-
-/// [`WithSpan`] for a key.
-struct KeyWithSpan<'n> {
-    entry: &'n Entry,
-    next: usize,
-}
-
-impl<'de> SeqAccess<'de> for KeyWithSpan<'de> {
-    type Error = DecodeError;
-
-    fn next_element_seed<T: DeserializeSeed<'de>>(&mut self, seed: T) -> Result<Option<T::Value>> {
-        let index = self.next;
-        self.next += 1;
-        match number(self.entry.key_span, index) {
-            Some(value) => seed.deserialize(value).map(Some),
-            None => seed.deserialize(KeyDeserializer(self.entry)).map(Some),
+            None => seed.deserialize(self.value).map(Some),
         }
     }
 }

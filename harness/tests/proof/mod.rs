@@ -9,8 +9,9 @@ use std::{env, path::PathBuf, time::Duration};
 use reqwest::{Client, Method, Url};
 use serde_json::Value;
 use workway::{
+    plan::DEFAULT_SCOPE,
     target::{Target, TargetOptions, TargetSpec},
-    token::{DEFAULT_SCOPE, Secret, now},
+    token::{Secret, now},
 };
 
 /// Small, fast, and good enough to choose moments (`SplitMix64`).
