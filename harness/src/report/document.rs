@@ -12,6 +12,7 @@ use super::{
     number::{self, milliseconds},
 };
 use crate::{
+    cost::RunUsage,
     execute::ErrorKind,
     exit::Exit,
     judge::{Judgement, Measured, ThresholdResult, ThresholdStatus, Verdict},
@@ -95,10 +96,22 @@ pub struct ScenarioReport {
     /// of the first if none did.
     #[serde(default)]
     pub levels: Vec<LevelReport>,
+    /// What it used; only a scenario with a `cost` block has it.
+    #[serde(default)]
+    pub cost: Option<ScenarioCost>,
     /// Every threshold.
     pub thresholds: Vec<ThresholdReport>,
     /// The first failures of each step.
     pub failures: Vec<FailureReport>,
+}
+
+/// What a scenario used, for `workway cost`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct ScenarioCost {
+    /// The tier that its mix of journeys stands for; any if absent.
+    pub tier: Option<String>,
+    /// What it used.
+    pub usage: RunUsage,
 }
 
 /// The operations of one step. `scheduled = ok + failed + dropped + unfinished`.
@@ -285,6 +298,7 @@ impl ScenarioReport {
             generator: record.pace.map(GeneratorReport::new),
             timeline: load::timeline(&record.timeline),
             levels: record.levels.iter().map(LevelReport::new).collect(),
+            cost: None,
             thresholds: judgement
                 .thresholds
                 .iter()
