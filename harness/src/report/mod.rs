@@ -13,8 +13,8 @@ mod text;
 mod write;
 
 pub use cost::{
-    BookReport, COST_SCHEMA_VERSION, ChangeReport, CostReport, CrossingReport, LineReport,
-    TableReport, TierReport,
+    BookReport, COST_SCHEMA_VERSION, ChangeReport, CostReport, CostThresholdReport, CrossingReport,
+    LineReport, TableReport, TierReport, mixes, warnings,
 };
 pub use cost_text::cost_text;
 pub use document::{
