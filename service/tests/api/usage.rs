@@ -5,11 +5,9 @@ use std::collections::BTreeMap;
 use reqwest::Method;
 use serde_json::{Value, json};
 use wiremock::{Mock, ResponseTemplate, matchers::method};
+use workway_service::ports::Usage;
 
 use crate::client::{Api, read, token};
-
-const RESOURCES: [&str; 5] =
-    ["rows_read", "rows_written", "kv_reads", "actor_requests", "outbound_requests"];
 
 /// What the headers of the responses said, added up.
 #[derive(Default)]
@@ -61,12 +59,16 @@ async fn headers_and_runs_are_the_usage_also_after_a_restart() {
         let usage = headers.send(&api, Method::GET, "/usage", None).await;
         assert_eq!(usage["requests"]["count"], requests, "{usage}");
         assert_eq!(usage["runs"]["count"], 3);
-        for name in RESOURCES {
+        for name in Usage::NAMES {
             let of_runs: u64 = runs.iter().map(|run| run["usage"][name].as_u64().unwrap()).sum();
             let of_requests = used.get(name).copied().unwrap_or(0);
             assert_eq!(usage["requests"][name], of_requests, "{name}");
             assert_eq!(usage["runs"][name], of_runs, "{name}");
-            assert_eq!(usage["total"][name], of_requests + of_runs, "{name}");
+            let background: u64 = ["events", "metering"]
+                .map(|part| usage["background"][part][name].as_u64().unwrap())
+                .into_iter()
+                .sum();
+            assert_eq!(usage["total"][name], of_requests + of_runs + background, "{name}");
         }
         assert_eq!(usage["runs"]["outbound_requests"], 3);
     }

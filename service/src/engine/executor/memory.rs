@@ -41,6 +41,8 @@ pub(super) struct Inner {
     pub(super) effects: BTreeMap<String, u32>,
     pub(super) calls: usize,
     pub(super) faults: HashMap<usize, Fault>,
+    /// How the run ended, each time that it did.
+    pub(super) ends: Vec<String>,
     /// The next answers of the other side; then it is fine.
     pub(super) answers: VecDeque<Answer>,
 }
@@ -85,6 +87,7 @@ impl ActorContext for Memory {
     type Database = Self;
     type Http = Self;
     type Clock = Self;
+    type Analytics = Self;
     type Turn = ();
 
     async fn turn(&self) {}
@@ -113,6 +116,10 @@ impl ActorContext for Memory {
         self
     }
 
+    fn analytics(&self) -> &Self {
+        self
+    }
+
     fn log(&self, _: &str) {}
 }
 
@@ -136,10 +143,11 @@ impl Database for Memory {
                 }
                 Rows::default()
             }
+            "settle_run" => Rows::default(),
             "list_overdue_runs" => {
                 let open = ["queued", "running", "waiting"].contains(&text(&inner.row[3]));
                 let overdue = open && integer(&inner.row[7]) < integer(&params[0]);
-                let row = json!({"definition": text(&inner.row[4]), "report": text(&inner.row[5])});
+                let row = json!({"user_id": "ann", "definition": text(&inner.row[4]), "report": text(&inner.row[5])});
                 Rows { rows: overdue.then_some(row).into_iter().collect(), changes: 0 }
             }
             other => panic!("{other}"),
@@ -178,6 +186,13 @@ impl Http for Memory {
             Answer::Hang => return Err(PortFailure::Timeout("memory").into()),
         };
         Ok(answer.map(|_| OutboundResponse { status, body: b"{}".to_vec() }))
+    }
+}
+
+impl Analytics for Memory {
+    fn write(&self, event: &ports::Event<'_>) -> PortResult<()> {
+        self.inner().ends.push(event.status.to_owned());
+        Ok(Metered { value: (), usage: ONE_POINT })
     }
 }
 

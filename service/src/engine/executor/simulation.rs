@@ -159,11 +159,11 @@ impl World {
         let config = config.as_object().unwrap().clone();
         let definition = vec![Step { kind: StepKind::Http, config }; steps];
         let id = format!("run{}", self.runs.len());
-        let accepted = RunState::new(id, "workflow".into(), definition, self.now);
+        let accepted = RunState::new(id, "ann".into(), "workflow".into(), definition, self.now);
         let memory = Memory::default();
         memory.inner().now = self.now;
         let meter = Meter::default();
-        Runs::new(&memory, &meter).insert("ann", &accepted).now_or_never().unwrap().unwrap();
+        Runs::new(&memory, &meter).insert(&accepted).now_or_never().unwrap().unwrap();
         let seen_row = (0, "queued".to_owned());
         let mut run = Simulated { memory, accepted, acknowledged: false, seen: None, seen_row };
         run.acknowledged = run.tell();

@@ -32,9 +32,9 @@ impl Scenario {
         let config = json!({"url": "https://upstream.test/", "method": "POST"});
         let config: Map<_, _> = config.as_object().unwrap().clone();
         let definition = vec![Step { kind: StepKind::Http, config }; 3];
-        let state = RunState::new("run".into(), "workflow".into(), definition, START);
+        let state = RunState::new("run".into(), "ann".into(), "workflow".into(), definition, START);
         let meter = Meter::default();
-        Runs::new(&memory, &meter).insert("ann", &state).now_or_never().unwrap().unwrap();
+        Runs::new(&memory, &meter).insert(&state).now_or_never().unwrap().unwrap();
         memory.inner().calls = 0;
         memory.inner().faults = faults.iter().copied().collect();
 
@@ -145,7 +145,8 @@ fn a_start_that_comes_again_keeps_the_run_as_it_is() {
     let ended = scenario.memory.inner().state.clone().unwrap();
     let state: RunState = serde_json::from_str(&ended).unwrap();
     let run = state.run;
-    let again = RunState::new(run.id, run.workflow_id, state.definition, run.created_at);
+    let again =
+        RunState::new(run.id, "ann".into(), run.workflow_id, state.definition, run.created_at);
     assert!(tell(&scenario.memory, &again));
     scenario.ring_until_idle();
     assert_eq!(scenario.memory.inner().state.as_ref(), Some(&ended));
@@ -161,10 +162,11 @@ fn a_cancel_that_was_acknowledged_stands_whatever_fails() {
             let scenario = Scenario { memory: Memory::default(), allowed: AllowList::default() };
             scenario.memory.inner().now = START;
             let definition = vec![Step { kind: StepKind::Http, config: config.clone() }];
-            let intent = RunState::new("run".into(), "workflow".into(), definition, START);
+            let intent =
+                RunState::new("run".into(), "ann".into(), "workflow".into(), definition, START);
             let meter = Meter::default();
             let runs = Runs::new(&scenario.memory, &meter);
-            runs.insert("ann", &intent).now_or_never().unwrap().unwrap();
+            runs.insert(&intent).now_or_never().unwrap().unwrap();
             assert!(!told || tell(&scenario.memory, &intent));
             scenario.memory.inner().calls = 0;
             scenario.memory.inner().faults = [(call, fault)].into();

@@ -6,11 +6,11 @@ use worker::{
     js_sys, send::SendFuture, wasm_bindgen::JsValue,
 };
 
-use super::{D1, Fetcher, JsClock, config, system, unavailable};
+use super::{AnalyticsEngine, D1, Fetcher, JsClock, config, system, unavailable};
 use crate::config::Config;
 use crate::domain::Millis;
 use crate::engine::executor::Executor;
-use crate::ports::{ActorContext, Metered, PortError, PortResult, Usage};
+use crate::ports::{ActorContext, Meter, Metered, PortError, PortResult, Usage, used};
 
 /// The class `WorkflowExecutor`: one object for each run, named by its id.
 #[durable_object(alarm)]
@@ -21,10 +21,12 @@ pub struct WorkflowExecutor {
 
 impl DurableObject for WorkflowExecutor {
     fn new(state: State, env: Env) -> Self {
-        // Should this fail, so will each statement after it, and their errors are handled.
-        let _ = state.storage().sql().exec(SCHEMA, None);
         let config = config(&env).map_err(|error| error.to_string());
-        let context = Context { state, database: D1::new(env), http: Fetcher, clock: JsClock };
+        let (database, analytics) = (D1::new(env.clone()), AnalyticsEngine::new(env));
+        let (http, clock, unpaid) = (Fetcher, JsClock, Meter::default());
+        let context = Context { state, database, http, clock, analytics, unpaid };
+        // Should this fail, so will each statement after it, and their errors are handled.
+        let _ = context.unpaid.charge(context.sql(SCHEMA, Vec::new()));
         Self { context, config }
     }
 
@@ -62,10 +64,15 @@ struct Context {
     database: D1,
     http: Fetcher,
     clock: JsClock,
+    analytics: AnalyticsEngine,
+    /// What making the table used, until somebody is charged for it. A table that is there costs
+    /// nothing.
+    unpaid: Meter,
 }
 
-const SCHEMA: &str =
-    "CREATE TABLE IF NOT EXISTS run (id INTEGER PRIMARY KEY CHECK (id = 1), state TEXT NOT NULL)";
+/// Without a row beside the key, storing reads nothing.
+const SCHEMA: &str = "CREATE TABLE IF NOT EXISTS run \
+     (id INTEGER PRIMARY KEY CHECK (id = 1), state TEXT NOT NULL) WITHOUT ROWID";
 const LOAD: &str = "SELECT state FROM run WHERE id = 1";
 const STORE: &str =
     "INSERT INTO run VALUES (1, ?1) ON CONFLICT (id) DO UPDATE SET state = excluded.state";
@@ -89,10 +96,6 @@ impl Context {
             Ok(Metered { value: row.map(|row| row.state), usage })
         };
         run().map_err(unavailable("actor"))
-    }
-
-    fn read(&self) -> PortResult<Option<String>> {
-        self.sql(LOAD, Vec::new())
     }
 
     /// No await between the two: the platform commits them together.
@@ -119,13 +122,14 @@ impl ActorContext for Context {
     type Database = D1;
     type Http = Fetcher;
     type Clock = JsClock;
+    type Analytics = AnalyticsEngine;
     /// The object's SQLite has no await: nobody comes between `load` and the writes of `save`.
     type Turn = ();
 
     async fn turn(&self) {}
 
     async fn load(&self) -> PortResult<Option<String>> {
-        self.read()
+        used(self.sql(LOAD, Vec::new()), self.unpaid.take())
     }
 
     fn save(
@@ -146,6 +150,10 @@ impl ActorContext for Context {
 
     fn clock(&self) -> &JsClock {
         &self.clock
+    }
+
+    fn analytics(&self) -> &AnalyticsEngine {
+        &self.analytics
     }
 
     fn log(&self, line: &str) {

@@ -3,12 +3,14 @@
 
 mod actors;
 mod address;
+mod analytics;
 mod clock;
 mod control;
 mod database;
 mod http;
 mod http_cache;
 mod kv;
+mod ledger;
 mod limiter;
 mod server;
 mod sqlite;
@@ -17,12 +19,14 @@ mod system;
 use std::{path::Path, sync::Arc};
 
 pub use actors::NativeActors;
+pub use analytics::NativeAnalytics;
 pub use clock::NativeClock;
 pub use control::socket as control_socket;
 pub use database::SqliteDatabase;
 pub use http::ReqwestHttp;
 pub use http_cache::MemoryHttpCache;
 pub use kv::SqliteKeyValue;
+pub use ledger::SqliteLedger;
 pub use limiter::SlidingCounter;
 pub use server::{ServeError, Server};
 pub use system::OsRandom;
@@ -40,6 +44,8 @@ pub struct Native {
     actors: NativeActors,
     clock: NativeClock,
     random: OsRandom,
+    analytics: NativeAnalytics,
+    ledger: SqliteLedger,
 }
 
 impl Native {
@@ -55,8 +61,13 @@ impl Native {
         let http_cache = Arc::new(MemoryHttpCache::new(clock.clone()));
         let limiter = Arc::new(SlidingCounter::new(RATE_LIMIT, RATE_PERIOD_SECONDS, clock.clone()));
         let objects = state.join("objects.sqlite");
-        let actors = NativeActors::open(&objects, database.clone(), config, clock.clone()).await?;
-        Ok(Self { database, cache, http_cache, limiter, actors, clock, random: OsRandom })
+        let analytics = NativeAnalytics::default();
+        let (of_objects, time) = (analytics.clone(), clock.clone());
+        let actors =
+            NativeActors::open(&objects, database.clone(), config, time, of_objects).await?;
+        let ledger = SqliteLedger::open(database.clone()).await?;
+        let random = OsRandom;
+        Ok(Self { database, cache, http_cache, limiter, actors, clock, random, analytics, ledger })
     }
 
     /// What all port calls used since the start, whoever they were for.
@@ -64,6 +75,7 @@ impl Native {
         let mut usage = self.database.usage();
         usage += self.cache.usage();
         usage += self.actors.usage();
+        usage += self.analytics.usage();
         usage
     }
 }
@@ -76,6 +88,8 @@ impl Platform for Native {
     type Actors = NativeActors;
     type Clock = NativeClock;
     type Random = OsRandom;
+    type Analytics = NativeAnalytics;
+    type Ledger = SqliteLedger;
 
     fn database(&self) -> &SqliteDatabase {
         &self.database
@@ -103,6 +117,14 @@ impl Platform for Native {
 
     fn random(&self) -> &OsRandom {
         &self.random
+    }
+
+    fn analytics(&self) -> &NativeAnalytics {
+        &self.analytics
+    }
+
+    fn ledger(&self) -> &SqliteLedger {
+        &self.ledger
     }
 
     fn wait_until(&self, work: impl Future<Output = ()> + Send + 'static) {
