@@ -24,8 +24,7 @@ async fn race(caller: &Caller, person: usize) -> BTreeMap<u16, usize> {
     let steps = json!([{"type": "transform", "config": {"value": 1}}]);
     let body = json!({"name": "once", "description": "d", "steps": steps});
     let headers = [("idempotency-key", "\"the same for all\"")];
-    let post =
-        || caller.send_with(Method::POST, "/workflows", &subject, Some(&body), &headers);
+    let post = || caller.send_with(Method::POST, "/workflows", &subject, Some(&body), &headers);
     let answers = join_all((0..AT_ONCE).map(|_| post())).await;
     let mut made = BTreeSet::new();
     let mut statuses = BTreeMap::new();
