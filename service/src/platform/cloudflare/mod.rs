@@ -7,12 +7,12 @@ mod actors;
 mod analytics;
 mod database;
 mod events;
-mod executor;
 mod http;
 mod http_cache;
 mod kv;
 mod ledger;
 mod limiter;
+mod objects;
 mod system;
 
 use std::sync::{Arc, LazyLock};
@@ -20,12 +20,12 @@ use std::sync::{Arc, LazyLock};
 pub use actors::DurableObjects;
 pub use analytics::AnalyticsEngine;
 pub use database::D1;
-pub use executor::WorkflowExecutor;
 pub use http::Fetcher;
 pub use http_cache::EdgeCache;
 pub use kv::Kv;
 pub use ledger::IsolateLedger;
 pub use limiter::RateLimiterBinding;
+pub use objects::WorkflowExecutor;
 pub use system::{JsClock, JsRandom};
 use worker::{Context, Env, send::SendWrapper};
 
@@ -39,6 +39,7 @@ use crate::routes::{App, HealthMemo};
 pub struct Cloudflare {
     database: D1,
     cache: Kv,
+    sessions: Kv,
     limiter: RateLimiterBinding,
     actors: DurableObjects,
     clock: JsClock,
@@ -67,6 +68,7 @@ impl Cloudflare {
             ledger: IsolateLedger::new(database.clone()),
             database,
             cache: Kv::new(env.clone(), "CACHE"),
+            sessions: Kv::new(env.clone(), "SESSIONS"),
             limiter: RateLimiterBinding::new(env.clone()),
             actors: DurableObjects::new(env.clone()),
             clock: JsClock,
@@ -111,10 +113,11 @@ fn unavailable(port: &'static str) -> impl Fn(worker::Error) -> PortError {
 
 impl Platform for Cloudflare {
     type Database = D1;
-    type Cache = Kv;
+    type KeyValue = Kv;
     type HttpCache = EdgeCache;
     type RateLimiter = RateLimiterBinding;
     type Actors = DurableObjects;
+    type Http = Fetcher;
     type Clock = JsClock;
     type Random = JsRandom;
     type Analytics = AnalyticsEngine;
@@ -128,6 +131,10 @@ impl Platform for Cloudflare {
         &self.cache
     }
 
+    fn sessions(&self) -> &Kv {
+        &self.sessions
+    }
+
     fn http_cache(&self) -> &EdgeCache {
         &EdgeCache
     }
@@ -138,6 +145,10 @@ impl Platform for Cloudflare {
 
     fn actors(&self) -> &DurableObjects {
         &self.actors
+    }
+
+    fn http(&self) -> &Fetcher {
+        &Fetcher
     }
 
     fn clock(&self) -> &JsClock {

@@ -31,6 +31,8 @@ pub use limiter::SlidingCounter;
 pub use server::{ServeError, Server};
 pub use system::OsRandom;
 
+use actors::Reach;
+
 use crate::config::{Config, RATE_LIMIT, RATE_PERIOD_SECONDS};
 use crate::ports::{Meter, Platform, PortError, PortResult, Usage};
 
@@ -39,9 +41,11 @@ use crate::ports::{Meter, Platform, PortError, PortResult, Usage};
 pub struct Native {
     database: SqliteDatabase,
     cache: SqliteKeyValue,
+    sessions: SqliteKeyValue,
     http_cache: Arc<MemoryHttpCache>,
     limiter: Arc<SlidingCounter>,
     actors: NativeActors,
+    http: ReqwestHttp,
     clock: NativeClock,
     random: OsRandom,
     analytics: NativeAnalytics,
@@ -58,22 +62,41 @@ impl Native {
         let clock = NativeClock::default();
         let database = SqliteDatabase::open(&state.join("database.sqlite"))?;
         let cache = SqliteKeyValue::open(&state.join("cache.sqlite"), clock.clone())?;
+        let sessions = SqliteKeyValue::open(&state.join("sessions.sqlite"), clock.clone())?;
         let http_cache = Arc::new(MemoryHttpCache::new(clock.clone()));
         let limiter = Arc::new(SlidingCounter::new(RATE_LIMIT, RATE_PERIOD_SECONDS, clock.clone()));
         let objects = state.join("objects.sqlite");
+        let http = ReqwestHttp::new(&config.http_allow_list)?;
         let analytics = NativeAnalytics::default();
-        let (of_objects, time) = (analytics.clone(), clock.clone());
-        let actors =
-            NativeActors::open(&objects, database.clone(), config, time, of_objects).await?;
+        let reach = Reach {
+            database: database.clone(),
+            http: http.clone(),
+            clock: clock.clone(),
+            analytics: analytics.clone(),
+        };
+        let actors = NativeActors::open(&objects, reach, config).await?;
         let ledger = SqliteLedger::open(database.clone()).await?;
-        let random = OsRandom;
-        Ok(Self { database, cache, http_cache, limiter, actors, clock, random, analytics, ledger })
+        Ok(Self {
+            database,
+            cache,
+            sessions,
+            http_cache,
+            limiter,
+            actors,
+            http,
+            clock,
+            random: OsRandom,
+            analytics,
+            ledger,
+        })
     }
 
     /// What all port calls used since the start, whoever they were for.
     fn usage(&self) -> Usage {
         let mut usage = self.database.usage();
         usage += self.cache.usage();
+        usage += self.sessions.usage();
+        usage += self.http.usage();
         usage += self.actors.usage();
         usage += self.analytics.usage();
         usage
@@ -82,10 +105,11 @@ impl Native {
 
 impl Platform for Native {
     type Database = SqliteDatabase;
-    type Cache = SqliteKeyValue;
+    type KeyValue = SqliteKeyValue;
     type HttpCache = MemoryHttpCache;
     type RateLimiter = SlidingCounter;
     type Actors = NativeActors;
+    type Http = ReqwestHttp;
     type Clock = NativeClock;
     type Random = OsRandom;
     type Analytics = NativeAnalytics;
@@ -99,6 +123,10 @@ impl Platform for Native {
         &self.cache
     }
 
+    fn sessions(&self) -> &SqliteKeyValue {
+        &self.sessions
+    }
+
     fn http_cache(&self) -> &MemoryHttpCache {
         &self.http_cache
     }
@@ -109,6 +137,10 @@ impl Platform for Native {
 
     fn actors(&self) -> &NativeActors {
         &self.actors
+    }
+
+    fn http(&self) -> &ReqwestHttp {
+        &self.http
     }
 
     fn clock(&self) -> &NativeClock {
@@ -145,7 +177,7 @@ impl Platform for Native {
 fn counted<T>(total: &Meter, outcome: PortResult<T>) -> PortResult<T> {
     total.add(match &outcome {
         Ok(metered) => metered.usage,
-        Err(error) => error.usage,
+        Err(error) => *error.usage,
     });
     outcome
 }
