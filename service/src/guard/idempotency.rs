@@ -58,7 +58,7 @@ async fn with_key<P: Platform>(
     caller.require(Scope::Write)?;
     let meter = request.extensions().get::<Meter>().cloned().unwrap_or_default();
     let (mut parts, body) = request.into_parts();
-    let body = body::read(body).await?;
+    let body = body::read(body, app.platform.clock()).await?;
     let route = [caller.subject.as_str(), parts.method.as_str(), parts.uri.path(), key];
     let now = app.platform.clock().now();
     let claim =

@@ -14,7 +14,7 @@ mod token;
 
 pub use address::ClientAddress;
 pub use auth::{Caller, Scope, authenticate, limit_by_address};
-pub use body::{MAX_BODY_BYTES, StrictJson};
+pub use body::{BODY_DEADLINE, MAX_BODY_BYTES, StrictJson};
 pub use idempotency::{CLAIM_TIMEOUT, ClaimedId, MAX_KEY, RETENTION, once};
 pub use ledger::{FLUSH_DELAY, Ledger};
 pub use observe::{HANDLER_DEADLINE, USAGE_HEADER, observe};
