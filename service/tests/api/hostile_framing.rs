@@ -54,12 +54,12 @@ async fn no_framing_smuggles_a_request() {
     for (number, (framing, smuggles)) in AMBIGUOUS.iter().enumerate() {
         let before = api.counted("/requests").await;
         let after = if *smuggles { SMUGGLED } else { "" };
-        let token = token(&format!("framer-{number}"));
+        let signed = token(&format!("framer-{number}"));
         let head = "POST /workflows HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n";
-        let text = format!("{head}Authorization: Bearer {token}\r\n{framing}{after}");
-        let heard = say(&api, text.as_bytes()).await;
-        assert_eq!(heard.statuses, [400], "{framing:?}: {heard:?}");
-        assert!(heard.closed || !smuggles, "{framing:?}: {heard:?}");
+        let text = format!("{head}Authorization: Bearer {signed}\r\n{framing}{after}");
+        let answer = say(&api, text.as_bytes()).await;
+        assert_eq!(answer.statuses, [400], "{framing:?}: {answer:?}");
+        assert!(answer.closed || !smuggles, "{framing:?}: {answer:?}");
         let reached = api.counted("/requests").await - before;
         assert!(reached <= 1, "{framing:?}: {reached} requests reached the router");
     }
@@ -71,7 +71,7 @@ async fn no_framing_smuggles_a_request() {
 async fn heads_that_are_no_http_are_refused_and_the_rest_is_answered() {
     let api = Api::start().await;
     let get = "GET /health/live HTTP/1.1\r\nHost: x\r\n";
-    let headers = |n: usize| (0..n).map(|n| format!("X-{n}: y\r\n")).collect::<String>();
+    let headers = |n: usize| (0..n).map(|n| format!("X-{n}: y\r\n")).collect::<Vec<_>>().concat();
     let long = |n: usize| "y".repeat(n);
     let cases: Vec<(String, u16)> = vec![
         (format!("{get}\r\n"), 200),

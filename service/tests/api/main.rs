@@ -14,6 +14,7 @@ mod hostile_tokens;
 mod idempotency;
 mod openapi;
 mod runs;
+mod stop;
 mod usage;
 mod wire;
 mod workflows;

@@ -11,7 +11,7 @@ use tokio::{
 use crate::client::Api;
 
 /// Longer than any answer takes on a machine that is busy: no answer by then is a hang.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 /// After an answer, how long the connection is watched for another one.
 const QUIET: Duration = Duration::from_millis(300);
 
@@ -42,12 +42,15 @@ pub(crate) async fn hear(stream: &mut TcpStream) -> Heard {
     let closed = loop {
         let patience = if heard.is_empty() { PATIENCE } else { QUIET };
         let mut piece = [0; 4096];
-        match tokio::time::timeout(patience, stream.read(&mut piece)).await {
-            Ok(Ok(length)) if length > 0 => heard.extend_from_slice(&piece[..length]),
+        let read = tokio::time::timeout(patience, stream.read(&mut piece)).await;
+        let Ok(read) = read else {
+            assert!(!heard.is_empty(), "no answer after {PATIENCE:?}");
+            break false;
+        };
+        match read {
+            Ok(length) if length > 0 => heard.extend_from_slice(&piece[..length]),
             // Also a reset: it had heard enough.
-            Ok(_) => break true,
-            Err(_) if heard.is_empty() => panic!("no answer after {PATIENCE:?}"),
-            Err(_) => break false,
+            _ => break true,
         }
     };
     let text = String::from_utf8_lossy(&heard).into_owned();
