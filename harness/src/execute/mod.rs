@@ -4,6 +4,7 @@
 //! the same kind, which share nothing but the plan and a stop flag. Every thread keeps its own
 //! books, and they are added up at the end.
 
+mod alarm;
 mod client;
 pub mod clock;
 mod conduct;

@@ -16,7 +16,9 @@ use http::StatusCode;
 use reqwest::Url;
 
 use super::{
-    ErrorKind, Exchange, Response, SendError, clock,
+    ErrorKind, Exchange, SendError,
+    alarm::Alarm,
+    clock,
     error::Stage,
     values::{At, Scope},
 };
@@ -28,8 +30,8 @@ mod pieces;
 mod rehearsal;
 mod site;
 
-use answer::Wanted;
-use connection::{Connection, system_error};
+use answer::{Answer, Wanted};
+use connection::{Condition, Connection, system_error};
 pub use rehearsal::{Rehearsal, read_answer};
 use site::Sites;
 pub(super) use site::Wire;
@@ -62,8 +64,15 @@ struct Target {
 /// Connections that wait for a request.
 #[derive(Debug)]
 struct Pool {
-    idle: RefCell<Vec<Connection>>,
+    idle: RefCell<Vec<Kept>>,
     limit: usize,
+}
+
+/// A connection between requests, and the timer of their deadlines.
+#[derive(Debug)]
+struct Kept {
+    connection: Connection,
+    alarm: Alarm,
 }
 
 impl Client {
@@ -110,21 +119,38 @@ impl Client {
         let Wanted { headers, body } = wire.wanted;
         let wanted = |status| Wanted { headers, body: body || shows_body(status) };
         let sent = clock::now();
+        let deadline = clock::after(sent, timeout);
         let mut phases = Phases::default();
-        let exchange = self.exchange(wire, &wanted, &mut phases);
-        let outcome = tokio::time::timeout(timeout, exchange).await;
-        let received = clock::now();
-        let outcome = outcome.unwrap_or_else(|_| Err(SendError::late(timeout)));
-        Exchange { sent, received, phases, outcome }
+        let outcome = match self.pool.take(wire) {
+            Err(error) => Err(error),
+            Ok(kept) => {
+                let (connection, mut alarm) = match kept {
+                    Some(Kept { connection, alarm }) => (Some(connection), alarm),
+                    None => (None, Alarm::at(deadline)),
+                };
+                let exchange = self.exchange(connection, wire, &wanted, &mut phases);
+                let ended = alarm.guard(deadline, exchange).await;
+                ended.unwrap_or_else(|| Err(SendError::late(timeout))).map(
+                    |(answer, connection)| {
+                        if answer.is_reusable() {
+                            self.pool.put(Kept { connection, alarm });
+                        }
+                        answer.into_response()
+                    },
+                )
+            }
+        };
+        Exchange { sent, received: clock::now(), phases, outcome }
     }
 
     async fn exchange(
         &self,
+        connection: Option<Connection>,
         wire: &Wire,
         wanted: &impl Fn(StatusCode) -> Wanted,
         phases: &mut Phases,
-    ) -> Result<Response, SendError> {
-        let mut connection = match self.pool.take() {
+    ) -> Result<(Answer, Connection), SendError> {
+        let mut connection = match connection {
             Some(connection) => connection,
             None => self.connect(phases).await?,
         };
@@ -134,11 +160,7 @@ impl Client {
             connection = self.connect(phases).await?;
             result = connection.exchange(wire, wanted, phases).await;
         }
-        let answer = result.map_err(|broken| broken.error)?;
-        if answer.is_reusable() {
-            self.pool.put(connection);
-        }
-        Ok(answer.into_response())
+        result.map(|answer| (answer, connection)).map_err(|broken| broken.error)
     }
 
     async fn connect(&self, phases: &mut Phases) -> Result<Connection, SendError> {
@@ -147,7 +169,11 @@ impl Client {
             match Connection::open(*address).await {
                 Ok(connection) => {
                     phases.connected = Some(clock::now());
-                    return Ok(connection);
+                    return match connection.condition(true) {
+                        Condition::Spoken => Err(spoken()),
+                        // What is closed shows when it is used.
+                        Condition::Quiet | Condition::Closed => Ok(connection),
+                    };
                 }
                 Err(other) => error = other,
             }
@@ -174,22 +200,33 @@ impl Pool {
     }
 
     /// The connection that was used last, so that those that are not needed become old.
-    fn take(&self) -> Option<Connection> {
+    ///
+    /// # Errors
+    /// If the target said something on it that it was not asked for.
+    fn take(&self, wire: &Wire) -> Result<Option<Kept>, SendError> {
         let mut idle = self.idle.borrow_mut();
-        while let Some(connection) = idle.pop() {
-            if connection.is_quiet() {
-                return Some(connection);
+        while let Some(kept) = idle.pop() {
+            // What cannot be sent again is worth a system call.
+            match kept.connection.condition(!wire.idempotent) {
+                Condition::Quiet => return Ok(Some(kept)),
+                Condition::Closed => {}
+                Condition::Spoken => return Err(spoken()),
             }
         }
-        None
+        Ok(None)
     }
 
-    fn put(&self, connection: Connection) {
+    fn put(&self, kept: Kept) {
         let mut idle = self.idle.borrow_mut();
         if idle.len() < self.limit {
-            idle.push(connection);
+            idle.push(kept);
         }
     }
+}
+
+fn spoken() -> SendError {
+    let detail = "the target spoke before it was asked".to_owned();
+    SendError { kind: ErrorKind::Malformed, detail }
 }
 
 #[cfg(test)]
