@@ -133,6 +133,9 @@ pub struct StepReport {
     /// From sending until a connection was there, where one had to be made and that is known.
     #[serde(default)]
     pub connect: LatencyReport,
+    /// From then until it was secure, likewise.
+    #[serde(default)]
+    pub tls: LatencyReport,
     /// From then, or from sending, to the first byte of the answer, where that is known.
     #[serde(default)]
     pub first_byte: LatencyReport,
@@ -325,6 +328,7 @@ impl StepReport {
             service: LatencyReport::new(&step.service),
             lag: LatencyReport::new(&step.lag),
             connect: LatencyReport::new(&step.connect),
+            tls: LatencyReport::new(&step.tls),
             first_byte: LatencyReport::new(&step.first_byte),
             body: LatencyReport::new(&step.body),
             response_hdr: encode(&step.response),

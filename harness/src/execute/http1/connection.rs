@@ -1,6 +1,6 @@
 //! One connection, owned by its thread.
 
-use std::{io, net::SocketAddr};
+use std::io;
 
 use http::StatusCode;
 use rustix::net::{RecvFlags, recv};
@@ -10,11 +10,7 @@ use tokio::{
 };
 
 use super::{
-    super::{
-        ErrorKind, SendError, clock,
-        error::{Stage, classify},
-    },
-    Phases,
+    super::{ErrorKind, Phases, SendError, clock, error::Stage},
     answer::{Answer, Wanted},
     site::Wire,
 };
@@ -54,16 +50,9 @@ pub(super) struct Broken {
     pub(super) stale: bool,
 }
 
-/// An error of the system, with the kind it has at this point of an exchange.
-pub(super) fn system_error(error: &io::Error, stage: Stage) -> SendError {
-    SendError { kind: classify(error, stage), detail: error.to_string() }
-}
-
 impl Connection {
-    pub(super) async fn open(address: SocketAddr) -> io::Result<Self> {
-        let stream = TcpStream::connect(address).await?;
-        stream.set_nodelay(true)?;
-        Ok(Self { stream, input: Vec::new(), used: false })
+    pub(super) fn new(stream: TcpStream) -> Self {
+        Self { stream, input: Vec::new(), used: false }
     }
 
     /// Whether a request can be sent. `surely` asks the system; else what the runtime has heard so
@@ -144,7 +133,7 @@ impl Connection {
                     // A target that closes early may have said why before.
                     turn.sent_all = false;
                     let last_words = self.receive(turn).await;
-                    let error = || system_error(&error, Stage::Head);
+                    let error = || SendError::system(&error, Stage::Head);
                     return if turn.read > 0 { last_words } else { Err(error()) };
                 }
             }
@@ -158,8 +147,11 @@ impl Connection {
         turn: &mut Turn<'_, W>,
     ) -> Result<(), SendError> {
         let both = Interest::READABLE | Interest::WRITABLE;
-        let ready =
-            self.stream.ready(both).await.map_err(|error| system_error(&error, Stage::Head))?;
+        let ready = self
+            .stream
+            .ready(both)
+            .await
+            .map_err(|error| SendError::system(&error, Stage::Head))?;
         if ready.is_readable() {
             self.make_room();
             let read = self.stream.try_read_buf(&mut self.input);
@@ -202,7 +194,7 @@ impl Connection {
                 Ok(())
             }
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(()),
-            Err(error) => Err(system_error(&error, turn.stage())),
+            Err(error) => Err(SendError::system(&error, turn.stage())),
         }
     }
 

@@ -4,22 +4,16 @@
 //! are bytes before they are due, one write for each, answers parsed in place, and bodies that
 //! nobody reads counted instead of kept. Everything here belongs to one thread.
 
-use std::{
-    cell::{OnceCell, RefCell},
-    io,
-    net::SocketAddr,
-    rc::Rc,
-    time::{Duration, Instant},
-};
+use std::{cell::RefCell, rc::Rc, time::Duration};
 
 use http::StatusCode;
 use reqwest::Url;
 
 use super::{
-    ErrorKind, Exchange, SendError,
+    ErrorKind, Exchange, Phases, SendError,
     alarm::Alarm,
     clock,
-    error::Stage,
+    place::Place,
     values::{At, Scope},
 };
 use crate::plan::{Connections, LoadPlan, RequestPlan};
@@ -30,20 +24,12 @@ mod pieces;
 mod rehearsal;
 mod site;
 
-use answer::{Answer, Wanted};
-use connection::{Condition, Connection, system_error};
+use answer::Answer;
+pub(super) use answer::Wanted;
+use connection::{Condition, Connection};
 pub use rehearsal::{Rehearsal, read_answer};
 use site::Sites;
-pub(super) use site::Wire;
-
-/// When the parts of an exchange were done.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Phases {
-    /// A connection had to be made, and was there at this instant.
-    pub connected: Option<Instant>,
-    /// The first byte of the answer came.
-    pub first_byte: Option<Instant>,
-}
+pub(super) use site::{Wire, wanted};
 
 /// What sends requests of one thread, or of one user if users have connections of their own.
 #[derive(Clone, Debug)]
@@ -54,10 +40,7 @@ pub(super) struct Client {
 
 #[derive(Debug)]
 struct Target {
-    host: String,
-    port: u16,
-    /// Looked up once: a run goes to one place.
-    addresses: OnceCell<Vec<SocketAddr>>,
+    place: Place,
     sites: Sites,
 }
 
@@ -82,10 +65,7 @@ impl Client {
         if target.scheme() != "http" {
             return None;
         }
-        let host = target.host_str()?.trim_matches(['[', ']']).to_owned();
-        let port = target.port_or_known_default()?;
-        let sites = Sites::new(target, load);
-        let target = Target { host, port, addresses: OnceCell::new(), sites };
+        let target = Target { place: Place::of(target)?, sites: Sites::new(target, load) };
         let limit = if load.connections == Connections::PerOperation { 0 } else { limit };
         Some(Self { target: Rc::new(target), pool: Rc::new(Pool::new(limit)) })
     }
@@ -164,33 +144,13 @@ impl Client {
     }
 
     async fn connect(&self, phases: &mut Phases) -> Result<Connection, SendError> {
-        let mut error = io::Error::from(io::ErrorKind::NotFound);
-        for address in self.addresses().await? {
-            match Connection::open(*address).await {
-                Ok(connection) => {
-                    phases.connected = Some(clock::now());
-                    return match connection.condition(true) {
-                        Condition::Spoken => Err(spoken()),
-                        // What is closed shows when it is used.
-                        Condition::Quiet | Condition::Closed => Ok(connection),
-                    };
-                }
-                Err(other) => error = other,
-            }
+        let connection = Connection::new(self.target.place.connect().await?);
+        phases.connected = Some(clock::now());
+        match connection.condition(true) {
+            Condition::Spoken => Err(spoken()),
+            // What is closed shows when it is used.
+            Condition::Quiet | Condition::Closed => Ok(connection),
         }
-        Err(system_error(&error, Stage::Head))
-    }
-
-    async fn addresses(&self) -> Result<&[SocketAddr], SendError> {
-        let Target { host, port, addresses, .. } = &*self.target;
-        if let Some(known) = addresses.get() {
-            return Ok(known);
-        }
-        let found = tokio::net::lookup_host((host.as_str(), *port)).await.map_err(|error| {
-            SendError { kind: ErrorKind::Dns, detail: format!("{host}: {error}") }
-        })?;
-        let found: Vec<_> = found.collect();
-        Ok(addresses.get_or_init(|| found))
     }
 }
 

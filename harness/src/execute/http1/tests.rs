@@ -1,4 +1,5 @@
 use std::{
+    io,
     rc::Rc,
     sync::{
         Arc,
