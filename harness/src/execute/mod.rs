@@ -26,6 +26,7 @@ mod secure;
 mod sender;
 mod stop;
 mod thread;
+mod unasked;
 mod values;
 
 pub use client::{Client, Exchange, MAX_BODY, Prepared, Response, SendError};
