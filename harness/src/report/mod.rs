@@ -6,15 +6,17 @@ mod document;
 mod json;
 mod load;
 mod number;
+mod series;
 mod spark;
+mod step;
 mod text;
 mod write;
 
 pub use document::{
-    FailureReport, LatencyReport, RunInfo, RunReport, SCHEMA_VERSION, ScenarioReport, StepReport,
-    ThresholdReport,
+    FailureReport, RunInfo, RunReport, SCHEMA_VERSION, ScenarioReport, ThresholdReport,
 };
 pub use json::json;
 pub use load::{GeneratorReport, LevelReport, SpanReport};
+pub use step::{LatencyReport, StepReport};
 pub use text::text;
 pub use write::{WriteError, write};
