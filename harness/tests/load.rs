@@ -17,7 +17,7 @@ use axum::{Router, http::StatusCode, routing::get};
 use common::{Target, block_on, dead, environment, load, request, scenario, threshold};
 use tokio::sync::Semaphore;
 use workway::{
-    execute::{ErrorKind, Progress, ProgressEvent, Signal, run},
+    execute::{ErrorKind, Patient, Progress, ProgressEvent, Signal, Vitals, run},
     exit::Exit,
     judge::{Judgement, ThresholdStatus, Verdict, judge},
     plan::{Clock, Comparison, Journey, LoadPlan, Metric, Quantity, ScenarioPlan, Work},
@@ -324,4 +324,30 @@ fn a_signal_does_not_wait_for_a_target_that_hangs() {
     let step = &record.steps[0];
     assert!(step.unfinished > 0 && step.unfinished == step.scheduled, "{step:?}");
     assert_eq!(judge(&plan, &record).exit, Some(Exit::Interrupted));
+}
+
+/// A server whose memory grows with every look.
+#[derive(Debug, Default)]
+struct Leaky(AtomicU64);
+
+impl Patient for Leaky {
+    fn vitals(&self) -> Option<Vitals> {
+        let looks = self.0.fetch_add(1, SeqCst);
+        let processes = [1, 2].into();
+        Some(Vitals { memory: looks * 150_000_000, processes, errors: 3 })
+    }
+}
+
+#[test]
+fn a_development_server_that_leaks_makes_a_run_inconclusive() {
+    let target = Target::start(counting(&Arc::default()));
+    let plan = one_step(hits(50.0, ms(1_500)));
+    let mut environment = environment(target.address);
+    environment.server = Some(Arc::new(Leaky::default()));
+    let record = block_on(run(&plan, &environment));
+    let drift = record.server.unwrap();
+    assert!(drift.memory == 0 && drift.peak >= 300_000_000, "{drift:?}");
+    assert_eq!((drift.errors, drift.lost), (0, 0), "those before the load do not count");
+    let judgement = judge(&plan, &record);
+    assert_eq!(judgement.exit, Some(Exit::Inconclusive), "{judgement:?}");
 }

@@ -149,6 +149,7 @@ impl Conductor {
         self.record.hopeless = done.hopeless;
         self.record.levels = done.levels;
         self.record.problems.extend(done.problem);
+        self.record.server = done.server;
         self.record.work = PhaseEnd::Done;
         for error in done.errors {
             note(&mut self.record, error);

@@ -28,6 +28,7 @@ mod stop;
 mod thread;
 mod unasked;
 mod values;
+mod vitals;
 
 pub use client::{Client, Exchange, MAX_BODY, Prepared, Response, SendError};
 pub use conduct::run;
@@ -40,3 +41,4 @@ pub use people::{TokenError, Tokens};
 pub use phases::Phases;
 pub use progress::{LoadTick, NoProgress, Progress, ProgressEvent};
 pub use stop::{Signal, StopFlag};
+pub use vitals::{Patient, Vitals};

@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    load::{self, GeneratorReport, LevelReport, SpanReport},
+    load::{self, GeneratorReport, LevelReport, ServerReport, SpanReport},
     number::{self, milliseconds},
     step::StepReport,
 };
@@ -86,6 +86,10 @@ pub struct ScenarioReport {
     /// How well the generator kept its schedule; only a load has it.
     #[serde(default)]
     pub generator: Option<GeneratorReport>,
+    /// What became of the development server under the load, if the target runs on one that can be
+    /// looked at.
+    #[serde(default)]
+    pub server: Option<ServerReport>,
     /// A load in spans of equal length, warm-up excluded; empty otherwise.
     #[serde(default)]
     pub timeline: Vec<SpanReport>,
@@ -212,6 +216,7 @@ impl ScenarioReport {
             steps: steps.clone().map(|(label, step)| StepReport::new(label, step)).collect(),
             total: total(plan, record),
             generator: record.pace.map(GeneratorReport::new),
+            server: record.server.map(ServerReport::new),
             timeline: load::timeline(&record.timeline),
             levels: record.levels.iter().map(LevelReport::new).collect(),
             thresholds: judgement

@@ -16,7 +16,7 @@ pub use document::{
     FailureReport, RunInfo, RunReport, SCHEMA_VERSION, ScenarioReport, ThresholdReport,
 };
 pub use json::json;
-pub use load::{GeneratorReport, LevelReport, SpanReport};
+pub use load::{GeneratorReport, LevelReport, ServerReport, SpanReport};
 pub use step::{LatencyReport, StepReport};
 pub use text::text;
 pub use write::{WriteError, write};
