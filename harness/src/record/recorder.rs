@@ -259,6 +259,35 @@ mod tests {
     }
 
     proptest! {
+        // Short streams: what matters is every order of events.
+        #![proptest_config(ProptestConfig { cases: 10_000, ..ProptestConfig::default() })]
+
+        #[test]
+        fn every_stream_of_events_balances(events in prop::collection::vec(event(), 0..8)) {
+            let mut recorder = Recorder::new(1, END).with_timeline(Duration::ZERO);
+            let only = StepId(0);
+            for event in &events {
+                recorder.scheduled(only);
+                match event.outcome {
+                    Some(outcome) => recorder.ended(only, event.times, outcome),
+                    None => recorder.dropped(only, event.times.planned),
+                }
+            }
+            let Books { steps, timeline, .. } = recorder.finish(END);
+            let step = &steps[0];
+            prop_assert!(step.balanced());
+            prop_assert_eq!(step.scheduled, events.len() as u64);
+            prop_assert_eq!(step.response.len(), step.scheduled);
+            let spans = timeline.spans();
+            prop_assert_eq!(spans.iter().map(|span| span.planned).sum::<u64>(), step.scheduled);
+            let ended: u64 = spans.iter().map(|span| span.ended).sum();
+            prop_assert_eq!(ended + step.dropped, step.scheduled);
+            let failed: u64 = spans.iter().map(|span| span.failed).sum();
+            prop_assert_eq!(failed, step.failed + step.unfinished);
+        }
+    }
+
+    proptest! {
         // Each case adds up dozens of histograms.
         #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
 
