@@ -24,6 +24,7 @@ mod progress;
 mod search;
 mod secure;
 mod sender;
+mod settle;
 mod stop;
 mod thread;
 mod unasked;

@@ -3,7 +3,10 @@
 use std::time::Duration;
 
 use super::{StepRecord, Timeline};
-use crate::execute::{ErrorKind, Signal};
+use crate::{
+    cost::{RunUsage, Tallies},
+    execute::{ErrorKind, Signal},
+};
 
 /// What happened in one scenario; the judge decides what it means.
 #[derive(Clone, Debug, Default)]
@@ -33,6 +36,10 @@ pub struct ScenarioRecord {
     pub levels: Vec<Level>,
     /// What became of the development server under the load, if the target runs on one.
     pub server: Option<Drift>,
+    /// What all answers said that they used, those of a warm-up too.
+    pub used: Tallies,
+    /// What the scenario used, settled with the service; only one that measures it has it.
+    pub usage: Option<RunUsage>,
     /// The threshold that ended the load early.
     pub hopeless: Option<String>,
     /// The signal that ended the run early.

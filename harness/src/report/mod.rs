@@ -2,6 +2,8 @@
 //!
 //! Every format is made in memory first, and nothing here prints.
 
+mod cost;
+mod cost_text;
 mod document;
 mod json;
 mod load;
@@ -12,8 +14,14 @@ mod step;
 mod text;
 mod write;
 
+pub use cost::{
+    BookReport, COST_SCHEMA_VERSION, ChangeReport, CostReport, CostThresholdReport, CrossingReport,
+    LineReport, TableReport, TierReport, mixes, warnings,
+};
+pub use cost_text::cost_text;
 pub use document::{
-    FailureReport, RunInfo, RunReport, SCHEMA_VERSION, ScenarioReport, ThresholdReport,
+    FailureReport, RunInfo, RunReport, SCHEMA_VERSION, ScenarioCost, ScenarioReport,
+    ThresholdReport,
 };
 pub use json::json;
 pub use load::{GeneratorReport, LevelReport, ServerReport, SpanReport};

@@ -232,7 +232,7 @@ fn all_wanted(load: &LoadPlan) -> Vec<Wanted> {
         let Some(request) = step.request() else { continue };
         let index = request.id.0;
         all.resize(all.len().max(index + 1), Wanted::default());
-        all[index] = wanted(step);
+        all[index] = wanted(load, step);
     }
     all
 }
