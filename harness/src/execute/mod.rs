@@ -5,6 +5,7 @@
 //! books, and they are added up at the end.
 
 mod alarm;
+mod budget;
 mod client;
 pub mod clock;
 mod conduct;
