@@ -2,6 +2,7 @@
 //!
 //! stdout carries the result, stderr everything else.
 
+mod applicable;
 mod check;
 mod credentials;
 mod output;

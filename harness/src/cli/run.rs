@@ -10,14 +10,19 @@ use clap::{Args, ValueEnum};
 use reqwest::Url;
 use uuid::Uuid;
 
-use super::{credentials::RunTokens, output, progress::Lines, selection, signals::Signals};
+use super::{
+    applicable::applicable, credentials::RunTokens, output, progress::Lines, selection,
+    signals::Signals,
+};
 use crate::{
-    execute::{self, Environment, Signal, StopFlag, clock},
+    execute::{self, Command, Environment, Operator, Signal, StopFlag, clock},
     exit::Exit,
     judge::{Judgement, judge},
-    plan::{Capability, ScenarioPlan},
+    plan::ScenarioPlan,
+    record::ScenarioRecord,
     report::{self, RunInfo, RunReport, ScenarioReport},
     target::{Target, TargetOptions, TargetSpec},
+    token::now_millis,
 };
 
 #[derive(Debug, Args)]
@@ -88,11 +93,11 @@ async fn work(arguments: &Arguments, plans: &[ScenarioPlan], stop: &StopFlag) ->
         upstream: arguments.upstream.clone(),
         ..TargetOptions::default()
     };
-    let target = match arguments.target.start(&options).await {
+    let mut target = match arguments.target.start(&options).await {
         Ok(target) => target,
         Err(error) => return output::fail(error.exit(), &error.to_string()),
     };
-    let report = report_of(arguments, plans, stop, &target).await;
+    let report = report_of(arguments, plans, stop, &mut target).await;
     target.stop().await;
     publish(arguments, &report)
 }
@@ -112,7 +117,7 @@ async fn report_of(
     arguments: &Arguments,
     plans: &[ScenarioPlan],
     stop: &StopFlag,
-    target: &Target,
+    target: &mut Target,
 ) -> RunReport {
     let id = Uuid::new_v4();
     let run_id: String = id.simple().to_string().chars().take(12).collect();
@@ -122,17 +127,15 @@ async fn report_of(
     let started = clock::now();
     let mut scenarios = Vec::new();
     for (number, plan) in plans.iter().enumerate() {
-        // Each scenario has people of its own: their budgets and their things are fresh.
-        let tokens = Arc::new(RunTokens::new(target, format!("{run_id}-{number}")));
         let environment = Environment {
-            upstream: target.upstream.clone(),
             seed,
             run_id: run_id.clone(),
             stop: stop.clone(),
             progress: Arc::new(Lines),
-            ..Environment::new(target.url.clone(), tokens)
+            // Each scenario has people of its own: their budgets and their things are fresh.
+            ..environment_of(target, format!("{run_id}-{number}")).await
         };
-        scenarios.push(scenario(plan, &environment).await);
+        scenarios.push(scenario(plan, environment, target).await);
         if stop.raised().is_some() {
             break;
         }
@@ -148,12 +151,31 @@ async fn report_of(
     RunReport::new(info, scenarios)
 }
 
-async fn scenario(plan: &ScenarioPlan, environment: &Environment) -> ScenarioReport {
-    if plan.requires.contains(&Capability::Upstream) && environment.upstream.is_none() {
-        let why = "no upstream stub of this target is known; name it with --upstream URL";
+/// What there is to run with, whatever the scenario.
+async fn environment_of(target: &mut Target, suffix: String) -> Environment {
+    let now = target.obey(Command::Clock).await.unwrap_or_else(|_| now_millis());
+    let tokens = Arc::new(RunTokens::new(target, suffix, now));
+    Environment {
+        upstream: target.upstream.clone(),
+        signing: target.secret.clone(),
+        ..Environment::new(target.url.clone(), tokens)
+    }
+}
+
+async fn scenario(
+    plan: &ScenarioPlan,
+    environment: Environment,
+    target: &mut Target,
+) -> ScenarioReport {
+    if let Err(why) = applicable(plan, target) {
         return ScenarioReport::not_run(plan, &Judgement::not_applicable(why));
     }
-    let record = execute::run(plan, environment).await;
+    let (operator, mut orders) = Operator::new(target.control.is_some());
+    let environment = Environment { operator: Some(operator), ..environment };
+    let record = tokio::select! {
+        record = execute::run(plan, &environment) => record,
+        () = target.operate(&mut orders) => ScenarioRecord::default(),
+    };
     ScenarioReport::new(plan, &record, &judge(plan, &record))
 }
 

@@ -1,5 +1,6 @@
 //! What a record means: expectations, thresholds, and the verdict.
 
+mod difference;
 mod equal;
 pub mod expect;
 mod threshold;

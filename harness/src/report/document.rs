@@ -8,6 +8,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
+    conformance::{self, FailureReport, RuleReport},
     load::{self, GeneratorReport, LevelReport, SpanReport},
     number::{self, milliseconds},
 };
@@ -16,7 +17,7 @@ use crate::{
     exit::Exit,
     judge::{Judgement, Measured, ThresholdResult, ThresholdStatus, Verdict},
     plan::{Phase, Quantity, ScenarioPlan, StepLabel},
-    record::{Failure, Figure, Latency, ScenarioRecord, StepRecord},
+    record::{Figure, Latency, ScenarioRecord, StepRecord},
 };
 
 /// Version of the format: raised when a reader of the previous one would misread the new one.
@@ -97,6 +98,9 @@ pub struct ScenarioReport {
     pub levels: Vec<LevelReport>,
     /// Every threshold.
     pub thresholds: Vec<ThresholdReport>,
+    /// What became of the rules that it names.
+    #[serde(default)]
+    pub rules: Vec<RuleReport>,
     /// The first failures of each step.
     pub failures: Vec<FailureReport>,
 }
@@ -199,31 +203,6 @@ pub struct ThresholdReport {
     pub samples: u64,
 }
 
-/// One operation that did not go as expected.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct FailureReport {
-    /// The step.
-    pub step: String,
-    /// Where it belongs.
-    pub phase: Phase,
-    /// Line of the expectation in the file.
-    pub line: usize,
-    /// Its column.
-    pub column: usize,
-    /// Seconds after the start of the scenario.
-    pub at_s: f64,
-    /// What should have been.
-    pub expected: String,
-    /// What was.
-    pub actual: String,
-    /// The request as a command line; secrets are shell variables.
-    pub curl: String,
-    /// The status, if there was an answer.
-    pub status: Option<u16>,
-    /// The beginning of the body, if there was one.
-    pub body: Option<String>,
-}
-
 impl RunReport {
     /// The report of a run. Its exit code is the worst of its scenarios, or "nothing selected"
     /// when none was run.
@@ -290,7 +269,12 @@ impl ScenarioReport {
                 .iter()
                 .map(|r| ThresholdReport::new(plan, r))
                 .collect(),
-            failures: steps.flat_map(|(_, step)| &step.samples).map(FailureReport::new).collect(),
+            rules: conformance::rules(plan, record),
+            failures: steps
+                .flat_map(|(_, step)| &step.samples)
+                .chain(&record.failures)
+                .map(FailureReport::new)
+                .collect(),
         }
     }
 
@@ -394,22 +378,5 @@ fn plain(quantity: Quantity) -> f64 {
         Quantity::Time(time) => milliseconds(time),
         Quantity::Share(number) | Quantity::Rate(number) => number::rounded(number),
         Quantity::Count(count) => crate::record::float(count),
-    }
-}
-
-impl FailureReport {
-    fn new(failure: &Failure) -> Self {
-        Self {
-            step: failure.step.clone(),
-            phase: failure.phase,
-            line: failure.span.line,
-            column: failure.span.column,
-            at_s: failure.at.as_secs_f64(),
-            expected: failure.expected.clone(),
-            actual: failure.actual.clone(),
-            curl: failure.curl.clone(),
-            status: failure.status,
-            body: failure.body.clone(),
-        }
     }
 }

@@ -2,6 +2,7 @@
 //!
 //! Every format is made in memory first, and nothing here prints.
 
+mod conformance;
 mod document;
 mod json;
 mod load;
@@ -10,9 +11,9 @@ mod spark;
 mod text;
 mod write;
 
+pub use conformance::{FailureReport, RuleName, RuleReport};
 pub use document::{
-    FailureReport, LatencyReport, RunInfo, RunReport, SCHEMA_VERSION, ScenarioReport, StepReport,
-    ThresholdReport,
+    LatencyReport, RunInfo, RunReport, SCHEMA_VERSION, ScenarioReport, StepReport, ThresholdReport,
 };
 pub use json::json;
 pub use load::{GeneratorReport, LevelReport, SpanReport};

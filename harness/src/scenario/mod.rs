@@ -10,6 +10,7 @@ mod diagnostic;
 mod discover;
 mod error;
 pub mod file;
+mod library;
 mod node;
 pub mod quantity;
 mod render;
@@ -32,6 +33,7 @@ pub use diagnostic::{Diagnostic, Severity};
 pub use discover::{DiscoverError, discover, read};
 pub use error::Problem;
 pub use file::ScenarioFile;
+pub use library::{Library, MAX_CALLS, MAX_FEED_BYTES, MAX_FEED_ITEMS};
 pub use render::render;
 pub use repair::MAX_ERRORS;
 pub use schema::schema;
@@ -39,6 +41,7 @@ pub use source::MAX_FILE_BYTES;
 pub use spanned::Spanned;
 pub use yaml::MAX_DEPTH;
 
+pub(crate) use library::{Called, first_of};
 pub(crate) use node::clip;
 pub(crate) use suggest::{closest, did_you_mean, listed};
 

@@ -2,6 +2,7 @@
 
 mod control;
 mod embedded;
+mod operate;
 mod process;
 mod remote;
 mod wrangler;
@@ -9,6 +10,7 @@ mod wrangler;
 use std::{io, path::PathBuf, time::Duration};
 
 use reqwest::Url;
+use tempfile::TempDir;
 
 pub use control::{ClockFace, Control, ControlError, Counters, Rest};
 pub use process::{LOG_TAIL_LINES, Process};
@@ -59,7 +61,23 @@ pub struct Target {
     pub kind: &'static str,
     /// The control socket, if it has one.
     pub control: Option<Control>,
-    processes: Vec<Process>,
+    /// What answers at `url`, if it was started here and not killed.
+    service: Option<Process>,
+    /// What answers at `upstream`, if it was started here.
+    stub: Option<Process>,
+    /// How it is started again.
+    launch: Option<Launch>,
+    /// How far its clock was ahead of the system's when it was killed, in milliseconds.
+    ahead: i64,
+    /// State that nobody asked to keep; removed when the processes are gone.
+    _scratch: Option<TempDir>,
+}
+
+/// How a target is started again at the same address, on the same state.
+#[derive(Clone, Debug)]
+enum Launch {
+    Embedded(embedded::Launch),
+    Wrangler(wrangler::Launch),
 }
 
 /// Why there is no target.
@@ -147,21 +165,21 @@ impl TargetSpec {
 impl Target {
     /// Stops what was started for it.
     pub async fn stop(self) {
-        for process in self.processes {
+        for process in self.service.into_iter().chain(self.stub) {
             process.stop().await;
         }
     }
 
     /// Ends what was started for it as a crash would: at once, without a word.
     pub async fn kill(self) {
-        for process in self.processes {
+        for process in self.service.into_iter().chain(self.stub) {
             process.kill().await;
         }
     }
 
     /// Whether every process that was started for it still runs.
     pub fn is_alive(&mut self) -> bool {
-        self.processes.iter_mut().all(Process::is_alive)
+        self.service.iter_mut().chain(&mut self.stub).all(Process::is_alive)
     }
 }
 
