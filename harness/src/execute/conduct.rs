@@ -15,6 +15,7 @@ use super::{
     people::People,
     search,
     sender::Sender,
+    settle::settle,
     thread::{ThreadError, on_own_thread},
     values::{Draws, Scope, World},
 };
@@ -84,6 +85,7 @@ impl Conductor {
                     self.audit(&mut stage).await;
                 }
                 self.teardown(&mut stage).await;
+                self.settle(&stage).await;
             }
         }
         self.record.elapsed = clock::now().saturating_duration_since(origin);
@@ -180,6 +182,15 @@ impl Conductor {
         }
     }
 
+    /// What all that used, and whether the service says the same.
+    async fn settle(&mut self, stage: &Stage) {
+        if let Some(cost) = &self.plan.cost
+            && self.environment.stop.raised().is_none()
+        {
+            self.record.usage = Some(settle(&self.plan, cost, &self.record, &stage.world).await);
+        }
+    }
+
     async fn teardown(&mut self, stage: &mut Stage) {
         let plan = Arc::clone(&self.plan);
         let stop = self.environment.stop.clone();
@@ -249,6 +260,7 @@ impl Conductor {
         record::merge_claims(&mut self.record.claims, &books.claims);
         self.record.failures.extend(books.failures.iter().cloned());
         self.record.reach.then(&books.reach);
+        self.record.used.add(&books.used);
     }
 }
 

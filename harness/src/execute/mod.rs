@@ -25,6 +25,7 @@ mod progress;
 mod sample;
 mod search;
 mod sender;
+mod settle;
 mod stop;
 mod thread;
 mod values;

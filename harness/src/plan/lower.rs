@@ -5,6 +5,7 @@
 
 mod call;
 mod claims;
+mod cost;
 mod expect;
 mod flow;
 mod labels;
@@ -60,6 +61,7 @@ pub fn lower(
     let audit = lowering.phase(Phase::Audit, file);
     let teardown = lowering.phase(Phase::Teardown, file);
     let thresholds = lowering.thresholds(file);
+    let cost = lowering.cost(file);
     lowering.search_has_thresholds(file, &work);
     if !lowering.errors.is_empty() {
         return Err(lowering.errors);
@@ -80,6 +82,7 @@ pub fn lower(
         audit,
         teardown,
         thresholds,
+        cost,
     };
     let mut warnings = lowering.scope.unused();
     warnings.extend(lowering.warnings);
@@ -99,6 +102,8 @@ struct Lowering {
     library: Library,
     /// Of the names of steps in a called scenario.
     prefix: String,
+    /// Whether the scenario measures what it uses.
+    metered: bool,
 }
 
 impl Lowering {
@@ -116,6 +121,7 @@ impl Lowering {
             requires,
             library: Library::beside(file_name),
             prefix: String::new(),
+            metered: file.cost.is_some(),
         }
     }
 

@@ -11,6 +11,7 @@ use serde_json::Value;
 
 pub mod builtin;
 mod claim;
+mod cost;
 mod expect;
 mod flow;
 mod load;
@@ -21,6 +22,7 @@ mod threshold;
 mod value;
 
 pub use claim::{Claim, Rule, Severity};
+pub use cost::{CostFigure, CostPlan, CostThreshold};
 pub use expect::{
     Capture, CountExpectation, DistinctExpectation, Expectation, JsonSchemaOf, Matcher, Order,
     Subject,
@@ -84,6 +86,8 @@ pub struct ScenarioPlan {
     pub teardown: Vec<Step>,
     /// What the numbers must satisfy.
     pub thresholds: Vec<Threshold>,
+    /// Whether usage is measured, and what it may cost.
+    pub cost: Option<CostPlan>,
 }
 
 impl ScenarioPlan {

@@ -3,7 +3,10 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use super::{Failure, Reach, StepRecord, Timeline};
-use crate::plan::{Rule, Severity};
+use crate::{
+    cost::Tallies,
+    plan::{Rule, Severity},
+};
 
 /// Closed books.
 #[derive(Clone, Debug, Default)]
@@ -18,6 +21,8 @@ pub struct Books {
     pub reach: Reach,
     /// Second by second; empty unless it was a load.
     pub timeline: Timeline,
+    /// What all answers said that they used, those of a warm-up too.
+    pub used: Tallies,
 }
 
 impl Books {
@@ -28,6 +33,7 @@ impl Books {
         self.failures.extend(other.failures.iter().cloned());
         self.reach.merge(&other.reach);
         self.timeline.merge(&other.timeline);
+        self.used.add(&other.used);
     }
 }
 

@@ -6,6 +6,7 @@ use super::{
     Books, Claims, Failure, Latency, MAX_LATENCY, MAX_SAMPLES, Reach, StepRecord, Timeline,
 };
 use crate::{
+    cost::Tallies,
     execute::ErrorKind,
     plan::{Claim, StepId},
 };
@@ -21,6 +22,7 @@ pub struct Recorder {
     failures: Vec<Failure>,
     reach: Reach,
     timeline: Timeline,
+    used: Tallies,
     window_end: Duration,
 }
 
@@ -78,6 +80,7 @@ impl Recorder {
             failures: Vec::new(),
             reach: Reach::default(),
             timeline: Timeline::default(),
+            used: Tallies::default(),
             window_end,
         }
     }
@@ -128,6 +131,14 @@ impl Recorder {
             if let Some(part) = part {
                 latency.record(part);
             }
+        }
+    }
+
+    /// What an answer said that it used, by its header; in the books of the step if `measured`.
+    pub fn used(&mut self, step: StepId, header: Option<&str>, measured: bool) {
+        self.used.count(header);
+        if measured {
+            self.step(step).used.count(header);
         }
     }
 
@@ -194,8 +205,8 @@ impl Recorder {
                 record.response.record_unanswered_n(age, planned.count_since_last_iteration());
             }
         }
-        let Self { steps, claims, failures, reach, timeline, .. } = self;
-        Books { steps, claims, failures, reach, timeline }
+        let Self { steps, claims, failures, reach, timeline, used, .. } = self;
+        Books { steps, claims, failures, reach, timeline, used }
     }
 
     fn step(&mut self, step: StepId) -> &mut StepRecord {

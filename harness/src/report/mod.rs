@@ -3,6 +3,8 @@
 //! Every format is made in memory first, and nothing here prints.
 
 mod conformance;
+mod cost;
+mod cost_text;
 mod document;
 mod json;
 mod load;
@@ -12,8 +14,14 @@ mod text;
 mod write;
 
 pub use conformance::{FailureReport, RuleName, RuleReport};
+pub use cost::{
+    BookReport, COST_SCHEMA_VERSION, ChangeReport, CostReport, CostThresholdReport, CrossingReport,
+    LineReport, TableReport, TierReport, mixes, warnings,
+};
+pub use cost_text::cost_text;
 pub use document::{
-    LatencyReport, RunInfo, RunReport, SCHEMA_VERSION, ScenarioReport, StepReport, ThresholdReport,
+    LatencyReport, RunInfo, RunReport, SCHEMA_VERSION, ScenarioCost, ScenarioReport, StepReport,
+    ThresholdReport,
 };
 pub use json::json;
 pub use load::{GeneratorReport, LevelReport, SpanReport};

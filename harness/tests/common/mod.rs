@@ -216,6 +216,7 @@ pub(crate) fn scenario(labels: &[&str], work: Work) -> ScenarioPlan {
         work,
         teardown: Vec::new(),
         thresholds: Vec::new(),
+        cost: None,
     }
 }
 

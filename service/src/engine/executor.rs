@@ -40,7 +40,7 @@ enum Reply {
     /// The run is stored, and its alarm set.
     Accepted,
     /// To [`Message::Cancel`].
-    Cancelled(Cancellation),
+    Cancelled(Box<Cancellation>),
     /// To [`Message::Events`].
     Events(Vec<RunEvent>),
 }
@@ -71,7 +71,7 @@ pub async fn cancel<A: Actors>(actors: &A, intent: RunState) -> PortResult<Cance
     let id = intent.run.id.clone();
     let Metered { value, usage } = ask(actors, &id, &Message::Cancel(intent)).await?;
     match value {
-        Reply::Cancelled(value) => Ok(Metered { value, usage }),
+        Reply::Cancelled(value) => Ok(Metered { value: *value, usage }),
         _ => used(Err(PortError::unavailable("actor", "an answer to something else")), usage),
     }
 }
@@ -173,7 +173,10 @@ impl<'a, C: ActorContext> Executor<'a, C> {
             let _turn = self.context.turn().await;
             let state = self.load().await?.unwrap_or(intent);
             if state.run.status.is_terminal() {
-                return Ok(Reply::Cancelled(Cancellation { run: state.run, changed: false }));
+                return Ok(Reply::Cancelled(Box::new(Cancellation {
+                    run: state.run,
+                    changed: false,
+                })));
             }
             let (state, effects) = state.advance(Event::Cancelled, self.now());
             self.save(&state).await?;
@@ -185,7 +188,7 @@ impl<'a, C: ActorContext> Executor<'a, C> {
         if let Err(error) = self.run_until_idle(Payer::Request, state, effects).await {
             self.context.log(&format!("executor: {error}"));
         }
-        Ok(Reply::Cancelled(Cancellation { run, changed: true }))
+        Ok(Reply::Cancelled(Box::new(Cancellation { run, changed: true })))
     }
 
     async fn events(&self, after: u32) -> Result<Reply, PortError> {

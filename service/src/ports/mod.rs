@@ -10,6 +10,7 @@ use std::{collections::BTreeMap, future::Future, time::Duration};
 
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
+pub(crate) use usage::resources;
 pub use usage::{Meter, Metered, Usage, used};
 
 use crate::domain::Millis;
@@ -19,13 +20,15 @@ pub trait Platform: Clone + Send + Sync + 'static {
     /// See [`Database`].
     type Database: Database;
     /// See [`KeyValue`].
-    type Cache: KeyValue;
+    type KeyValue: KeyValue;
     /// See [`HttpCache`].
     type HttpCache: HttpCache;
     /// See [`RateLimiter`].
     type RateLimiter: RateLimiter;
     /// See [`Actors`].
     type Actors: Actors;
+    /// See [`Http`].
+    type Http: Http;
     /// See [`Clock`].
     type Clock: Clock;
     /// See [`Random`].
@@ -34,13 +37,17 @@ pub trait Platform: Clone + Send + Sync + 'static {
     /// D1, or SQLite.
     fn database(&self) -> &Self::Database;
     /// The namespace `CACHE`.
-    fn cache(&self) -> &Self::Cache;
+    fn cache(&self) -> &Self::KeyValue;
+    /// The namespace `SESSIONS`.
+    fn sessions(&self) -> &Self::KeyValue;
     /// Answers for everyone.
     fn http_cache(&self) -> &Self::HttpCache;
     /// The limiter for API requests.
     fn rate_limiter(&self) -> &Self::RateLimiter;
     /// Single-writer objects.
     fn actors(&self) -> &Self::Actors;
+    /// Outbound requests.
+    fn http(&self) -> &Self::Http;
     /// Time.
     fn clock(&self) -> &Self::Clock;
     /// Randomness.
@@ -60,8 +67,8 @@ pub trait Platform: Clone + Send + Sync + 'static {
 pub struct PortError {
     /// Why.
     pub cause: PortFailure,
-    /// What the call used before it failed: that is billed, too.
-    pub usage: Usage,
+    /// What the call used before it failed: that is billed, too. Boxed, as errors are rare.
+    pub usage: Box<Usage>,
 }
 
 /// Why a port could not do what it was asked.
@@ -93,7 +100,7 @@ impl PortError {
 
 impl From<PortFailure> for PortError {
     fn from(cause: PortFailure) -> Self {
-        Self { cause, usage: Usage::default() }
+        Self { cause, usage: Box::default() }
     }
 }
 
@@ -201,6 +208,11 @@ pub trait Database: Send + Sync {
     fn query(&self, statement: Statement) -> impl Future<Output = PortResult<Rows>> + Send;
 }
 
+/// Shortest life of an entry in KV (the platform's limit).
+pub const MIN_KV_TTL: Duration = Duration::from_mins(1);
+/// Longest key in KV, in bytes (the platform's limit).
+pub const MAX_KV_KEY_BYTES: usize = 512;
+
 /// A KV namespace: eventually consistent, up to a minute stale.
 pub trait KeyValue: Send + Sync {
     /// The value of a key, if there is one.
@@ -208,6 +220,23 @@ pub trait KeyValue: Send + Sync {
     /// # Errors
     /// [`PortFailure::Unavailable`].
     fn get(&self, key: &str) -> impl Future<Output = PortResult<Option<String>>> + Send;
+
+    /// Keeps a value for `ttl`, at least [`MIN_KV_TTL`]. Keys have at most [`MAX_KV_KEY_BYTES`].
+    ///
+    /// # Errors
+    /// [`PortFailure::Unavailable`].
+    fn put(
+        &self,
+        key: &str,
+        value: &str,
+        ttl: Duration,
+    ) -> impl Future<Output = PortResult<()>> + Send;
+
+    /// Forgets a key, whether or not it is there.
+    ///
+    /// # Errors
+    /// [`PortFailure::Unavailable`].
+    fn delete(&self, key: &str) -> impl Future<Output = PortResult<()>> + Send;
 }
 
 /// Bodies of public answers, kept close to the clients that ask for them. What it holds may vanish
@@ -245,6 +274,25 @@ pub trait RateLimiter: Send + Sync {
 pub enum ActorClass {
     /// One for each run.
     WorkflowExecutor,
+}
+
+impl ActorClass {
+    /// All of them.
+    pub const ALL: [Self; 1] = [Self::WorkflowExecutor];
+
+    /// The name of the class, as the platform knows it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::WorkflowExecutor => "WorkflowExecutor",
+        }
+    }
+
+    /// The name of its binding.
+    pub const fn binding(self) -> &'static str {
+        match self {
+            Self::WorkflowExecutor => "WORKFLOW_EXECUTOR",
+        }
+    }
 }
 
 /// Single-writer objects, found by class and name; made when first called.

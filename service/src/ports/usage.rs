@@ -10,50 +10,81 @@ use serde::{Deserialize, Serialize};
 
 use super::{PortError, PortResult};
 
-/// Amounts used, by resource.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
-#[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
-pub struct Usage {
-    /// Rows that statements had to look at, in D1 and in objects.
-    pub rows_read: u64,
-    /// Rows and index entries written, in D1 and in objects; setting an alarm is one.
-    pub rows_written: u64,
-    /// KV values read.
-    pub kv_reads: u64,
-    /// Calls of single-writer objects, alarms included.
-    pub actor_requests: u64,
-    /// Outbound HTTP requests.
-    pub outbound_requests: u64,
+/// Every resource, once: calls the macro `$use` with the names and what each counts.
+macro_rules! resources {
+    ($use:ident) => {
+        $use! {
+            /// Rows that statements had to look at, in D1 and in objects.
+            rows_read,
+            /// Rows and index entries written, in D1 and in objects; setting an alarm is one.
+            rows_written,
+            /// KV values read, absent ones too.
+            kv_reads,
+            /// KV values written.
+            kv_writes,
+            /// KV values deleted.
+            kv_deletes,
+            /// Calls of single-writer objects, alarms included.
+            actor_requests,
+            /// Outbound HTTP requests.
+            outbound_requests,
+            /// Tokens that AI models read.
+            ai_input_tokens,
+            /// Tokens that AI models wrote.
+            ai_output_tokens,
+            /// Thousandths of a neuron, the unit in which Workers AI bills its models.
+            ai_millineurons,
+            /// Dimensions of the vectors that searches looked at.
+            vector_dimensions_queried,
+            /// Dimensions of vectors written.
+            vector_dimensions_written,
+            /// Analytics data points written.
+            analytics_points,
+            /// Objects written or listed in object storage (R2's class A).
+            object_writes,
+            /// Objects read from object storage (R2's class B).
+            object_reads,
+        }
+    };
 }
+pub(crate) use resources;
+
+macro_rules! define {
+    ($($(#[$doc:meta])* $name:ident,)*) => {
+        /// Amounts used, by resource.
+        #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+        #[serde(default)]
+        #[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
+        pub struct Usage {
+            $($(#[$doc])* pub $name: u64,)*
+        }
+
+        impl Usage {
+            /// Every resource with its amount, in the order of the fields.
+            pub fn amounts(&self) -> impl Iterator<Item = (&'static str, u64)> {
+                [$((stringify!($name), self.$name),)*].into_iter()
+            }
+        }
+
+        impl AddAssign for Usage {
+            fn add_assign(&mut self, other: Self) {
+                $(self.$name += other.$name;)*
+            }
+        }
+    };
+}
+resources!(define);
 
 impl Usage {
     /// As an RFC 8941 dictionary: `rows_read=1, rows_written=2`. Resources not used are left out.
     pub fn dictionary(&self) -> String {
-        let members = [
-            ("rows_read", self.rows_read),
-            ("rows_written", self.rows_written),
-            ("kv_reads", self.kv_reads),
-            ("actor_requests", self.actor_requests),
-            ("outbound_requests", self.outbound_requests),
-        ];
         let mut out = String::new();
-        for (name, amount) in members.into_iter().filter(|(_, amount)| *amount > 0) {
+        for (name, amount) in self.amounts().filter(|(_, amount)| *amount > 0) {
             let separator = if out.is_empty() { "" } else { ", " };
             // Writing to a String cannot fail.
             let _ = write!(out, "{separator}{name}={amount}");
         }
         out
-    }
-}
-
-impl AddAssign for Usage {
-    fn add_assign(&mut self, other: Self) {
-        self.rows_read += other.rows_read;
-        self.rows_written += other.rows_written;
-        self.kv_reads += other.kv_reads;
-        self.actor_requests += other.actor_requests;
-        self.outbound_requests += other.outbound_requests;
     }
 }
 
@@ -89,7 +120,7 @@ pub fn used<T>(outcome: PortResult<T>, usage: Usage) -> PortResult<T> {
             Ok(metered)
         }
         Err(mut error) => {
-            error.usage += usage;
+            *error.usage += usage;
             Err(error)
         }
     }
@@ -111,7 +142,7 @@ impl Meter {
                 Ok(metered.value)
             }
             Err(error) => {
-                self.add(error.usage);
+                self.add(*error.usage);
                 Err(error)
             }
         }

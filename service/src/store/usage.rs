@@ -4,34 +4,45 @@ use serde::{Deserialize, Serialize};
 
 use super::run;
 use crate::domain::month::Month;
-use crate::ports::{Database, Meter, Param, PortError, Rows, Sql, Usage};
+use crate::ports::{Database, Meter, Param, PortError, Rows, Sql, Usage, resources};
 
-pub(super) const ADD: Sql = Sql {
-    name: "add_usage",
-    text: "INSERT INTO usage_months VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8) \
-           ON CONFLICT (user_id, month) DO UPDATE SET requests = requests + ?3, \
-           rows_read = rows_read + ?4, rows_written = rows_written + ?5, \
-           kv_reads = kv_reads + ?6, actor_requests = actor_requests + ?7, \
-           outbound_requests = outbound_requests + ?8",
-};
+/// The statements that name every resource.
+macro_rules! statements {
+    ($($(#[$doc:meta])* $name:ident,)*) => {
+        pub(super) const ADD: Sql = Sql {
+            name: "add_usage",
+            text: concat!(
+                "INSERT INTO usage_months (user_id, month, requests",
+                $(", ", stringify!($name),)*
+                ") VALUES (?, ?, ?",
+                $(statements!(@parameter $name),)*
+                ") ON CONFLICT (user_id, month) DO UPDATE SET requests = requests + excluded.requests",
+                $(", ", stringify!($name), " = ", stringify!($name), " + excluded.", stringify!($name),)*
+            ),
+        };
 
-pub(super) const OF_REQUESTS: Sql = Sql {
-    name: "get_usage_of_requests",
-    text: "SELECT requests AS count, rows_read, rows_written, kv_reads, actor_requests, \
-           outbound_requests FROM usage_months WHERE user_id = ?1 AND month = ?2",
-};
+        pub(super) const OF_REQUESTS: Sql = Sql {
+            name: "get_usage_of_requests",
+            text: concat!(
+                "SELECT requests AS count",
+                $(", ", stringify!($name),)*
+                " FROM usage_months WHERE user_id = ?1 AND month = ?2"
+            ),
+        };
 
-/// Runs count in the month in which they were accepted.
-pub(super) const OF_RUNS: Sql = Sql {
-    name: "get_usage_of_runs",
-    text: "SELECT count(*) AS count, \
-           ifnull(sum(report ->> '$.usage.rows_read'), 0) AS rows_read, \
-           ifnull(sum(report ->> '$.usage.rows_written'), 0) AS rows_written, \
-           ifnull(sum(report ->> '$.usage.kv_reads'), 0) AS kv_reads, \
-           ifnull(sum(report ->> '$.usage.actor_requests'), 0) AS actor_requests, \
-           ifnull(sum(report ->> '$.usage.outbound_requests'), 0) AS outbound_requests \
-           FROM workflow_runs WHERE user_id = ?1 AND created_at >= ?2 AND created_at < ?3",
-};
+        /// Runs count in the month in which they were accepted.
+        pub(super) const OF_RUNS: Sql = Sql {
+            name: "get_usage_of_runs",
+            text: concat!(
+                "SELECT count(*) AS count",
+                $(", ifnull(sum(report ->> '$.usage.", stringify!($name), "'), 0) AS ", stringify!($name),)*
+                " FROM workflow_runs WHERE user_id = ?1 AND created_at >= ?2 AND created_at < ?3"
+            ),
+        };
+    };
+    (@parameter $name:ident) => { ", ?" };
+}
+resources!(statements);
 
 /// How often something happened, and what that used.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -61,10 +72,8 @@ impl<'a, D: Database> UsageMonths<'a, D> {
     /// # Errors
     /// [`PortError`].
     pub async fn add(&self, user: &str, month: Month, tally: &Tally) -> Result<(), PortError> {
-        let Usage { rows_read, rows_written, kv_reads, actor_requests, outbound_requests } =
-            tally.usage;
-        let amounts =
-            [tally.count, rows_read, rows_written, kv_reads, actor_requests, outbound_requests];
+        let resources = tally.usage.amounts().map(|(_, amount)| amount);
+        let amounts = std::iter::once(tally.count).chain(resources);
         let amounts = amounts.map(|n| Param::from(i64::try_from(n).unwrap_or(i64::MAX)));
         let params = [user.into(), month.name().into()].into_iter().chain(amounts);
         run(self.database, self.meter, ADD.bind(params)).await.map(|_| ())

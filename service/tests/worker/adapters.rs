@@ -5,8 +5,8 @@ use wasm_bindgen_test::wasm_bindgen_test;
 use workway_service::{
     platform::cloudflare::Cloudflare,
     ports::{
-        Database, KeyValue, MAX_INTEGER, Param, Platform, PortFailure, PortResult, RateLimiter,
-        Rows, Sql,
+        Database, KeyValue, MAX_INTEGER, MIN_KV_TTL, Param, Platform, PortFailure, PortResult,
+        RateLimiter, Rows, Sql, Usage,
     },
 };
 
@@ -74,7 +74,7 @@ async fn d1_tells_conflicts_from_failures() {
 }
 
 #[wasm_bindgen_test]
-async fn kv_counts_each_read() {
+async fn kv_counts_each_call() {
     let world = World::new();
     let platform = Cloudflare::new(&world.env);
     put_in_cache(&world.env, "k", "é😀");
@@ -82,7 +82,18 @@ async fn kv_counts_each_read() {
         let read = platform.cache().get(key).await.unwrap();
         assert_eq!((read.value.as_deref(), read.usage.kv_reads), (expected, 1));
     }
+    let written = platform.cache().put("new", "é", MIN_KV_TTL).await.unwrap();
+    assert_eq!(written.usage, Usage { kv_writes: 1, ..Usage::default() });
+    assert_eq!(platform.cache().get("new").await.unwrap().value.as_deref(), Some("é"));
+    assert_eq!(platform.sessions().get("new").await.unwrap().value, None, "namespaces differ");
+    let deleted = platform.cache().delete("new").await.unwrap();
+    assert_eq!(deleted.usage, Usage { kv_deletes: 1, ..Usage::default() });
+    assert_eq!(platform.cache().get("new").await.unwrap().value, None);
+    let brief = platform.cache().put("k", "v", MIN_KV_TTL / 2).await.unwrap_err();
+    assert!(brief.to_string().contains("expiration_ttl"), "{brief}");
     set_mode(&world.env, "CACHE", "broken");
+    assert!(platform.cache().put("k", "v", MIN_KV_TTL).await.is_err());
+    assert!(platform.cache().delete("k").await.is_err());
     let error = platform.cache().get("k").await.unwrap_err();
     assert!(matches!(error.cause, PortFailure::Unavailable { port: "kv", .. }), "{error}");
     set_var(&world.env, "CACHE", None);

@@ -96,13 +96,16 @@ class KvNamespace {
   async getWithMetadata(key) {
     return { value: await this.get(key), metadata: null };
   }
-  async put(key, value) {
+  async put(key, value, options) {
+    if (this.mode === "broken") throw new Error("KV PUT failed: 503 Service Unavailable");
+    if (!(options?.expirationTtl >= 60)) throw new Error(`KV PUT failed: 400 Invalid expiration_ttl of ${options?.expirationTtl}`);
     this.entries.set(key, value);
   }
   async list() {
     return { keys: [...this.entries.keys()].map((name) => ({ name })), list_complete: true };
   }
   async delete(key) {
+    if (this.mode === "broken") throw new Error("KV DELETE failed: 503 Service Unavailable");
     this.entries.delete(key);
   }
 }
@@ -123,8 +126,10 @@ class Ratelimit {
 
 /** A fresh environment. `vars` are the variables and secrets, as JSON. */
 export function makeEnv(vars) {
-  const env = { ...JSON.parse(vars), DB: new D1Database(), CACHE: new KvNamespace(), RATE_LIMITER: new Ratelimit() };
-  env.WORKFLOW_EXECUTOR = new DurableObjectNamespace(env);
+  const env = { ...JSON.parse(vars), DB: new D1Database(), RATE_LIMITER: new Ratelimit() };
+  env.CACHE = new KvNamespace();
+  env.SESSIONS = new KvNamespace();
+  env.WORKFLOW_EXECUTOR = new DurableObjectNamespace("WorkflowExecutor", env);
   return env;
 }
 

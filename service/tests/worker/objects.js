@@ -1,7 +1,7 @@
 // Durable Objects and the Worker's events: what the runtime calls, called from here.
 //
-// What it is: the exports of the wasm module (`fetch`, `scheduled`, the class `WorkflowExecutor`),
-// and a namespace that makes real `WorkflowExecutor`s on a state with an SQLite of its own and one
+// What it is: the exports of the wasm module (`fetch`, `scheduled`, the classes of our
+// objects), and a namespace that makes real objects of a class on a state with an SQLite of its own and one
 // alarm. Alarms do not ring by themselves: a test rings them.
 //
 // Where it differs from the real ones: an object lives as long as its namespace unless a test
@@ -95,14 +95,15 @@ class DurableObject {
   instance = null;
   requests = 0;
 
-  constructor(name, env) {
+  constructor(className, name, env) {
+    this.className = className;
     this.name = name;
     this.env = env;
   }
   awake() {
     const id = { name: this.name, toString: () => this.name };
     const state = { id, storage: this.storage, waitUntil() {} };
-    return (this.instance ??= new (worker().WorkflowExecutor)(state, this.env));
+    return (this.instance ??= new (worker()[this.className])(state, this.env));
   }
 }
 
@@ -111,11 +112,12 @@ export class DurableObjectNamespace {
   /** `well`, or `broken`: no object can be reached. */
   mode = "well";
 
-  constructor(env) {
+  constructor(className, env) {
+    this.className = className;
     this.env = env;
   }
   object(name) {
-    if (!this.objects.has(name)) this.objects.set(name, new DurableObject(name, this.env));
+    if (!this.objects.has(name)) this.objects.set(name, new DurableObject(this.className, name, this.env));
     return this.objects.get(name);
   }
   getByName(name) {
@@ -139,7 +141,7 @@ export const loseAlarm = (env, name) => void (object(env, name).storage.alarm = 
 export const breakStorage = (env, name, broken) => void (object(env, name).storage.broken = broken);
 /** The state as it is stored. */
 export const stored = (env, name) =>
-  object(env, name).storage.sql.exec("SELECT state FROM run").toArray()[0]?.state;
+  object(env, name).storage.sql.exec("SELECT state FROM object").toArray()[0]?.state;
 /** Forgets the instance, as the runtime does when it needs the memory. */
 export const evict = (env, name) => void (object(env, name).instance = null);
 /** A message, straight to the object: its status and its answer. */

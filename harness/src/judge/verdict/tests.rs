@@ -24,6 +24,7 @@ fn plan(work: Work, thresholds: Vec<Threshold>) -> ScenarioPlan {
         work,
         teardown: Vec::new(),
         thresholds,
+        cost: None,
     }
 }
 

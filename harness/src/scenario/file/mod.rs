@@ -3,6 +3,7 @@
 //! Every choice is a map with one key. There is no untagged, flattened or internally tagged type:
 //! they would lose the places of errors.
 
+mod cost;
 mod entries;
 mod flow;
 mod json;
@@ -24,6 +25,7 @@ use super::{
     threshold::ThresholdText,
 };
 
+pub use cost::CostFile;
 pub use entries::Entries;
 pub use flow::{
     AlignFile, CallFile, CheckFile, ClockFile, FaultFile, ForEachFile, LedgerFile, MAX_FAULT_TIMES,
@@ -81,6 +83,8 @@ pub struct ScenarioFile {
     pub teardown: Option<Vec<Spanned<StepFile>>>,
     /// What the numbers of the run must satisfy.
     pub thresholds: Option<Vec<Spanned<ThresholdText>>>,
+    /// Measure what is used, and project what it costs.
+    pub cost: Option<Spanned<CostFile>>,
 }
 
 /// A rule that a target keeps or breaks.

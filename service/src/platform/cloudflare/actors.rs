@@ -16,14 +16,13 @@ impl DurableObjects {
     }
 
     async fn send(&self, class: ActorClass, name: &str, message: Value) -> PortResult<Value> {
-        let ActorClass::WorkflowExecutor = class;
         let mut init = RequestInit::new();
         init.with_method(Method::Post).with_body(Some(message.to_string().into()));
         // The host of an object's URL means nothing; `.invalid` never resolves.
         let request = Request::new_with_init("https://object.invalid/", &init);
         let request = request.map_err(unavailable("actor"))?;
         // A stub that once threw is dead for good: each call makes its own.
-        let namespace = self.0.durable_object("WORKFLOW_EXECUTOR").map_err(unavailable("actor"))?;
+        let namespace = self.0.durable_object(class.binding()).map_err(unavailable("actor"))?;
         let stub = namespace.get_by_name(name).map_err(unavailable("actor"))?;
         let mut response = stub.fetch_with_request(request).await.map_err(unavailable("actor"))?;
         let body = response.text().await.map_err(unavailable("actor"))?;

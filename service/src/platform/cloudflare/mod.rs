@@ -6,22 +6,22 @@
 mod actors;
 mod database;
 mod events;
-mod executor;
 mod http;
 mod http_cache;
 mod kv;
 mod limiter;
+mod objects;
 mod system;
 
 use std::sync::{Arc, LazyLock};
 
 pub use actors::DurableObjects;
 pub use database::D1;
-pub use executor::WorkflowExecutor;
 pub use http::Fetcher;
 pub use http_cache::EdgeCache;
 pub use kv::Kv;
 pub use limiter::RateLimiterBinding;
+pub use objects::WorkflowExecutor;
 pub use system::{JsClock, JsRandom};
 use worker::{Context, Env, send::SendWrapper};
 
@@ -35,6 +35,7 @@ use crate::routes::{App, HealthMemo};
 pub struct Cloudflare {
     database: D1,
     cache: Kv,
+    sessions: Kv,
     limiter: RateLimiterBinding,
     actors: DurableObjects,
     clock: JsClock,
@@ -59,6 +60,7 @@ impl Cloudflare {
         Self {
             database: D1::new(env.clone()),
             cache: Kv::new(env.clone(), "CACHE"),
+            sessions: Kv::new(env.clone(), "SESSIONS"),
             limiter: RateLimiterBinding::new(env.clone()),
             actors: DurableObjects::new(env.clone()),
             clock: JsClock,
@@ -102,10 +104,11 @@ fn unavailable(port: &'static str) -> impl Fn(worker::Error) -> PortError {
 
 impl Platform for Cloudflare {
     type Database = D1;
-    type Cache = Kv;
+    type KeyValue = Kv;
     type HttpCache = EdgeCache;
     type RateLimiter = RateLimiterBinding;
     type Actors = DurableObjects;
+    type Http = Fetcher;
     type Clock = JsClock;
     type Random = JsRandom;
 
@@ -115,6 +118,10 @@ impl Platform for Cloudflare {
 
     fn cache(&self) -> &Kv {
         &self.cache
+    }
+
+    fn sessions(&self) -> &Kv {
+        &self.sessions
     }
 
     fn http_cache(&self) -> &EdgeCache {
@@ -127,6 +134,10 @@ impl Platform for Cloudflare {
 
     fn actors(&self) -> &DurableObjects {
         &self.actors
+    }
+
+    fn http(&self) -> &Fetcher {
+        &Fetcher
     }
 
     fn clock(&self) -> &JsClock {

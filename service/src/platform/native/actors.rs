@@ -23,7 +23,7 @@ use super::{
 };
 use crate::config::Config;
 use crate::domain::Millis;
-use crate::engine::executor::Executor;
+use crate::objects;
 use crate::ports::{
     ActorClass, ActorContext, Actors, Clock, Meter, PortError, PortResult, Rows, Sql, Statement,
     Usage, used,
@@ -79,6 +79,14 @@ const IDLE: Duration = Duration::from_mins(1);
 /// … and when it could not read them. An alarm whose handler failed rings again after as long.
 const RETRY: Duration = Duration::from_secs(1);
 
+/// What objects can reach.
+#[derive(Clone, Debug)]
+pub(super) struct Reach {
+    pub(super) database: SqliteDatabase,
+    pub(super) http: ReqwestHttp,
+    pub(super) clock: NativeClock,
+}
+
 /// All objects of a process.
 #[derive(Clone, Debug)]
 pub struct NativeActors(Arc<Inner>);
@@ -86,10 +94,8 @@ pub struct NativeActors(Arc<Inner>);
 #[derive(Debug)]
 struct Inner {
     objects: Sqlite,
-    database: SqliteDatabase,
-    http: ReqwestHttp,
+    reach: Reach,
     config: Arc<Config>,
-    clock: NativeClock,
     total: Meter,
     alarms_rung: AtomicU64,
     turns: Mutex<HashMap<String, Weak<AsyncMutex<()>>>>,
@@ -102,18 +108,15 @@ impl NativeActors {
     ///
     /// # Errors
     /// [`PortError`].
-    pub async fn open(
+    pub(super) async fn open(
         path: &Path,
-        database: SqliteDatabase,
+        reach: Reach,
         config: Arc<Config>,
-        clock: NativeClock,
     ) -> Result<Self, PortError> {
         let inner = Arc::new(Inner {
             objects: Sqlite::open(path, SCHEMA)?,
-            database,
-            http: ReqwestHttp::new(&config.http_allow_list)?,
+            reach,
             config,
-            clock,
             total: Meter::default(),
             alarms_rung: AtomicU64::new(0),
             turns: Mutex::default(),
@@ -125,11 +128,9 @@ impl NativeActors {
         Ok(Self(inner))
     }
 
-    /// What all objects used, the requests and the outbound calls included.
+    /// What all objects used in their own storage, the requests included.
     pub(super) fn usage(&self) -> Usage {
-        let mut usage = self.0.total.usage();
-        usage += self.0.http.usage();
-        usage
+        self.0.total.usage()
     }
 
     /// Alarms that rang.
@@ -147,12 +148,11 @@ impl NativeActors {
 
 impl Actors for NativeActors {
     async fn call(&self, class: ActorClass, name: &str, message: Value) -> PortResult<Value> {
-        let ActorClass::WorkflowExecutor = class;
         let inner = &self.0;
+        let name = &full_name(class, name);
         let context = Context { inner, name, id: inner.object(name).await? };
-        let executor = Executor::new(&context, &inner.config.http_allow_list);
         inner.total.add(one_request());
-        used(executor.message(message).await, one_request())
+        used(objects::message(class, &context, &inner.config, message).await, one_request())
     }
 }
 
@@ -178,8 +178,10 @@ impl Inner {
     }
 
     async fn alarm(&self, name: &str) -> Result<(), PortError> {
+        let class =
+            class_of(name).ok_or_else(|| PortError::unavailable("actor", "no such class"))?;
         let context = Context { inner: self, name, id: self.object(name).await? };
-        Executor::new(&context, &self.config.http_allow_list).alarm().await
+        objects::alarm(class, &context, &self.config).await
     }
 
     /// The lock of an object. Objects that nobody waits for are forgotten.
@@ -195,7 +197,7 @@ impl Inner {
     }
 
     async fn due(&self) -> Result<Vec<String>, PortError> {
-        let due = self.sql(DUE.bind([self.clock.now().into()])).await?.value;
+        let due = self.sql(DUE.bind([self.reach.clock.now().into()])).await?.value;
         let names =
             due.rows.into_iter().filter_map(|row| row.get("name")?.as_str().map(str::to_owned));
         Ok(names.collect())
@@ -206,7 +208,7 @@ impl Inner {
         let next = self.sql(NEXT.bind([])).await?.value;
         let at = next.rows.first().and_then(|row| row.get("at")?.as_i64());
         Ok(at.map_or(IDLE, |at| {
-            let millis = (at - self.clock.now()).max(0).unsigned_abs();
+            let millis = (at - self.reach.clock.now()).max(0).unsigned_abs();
             Duration::from_millis(millis).min(IDLE)
         }))
     }
@@ -220,7 +222,7 @@ impl Inner {
             Ok(()) => FIRED.bind([name.into()]),
             Err(error) => {
                 log(&format!("alarm of {name}: {error}"));
-                let again = self.clock.now().saturating_add_unsigned(RETRY.as_secs() * 1000);
+                let again = self.reach.clock.now().saturating_add_unsigned(RETRY.as_secs() * 1000);
                 AGAIN.bind([name.into(), again.into()])
             }
         };
@@ -229,6 +231,16 @@ impl Inner {
         }
         self.alarms_changed.notify_one();
     }
+}
+
+/// What an object is called here: names belong to their class.
+fn full_name(class: ActorClass, name: &str) -> String {
+    format!("{}/{name}", class.name())
+}
+
+fn class_of(full_name: &str) -> Option<ActorClass> {
+    let (class, _) = full_name.split_once('/')?;
+    ActorClass::ALL.into_iter().find(|known| known.name() == class)
 }
 
 /// What calling an object costs, and ringing its alarm.
@@ -247,7 +259,7 @@ async fn ring_alarms(actors: Weak<Inner>) {
         };
         let changed = inner.alarms_changed.notified();
         tokio::select! {
-            () = inner.clock.sleep(pause) => {}
+            () = inner.reach.clock.sleep(pause) => {}
             () = changed => {}
         }
     }
@@ -299,15 +311,15 @@ impl ActorContext for Context<'_> {
     }
 
     fn database(&self) -> &SqliteDatabase {
-        &self.inner.database
+        &self.inner.reach.database
     }
 
     fn http(&self) -> &ReqwestHttp {
-        &self.inner.http
+        &self.inner.reach.http
     }
 
     fn clock(&self) -> &NativeClock {
-        &self.inner.clock
+        &self.inner.reach.clock
     }
 
     fn log(&self, line: &str) {
@@ -340,22 +352,20 @@ mod tests {
         let database = SqliteDatabase::open(&directory.path().join("database")).unwrap();
         let config = Config::from_lookup(|name| (name == "JWT_SECRET").then(|| "s".repeat(32)));
         let objects = directory.path().join("objects");
-        let actors = NativeActors::open(
-            &objects,
-            database,
-            Arc::new(config.unwrap()),
-            NativeClock::default(),
-        )
-        .await;
+        let config = Arc::new(config.unwrap());
+        let http = ReqwestHttp::new(&config.http_allow_list).unwrap();
+        let reach = Reach { database, http, clock: NativeClock::default() };
+        let actors = NativeActors::open(&objects, reach, config).await;
         let inner = actors.unwrap().0;
 
         let ringing = "INSERT INTO alarms VALUES (?1, ?2, 1)";
-        let ringing = Sql { name: "ringing", text: ringing }.bind(["run".into(), 1.into()]);
+        let ringing =
+            Sql { name: "ringing", text: ringing }.bind(["WorkflowExecutor/run".into(), 1.into()]);
         inner.sql(ringing).await.unwrap();
-        let id = inner.object("run").await.unwrap();
+        let id = inner.object("WorkflowExecutor/run").await.unwrap();
         inner.sql(STORE.bind([id.into(), "not a run".into()])).await.unwrap();
-        let before = inner.clock.now();
-        inner.ring("run").await;
+        let before = inner.reach.clock.now();
+        inner.ring("WorkflowExecutor/run").await;
         let next = Sql { name: "alarm", text: "SELECT at FROM alarms" }.bind([]);
         let next = inner.sql(next).await.unwrap().value;
         assert!(next.rows[0]["at"].as_i64().is_some_and(|at| at > before), "{next:?}");

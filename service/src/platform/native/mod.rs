@@ -27,6 +27,8 @@ pub use limiter::SlidingCounter;
 pub use server::{ServeError, Server};
 pub use system::OsRandom;
 
+use actors::Reach;
+
 use crate::config::{Config, RATE_LIMIT, RATE_PERIOD_SECONDS};
 use crate::ports::{Meter, Platform, PortError, PortResult, Usage};
 
@@ -35,9 +37,11 @@ use crate::ports::{Meter, Platform, PortError, PortResult, Usage};
 pub struct Native {
     database: SqliteDatabase,
     cache: SqliteKeyValue,
+    sessions: SqliteKeyValue,
     http_cache: Arc<MemoryHttpCache>,
     limiter: Arc<SlidingCounter>,
     actors: NativeActors,
+    http: ReqwestHttp,
     clock: NativeClock,
     random: OsRandom,
 }
@@ -52,17 +56,23 @@ impl Native {
         let clock = NativeClock::default();
         let database = SqliteDatabase::open(&state.join("database.sqlite"))?;
         let cache = SqliteKeyValue::open(&state.join("cache.sqlite"), clock.clone())?;
+        let sessions = SqliteKeyValue::open(&state.join("sessions.sqlite"), clock.clone())?;
         let http_cache = Arc::new(MemoryHttpCache::new(clock.clone()));
         let limiter = Arc::new(SlidingCounter::new(RATE_LIMIT, RATE_PERIOD_SECONDS, clock.clone()));
         let objects = state.join("objects.sqlite");
-        let actors = NativeActors::open(&objects, database.clone(), config, clock.clone()).await?;
-        Ok(Self { database, cache, http_cache, limiter, actors, clock, random: OsRandom })
+        let http = ReqwestHttp::new(&config.http_allow_list)?;
+        let reach = Reach { database: database.clone(), http: http.clone(), clock: clock.clone() };
+        let actors = NativeActors::open(&objects, reach, config).await?;
+        let random = OsRandom;
+        Ok(Self { database, cache, sessions, http_cache, limiter, actors, http, clock, random })
     }
 
     /// What all port calls used since the start, whoever they were for.
     fn usage(&self) -> Usage {
         let mut usage = self.database.usage();
         usage += self.cache.usage();
+        usage += self.sessions.usage();
+        usage += self.http.usage();
         usage += self.actors.usage();
         usage
     }
@@ -70,10 +80,11 @@ impl Native {
 
 impl Platform for Native {
     type Database = SqliteDatabase;
-    type Cache = SqliteKeyValue;
+    type KeyValue = SqliteKeyValue;
     type HttpCache = MemoryHttpCache;
     type RateLimiter = SlidingCounter;
     type Actors = NativeActors;
+    type Http = ReqwestHttp;
     type Clock = NativeClock;
     type Random = OsRandom;
 
@@ -83,6 +94,10 @@ impl Platform for Native {
 
     fn cache(&self) -> &SqliteKeyValue {
         &self.cache
+    }
+
+    fn sessions(&self) -> &SqliteKeyValue {
+        &self.sessions
     }
 
     fn http_cache(&self) -> &MemoryHttpCache {
@@ -95,6 +110,10 @@ impl Platform for Native {
 
     fn actors(&self) -> &NativeActors {
         &self.actors
+    }
+
+    fn http(&self) -> &ReqwestHttp {
+        &self.http
     }
 
     fn clock(&self) -> &NativeClock {
@@ -123,7 +142,7 @@ impl Platform for Native {
 fn counted<T>(total: &Meter, outcome: PortResult<T>) -> PortResult<T> {
     total.add(match &outcome {
         Ok(metered) => metered.usage,
-        Err(error) => error.usage,
+        Err(error) => *error.usage,
     });
     outcome
 }

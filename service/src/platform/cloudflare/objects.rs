@@ -1,4 +1,4 @@
-//! The Durable Object of a run.
+//! The Durable Objects, from the inside.
 #![expect(missing_docs, reason = "the methods that the macro adds have none")]
 
 use worker::{
@@ -9,50 +9,80 @@ use worker::{
 use super::{D1, Fetcher, JsClock, config, system, unavailable};
 use crate::config::Config;
 use crate::domain::Millis;
-use crate::engine::executor::Executor;
-use crate::ports::{ActorContext, Metered, PortError, PortResult, Usage};
+use crate::objects;
+use crate::ports::{ActorClass, ActorContext, Metered, PortError, PortResult, Usage};
 
-/// The class `WorkflowExecutor`: one object for each run, named by its id.
-#[durable_object(alarm)]
-pub struct WorkflowExecutor {
+/// A class of the runtime that hosts one of ours.
+macro_rules! class {
+    ($(#[$doc:meta])* $name:ident) => {
+        $(#[$doc])*
+        #[durable_object(alarm)]
+        pub struct $name(Host);
+
+        impl DurableObject for $name {
+            fn new(state: State, env: Env) -> Self {
+                Self(Host::new(ActorClass::$name, state, env))
+            }
+
+            async fn fetch(&self, request: Request) -> worker::Result<Response> {
+                self.0.fetch(request).await
+            }
+
+            async fn alarm(&self) -> worker::Result<Response> {
+                self.0.alarm().await
+            }
+        }
+    };
+}
+
+class! {
+    /// One object for each run, named by its id.
+    WorkflowExecutor
+}
+
+/// An object of any class.
+struct Host {
+    class: ActorClass,
     context: Context,
     config: Result<Config, String>,
 }
 
-impl DurableObject for WorkflowExecutor {
-    fn new(state: State, env: Env) -> Self {
+impl Host {
+    fn new(class: ActorClass, state: State, env: Env) -> Self {
         // Should this fail, so will each statement after it, and their errors are handled.
         let _ = state.storage().sql().exec(SCHEMA, None);
         let config = config(&env).map_err(|error| error.to_string());
         let context = Context { state, database: D1::new(env), http: Fetcher, clock: JsClock };
-        Self { context, config }
+        Self { class, context, config }
+    }
+
+    fn config(&self) -> Result<&Config, PortError> {
+        self.config.as_ref().map_err(|error| PortError::unavailable("actor", error))
     }
 
     async fn fetch(&self, mut request: Request) -> worker::Result<Response> {
         let message = request.text().await?;
-        match self.handle(&message).await {
+        match self.message(&message).await {
             Ok(reply) => Response::ok(serde_json::to_string(&reply)?),
             Err(error) => Response::error(error.to_string(), 500),
         }
     }
 
+    async fn message(&self, message: &str) -> PortResult<serde_json::Value> {
+        let config = self.config()?;
+        let message = serde_json::from_str(message)
+            .map_err(|error| PortError::unavailable("actor", error))?;
+        objects::message(self.class, &self.context, config, message).await
+    }
+
     async fn alarm(&self) -> worker::Result<Response> {
-        let rung = match &self.config {
-            Ok(config) => Executor::new(&self.context, &config.http_allow_list).alarm().await,
-            Err(error) => Err(PortError::unavailable("actor", error)),
+        let rung = match self.config() {
+            Ok(config) => objects::alarm(self.class, &self.context, config).await,
+            Err(error) => Err(error),
         };
         // The platform rings again, a few times; the sweep pokes after that.
         rung.map_err(|error| worker::Error::RustError(error.to_string()))?;
         Response::empty()
-    }
-}
-
-impl WorkflowExecutor {
-    async fn handle(&self, message: &str) -> PortResult<serde_json::Value> {
-        let failed = |error: &dyn ToString| PortError::unavailable("actor", error.to_string());
-        let config = self.config.as_ref().map_err(|error| failed(error))?;
-        let message = serde_json::from_str(message).map_err(|error| failed(&error))?;
-        Executor::new(&self.context, &config.http_allow_list).message(message).await
     }
 }
 
@@ -64,11 +94,10 @@ struct Context {
     clock: JsClock,
 }
 
-const SCHEMA: &str =
-    "CREATE TABLE IF NOT EXISTS run (id INTEGER PRIMARY KEY CHECK (id = 1), state TEXT NOT NULL)";
-const LOAD: &str = "SELECT state FROM run WHERE id = 1";
+const SCHEMA: &str = "CREATE TABLE IF NOT EXISTS object (id INTEGER PRIMARY KEY CHECK (id = 1), state TEXT NOT NULL)";
+const LOAD: &str = "SELECT state FROM object WHERE id = 1";
 const STORE: &str =
-    "INSERT INTO run VALUES (1, ?1) ON CONFLICT (id) DO UPDATE SET state = excluded.state";
+    "INSERT INTO object VALUES (1, ?1) ON CONFLICT (id) DO UPDATE SET state = excluded.state";
 
 #[derive(serde::Deserialize)]
 struct Row {
