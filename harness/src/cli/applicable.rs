@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::{
     plan::{Capability, ScenarioPlan},
-    target::Target,
+    target::{SelfCheck, Target},
 };
 
 /// Where the target's clock cannot be moved, a scenario may wait this long in real time; what takes
@@ -13,9 +13,13 @@ pub(super) const MAX_REAL_TIME: Duration = Duration::from_mins(2);
 
 /// # Errors
 /// Why the scenario is not applicable to the target.
-pub(super) fn applicable(plan: &ScenarioPlan, target: &Target) -> Result<(), String> {
+pub(super) fn applicable(
+    plan: &ScenarioPlan,
+    target: &Target,
+    check: &SelfCheck,
+) -> Result<(), String> {
     for capability in &plan.requires {
-        if target.offers(*capability) == Some(false) {
+        if !target.offers(*capability).unwrap_or_else(|| check.offers(*capability)) {
             return Err(missing(*capability).to_owned());
         }
     }

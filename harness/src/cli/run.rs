@@ -11,8 +11,8 @@ use reqwest::Url;
 use uuid::Uuid;
 
 use super::{
-    applicable::applicable, credentials::RunTokens, output, progress::Lines, selection,
-    signals::Signals,
+    applicable::applicable, credentials::RunTokens, output, progress::Lines, rerun::Failed,
+    selection, signals::Signals,
 };
 use crate::{
     execute::{self, Command, Environment, Operator, Signal, StopFlag, clock},
@@ -21,15 +21,19 @@ use crate::{
     plan::ScenarioPlan,
     record::ScenarioRecord,
     report::{self, RunInfo, RunReport, ScenarioReport},
-    target::{Target, TargetOptions, TargetSpec},
+    target::{SelfCheck, Target, TargetOptions, TargetSpec},
     token::now_millis,
 };
 
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
-    /// Scenario files, and folders of them; the smoke suite by default.
-    #[arg(value_name = "SCENARIO|DIR")]
-    scenarios: Vec<PathBuf>,
+    /// Scenario files, folders of them, and filters such as `tag:slow and not name:*burst*` (which
+    /// alone choose from the folder `scenarios`); the smoke suite by default.
+    #[arg(value_name = "SCENARIO|DIR|FILTER")]
+    selection: Vec<String>,
+    /// Only the scenarios that did not pass in this report of `--out`: a file, or its folder.
+    #[arg(long, value_name = "REPORT")]
+    rerun_failed: Option<PathBuf>,
     /// `embedded` (the service of this repository, natively), `wrangler` (the same as a Worker
     /// under `wrangler dev`), or the URL of something that runs already.
     #[arg(long, default_value = "embedded", value_parser = TargetSpec::parse)]
@@ -60,7 +64,7 @@ enum Format {
 }
 
 pub(super) async fn run(arguments: Arguments) -> Exit {
-    let plans = match selection::select(&arguments.scenarios, "scenarios/smoke") {
+    let plans = match selected(&arguments) {
         Ok(plans) => plans,
         Err(exit) => return exit,
     };
@@ -73,6 +77,21 @@ pub(super) async fn run(arguments: Arguments) -> Exit {
         exit = work(&arguments, &plans, &stop) => exit,
         exit = second_signal(signals, &stop) => exit,
     }
+}
+
+fn selected(arguments: &Arguments) -> Result<Vec<ScenarioPlan>, Exit> {
+    let Some(report) = &arguments.rerun_failed else {
+        return selection::select(&arguments.selection, "scenarios/smoke");
+    };
+    let failed = Failed::read(report)?;
+    let chosen = if arguments.selection.is_empty() { &failed.files } else { &arguments.selection };
+    let mut plans = selection::select(chosen, "scenarios")?;
+    plans.retain(|plan| failed.has(&plan.name));
+    if plans.is_empty() {
+        let message = "none of these scenarios failed in that report";
+        return Err(output::fail(Exit::NothingSelected, message));
+    }
+    Ok(plans)
 }
 
 /// The first signal ends the run in good order; the second ends it now.
@@ -125,6 +144,8 @@ async fn report_of(
     #[expect(clippy::disallowed_methods, reason = "a report says when it was made")]
     let started_at = SystemTime::now();
     let started = clock::now();
+    let asked = plans.iter().flat_map(|plan| &plan.requires).map(|capability| capability.name());
+    let check = target.self_check(&asked.collect()).await;
     let mut scenarios = Vec::new();
     for (number, plan) in plans.iter().enumerate() {
         let environment = Environment {
@@ -135,7 +156,7 @@ async fn report_of(
             // Each scenario has people of its own: their budgets and their things are fresh.
             ..environment_of(target, format!("{run_id}-{number}")).await
         };
-        scenarios.push(scenario(plan, environment, target).await);
+        scenarios.push(scenario(plan, environment, target, &check).await);
         if stop.raised().is_some() {
             break;
         }
@@ -148,7 +169,7 @@ async fn report_of(
         started_at: humantime::format_rfc3339_seconds(started_at).to_string(),
         duration: clock::now().saturating_duration_since(started),
     };
-    RunReport::new(info, scenarios)
+    RunReport { self_check: check.facts, ..RunReport::new(info, scenarios) }
 }
 
 /// What there is to run with, whatever the scenario.
@@ -166,8 +187,9 @@ async fn scenario(
     plan: &ScenarioPlan,
     environment: Environment,
     target: &mut Target,
+    check: &SelfCheck,
 ) -> ScenarioReport {
-    if let Err(why) = applicable(plan, target) {
+    if let Err(why) = applicable(plan, target, check) {
         return ScenarioReport::not_run(plan, &Judgement::not_applicable(why));
     }
     let (operator, mut orders) = Operator::new(target.control.is_some());

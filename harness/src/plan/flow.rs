@@ -2,7 +2,9 @@
 
 use std::{sync::Arc, time::Duration};
 
-use super::{Claim, JsonTemplate, Matcher, RequestPlan, Span, Step, UserId, ValuePlan};
+use super::{
+    Claim, JsonTemplate, Matcher, RequestPlan, ScenarioPlan, Span, Step, UserId, ValuePlan, Work,
+};
 
 /// Steps that run beside others.
 #[derive(Clone, Debug)]
@@ -165,6 +167,52 @@ impl Step {
             Self::Call(call) => sum(&call.steps) + sum(&call.teardown),
             _ => Duration::ZERO,
         }
+    }
+}
+
+impl ScenarioPlan {
+    /// The steps of work that runs once.
+    pub fn once(&self) -> &[Step] {
+        match &self.work {
+            Work::Once(steps) => steps,
+            Work::Load(_) => &[],
+        }
+    }
+
+    /// Every step, those in other steps included.
+    pub fn all_steps(&self) -> Vec<&Step> {
+        let journeys: Vec<&[Step]> = match &self.work {
+            Work::Once(_) => Vec::new(),
+            Work::Load(load) => load.journeys.iter().map(|j| j.steps.as_slice()).collect(),
+        };
+        let lists = [self.setup.as_slice(), self.once(), &self.audit, &self.teardown];
+        lists.into_iter().chain(journeys).flat_map(Step::flat).collect()
+    }
+
+    /// At least the time that it takes where the target's clock cannot be moved.
+    pub fn real_time(&self) -> Duration {
+        let lists = [self.setup.as_slice(), self.once(), &self.audit, &self.teardown];
+        lists.into_iter().flatten().map(Step::real_time).sum()
+    }
+
+    /// What its expectations stand for.
+    pub fn claims(&self) -> Vec<&Claim> {
+        let mut claims = Vec::new();
+        for step in self.all_steps() {
+            if let Some(request) = step.request() {
+                claims.push(&request.claim);
+                claims.extend(request.also.iter().map(|also| &also.claim));
+            }
+            match step {
+                Step::Burst(burst) => {
+                    claims.extend(burst.counts.iter().map(|count| &count.claim));
+                    claims.extend(burst.distinct.iter().map(|distinct| &distinct.claim));
+                }
+                Step::Check(check) => claims.push(&check.claim),
+                _ => {}
+            }
+        }
+        claims
     }
 }
 

@@ -10,6 +10,7 @@ use http::{HeaderName, Method};
 use serde_json::Value;
 
 pub mod builtin;
+mod capability;
 mod claim;
 mod cost;
 mod expect;
@@ -21,6 +22,7 @@ mod template;
 mod threshold;
 mod value;
 
+pub use capability::Capability;
 pub use claim::{Claim, Rule, Severity};
 pub use cost::{CostFigure, CostPlan, CostThreshold};
 pub use expect::{
@@ -88,89 +90,6 @@ pub struct ScenarioPlan {
     pub thresholds: Vec<Threshold>,
     /// Whether usage is measured, and what it may cost.
     pub cost: Option<CostPlan>,
-}
-
-impl ScenarioPlan {
-    /// The steps of work that runs once.
-    pub fn once(&self) -> &[Step] {
-        match &self.work {
-            Work::Once(steps) => steps,
-            Work::Load(_) => &[],
-        }
-    }
-
-    /// Every step, those in other steps included.
-    pub fn all_steps(&self) -> Vec<&Step> {
-        let journeys: Vec<&[Step]> = match &self.work {
-            Work::Once(_) => Vec::new(),
-            Work::Load(load) => load.journeys.iter().map(|j| j.steps.as_slice()).collect(),
-        };
-        let lists = [self.setup.as_slice(), self.once(), &self.audit, &self.teardown];
-        lists.into_iter().chain(journeys).flat_map(Step::flat).collect()
-    }
-
-    /// At least the time that it takes where the target's clock cannot be moved.
-    pub fn real_time(&self) -> Duration {
-        let lists = [self.setup.as_slice(), self.once(), &self.audit, &self.teardown];
-        lists.into_iter().flatten().map(Step::real_time).sum()
-    }
-}
-
-/// Something that only some targets offer.
-#[derive(
-    Clone,
-    Copy,
-    Debug,
-    PartialEq,
-    Eq,
-    Hash,
-    serde::Serialize,
-    serde::Deserialize,
-    schemars::JsonSchema,
-)]
-#[serde(rename_all = "kebab-case")]
-pub enum Capability {
-    /// The harness knows the upstream stub that the target calls, and may read its ledger.
-    Upstream,
-    /// The harness moves the clock of the target.
-    Clock,
-    /// The harness fires the cron of the target.
-    Cron,
-    /// The harness can kill the target and start it again.
-    Restart,
-    /// The harness knows the secret that the target verifies tokens with.
-    SigningKey,
-    /// The target counts requests exactly, so that no request too many passes a limit.
-    ExactLimiter,
-    /// The limit of the target holds for any period, not only for windows with fixed ends.
-    SlidingLimiter,
-    /// What was written is there after a crash; shown by a probe.
-    DurableStorage,
-    /// Alarms that were set ring after a crash; shown by a probe.
-    DurableAlarms,
-    /// No cache answers in place of the target; shown by a probe.
-    NoCacheInFront,
-    /// The target is on the public network, behind TLS.
-    Deployed,
-}
-
-impl Capability {
-    /// As it is written in `requires`.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Upstream => "upstream",
-            Self::Clock => "clock",
-            Self::Cron => "cron",
-            Self::Restart => "restart",
-            Self::SigningKey => "signing-key",
-            Self::ExactLimiter => "exact-limiter",
-            Self::SlidingLimiter => "sliding-limiter",
-            Self::DurableStorage => "durable-storage",
-            Self::DurableAlarms => "durable-alarms",
-            Self::NoCacheInFront => "no-cache-in-front",
-            Self::Deployed => "deployed",
-        }
-    }
 }
 
 /// Index into [`ScenarioPlan::users`].

@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    plan::{Claim, Phase, Rule, ScenarioPlan, Severity, Step},
+    plan::{Claim, Phase, Rule, ScenarioPlan, Severity},
     record::{Failure, ScenarioRecord, Tally},
 };
 
@@ -107,7 +107,7 @@ impl FailureReport {
 /// Of every rule that the plan names, by id and severity.
 pub(super) fn rules(plan: &ScenarioPlan, record: &ScenarioRecord) -> Vec<RuleReport> {
     let mut all: BTreeMap<_, Tally> = BTreeMap::new();
-    for Claim { rule, severity } in named(plan) {
+    for Claim { rule, severity } in plan.claims() {
         if let Some(rule) = rule {
             all.entry((Arc::clone(rule), *severity)).or_default();
         }
@@ -122,24 +122,4 @@ pub(super) fn rules(plan: &ScenarioPlan, record: &ScenarioRecord) -> Vec<RuleRep
         broken: tally.broken,
     };
     all.into_iter().map(report).collect()
-}
-
-/// Every claim in a plan.
-fn named(plan: &ScenarioPlan) -> Vec<&Claim> {
-    let mut claims = Vec::new();
-    for step in plan.all_steps() {
-        if let Some(request) = step.request() {
-            claims.push(&request.claim);
-            claims.extend(request.also.iter().map(|also| &also.claim));
-        }
-        match step {
-            Step::Burst(burst) => {
-                claims.extend(burst.counts.iter().map(|count| &count.claim));
-                claims.extend(burst.distinct.iter().map(|distinct| &distinct.claim));
-            }
-            Step::Check(check) => claims.push(&check.claim),
-            _ => {}
-        }
-    }
-    claims
 }

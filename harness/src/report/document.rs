@@ -20,6 +20,7 @@ use crate::{
     judge::{Judgement, Measured, ThresholdResult, ThresholdStatus, Verdict},
     plan::{Phase, Quantity, ScenarioPlan, StepLabel},
     record::{Figure, Latency, ScenarioRecord, StepRecord},
+    target::Fact,
 };
 
 /// Version of the format: raised when a reader of the previous one would misread the new one.
@@ -61,6 +62,9 @@ pub struct RunReport {
     pub started_at: String,
     /// Seconds that all scenarios took together.
     pub duration_s: f64,
+    /// What the self-check found out about the target.
+    #[serde(default)]
+    pub self_check: Vec<Fact>,
     /// Every scenario, in the order they ran.
     pub scenarios: Vec<ScenarioReport>,
     /// What a month costs, by tier and book; absent unless a scenario measured usage.
@@ -246,6 +250,7 @@ impl RunReport {
             started_at: info.started_at,
             duration_s: info.duration.as_secs_f64(),
             cost: CostReport::of_run(&scenarios),
+            self_check: Vec::new(),
             scenarios,
             exit: 0,
         };

@@ -12,6 +12,7 @@ mod discover;
 mod error;
 pub mod file;
 mod library;
+mod lint;
 mod node;
 pub mod quantity;
 mod render;
@@ -77,7 +78,10 @@ pub fn load(
     let file = parse(text)?;
     let source = Source::new(text);
     match plan::lower(file_name, &file) {
-        Ok((plan, warnings)) => Ok((plan, in_order(warnings, &source))),
+        Ok((plan, mut warnings)) => {
+            warnings.extend(lint::secrets(&source));
+            Ok((plan, in_order(warnings, &source)))
+        }
         Err(errors) => Err(in_order(errors, &source)),
     }
 }

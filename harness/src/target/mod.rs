@@ -3,6 +3,7 @@
 mod control;
 mod embedded;
 mod operate;
+mod probe;
 mod process;
 mod remote;
 mod wrangler;
@@ -13,6 +14,7 @@ use reqwest::Url;
 use tempfile::TempDir;
 
 pub use control::{ClockFace, Control, ControlError, Counters, Rest};
+pub use probe::{Fact, SelfCheck};
 pub use process::{LOG_TAIL_LINES, Process};
 
 use crate::{
