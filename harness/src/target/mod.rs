@@ -46,6 +46,9 @@ pub struct TargetOptions {
     pub state: Option<PathBuf>,
     /// The Worker is built already, and is what it should be.
     pub built: bool,
+    /// Origins whose pages may read the answers of a target that is started, comma separated:
+    /// `CORS_ALLOWED_ORIGINS` of the service.
+    pub cors_origins: String,
 }
 
 /// A target that answers.
@@ -116,6 +119,9 @@ impl TargetError {
         }
     }
 }
+
+/// Of the service: origins whose pages may read its answers, comma separated.
+pub const CORS_VARIABLE: &str = "CORS_ALLOWED_ORIGINS";
 
 /// A process that is not ready after this long never will be. A cold `wrangler dev` takes about 3 s.
 const READY_WITHIN: Duration = Duration::from_mins(1);
