@@ -81,7 +81,7 @@ impl Patient for Group {
     }
 }
 
-/// What is known of a process; see proc_pid_stat(5).
+/// What is known of a process; see `proc_pid_stat(5)`.
 struct Stat<'a> {
     program: &'a str,
     group: i32,
