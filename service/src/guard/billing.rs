@@ -5,8 +5,8 @@
 //! requests that got no answer. On Workers the ledger is the isolate's memory, and moves to the
 //! database [`FLUSH_DELAY`] after its first share, when the answers have left: an isolate that dies
 //! loses what was answered since, at most that long, in the user's favour. To lose nothing there,
-//! each request would have to wait for a row of its own: about four times what a request costs
-//! without it, and a round trip more.
+//! each request would have to wait for a row of its own: for a million requests 1.00 USD, where the
+//! requests themselves cost 0.30, and a round trip to the database more.
 
 use std::{
     sync::{Arc, Mutex, OnceLock, PoisonError},

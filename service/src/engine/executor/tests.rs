@@ -3,10 +3,11 @@
 use serde_json::{Map, json};
 
 use super::{
+    client::SWEEP_GRACE,
     memory::{FAULTS, Fault, Memory, text},
     *,
 };
-use crate::domain::run::RunStatus;
+use crate::domain::Millis;
 
 const START: Millis = 1_000_000;
 /// The sweep comes by so often.

@@ -10,10 +10,11 @@ use proptest::sample::Index;
 use serde_json::json;
 
 use super::super::{
+    client::{SWEEP_GRACE, SWEEP_LIMIT},
     memory::{Memory, text},
     *,
 };
-use crate::{domain::run::RunStatus, engine::machine::MAX_ATTEMPTS, ports::Param};
+use crate::{domain::Millis, engine::machine::MAX_ATTEMPTS, ports::Param};
 
 /// Something under way in an object.
 struct Handler {
@@ -23,9 +24,10 @@ struct Handler {
 }
 
 /// What came of it.
+#[derive(Clone, Copy)]
 enum Outcome {
     Started(bool),
-    Cancelled(Option<Cancellation>),
+    Cancelled(Option<RunStatus>),
     Events,
     Alarm(bool),
 }
@@ -85,7 +87,8 @@ impl Simulated {
     pub(super) fn begin_cancel(&mut self) {
         let (memory, state) = (Arc::clone(&self.memory), self.accepted.clone());
         self.begin(None, async move {
-            Outcome::Cancelled(cancel(&*memory, state).await.ok().map(|reply| reply.value))
+            let cancelled = cancel(&*memory, state).await.ok();
+            Outcome::Cancelled(cancelled.map(|reply| reply.value.run.status))
         });
     }
 
@@ -132,7 +135,7 @@ impl Simulated {
     }
 
     /// Lets one of the handlers do so many port calls.
-    pub(super) fn go_on(&mut self, handler: &Index, calls: usize) {
+    pub(super) fn go_on(&mut self, handler: Index, calls: usize) {
         for _ in 0..calls {
             if self.handlers.is_empty() {
                 return;
@@ -185,9 +188,9 @@ impl Simulated {
     fn ended(&mut self, alarm: Option<Millis>, outcome: Outcome) {
         match outcome {
             Outcome::Started(acknowledged) => self.acknowledged |= acknowledged,
-            Outcome::Cancelled(Some(Cancellation { run, .. })) => {
-                assert!(run.status.is_terminal(), "{run:?}");
-                self.cancelled |= run.status == RunStatus::Cancelled;
+            Outcome::Cancelled(Some(status)) => {
+                assert!(status.is_terminal(), "{status:?}");
+                self.cancelled |= status == RunStatus::Cancelled;
             }
             Outcome::Alarm(false) => self.restore(alarm),
             Outcome::Cancelled(None) | Outcome::Events | Outcome::Alarm(true) => {}
