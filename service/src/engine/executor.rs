@@ -4,7 +4,7 @@ mod client;
 
 use std::time::Duration;
 
-pub use client::{Cancellation, cancel, events, start, sweep};
+pub use client::{Cancellation, SWEEP_GRACE, SWEEP_LIMIT, cancel, events, start, sweep};
 use client::{Message, Reply};
 use futures_util::future::{Either, join_all, select};
 

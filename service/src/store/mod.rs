@@ -21,8 +21,7 @@ pub const MIGRATIONS: &[(&str, &str)] = &[
     ("0001_workflows_and_runs", include_str!("../../migrations/0001_workflows_and_runs.sql")),
     ("0002_idempotency", include_str!("../../migrations/0002_idempotency.sql")),
     ("0003_usage", include_str!("../../migrations/0003_usage.sql")),
-    ("0004_more_usage", include_str!("../../migrations/0004_more_usage.sql")),
-    ("0005_usage_accounts", include_str!("../../migrations/0005_usage_accounts.sql")),
+    ("0004_usage_accounts", include_str!("../../migrations/0004_usage_accounts.sql")),
 ];
 
 /// Every statement of the service, for the test that looks at their query plans.

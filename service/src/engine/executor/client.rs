@@ -85,9 +85,9 @@ async fn ask<A: Actors>(actors: &A, id: &str, message: &Message) -> PortResult<R
 }
 
 /// A run is overdue when its row is this much behind: an executor that is merely busy gets no visit.
-pub(super) const SWEEP_GRACE: Millis = 30_000;
+pub const SWEEP_GRACE: Millis = 30_000;
 /// Runs in one sweep. The rest follows in the next; each visit is a subrequest of one invocation.
-pub(super) const SWEEP_LIMIT: i64 = 100;
+pub const SWEEP_LIMIT: i64 = 100;
 /// Pokes the executors of runs that should have moved and have not: those whose object was never
 /// reached after the intent was written, and those whose alarm was lost. For a cron trigger.
 ///

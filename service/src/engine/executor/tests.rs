@@ -3,7 +3,6 @@
 use serde_json::{Map, json};
 
 use super::{
-    client::SWEEP_GRACE,
     memory::{FAULTS, Fault, Memory, text},
     *,
 };

@@ -10,7 +10,6 @@ use proptest::sample::Index;
 use serde_json::json;
 
 use super::super::{
-    client::{SWEEP_GRACE, SWEEP_LIMIT},
     memory::{Memory, text},
     *,
 };

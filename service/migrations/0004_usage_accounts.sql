@@ -14,14 +14,8 @@ CREATE TABLE usage_accounts (
 
 INSERT INTO usage_accounts
 SELECT user_id, month, 'requests', requests, 0, json_object(
-  'rows_read', rows_read, 'rows_written', rows_written,
-  'kv_reads', kv_reads, 'kv_writes', kv_writes,
-  'kv_deletes', kv_deletes, 'actor_requests', actor_requests,
-  'outbound_requests', outbound_requests, 'ai_input_tokens', ai_input_tokens,
-  'ai_output_tokens', ai_output_tokens, 'ai_millineurons', ai_millineurons,
-  'vector_dimensions_queried', vector_dimensions_queried, 'vector_dimensions_written', vector_dimensions_written,
-  'analytics_points', analytics_points, 'object_writes', object_writes,
-  'object_reads', object_reads)
+  'rows_read', rows_read, 'rows_written', rows_written, 'kv_reads', kv_reads,
+  'actor_requests', actor_requests, 'outbound_requests', outbound_requests)
 FROM usage_months;
 
 DROP TABLE usage_months;
