@@ -1,13 +1,15 @@
 //! The API as a Worker.
 //!
 //! Bindings are looked up in the environment at each use: they belong to the request that got
-//! them. Futures of the runtime are not `Send`; the adapters wrap theirs, and nobody else has to.
+//! them; the environment is the isolate's. Futures of the runtime are not `Send`; the adapters wrap theirs, and nobody else has to.
 
 mod actors;
 mod database;
 mod events;
+mod exchange;
 mod http;
 mod http_cache;
+mod invocation;
 mod kv;
 mod limiter;
 mod objects;
@@ -23,7 +25,7 @@ pub use kv::Kv;
 pub use limiter::RateLimiterBinding;
 pub use objects::WorkflowExecutor;
 pub use system::{JsClock, JsRandom};
-use worker::{Context, Env, send::SendWrapper};
+use worker::Env;
 
 use crate::config::{Config, ConfigError};
 use crate::guard::Ledger;
@@ -40,18 +42,6 @@ pub struct Cloudflare {
     actors: DurableObjects,
     clock: JsClock,
     random: JsRandom,
-    /// The request that these ports are for, if it is one.
-    invocation: Option<Invocation>,
-}
-
-/// The life of a request, which can be prolonged a little.
-#[derive(Clone)]
-struct Invocation(Arc<SendWrapper<Context>>);
-
-impl std::fmt::Debug for Invocation {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Invocation")
-    }
 }
 
 impl Cloudflare {
@@ -65,14 +55,7 @@ impl Cloudflare {
             actors: DurableObjects::new(env.clone()),
             clock: JsClock,
             random: JsRandom,
-            invocation: None,
         }
-    }
-
-    /// The same, for the request that `context` belongs to.
-    fn during(mut self, context: Context) -> Self {
-        self.invocation = Some(Invocation(Arc::new(SendWrapper::new(context))));
-        self
     }
 }
 
@@ -149,10 +132,7 @@ impl Platform for Cloudflare {
     }
 
     fn wait_until(&self, work: impl Future<Output = ()> + Send + 'static) {
-        match &self.invocation {
-            Some(Invocation(context)) => context.wait_until(work),
-            None => worker::wasm_bindgen_futures::spawn_local(work),
-        }
+        invocation::wait_until(work);
     }
 
     fn record(&self, line: &str) {
