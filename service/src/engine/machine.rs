@@ -39,6 +39,9 @@ pub const MAX_EVENTS: usize = 2 + 2 * MAX_STEPS * MAX_ATTEMPTS as usize;
 pub struct RunState {
     /// What its owner sees.
     pub run: Run,
+    /// Whom its steps act for.
+    #[serde(default)]
+    pub owner: String,
     /// The steps, as they were when the run was accepted.
     pub definition: Vec<Step>,
     /// All that happened to it, at most [`MAX_EVENTS`].
@@ -119,7 +122,13 @@ impl RunState {
         let accepted = Change::Run { status: RunStatus::Queued };
         let events = vec![RunEvent { id: 1, at: now, change: accepted }];
         let (projected, wake_at) = (RunStatus::Queued, Some(now));
-        Self { run, definition, events, version: 0, projected, wake_at }
+        let owner = String::new();
+        Self { run, owner, definition, events, version: 0, projected, wake_at }
+    }
+
+    /// The same run, of this owner.
+    pub fn owned_by(self, owner: impl Into<String>) -> Self {
+        Self { owner: owner.into(), ..self }
     }
 
     /// Applies an event. An event that comes too late, too early or twice changes nothing.
@@ -165,8 +174,11 @@ impl RunState {
             let Some(step) = self.definition.get(index).cloned() else { break };
             let number = self.begin(index, now);
             match step.kind {
-                StepKind::Http => {
-                    return self.attempt(AttemptId { step: index, number }, step, now);
+                StepKind::Http | StepKind::GoogleUserinfo | StepKind::NotionCreatePage => {
+                    return match self.filled_in(step) {
+                        Ok(step) => self.attempt(AttemptId { step: index, number }, step, now),
+                        Err(message) => self.give_up(index, message, now),
+                    };
                 }
                 StepKind::Delay => match step.pause() {
                     Ok(pause) => {
@@ -216,11 +228,25 @@ impl RunState {
         }
     }
 
-    fn transform(&self, step: &Step) -> Result<Value, String> {
+    /// The step with what its settings quote, if they may quote anything.
+    fn filled_in(&self, step: Step) -> Result<Step, String> {
+        if !step.kind.quotes() {
+            return Ok(step);
+        }
+        match self.render(&Value::Object(step.config))? {
+            Value::Object(config) => Ok(Step { config, ..step }),
+            _ => Err("config is no object".to_owned()),
+        }
+    }
+
+    fn render(&self, template: &Value) -> Result<Value, String> {
         let outputs: Vec<_> = self.run.steps.iter().map(|step| step.output.as_ref()).collect();
+        template::render(template, Outputs(&outputs), &mut { MAX_RESPONSE_BYTES })
+    }
+
+    fn transform(&self, step: &Step) -> Result<Value, String> {
         // What it quotes and what it says itself: together no longer than another output.
-        let output =
-            template::render(step.template()?, Outputs(&outputs), &mut { MAX_RESPONSE_BYTES })?;
+        let output = self.render(step.template()?)?;
         if output.to_string().len() > MAX_RESPONSE_BYTES {
             return Err(format!("the value has more than {MAX_RESPONSE_BYTES} bytes"));
         }
@@ -284,7 +310,8 @@ impl RunState {
         let number = self.run.steps.get(step).map_or(0, |report| report.attempts);
         let message = "the attempt was interrupted; whether it took effect is not known".to_owned();
         let lost = AttemptId { step, number };
-        let mut effects = self.attempt_ended(lost, Err(Failure { message, retry: true }), now);
+        let retry = self.definition.get(step).is_none_or(|step| step.kind.is_repeatable());
+        let mut effects = self.attempt_ended(lost, Err(Failure { message, retry }), now);
         // The lease was pause enough.
         if self.run.status == RunStatus::Waiting {
             effects = self.go_on(now);

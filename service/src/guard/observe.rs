@@ -19,7 +19,10 @@ use futures_util::future::{Either, select};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
-use super::{Caller, Problem, cors};
+use super::{
+    Caller, Problem, cors,
+    sentry::{self, Failed},
+};
 use crate::domain::{Millis, id};
 use crate::ports::{Clock, Meter, Platform, Random, Usage};
 use crate::routes::App;
@@ -50,7 +53,7 @@ pub async fn observe<P: Platform>(
     let meter = Meter::default();
     request.extensions_mut().insert(meter.clone());
     let origin = cors::allowed_origin(request.headers(), &app.config.cors_allowed_origins);
-    let about = app.config.log_requests.then(|| {
+    let about = (app.config.log_requests || app.config.sentry.is_some()).then(|| {
         let route = request.extensions().get::<MatchedPath>();
         let route = route.map_or_else(|| "-".to_owned(), |path| path.as_str().to_owned());
         (request.method().clone(), route)
@@ -68,13 +71,32 @@ pub async fn observe<P: Platform>(
         let duration_ms = app.platform.clock().now() - begun;
         let caller = response.extensions().get::<Caller>().map(|caller| hash(&caller.subject));
         let (status, usage) = (response.status().as_u16(), meter.usage());
-        let (event, request_id, method) = ("request", id, method.as_str());
-        let line = Line { event, request_id, method, route, status, duration_ms, caller, usage };
-        // Strings and numbers: this cannot fail.
-        app.platform.record(&serde_json::to_string(&line).unwrap_or_default());
+        if let Some(sentry) = app.config.sentry.as_ref().filter(|_| status >= 500) {
+            let failed = Failed {
+                request_id: id.clone().unwrap_or_default(),
+                at: begun,
+                method: method.to_string(),
+                route: route.clone(),
+                status,
+                panicked: response.extensions().get::<Panicked>().is_some(),
+                caller: caller.clone(),
+            };
+            sentry::report(&app.platform, sentry, &failed);
+        }
+        if app.config.log_requests {
+            let (event, request_id, method) = ("request", id, method.as_str());
+            let line =
+                Line { event, request_id, method, route, status, duration_ms, caller, usage };
+            // Strings and numbers: this cannot fail.
+            app.platform.record(&serde_json::to_string(&line).unwrap_or_default());
+        }
     }
     response
 }
+
+/// Marks the answer in place of that of a handler that panicked.
+#[derive(Clone, Copy)]
+struct Panicked;
 
 /// The response, within the deadline and without a panic.
 async fn guarded<P: Platform>(app: &App<P>, request: Request, next: Next) -> Response {
@@ -82,7 +104,11 @@ async fn guarded<P: Platform>(app: &App<P>, request: Request, next: Next) -> Res
     let deadline = pin!(app.platform.clock().sleep(HANDLER_DEADLINE));
     match select(response, deadline).await {
         Either::Left((Some(response), _)) => response,
-        Either::Left((None, _)) => Problem::internal().into_response(),
+        Either::Left((None, _)) => {
+            let mut response = Problem::internal().into_response();
+            response.extensions_mut().insert(Panicked);
+            response
+        }
         Either::Right(_) => Problem::timed_out().into_response(),
     }
 }

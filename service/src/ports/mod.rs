@@ -274,16 +274,19 @@ pub trait RateLimiter: Send + Sync {
 pub enum ActorClass {
     /// One for each run.
     WorkflowExecutor,
+    /// One for each person, and one for each sign-in that is under way.
+    OAuth,
 }
 
 impl ActorClass {
     /// All of them.
-    pub const ALL: [Self; 1] = [Self::WorkflowExecutor];
+    pub const ALL: [Self; 2] = [Self::WorkflowExecutor, Self::OAuth];
 
     /// The name of the class, as the platform knows it.
     pub const fn name(self) -> &'static str {
         match self {
             Self::WorkflowExecutor => "WorkflowExecutor",
+            Self::OAuth => "OAuth",
         }
     }
 
@@ -291,6 +294,7 @@ impl ActorClass {
     pub const fn binding(self) -> &'static str {
         match self {
             Self::WorkflowExecutor => "WORKFLOW_EXECUTOR",
+            Self::OAuth => "OAUTH",
         }
     }
 }
@@ -335,6 +339,10 @@ pub trait ActorContext: Send + Sync {
     type Http: Http;
     /// See [`Clock`].
     type Clock: Clock;
+    /// See [`Actors`].
+    type Actors: Actors;
+    /// See [`Random`].
+    type Random: Random;
 
     /// While somebody holds it, nobody else can get it: what is read and written under it is one
     /// step. It is not held while the object waits for anybody else.
@@ -359,12 +367,22 @@ pub trait ActorContext: Send + Sync {
         alarm: Option<Millis>,
     ) -> impl Future<Output = PortResult<()>> + Send;
 
+    /// Removes the state and the alarm: an object without them costs nothing.
+    ///
+    /// # Errors
+    /// [`PortFailure::Unavailable`].
+    fn erase(&self) -> impl Future<Output = PortResult<()>> + Send;
+
     /// D1, or SQLite.
     fn database(&self) -> &Self::Database;
     /// Outbound requests.
     fn http(&self) -> &Self::Http;
     /// Time.
     fn clock(&self) -> &Self::Clock;
+    /// Other objects.
+    fn actors(&self) -> &Self::Actors;
+    /// Randomness.
+    fn random(&self) -> &Self::Random;
     /// Where problems that no client should see are told.
     fn log(&self, line: &str);
 }

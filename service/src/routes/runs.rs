@@ -75,7 +75,8 @@ pub(super) async fn create<P: Platform>(
 ) -> Result<Response, Problem> {
     let owner = context.caller_with(Scope::Write)?;
     let workflow = workflows::find(&context, owner, &workflow_id).await?;
-    let mut state = RunState::new(context.new_id()?, workflow.id, workflow.steps, context.now());
+    let state = RunState::new(context.new_id()?, workflow.id, workflow.steps, context.now());
+    let mut state = state.owned_by(owner);
     let stored = context.runs().insert(owner, &state).await;
     if context.made_before(stored)? {
         let intent = context.runs().intent(owner, &state.run.id).await;

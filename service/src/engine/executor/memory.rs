@@ -2,6 +2,7 @@
 
 use std::{
     collections::{BTreeMap, HashMap, VecDeque},
+    pin::Pin,
     sync::{Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -10,7 +11,7 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::ports::{
-    Clock, Database, Http, OutboundRequest, OutboundResponse, Param, Rows, Statement,
+    Clock, Database, Http, OutboundRequest, OutboundResponse, Param, Random, Rows, Statement,
 };
 
 /// What goes wrong at a call.
@@ -85,6 +86,8 @@ impl ActorContext for Memory {
     type Database = Self;
     type Http = Self;
     type Clock = Self;
+    type Actors = Self;
+    type Random = Self;
     type Turn = ();
 
     async fn turn(&self) {}
@@ -99,6 +102,18 @@ impl ActorContext for Memory {
             inner.alarm = alarm;
         })
         .await
+    }
+
+    async fn erase(&self) -> PortResult<()> {
+        self.call(|inner| (inner.state, inner.alarm) = (None, None)).await
+    }
+
+    fn actors(&self) -> &Self {
+        self
+    }
+
+    fn random(&self) -> &Self {
+        self
     }
 
     fn database(&self) -> &Self {
@@ -139,7 +154,11 @@ impl Database for Memory {
             "list_overdue_runs" => {
                 let open = ["queued", "running", "waiting"].contains(&text(&inner.row[3]));
                 let overdue = open && integer(&inner.row[7]) < integer(&params[0]);
-                let row = json!({"definition": text(&inner.row[4]), "report": text(&inner.row[5])});
+                let row = json!({
+                    "user_id": text(&inner.row[2]),
+                    "definition": text(&inner.row[4]),
+                    "report": text(&inner.row[5]),
+                });
                 Rows { rows: overdue.then_some(row).into_iter().collect(), changes: 0 }
             }
             other => panic!("{other}"),
@@ -181,6 +200,13 @@ impl Http for Memory {
     }
 }
 
+impl Random for Memory {
+    fn fill(&self, bytes: &mut [u8]) -> Result<(), PortError> {
+        bytes.fill(0);
+        Ok(())
+    }
+}
+
 impl Clock for Memory {
     fn now(&self) -> Millis {
         self.inner().now
@@ -191,8 +217,23 @@ impl Clock for Memory {
     }
 }
 
+impl Memory {
+    /// Boxed: an object may call another.
+    fn handled(
+        &self,
+        message: Value,
+    ) -> Pin<Box<dyn Future<Output = PortResult<Value>> + Send + '_>> {
+        Box::pin(async move { Executor::new(self, &AllowList::default()).message(message).await })
+    }
+}
+
 impl Actors for Memory {
-    async fn call(&self, _: ActorClass, _: &str, message: Value) -> PortResult<Value> {
-        Executor::new(self, &AllowList::default()).message(message).await
+    fn call(
+        &self,
+        _: ActorClass,
+        _: &str,
+        message: Value,
+    ) -> impl Future<Output = PortResult<Value>> + Send {
+        self.handled(message)
     }
 }

@@ -21,7 +21,7 @@ pub use http::Fetcher;
 pub use http_cache::EdgeCache;
 pub use kv::Kv;
 pub use limiter::RateLimiterBinding;
-pub use objects::WorkflowExecutor;
+pub use objects::{OAuth, WorkflowExecutor};
 pub use system::{JsClock, JsRandom};
 use worker::{Context, Env, send::SendWrapper};
 

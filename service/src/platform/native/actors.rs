@@ -3,6 +3,7 @@
 use std::{
     collections::HashMap,
     path::Path,
+    pin::Pin,
     sync::{
         Arc, Mutex, PoisonError, Weak,
         atomic::{AtomicU64, Ordering::Relaxed},
@@ -19,7 +20,7 @@ use super::{
     database::{SqliteDatabase, execute},
     http::ReqwestHttp,
     sqlite::Sqlite,
-    system::log,
+    system::{OsRandom, log},
 };
 use crate::config::Config;
 use crate::domain::Millis;
@@ -71,6 +72,7 @@ const AGAIN: Sql = Sql {
     name: "again",
     text: "UPDATE alarms SET at = ?2, firing = 0 WHERE name = ?1 AND firing = 1",
 };
+const ERASE: Sql = Sql { name: "erase", text: "DELETE FROM states WHERE id = ?1" };
 const ALARMS: Sql = Sql { name: "alarms", text: "SELECT count(*) AS count FROM alarms" };
 const REARM: Sql = Sql { name: "rearm", text: "UPDATE alarms SET firing = 0 WHERE firing = 1" };
 
@@ -128,6 +130,22 @@ impl NativeActors {
         Ok(Self(inner))
     }
 
+    /// Boxed: an object may call another, and the type of its future would hold itself.
+    fn handled(
+        &self,
+        class: ActorClass,
+        name: String,
+        message: Value,
+    ) -> Pin<Box<dyn Future<Output = PortResult<Value>> + Send + '_>> {
+        Box::pin(async move {
+            let inner = &self.0;
+            let name = name.as_str();
+            let context = Context { actors: self, inner, name, id: inner.object(name).await? };
+            inner.total.add(one_request());
+            used(objects::message(class, &context, &inner.config, message).await, one_request())
+        })
+    }
+
     /// What all objects used in their own storage, the requests included.
     pub(super) fn usage(&self) -> Usage {
         self.0.total.usage()
@@ -147,12 +165,13 @@ impl NativeActors {
 }
 
 impl Actors for NativeActors {
-    async fn call(&self, class: ActorClass, name: &str, message: Value) -> PortResult<Value> {
-        let inner = &self.0;
-        let name = &full_name(class, name);
-        let context = Context { inner, name, id: inner.object(name).await? };
-        inner.total.add(one_request());
-        used(objects::message(class, &context, &inner.config, message).await, one_request())
+    fn call(
+        &self,
+        class: ActorClass,
+        name: &str,
+        message: Value,
+    ) -> impl Future<Output = PortResult<Value>> + Send {
+        self.handled(class, full_name(class, name), message)
     }
 }
 
@@ -177,10 +196,11 @@ impl Inner {
             .ok_or_else(|| PortError::unavailable("actor", "it got no number"))
     }
 
-    async fn alarm(&self, name: &str) -> Result<(), PortError> {
+    async fn alarm(self: &Arc<Self>, name: &str) -> Result<(), PortError> {
         let class =
             class_of(name).ok_or_else(|| PortError::unavailable("actor", "no such class"))?;
-        let context = Context { inner: self, name, id: self.object(name).await? };
+        let actors = &NativeActors(Arc::clone(self));
+        let context = Context { actors, inner: self, name, id: self.object(name).await? };
         objects::alarm(class, &context, &self.config).await
     }
 
@@ -213,7 +233,7 @@ impl Inner {
         }))
     }
 
-    async fn ring(&self, name: &str) {
+    async fn ring(self: &Arc<Self>, name: &str) {
         self.total.add(one_request());
         self.alarms_rung.fetch_add(1, Relaxed);
         // One alarm at a time, as there; messages are handled meanwhile.
@@ -277,6 +297,7 @@ async fn ring_due(inner: &Arc<Inner>) -> Result<Duration, PortError> {
 /// One object, while it handles one event.
 #[derive(Debug)]
 struct Context<'a> {
+    actors: &'a NativeActors,
     inner: &'a Inner,
     name: &'a str,
     id: i64,
@@ -286,6 +307,8 @@ impl ActorContext for Context<'_> {
     type Database = SqliteDatabase;
     type Http = ReqwestHttp;
     type Clock = NativeClock;
+    type Actors = NativeActors;
+    type Random = OsRandom;
     type Turn = OwnedMutexGuard<()>;
 
     async fn turn(&self) -> Self::Turn {
@@ -310,6 +333,15 @@ impl ActorContext for Context<'_> {
         counted(&self.inner.total, stored)
     }
 
+    /// The number stays: somebody may be on the way to the object.
+    async fn erase(&self) -> PortResult<()> {
+        let erase = ERASE.bind([self.id.into()]);
+        let clear = CLEAR_ALARM.bind([self.name.into()]);
+        let erased =
+            self.inner.objects.run(move |connection| in_one(connection, &erase, &clear)).await;
+        counted(&self.inner.total, erased)
+    }
+
     fn database(&self) -> &SqliteDatabase {
         &self.inner.reach.database
     }
@@ -320,6 +352,14 @@ impl ActorContext for Context<'_> {
 
     fn clock(&self) -> &NativeClock {
         &self.inner.reach.clock
+    }
+
+    fn actors(&self) -> &NativeActors {
+        self.actors
+    }
+
+    fn random(&self) -> &OsRandom {
+        &OsRandom
     }
 
     fn log(&self, line: &str) {
@@ -333,13 +373,23 @@ fn save(
     store: &Statement,
     alarm: &Statement,
 ) -> PortResult<()> {
+    let stored = in_one(connection, store, alarm);
+    // Our table of alarms is not the platform's: it bills setting an alarm as one row written.
+    used(stored, Usage { rows_written: 1, ..Usage::default() })
+}
+
+/// Two statements in one transaction. What the second uses is our own bookkeeping.
+fn in_one(
+    connection: &mut rusqlite::Connection,
+    first: &Statement,
+    second: &Statement,
+) -> PortResult<()> {
     let unavailable = |error: rusqlite::Error| super::sqlite::unavailable(&error);
     let transaction = connection.transaction().map_err(unavailable)?;
-    let stored = execute(&transaction, store)?.map(|_| ());
-    execute(&transaction, alarm)?;
+    let done = execute(&transaction, first)?.map(|_| ());
+    execute(&transaction, second)?;
     transaction.commit().map_err(unavailable)?;
-    // Our table of alarms is not the platform's: it bills setting an alarm as one row written.
-    used(Ok(stored), Usage { rows_written: 1, ..Usage::default() })
+    Ok(done)
 }
 
 #[cfg(test)]

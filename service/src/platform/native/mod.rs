@@ -60,7 +60,7 @@ impl Native {
         let http_cache = Arc::new(MemoryHttpCache::new(clock.clone()));
         let limiter = Arc::new(SlidingCounter::new(RATE_LIMIT, RATE_PERIOD_SECONDS, clock.clone()));
         let objects = state.join("objects.sqlite");
-        let http = ReqwestHttp::new(&config.http_allow_list)?;
+        let http = ReqwestHttp::new(&config.trusted_origins())?;
         let reach = Reach { database: database.clone(), http: http.clone(), clock: clock.clone() };
         let actors = NativeActors::open(&objects, reach, config).await?;
         let random = OsRandom;
