@@ -154,8 +154,23 @@ impl Caller {
         subject: &str,
         body: Option<&Value>,
     ) -> Option<Answer> {
+        self.send_with(method, path, subject, body, &[]).await
+    }
+
+    /// The same, with headers.
+    pub(crate) async fn send_with(
+        &self,
+        method: Method,
+        path: &str,
+        subject: &str,
+        body: Option<&Value>,
+        headers: &[(&str, &str)],
+    ) -> Option<Answer> {
         let mut request = self.client.request(method, self.base.join(path).unwrap());
         request = request.bearer_auth(token(subject));
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
         if let Some(body) = body {
             request = request.header("content-type", "application/json").body(body.to_string());
         }

@@ -8,9 +8,11 @@ use std::{collections::BTreeMap, time::Duration};
 
 use serde_json::json;
 
+use super::billing::bill;
 use crate::config::SentryConfig;
 use crate::domain::Millis;
-use crate::ports::{Http, Meter, OutboundRequest, Platform};
+use crate::ports::{Cause, Http, Meter, NOBODY, OutboundRequest, Platform};
+use crate::routes::App;
 
 /// A report that takes longer is dropped.
 const TIMEOUT: Duration = Duration::from_secs(3);
@@ -32,18 +34,19 @@ pub(super) struct Failed {
 }
 
 /// Reports a failure, if it falls into the sample.
-pub(super) fn report<P: Platform>(platform: &P, sentry: &SentryConfig, failed: &Failed) {
+pub(super) fn report<P: Platform>(app: &App<P>, sentry: &SentryConfig, failed: &Failed) {
     if !sampled(&failed.request_id, sentry.per_mille) {
         return;
     }
-    let (request, platform_) = (request(sentry, failed), platform.clone());
-    platform.wait_until(async move {
+    let (request, app_) = (request(sentry, failed), app.clone());
+    app.platform.wait_until(async move {
         let meter = Meter::default();
-        match meter.charge(platform_.http().send(request).await) {
+        match meter.charge(app_.platform.http().send(request).await) {
             Ok(answer) if answer.status < 300 => {}
-            Ok(answer) => platform_.log(&format!("sentry answered with {}", answer.status)),
-            Err(error) => platform_.log(&format!("sentry: {error}")),
+            Ok(answer) => app_.platform.log(&format!("sentry answered with {}", answer.status)),
+            Err(error) => app_.platform.log(&format!("sentry: {error}")),
         }
+        bill(&app_, NOBODY, Cause::Upkeep, meter.usage()).await;
     });
 }
 

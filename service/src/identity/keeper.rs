@@ -46,7 +46,8 @@ impl<'a, C: ActorContext> Keeper<'a, C> {
         used(reply.map(Metered::free), self.meter.usage())
     }
 
-    /// Handles the alarm: nobody came back.
+    /// Handles the alarm: nobody came back. Whoever began the flow has been told what that used;
+    /// nobody is left to be told what this does, which is one request and one row.
     ///
     /// # Errors
     /// When the flow cannot be forgotten yet.

@@ -119,8 +119,6 @@ impl fmt::Debug for Vault {
 
 #[cfg(test)]
 mod tests {
-    use proptest::prelude::*;
-
     use super::*;
 
     /// Never the same twice.
@@ -163,22 +161,22 @@ mod tests {
     }
 
     #[cfg(not(target_arch = "wasm32"))]
-    proptest! {
+    proptest::proptest! {
         #[test]
         fn opens_for_its_owner_only_and_only_unchanged(text in ".*", owner in ".*", other in ".*") {
             let vault = Vault::new(&key(3)).unwrap();
             let random = random();
             let sealed = vault.seal(&text, &owner, &random).unwrap();
-            prop_assert_eq!(vault.open(&sealed, &owner), Some(text.clone()));
-            prop_assert_eq!(vault.open(&sealed, &other).is_some(), owner == other);
+            proptest::prop_assert_eq!(vault.open(&sealed, &owner), Some(text.clone()));
+            proptest::prop_assert_eq!(vault.open(&sealed, &other).is_some(), owner == other);
             let again = vault.seal(&text, &owner, &random).unwrap();
-            prop_assert_ne!(&again, &sealed);
+            proptest::prop_assert_ne!(&again, &sealed);
             let mixed = Sealed { nonce: again.nonce, ..sealed.clone() };
-            prop_assert_eq!(vault.open(&mixed, &owner), None);
+            proptest::prop_assert_eq!(vault.open(&mixed, &owner), None);
             let mut bytes = URL_SAFE_NO_PAD.decode(&sealed.text).unwrap();
             bytes[0] ^= 1;
             let changed = Sealed { text: URL_SAFE_NO_PAD.encode(bytes), ..sealed };
-            prop_assert_eq!(vault.open(&changed, &owner), None);
+            proptest::prop_assert_eq!(vault.open(&changed, &owner), None);
         }
     }
 }

@@ -196,6 +196,7 @@ impl Providers {
 pub(crate) fn objects(api: &Api, prefix: &str) -> i64 {
     let file = api.state.path().join("objects.sqlite");
     let connection = rusqlite::Connection::open(file).unwrap();
-    let count = "SELECT count(*) FROM objects JOIN states USING (id) WHERE name LIKE ?1 || '%'";
+    let count =
+        "SELECT count(*) FROM objects JOIN object_states USING (id) WHERE name LIKE ?1 || '%'";
     connection.query_row(count, [prefix], |row| row.get(0)).unwrap()
 }

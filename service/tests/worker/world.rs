@@ -46,6 +46,8 @@ extern "C" {
     pub(crate) fn session_records(env: &Env) -> String;
     #[wasm_bindgen(js_name = putSessionRecords)]
     pub(crate) fn put_session_records(env: &Env, json: &str);
+    #[wasm_bindgen(js_name = dataPoints)]
+    fn data_points_js(env: &Env) -> String;
     #[wasm_bindgen(js_name = limiterKeys)]
     fn limiter_keys_js(env: &Env) -> String;
     #[wasm_bindgen(js_name = misbindLimiter)]
@@ -224,6 +226,11 @@ impl World {
 
     pub(crate) fn commits(&self, id: &str) -> Value {
         parse(&commits_js(&self.env, id))
+    }
+
+    /// What was written for analysis.
+    pub(crate) fn data_points(&self) -> Vec<Value> {
+        serde_json::from_str(&data_points_js(&self.env)).unwrap()
     }
 
     pub(crate) fn limiter_keys(&self) -> Value {

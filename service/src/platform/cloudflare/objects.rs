@@ -8,11 +8,13 @@ use worker::{
     js_sys, send::SendFuture, wasm_bindgen::JsValue,
 };
 
-use super::{D1, DurableObjects, Fetcher, JsClock, JsRandom, config, system, unavailable};
+use super::{
+    AnalyticsEngine, D1, DurableObjects, Fetcher, JsClock, JsRandom, config, system, unavailable,
+};
 use crate::config::Config;
 use crate::domain::Millis;
 use crate::objects;
-use crate::ports::{ActorClass, ActorContext, Metered, PortError, PortResult, Usage};
+use crate::ports::{ActorClass, ActorContext, Meter, Metered, PortError, PortResult, Usage, used};
 
 /// A class of the runtime that hosts one of ours.
 macro_rules! class {
@@ -56,12 +58,13 @@ struct Host {
 
 impl Host {
     fn new(class: ActorClass, state: State, env: Env) -> Self {
-        // Should this fail, so will each statement after it, and their errors are handled.
-        let _ = state.storage().sql().exec(SCHEMA, None);
         let config = config(&env).map_err(|error| error.to_string());
-        let actors = DurableObjects::new(env.clone());
-        let context =
-            Context { state, database: D1::new(env), actors, erased: AtomicBool::new(false) };
+        let (actors, analytics) =
+            (DurableObjects::new(env.clone()), AnalyticsEngine::new(env.clone()));
+        let (database, unpaid, erased) = (D1::new(env), Meter::default(), AtomicBool::new(false));
+        let context = Context { state, database, actors, analytics, unpaid, erased };
+        // Should this fail, so will each statement after it, and their errors are handled.
+        let _ = context.unpaid.charge(context.sql(SCHEMA, Vec::new()));
         Self { class, context, config }
     }
 
@@ -100,11 +103,17 @@ struct Context {
     state: State,
     database: D1,
     actors: DurableObjects,
+    analytics: AnalyticsEngine,
+    /// What making the table used, until somebody is charged for it. A table that is there costs
+    /// nothing.
+    unpaid: Meter,
     /// The storage is empty, without its table.
     erased: AtomicBool,
 }
 
-const SCHEMA: &str = "CREATE TABLE IF NOT EXISTS object (id INTEGER PRIMARY KEY CHECK (id = 1), state TEXT NOT NULL)";
+/// Without a row beside the key, storing reads nothing.
+const SCHEMA: &str = "CREATE TABLE IF NOT EXISTS object \
+     (id INTEGER PRIMARY KEY CHECK (id = 1), state TEXT NOT NULL) WITHOUT ROWID";
 const LOAD: &str = "SELECT state FROM object WHERE id = 1";
 const ERASE: &str = "DELETE FROM object WHERE id = 1";
 const STORE: &str =
@@ -120,7 +129,7 @@ impl Context {
     fn sql(&self, text: &str, params: Vec<SqlStorageValue>) -> PortResult<Option<String>> {
         let run = || -> worker::Result<Metered<Option<String>>> {
             if self.erased.swap(false, Relaxed) {
-                self.state.storage().sql().exec(SCHEMA, None)?;
+                let _ = self.unpaid.charge(self.sql(SCHEMA, Vec::new()));
             }
             let cursor = self.state.storage().sql().exec(text, params)?;
             let row = cursor.to_array::<Row>()?.into_iter().next();
@@ -132,10 +141,6 @@ impl Context {
             Ok(Metered { value: row.map(|row| row.state), usage })
         };
         run().map_err(unavailable("actor"))
-    }
-
-    fn read(&self) -> PortResult<Option<String>> {
-        self.sql(LOAD, Vec::new())
     }
 
     async fn forget(&self) -> PortResult<()> {
@@ -175,13 +180,14 @@ impl ActorContext for Context {
     type Clock = JsClock;
     type Actors = DurableObjects;
     type Random = JsRandom;
+    type Analytics = AnalyticsEngine;
     /// The object's SQLite has no await: nobody comes between `load` and the writes of `save`.
     type Turn = ();
 
     async fn turn(&self) {}
 
     async fn load(&self) -> PortResult<Option<String>> {
-        self.read()
+        used(self.sql(LOAD, Vec::new()), self.unpaid.take())
     }
 
     fn save(
@@ -214,6 +220,10 @@ impl ActorContext for Context {
 
     fn random(&self) -> &JsRandom {
         &JsRandom
+    }
+
+    fn analytics(&self) -> &AnalyticsEngine {
+        &self.analytics
     }
 
     fn log(&self, line: &str) {
