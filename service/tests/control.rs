@@ -214,7 +214,7 @@ impl Sum {
     }
 
     fn report(&mut self, usage: &Value) {
-        for name in Usage::NAMES {
+        for name in Usage::NAMES.iter().copied() {
             *self.0.entry(name.to_owned()).or_default() += usage[name].as_u64().unwrap();
         }
     }

@@ -186,7 +186,7 @@ mod tests {
     #[cfg(feature = "service")]
     #[test]
     fn every_resource_that_the_service_meters_is_known() {
-        for name in workway_service::ports::Usage::NAMES {
+        for (name, _) in workway_service::ports::Usage::default().amounts() {
             assert!(name.parse::<Resource>().is_ok(), "{name}");
         }
     }

@@ -11,7 +11,8 @@ use tokio::{
 };
 
 use super::{
-    Control, Process, READY_WITHIN, Target, TargetError, TargetOptions, remote::next_port,
+    CORS_VARIABLE, Control, Process, READY_WITHIN, Target, TargetError, TargetOptions,
+    remote::next_port,
 };
 use crate::token::{SECRET_VARIABLE, Secret};
 
@@ -70,6 +71,7 @@ pub(super) async fn serve(
         .args(["serve", "--port", "0", "--until-stdin-closes"])
         .args(arguments)
         .env(SECRET_VARIABLE, secret.expose())
+        .env(CORS_VARIABLE, &options.cors_origins)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped());
     let (mut process, stdout) = Process::start(name, &mut command, scratch)?;

@@ -2,11 +2,12 @@
 
 mod control;
 mod embedded;
+mod health;
 mod process;
 mod remote;
 mod wrangler;
 
-use std::{io, path::PathBuf, time::Duration};
+use std::{io, path::PathBuf, sync::Arc, time::Duration};
 
 use reqwest::Url;
 
@@ -14,6 +15,7 @@ pub use control::{ClockFace, Control, ControlError, Counters, Rest};
 pub use process::{LOG_TAIL_LINES, Process};
 
 use crate::{
+    execute::Patient,
     exit::Exit,
     token::Secret,
     upstream::{Identity, STUB_NAME},
@@ -44,6 +46,9 @@ pub struct TargetOptions {
     pub state: Option<PathBuf>,
     /// The Worker is built already, and is what it should be.
     pub built: bool,
+    /// Origins whose pages may read the answers of a target that is started, comma separated:
+    /// `CORS_ALLOWED_ORIGINS` of the service.
+    pub cors_origins: String,
 }
 
 /// A target that answers.
@@ -115,6 +120,9 @@ impl TargetError {
     }
 }
 
+/// Of the service: origins whose pages may read its answers, comma separated.
+pub const CORS_VARIABLE: &str = "CORS_ALLOWED_ORIGINS";
+
 /// A process that is not ready after this long never will be. A cold `wrangler dev` takes about 3 s.
 const READY_WITHIN: Duration = Duration::from_mins(1);
 
@@ -157,6 +165,14 @@ impl Target {
         for process in self.processes {
             process.kill().await;
         }
+    }
+
+    /// The development server, if it runs on one that was started for it.
+    pub fn server(&self) -> Option<Arc<dyn Patient + Send + Sync>> {
+        if self.kind != wrangler::KIND {
+            return None;
+        }
+        Some(Arc::new(self.processes.first()?.health(wrangler::SERVES)?))
     }
 
     /// Whether every process that was started for it still runs.

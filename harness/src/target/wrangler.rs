@@ -16,9 +16,16 @@ use tempfile::TempDir;
 use tokio::process::Command;
 
 use super::{
-    Process, READY_WITHIN, Target, TargetError, TargetOptions, client, embedded, repository_with,
+    CORS_VARIABLE, Process, READY_WITHIN, Target, TargetError, TargetOptions, client, embedded,
+    repository_with,
 };
-use crate::token::Secret;
+use crate::{token::Secret, upstream::settings};
+
+/// What a target of this kind is called.
+pub(super) const KIND: &str = "wrangler";
+
+/// The program that runs the Worker.
+pub(super) const SERVES: &str = "workerd";
 
 /// Pause between two looks at a Worker that is starting.
 const POLL: Duration = Duration::from_millis(100);
@@ -42,13 +49,14 @@ pub(super) async fn start(options: &TargetOptions) -> Result<Target, TargetError
     let scratch = tempfile::tempdir().map_err(|error| spawn("wrangler", error))?;
     let state = options.state.clone().unwrap_or_else(|| scratch.path().to_owned());
     migrate(&service, &state).await?;
-    let (worker, url) = dev(&service, &state, scratch, &secret, &upstream).await?;
+    let (worker, url) =
+        dev(&service, &state, scratch, &secret, &upstream, &options.cors_origins).await?;
     processes.insert(0, worker);
     Ok(Target {
         url,
         upstream: Some(upstream),
         secret: Some(secret),
-        kind: "wrangler",
+        kind: KIND,
         control: None,
         processes,
     })
@@ -107,11 +115,15 @@ async fn dev(
     scratch: TempDir,
     secret: &Secret,
     upstream: &Url,
+    cors_origins: &str,
 ) -> Result<(Process, Url), TargetError> {
     let name = "wrangler dev";
     let port = free_port().map_err(|error| spawn(name, error))?;
     let variables = scratch.path().join("variables.env");
-    write_variables(&variables, secret, upstream).map_err(|error| spawn(name, error))?;
+    let url = Url::parse(&format!("http://127.0.0.1:{port}"))
+        .map_err(|error| TargetError::BadUrl(error.to_string()))?;
+    write_variables(&variables, secret, [&url, upstream], cors_origins)
+        .map_err(|error| spawn(name, error))?;
     let mut command = wrangler(service);
     command
         .args(["dev", "--local", "--ip", "127.0.0.1", "--inspector-port", "0"])
@@ -123,16 +135,24 @@ async fn dev(
         .stdin(Stdio::null())
         .stdout(Stdio::null());
     let (process, _) = Process::start(name, &mut command, Some(scratch))?;
-    let url = Url::parse(&format!("http://127.0.0.1:{port}"))
-        .map_err(|error| TargetError::BadUrl(error.to_string()))?;
     until_ready(process, url).await
 }
 
 /// Not on the command line, which every user of the machine can read.
-fn write_variables(path: &Path, secret: &Secret, upstream: &Url) -> std::io::Result<()> {
+fn write_variables(
+    path: &Path,
+    secret: &Secret,
+    [api, upstream]: [&Url; 2],
+    cors_origins: &str,
+) -> std::io::Result<()> {
     let mut file = fs::File::create(path)?;
     writeln!(file, "JWT_SECRET=\"{}\"", secret.expose())?;
-    writeln!(file, "HTTP_ALLOWED_ORIGINS=\"{}\"", upstream.origin().ascii_serialization())
+    writeln!(file, "{CORS_VARIABLE}=\"{cors_origins}\"")?;
+    let [api, upstream] = [api, upstream].map(|url| url.origin().ascii_serialization());
+    for (name, value) in settings(&api, &upstream) {
+        writeln!(file, "{name}=\"{value}\"")?;
+    }
+    Ok(())
 }
 
 async fn until_ready(mut process: Process, url: Url) -> Result<(Process, Url), TargetError> {

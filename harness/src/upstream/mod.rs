@@ -5,8 +5,13 @@
 //! Under `/_workway/` it answers the harness: `GET /_workway/identity`, `GET /_workway/ledger`, and
 //! `/_workway/faults`, see [`Order`].
 
+mod consent;
 mod faults;
+mod google;
 mod ledger;
+mod notion;
+mod sentry;
+mod settings;
 
 use std::{
     io,
@@ -26,6 +31,7 @@ pub use faults::{Fault, MAX_ORDERS, Order};
 use faults::{Faults, Named, Socket};
 pub use ledger::{Call, Effect, Ledger, MAX_EFFECTS};
 use serde::{Deserialize, Serialize};
+pub use settings::settings;
 use tokio::net::TcpListener;
 
 /// Largest body that the sink takes, in bytes.
@@ -34,7 +40,7 @@ const MAX_BODY_BYTES: usize = 1024 * 1024;
 pub const STUB_NAME: &str = "workway-upstream";
 
 /// The upstreams. The sink has everything that is in no folder of another.
-pub const UPSTREAMS: &[&str] = &[SINK];
+pub const UPSTREAMS: &[&str] = &["google", "notion", "sentry", SINK];
 const SINK: &str = "effects";
 
 /// How the stub says that it is one.
@@ -102,13 +108,16 @@ pub fn origin(address: SocketAddr) -> String {
 fn router() -> Router {
     let stub = Stub::default();
     let sink = Router::new().fallback(any(effect)).with_state(stub.clone());
-    Router::new()
+    let own = Router::new()
         .route("/_workway/identity", get(identity))
         .route("/_workway/ledger", get(ledger))
         .route("/_workway/faults", get(faults::list).post(faults::program).delete(faults::clear))
+        .with_state(stub.clone());
+    own.nest("/google", stub.watched("google", google::router()))
+        .nest("/notion", stub.watched("notion", notion::router()))
+        .nest("/sentry", stub.watched("sentry", sentry::router()))
         .fallback_service(stub.watched(SINK, sink))
         .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
-        .with_state(stub)
 }
 
 async fn identity() -> Json<Identity> {

@@ -96,9 +96,9 @@ async fn ask<A: Actors>(actors: &A, id: &str, message: &Message) -> PortResult<R
 }
 
 /// A run is overdue when its row is this much behind: an executor that is merely busy gets no visit.
-const SWEEP_GRACE: Millis = 30_000;
+pub const SWEEP_GRACE: Millis = 30_000;
 /// Runs in one sweep. The rest follows in the next; each visit is a subrequest of one invocation.
-const SWEEP_LIMIT: i64 = 100;
+pub const SWEEP_LIMIT: i64 = 100;
 /// A projection that takes longer is given up. Half of what an attempt may take: the result of an
 /// attempt is not saved before the projection beside it ends, and must not wait past its lease.
 const PROJECTION_TIMEOUT: Duration = Duration::from_millis(ATTEMPT_TIMEOUT.unsigned_abs() / 2);

@@ -12,7 +12,7 @@ use std::{collections::BTreeMap, future::Future, time::Duration};
 pub use analytics::{Analytics, DataPoint, Event, ONE_POINT};
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
-pub(crate) use usage::with_resources;
+pub(crate) use usage::resources;
 pub use usage::{Cause, Meter, Metered, NOBODY, Share, Tally, Usage, used};
 
 use crate::domain::{Millis, month::Month};
@@ -246,7 +246,6 @@ pub trait Ledger: Send + Sync {
     /// The first. What could not be moved is still here.
     fn flush(&self) -> impl Future<Output = Result<(), PortError>> + Send;
 }
-
 /// Shortest life of an entry in KV (the platform's limit).
 pub const MIN_KV_TTL: Duration = Duration::from_mins(1);
 /// Longest key in KV, in bytes (the platform's limit).

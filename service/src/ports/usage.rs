@@ -12,12 +12,12 @@ use serde::{Deserialize, Serialize};
 use super::{PortError, PortResult};
 use crate::domain::month::Month;
 
-/// Calls a macro with every resource that the platform bills, and what it counts. This is the one
-/// list: the struct, its sum, the header, the SQL and the columns of analytics follow from it. New
-/// ones go to the end, because analytics knows them by position.
-macro_rules! with_resources {
-    ($callback:ident) => {
-        $callback! {
+/// Every resource, once: calls the macro `$use` with the names and what each counts. The struct, its
+/// sum, the header, the SQL and the columns of analytics follow from this list. New ones go to the
+/// end: analytics knows them by position.
+macro_rules! resources {
+    ($use:ident) => {
+        $use! {
             /// Rows that statements had to look at, in D1 and in objects.
             rows_read,
             /// Rows and index entries written, in D1 and in objects; setting an alarm is one.
@@ -42,7 +42,7 @@ macro_rules! with_resources {
             vector_dimensions_queried,
             /// Dimensions of vectors written.
             vector_dimensions_written,
-            /// Events written for analysis.
+            /// Analytics data points written.
             analytics_points,
             /// Objects written or listed in object storage (R2's class A).
             object_writes,
@@ -51,61 +51,59 @@ macro_rules! with_resources {
         }
     };
 }
-pub(crate) use with_resources;
+pub(crate) use resources;
 
-macro_rules! define_usage {
-    ($($(#[$doc:meta])* $name:ident,)+) => {
+macro_rules! define {
+    ($($(#[$doc:meta])* $name:ident,)*) => {
         /// Amounts used, by resource.
         #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
         #[serde(default)]
         #[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
         pub struct Usage {
-            $($(#[$doc])* pub $name: u64,)+
+            $($(#[$doc])* pub $name: u64,)*
         }
 
         impl Usage {
             /// Nothing.
-            pub const NONE: Self = Self { $($name: 0,)+ };
+            pub const NONE: Self = Self { $($name: 0,)* };
             /// The names of the resources.
-            pub const NAMES: [&'static str; [$(stringify!($name)),+].len()] = [$(stringify!($name)),+];
+            pub const NAMES: &[&str] = &[$(stringify!($name)),*];
 
-            /// As many as [`Usage::NAMES`], in their order.
-            pub const fn amounts(&self) -> [u64; Self::NAMES.len()] {
-                [$(self.$name),+]
+            /// Every resource with its amount, in the order of the fields.
+            pub fn amounts(&self) -> impl Iterator<Item = (&'static str, u64)> {
+                [$((stringify!($name), self.$name),)*].into_iter()
             }
 
             /// What is left of it after `other`, nothing where that is more.
             #[must_use]
             pub const fn less(self, other: Self) -> Self {
-                Self { $($name: self.$name.saturating_sub(other.$name),)+ }
+                Self { $($name: self.$name.saturating_sub(other.$name),)* }
             }
 
             /// The same `n` times.
             #[must_use]
             pub const fn times(self, n: u64) -> Self {
-                Self { $($name: self.$name.saturating_mul(n),)+ }
+                Self { $($name: self.$name.saturating_mul(n),)* }
             }
         }
 
         impl AddAssign for Usage {
             fn add_assign(&mut self, other: Self) {
-                $(self.$name += other.$name;)+
+                $(self.$name += other.$name;)*
             }
         }
     };
 }
-with_resources!(define_usage);
+resources!(define);
 
 impl Usage {
     /// As an RFC 8941 dictionary: `rows_read=1, rows_written=2`. Resources not used are left out.
     pub fn dictionary(&self) -> String {
         let mut out = String::new();
-        for (name, amount) in Self::NAMES.into_iter().zip(self.amounts()) {
-            if amount > 0 {
-                let separator = if out.is_empty() { "" } else { ", " };
-                // Writing to a String cannot fail.
-                let _ = write!(out, "{separator}{name}={amount}");
-            }
+        for (name, amount) in self.amounts().filter(|(_, amount)| *amount > 0) {
+            let separator = if out.is_empty() { "" } else { ", " };
+            // Writing to a String cannot fail.
+            let _ = write!(out, "{separator}{name}={amount}");
         }
         out
     }

@@ -7,50 +7,48 @@ use serde::Deserialize;
 use super::run;
 use crate::domain::month::Month;
 use crate::ports::{
-    Cause, Database, Meter, PortError, Rows, Share, Sql, Statement, Tally, Usage, with_resources,
+    Cause, Database, Meter, PortError, Rows, Share, Sql, Statement, Tally, Usage, resources,
 };
 
-/// Adds the amounts of `excluded.usage`, resource by resource.
-macro_rules! add_amounts {
-    ($($(#[$doc:meta])* $name:ident,)+) => {
-        concat!(
-            "INSERT INTO usage_accounts VALUES (?1, ?2, ?3, ?4, 1, ?5) \
-             ON CONFLICT (user_id, month, cause) DO UPDATE SET count = count + excluded.count, \
-             written = written + 1, usage = json_set(usage",
-            $(
-                ", '$.", stringify!($name), "', \
-                 ifnull(usage ->> '$.", stringify!($name), "', 0) \
-                 + ifnull(excluded.usage ->> '$.", stringify!($name), "', 0)",
-            )+
-            ")"
-        )
-    };
-}
+/// The statements that name every resource.
+macro_rules! statements {
+    ($($(#[$doc:meta])* $name:ident,)*) => {
+        /// Adds up objects of amounts. One function for each: D1 takes 32 arguments of a function.
+        pub(super) const ADD: Sql = Sql {
+            name: "add_usage",
+            text: concat!(
+                "INSERT INTO usage_accounts VALUES (?1, ?2, ?3, ?4, 1, ?5) \
+                 ON CONFLICT (user_id, month, cause) DO UPDATE SET \
+                 count = count + excluded.count, written = written + 1, usage = ",
+                $(statements!(@set $name),)*
+                "usage",
+                $(
+                    ", '$.", stringify!($name), "', \
+                     ifnull(usage ->> '$.", stringify!($name), "', 0) \
+                     + ifnull(excluded.usage ->> '$.", stringify!($name), "', 0))",
+                )*
+            ),
+        };
 
-macro_rules! sum_of_runs {
-    ($($(#[$doc:meta])* $name:ident,)+) => {
-        concat!(
-            "SELECT count(*) AS count",
-            $(
-                ", ifnull(sum(report ->> '$.usage.", stringify!($name), "'), 0) AS ",
-                stringify!($name),
-            )+
-            " FROM workflow_runs WHERE user_id = ?1 AND created_at >= ?2 AND created_at < ?3"
-        )
+        /// Runs count in the month in which they were accepted.
+        pub(super) const OF_RUNS: Sql = Sql {
+            name: "get_usage_of_runs",
+            text: concat!(
+                "SELECT count(*) AS count",
+                $(", ifnull(sum(report ->> '$.usage.", stringify!($name), "'), 0) AS ", stringify!($name),)*
+                " FROM workflow_runs WHERE user_id = ?1 AND created_at >= ?2 AND created_at < ?3"
+            ),
+        };
     };
+    (@set $name:ident) => { "json_set(" };
 }
-
-pub(super) const ADD: Sql = Sql { name: "add_usage", text: with_resources!(add_amounts) };
+resources!(statements);
 
 pub(super) const OF_ACCOUNT: Sql = Sql {
     name: "get_usage_of_account",
     text: "SELECT cause, count, written, usage FROM usage_accounts \
            WHERE user_id = ?1 AND month = ?2",
 };
-
-/// Runs count in the month in which they were accepted.
-pub(super) const OF_RUNS: Sql =
-    Sql { name: "get_usage_of_runs", text: with_resources!(sum_of_runs) };
 
 /// What [`add`] uses itself, whether the row is new or not. The row counts how often it was
 /// written, so that this is billed as well.

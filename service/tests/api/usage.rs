@@ -61,7 +61,7 @@ async fn headers_and_runs_are_the_usage_also_after_a_restart() {
         let usage = headers.send(&api, Method::GET, "/usage", None).await;
         assert_eq!(usage["requests"]["count"], requests, "{usage}");
         assert_eq!(usage["runs"]["count"], 3);
-        for name in Usage::NAMES {
+        for (name, _) in Usage::default().amounts() {
             let of_runs: u64 = runs.iter().map(|run| run["usage"][name].as_u64().unwrap()).sum();
             let of_requests = used.get(name).copied().unwrap_or(0);
             assert_eq!(usage["requests"][name], of_requests, "{name}");

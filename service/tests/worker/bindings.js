@@ -141,9 +141,9 @@ export function makeEnv(vars) {
   const env = { ...JSON.parse(vars), DB: new D1Database(), RATE_LIMITER: new Ratelimit() };
   env.CACHE = new KvNamespace();
   env.SESSIONS = new KvNamespace();
-  env.ANALYTICS = new AnalyticsEngineDataset();
   env.WORKFLOW_EXECUTOR = new DurableObjectNamespace("WorkflowExecutor", env);
   env.OAUTH = new DurableObjectNamespace("OAuth", env);
+  env.ANALYTICS = new AnalyticsEngineDataset();
   return env;
 }
 
