@@ -33,7 +33,7 @@ pub async fn is_live<P: Platform>(
     session: &str,
 ) -> Result<bool, PortError> {
     let now = platform.clock().now();
-    let found = match meter.charge(platform.sessions().get(&key(session)).await) {
+    let found = match meter.charge(platform.sessions().get(&key(person, session)).await) {
         Ok(found) => found.and_then(|text| serde_json::from_str::<Record>(&text).ok()),
         Err(error) => {
             platform.log(&format!("sessions: {error}"));
@@ -46,25 +46,27 @@ pub async fn is_live<P: Platform>(
     }
     let live = meter.charge(PersonOf::new(platform.actors(), person).is_live(session).await)?;
     // The instant from before the object was asked: the answer is not older.
-    remember(platform, meter, session, Record { live, at: now }).await;
+    remember(platform, meter, &key(person, session), Record { live, at: now }).await;
     Ok(live)
 }
 
 /// Tells everybody that a session has ended, sooner than they would find out.
-pub async fn ended<P: Platform>(platform: &P, meter: &Meter, session: &str) {
+pub async fn ended<P: Platform>(platform: &P, meter: &Meter, person: &str, session: &str) {
     let record = Record { live: false, at: platform.clock().now() };
-    remember(platform, meter, session, record).await;
+    remember(platform, meter, &key(person, session), record).await;
 }
 
-async fn remember<P: Platform>(platform: &P, meter: &Meter, session: &str, record: Record) {
+async fn remember<P: Platform>(platform: &P, meter: &Meter, key: &str, record: Record) {
     // Two plain members: this cannot fail.
     let text = serde_json::to_string(&record).unwrap_or_default();
-    let kept = platform.sessions().put(&key(session), &text, RECORD_TTL).await;
+    let kept = platform.sessions().put(key, &text, RECORD_TTL).await;
     if let Err(error) = meter.charge(kept) {
         platform.log(&format!("sessions: {error}"));
     }
 }
 
-fn key(session: &str) -> String {
-    format!("session/{session}")
+/// The session of this person and of nobody else. Identifiers of sessions have no slash, those of
+/// people at most 96 bytes: it fits.
+fn key(person: &str, session: &str) -> String {
+    format!("session/{session}/{person}")
 }

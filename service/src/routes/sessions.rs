@@ -101,7 +101,7 @@ async fn rotate<P: Platform>(context: Context<P>, headers: HeaderMap) -> Result<
     let rotated = person.rotate(&token.session, token.generation).await;
     let rotated = context.meter.charge(rotated).map_err(|error| context.failed(&error))?;
     let Some(generation) = rotated else {
-        identity::ended(&context.app.platform, &context.meter, &token.session).await;
+        identity::ended(&context.app.platform, &context.meter, &token.person, &token.session).await;
         let gone = Cookie::Refresh.set("", 0, oauth);
         return Ok(private(Problem::unauthorized(), [gone]));
     };
@@ -118,7 +118,7 @@ async fn end<P: Platform>(context: Context<P>, headers: HeaderMap) -> Result<Res
         let person = PersonOf::new(context.app.platform.actors(), &token.person);
         let ended = person.end(&token.session).await;
         context.meter.charge(ended).map_err(|error| context.failed(&error))?;
-        identity::ended(&context.app.platform, &context.meter, &token.session).await;
+        identity::ended(&context.app.platform, &context.meter, &token.person, &token.session).await;
     }
     Ok(private(StatusCode::NO_CONTENT, [Cookie::Refresh.set("", 0, oauth)]))
 }
