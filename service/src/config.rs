@@ -1,10 +1,18 @@
 //! Configuration, read once from the variables and secrets of the deployment.
 
+mod oauth;
+mod secret;
+mod sentry;
+
 use std::fmt;
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use sha2::{Digest, Sha256};
 use url::Url;
+
+pub use oauth::{Client, OAuthConfig};
+pub use secret::Secret;
+pub use sentry::SentryConfig;
 
 use crate::domain::outbound::AllowList;
 
@@ -20,12 +28,18 @@ pub const RATE_PERIOD_SECONDS: u32 = 60;
 pub struct Config {
     /// The key that access tokens are signed with.
     pub signing_key: SigningKey,
+    /// The key before it, as long as tokens that it signed are accepted.
+    pub previous_key: Option<SigningKey>,
     /// Where `http` steps may go.
     pub http_allow_list: AllowList,
     /// Whose pages may read our answers: origins, as browsers write them.
     pub cors_allowed_origins: Vec<String>,
     /// Whether each request is a line in the log.
     pub log_requests: bool,
+    /// How people sign in, if they can.
+    pub oauth: Option<OAuthConfig>,
+    /// Where errors are reported to, if they are.
+    pub sentry: Option<SentryConfig>,
 }
 
 /// An HMAC key. Its `Debug` shows the id only.
@@ -48,9 +62,10 @@ pub struct ConfigError {
 }
 
 impl Config {
-    /// Reads `JWT_SECRET`, `HTTP_ALLOWED_ORIGINS` and `CORS_ALLOWED_ORIGINS` (comma separated,
-    /// empty by default), and `LOG_REQUESTS` (`on`, or `off`, which is the default: who measures a
-    /// local server does not want to measure its log).
+    /// Reads `JWT_SECRET` and `JWT_SECRET_PREVIOUS`, `HTTP_ALLOWED_ORIGINS` and
+    /// `CORS_ALLOWED_ORIGINS` (comma separated, empty by default), and `LOG_REQUESTS` (`on`, or
+    /// `off`, which is the default: who measures a local server does not want to measure its log);
+    /// and what [`OAuthConfig`] and [`SentryConfig`] need.
     ///
     /// # Errors
     /// [`ConfigError`] for the first that is missing or wrong.
@@ -59,14 +74,36 @@ impl Config {
         let allowed = lookup("HTTP_ALLOWED_ORIGINS").unwrap_or_default();
         let origins = lookup("CORS_ALLOWED_ORIGINS").unwrap_or_default();
         let log_requests = lookup("LOG_REQUESTS").unwrap_or_default();
-        let wrong = |name| move |problem| ConfigError { name, problem };
+        let previous = lookup("JWT_SECRET_PREVIOUS").filter(|secret| !secret.is_empty());
+        let previous = previous.map(|secret| SigningKey::new(secret.as_bytes())).transpose();
         Ok(Self {
+            previous_key: previous.map_err(wrong("JWT_SECRET_PREVIOUS"))?,
             signing_key: SigningKey::new(secret.as_bytes()).map_err(wrong("JWT_SECRET"))?,
             http_allow_list: AllowList::parse(&allowed).map_err(wrong("HTTP_ALLOWED_ORIGINS"))?,
             cors_allowed_origins: parse_origins(&origins).map_err(wrong("CORS_ALLOWED_ORIGINS"))?,
             log_requests: parse_switch(&log_requests).map_err(wrong("LOG_REQUESTS"))?,
+            oauth: OAuthConfig::from_lookup(&lookup)?,
+            sentry: SentryConfig::from_lookup(&lookup)?,
         })
     }
+
+    /// The keys whose signatures are accepted, the current one first.
+    pub fn signing_keys(&self) -> impl Iterator<Item = &SigningKey> {
+        [Some(&self.signing_key), self.previous_key.as_ref()].into_iter().flatten()
+    }
+
+    /// Origins that the operator named and that may therefore be private: those of the list, and
+    /// those of stand-ins for providers.
+    pub fn trusted_origins(&self) -> AllowList {
+        let oauth = self.oauth.iter().flat_map(OAuthConfig::stand_ins);
+        let sentry = self.sentry.iter().map(|sentry| &sentry.endpoint);
+        self.http_allow_list.with(oauth.chain(sentry))
+    }
+}
+
+/// Names the variable that a problem is about.
+fn wrong(name: &'static str) -> impl Fn(String) -> ConfigError {
+    move |problem| ConfigError { name, problem }
 }
 
 fn parse_switch(text: &str) -> Result<bool, String> {
@@ -129,7 +166,8 @@ mod tests {
     #[test]
     fn a_short_secret_is_refused_and_never_shown() {
         let short = "s".repeat(MIN_SECRET_BYTES - 1);
-        let error = Config::from_lookup(|_| Some(short.clone())).unwrap_err();
+        let error =
+            Config::from_lookup(|name| (name == "JWT_SECRET").then(|| short.clone())).unwrap_err();
         assert_eq!(error.name, "JWT_SECRET");
         assert!(!error.to_string().contains(&short));
         let key = SigningKey::new("s".repeat(MIN_SECRET_BYTES).as_bytes()).unwrap();

@@ -8,6 +8,7 @@ pub mod config;
 pub mod domain;
 pub mod engine;
 pub mod guard;
+pub mod identity;
 pub mod objects;
 pub mod platform;
 pub mod ports;

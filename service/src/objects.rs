@@ -5,6 +5,7 @@ use serde_json::Value;
 
 use crate::config::Config;
 use crate::engine::executor::Executor;
+use crate::identity::Keeper;
 use crate::ports::{ActorClass, ActorContext, PortError, PortResult};
 
 /// Handles a message.
@@ -18,9 +19,8 @@ pub async fn message<C: ActorContext>(
     message: Value,
 ) -> PortResult<Value> {
     match class {
-        ActorClass::WorkflowExecutor => {
-            Executor::new(context, &config.http_allow_list).message(message).await
-        }
+        ActorClass::WorkflowExecutor => executor(context, config).message(message).await,
+        ActorClass::OAuth => Keeper::new(context, config.oauth.as_ref()).message(message).await,
     }
 }
 
@@ -34,8 +34,11 @@ pub async fn alarm<C: ActorContext>(
     config: &Config,
 ) -> Result<(), PortError> {
     match class {
-        ActorClass::WorkflowExecutor => {
-            Executor::new(context, &config.http_allow_list).alarm().await
-        }
+        ActorClass::WorkflowExecutor => executor(context, config).alarm().await,
+        ActorClass::OAuth => Keeper::new(context, config.oauth.as_ref()).alarm().await,
     }
+}
+
+fn executor<'a, C: ActorContext>(context: &'a C, config: &'a Config) -> Executor<'a, C> {
+    Executor::new(context, &config.http_allow_list).with_oauth(config.oauth.as_ref())
 }

@@ -87,12 +87,12 @@ async fn api(arguments: &Arguments, stop: impl Future<Output = ()>) -> Served {
         (upstream, _) => Ok(upstream.clone().unwrap_or_default()),
     };
     let origin = origin.map_err(|error| (Exit::Internal, error.to_string()))?;
-    let config = config(&origin).map_err(|error| (Exit::Usage, error))?;
+    let address = listener.local_addr().map_err(|e| (Exit::Internal, e.to_string()))?;
+    let config = config(address, &origin).map_err(|error| (Exit::Usage, error))?;
 
     // The stub first: `announce` tells others that both are there.
     #[expect(clippy::disallowed_methods, reason = "the stub is a server of its own")]
     let stub = stub.map(|stub| tokio::spawn(upstream::serve(stub, std::future::pending())));
-    let address = listener.local_addr().map_err(|e| (Exit::Internal, e.to_string()))?;
     let server = Server::open(listener, &state, config)
         .await
         .map_err(|error| (Exit::Usage, error.to_string()))?;
@@ -109,18 +109,21 @@ async fn api(arguments: &Arguments, stop: impl Future<Output = ()>) -> Served {
 }
 
 #[cfg(feature = "service")]
-fn config(upstream: &str) -> Result<workway_service::config::Config, String> {
+fn config(api: SocketAddr, upstream: &str) -> Result<workway_service::config::Config, String> {
     use crate::{
         target::CORS_VARIABLE,
         token::{SECRET_VARIABLE, Secret},
     };
 
     let secret = Secret::from_environment().unwrap_or_else(Secret::local);
+    let settings = crate::upstream::settings(&crate::upstream::origin(api), upstream);
+    let of_the_stub = |name: &str| {
+        settings.iter().find(|(known, _)| *known == name).map(|(_, value)| value.clone())
+    };
     workway_service::config::Config::from_lookup(|name| match name {
         "JWT_SECRET" => Some(secret.expose().to_owned()),
-        "HTTP_ALLOWED_ORIGINS" => Some(upstream.to_owned()),
         CORS_VARIABLE => std::env::var(name).ok(),
-        _ => None,
+        _ => of_the_stub(name),
     })
     .map_err(|error| match error.name {
         "JWT_SECRET" => format!("{SECRET_VARIABLE}: {}", error.problem),

@@ -17,7 +17,7 @@ use super::{
     CORS_VARIABLE, Process, READY_WITHIN, Target, TargetError, TargetOptions, client, embedded,
     repository_with,
 };
-use crate::token::Secret;
+use crate::{token::Secret, upstream::settings};
 
 /// What a target of this kind is called.
 pub(super) const KIND: &str = "wrangler";
@@ -40,9 +40,11 @@ pub(super) async fn start(options: &TargetOptions) -> Result<Target, TargetError
     let state = options.state.clone().unwrap_or_else(|| scratch.path().to_owned());
     migrate(&service, &state).await?;
     let variables = scratch.path().join("variables.env");
-    write_variables(&variables, &secret, &upstream, &options.cors_origins).map_err(failed)?;
+    let port = free_port().map_err(failed)?;
+    let origins = [&base(port)?, &upstream];
+    write_variables(&variables, &secret, origins, &options.cors_origins).map_err(failed)?;
     let launch = Launch { service, state, variables };
-    let (worker, url) = launch.start(free_port().map_err(failed)?).await?;
+    let (worker, url) = launch.start(port).await?;
     Ok(Target {
         url,
         upstream: Some(upstream),
@@ -128,23 +130,30 @@ impl Launch {
             .stdin(Stdio::null())
             .stdout(Stdio::null());
         let (process, _) = Process::start(NAME, &mut command)?;
-        let url = Url::parse(&format!("http://127.0.0.1:{port}"))
-            .map_err(|error| TargetError::BadUrl(error.to_string()))?;
-        until_ready(process, url).await
+        until_ready(process, base(port)?).await
     }
+}
+
+fn base(port: u16) -> Result<Url, TargetError> {
+    let url = format!("http://127.0.0.1:{port}");
+    Url::parse(&url).map_err(|error| TargetError::BadUrl(error.to_string()))
 }
 
 /// Not on the command line, which every user of the machine can read.
 fn write_variables(
     path: &Path,
     secret: &Secret,
-    upstream: &Url,
+    [api, upstream]: [&Url; 2],
     cors_origins: &str,
 ) -> std::io::Result<()> {
     let mut file = fs::File::create(path)?;
     writeln!(file, "JWT_SECRET=\"{}\"", secret.expose())?;
     writeln!(file, "{CORS_VARIABLE}=\"{cors_origins}\"")?;
-    writeln!(file, "HTTP_ALLOWED_ORIGINS=\"{}\"", upstream.origin().ascii_serialization())
+    let [api, upstream] = [api, upstream].map(|url| url.origin().ascii_serialization());
+    for (name, value) in settings(&api, &upstream) {
+        writeln!(file, "{name}=\"{value}\"")?;
+    }
+    Ok(())
 }
 
 async fn until_ready(mut process: Process, url: Url) -> Result<(Process, Url), TargetError> {

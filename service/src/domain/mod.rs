@@ -3,6 +3,7 @@
 pub mod id;
 pub mod json;
 pub mod month;
+pub mod notion;
 pub mod outbound;
 pub mod page;
 pub mod run;

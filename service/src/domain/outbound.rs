@@ -21,6 +21,12 @@ impl AllowList {
         entries.map(origin_of).collect::<Result<_, _>>().map(Self)
     }
 
+    /// This list and the origins of `more`.
+    pub fn with<'a>(&self, more: impl Iterator<Item = &'a Url>) -> Self {
+        let more = more.map(|url| url.origin().ascii_serialization());
+        Self(self.0.iter().cloned().chain(more).collect())
+    }
+
     /// Whether the list has the origin of `url`.
     pub fn allows(&self, url: &Url) -> bool {
         self.0.contains(&url.origin().ascii_serialization())

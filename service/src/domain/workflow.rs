@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::{Issue, Millis, template};
+use super::{Issue, Millis, notion, template};
 
 /// Longest name, in Unicode code points (the guide's schema).
 pub const MAX_NAME: usize = 100;
@@ -68,11 +68,19 @@ pub enum StepKind {
     Transform,
     /// A pause: `{"seconds": n}`.
     Delay,
+    /// Who the owner is, as Google says; they must be connected.
+    #[serde(rename = "google.userinfo")]
+    GoogleUserinfo,
+    /// A page in the owner's Notion, made at most once: see [`notion::page`]. Its strings may quote
+    /// earlier outputs as those of `transform` do.
+    #[serde(rename = "notion.create_page")]
+    NotionCreatePage,
 }
 
 impl StepKind {
     /// Every kind, for messages.
-    const ALL: [Self; 3] = [Self::Http, Self::Transform, Self::Delay];
+    const ALL: [Self; 5] =
+        [Self::Http, Self::Transform, Self::Delay, Self::GoogleUserinfo, Self::NotionCreatePage];
 
     /// As it is written in `type`.
     pub const fn name(self) -> &'static str {
@@ -80,7 +88,20 @@ impl StepKind {
             Self::Http => "http",
             Self::Transform => "transform",
             Self::Delay => "delay",
+            Self::GoogleUserinfo => "google.userinfo",
+            Self::NotionCreatePage => "notion.create_page",
         }
+    }
+
+    /// Whether its settings may quote earlier outputs when it is attempted.
+    pub const fn quotes(self) -> bool {
+        matches!(self, Self::NotionCreatePage)
+    }
+
+    /// Whether an attempt whose outcome is not known may be repeated: the receiver drops
+    /// repetitions, or nothing happens there.
+    pub const fn is_repeatable(self) -> bool {
+        !matches!(self, Self::NotionCreatePage)
     }
 
     fn from_name(name: &str) -> Option<Self> {
@@ -112,9 +133,14 @@ impl Step {
     /// is the deployment's to say, when it goes there.
     fn check(&self, index: usize) -> Result<(), String> {
         match self.kind {
-            StepKind::Http => Ok(()),
+            StepKind::Http | StepKind::GoogleUserinfo => Ok(()),
             StepKind::Transform => template::check(self.template()?, index),
             StepKind::Delay => self.pause().map(|_| ()),
+            StepKind::NotionCreatePage => {
+                // What it quotes may be longer or shorter: judged again when it is there.
+                notion::page(&self.config)?;
+                template::check(&Value::Object(self.config.clone()), index)
+            }
         }
     }
 }
@@ -293,7 +319,7 @@ mod tests {
             [
                 "name: must be a string, is null",
                 "description: is required",
-                "steps[0].type: is not a known step type; known are: http, transform, delay",
+                "steps[0].type: is not a known step type; known are: http, transform, delay, google.userinfo, notion.create_page",
                 "steps[0].config: must be an object, is an array",
                 "steps[1]: must be an object, is a number",
                 "steps[2].type: is required",

@@ -11,7 +11,9 @@ use futures_util::future::{Either, join_all, select};
 use super::{
     http_step,
     machine::{ATTEMPT_TIMEOUT, AttemptId, Effect, Event, Failure, RunState},
+    provider_step::OnBehalf,
 };
+use crate::config::OAuthConfig;
 use crate::domain::{
     outbound::AllowList,
     run::{Run, RunStatus},
@@ -56,13 +58,19 @@ fn to_come(effects: &[Effect], ends: Option<RunStatus>) -> Usage {
 pub struct Executor<'a, C> {
     context: &'a C,
     allowed: &'a AllowList,
+    oauth: Option<&'a OAuthConfig>,
     meter: Meter,
 }
 
 impl<'a, C: ActorContext> Executor<'a, C> {
     /// An executor on the object that `context` stands for.
     pub fn new(context: &'a C, allowed: &'a AllowList) -> Self {
-        Self { context, allowed, meter: Meter::default() }
+        Self { context, allowed, oauth: None, meter: Meter::default() }
+    }
+
+    /// The same, with providers for the steps that act for the owner.
+    pub fn with_oauth(self, oauth: Option<&'a OAuthConfig>) -> Self {
+        Self { oauth, ..self }
     }
 
     /// Handles a message.
@@ -199,7 +207,7 @@ impl<'a, C: ActorContext> Executor<'a, C> {
         let work = effects.into_iter().map(|effect| async move {
             match effect {
                 Effect::Attempt { attempt, key, step } => {
-                    Some(self.attempt(attempt, &key, &step).await)
+                    Some(self.attempt(&state.owner, attempt, &key, &step).await)
                 }
                 Effect::Project => self.project(state).await,
                 Effect::Settle => {
@@ -211,10 +219,14 @@ impl<'a, C: ActorContext> Executor<'a, C> {
         join_all(work).await.into_iter().flatten().collect()
     }
 
-    async fn attempt(&self, attempt: AttemptId, key: &str, step: &Step) -> Event {
+    async fn attempt(&self, owner: &str, attempt: AttemptId, key: &str, step: &Step) -> Event {
         let result = match step.kind {
             StepKind::Http => {
                 http_step::attempt(self.context.http(), self.allowed, step, key, &self.meter).await
+            }
+            StepKind::GoogleUserinfo | StepKind::NotionCreatePage => {
+                let Self { context, oauth, meter, .. } = self;
+                OnBehalf { context: *context, oauth: *oauth, owner, meter }.attempt(step).await
             }
             // The machine takes these itself.
             StepKind::Transform | StepKind::Delay => {

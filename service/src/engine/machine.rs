@@ -39,7 +39,7 @@ pub const MAX_EVENTS: usize = 2 + 2 * MAX_STEPS * MAX_ATTEMPTS as usize;
 pub struct RunState {
     /// What its owner sees.
     pub run: Run,
-    /// Who that is.
+    /// Who that is, and whom its steps act for.
     #[serde(default)]
     pub owner: String,
     /// The steps, as they were when the run was accepted.
@@ -177,8 +177,11 @@ impl RunState {
             let Some(step) = self.definition.get(index).cloned() else { break };
             let number = self.begin(index, now);
             match step.kind {
-                StepKind::Http => {
-                    return self.attempt(AttemptId { step: index, number }, step, now);
+                StepKind::Http | StepKind::GoogleUserinfo | StepKind::NotionCreatePage => {
+                    return match self.filled_in(step) {
+                        Ok(step) => self.attempt(AttemptId { step: index, number }, step, now),
+                        Err(message) => self.give_up(index, message, now),
+                    };
                 }
                 StepKind::Delay => match step.pause() {
                     Ok(pause) => {
@@ -228,11 +231,25 @@ impl RunState {
         }
     }
 
-    fn transform(&self, step: &Step) -> Result<Value, String> {
+    /// The step with what its settings quote, if they may quote anything.
+    fn filled_in(&self, step: Step) -> Result<Step, String> {
+        if !step.kind.quotes() {
+            return Ok(step);
+        }
+        match self.render(&Value::Object(step.config))? {
+            Value::Object(config) => Ok(Step { config, ..step }),
+            _ => Err("config is no object".to_owned()),
+        }
+    }
+
+    fn render(&self, template: &Value) -> Result<Value, String> {
         let outputs: Vec<_> = self.run.steps.iter().map(|step| step.output.as_ref()).collect();
+        template::render(template, Outputs(&outputs), &mut { MAX_RESPONSE_BYTES })
+    }
+
+    fn transform(&self, step: &Step) -> Result<Value, String> {
         // What it quotes and what it says itself: together no longer than another output.
-        let output =
-            template::render(step.template()?, Outputs(&outputs), &mut { MAX_RESPONSE_BYTES })?;
+        let output = self.render(step.template()?)?;
         if output.to_string().len() > MAX_RESPONSE_BYTES {
             return Err(format!("the value has more than {MAX_RESPONSE_BYTES} bytes"));
         }
@@ -296,7 +313,8 @@ impl RunState {
         let number = self.run.steps.get(step).map_or(0, |report| report.attempts);
         let message = "the attempt was interrupted; whether it took effect is not known".to_owned();
         let lost = AttemptId { step, number };
-        let mut effects = self.attempt_ended(lost, Err(Failure { message, retry: true }), now);
+        let retry = self.definition.get(step).is_none_or(|step| step.kind.is_repeatable());
+        let mut effects = self.attempt_ended(lost, Err(Failure { message, retry }), now);
         // The lease was pause enough.
         if self.run.status == RunStatus::Waiting {
             effects = self.go_on(now);

@@ -4,3 +4,4 @@
 pub mod executor;
 mod http_step;
 pub mod machine;
+mod provider_step;

@@ -9,6 +9,7 @@ use axum::{
 
 use super::{ClientAddress, Problem, billing::Payer, token};
 use crate::config::RATE_PERIOD_SECONDS;
+use crate::identity;
 use crate::ports::{Clock, Meter, Platform, RateLimiter};
 use crate::routes::App;
 
@@ -17,6 +18,8 @@ use crate::routes::App;
 pub struct Caller {
     /// Their identifier.
     pub subject: String,
+    /// The session of their token, if it belongs to one.
+    pub session: Option<String>,
     pub(super) scope: String,
 }
 
@@ -65,15 +68,16 @@ pub async fn authenticate<P: Platform>(
     next: Next,
 ) -> Response {
     let meter = request.extensions().get::<Meter>().cloned().unwrap_or_default();
-    let now = app.platform.clock().now();
-    let claims = bearer(request.headers())
-        .and_then(|token| token::verify(token, &app.config.signing_key, now).ok());
-    let key = claims.as_ref().map_or_else(|| address_key(&request), |c| format!("user:{}", c.sub));
+    let caller = signed(&app, request.headers());
+    let key =
+        caller.as_ref().map_or_else(|| address_key(&request), |c| format!("user:{}", c.subject));
     if let Err(problem) = admit(&app, &meter, &key).await {
         return problem.into_response();
     }
-    let Some(claims) = claims else { return Problem::unauthorized().into_response() };
-    let caller = Caller { subject: claims.sub, scope: claims.scope };
+    let caller = match require_session(&app, &meter, caller).await {
+        Ok(caller) => caller,
+        Err(problem) => return problem.into_response(),
+    };
     if let Some(payer) = request.extensions().get::<Payer>() {
         payer.set(caller.clone());
     }
@@ -83,6 +87,44 @@ pub async fn authenticate<P: Platform>(
     let private = HeaderValue::from_static("private, no-store");
     response.headers_mut().insert(header::CACHE_CONTROL, private);
     response
+}
+
+/// Whoever sends these headers, on routes that need no caller.
+///
+/// # Errors
+/// 401 when nobody is signed in, 503 when that cannot be found out.
+pub async fn caller_of<P: Platform>(
+    app: &App<P>,
+    meter: &Meter,
+    headers: &HeaderMap,
+) -> Result<Caller, Problem> {
+    require_session(app, meter, signed(app, headers)).await
+}
+
+/// The caller that a token names which this service has signed.
+fn signed<P: Platform>(app: &App<P>, headers: &HeaderMap) -> Option<Caller> {
+    let (token, now) = (bearer(headers)?, app.platform.clock().now());
+    let mut keys = app.config.signing_keys();
+    let claims = keys.find_map(|key| token::verify(token, key, now).ok())?;
+    Some(Caller { subject: claims.sub, session: claims.sid, scope: claims.scope })
+}
+
+/// Refuses a token whose session has ended.
+async fn require_session<P: Platform>(
+    app: &App<P>,
+    meter: &Meter,
+    caller: Option<Caller>,
+) -> Result<Caller, Problem> {
+    let caller = caller.ok_or_else(Problem::unauthorized)?;
+    let Some(session) = &caller.session else { return Ok(caller) };
+    match identity::is_live(&app.platform, meter, &caller.subject, session).await {
+        Ok(true) => Ok(caller),
+        Ok(false) => Err(Problem::unauthorized()),
+        Err(error) => {
+            app.platform.log(&error.to_string());
+            Err(Problem::unavailable())
+        }
+    }
 }
 
 /// Lets anyone within the budget of their address pass.
@@ -145,7 +187,7 @@ mod tests {
 
     #[test]
     fn scopes_are_whole_words() {
-        let caller = Caller { subject: "ann".into(), scope: "reader write".into() };
+        let caller = Caller { subject: "ann".into(), session: None, scope: "reader write".into() };
         assert!(!caller.has(Scope::Read));
         assert!(caller.has(Scope::Write));
         assert!(caller.require(Scope::Meter).is_err());

@@ -1,5 +1,6 @@
 //! Cross-origin requests. Origins are compared exactly, with a list; there are no credentials but
-//! the bearer token, which a page must have got itself.
+//! the bearer token, which a page must have got itself. (`routes/sessions.rs` is how, and adds
+//! cookies to what its two routes allow.)
 
 use axum::{
     http::{HeaderMap, HeaderValue, Method, StatusCode, header},

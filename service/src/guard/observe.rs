@@ -19,7 +19,12 @@ use futures_util::future::{Either, select};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
-use super::{Problem, Scope, billing::Bill, cors};
+use super::{
+    Problem, Scope,
+    billing::Bill,
+    cors,
+    sentry::{self, Failed},
+};
 use crate::domain::{Millis, id};
 use crate::ports::{Analytics, Clock, Event, ONE_POINT, Platform, Random, Usage};
 use crate::routes::App;
@@ -64,7 +69,19 @@ pub async fn observe<P: Platform>(
     let headers = response.headers_mut();
     cors::mark(headers, origin);
     mark(headers, id.as_deref());
-    report_usage(headers, &bill);
+    if let Some(sentry) = app.config.sentry.as_ref().filter(|_| status.is_server_error()) {
+        let failed = Failed {
+            request_id: id.clone().unwrap_or_default(),
+            at: begun,
+            method: about.method().to_owned(),
+            route: about.route().to_owned(),
+            status: status.as_u16(),
+            panicked: response.extensions().get::<Panicked>().is_some(),
+            caller: bill.payer.caller().map(|caller| hash(&caller.subject)),
+        };
+        sentry::report(&app, sentry, &failed);
+    }
+    report_usage(response.headers_mut(), &bill);
     if app.config.log_requests {
         about.record(&app, &bill, id, status, duration);
     }
@@ -151,13 +168,21 @@ impl About {
     }
 }
 
+/// Marks the answer in place of that of a handler that panicked.
+#[derive(Clone, Copy)]
+struct Panicked;
+
 /// The response, within the deadline and without a panic.
 async fn guarded<P: Platform>(app: &App<P>, request: Request, next: Next) -> Response {
     let response = pin!(without_panic(next.run(request)));
     let deadline = pin!(app.platform.clock().sleep(HANDLER_DEADLINE));
     match select(response, deadline).await {
         Either::Left((Some(response), _)) => response,
-        Either::Left((None, _)) => Problem::internal().into_response(),
+        Either::Left((None, _)) => {
+            let mut response = Problem::internal().into_response();
+            response.extensions_mut().insert(Panicked);
+            response
+        }
         Either::Right(_) => Problem::timed_out().into_response(),
     }
 }

@@ -67,6 +67,10 @@ static UNSUPPORTED_MEDIA_TYPE: Kind = kind(
 );
 static RATE_LIMITED: Kind =
     kind(StatusCode::TOO_MANY_REQUESTS, "urn:workway:problem:rate-limited", "Rate limit exceeded");
+static SIGN_IN: Kind =
+    kind(StatusCode::BAD_REQUEST, "urn:workway:problem:sign-in", "Sign-in not completed");
+static PROVIDER: Kind =
+    kind(StatusCode::BAD_GATEWAY, "urn:workway:problem:provider", "Provider failed");
 static INTERNAL: Kind =
     kind(StatusCode::INTERNAL_SERVER_ERROR, "urn:workway:problem:internal", "Internal error");
 static UNAVAILABLE: Kind =
@@ -124,6 +128,33 @@ impl Problem {
     /// 403: the token does not have this scope.
     pub fn missing_scope(scope: &'static str) -> Self {
         Self::new(&FORBIDDEN).detail(format!("the token needs the scope `{scope}`"))
+    }
+
+    /// 403: somebody else's page sent this.
+    pub fn foreign_origin() -> Self {
+        Self::new(&FORBIDDEN).detail("requests with cookies are not taken from this origin")
+    }
+
+    /// 400: the state was forged, used, is over, or is of another browser or provider. One text.
+    pub fn sign_in_lost() -> Self {
+        Self::new(&SIGN_IN).detail(
+            "it was not begun in this browser, has been completed, or took too long; begin again",
+        )
+    }
+
+    /// 400: the person said no, or the provider did.
+    pub fn access_not_granted() -> Self {
+        Self::new(&SIGN_IN).detail("access was not granted")
+    }
+
+    /// 400: the provider does not know the code, or not any more.
+    pub fn code_refused() -> Self {
+        Self::new(&SIGN_IN).detail("the provider did not accept the code; begin again")
+    }
+
+    /// 502: the provider gave no answer, or none of use.
+    pub fn provider_failed() -> Self {
+        Self::new(&PROVIDER).detail("the provider gave no answer of use; begin again")
     }
 
     /// 404, for what does not exist and for what belongs to somebody else alike.

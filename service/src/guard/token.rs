@@ -31,6 +31,9 @@ pub struct Claims {
     pub sub: String,
     /// What they may do, separated by spaces.
     pub scope: String,
+    /// The session that it belongs to; without, it is good until it ends.
+    #[serde(default)]
+    pub sid: Option<String>,
 }
 
 /// Not a valid token. Why is for tests and for the log; clients see one answer.
@@ -60,11 +63,31 @@ struct Header {
     crit: Option<serde_json::Value>,
 }
 
-/// Checks a token, the signature before anything that it claims.
+/// Checks an access token, the signature before anything that it claims.
 ///
 /// # Errors
 /// [`TokenError`].
 pub fn verify(token: &str, key: &SigningKey, now: Millis) -> Result<Claims, TokenError> {
+    let claims: Claims = opened(token, "at+jwt", key)?;
+    check_times(claims.exp, claims.nbf, now)?;
+    if claims.iss != ISSUER || claims.aud != AUDIENCE {
+        Err(TokenError::WrongParty)
+    } else if claims.sub.is_empty() || claims.sub.len() > MAX_SUBJECT_BYTES {
+        Err(TokenError::BadClaims)
+    } else {
+        Ok(claims)
+    }
+}
+
+/// What a token of type `typ` claims that `key` signed.
+///
+/// # Errors
+/// [`TokenError`].
+pub(super) fn opened<T: serde::de::DeserializeOwned>(
+    token: &str,
+    typ: &str,
+    key: &SigningKey,
+) -> Result<T, TokenError> {
     let (signed, signature) = token
         .rsplit_once('.')
         .filter(|_| token.len() <= MAX_TOKEN_BYTES)
@@ -72,7 +95,7 @@ pub fn verify(token: &str, key: &SigningKey, now: Millis) -> Result<Claims, Toke
     let (header, payload) = signed.split_once('.').ok_or(TokenError::Malformed)?;
 
     let header: Header = decode(header).ok_or(TokenError::Malformed)?;
-    let ours = header.alg == "HS256" && header.typ == "at+jwt" && header.kid == key.id;
+    let ours = header.alg == "HS256" && header.typ == typ && header.kid == key.id;
     if !ours || header.crit.is_some() {
         return Err(TokenError::WrongHeader);
     }
@@ -80,22 +103,18 @@ pub fn verify(token: &str, key: &SigningKey, now: Millis) -> Result<Claims, Toke
     let mac = Hmac::<Sha256>::new_from_slice(key.secret()).map_err(|_| TokenError::BadSignature)?;
     // Constant time.
     mac.chain_update(signed).verify_slice(&signature).map_err(|_| TokenError::BadSignature)?;
-
-    let claims: Claims = decode(payload).ok_or(TokenError::BadClaims)?;
-    check(claims, now / 1000)
+    decode(payload).ok_or(TokenError::BadClaims)
 }
 
-fn check(claims: Claims, now: i64) -> Result<Claims, TokenError> {
-    if claims.exp <= now.saturating_sub(LEEWAY_SECONDS) {
+/// Whether a token is good at `now`.
+pub(super) fn check_times(exp: i64, nbf: i64, now: Millis) -> Result<(), TokenError> {
+    let now = now / 1000;
+    if exp <= now.saturating_sub(LEEWAY_SECONDS) {
         Err(TokenError::Expired)
-    } else if claims.nbf > now.saturating_add(LEEWAY_SECONDS) {
+    } else if nbf > now.saturating_add(LEEWAY_SECONDS) {
         Err(TokenError::NotYetValid)
-    } else if claims.iss != ISSUER || claims.aud != AUDIENCE {
-        Err(TokenError::WrongParty)
-    } else if claims.sub.is_empty() || claims.sub.len() > MAX_SUBJECT_BYTES {
-        Err(TokenError::BadClaims)
     } else {
-        Ok(claims)
+        Ok(())
     }
 }
 

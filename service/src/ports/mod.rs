@@ -314,16 +314,19 @@ pub trait RateLimiter: Send + Sync {
 pub enum ActorClass {
     /// One for each run.
     WorkflowExecutor,
+    /// One for each person, and one for each sign-in that is under way.
+    OAuth,
 }
 
 impl ActorClass {
     /// All of them.
-    pub const ALL: [Self; 1] = [Self::WorkflowExecutor];
+    pub const ALL: [Self; 2] = [Self::WorkflowExecutor, Self::OAuth];
 
     /// The name of the class, as the platform knows it.
     pub const fn name(self) -> &'static str {
         match self {
             Self::WorkflowExecutor => "WorkflowExecutor",
+            Self::OAuth => "OAuth",
         }
     }
 
@@ -331,6 +334,7 @@ impl ActorClass {
     pub const fn binding(self) -> &'static str {
         match self {
             Self::WorkflowExecutor => "WORKFLOW_EXECUTOR",
+            Self::OAuth => "OAUTH",
         }
     }
 }
@@ -375,6 +379,10 @@ pub trait ActorContext: Send + Sync {
     type Http: Http;
     /// See [`Clock`].
     type Clock: Clock;
+    /// See [`Actors`].
+    type Actors: Actors;
+    /// See [`Random`].
+    type Random: Random;
     /// See [`Analytics`].
     type Analytics: Analytics;
 
@@ -402,12 +410,22 @@ pub trait ActorContext: Send + Sync {
         alarm: Option<Millis>,
     ) -> impl Future<Output = PortResult<()>> + Send;
 
+    /// Removes the state and the alarm: an object without them costs nothing.
+    ///
+    /// # Errors
+    /// [`PortFailure::Unavailable`].
+    fn erase(&self) -> impl Future<Output = PortResult<()>> + Send;
+
     /// D1, or SQLite.
     fn database(&self) -> &Self::Database;
     /// Outbound requests.
     fn http(&self) -> &Self::Http;
     /// Time.
     fn clock(&self) -> &Self::Clock;
+    /// Other objects.
+    fn actors(&self) -> &Self::Actors;
+    /// Randomness.
+    fn random(&self) -> &Self::Random;
     /// Events for analysis.
     fn analytics(&self) -> &Self::Analytics;
     /// Where problems that no client should see are told.

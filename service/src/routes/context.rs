@@ -42,6 +42,11 @@ impl<P: Platform> Context<P> {
         Ok(&caller.subject)
     }
 
+    /// The session of the caller's token, if it belongs to one.
+    pub fn session(&self) -> Option<&str> {
+        self.caller.as_ref()?.session.as_deref()
+    }
+
     /// The table `workflows`.
     pub fn workflows(&self) -> Workflows<'_, P::Database> {
         Workflows::new(self.app.platform.database(), &self.meter)

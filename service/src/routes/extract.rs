@@ -8,6 +8,7 @@ use url::form_urlencoded;
 
 use crate::domain::{Issue, id, page::Page};
 use crate::guard::Problem;
+use crate::identity::Provider;
 
 /// The identifier in the path. What is not one names nothing: 404.
 pub(super) struct Id(pub(super) String);
@@ -20,6 +21,19 @@ impl<S: Send + Sync> FromRequestParts<S> for Id {
             Ok(Path(text)) if id::is_id(&text) => Ok(Self(text)),
             _ => Err(Problem::not_found()),
         }
+    }
+}
+
+/// The provider in the path. What is none names nothing: 404.
+pub(super) struct Named(pub(super) Provider);
+
+impl<S: Send + Sync> FromRequestParts<S> for Named {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let name = Path::<String>::from_request_parts(parts, state).await;
+        let provider = name.ok().and_then(|Path(name)| Provider::from_name(&name));
+        provider.map(Self).ok_or_else(Problem::not_found)
     }
 }
 
@@ -38,7 +52,7 @@ impl<S: Send + Sync> FromRequestParts<S> for ListPage {
 }
 
 /// The value of a parameter. One that is there twice means different things to different readers.
-fn once(query: &str, name: &str) -> Result<Option<String>, Problem> {
+pub(super) fn once(query: &str, name: &str) -> Result<Option<String>, Problem> {
     let mut values = form_urlencoded::parse(query.as_bytes()).filter(|(key, _)| key == name);
     let first = values.next().map(|(_, value)| value.into_owned());
     if values.next().is_some() {

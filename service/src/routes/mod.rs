@@ -1,12 +1,16 @@
 //! The routes. [`ROUTES`] is their table of contents.
 
 mod catalogue;
+mod connections;
 mod context;
+mod cookies;
 mod events;
 mod extract;
 mod health;
+mod oauth;
 mod openapi;
 mod runs;
+mod sessions;
 mod table;
 mod usage;
 mod workflows;
@@ -93,5 +97,12 @@ fn handler<P: Platform>(route: &Route) -> MethodRouter<App<P>> {
         Operation::CancelRun => on(method, runs::cancel::<P>),
         Operation::FollowRun => on(method, events::stream::<P>),
         Operation::GetUsage => on(method, usage::show::<P>),
+        Operation::AuthorizeProvider => on(method, oauth::authorize::<P>),
+        Operation::ReturnFromProvider => on(method, oauth::callback::<P>),
+        Operation::RefreshSession => on(method, sessions::refresh::<P>),
+        Operation::EndSession => on(method, sessions::logout::<P>),
+        Operation::GetMe => on(method, sessions::me::<P>),
+        Operation::ListConnections => on(method, connections::list::<P>),
+        Operation::DeleteConnection => on(method, connections::delete::<P>),
     }
 }

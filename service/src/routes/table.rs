@@ -10,7 +10,7 @@ pub struct Route {
     pub operation: Operation,
     /// HTTP method.
     pub method: Method,
-    /// Path, with `{id}` for an identifier.
+    /// Path, with `{id}` for an identifier and `{provider}` for `google` or `notion`.
     pub path: &'static str,
     /// Who may.
     pub access: Access,
@@ -65,6 +65,12 @@ pub enum Takes {
     Once,
     /// `Last-Event-ID`.
     LastEventId,
+    /// `return_to`.
+    ReturnTo,
+    /// What a provider's consent page adds: `state`, and `code` or `error`.
+    Consent,
+    /// The cookie with the refresh token.
+    RefreshCookie,
 }
 
 /// What a route does: the name of its handler, and of its operation for clients.
@@ -88,6 +94,13 @@ pub enum Operation {
     CancelRun,
     FollowRun,
     GetUsage,
+    AuthorizeProvider,
+    ReturnFromProvider,
+    RefreshSession,
+    EndSession,
+    GetMe,
+    ListConnections,
+    DeleteConnection,
 }
 
 const READ: Access = Access::Caller(Scope::Read);
@@ -174,4 +187,43 @@ pub const ROUTES: &[Route] = &[
         .takes(Takes::LastEventId)
         .answers(&[200, 204]),
     route(O::GetUsage, (Get, "/usage"), READ, "What the caller used this calendar month (UTC)"),
+    route(
+        O::AuthorizeProvider,
+        (Get, "/oauth/{provider}/authorize"),
+        Access::Anyone,
+        "Send a browser to a provider: Google signs in, Notion is connected by who has",
+    )
+    .takes(Takes::ReturnTo)
+    .answers(&[302])
+    .problems(&[401]),
+    route(
+        O::ReturnFromProvider,
+        (Get, "/oauth/{provider}/callback"),
+        Access::Anyone,
+        "Where a provider sends the browser back to",
+    )
+    .takes(Takes::Consent)
+    .answers(&[200, 303])
+    .problems(&[502]),
+    route(
+        O::RefreshSession,
+        (Post, "/auth/refresh"),
+        Access::Anyone,
+        "The next access token; the refresh token in the cookie is used up and replaced",
+    )
+    .takes(Takes::RefreshCookie)
+    .problems(&[401, 403]),
+    route(O::EndSession, (Post, "/auth/logout"), Access::Anyone, "End the session of the cookie")
+        .takes(Takes::RefreshCookie)
+        .answers(&[204])
+        .problems(&[403]),
+    route(O::GetMe, (Get, "/me"), READ, "Who the caller is"),
+    route(O::ListConnections, (Get, "/connections"), READ, "The caller's connections"),
+    route(
+        O::DeleteConnection,
+        (Delete, "/connections/{provider}"),
+        WRITE,
+        "Forget a connection, and ask the provider to revoke it",
+    )
+    .problems(&[404]),
 ];

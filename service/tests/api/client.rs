@@ -4,7 +4,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use hmac::{Hmac, Mac};
-use reqwest::{Client, Method, Response, StatusCode};
+use reqwest::{Client, Method, Response, StatusCode, redirect::Policy};
 use serde_json::{Value, json};
 use sha2::Sha256;
 use tokio::{net::TcpListener, sync::oneshot, task::JoinHandle};
@@ -16,6 +16,11 @@ use workway_service::{
 };
 
 pub(crate) const SECRET: &str = "a secret for tests, of at least 32 bytes";
+
+/// 32 bytes.
+pub(crate) const VAULT_KEY: &str = "dmF1bHQta2V5LWZvci10ZXN0cy0wMTIzNDU2Nzg5MDE=";
+pub(crate) const GOOGLE_SECRET: &str = "google-client-secret-canary";
+pub(crate) const NOTION_SECRET: &str = "notion-client-secret-canary";
 
 /// A server of one's own, on a fresh state directory.
 pub(crate) struct Api {
@@ -39,7 +44,7 @@ impl Api {
         let _ = rustls::crypto::ring::default_provider().install_default();
         let mut api = Self {
             base: String::new(),
-            client: Client::builder().no_proxy().build().unwrap(),
+            client: Client::builder().no_proxy().redirect(Policy::none()).build().unwrap(),
             upstream: MockServer::start().await,
             state: tempfile::tempdir().unwrap(),
             also_allowed: origin.to_owned(),
@@ -50,22 +55,50 @@ impl Api {
         api
     }
 
-    pub(crate) fn config(&self) -> Config {
-        Config::from_lookup(|name| match name {
-            "JWT_SECRET" => Some(SECRET.to_owned()),
-            "HTTP_ALLOWED_ORIGINS" => {
-                Some(format!("{},{}", self.upstream.uri(), self.also_allowed))
+    /// The configuration with these variables in place of its own.
+    pub(crate) fn config_with(&self, changed: &[(&str, &str)]) -> Config {
+        let upstream = self.upstream.uri();
+        Config::from_lookup(|name| {
+            if let Some((_, value)) = changed.iter().find(|(changed, _)| *changed == name) {
+                return Some((*value).to_owned());
             }
-            "CORS_ALLOWED_ORIGINS" => Some("https://good.example".to_owned()),
-            _ => None,
+            let value = match name {
+                "JWT_SECRET" => SECRET.to_owned(),
+                "HTTP_ALLOWED_ORIGINS" => format!("{upstream},{}", self.also_allowed),
+                "CORS_ALLOWED_ORIGINS" => "https://good.example".to_owned(),
+                "PUBLIC_URL" => self.base.clone(),
+                "TOKEN_ENCRYPTION_KEY" => VAULT_KEY.to_owned(),
+                "GOOGLE_BASE_URL" => format!("{upstream}/google"),
+                "NOTION_BASE_URL" => format!("{upstream}/notion"),
+                "GOOGLE_CLIENT_ID" | "NOTION_CLIENT_ID" => "client".to_owned(),
+                "GOOGLE_CLIENT_SECRET" => GOOGLE_SECRET.to_owned(),
+                "NOTION_CLIENT_SECRET" => NOTION_SECRET.to_owned(),
+                _ => return None,
+            };
+            Some(value)
         })
         .unwrap()
     }
 
+    /// Puts the server's clock forward.
+    pub(crate) async fn advance(&self, by: i64) {
+        let socket = control_socket(self.state.path());
+        let control = Client::builder().unix_socket(socket).no_proxy().build().unwrap();
+        let body = json!({"advance_ms": by}).to_string();
+        let request =
+            control.post("http://control/clock").header("content-type", "application/json");
+        assert_eq!(request.body(body).send().await.unwrap().status(), 200);
+    }
+
     pub(crate) async fn boot(&mut self) {
+        self.boot_with(&[]).await;
+    }
+
+    pub(crate) async fn boot_with(&mut self, changed: &[(&str, &str)]) {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         self.base = format!("http://{}", listener.local_addr().unwrap());
-        let server = Server::open(listener, self.state.path(), self.config()).await.unwrap();
+        let config = self.config_with(changed);
+        let server = Server::open(listener, self.state.path(), config).await.unwrap();
         let (stop, stopped) = oneshot::channel();
         self.stop = Some(stop);
         self.task = Some(tokio::spawn(server.run(async {
@@ -147,12 +180,14 @@ impl Api {
     }
 
     pub(crate) async fn finished(&self, token: &str, run: &str) -> Value {
-        for _ in 0..600 {
+        // Half a minute, of a budget of a hundred requests.
+        for poll in 0..80 {
             let (_, body) = self.get(&format!("/runs/{run}"), token).await;
             if !body["finished_at"].is_null() {
                 return body;
             }
-            tokio::time::sleep(Duration::from_millis(50)).await;
+            let pause = if poll < 20 { 50 } else { 500 };
+            tokio::time::sleep(Duration::from_millis(pause)).await;
         }
         panic!("run {run} did not end");
     }

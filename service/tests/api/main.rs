@@ -3,6 +3,8 @@
 #![allow(clippy::unwrap_used, clippy::panic, clippy::disallowed_methods, reason = "a test")]
 
 mod authorization;
+mod browser;
+mod canary;
 mod catalogue;
 mod client;
 mod guards;
@@ -12,9 +14,14 @@ mod hostile_framing;
 mod hostile_steps;
 mod hostile_tokens;
 mod idempotency;
+mod oauth;
 mod openapi;
+mod provider_steps;
 mod runs;
+mod sentry;
+mod sessions;
 mod stop;
+mod tokens;
 mod usage;
 mod wire;
 mod workflows;

@@ -142,12 +142,16 @@ export function makeEnv(vars) {
   env.CACHE = new KvNamespace();
   env.SESSIONS = new KvNamespace();
   env.WORKFLOW_EXECUTOR = new DurableObjectNamespace("WorkflowExecutor", env);
+  env.OAUTH = new DurableObjectNamespace("OAuth", env);
   env.ANALYTICS = new AnalyticsEngineDataset();
   return env;
 }
 
 /** Sets how a binding behaves. */
 export const setMode = (env, binding, mode) => void (env[binding].mode = mode);
+/** What SESSIONS holds, and puts it back: a replica that is behind. */
+export const sessionRecords = (env) => JSON.stringify([...env.SESSIONS.entries]);
+export const putSessionRecords = (env, json) => void (env.SESSIONS.entries = new Map(JSON.parse(json)));
 export const putInCache = (env, key, value) => void env.CACHE.entries.set(key, value);
 export const dataPoints = (env) => JSON.stringify(env.ANALYTICS.points);
 export const limiterKeys = (env) => JSON.stringify(env.RATE_LIMITER.keys);

@@ -28,7 +28,8 @@ export async function dispatch(env, json) {
   const request = new Request(`https://api.test${path}`, { method, headers, body: body ?? undefined });
   const response = await worker().fetch(request, env, context);
   const text = await response.text();
-  return JSON.stringify({ status: response.status, headers: Object.fromEntries(response.headers), text });
+  const cookies = response.headers.getSetCookie();
+  return JSON.stringify({ status: response.status, headers: Object.fromEntries(response.headers), cookies, text });
 }
 
 /** The cron trigger. */
@@ -63,11 +64,18 @@ class DurableObjectStorage {
   sql = {
     exec: (sql, ...params) => {
       if (this.broken) throw new Error("storage operation failed");
-      if (/^\s*INSERT/i.test(sql)) this.#write("state");
+      if (/^\s*(INSERT|DELETE)/i.test(sql)) this.#write("state");
       return new SqlStorageCursor(this.#database.prepare(sql).all(...params).map((row) => ({ ...row })));
     },
   };
 
+  holdsState() {
+    try {
+      return this.#database.prepare("SELECT state FROM object").all().length > 0;
+    } catch {
+      return false;
+    }
+  }
   async getAlarm() {
     return this.alarm;
   }
@@ -77,6 +85,13 @@ class DurableObjectStorage {
   }
   async deleteAlarm() {
     this.#write("alarm");
+    this.alarm = null;
+  }
+
+  /** The tables, too; the object is as if it had never been. */
+  async deleteAll() {
+    this.#write("everything");
+    this.#database = new DatabaseSync(":memory:");
     this.alarm = null;
   }
 
@@ -149,6 +164,18 @@ export async function tell(env, name, body) {
   const request = new Request("https://object.invalid/", { method: "POST", body });
   const response = await env.WORKFLOW_EXECUTOR.getByName(name).fetch(request);
   return JSON.stringify([response.status, await response.text()]);
+}
+
+/** The objects of people and of sign-ins: name, whether it has a state, and its alarm. */
+export const oauthObjects = (env) =>
+  JSON.stringify(
+    [...env.OAUTH.objects.values()].map(({ name, storage }) => [name, storage.holdsState(), storage.alarm]),
+  );
+export const breakOauth = (env, broken) => void (env.OAUTH.mode = broken ? "broken" : "well");
+export async function ringOauth(env, name) {
+  const object = env.OAUTH.object(name);
+  object.storage.alarm = null;
+  await object.awake().alarm();
 }
 
 /** Rings the alarm, due or not. It is spent while its handler runs, and back if the handler fails. */

@@ -42,6 +42,10 @@ extern "C" {
     pub(crate) fn set_var(env: &Env, name: &str, value: Option<&str>);
     #[wasm_bindgen(js_name = putInCache)]
     pub(crate) fn put_in_cache(env: &Env, key: &str, value: &str);
+    #[wasm_bindgen(js_name = sessionRecords)]
+    pub(crate) fn session_records(env: &Env) -> String;
+    #[wasm_bindgen(js_name = putSessionRecords)]
+    pub(crate) fn put_session_records(env: &Env, json: &str);
     #[wasm_bindgen(js_name = dataPoints)]
     fn data_points_js(env: &Env) -> String;
     #[wasm_bindgen(js_name = limiterKeys)]
@@ -74,6 +78,12 @@ extern "C" {
     pub(crate) fn evict(env: &Env, name: &str);
     #[wasm_bindgen(js_name = tell)]
     fn tell_js(env: &Env, name: &str, body: &str) -> Promise;
+    #[wasm_bindgen(js_name = oauthObjects)]
+    fn oauth_objects_js(env: &Env) -> String;
+    #[wasm_bindgen(js_name = breakOauth)]
+    pub(crate) fn break_oauth(env: &Env, broken: bool);
+    #[wasm_bindgen(js_name = ringOauth)]
+    fn ring_oauth_js(env: &Env, name: &str) -> Promise;
     #[wasm_bindgen(js_name = ring)]
     pub(crate) fn ring_js(env: &Env, name: &str) -> Promise;
 }
@@ -88,13 +98,26 @@ pub(crate) struct World {
 pub(crate) struct Answer {
     pub(crate) status: u16,
     pub(crate) headers: Value,
+    /// Each `Set-Cookie`.
+    pub(crate) cookies: Vec<String>,
     pub(crate) body: Value,
 }
 
 impl World {
     pub(crate) fn new() -> Self {
         reset();
-        let vars = json!({"JWT_SECRET": SECRET, "HTTP_ALLOWED_ORIGINS": UPSTREAM});
+        let vars = json!({
+            "JWT_SECRET": SECRET,
+            "HTTP_ALLOWED_ORIGINS": UPSTREAM,
+            "PUBLIC_URL": "https://api.test",
+            "TOKEN_ENCRYPTION_KEY": "dmF1bHQta2V5LWZvci10ZXN0cy0wMTIzNDU2Nzg5MDE=",
+            "GOOGLE_BASE_URL": format!("{UPSTREAM}/google"),
+            "NOTION_BASE_URL": format!("{UPSTREAM}/notion"),
+            "GOOGLE_CLIENT_ID": "client",
+            "GOOGLE_CLIENT_SECRET": "google-secret",
+            "NOTION_CLIENT_ID": "client",
+            "NOTION_CLIENT_SECRET": "notion-secret",
+        });
         Self { env: make_env(&vars.to_string()).unchecked_into() }
     }
 
@@ -192,6 +215,15 @@ impl World {
         parse(&object_names_js(&self.env))
     }
 
+    /// The objects of people and of sign-ins: name, whether they hold anything, and their alarm.
+    pub(crate) fn oauth_objects(&self) -> Vec<(String, bool, Option<f64>)> {
+        serde_json::from_str(&oauth_objects_js(&self.env)).unwrap()
+    }
+
+    pub(crate) async fn ring_oauth(&self, name: &str) {
+        JsFuture::from(ring_oauth_js(&self.env, name)).await.unwrap();
+    }
+
     pub(crate) fn commits(&self, id: &str) -> Value {
         parse(&commits_js(&self.env, id))
     }
@@ -211,6 +243,8 @@ impl Answer {
         let answer = JsFuture::from(started).await.unwrap();
         let answer = parse(&answer.as_string().unwrap());
         let headers = answer["headers"].clone();
+        let cookies = answer["cookies"].as_array().unwrap().iter();
+        let cookies = cookies.map(|cookie| cookie.as_str().unwrap().to_owned()).collect();
         let status = u16::try_from(answer["status"].as_u64().unwrap()).unwrap();
         let problem = headers["content-type"] == "application/problem+json";
         // /health says what is wrong in a report of its own.
@@ -218,7 +252,7 @@ impl Answer {
         let text = answer["text"].as_str().filter(|text| !text.is_empty()).unwrap_or("null");
         let body = serde_json::from_str(text).unwrap_or_else(|_| json!(text));
         assert!(problem || status < 400 || body["checks"].is_object(), "{status} {body}");
-        Self { status, headers, body }
+        Self { status, headers, cookies, body }
     }
 }
 

@@ -3,6 +3,7 @@
 use std::{
     collections::{BTreeMap, HashMap, VecDeque},
     future::{pending, poll_fn},
+    pin::Pin,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, Ordering::SeqCst},
@@ -16,8 +17,8 @@ use serde_json::{Value, json};
 use super::*;
 use crate::domain::Millis;
 use crate::ports::{
-    ActorClass, Actors, Clock, Database, Http, OutboundRequest, OutboundResponse, Param, Rows,
-    Statement,
+    ActorClass, Actors, Clock, Database, Http, OutboundRequest, OutboundResponse, Param, Random,
+    Rows, Statement,
 };
 
 /// What goes wrong at a call.
@@ -143,6 +144,8 @@ impl ActorContext for Memory {
     type Database = Self;
     type Http = Self;
     type Clock = Self;
+    type Actors = Self;
+    type Random = Self;
     type Analytics = Self;
     type Turn = Turn;
 
@@ -163,6 +166,18 @@ impl ActorContext for Memory {
             inner.alarm = alarm;
         })
         .await
+    }
+
+    async fn erase(&self) -> PortResult<()> {
+        self.call(|inner| (inner.state, inner.alarm) = (None, None)).await
+    }
+
+    fn actors(&self) -> &Self {
+        self
+    }
+
+    fn random(&self) -> &Self {
+        self
     }
 
     fn database(&self) -> &Self {
@@ -208,7 +223,11 @@ impl Database for Memory {
             "list_overdue_runs" => {
                 let open = ["queued", "running", "waiting"].contains(&text(&inner.row[3]));
                 let overdue = open && integer(&inner.row[7]) < integer(&params[0]);
-                let row = json!({"user_id": "ann", "definition": text(&inner.row[4]), "report": text(&inner.row[5])});
+                let row = json!({
+                    "user_id": text(&inner.row[2]),
+                    "definition": text(&inner.row[4]),
+                    "report": text(&inner.row[5]),
+                });
                 Rows { rows: overdue.then_some(row).into_iter().collect(), changes: 0 }
             }
             other => panic!("{other}"),
@@ -250,6 +269,13 @@ impl Http for Memory {
     }
 }
 
+impl Random for Memory {
+    fn fill(&self, bytes: &mut [u8]) -> Result<(), PortError> {
+        bytes.fill(0);
+        Ok(())
+    }
+}
+
 impl Analytics for Memory {
     fn write(&self, event: &ports::Event<'_>) -> PortResult<()> {
         let fault = self.count();
@@ -273,8 +299,23 @@ impl Clock for Memory {
     }
 }
 
+impl Memory {
+    /// Boxed: an object may call another.
+    fn handled(
+        &self,
+        message: Value,
+    ) -> Pin<Box<dyn Future<Output = PortResult<Value>> + Send + '_>> {
+        Box::pin(async move { Executor::new(self, &AllowList::default()).message(message).await })
+    }
+}
+
 impl Actors for Memory {
-    async fn call(&self, _: ActorClass, _: &str, message: Value) -> PortResult<Value> {
-        Executor::new(self, &AllowList::default()).message(message).await
+    fn call(
+        &self,
+        _: ActorClass,
+        _: &str,
+        message: Value,
+    ) -> impl Future<Output = PortResult<Value>> + Send {
+        self.handled(message)
     }
 }

@@ -28,7 +28,7 @@ pub use http_cache::EdgeCache;
 pub use kv::Kv;
 pub use ledger::IsolateLedger;
 pub use limiter::RateLimiterBinding;
-pub use objects::WorkflowExecutor;
+pub use objects::{OAuth, WorkflowExecutor};
 pub use system::{JsClock, JsRandom};
 use worker::Env;
 

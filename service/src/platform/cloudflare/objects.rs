@@ -1,12 +1,16 @@
 //! The Durable Objects, from the inside.
 #![expect(missing_docs, reason = "the methods that the macro adds have none")]
 
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+
 use worker::{
     DurableObject, Env, Request, Response, ScheduledTime, SqlStorageValue, State, durable_object,
     js_sys, send::SendFuture, wasm_bindgen::JsValue,
 };
 
-use super::{AnalyticsEngine, D1, Fetcher, JsClock, config, system, unavailable};
+use super::{
+    AnalyticsEngine, D1, DurableObjects, Fetcher, JsClock, JsRandom, config, system, unavailable,
+};
 use crate::config::Config;
 use crate::domain::Millis;
 use crate::objects;
@@ -40,6 +44,11 @@ class! {
     WorkflowExecutor
 }
 
+class! {
+    /// One object for each person, and one for each sign-in that is under way.
+    OAuth
+}
+
 /// An object of any class.
 struct Host {
     class: ActorClass,
@@ -50,9 +59,10 @@ struct Host {
 impl Host {
     fn new(class: ActorClass, state: State, env: Env) -> Self {
         let config = config(&env).map_err(|error| error.to_string());
-        let (database, analytics) = (D1::new(env.clone()), AnalyticsEngine::new(env));
-        let (http, clock, unpaid) = (Fetcher, JsClock, Meter::default());
-        let context = Context { state, database, http, clock, analytics, unpaid };
+        let (actors, analytics) =
+            (DurableObjects::new(env.clone()), AnalyticsEngine::new(env.clone()));
+        let (database, unpaid, erased) = (D1::new(env), Meter::default(), AtomicBool::new(false));
+        let context = Context { state, database, actors, analytics, unpaid, erased };
         // Should this fail, so will each statement after it, and their errors are handled.
         let _ = context.unpaid.charge(context.sql(SCHEMA, Vec::new()));
         Self { class, context, config }
@@ -92,18 +102,20 @@ impl Host {
 struct Context {
     state: State,
     database: D1,
-    http: Fetcher,
-    clock: JsClock,
+    actors: DurableObjects,
     analytics: AnalyticsEngine,
     /// What making the table used, until somebody is charged for it. A table that is there costs
     /// nothing.
     unpaid: Meter,
+    /// The storage is empty, without its table.
+    erased: AtomicBool,
 }
 
 /// Without a row beside the key, storing reads nothing.
 const SCHEMA: &str = "CREATE TABLE IF NOT EXISTS object \
      (id INTEGER PRIMARY KEY CHECK (id = 1), state TEXT NOT NULL) WITHOUT ROWID";
 const LOAD: &str = "SELECT state FROM object WHERE id = 1";
+const ERASE: &str = "DELETE FROM object WHERE id = 1";
 const STORE: &str =
     "INSERT INTO object VALUES (1, ?1) ON CONFLICT (id) DO UPDATE SET state = excluded.state";
 
@@ -116,6 +128,9 @@ impl Context {
     /// The statement runs at once; the object's SQLite has no await.
     fn sql(&self, text: &str, params: Vec<SqlStorageValue>) -> PortResult<Option<String>> {
         let run = || -> worker::Result<Metered<Option<String>>> {
+            if self.erased.swap(false, Relaxed) {
+                let _ = self.unpaid.charge(self.sql(SCHEMA, Vec::new()));
+            }
             let cursor = self.state.storage().sql().exec(text, params)?;
             let row = cursor.to_array::<Row>()?.into_iter().next();
             let usage = Usage {
@@ -126,6 +141,17 @@ impl Context {
             Ok(Metered { value: row.map(|row| row.state), usage })
         };
         run().map_err(unavailable("actor"))
+    }
+
+    async fn forget(&self) -> PortResult<()> {
+        // At once: nobody who comes while the rest is under way finds the state.
+        let erased = self.sql(ERASE, Vec::new())?.map(|_| ());
+        let storage = self.state.storage();
+        storage.delete_alarm().await.map_err(unavailable("actor"))?;
+        // The table, too: an object with nothing in it is not billed.
+        storage.delete_all().await.map_err(unavailable("actor"))?;
+        self.erased.store(true, Relaxed);
+        Ok(erased)
     }
 
     /// No await between the two: the platform commits them together.
@@ -152,6 +178,8 @@ impl ActorContext for Context {
     type Database = D1;
     type Http = Fetcher;
     type Clock = JsClock;
+    type Actors = DurableObjects;
+    type Random = JsRandom;
     type Analytics = AnalyticsEngine;
     /// The object's SQLite has no await: nobody comes between `load` and the writes of `save`.
     type Turn = ();
@@ -170,16 +198,28 @@ impl ActorContext for Context {
         SendFuture::new(self.write(state, alarm))
     }
 
+    fn erase(&self) -> impl Future<Output = PortResult<()>> + Send {
+        SendFuture::new(self.forget())
+    }
+
     fn database(&self) -> &D1 {
         &self.database
     }
 
     fn http(&self) -> &Fetcher {
-        &self.http
+        &Fetcher
     }
 
     fn clock(&self) -> &JsClock {
-        &self.clock
+        &JsClock
+    }
+
+    fn actors(&self) -> &DurableObjects {
+        &self.actors
+    }
+
+    fn random(&self) -> &JsRandom {
+        &JsRandom
     }
 
     fn analytics(&self) -> &AnalyticsEngine {

@@ -3,6 +3,7 @@
 use std::{
     collections::HashMap,
     path::Path,
+    pin::Pin,
     sync::{
         Arc, Mutex, PoisonError, Weak,
         atomic::{AtomicU64, Ordering::Relaxed},
@@ -20,7 +21,7 @@ use super::{
     database::{SqliteDatabase, execute},
     http::ReqwestHttp,
     sqlite::Sqlite,
-    system::log,
+    system::{OsRandom, log},
 };
 use crate::config::Config;
 use crate::domain::Millis;
@@ -84,6 +85,7 @@ const AGAIN: Sql = Sql {
     name: "again",
     text: "UPDATE alarms SET at = ?2, firing = 0 WHERE name = ?1 AND firing = 1",
 };
+const ERASE: Sql = Sql { name: "erase", text: "DELETE FROM object_states WHERE id = ?1" };
 const ALARMS: Sql = Sql { name: "alarms", text: "SELECT count(*) AS count FROM alarms" };
 const REARM: Sql = Sql { name: "rearm", text: "UPDATE alarms SET firing = 0 WHERE firing = 1" };
 
@@ -142,6 +144,41 @@ impl NativeActors {
         Ok(Self(inner))
     }
 
+    /// An object, which is made when first called.
+    async fn object<'a>(&'a self, name: &'a str) -> Result<Context<'a>, PortError> {
+        let (find, make) = (FIND.bind([name.into()]), MAKE.bind([name.into()]));
+        let found = self.0.objects.run(move |connection| {
+            let found = execute(connection, &find)?.value;
+            if found.rows.is_empty() {
+                execute(connection, &make).map(|made| (made.value, TABLE_USAGE))
+            } else {
+                Ok((found, Usage::NONE))
+            }
+        });
+        let (found, table) = found.await?;
+        let id = found.rows.first().and_then(|row| row.get("id")?.as_i64());
+        let id = id.ok_or_else(|| PortError::unavailable("actor", "it got no number"))?;
+        self.0.total.add(table);
+        let unpaid = Meter::default();
+        unpaid.add(table);
+        Ok(Context { actors: self, inner: &self.0, name, id, unpaid })
+    }
+
+    /// Boxed: an object may call another, and the type of its future would hold itself.
+    fn handled(
+        &self,
+        class: ActorClass,
+        name: String,
+        message: Value,
+    ) -> Pin<Box<dyn Future<Output = PortResult<Value>> + Send + '_>> {
+        Box::pin(async move {
+            let inner = &self.0;
+            let context = self.object(&name).await?;
+            inner.total.add(one_request());
+            used(objects::message(class, &context, &inner.config, message).await, one_request())
+        })
+    }
+
     /// What all objects used in their own storage, the requests included.
     pub(super) fn usage(&self) -> Usage {
         self.0.total.usage()
@@ -161,12 +198,13 @@ impl NativeActors {
 }
 
 impl Actors for NativeActors {
-    async fn call(&self, class: ActorClass, name: &str, message: Value) -> PortResult<Value> {
-        let inner = &self.0;
-        let name = &full_name(class, name);
-        let context = inner.object(name).await?;
-        inner.total.add(one_request());
-        used(objects::message(class, &context, &inner.config, message).await, one_request())
+    fn call(
+        &self,
+        class: ActorClass,
+        name: &str,
+        message: Value,
+    ) -> impl Future<Output = PortResult<Value>> + Send {
+        self.handled(class, full_name(class, name), message)
     }
 }
 
@@ -175,30 +213,11 @@ impl Inner {
         self.objects.run(move |connection| execute(connection, &statement)).await
     }
 
-    /// An object, which is made when first called.
-    async fn object<'a>(&'a self, name: &'a str) -> Result<Context<'a>, PortError> {
-        let (find, make) = (FIND.bind([name.into()]), MAKE.bind([name.into()]));
-        let found = self.objects.run(move |connection| {
-            let found = execute(connection, &find)?.value;
-            if found.rows.is_empty() {
-                execute(connection, &make).map(|made| (made.value, TABLE_USAGE))
-            } else {
-                Ok((found, Usage::NONE))
-            }
-        });
-        let (found, table) = found.await?;
-        let id = found.rows.first().and_then(|row| row.get("id")?.as_i64());
-        let id = id.ok_or_else(|| PortError::unavailable("actor", "it got no number"))?;
-        self.total.add(table);
-        let unpaid = Meter::default();
-        unpaid.add(table);
-        Ok(Context { inner: self, name, id, unpaid })
-    }
-
-    async fn alarm(&self, name: &str) -> Result<(), PortError> {
+    async fn alarm(self: &Arc<Self>, name: &str) -> Result<(), PortError> {
         let class =
             class_of(name).ok_or_else(|| PortError::unavailable("actor", "no such class"))?;
-        let context = self.object(name).await?;
+        let actors = NativeActors(Arc::clone(self));
+        let context = actors.object(name).await?;
         objects::alarm(class, &context, &self.config).await
     }
 
@@ -231,7 +250,7 @@ impl Inner {
         }))
     }
 
-    async fn ring(&self, name: &str) {
+    async fn ring(self: &Arc<Self>, name: &str) {
         self.total.add(one_request());
         self.alarms_rung.fetch_add(1, Relaxed);
         // One alarm at a time, as there; messages are handled meanwhile.
@@ -295,6 +314,7 @@ async fn ring_due(inner: &Arc<Inner>) -> Result<Duration, PortError> {
 /// One object, while it handles one event.
 #[derive(Debug)]
 struct Context<'a> {
+    actors: &'a NativeActors,
     inner: &'a Inner,
     name: &'a str,
     id: i64,
@@ -306,6 +326,8 @@ impl ActorContext for Context<'_> {
     type Database = SqliteDatabase;
     type Http = ReqwestHttp;
     type Clock = NativeClock;
+    type Actors = NativeActors;
+    type Random = OsRandom;
     type Analytics = NativeAnalytics;
     type Turn = OwnedMutexGuard<()>;
 
@@ -331,6 +353,15 @@ impl ActorContext for Context<'_> {
         counted(&self.inner.total, stored)
     }
 
+    /// The number stays: somebody may be on the way to the object.
+    async fn erase(&self) -> PortResult<()> {
+        let erase = ERASE.bind([self.id.into()]);
+        let clear = CLEAR_ALARM.bind([self.name.into()]);
+        let erased =
+            self.inner.objects.run(move |connection| in_one(connection, &erase, &clear)).await;
+        counted(&self.inner.total, erased)
+    }
+
     fn database(&self) -> &SqliteDatabase {
         &self.inner.reach.database
     }
@@ -341,6 +372,14 @@ impl ActorContext for Context<'_> {
 
     fn clock(&self) -> &NativeClock {
         &self.inner.reach.clock
+    }
+
+    fn actors(&self) -> &NativeActors {
+        self.actors
+    }
+
+    fn random(&self) -> &OsRandom {
+        &OsRandom
     }
 
     fn analytics(&self) -> &NativeAnalytics {
@@ -358,13 +397,23 @@ fn save(
     store: &Statement,
     alarm: &Statement,
 ) -> PortResult<()> {
+    let stored = in_one(connection, store, alarm);
+    // Our table of alarms is not the platform's: it bills setting an alarm as one row written.
+    used(stored, Usage { rows_written: 1, ..Usage::default() })
+}
+
+/// Two statements in one transaction. What the second uses is our own bookkeeping.
+fn in_one(
+    connection: &mut rusqlite::Connection,
+    first: &Statement,
+    second: &Statement,
+) -> PortResult<()> {
     let unavailable = |error: rusqlite::Error| super::sqlite::unavailable(&error);
     let transaction = connection.transaction().map_err(unavailable)?;
-    let stored = execute(&transaction, store)?.map(|_| ());
-    execute(&transaction, alarm)?;
+    let done = execute(&transaction, first)?.map(|_| ());
+    execute(&transaction, second)?;
     transaction.commit().map_err(unavailable)?;
-    // Our table of alarms is not the platform's: it bills setting an alarm as one row written.
-    used(Ok(stored), Usage { rows_written: 1, ..Usage::default() })
+    Ok(done)
 }
 
 #[cfg(test)]
@@ -388,7 +437,8 @@ mod tests {
         let ringing =
             Sql { name: "ringing", text: ringing }.bind(["WorkflowExecutor/run".into(), 1.into()]);
         inner.sql(ringing).await.unwrap();
-        let id = inner.object("WorkflowExecutor/run").await.unwrap().id;
+        let actors = NativeActors(Arc::clone(&inner));
+        let id = actors.object("WorkflowExecutor/run").await.unwrap().id;
         inner.sql(STORE.bind([id.into(), "not a run".into()])).await.unwrap();
         let before = inner.reach.clock.now();
         inner.ring("WorkflowExecutor/run").await;

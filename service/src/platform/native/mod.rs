@@ -66,7 +66,7 @@ impl Native {
         let http_cache = Arc::new(MemoryHttpCache::new(clock.clone()));
         let limiter = Arc::new(SlidingCounter::new(RATE_LIMIT, RATE_PERIOD_SECONDS, clock.clone()));
         let objects = state.join("objects.sqlite");
-        let http = ReqwestHttp::new(&config.http_allow_list)?;
+        let http = ReqwestHttp::new(&config.trusted_origins())?;
         let analytics = NativeAnalytics::default();
         let reach = Reach {
             database: database.clone(),

@@ -10,9 +10,10 @@ use crate::domain::{
     workflow::{MAX_DESCRIPTION, MAX_NAME, MAX_STEPS, Step, Workflow},
 };
 use crate::guard::MAX_KEY;
+use crate::identity::Provider;
 use crate::routes::{
-    Access, Method, Operation, ROUTES, Route, Takes, health, runs::RunList, usage::UsageReport,
-    workflows::WorkflowList,
+    Access, Method, Operation, ROUTES, Route, Takes, connections, health, oauth, runs::RunList,
+    sessions, usage::UsageReport, workflows::WorkflowList,
 };
 use crate::store::CatalogueEntry;
 
@@ -88,12 +89,14 @@ fn problems(route: &Route) -> Vec<u16> {
         Access::Anyone => problems.push(429),
         Access::Caller(_) => problems.extend([401, 403, 429]),
     }
-    if route.path.contains("{id}") {
+    if route.path.contains('{') {
         problems.push(404);
     }
     match route.takes {
-        Takes::Nothing => {}
-        Takes::Page | Takes::CachedPage | Takes::LastEventId => problems.push(400),
+        Takes::Nothing | Takes::RefreshCookie => {}
+        Takes::Page | Takes::CachedPage | Takes::LastEventId | Takes::ReturnTo | Takes::Consent => {
+            problems.push(400);
+        }
         Takes::Draft => problems.extend([400, 408, 413, 415]),
         Takes::DraftOnce => problems.extend([400, 408, 409, 413, 415, 422]),
         Takes::Once => problems.extend([400, 408, 409, 413, 422]),
@@ -110,6 +113,13 @@ fn parameters(route: &Route) -> Vec<Value> {
         let schema = json!({"type": "string", "format": "uuid"});
         parameters.push(json!({"name": "id", "in": "path", "required": true, "schema": schema}));
     }
+    if route.path.contains("{provider}") {
+        let schema = json!({"type": "string", "enum": Provider::ALL.map(Provider::name)});
+        let parameter =
+            json!({"name": "provider", "in": "path", "required": true, "schema": schema});
+        parameters.push(parameter);
+    }
+    parameters.extend(query(route.takes));
     if matches!(route.takes, Takes::Page | Takes::CachedPage) {
         let limit = json!({
             "type": "integer", "minimum": 1, "maximum": MAX_LIMIT, "default": DEFAULT_LIMIT,
@@ -133,14 +143,44 @@ fn parameters(route: &Route) -> Vec<Value> {
             let text = format!("In double quotes, 1 to {MAX_KEY} characters: carried out once.");
             header("Idempotency-Key", &text);
         }
-        Takes::Nothing | Takes::Page | Takes::Draft => {}
+        Takes::RefreshCookie => {
+            let description = "With the refresh token, which signing in has set.";
+            let schema = json!({"type": "string"});
+            parameters.push(json!({
+                "name": "__Host-workway-refresh", "in": "cookie", "description": description,
+                "schema": schema,
+            }));
+        }
+        Takes::Nothing | Takes::Page | Takes::Draft | Takes::ReturnTo | Takes::Consent => {}
     }
     parameters
 }
 
+/// Parameters of the query, by name and meaning.
+fn query(takes: Takes) -> Vec<Value> {
+    let named: &[_] = match takes {
+        Takes::ReturnTo => &[(
+            "return_to",
+            "Where the browser goes then: a URL of an origin that \
+                                            this API answers to.",
+        )],
+        Takes::Consent => &[
+            ("state", "As it was sent along."),
+            ("code", "For tokens."),
+            ("error", "Why there is no code."),
+        ],
+        _ => &[],
+    };
+    let parameter = |(name, description): &(&str, &str)| {
+        let schema = json!({"type": "string"});
+        json!({"name": name, "in": "query", "description": description, "schema": schema})
+    };
+    named.iter().map(parameter).collect()
+}
+
 fn answer(operation: Operation, status: u16, schemas: &mut SchemaGenerator) -> Value {
     let description = reason(status);
-    if [204, 304].contains(&status) {
+    if [204, 302, 303, 304].contains(&status) {
         return json!({"description": description});
     }
     let (kind, schema) = match operation {
@@ -159,6 +199,13 @@ fn answer(operation: Operation, status: u16, schemas: &mut SchemaGenerator) -> V
         Operation::ListRuns | Operation::ListRunsOfWorkflow => json_of::<RunList>(schemas),
         Operation::FollowRun => ("text/event-stream", json!({"type": "string"})),
         Operation::GetUsage => json_of::<UsageReport>(schemas),
+        Operation::AuthorizeProvider | Operation::ReturnFromProvider => {
+            json_of::<oauth::Arrived>(schemas)
+        }
+        Operation::RefreshSession | Operation::EndSession => json_of::<sessions::Issued>(schemas),
+        Operation::GetMe => json_of::<sessions::Me>(schemas),
+        Operation::ListConnections => json_of::<connections::ConnectionList>(schemas),
+        Operation::DeleteConnection => json_of::<connections::Disconnected>(schemas),
     };
     json!({"description": description, "content": {kind: {"schema": schema}}})
 }

@@ -1,0 +1,23 @@
+//! What a local service is told, so that it finds the stub where the real ones would be. All of it
+//! is published here, and so worth nothing: the service listens on loopback only.
+
+/// Encrypts tokens of the stub.
+const TOKEN_ENCRYPTION_KEY: &str = "bG9jYWwta2V5LXB1Ymxpc2hlZC1mb3ItbG9vcGJhY2s=";
+
+/// Variables and secrets of a service at `api` (its URL) whose upstreams are at `stub`.
+pub fn settings(api: &str, stub: &str) -> Vec<(&'static str, String)> {
+    let (api, stub) = (api.trim_end_matches('/'), stub.trim_end_matches('/'));
+    let authority = stub.split_once("://").map_or(stub, |(_, authority)| authority);
+    vec![
+        ("HTTP_ALLOWED_ORIGINS", stub.to_owned()),
+        ("PUBLIC_URL", api.to_owned()),
+        ("TOKEN_ENCRYPTION_KEY", TOKEN_ENCRYPTION_KEY.to_owned()),
+        ("GOOGLE_BASE_URL", format!("{stub}/google")),
+        ("GOOGLE_CLIENT_ID", "workway-local".to_owned()),
+        ("GOOGLE_CLIENT_SECRET", "published".to_owned()),
+        ("NOTION_BASE_URL", format!("{stub}/notion")),
+        ("NOTION_CLIENT_ID", "workway-local".to_owned()),
+        ("NOTION_CLIENT_SECRET", "published".to_owned()),
+        ("SENTRY_DSN", format!("http://published@{authority}/sentry/1")),
+    ]
+}

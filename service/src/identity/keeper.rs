@@ -1,0 +1,297 @@
+//! What the objects of the class `OAuth` do. Two kinds of them: one for each person, with their
+//! sessions and connections, and one for each flow, which gives its content away once and is gone.
+
+use std::time::Duration;
+
+use serde::{Serialize, de::DeserializeOwned};
+use serde_json::Value;
+
+use super::{
+    flow::Flow,
+    messages::{About, Connected, Message, Shown, TokenReply, hash_of},
+    person::{Connection, Next, Person},
+    provider::{self, Provider, ProviderError, Tokens},
+};
+use crate::config::{Client, OAuthConfig};
+use crate::domain::{Millis, id};
+use crate::ports::{
+    ActorContext, Clock, Http, Meter, Metered, PortError, PortResult, Random, Usage, used,
+};
+
+/// Pause between two looks at a refresh that is under way: a tenth of what one takes.
+const REFRESH_POLL: Duration = Duration::from_millis(50);
+/// Whoever waits longer for somebody else's refresh does without the token this time. Waiting,
+/// asking oneself and the call that follows fit into one attempt of a step.
+pub(crate) const REFRESH_WAIT: Millis = 2_000;
+
+/// An object of the class, for as long as one message or alarm takes.
+pub struct Keeper<'a, C> {
+    context: &'a C,
+    oauth: Option<&'a OAuthConfig>,
+    meter: Meter,
+}
+
+impl<'a, C: ActorContext> Keeper<'a, C> {
+    /// A keeper on the object that `context` stands for.
+    pub fn new(context: &'a C, oauth: Option<&'a OAuthConfig>) -> Self {
+        Self { context, oauth, meter: Meter::default() }
+    }
+
+    /// Handles a message.
+    ///
+    /// # Errors
+    /// When it is not one of ours, or its outcome cannot be stored.
+    pub async fn message(&self, message: Value) -> PortResult<Value> {
+        let reply = self.reply(message).await;
+        used(reply.map(Metered::free), self.meter.usage())
+    }
+
+    /// Handles the alarm: nobody came back. Whoever began the flow has been told what that used;
+    /// nobody is left to be told what this does, which is one request and one row.
+    ///
+    /// # Errors
+    /// When the flow cannot be forgotten yet.
+    pub async fn alarm(&self) -> Result<(), PortError> {
+        self.meter.add(Usage { actor_requests: 1, ..Usage::default() });
+        self.meter.charge(self.context.erase().await)
+    }
+
+    async fn reply(&self, message: Value) -> Result<Value, PortError> {
+        let message: Message = serde_json::from_value(message).map_err(broken)?;
+        match message {
+            Message::Begin(flow) => {
+                let text = serde_json::to_string(&flow).map_err(broken)?;
+                self.meter.charge(self.context.save(&text, Some(flow.expires_at)).await)?;
+                json(())
+            }
+            Message::Take => json(self.take().await?),
+            Message::Person { id, about } => self.person(&id, about).await,
+        }
+    }
+
+    /// The flow, once.
+    async fn take(&self) -> Result<Option<Flow>, PortError> {
+        let _turn = self.context.turn().await;
+        let flow: Option<Flow> = self.load().await?;
+        self.meter.charge(self.context.erase().await)?;
+        Ok(flow.filter(|flow| self.now() < flow.expires_at))
+    }
+
+    async fn person(&self, id: &str, about: About) -> Result<Value, PortError> {
+        match about {
+            About::SignIn { profile, tokens } => {
+                let session = self.new_id()?;
+                let connection = self.connection(id, Provider::Google, &tokens)?;
+                self.change(|person, now| {
+                    person.profile = Some(profile);
+                    person.connections.insert(Provider::Google, connection);
+                    person.begin(session.clone(), now);
+                })
+                .await?;
+                json(session)
+            }
+            About::Connect { provider, tokens } => {
+                let connection = self.connection(id, provider, &tokens)?;
+                json(
+                    self.change(|person, _| drop(person.connections.insert(provider, connection)))
+                        .await?,
+                )
+            }
+            About::Rotate { session, generation } => {
+                json(self.change(|person, now| person.rotate(&session, generation, now)).await?)
+            }
+            About::End { session } => json(self.change(|person, _| person.end(&session)).await?),
+            About::IsLive { session } => {
+                let person: Person = self.load().await?.unwrap_or_default();
+                json(person.is_live(&session, self.now()))
+            }
+            About::Show => json(shown(self.load().await?.unwrap_or_default())),
+            About::Disconnect { provider } => json(self.disconnect(id, provider).await?),
+            About::Token { provider } => json(self.token(id, provider).await?),
+            About::Refused { provider, hash } => json(self.refused(id, provider, &hash).await?),
+        }
+    }
+
+    /// One turn: loads, changes, saves if that changed anything.
+    async fn change<T>(&self, act: impl FnOnce(&mut Person, Millis) -> T) -> Result<T, PortError> {
+        let _turn = self.context.turn().await;
+        let before: Person = self.load().await?.unwrap_or_default();
+        let mut person = before.clone();
+        let outcome = act(&mut person, self.now());
+        if person != before {
+            let text = serde_json::to_string(&person).map_err(broken)?;
+            self.meter.charge(self.context.save(&text, None).await)?;
+        }
+        Ok(outcome)
+    }
+
+    async fn load<T: DeserializeOwned>(&self) -> Result<Option<T>, PortError> {
+        let text = self.meter.charge(self.context.load().await)?;
+        text.map(|text| serde_json::from_str(&text).map_err(broken)).transpose()
+    }
+
+    /// Forgets the tokens, then asks the provider to forget them, too. `None`: there were none.
+    async fn disconnect(&self, id: &str, provider: Provider) -> Result<Option<bool>, PortError> {
+        let removed = self.change(|person, _| person.connections.remove(&provider)).await?;
+        let Some(removed) = removed else { return Ok(None) };
+        let (client, oauth) = self.client(provider)?;
+        let best = [(&removed.refresh, "refresh"), (&removed.access, "access")];
+        let token = best.into_iter().find_map(|(sealed, kind)| {
+            oauth.vault.open(sealed.as_ref()?, &owner(id, provider, kind))
+        });
+        let Some(token) = token else { return Ok(Some(false)) };
+        let answer = self.context.http().send(provider.revoke(client, &token)).await;
+        Ok(Some(provider::done(&self.meter.charge(answer))))
+    }
+
+    /// An access token. However many ask at once, the provider is asked once.
+    async fn token(&self, id: &str, provider: Provider) -> Result<TokenReply, PortError> {
+        let since = self.now();
+        loop {
+            match self.change(|person, now| person.next(provider, since, now)).await? {
+                Next::Give(sealed) => {
+                    let (_, oauth) = self.client(provider)?;
+                    let opened = oauth.vault.open(&sealed, &owner(id, provider, "access"));
+                    return Ok(opened.map_or(TokenReply::Over, TokenReply::Token));
+                }
+                Next::Refresh(sealed, version) => {
+                    if let Some(reply) = self.refresh(id, provider, &sealed, version).await? {
+                        return Ok(reply);
+                    }
+                }
+                Next::Over => return Ok(TokenReply::Over),
+                Next::Failed => return Ok(TokenReply::Unavailable),
+                Next::Wait if self.now() - since >= REFRESH_WAIT => {
+                    return Ok(TokenReply::Unavailable);
+                }
+                Next::Wait => self.context.clock().sleep(REFRESH_POLL).await,
+            }
+        }
+    }
+
+    /// Asks for the next access token. `None`: it is there.
+    async fn refresh(
+        &self,
+        id: &str,
+        provider: Provider,
+        sealed: &super::Sealed,
+        version: u32,
+    ) -> Result<Option<TokenReply>, PortError> {
+        let (client, oauth) = self.client(provider)?;
+        let asked = match oauth.vault.open(sealed, &owner(id, provider, "refresh")) {
+            Some(token) => {
+                let answer = self.context.http().send(provider.refresh(client, &token)).await;
+                provider::tokens(self.meter.charge(answer))
+            }
+            // Its key is gone.
+            None => Err(ProviderError::Refused),
+        };
+        let renewed = match &asked {
+            Ok(tokens) => Some(self.connection(id, provider, tokens)?),
+            Err(_) => None,
+        };
+        self.change(|person, now| {
+            let current = person.connections.get_mut(&provider);
+            let current = current.filter(|current| current.version == version)?;
+            match (renewed, asked) {
+                (Some(renewed), _) => {
+                    current.refresh = renewed.refresh.or(current.refresh.take());
+                    current.access = renewed.access;
+                    current.expires_at = renewed.expires_at;
+                    (current.refreshing_until, current.failed_at) = (None, None);
+                    current.version += 1;
+                    None
+                }
+                (None, Err(ProviderError::Refused)) => {
+                    current.give_up();
+                    Some(TokenReply::Over)
+                }
+                (None, _) => {
+                    (current.refreshing_until, current.failed_at) = (None, Some(now));
+                    Some(TokenReply::Unavailable)
+                }
+            }
+        })
+        .await
+    }
+
+    /// The provider did not take an access token: the next one who wants it gets another.
+    async fn refused(&self, id: &str, provider: Provider, hash: &str) -> Result<(), PortError> {
+        let (_, oauth) = self.client(provider)?;
+        let owner = owner(id, provider, "access");
+        self.change(|person, _| {
+            let Some(connection) = person.connections.get_mut(&provider) else { return };
+            let current = connection.access.as_ref();
+            let current = current.and_then(|sealed| oauth.vault.open(sealed, &owner));
+            if current.is_some_and(|current| hash_of(&current) == hash) {
+                connection.expires_at = Some(Millis::MIN / 2);
+                if connection.refresh.is_none() {
+                    connection.give_up();
+                }
+            }
+        })
+        .await
+    }
+
+    fn connection(
+        &self,
+        id: &str,
+        provider: Provider,
+        tokens: &Tokens,
+    ) -> Result<Connection, PortError> {
+        let (_, oauth) = self.client(provider)?;
+        let seal = |text: &str, kind| {
+            oauth.vault.seal(text, &owner(id, provider, kind), self.context.random())
+        };
+        let now = self.now();
+        let mut connection = Connection::new(tokens.account.clone(), now);
+        connection.access = Some(seal(&tokens.access, "access")?);
+        connection.refresh =
+            tokens.refresh.as_deref().map(|token| seal(token, "refresh")).transpose()?;
+        connection.expires_at = tokens.expires_in.map(|seconds| now + seconds * 1000);
+        Ok(connection)
+    }
+
+    fn client(&self, provider: Provider) -> Result<(&'a Client, &'a OAuthConfig), PortError> {
+        let client = self.oauth.and_then(|oauth| Some((oauth.client(provider)?, oauth)));
+        client.ok_or_else(|| PortError::unavailable("actor", "the provider is not configured"))
+    }
+
+    fn new_id(&self) -> Result<String, PortError> {
+        let mut entropy = [0; id::ENTROPY];
+        self.context.random().fill(&mut entropy)?;
+        Ok(id::new(self.now(), entropy))
+    }
+
+    fn now(&self) -> Millis {
+        self.context.clock().now()
+    }
+}
+
+/// Whom an encrypted token belongs to. Nothing in it but the identifier of the person, which comes
+/// last, can hold the separator.
+fn owner(id: &str, provider: Provider, kind: &str) -> String {
+    format!("{kind}:{}:{id}", provider.name())
+}
+
+fn shown(person: Person) -> Shown {
+    let connections = person.connections.into_iter().map(|(provider, connection)| Connected {
+        provider,
+        account: connection.account,
+        connected_at: connection.connected_at,
+        active: connection.access.is_some(),
+    });
+    let connections = connections.collect();
+    let (name, email) = person.profile.map_or((None, None), |p| (p.name, p.email));
+    Shown { name, email, connections }
+}
+
+fn json(value: impl Serialize) -> Result<Value, PortError> {
+    serde_json::to_value(value).map_err(broken)
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "for map_err")]
+fn broken(error: serde_json::Error) -> PortError {
+    // Where, not what: the text of such an error can quote a secret.
+    PortError::unavailable("actor", format!("not as stored, column {}", error.column()))
+}
