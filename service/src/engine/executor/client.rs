@@ -48,7 +48,7 @@ pub struct Cancellation {
 /// Hands a run to its executor.
 ///
 /// # Errors
-/// [`PortFailure::Unavailable`]. The executor may or may not have taken it.
+/// [`crate::ports::PortFailure::Unavailable`]. The executor may or may not have taken it.
 pub async fn start<A: Actors>(actors: &A, state: &RunState) -> PortResult<()> {
     ask(actors, &state.run.id, &Message::Start(state.clone())).await.map(|reply| reply.map(|_| ()))
 }
@@ -57,7 +57,7 @@ pub async fn start<A: Actors>(actors: &A, state: &RunState) -> PortResult<()> {
 /// under way is dropped. `intent` is the run as it was accepted.
 ///
 /// # Errors
-/// [`PortFailure::Unavailable`]. The executor may or may not have ended it.
+/// [`crate::ports::PortFailure::Unavailable`]. The executor may or may not have ended it.
 pub async fn cancel<A: Actors>(actors: &A, intent: RunState) -> PortResult<Cancellation> {
     let id = intent.run.id.clone();
     let Metered { value, usage } = ask(actors, &id, &Message::Cancel(intent)).await?;
@@ -71,7 +71,7 @@ pub async fn cancel<A: Actors>(actors: &A, intent: RunState) -> PortResult<Cance
 /// have it yet.
 ///
 /// # Errors
-/// [`PortFailure::Unavailable`].
+/// [`crate::ports::PortFailure::Unavailable`].
 pub async fn events<A: Actors>(actors: &A, id: &str, after: u32) -> PortResult<Vec<RunEvent>> {
     let Metered { value, usage } = ask(actors, id, &Message::Events(after)).await?;
     match value {
