@@ -62,7 +62,7 @@ fn dispatch(c: &mut Criterion) {
     let state = tempfile::tempdir().unwrap();
     let config = Arc::new(config());
     let platform = runtime.block_on(Native::open(state.path(), Arc::clone(&config))).unwrap();
-    let app = App { platform, config, health: Arc::default(), ledger: Arc::default() };
+    let app = App { platform, config, health: Arc::default(), flushes: Arc::default() };
     let mut group = c.benchmark_group("request");
     let router: Router = router(app.clone());
     for (name, path) in
@@ -108,7 +108,7 @@ fn machine(c: &mut Criterion) {
     let mut group = c.benchmark_group("a run from its start to its end");
     for steps in [1, 5, MAX_STEPS] {
         let draft = Draft::from_json(&json::parse(&body(steps)).unwrap()).unwrap();
-        let accepted = RunState::new("run".into(), "workflow".into(), draft.steps, 0);
+        let accepted = RunState::new("run".into(), "workflow".into(), "ann".into(), draft.steps, 0);
         group.throughput(Throughput::Elements(steps as u64));
         group.bench_function(format!("{steps} steps"), |b| {
             b.iter_batched(|| accepted.clone(), through, BatchSize::SmallInput);
@@ -122,7 +122,7 @@ fn through(accepted: RunState) -> RunState {
     loop {
         let attempt = effects.iter().find_map(|effect| match effect {
             Effect::Attempt { attempt, .. } => Some(*attempt),
-            Effect::Project => None,
+            Effect::Project | Effect::Settle => None,
         });
         let Some(attempt) = attempt else { return state };
         let result = Ok(json!({"status": 200, "body": {"ok": true}}));

@@ -130,6 +130,7 @@ async fn report_of(
             run_id: run_id.clone(),
             stop: stop.clone(),
             progress: Arc::new(Lines),
+            server: target.server(),
             ..Environment::new(target.url.clone(), tokens)
         };
         scenarios.push(scenario(plan, &environment).await);

@@ -14,6 +14,7 @@ use super::{
     people::People,
     search,
     sender::Sender,
+    settle::settle,
     thread::{ThreadError, on_own_thread},
     values::{Draws, Scope, World},
 };
@@ -68,7 +69,7 @@ impl Conductor {
             return self.record;
         }
         if let Work::Load(load) = &self.plan.work
-            && let Err(short) = limits::descriptors(load.max_in_flight)
+            && let Err(short) = limits::descriptors(limits::connections(load))
         {
             self.record.starved = Some(short);
             return self.record;
@@ -81,6 +82,7 @@ impl Conductor {
                     self.work(&mut stage).await;
                 }
                 self.teardown(&mut stage).await;
+                self.settle(&stage).await;
             }
         }
         self.record.elapsed = clock::now().saturating_duration_since(origin);
@@ -148,9 +150,20 @@ impl Conductor {
         self.record.timeline = done.books.timeline;
         self.record.hopeless = done.hopeless;
         self.record.levels = done.levels;
+        self.record.problems.extend(done.problem);
+        self.record.server = done.server;
         self.record.work = PhaseEnd::Done;
         for error in done.errors {
             note(&mut self.record, error);
+        }
+    }
+
+    /// What all that used, and whether the service says the same.
+    async fn settle(&mut self, stage: &Stage) {
+        if let Some(cost) = &self.plan.cost
+            && self.environment.stop.raised().is_none()
+        {
+            self.record.usage = Some(settle(&self.plan, cost, &self.record, &stage.world).await);
         }
     }
 
@@ -200,6 +213,7 @@ impl Conductor {
     fn absorb(&mut self, books: &Books) {
         record::merge(&mut self.record.steps, &books.steps);
         self.record.reach.then(&books.reach);
+        self.record.used.add(&books.used);
     }
 }
 

@@ -4,7 +4,7 @@ use std::{num::NonZeroUsize, sync::Arc, thread::available_parallelism};
 
 use reqwest::Url;
 
-use super::{NoProgress, Progress, StopFlag, Tokens};
+use super::{NoProgress, Patient, Progress, StopFlag, Tokens};
 
 /// Everything a run needs that is not in the scenario.
 #[derive(Clone)]
@@ -25,6 +25,8 @@ pub struct Environment {
     pub threads: NonZeroUsize,
     /// Hears of what is going on.
     pub progress: Arc<dyn Progress + Send + Sync>,
+    /// The development server that the target runs on, if it does and can be looked at.
+    pub server: Option<Arc<dyn Patient + Send + Sync>>,
 }
 
 impl Environment {
@@ -39,6 +41,7 @@ impl Environment {
             stop: StopFlag::new(),
             threads: default_threads(),
             progress: Arc::new(NoProgress),
+            server: None,
         }
     }
 }

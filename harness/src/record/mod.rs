@@ -15,7 +15,7 @@ pub(crate) use books::merge;
 pub use failure::{BODY_EXCERPT, Failure, redact};
 pub use latency::{Figure, Latency, MAX_LATENCY};
 pub use recorder::{Outcome, Parts, Recorder, Times};
-pub use scenario::{Level, Pace, PhaseEnd, Reach, ScenarioRecord};
+pub use scenario::{Drift, Level, Pace, PhaseEnd, Reach, ScenarioRecord};
 pub use step::{MAX_SAMPLES, StepRecord};
 pub use timeline::{MAX_SPANS, Sketch, Span as TimelineSpan, Timeline};
 

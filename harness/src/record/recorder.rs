@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{Books, Failure, Latency, MAX_LATENCY, MAX_SAMPLES, Reach, StepRecord, Timeline};
-use crate::{execute::ErrorKind, plan::StepId};
+use crate::{cost::Tallies, execute::ErrorKind, plan::StepId};
 
 /// Keeps the books of one thread; nothing else writes to it.
 #[derive(Debug)]
@@ -13,6 +13,7 @@ pub struct Recorder {
     dropped: Vec<Latency>,
     reach: Reach,
     timeline: Timeline,
+    used: Tallies,
     window_end: Duration,
 }
 
@@ -34,6 +35,8 @@ pub struct Times {
 pub struct Parts {
     /// Until a new connection was there.
     pub connect: Option<Duration>,
+    /// From then until it was secure.
+    pub tls: Option<Duration>,
     /// From then, or from sending, to the first byte of the answer.
     pub first_byte: Option<Duration>,
     /// From then to the last byte.
@@ -65,6 +68,7 @@ impl Recorder {
             dropped: vec![Latency::new(); steps],
             reach: Reach::default(),
             timeline: Timeline::default(),
+            used: Tallies::default(),
             window_end,
         }
     }
@@ -109,12 +113,21 @@ impl Recorder {
         let record = self.step(step);
         for (latency, part) in [
             (&mut record.connect, parts.connect),
+            (&mut record.tls, parts.tls),
             (&mut record.first_byte, parts.first_byte),
             (&mut record.body, parts.body),
         ] {
             if let Some(part) = part {
                 latency.record(part);
             }
+        }
+    }
+
+    /// What an answer said that it used, by its header; in the books of the step if `measured`.
+    pub fn used(&mut self, step: StepId, header: Option<&str>, measured: bool) {
+        self.used.count(header);
+        if measured {
+            self.step(step).used.count(header);
         }
     }
 
@@ -167,7 +180,7 @@ impl Recorder {
                 record.response.record_unanswered_n(age, planned.count_since_last_iteration());
             }
         }
-        Books { steps: self.steps, reach: self.reach, timeline: self.timeline }
+        Books { steps: self.steps, reach: self.reach, timeline: self.timeline, used: self.used }
     }
 
     fn step(&mut self, step: StepId) -> &mut StepRecord {
@@ -253,6 +266,35 @@ mod tests {
         let Figure::AtLeast(age) = steps[0].response.percentile(50.0) else { panic!() };
         assert!(age > Duration::from_millis(14_950) && age <= Duration::from_secs(15), "{age:?}");
         assert_eq!(steps[0].service.percentile(50.0), Figure::NoData);
+    }
+
+    proptest! {
+        // Short streams: what matters is every order of events.
+        #![proptest_config(ProptestConfig { cases: 10_000, ..ProptestConfig::default() })]
+
+        #[test]
+        fn every_stream_of_events_balances(events in prop::collection::vec(event(), 0..8)) {
+            let mut recorder = Recorder::new(1, END).with_timeline(Duration::ZERO);
+            let only = StepId(0);
+            for event in &events {
+                recorder.scheduled(only);
+                match event.outcome {
+                    Some(outcome) => recorder.ended(only, event.times, outcome),
+                    None => recorder.dropped(only, event.times.planned),
+                }
+            }
+            let Books { steps, timeline, .. } = recorder.finish(END);
+            let step = &steps[0];
+            prop_assert!(step.balanced());
+            prop_assert_eq!(step.scheduled, events.len() as u64);
+            prop_assert_eq!(step.response.len(), step.scheduled);
+            let spans = timeline.spans();
+            prop_assert_eq!(spans.iter().map(|span| span.planned).sum::<u64>(), step.scheduled);
+            let ended: u64 = spans.iter().map(|span| span.ended).sum();
+            prop_assert_eq!(ended + step.dropped, step.scheduled);
+            let failed: u64 = spans.iter().map(|span| span.failed).sum();
+            prop_assert_eq!(failed, step.failed + step.unfinished);
+        }
     }
 
     proptest! {

@@ -2,11 +2,12 @@
 
 mod control;
 mod embedded;
+mod health;
 mod process;
 mod remote;
 mod wrangler;
 
-use std::{io, path::PathBuf, time::Duration};
+use std::{io, path::PathBuf, sync::Arc, time::Duration};
 
 use reqwest::Url;
 
@@ -14,6 +15,7 @@ pub use control::{ClockFace, Control, ControlError, Counters, Rest};
 pub use process::{LOG_TAIL_LINES, Process};
 
 use crate::{
+    execute::Patient,
     exit::Exit,
     token::Secret,
     upstream::{Identity, STUB_NAME},
@@ -163,6 +165,14 @@ impl Target {
         for process in self.processes {
             process.kill().await;
         }
+    }
+
+    /// The development server, if it runs on one that was started for it.
+    pub fn server(&self) -> Option<Arc<dyn Patient + Send + Sync>> {
+        if self.kind != wrangler::KIND {
+            return None;
+        }
+        Some(Arc::new(self.processes.first()?.health(wrangler::SERVES)?))
     }
 
     /// Whether every process that was started for it still runs.

@@ -21,6 +21,12 @@ use super::{
 };
 use crate::token::Secret;
 
+/// What a target of this kind is called.
+pub(super) const KIND: &str = "wrangler";
+
+/// The program that runs the Worker.
+pub(super) const SERVES: &str = "workerd";
+
 /// Pause between two looks at a Worker that is starting.
 const POLL: Duration = Duration::from_millis(100);
 
@@ -50,7 +56,7 @@ pub(super) async fn start(options: &TargetOptions) -> Result<Target, TargetError
         url,
         upstream: Some(upstream),
         secret: Some(secret),
-        kind: "wrangler",
+        kind: KIND,
         control: None,
         processes,
     })

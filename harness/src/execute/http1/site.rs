@@ -57,7 +57,7 @@ impl Sites {
         for step in load.journeys.iter().flat_map(|journey| &journey.steps) {
             let Some(request) = step.request() else { continue };
             let mut site = Site::new(target, request, load.connections);
-            site.wire.wanted = wanted(step);
+            site.wire.wanted = wanted(load, step);
             let index = request.id.0;
             sites.0.resize_with(sites.0.len().max(index + 1), || None);
             sites.0[index] = Some(site);
@@ -72,14 +72,14 @@ impl Sites {
 }
 
 /// What of the answers to the requests of `step` is looked at.
-fn wanted(step: &Step) -> Wanted {
+pub(in crate::execute) fn wanted(load: &LoadPlan, step: &Step) -> Wanted {
     let counts: &[CountExpectation] =
         if let Step::Burst(burst) = step { &burst.counts } else { &[] };
     let counted = counts.iter().flat_map(|count| &count.matching);
     let expected = step.request().into_iter().flat_map(|request| &request.expect);
     let captured = step.request().into_iter().flat_map(|request| &request.capture);
     let subjects = expected.chain(counted).map(|expectation| &expectation.subject);
-    let mut wanted = Wanted::default();
+    let mut wanted = Wanted { headers: load.metered, body: false };
     for subject in subjects.chain(captured.map(|capture| &capture.subject)) {
         wanted.headers |= matches!(subject, Subject::Header(_));
         wanted.body |= matches!(subject, Subject::Json(_) | Subject::Text);

@@ -1,9 +1,11 @@
 //! The API as a Worker.
 //!
 //! Bindings are looked up in the environment at each use: they belong to the request that got
-//! them; the environment is the isolate's. Futures of the runtime are not `Send`; the adapters wrap theirs, and nobody else has to.
+//! them; the environment is the isolate's. Futures of the runtime are not `Send`; the adapters wrap
+//! theirs, and nobody else has to.
 
 mod actors;
+mod analytics;
 mod database;
 mod events;
 mod exchange;
@@ -11,6 +13,7 @@ mod http;
 mod http_cache;
 mod invocation;
 mod kv;
+mod ledger;
 mod limiter;
 mod objects;
 mod system;
@@ -18,17 +21,19 @@ mod system;
 use std::sync::{Arc, LazyLock};
 
 pub use actors::DurableObjects;
+pub use analytics::AnalyticsEngine;
 pub use database::D1;
 pub use http::Fetcher;
 pub use http_cache::EdgeCache;
 pub use kv::Kv;
+pub use ledger::IsolateLedger;
 pub use limiter::RateLimiterBinding;
 pub use objects::WorkflowExecutor;
 pub use system::{JsClock, JsRandom};
 use worker::Env;
 
 use crate::config::{Config, ConfigError};
-use crate::guard::Ledger;
+use crate::guard::FlushTimer;
 use crate::ports::{Platform, PortError};
 use crate::routes::{App, HealthMemo};
 
@@ -42,26 +47,31 @@ pub struct Cloudflare {
     actors: DurableObjects,
     clock: JsClock,
     random: JsRandom,
+    analytics: AnalyticsEngine,
+    ledger: IsolateLedger,
 }
 
 impl Cloudflare {
     /// Ports on the bindings of `env`.
     pub fn new(env: &Env) -> Self {
+        let database = D1::new(env.clone());
         Self {
-            database: D1::new(env.clone()),
+            ledger: IsolateLedger::new(database.clone()),
+            database,
             cache: Kv::new(env.clone(), "CACHE"),
             sessions: Kv::new(env.clone(), "SESSIONS"),
             limiter: RateLimiterBinding::new(env.clone()),
             actors: DurableObjects::new(env.clone()),
             clock: JsClock,
             random: JsRandom,
+            analytics: AnalyticsEngine::new(env.clone()),
         }
     }
 }
 
 /// One for each isolate: plain data, which may outlive a request.
 static HEALTH: LazyLock<Arc<HealthMemo>> = LazyLock::new(Arc::default);
-static LEDGER: LazyLock<Arc<Ledger>> = LazyLock::new(Arc::default);
+static FLUSHES: LazyLock<Arc<FlushTimer>> = LazyLock::new(Arc::default);
 
 /// The application on the bindings, variables and secrets of `env`.
 ///
@@ -69,8 +79,8 @@ static LEDGER: LazyLock<Arc<Ledger>> = LazyLock::new(Arc::default);
 /// When a variable or secret is missing or wrong.
 pub fn app(env: &Env) -> Result<App<Cloudflare>, ConfigError> {
     let config = Arc::new(config(env)?);
-    let (health, ledger) = (Arc::clone(&HEALTH), Arc::clone(&LEDGER));
-    Ok(App { platform: Cloudflare::new(env), config, health, ledger })
+    let (health, flushes) = (Arc::clone(&HEALTH), Arc::clone(&FLUSHES));
+    Ok(App { platform: Cloudflare::new(env), config, health, flushes })
 }
 
 fn config(env: &Env) -> Result<Config, ConfigError> {
@@ -94,6 +104,8 @@ impl Platform for Cloudflare {
     type Http = Fetcher;
     type Clock = JsClock;
     type Random = JsRandom;
+    type Analytics = AnalyticsEngine;
+    type Ledger = IsolateLedger;
 
     fn database(&self) -> &D1 {
         &self.database
@@ -129,6 +141,14 @@ impl Platform for Cloudflare {
 
     fn random(&self) -> &JsRandom {
         &self.random
+    }
+
+    fn analytics(&self) -> &AnalyticsEngine {
+        &self.analytics
+    }
+
+    fn ledger(&self) -> &IsolateLedger {
+        &self.ledger
     }
 
     fn wait_until(&self, work: impl Future<Output = ()> + Send + 'static) {
