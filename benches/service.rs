@@ -108,7 +108,7 @@ fn machine(c: &mut Criterion) {
     let mut group = c.benchmark_group("a run from its start to its end");
     for steps in [1, 5, MAX_STEPS] {
         let draft = Draft::from_json(&json::parse(&body(steps)).unwrap()).unwrap();
-        let accepted = RunState::new("run".into(), "workflow".into(), "ann".into(), draft.steps, 0);
+        let accepted = RunState::new("run".into(), "ann".into(), "workflow".into(), draft.steps, 0);
         group.throughput(Throughput::Elements(steps as u64));
         group.bench_function(format!("{steps} steps"), |b| {
             b.iter_batched(|| accepted.clone(), through, BatchSize::SmallInput);
