@@ -39,12 +39,18 @@ async function flush(db: D1Database) {
   for (const [user, used] of pending) {
     await db
       .prepare(
-        "INSERT INTO usage_months (user_id, month, requests, rows_read, rows_written, kv_reads, " +
-          "actor_requests, outbound_requests) VALUES (?1, ?2, ?3, ?4, ?5, 0, 0, 0) " +
-          "ON CONFLICT (user_id, month) DO UPDATE SET requests = requests + excluded.requests, " +
-          "rows_read = rows_read + excluded.rows_read, rows_written = rows_written + excluded.rows_written",
+        "INSERT INTO usage_accounts VALUES (?1, ?2, 'requests', ?3, 1, ?4) " +
+          "ON CONFLICT (user_id, month, cause) DO UPDATE SET count = count + excluded.count, " +
+          "written = written + 1, usage = json_object(" +
+          "'rows_read', (usage ->> '$.rows_read') + (excluded.usage ->> '$.rows_read'), " +
+          "'rows_written', (usage ->> '$.rows_written') + (excluded.usage ->> '$.rows_written'))",
       )
-      .bind(user, month, used.count, used.rowsRead, used.rowsWritten)
+      .bind(
+        user,
+        month,
+        used.count,
+        JSON.stringify({ rows_read: used.rowsRead, rows_written: used.rowsWritten }),
+      )
       .run();
   }
 }

@@ -1,6 +1,9 @@
 //! What the runtime calls.
 
-use std::sync::{Mutex, PoisonError};
+use std::{
+    rc::Rc,
+    sync::{Mutex, PoisonError},
+};
 
 use axum::Router;
 use tower_service::Service;
@@ -18,16 +21,17 @@ use crate::upkeep;
 
 #[event(fetch)]
 async fn fetch(request: Request, env: Env, context: Context) -> worker::Result<Response> {
+    let context = Rc::new(context);
     let mut router = match router_of(&env) {
         Ok(router) => router,
         Err(error) => {
             system::log(&error.to_string());
-            return exchange::response(Problem::internal()).await;
+            return exchange::response(context, Problem::internal()).await;
         }
     };
     let request = exchange::request(request)?;
-    let answered = during(context, router.call(request)).await;
-    exchange::response(answered.unwrap_or_else(|never| match never {})).await
+    let answered = during(&context, router.call(request)).await;
+    exchange::response(context, answered.unwrap_or_else(|never| match never {})).await
 }
 
 /// The router on `env`. An isolate has one environment, and making the router takes longer than

@@ -3,6 +3,8 @@
 //! What costs is the calls into JavaScript, so headers cross in one piece; and bodies are bytes
 //! wherever their length is known: a stream costs several turns of the event loop.
 
+use std::rc::Rc;
+
 use axum::{
     body::{Body, HttpBody},
     http::{self, HeaderMap, HeaderName, HeaderValue, header},
@@ -12,13 +14,14 @@ use futures_util::stream;
 use http_body_util::BodyExt;
 use serde_json::json;
 use worker::{
-    Error, Result, js_sys,
+    Context, Error, Result, js_sys,
     send::SendFuture,
     wasm_bindgen::JsCast,
     wasm_bindgen_futures::JsFuture,
     web_sys::{Request, Response, ResponseInit},
 };
 
+use super::invocation::streamed;
 use crate::guard::{ClientAddress, MAX_BODY_BYTES};
 
 /// A request as the router takes it.
@@ -76,9 +79,13 @@ fn client_address(headers: &HeaderMap) -> Option<ClientAddress> {
 }
 
 /// A response as the runtime takes it.
-pub(super) async fn response(response: impl IntoResponse) -> Result<Response> {
+pub(super) async fn response(
+    context: Rc<Context>,
+    response: impl IntoResponse,
+) -> Result<Response> {
     let (parts, body) = response.into_response().into_parts();
     let Some(length) = body.size_hint().exact() else {
+        let body = streamed(context, body);
         return worker::response_to_wasm(http::Response::from_parts(parts, body));
     };
     let init = init(&parts)?;
