@@ -50,6 +50,11 @@ fn once(bytes: &[u8]) -> Raw {
     Raw { first: bytes.to_vec(), ..Raw::default() }
 }
 
+/// Takes a request, and says nothing for longer than anybody waits.
+fn silent() -> Raw {
+    Raw { again: b"x".to_vec(), pause: Duration::from_hours(1), ..once(b"") }
+}
+
 /// Sends `bytes` without end after a line that begins an answer.
 fn drip(bytes: &[u8], pause: u64) -> Raw {
     let pause = Duration::from_millis(pause);
@@ -66,7 +71,7 @@ fn failing() -> Vec<(&'static str, Raw, ErrorKind)> {
     use ErrorKind::{Malformed, Reset, Timeout, TooLarge, Truncated};
     let half = b"HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nhalf";
     vec![
-        ("accepts and says nothing", Raw { silent: true, ..once(b"") }, Timeout),
+        ("accepts and says nothing", silent(), Timeout),
         ("closes", once(b""), Reset),
         ("resets", Raw { reset: true, ..once(b"") }, Reset),
         ("garbage", once(b"\x00\x01\x02 what\r\n\r\n"), Malformed),

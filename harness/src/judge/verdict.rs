@@ -242,6 +242,10 @@ fn phases(plan: &ScenarioPlan, record: &ScenarioRecord, reasons: &mut Reasons) {
         let steps = failed_steps(plan, record, Phase::Work);
         reasons.add(Exit::Conformance, format_args!("an expectation does not hold{steps}"));
     }
+    if record.audit == PhaseEnd::Failed && !gone {
+        let steps = failed_steps(plan, record, Phase::Audit);
+        reasons.add(Exit::Conformance, format_args!("the audit failed{steps}"));
+    }
     if record.teardown == PhaseEnd::Failed && !gone {
         let steps = failed_steps(plan, record, Phase::Teardown);
         reasons.add(Exit::Conformance, format_args!("the teardown failed{steps}"));
@@ -249,13 +253,19 @@ fn phases(plan: &ScenarioPlan, record: &ScenarioRecord, reasons: &mut Reasons) {
 }
 
 fn failed_steps(plan: &ScenarioPlan, record: &ScenarioRecord, phase: Phase) -> String {
-    let names: Vec<_> = plan
+    let requests = plan
         .labels
         .iter()
         .zip(&record.steps)
         .filter(|(label, step)| label.phase == phase && step.failed + step.broken_counts > 0)
-        .map(|(label, _)| format!("`{}`", label.name))
+        .map(|(label, _)| label.name.as_str());
+    let others = record.failures.iter().filter(|failure| failure.phase == phase);
+    let others = others.filter(|failure| failure.claim.is_required());
+    let mut names: Vec<_> = requests
+        .chain(others.map(|failure| failure.step.as_str()))
+        .map(|name| format!("`{name}`"))
         .collect();
+    names.dedup();
     if names.is_empty() { String::new() } else { format!(": {}", names.join(", ")) }
 }
 

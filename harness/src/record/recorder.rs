@@ -1,9 +1,15 @@
 //! The books of one thread.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
-use super::{Books, Failure, Latency, MAX_LATENCY, MAX_SAMPLES, Reach, StepRecord, Timeline};
-use crate::{cost::Tallies, execute::ErrorKind, plan::StepId};
+use super::{
+    Books, Claims, Failure, Latency, MAX_LATENCY, MAX_SAMPLES, Reach, StepRecord, Timeline,
+};
+use crate::{
+    cost::Tallies,
+    execute::ErrorKind,
+    plan::{Claim, StepId},
+};
 
 /// Keeps the books of one thread; nothing else writes to it.
 #[derive(Debug)]
@@ -11,11 +17,17 @@ pub struct Recorder {
     steps: Vec<StepRecord>,
     /// Planned offsets of dropped operations, for each step. Their ages are known at the end.
     dropped: Vec<Latency>,
+    claims: Claims,
+    /// Failures of steps that send no request.
+    failures: Vec<Failure>,
     reach: Reach,
     timeline: Timeline,
     used: Tallies,
     window_end: Duration,
 }
+
+/// Failures of steps without requests that are kept in full, for each part of a scenario.
+pub const MAX_NOTES: usize = 100;
 
 /// When an operation was due, was sent, and ended: offsets from the recorder's origin.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -66,6 +78,8 @@ impl Recorder {
         Self {
             steps: vec![StepRecord::default(); steps],
             dropped: vec![Latency::new(); steps],
+            claims: Claims::new(),
+            failures: Vec::new(),
             reach: Reach::default(),
             timeline: Timeline::default(),
             used: Tallies::default(),
@@ -160,6 +174,20 @@ impl Recorder {
         }
     }
 
+    /// A claim was looked at. Only one with a rule is counted.
+    pub fn claimed(&mut self, claim: &Claim, held: bool) {
+        let Some(rule) = &claim.rule else { return };
+        let tally = self.claims.entry((Arc::clone(rule), claim.severity)).or_default();
+        *(if held { &mut tally.held } else { &mut tally.broken }) += 1;
+    }
+
+    /// Keeps a failure of a step that sends no request, if there is room.
+    pub fn note(&mut self, failure: Failure) {
+        if self.failures.len() < MAX_NOTES {
+            self.failures.push(failure);
+        }
+    }
+
     /// Whether the target is there; see [`Reach::count`].
     pub fn reached(&mut self, error: Option<ErrorKind>) {
         self.reach.count(error);
@@ -180,7 +208,8 @@ impl Recorder {
                 record.response.record_unanswered_n(age, planned.count_since_last_iteration());
             }
         }
-        Books { steps: self.steps, reach: self.reach, timeline: self.timeline, used: self.used }
+        let Self { steps, claims, failures, reach, timeline, used, .. } = self;
+        Books { steps, claims, failures, reach, timeline, used }
     }
 
     fn step(&mut self, step: StepId) -> &mut StepRecord {

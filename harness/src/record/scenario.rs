@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{StepRecord, Timeline};
+use super::{Claims, Failure, StepRecord, Timeline};
 use crate::{
     cost::{RunUsage, Tallies},
     execute::{ErrorKind, Signal},
@@ -23,6 +23,12 @@ pub struct ScenarioRecord {
     pub setup: PhaseEnd,
     /// How the work ended; a load is done when its time is over, whatever failed in it.
     pub work: PhaseEnd,
+    /// How the audit ended.
+    pub audit: PhaseEnd,
+    /// What became of the claims.
+    pub claims: Claims,
+    /// Failures of steps that send no request.
+    pub failures: Vec<Failure>,
     /// How the teardown ended.
     pub teardown: PhaseEnd,
     /// Whether anything answered.

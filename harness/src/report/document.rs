@@ -6,6 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
+    conformance::{self, FailureReport, RuleReport},
     cost::{CostReport, CostThresholdReport},
     load::{self, GeneratorReport, LevelReport, ServerReport, SpanReport},
     number::{self, milliseconds},
@@ -16,7 +17,8 @@ use crate::{
     exit::Exit,
     judge::{Judgement, Measured, ThresholdResult, ThresholdStatus, Verdict},
     plan::{Phase, Quantity, ScenarioPlan, StepLabel},
-    record::{Failure, ScenarioRecord},
+    record::ScenarioRecord,
+    target::Fact,
 };
 
 /// Version of the format: raised when a reader of the previous one would misread the new one.
@@ -58,6 +60,9 @@ pub struct RunReport {
     pub started_at: String,
     /// Seconds that all scenarios took together.
     pub duration_s: f64,
+    /// What the self-check found out about the target.
+    #[serde(default)]
+    pub self_check: Vec<Fact>,
     /// Every scenario, in the order they ran.
     pub scenarios: Vec<ScenarioReport>,
     /// What a month costs, by tier and book; absent unless a scenario measured usage.
@@ -107,6 +112,9 @@ pub struct ScenarioReport {
     pub cost: Option<ScenarioCost>,
     /// Every threshold.
     pub thresholds: Vec<ThresholdReport>,
+    /// What became of the rules that it names.
+    #[serde(default)]
+    pub rules: Vec<RuleReport>,
     /// The first failures of each step.
     pub failures: Vec<FailureReport>,
 }
@@ -161,31 +169,6 @@ pub struct ThresholdReport {
     pub samples: u64,
 }
 
-/// One operation that did not go as expected.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct FailureReport {
-    /// The step.
-    pub step: String,
-    /// Where it belongs.
-    pub phase: Phase,
-    /// Line of the expectation in the file.
-    pub line: usize,
-    /// Its column.
-    pub column: usize,
-    /// Seconds after the start of the scenario.
-    pub at_s: f64,
-    /// What should have been.
-    pub expected: String,
-    /// What was.
-    pub actual: String,
-    /// The request as a command line; secrets are shell variables.
-    pub curl: String,
-    /// The status, if there was an answer.
-    pub status: Option<u16>,
-    /// The beginning of the body, if there was one.
-    pub body: Option<String>,
-}
-
 impl RunReport {
     /// The report of a run. Its exit code is the worst of its scenarios, or "nothing selected"
     /// when none was run.
@@ -200,6 +183,7 @@ impl RunReport {
             started_at: info.started_at,
             duration_s: info.duration.as_secs_f64(),
             cost: CostReport::of_run(&scenarios),
+            self_check: Vec::new(),
             scenarios,
             exit: 0,
         };
@@ -255,7 +239,12 @@ impl ScenarioReport {
                 .iter()
                 .map(|r| ThresholdReport::new(plan, r))
                 .collect(),
-            failures: steps.flat_map(|(_, step)| &step.samples).map(FailureReport::new).collect(),
+            rules: conformance::rules(plan, record),
+            failures: steps
+                .flat_map(|(_, step)| &step.samples)
+                .chain(&record.failures)
+                .map(FailureReport::new)
+                .collect(),
         }
     }
 
@@ -303,22 +292,5 @@ fn plain(quantity: Quantity) -> f64 {
         Quantity::Time(time) => milliseconds(time),
         Quantity::Share(number) | Quantity::Rate(number) => number::rounded(number),
         Quantity::Count(count) => crate::record::float(count),
-    }
-}
-
-impl FailureReport {
-    fn new(failure: &Failure) -> Self {
-        Self {
-            step: failure.step.clone(),
-            phase: failure.phase,
-            line: failure.span.line,
-            column: failure.span.column,
-            at_s: failure.at.as_secs_f64(),
-            expected: failure.expected.clone(),
-            actual: failure.actual.clone(),
-            curl: failure.curl.clone(),
-            status: failure.status,
-            body: failure.body.clone(),
-        }
     }
 }

@@ -2,6 +2,7 @@
 //!
 //! Every format is made in memory first, and nothing here prints.
 
+mod conformance;
 mod cost;
 mod cost_text;
 mod document;
@@ -14,14 +15,14 @@ mod step;
 mod text;
 mod write;
 
+pub use conformance::{FailureReport, RuleName, RuleReport};
 pub use cost::{
     BookReport, COST_SCHEMA_VERSION, ChangeReport, CostReport, CostThresholdReport, CrossingReport,
     LineReport, TableReport, TierReport, mixes, warnings,
 };
 pub use cost_text::cost_text;
 pub use document::{
-    FailureReport, RunInfo, RunReport, SCHEMA_VERSION, ScenarioCost, ScenarioReport,
-    ThresholdReport,
+    RunInfo, RunReport, SCHEMA_VERSION, ScenarioCost, ScenarioReport, ThresholdReport,
 };
 pub use json::json;
 pub use load::{GeneratorReport, LevelReport, ServerReport, SpanReport};

@@ -81,7 +81,7 @@ impl Patient for Group {
     }
 }
 
-/// What is known of a process; see proc_pid_stat(5).
+/// What is known of a process; see `proc_pid_stat(5)`.
 struct Stat<'a> {
     program: &'a str,
     group: i32,
@@ -123,7 +123,7 @@ mod tests {
     async fn a_group_is_seen_as_a_whole() {
         let mut command = Command::new("sh");
         command.args(["-c", SCRIPT]).stdin(Stdio::null()).stdout(Stdio::null());
-        let (process, _) = Process::start("sh", &mut command, None).unwrap();
+        let (process, _) = Process::start("sh", &mut command).unwrap();
         let group = process.health("sh").unwrap();
         let first = group.vitals().unwrap();
         assert_eq!(first.processes.len(), 1, "{first:?}");

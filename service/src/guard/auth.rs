@@ -20,7 +20,7 @@ pub struct Caller {
     pub subject: String,
     /// The session of their token, if it belongs to one.
     pub session: Option<String>,
-    scope: String,
+    pub(super) scope: String,
 }
 
 /// What a token may allow.

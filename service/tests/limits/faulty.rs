@@ -13,8 +13,8 @@ use workway_service::{
     config::Config,
     domain::Millis,
     platform::native::{
-        MemoryHttpCache, Native, NativeActors, OsRandom, ReqwestHttp, SlidingCounter,
-        SqliteDatabase, SqliteKeyValue,
+        MemoryHttpCache, Native, NativeActors, NativeAnalytics, OsRandom, ReqwestHttp,
+        SlidingCounter, SqliteDatabase, SqliteKeyValue, SqliteLedger,
     },
     ports::{
         ActorClass, Actors, Clock, Database, KeyValue, Platform, PortError, PortResult,
@@ -166,6 +166,8 @@ impl Platform for Faulty {
     type Http = ReqwestHttp;
     type Clock = HandClock;
     type Random = OsRandom;
+    type Analytics = NativeAnalytics;
+    type Ledger = SqliteLedger;
 
     fn database(&self) -> &Self::Database {
         &self.database
@@ -201,6 +203,14 @@ impl Platform for Faulty {
 
     fn random(&self) -> &OsRandom {
         self.native.random()
+    }
+
+    fn analytics(&self) -> &NativeAnalytics {
+        self.native.analytics()
+    }
+
+    fn ledger(&self) -> &SqliteLedger {
+        self.native.ledger()
     }
 
     fn wait_until(&self, work: impl Future<Output = ()> + Send + 'static) {

@@ -41,7 +41,7 @@ impl World {
             platform: platform.clone(),
             config,
             health: Arc::default(),
-            ledger: Arc::default(),
+            flushes: Arc::default(),
         };
         Self { platform, router: router(app), _state: state }
     }

@@ -19,7 +19,7 @@ use crate::{
         thread::ThreadError,
         values::{Draws, Scope},
     },
-    plan::{Connections, Profile, Until, Users},
+    plan::{Connections, Phase, Profile, Until, Users},
     record::{Books, Pace, Recorder},
     schedule::{Mix, Purpose},
 };
@@ -178,7 +178,7 @@ impl Order {
         let number = first + number;
         let draws = Draws { purpose: Purpose::Iteration, number };
         let scope = Scope::new(Arc::clone(world), Arc::clone(base), draws, number);
-        Iteration { lane: Rc::clone(lane), sender, scope, measured }
+        Iteration { lane: Rc::clone(lane), sender, scope, measured, file: None, phase: Phase::Work }
     }
 }
 

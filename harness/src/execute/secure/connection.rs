@@ -193,7 +193,7 @@ pub(super) async fn read(
     wanted: Wanted,
     budget: &Budget,
 ) -> Result<Response, SendError> {
-    let (head, mut rest) = answer.into_parts();
+    let (parts, mut rest) = answer.into_parts();
     let mut body = BytesMut::new();
     let mut held = budget.hold();
     let mut length = 0;
@@ -209,6 +209,6 @@ pub(super) async fn read(
             held.grow(body.len())?;
         }
     }
-    let headers = if wanted.headers { head.headers } else { HeaderMap::new() };
-    Ok(Response { status: head.status, headers, body: body.freeze() })
+    let headers = if wanted.headers { parts.headers } else { HeaderMap::new() };
+    Ok(Response { status: parts.status, headers, body: body.freeze() })
 }

@@ -15,8 +15,10 @@ use std::{
 use serde_json::{Value, json};
 
 use super::*;
+use crate::domain::Millis;
 use crate::ports::{
-    Clock, Database, Http, OutboundRequest, OutboundResponse, Param, Random, Rows, Statement,
+    ActorClass, Actors, Clock, Database, Http, OutboundRequest, OutboundResponse, Param, Random,
+    Rows, Statement,
 };
 
 /// What goes wrong at a call.
