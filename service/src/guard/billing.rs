@@ -146,7 +146,7 @@ mod tests {
         let app = App { platform: platform.clone(), config, health, flushes };
         let bill = Bill::open(app);
         let (subject, scope) = ("ann".to_owned(), String::new());
-        bill.payer.set(Caller { subject, scope });
+        bill.payer.set(Caller { subject, session: None, scope });
         bill.meter.add(Usage { rows_read: 3, ..Usage::NONE });
         drop(bill);
         let month = Month::of(platform.clock().now());
