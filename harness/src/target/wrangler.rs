@@ -41,8 +41,9 @@ pub(super) async fn start(options: &TargetOptions) -> Result<Target, TargetError
     migrate(&service, &state).await?;
     let variables = scratch.path().join("variables.env");
     let port = free_port().map_err(failed)?;
-    let origins = [&base(port)?, &upstream];
-    write_variables(&variables, &secret, origins, &options.cors_origins).map_err(failed)?;
+    let api = format!("http://127.0.0.1:{port}");
+    write_variables(&variables, &secret, [&api, &origin_of(&upstream)], &options.cors_origins)
+        .map_err(failed)?;
     let launch = Launch { service, state, variables };
     let (worker, url) = launch.start(port).await?;
     Ok(Target {
@@ -130,30 +131,30 @@ impl Launch {
             .stdin(Stdio::null())
             .stdout(Stdio::null());
         let (process, _) = Process::start(NAME, &mut command)?;
-        until_ready(process, base(port)?).await
+        let url = Url::parse(&format!("http://127.0.0.1:{port}"))
+            .map_err(|error| TargetError::BadUrl(error.to_string()))?;
+        until_ready(process, url).await
     }
-}
-
-fn base(port: u16) -> Result<Url, TargetError> {
-    let url = format!("http://127.0.0.1:{port}");
-    Url::parse(&url).map_err(|error| TargetError::BadUrl(error.to_string()))
 }
 
 /// Not on the command line, which every user of the machine can read.
 fn write_variables(
     path: &Path,
     secret: &Secret,
-    [api, upstream]: [&Url; 2],
+    [api, upstream]: [&str; 2],
     cors_origins: &str,
 ) -> std::io::Result<()> {
     let mut file = fs::File::create(path)?;
     writeln!(file, "JWT_SECRET=\"{}\"", secret.expose())?;
     writeln!(file, "{CORS_VARIABLE}=\"{cors_origins}\"")?;
-    let [api, upstream] = [api, upstream].map(|url| url.origin().ascii_serialization());
-    for (name, value) in settings(&api, &upstream) {
+    for (name, value) in settings(api, upstream) {
         writeln!(file, "{name}=\"{value}\"")?;
     }
     Ok(())
+}
+
+fn origin_of(url: &Url) -> String {
+    url.origin().ascii_serialization()
 }
 
 async fn until_ready(mut process: Process, url: Url) -> Result<(Process, Url), TargetError> {

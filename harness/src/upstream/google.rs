@@ -1,4 +1,4 @@
-//! Google, as far as `OpenID` Connect goes: `/google/o/oauth2/v2/auth`, `/google/token`,
+//! Google, as far as signing in goes: `/google/o/oauth2/v2/auth`, `/google/token`,
 //! `/google/v1/userinfo` and `/google/revoke`.
 
 use axum::{

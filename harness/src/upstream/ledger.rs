@@ -2,10 +2,11 @@
 
 use std::collections::{BTreeMap, HashMap};
 
+use axum::http::{Method, Uri};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{Fault, Receipt};
+use super::Receipt;
 use crate::glob;
 
 /// Effects kept in detail, about 300 bytes each; what comes later is counted only, so that memory
@@ -21,9 +22,6 @@ pub struct Ledger {
     /// Calls that a fault refused, by path; paths past [`MAX_EFFECTS`] are not kept.
     #[serde(default)]
     refused: BTreeMap<String, u64>,
-    /// Calls of the other upstreams, in order of arrival; at most [`MAX_EFFECTS`] of them.
-    #[serde(default)]
-    calls: Vec<UpstreamCall>,
     #[serde(skip)]
     by_key: HashMap<String, usize>,
 }
@@ -78,32 +76,7 @@ pub struct Effect {
     pub deliveries: u64,
 }
 
-/// A call of an upstream other than the sink. Neither header nor body: they hold secrets.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct UpstreamCall {
-    /// One of [`super::UPSTREAMS`].
-    pub upstream: String,
-    /// HTTP method.
-    pub method: String,
-    /// Path below the upstream's own, without the query.
-    pub path: String,
-    /// What went wrong with it, as programmed.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub fault: Option<Fault>,
-}
-
 impl Ledger {
-    /// The calls of the other upstreams that are kept.
-    pub fn calls(&self) -> &[UpstreamCall] {
-        &self.calls
-    }
-
-    pub(super) fn call(&mut self, call: UpstreamCall) {
-        if self.calls.len() < MAX_EFFECTS {
-            self.calls.push(call);
-        }
-    }
-
     /// The effects kept.
     pub fn effects(&self) -> &[Effect] {
         &self.effects
@@ -116,21 +89,9 @@ impl Ledger {
         }
     }
 
-    /// The calls whose path this pattern describes: of the sink with the query, of the others
-    /// without, below the name of the upstream.
-    pub(super) fn matching(&self, pattern: &str) -> Calls {
+    /// The calls whose path this pattern describes.
+    pub(super) fn calls(&self, pattern: &str) -> Calls {
         let mut calls = Calls::default();
-        for call in self.calls.iter().filter(|call| glob::matches(pattern, &call.full_path())) {
-            if call.fault.is_some_and(Fault::is_before_the_effect) {
-                calls.refused += 1;
-                continue;
-            }
-            calls.effects += 1;
-            calls.deliveries += 1;
-            if calls.calls.len() < MAX_SHOWN {
-                calls.calls.push(Call::of_upstream(call, calls.effects));
-            }
-        }
         for effect in self.effects.iter().filter(|effect| glob::matches(pattern, &effect.path)) {
             calls.effects += 1;
             calls.deliveries += effect.deliveries;
@@ -139,7 +100,7 @@ impl Ledger {
             }
         }
         let refused = self.refused.iter().filter(|(path, _)| glob::matches(pattern, path));
-        calls.refused += refused.map(|(_, count)| count).sum::<u64>();
+        calls.refused = refused.map(|(_, count)| count).sum();
         calls
     }
 
@@ -163,18 +124,21 @@ impl Ledger {
     }
 }
 
-impl UpstreamCall {
-    fn full_path(&self) -> String {
-        format!("/{}{}", self.upstream, self.path)
+impl Effect {
+    /// A call without a key and a body.
+    pub(super) fn of(method: &Method, uri: &Uri) -> Self {
+        Self {
+            number: 0,
+            key: None,
+            method: method.to_string(),
+            path: uri.to_string(),
+            body: String::new(),
+            deliveries: 1,
+        }
     }
 }
 
 impl Call {
-    fn of_upstream(call: &UpstreamCall, number: u64) -> Self {
-        let (method, path) = (call.method.clone(), call.full_path());
-        Self { number, key: None, method, path, body: Value::Null, deliveries: 1 }
-    }
-
     fn of(effect: &Effect) -> Self {
         let Effect { number, key, method, path, body, deliveries } = effect.clone();
         let body = serde_json::from_str(&body).unwrap_or(Value::String(body));

@@ -1,10 +1,12 @@
-//! The stub of everything that the service calls. Each upstream has a folder of the URL; the rest
-//! is an effects sink: whatever an `http` step sends it, it takes note of, and it drops repetitions
-//! by their idempotency key.
+//! The stub of everything that the service calls. Google, Notion and Sentry have folders of the URL;
+//! the rest is an effects sink: whatever an `http` step sends it, it takes note of, and it drops
+//! repetitions by their idempotency key. Of calls in the folders it takes note without their bodies,
+//! which hold secrets.
 //!
 //! Under `/_workway/` it answers the harness: `GET /_workway/identity`, `GET /_workway/ledger` (all
-//! of it), `GET /_workway/calls?path=…` (what scenarios ask), and `/_workway/faults`, see [`Order`].
+//! of it), `GET /_workway/calls?path=…` (what scenarios ask), `POST` and `DELETE /_workway/faults`.
 
+mod breaks;
 mod consent;
 mod faults;
 mod google;
@@ -24,13 +26,14 @@ use axum::{
     Json, Router,
     body::Bytes,
     extract::{DefaultBodyLimit, Query, Request, State},
-    http::{HeaderMap, Method, Uri},
-    middleware::from_fn_with_state,
-    routing::{any, get},
+    http::{Extensions, HeaderMap, HeaderValue, Method, StatusCode, Uri, header::RETRY_AFTER},
+    middleware::{Next, from_fn_with_state},
+    response::{IntoResponse, Response},
+    routing::{any, get, post},
 };
-pub use faults::{Fault, MAX_ORDERS, Order};
-use faults::{Faults, Named, Socket};
-pub use ledger::{Call, Calls, Effect, Ledger, MAX_EFFECTS, MAX_SHOWN, UpstreamCall};
+use breaks::{Socket, break_off};
+pub use faults::{Break, Fault, MAX_FAULTS};
+pub use ledger::{Call, Calls, Effect, Ledger, MAX_EFFECTS, MAX_SHOWN};
 use reqwest::Url;
 use serde::{Deserialize, Serialize};
 pub use settings::settings;
@@ -46,10 +49,6 @@ pub const CALLS_PATH: &str = "/_workway/calls";
 pub const FAULTS_PATH: &str = "/_workway/faults";
 /// The `stub` of [`Identity`].
 pub const STUB_NAME: &str = "workway-upstream";
-
-/// The upstreams. The sink has everything that is in no folder of another.
-pub const UPSTREAMS: &[&str] = &["google", "notion", "sentry", SINK];
-const SINK: &str = "effects";
 
 /// How the stub says that it is one.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -69,33 +68,17 @@ pub struct Receipt {
     pub duplicate: bool,
 }
 
-/// What the parts of the stub share.
-#[derive(Clone, Debug, Default)]
+/// What the stub knows.
+#[derive(Debug, Default)]
 struct Stub {
-    ledger: Arc<Mutex<Ledger>>,
-    faults: Arc<Faults>,
+    ledger: Ledger,
+    faults: faults::Faults,
 }
 
-impl Stub {
-    fn ledger(&self) -> MutexGuard<'_, Ledger> {
-        self.ledger.lock().unwrap_or_else(PoisonError::into_inner)
-    }
+type Shared = Arc<Mutex<Stub>>;
 
-    /// Takes note of a call of an upstream; the sink keeps its own book.
-    fn note(&self, upstream: &str, request: &Request, fault: Option<Fault>) {
-        if upstream != SINK {
-            let (method, path) = (request.method().to_string(), request.uri().path().to_owned());
-            self.ledger().call(UpstreamCall { upstream: upstream.to_owned(), method, path, fault });
-        } else if fault.is_some_and(Fault::is_before_the_effect) {
-            self.ledger().refuse(request.uri().to_string());
-        }
-    }
-
-    /// `router` with the faults and the book of an upstream.
-    fn watched(&self, name: &'static str, router: Router) -> Router {
-        let named = Named { stub: self.clone(), name };
-        router.layer(from_fn_with_state(named, faults::apply))
-    }
+fn lock(stub: &Shared) -> MutexGuard<'_, Stub> {
+    stub.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Serves the stub on a listener, until `stop` is ready.
@@ -129,18 +112,20 @@ pub async fn clear_faults(url: &Url) -> Result<(), String> {
 }
 
 fn router() -> Router {
-    let stub = Stub::default();
-    let sink = Router::new().fallback(any(effect)).with_state(stub.clone());
-    let own = Router::new()
+    let stub = Shared::default();
+    let upstreams = Router::new()
+        .nest("/google", google::router())
+        .nest("/notion", notion::router())
+        .nest("/sentry", sentry::router())
+        .layer(from_fn_with_state(stub.clone(), watched));
+    Router::new()
         .route("/_workway/identity", get(identity))
         .route("/_workway/ledger", get(ledger))
         .route(CALLS_PATH, get(calls))
-        .route(FAULTS_PATH, get(faults::list).post(faults::program).delete(faults::clear))
-        .with_state(stub.clone());
-    own.nest("/google", stub.watched("google", google::router()))
-        .nest("/notion", stub.watched("notion", notion::router()))
-        .nest("/sentry", stub.watched("sentry", sentry::router()))
-        .fallback_service(stub.watched(SINK, sink))
+        .route(FAULTS_PATH, post(add_fault).delete(remove_faults))
+        .fallback(any(effect))
+        .with_state(stub)
+        .merge(upstreams)
         .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
 }
 
@@ -148,8 +133,8 @@ async fn identity() -> Json<Identity> {
     Json(Identity { stub: STUB_NAME.to_owned(), version: env!("CARGO_PKG_VERSION").to_owned() })
 }
 
-async fn ledger(State(stub): State<Stub>) -> Json<Ledger> {
-    Json(stub.ledger().clone())
+async fn ledger(State(stub): State<Shared>) -> Json<Ledger> {
+    Json(lock(&stub).ledger.clone())
 }
 
 /// Which calls are meant.
@@ -158,33 +143,88 @@ struct Which {
     path: String,
 }
 
-async fn calls(State(stub): State<Stub>, Query(which): Query<Which>) -> Json<Calls> {
-    Json(stub.ledger().matching(&which.path))
+async fn calls(State(stub): State<Shared>, Query(which): Query<Which>) -> Json<Calls> {
+    Json(lock(&stub).ledger.calls(&which.path))
+}
+
+async fn add_fault(State(stub): State<Shared>, Json(fault): Json<Fault>) -> Response {
+    match lock(&stub).faults.add(fault) {
+        Ok(()) => StatusCode::CREATED.into_response(),
+        Err(problem) => (StatusCode::CONFLICT, problem).into_response(),
+    }
+}
+
+async fn remove_faults(State(stub): State<Shared>) -> StatusCode {
+    lock(&stub).faults.clear();
+    StatusCode::NO_CONTENT
 }
 
 async fn effect(
-    State(stub): State<Stub>,
+    State(stub): State<Shared>,
     method: Method,
     uri: Uri,
     headers: HeaderMap,
+    extensions: Extensions,
     body: Bytes,
-) -> Json<Receipt> {
+) -> Response {
     let key = headers.get("idempotency-key").and_then(|key| key.to_str().ok()).map(str::to_owned);
-    let effect = Effect {
-        number: 0,
-        key,
-        method: method.to_string(),
-        path: uri.to_string(),
-        body: String::from_utf8_lossy(&body).into_owned(),
-        deliveries: 1,
+    let mut effect = Effect::of(&method, &uri);
+    effect.key = key;
+    effect.body = String::from_utf8_lossy(&body).into_owned();
+    let path = effect.path.clone();
+    let taken = async { Json(lock(&stub).ledger.record(effect)).into_response() };
+    meet(&stub, path, Socket::of(&extensions), taken).await
+}
+
+/// Takes note of a call in a folder, and lets its fault meet it.
+async fn watched(State(stub): State<Shared>, request: Request, next: Next) -> Response {
+    let effect = Effect::of(request.method(), request.uri());
+    let (path, socket) = (effect.path.clone(), Socket::of(request.extensions()));
+    let taken = async {
+        lock(&stub).ledger.record(effect);
+        next.run(request).await
     };
-    Json(stub.ledger().record(effect))
+    meet(&stub, path, socket, taken).await
+}
+
+/// The answer to a call: `taken`, which has the effect, unless a fault says otherwise.
+async fn meet(
+    stub: &Shared,
+    path: String,
+    socket: Option<Socket>,
+    taken: impl Future<Output = Response>,
+) -> Response {
+    let fault = lock(stub).faults.meet(&path).unwrap_or_default();
+    let answer = match (fault.status, fault.breaks) {
+        (Some(status), _) => {
+            lock(stub).ledger.refuse(path);
+            refusal(status, fault.retry_after.as_deref())
+        }
+        (None, Some(how)) => {
+            if how != Break::HalfBody {
+                lock(stub).ledger.refuse(path);
+            }
+            break_off(how, socket, taken).await
+        }
+        (None, None) => taken.await,
+    };
+    if let Some(latency) = fault.latency_ms {
+        tokio::time::sleep(Duration::from_millis(latency)).await;
+    }
+    answer
+}
+
+fn refusal(status: u16, retry_after: Option<&str>) -> Response {
+    let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let mut response = status.into_response();
+    if let Some(value) = retry_after.and_then(|value| HeaderValue::from_str(value).ok()) {
+        response.headers_mut().insert(RETRY_AFTER, value);
+    }
+    response
 }
 
 #[cfg(test)]
 mod tests {
-    use http::HeaderValue;
-
     use super::*;
 
     async fn start() -> String {
@@ -223,10 +263,10 @@ mod tests {
         let origin = start().await;
         let client = reqwest::Client::builder().no_proxy().build().unwrap();
         let faults = format!("{origin}{FAULTS_PATH}");
-        let fault =
-            r#"{"path":"/charge*","fault":{"status":503},"retry_after":"7","latency_ms":1}"#;
-        let set = client.post(&faults).body(fault).send().await.unwrap();
-        assert_eq!(set.status(), 204);
+        let fault = r#"{"path":"/charge*","status":503,"retry_after":"7","times":1}"#;
+        let json = ("content-type", "application/json");
+        let set = client.post(&faults).header(json.0, json.1).body(fault).send().await.unwrap();
+        assert_eq!(set.status(), 201);
         let call = async || client.post(format!("{origin}/charge/1")).body("[1]").send().await;
         let refused = call().await.unwrap();
         assert_eq!(
@@ -239,43 +279,39 @@ mod tests {
         let calls: Calls = serde_json::from_str(&text).unwrap();
         assert_eq!((calls.effects, calls.deliveries, calls.refused), (1, 1, 1));
         assert_eq!(calls.calls[0].body, serde_json::json!([1]));
-        let bad = client.post(&faults).body(r#"{"pth":""}"#).send().await;
+        let bad = client.post(&faults).header(json.0, json.1).body(r#"{"pth":""}"#).send().await;
         assert!(bad.unwrap().status().is_client_error());
         assert_eq!(client.delete(&faults).send().await.unwrap().status(), 204);
     }
 
     #[tokio::test]
-    async fn fails_as_programmed_and_then_no_more() {
+    async fn connections_break_as_programmed_and_then_no_more() {
         crate::tls::install();
         let origin = start().await;
         let client = reqwest::Client::builder().no_proxy().build().unwrap();
-        let program = async |body: &str| {
-            let request = client.post(format!("{origin}/_workway/faults")).body(body.to_owned());
-            request.send().await.unwrap().status().as_u16()
-        };
         let send = async || {
-            let request = client.post(format!("{origin}/x")).timeout(Duration::from_millis(300));
+            let request = client.post(format!("{origin}/x")).timeout(Duration::from_millis(500));
             let answer = request.send().await.ok()?;
             Some((answer.status().as_u16(), answer.text().await.ok()?))
         };
-        assert_eq!(program(r#"{"upstream": "nobody", "fault": "hang"}"#).await, 400);
-        for (fault, expected) in [
-            (r#"{"status": 503}"#, Some((503, String::new()))),
-            (r#""nonsense""#, Some((200, "\u{0}<nonsense]}".to_owned()))),
-            (r#""reset""#, None),
-            (r#""half_body""#, None),
-            (r#""hang""#, None),
+        for (how, expected) in [
+            ("nonsense", Some((200, "\u{0}<nonsense]}".to_owned()))),
+            ("reset", None),
+            ("half_body", None),
+            ("hang", None),
         ] {
-            let order = format!(r#"{{"upstream": "effects", "path": "/x", "fault": {fault}}}"#);
-            assert_eq!(program(&order).await, 204, "{fault}");
-            assert_eq!(send().await, expected, "{fault}");
-            assert_eq!(send().await.map(|answer| answer.0), Some(200), "after {fault}");
+            let fault = format!(r#"{{"path": "/x", "breaks": "{how}", "times": 1}}"#);
+            let request = client.post(format!("{origin}{FAULTS_PATH}")).body(fault);
+            let set = request.header("content-type", "application/json").send().await.unwrap();
+            assert_eq!(set.status(), 201, "{how}");
+            assert_eq!(send().await, expected, "{how}");
+            assert_eq!(send().await.map(|answer| answer.0), Some(200), "after {how}");
         }
         let ledger = client.get(format!("{origin}/_workway/ledger")).send().await.unwrap();
         let ledger: Ledger = serde_json::from_str(&ledger.text().await.unwrap()).unwrap();
         assert_eq!(
             ledger.effects().len(),
-            6,
+            5,
             "half a body comes after the effect, the rest before"
         );
     }

@@ -3,6 +3,7 @@
 
 mod changes;
 mod events;
+mod identity;
 mod keys;
 mod origins;
 mod tables;
@@ -49,6 +50,7 @@ pub(crate) fn all() -> Vec<Request> {
     list.extend(keys::all());
     list.extend(origins::all());
     list.extend(events::all());
+    list.extend(identity::all());
     list.extend(documents());
     list
 }

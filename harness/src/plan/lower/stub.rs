@@ -90,10 +90,7 @@ impl Lowering {
         let mut members = vec![
             ("path".to_owned(), JsonTemplate::Text(file.path.0.clone())),
             ("latency_ms".to_owned(), JsonTemplate::Constant(json!(latency))),
-            (
-                "fault".to_owned(),
-                JsonTemplate::Constant(json!(file.status.map(|s| json!({"status": s.0})))),
-            ),
+            ("status".to_owned(), JsonTemplate::Constant(json!(file.status.map(|s| s.0)))),
             ("times".to_owned(), JsonTemplate::Constant(json!(file.times.map(|times| times.0)))),
             ("skip".to_owned(), JsonTemplate::Constant(json!(file.skip.map_or(0, |skip| skip.0)))),
         ];
