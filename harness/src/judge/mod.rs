@@ -4,6 +4,7 @@ mod cost;
 mod difference;
 mod equal;
 pub mod expect;
+pub mod oracle;
 mod threshold;
 mod verdict;
 
