@@ -34,9 +34,9 @@ fn scenario(folder: &Path, looks: usize, thresholds: &str) -> String {
     let look = "- request: { name: look, get: /workflows, auth: crowd, expect: { status: 200 } }\n";
     let more = "- request: { get: /workflows, auth: crowd, expect: { status: 200 } }\n";
     let indent = "        ";
-    let looks: String = (0..looks)
-        .map(|index| format!("{indent}{}", if index == 0 { look } else { more }))
-        .collect();
+    let mut looks = vec![more; looks];
+    looks[0] = look;
+    let looks = indent.to_owned() + &looks.join(indent);
     let text = format!(
         "scenario: cost/test\nusers:\n  crowd: {{ count: 10 }}\nload:\n  \
          profile: {{ users: {{ count: 2, iterations: 10 }} }}\n  journeys:\n    look:\n      \

@@ -153,6 +153,7 @@ async fn report_of(
             run_id: run_id.clone(),
             stop: stop.clone(),
             progress: Arc::new(Lines),
+            server: target.server(),
             // Each scenario has people of its own: their budgets and their things are fresh.
             ..environment_of(target, format!("{run_id}-{number}")).await
         };

@@ -12,7 +12,7 @@ use super::{
 /// What one operation uses on average, by kind. Each counts as one request.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct UnitUsage {
-    /// A request without AI, with its part of the durable runs; `None` when there were none.
+    /// A request without AI, with its part of the durable runs and of work in the background; `None` when there were none.
     pub request: Option<Amounts>,
     /// An AI operation that asked no model: a hit of the cache.
     pub hit: Option<Amounts>,
@@ -79,7 +79,7 @@ impl UnitUsage {
             sum
         };
         let mut requests = sum(false, Tallies::all);
-        for (name, amount) in &run.runs.usage {
+        for (name, amount) in run.runs.usage.iter().chain(&run.background.usage) {
             *requests.usage.entry(name.clone()).or_default() += amount;
         }
         let hits = sum(true, |used| used.without_model.clone());

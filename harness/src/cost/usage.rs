@@ -52,6 +52,10 @@ pub struct RunUsage {
     pub steps: Vec<StepUsage>,
     /// Durable runs that the scenario started, and what they used after the answer.
     pub runs: Tally,
+    /// What the service used for the scenario's people beside that: following runs, and adding
+    /// usage up.
+    #[serde(default)]
+    pub background: Tally,
     /// Where the service's own total or the stub's ledger says otherwise; empty when all agree.
     #[serde(default)]
     pub disagreements: Vec<String>,
@@ -158,6 +162,7 @@ impl RunUsage {
             }
         }
         self.runs.add(&other.runs);
+        self.background.add(&other.background);
         self.disagreements.extend(other.disagreements.iter().cloned());
         self.conserved &= other.conserved;
     }

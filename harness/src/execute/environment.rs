@@ -4,7 +4,7 @@ use std::{num::NonZeroUsize, sync::Arc, thread::available_parallelism};
 
 use reqwest::Url;
 
-use super::{NoProgress, Operator, Progress, StopFlag, Tokens};
+use super::{NoProgress, Operator, Patient, Progress, StopFlag, Tokens};
 use crate::token::Secret;
 
 /// Everything a run needs that is not in the scenario.
@@ -30,6 +30,8 @@ pub struct Environment {
     pub signing: Option<Secret>,
     /// Hears of what is going on.
     pub progress: Arc<dyn Progress + Send + Sync>,
+    /// The development server that the target runs on, if it does and can be looked at.
+    pub server: Option<Arc<dyn Patient + Send + Sync>>,
 }
 
 impl Environment {
@@ -46,6 +48,7 @@ impl Environment {
             operator: None,
             signing: None,
             progress: Arc::new(NoProgress),
+            server: None,
         }
     }
 }

@@ -2,7 +2,7 @@
 //! total agrees with what its answers said.
 
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
     time::{Duration, Instant},
 };
 
@@ -28,6 +28,8 @@ const TIMEOUT: Duration = Duration::from_secs(10);
 struct Month {
     requests: Sum,
     runs: Sum,
+    #[serde(default)]
+    background: BTreeMap<String, Sum>,
 }
 
 #[derive(Deserialize)]
@@ -72,6 +74,9 @@ pub(super) async fn settle(
             Ok(month) => {
                 total.add(&month.requests.into());
                 usage.runs.add(&month.runs.into());
+                for (_, part) in month.background {
+                    usage.background.add(&part.into());
+                }
             }
             Err(why) => {
                 usage.disagreements.push(why);

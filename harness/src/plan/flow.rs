@@ -140,6 +140,18 @@ impl Step {
         all
     }
 
+    /// The most requests of the steps that are under way at the same time.
+    pub fn widest(steps: &[Self]) -> usize {
+        let width = |step: &Self| match step {
+            Self::Burst(burst) => burst.concurrency.min(burst.count),
+            Self::Parallel(branches) => {
+                branches.iter().map(|branch| Self::widest(&branch.steps)).sum()
+            }
+            other => other.inner().into_iter().map(Self::widest).max().unwrap_or(1),
+        };
+        steps.iter().map(width).max().unwrap_or(1).max(1)
+    }
+
     fn inner(&self) -> Vec<&[Self]> {
         match self {
             Self::Parallel(branches) => {

@@ -16,7 +16,7 @@ pub(crate) use books::{merge, merge_claims};
 pub use failure::{BODY_EXCERPT, Failure, redact};
 pub use latency::{Figure, Latency, MAX_LATENCY};
 pub use recorder::{MAX_NOTES, Outcome, Parts, Recorder, Times};
-pub use scenario::{Level, Pace, PhaseEnd, Reach, ScenarioRecord};
+pub use scenario::{Drift, Level, Pace, PhaseEnd, Reach, ScenarioRecord};
 pub use secrets::Secrets;
 pub(crate) use secrets::hex;
 pub use step::{MAX_SAMPLES, StepRecord};

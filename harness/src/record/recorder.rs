@@ -47,6 +47,8 @@ pub struct Times {
 pub struct Parts {
     /// Until a new connection was there.
     pub connect: Option<Duration>,
+    /// From then until it was secure.
+    pub tls: Option<Duration>,
     /// From then, or from sending, to the first byte of the answer.
     pub first_byte: Option<Duration>,
     /// From then to the last byte.
@@ -125,6 +127,7 @@ impl Recorder {
         let record = self.step(step);
         for (latency, part) in [
             (&mut record.connect, parts.connect),
+            (&mut record.tls, parts.tls),
             (&mut record.first_byte, parts.first_byte),
             (&mut record.body, parts.body),
         ] {
@@ -292,6 +295,35 @@ mod tests {
         let Figure::AtLeast(age) = steps[0].response.percentile(50.0) else { panic!() };
         assert!(age > Duration::from_millis(14_950) && age <= Duration::from_secs(15), "{age:?}");
         assert_eq!(steps[0].service.percentile(50.0), Figure::NoData);
+    }
+
+    proptest! {
+        // Short streams: what matters is every order of events.
+        #![proptest_config(ProptestConfig { cases: 10_000, ..ProptestConfig::default() })]
+
+        #[test]
+        fn every_stream_of_events_balances(events in prop::collection::vec(event(), 0..8)) {
+            let mut recorder = Recorder::new(1, END).with_timeline(Duration::ZERO);
+            let only = StepId(0);
+            for event in &events {
+                recorder.scheduled(only);
+                match event.outcome {
+                    Some(outcome) => recorder.ended(only, event.times, outcome),
+                    None => recorder.dropped(only, event.times.planned),
+                }
+            }
+            let Books { steps, timeline, .. } = recorder.finish(END);
+            let step = &steps[0];
+            prop_assert!(step.balanced());
+            prop_assert_eq!(step.scheduled, events.len() as u64);
+            prop_assert_eq!(step.response.len(), step.scheduled);
+            let spans = timeline.spans();
+            prop_assert_eq!(spans.iter().map(|span| span.planned).sum::<u64>(), step.scheduled);
+            let ended: u64 = spans.iter().map(|span| span.ended).sum();
+            prop_assert_eq!(ended + step.dropped, step.scheduled);
+            let failed: u64 = spans.iter().map(|span| span.failed).sum();
+            prop_assert_eq!(failed, step.failed + step.unfinished);
+        }
     }
 
     proptest! {

@@ -9,7 +9,9 @@ mod document;
 mod json;
 mod load;
 mod number;
+mod series;
 mod spark;
+mod step;
 mod text;
 mod write;
 
@@ -20,10 +22,10 @@ pub use cost::{
 };
 pub use cost_text::cost_text;
 pub use document::{
-    LatencyReport, RunInfo, RunReport, SCHEMA_VERSION, ScenarioCost, ScenarioReport, StepReport,
-    ThresholdReport,
+    RunInfo, RunReport, SCHEMA_VERSION, ScenarioCost, ScenarioReport, ThresholdReport,
 };
 pub use json::json;
-pub use load::{GeneratorReport, LevelReport, SpanReport};
+pub use load::{GeneratorReport, LevelReport, ServerReport, SpanReport};
+pub use step::{LatencyReport, StepReport};
 pub use text::text;
 pub use write::{WriteError, write};

@@ -6,7 +6,8 @@ use anstyle::{AnsiColor, Style};
 
 use super::{
     CostThresholdReport, FailureReport, LatencyReport, LevelReport, RuleReport, RunReport,
-    ScenarioReport, StepReport, ThresholdReport, cost_text::cost_text, number, spark::Sparks,
+    ScenarioReport, StepReport, ThresholdReport, cost_text::cost_text, number, series::series,
+    spark::Sparks,
 };
 use crate::{
     judge::{ThresholdStatus, Verdict},
@@ -76,6 +77,7 @@ impl Page {
         let verdict = self.verdict(scenario.verdict);
         self.line(&format!("{verdict} {name}  {file}"));
         self.steps(scenario);
+        self.timeline(scenario);
         self.books(scenario);
         self.levels(&scenario.levels);
         for threshold in &scenario.thresholds {
@@ -118,6 +120,15 @@ impl Page {
             let line = sparks.line(index);
             let spark = self.paint(AnsiColor::Cyan.on_default(), &line);
             self.line(&format!("{row}  {spark}"));
+        }
+    }
+
+    /// The load over time.
+    fn timeline(&mut self, scenario: &ScenarioReport) {
+        for line in series(&scenario.timeline) {
+            let bars = self.paint(AnsiColor::Cyan.on_default(), &line.bars);
+            let range = self.dim(&line.range);
+            self.line(&format!("  {:7}{bars}  {range}", line.label));
         }
     }
 

@@ -14,7 +14,7 @@ use tokio::{
     process::{ChildStdout, Command},
 };
 
-use super::{Control, Process, READY_WITHIN, Target, TargetError, TargetOptions};
+use super::{CORS_VARIABLE, Control, Process, READY_WITHIN, Target, TargetError, TargetOptions};
 use crate::token::{SECRET_VARIABLE, Secret};
 
 const NAME: &str = "the embedded service";
@@ -26,6 +26,7 @@ pub(super) struct Launch {
     state: PathBuf,
     upstream: Url,
     secret: Secret,
+    cors_origins: String,
 }
 
 pub(super) async fn start(options: &TargetOptions) -> Result<Target, TargetError> {
@@ -40,7 +41,13 @@ pub(super) async fn start(options: &TargetOptions) -> Result<Target, TargetError
     let state = options.state.clone().unwrap_or_else(|| scratch.path().to_owned());
     let (stub, upstream) = stub(options, &secret).await?;
     let program = program(options).map_err(spawn)?;
-    let launch = Launch { program, state, upstream: upstream.clone(), secret: secret.clone() };
+    let launch = Launch {
+        program,
+        state,
+        upstream: upstream.clone(),
+        secret: secret.clone(),
+        cors_origins: options.cors_origins.clone(),
+    };
     let (service, url) = launch.start(0).await?;
     Ok(Target {
         url,
@@ -68,7 +75,7 @@ pub(super) async fn stub(
     let program =
         program(options).map_err(|error| TargetError::Spawn { program: name.to_owned(), error })?;
     let arguments = [OsStr::new("--upstreams-only")];
-    let (stub, url) = serve(name, &program, 0, &arguments, secret).await?;
+    let (stub, url) = serve(name, &program, 0, &arguments, secret, "").await?;
     Ok((Some(stub), url))
 }
 
@@ -78,7 +85,7 @@ impl Launch {
         let upstream = OsStr::new(self.upstream.as_str());
         let arguments =
             [OsStr::new("--state"), self.state.as_os_str(), OsStr::new("--upstream"), upstream];
-        serve(NAME, &self.program, port, &arguments, &self.secret).await
+        serve(NAME, &self.program, port, &arguments, &self.secret, &self.cors_origins).await
     }
 }
 
@@ -103,12 +110,14 @@ async fn serve(
     port: u16,
     arguments: &[&OsStr],
     secret: &Secret,
+    cors_origins: &str,
 ) -> Result<(Process, Url), TargetError> {
     let mut command = Command::new(program);
     command
         .args(["serve", "--until-stdin-closes", "--port", &port.to_string()])
         .args(arguments)
         .env(SECRET_VARIABLE, secret.expose())
+        .env(CORS_VARIABLE, cors_origins)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped());
     let (mut process, stdout) = Process::start(name, &mut command)?;

@@ -2,13 +2,14 @@
 
 mod control;
 mod embedded;
+mod health;
 mod operate;
 mod probe;
 mod process;
 mod remote;
 mod wrangler;
 
-use std::{io, path::PathBuf, time::Duration};
+use std::{io, path::PathBuf, sync::Arc, time::Duration};
 
 use reqwest::Url;
 use tempfile::TempDir;
@@ -18,6 +19,7 @@ pub use probe::{Fact, SelfCheck};
 pub use process::{LOG_TAIL_LINES, Process};
 
 use crate::{
+    execute::Patient,
     exit::Exit,
     token::Secret,
     upstream::{Identity, STUB_NAME},
@@ -48,6 +50,9 @@ pub struct TargetOptions {
     pub state: Option<PathBuf>,
     /// The Worker is built already, and is what it should be.
     pub built: bool,
+    /// Origins whose pages may read the answers of a target that is started, comma separated:
+    /// `CORS_ALLOWED_ORIGINS` of the service.
+    pub cors_origins: String,
 }
 
 /// A target that answers.
@@ -135,6 +140,9 @@ impl TargetError {
     }
 }
 
+/// Of the service: origins whose pages may read its answers, comma separated.
+pub const CORS_VARIABLE: &str = "CORS_ALLOWED_ORIGINS";
+
 /// A process that is not ready after this long never will be. A cold `wrangler dev` takes about 3 s.
 const READY_WITHIN: Duration = Duration::from_mins(1);
 
@@ -177,6 +185,14 @@ impl Target {
         for process in self.service.into_iter().chain(self.stub) {
             process.kill().await;
         }
+    }
+
+    /// The development server, if it runs on one that was started for it.
+    pub fn server(&self) -> Option<Arc<dyn Patient + Send + Sync>> {
+        if self.kind != wrangler::KIND {
+            return None;
+        }
+        Some(Arc::new(self.service.as_ref()?.health(wrangler::SERVES)?))
     }
 
     /// Whether every process that was started for it still runs.

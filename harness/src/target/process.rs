@@ -10,7 +10,7 @@ use std::{
 use rustix::process::{Pid, Signal, kill_process_group};
 use tokio::process::{Child, ChildStdin, ChildStdout, Command};
 
-use super::TargetError;
+use super::{TargetError, health::Group};
 
 /// Lines of its log that an error shows.
 pub const LOG_TAIL_LINES: usize = 20;
@@ -59,6 +59,11 @@ impl Process {
     /// Whether it has not ended.
     pub fn is_alive(&mut self) -> bool {
         matches!(self.child.try_wait(), Ok(None))
+    }
+
+    /// What can be seen of it and of what it started, of which programs of this name serve.
+    pub(super) fn health(&self, serves: &'static str) -> Option<Group> {
+        Some(Group::new(self.group?, serves, self.log.try_clone().ok()?))
     }
 
     /// An error that shows the end of the log.

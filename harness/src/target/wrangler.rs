@@ -14,9 +14,16 @@ use reqwest::Url;
 use tokio::process::Command;
 
 use super::{
-    Process, READY_WITHIN, Target, TargetError, TargetOptions, client, embedded, repository_with,
+    CORS_VARIABLE, Process, READY_WITHIN, Target, TargetError, TargetOptions, client, embedded,
+    repository_with,
 };
 use crate::token::Secret;
+
+/// What a target of this kind is called.
+pub(super) const KIND: &str = "wrangler";
+
+/// The program that runs the Worker.
+pub(super) const SERVES: &str = "workerd";
 
 /// Pause between two looks at a Worker that is starting.
 const POLL: Duration = Duration::from_millis(100);
@@ -33,14 +40,14 @@ pub(super) async fn start(options: &TargetOptions) -> Result<Target, TargetError
     let state = options.state.clone().unwrap_or_else(|| scratch.path().to_owned());
     migrate(&service, &state).await?;
     let variables = scratch.path().join("variables.env");
-    write_variables(&variables, &secret, &upstream).map_err(failed)?;
+    write_variables(&variables, &secret, &upstream, &options.cors_origins).map_err(failed)?;
     let launch = Launch { service, state, variables };
     let (worker, url) = launch.start(free_port().map_err(failed)?).await?;
     Ok(Target {
         url,
         upstream: Some(upstream),
         secret: Some(secret),
-        kind: "wrangler",
+        kind: KIND,
         control: None,
         service: Some(worker),
         stub,
@@ -128,9 +135,15 @@ impl Launch {
 }
 
 /// Not on the command line, which every user of the machine can read.
-fn write_variables(path: &Path, secret: &Secret, upstream: &Url) -> std::io::Result<()> {
+fn write_variables(
+    path: &Path,
+    secret: &Secret,
+    upstream: &Url,
+    cors_origins: &str,
+) -> std::io::Result<()> {
     let mut file = fs::File::create(path)?;
     writeln!(file, "JWT_SECRET=\"{}\"", secret.expose())?;
+    writeln!(file, "{CORS_VARIABLE}=\"{cors_origins}\"")?;
     writeln!(file, "HTTP_ALLOWED_ORIGINS=\"{}\"", upstream.origin().ascii_serialization())
 }
 

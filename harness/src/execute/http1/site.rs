@@ -57,8 +57,7 @@ impl Sites {
         for step in load.journeys.iter().flat_map(|journey| Step::flat(&journey.steps)) {
             let Some(request) = step.request() else { continue };
             let mut site = Site::new(target, request, load.connections);
-            site.wire.wanted = wanted(step);
-            site.wire.wanted.headers |= load.metered;
+            site.wire.wanted = wanted(load, step);
             let index = request.id.0;
             sites.0.resize_with(sites.0.len().max(index + 1), || None);
             sites.0[index] = Some(site);
@@ -73,7 +72,7 @@ impl Sites {
 }
 
 /// What of the answers to the requests of `step` is looked at.
-fn wanted(step: &Step) -> Wanted {
+pub(in crate::execute) fn wanted(load: &LoadPlan, step: &Step) -> Wanted {
     let counts: &[CountExpectation] =
         if let Step::Burst(burst) = step { &burst.counts } else { &[] };
     let counted = counts.iter().flat_map(|count| &count.matching);
@@ -85,7 +84,7 @@ fn wanted(step: &Step) -> Wanted {
         if let Step::Burst(burst) = step { &burst.distinct } else { &[] };
     let subjects = expected.chain(counted).chain(also).map(|expectation| &expectation.subject);
     let subjects = subjects.chain(distinct.iter().map(|distinct| &distinct.subject));
-    let mut wanted = Wanted::default();
+    let mut wanted = Wanted { headers: load.metered, body: false };
     for subject in subjects.chain(captured.map(|capture| &capture.subject)) {
         wanted.headers |= matches!(subject, Subject::Header(_));
         wanted.body |= matches!(subject, Subject::Json(_) | Subject::Text);
