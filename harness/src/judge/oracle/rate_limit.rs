@@ -139,15 +139,15 @@ fn windows(all: &[Observation], index: usize, limit: i64, period: i64, slides: b
             }
             // The part of the window before that still counts, in milliseconds of it.
             let start = number * period;
-            let first = i128::from(start + period - this.sent.max(start));
-            let last = i128::from(start + period - this.received.min(start + period - 1));
+            let left_at_most = i128::from(start + period - this.sent.max(start));
+            let left_at_least = i128::from(start + period - this.received.min(start + period - 1));
             let least = count(all, index, |seen| within(seen, number - 1));
             let most = count(all, index, |seen| may_be_in(seen, number - 1));
             // A limiter that counts in floating point may be a little below where we are exact.
-            let rounding = i128::from(least > 0 && last < scale);
+            let rounding = i128::from(least > 0 && left_at_least < scale);
             Used {
-                least: least * last + before * scale - rounding,
-                most: most * first + beside * scale,
+                least: least * left_at_least + before * scale - rounding,
+                most: most * left_at_most + beside * scale,
                 limit,
             }
         })
