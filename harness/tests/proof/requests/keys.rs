@@ -33,7 +33,6 @@ pub(super) fn all() -> Vec<Request> {
         start("\"a\"", "repeater").keep("r-once"),
         start("\"a\"", "repeater"),
         start("\"a\"", "somebody-else"),
-        get("/runs", "repeater").header("idempotency-key", "\"a\""),
     ];
     let past = format!("\"{}k\"", "k".repeat(255));
     for key in ["", "a", "\"", "\"\"", "\"a", "'a'", "\"a\";x=1", "\"a\"b\"", "a\"", &past] {
@@ -41,6 +40,12 @@ pub(super) fn all() -> Vec<Request> {
     }
     let mut shown = get("/runs/{r-once}", "repeater");
     shown.when_finished = true;
-    list.extend([shown, get("/workflows?limit=100", "repeater"), get("/workflows", "mistaken")]);
+    let runs = get("/runs", "repeater").header("idempotency-key", "\"a\"");
+    list.extend([
+        shown,
+        runs,
+        get("/workflows?limit=100", "repeater"),
+        get("/workflows", "mistaken"),
+    ]);
     list
 }

@@ -1,14 +1,17 @@
 //! The API as a Worker.
 //!
 //! Bindings are looked up in the environment at each use: they belong to the request that got
-//! them. Futures of the runtime are not `Send`; the adapters wrap theirs, and nobody else has to.
+//! them; the environment is the isolate's. Futures of the runtime are not `Send`; the adapters wrap
+//! theirs, and nobody else has to.
 
 mod actors;
 mod analytics;
 mod database;
 mod events;
+mod exchange;
 mod http;
 mod http_cache;
+mod invocation;
 mod kv;
 mod ledger;
 mod limiter;
@@ -27,7 +30,7 @@ pub use ledger::IsolateLedger;
 pub use limiter::RateLimiterBinding;
 pub use objects::WorkflowExecutor;
 pub use system::{JsClock, JsRandom};
-use worker::{Context, Env, send::SendWrapper};
+use worker::Env;
 
 use crate::config::{Config, ConfigError};
 use crate::guard::FlushTimer;
@@ -46,18 +49,6 @@ pub struct Cloudflare {
     random: JsRandom,
     analytics: AnalyticsEngine,
     ledger: IsolateLedger,
-    /// The request that these ports are for, if it is one.
-    invocation: Option<Invocation>,
-}
-
-/// The life of a request, which can be prolonged a little.
-#[derive(Clone)]
-struct Invocation(Arc<SendWrapper<Context>>);
-
-impl std::fmt::Debug for Invocation {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Invocation")
-    }
 }
 
 impl Cloudflare {
@@ -74,14 +65,7 @@ impl Cloudflare {
             clock: JsClock,
             random: JsRandom,
             analytics: AnalyticsEngine::new(env.clone()),
-            invocation: None,
         }
-    }
-
-    /// The same, for the request that `context` belongs to.
-    fn during(mut self, context: Context) -> Self {
-        self.invocation = Some(Invocation(Arc::new(SendWrapper::new(context))));
-        self
     }
 }
 
@@ -168,10 +152,7 @@ impl Platform for Cloudflare {
     }
 
     fn wait_until(&self, work: impl Future<Output = ()> + Send + 'static) {
-        match &self.invocation {
-            Some(Invocation(context)) => context.wait_until(work),
-            None => worker::wasm_bindgen_futures::spawn_local(work),
-        }
+        invocation::wait_until(work);
     }
 
     fn record(&self, line: &str) {
