@@ -66,7 +66,7 @@ pub struct Price {
     pub source: String,
     /// Where it is known to be wrong, and how.
     pub flag: Option<String>,
-    /// Whether the allotment is by the day: the month's is [`DAYS`] of them.
+    /// Whether the allotment is by the day: the month's is `DAYS` of them.
     pub daily: bool,
 }
 

@@ -17,7 +17,10 @@ use super::{
     values::Scope,
 };
 use crate::{
-    judge::expect::{self, Mismatch},
+    judge::{
+        clipped,
+        expect::{self, Mismatch},
+    },
     plan::{
         Act, Branch, CallPlan, CheckPlan, Claim, Drive, ForEachPlan, RepeatPlan, Span, Step,
         ValuePlan, Values,
@@ -103,7 +106,7 @@ impl Iteration {
         run: impl Future<Output = Result<(), Halt>>,
     ) -> Result<(), Halt> {
         let hidden = self.scope.captured(name);
-        let shown = format!("{name} = {}", expect::clipped(&item, SHOWN_ITEM));
+        let shown = format!("{name} = {}", clipped(&item, SHOWN_ITEM));
         self.scope.items().borrow_mut().push(shown);
         self.scope.capture(name, item);
         let end = run.await;
@@ -234,7 +237,7 @@ impl Iteration {
     fn broken(&self, name: &str, expected: &str, found: &Value, span: Span) -> Result<(), Halt> {
         let actual = match found {
             Value::String(text) => text.clone(),
-            other => expect::clipped(other, SHOWN_ITEM),
+            other => clipped(other, SHOWN_ITEM),
         };
         self.note(name, &Claim::default(), Mismatch::new(expected, actual, span), span);
         Err(Halt::Failed)

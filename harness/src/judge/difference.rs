@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::{equal::equal, expect::clipped};
+use super::{equal::equal, matcher::clipped};
 use crate::plan::{Bindings, Matcher};
 
 /// Differences shown: enough to see what is wrong, few enough to read.

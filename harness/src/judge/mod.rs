@@ -4,10 +4,13 @@ mod cost;
 mod difference;
 mod equal;
 pub mod expect;
+mod matcher;
+pub mod oracle;
 mod threshold;
 mod verdict;
 
 pub use cost::CostResult;
+pub(crate) use matcher::clipped;
 pub(crate) use threshold::work_total;
 pub use threshold::{Measured, ThresholdResult, ThresholdStatus};
 pub use verdict::{Judgement, Reason, Verdict, judge};

@@ -4,7 +4,7 @@ use regex::Regex;
 use serde_json::json;
 
 use super::*;
-use crate::plan::Values;
+use crate::plan::{JsonTemplate, Values};
 
 fn response() -> Response {
     let mut headers = HeaderMap::new();
