@@ -68,7 +68,7 @@ impl Conductor {
             return self.record;
         }
         if let Work::Load(load) = &self.plan.work
-            && let Err(short) = limits::descriptors(load.max_in_flight)
+            && let Err(short) = limits::descriptors(limits::connections(load))
         {
             self.record.starved = Some(short);
             return self.record;
@@ -148,6 +148,7 @@ impl Conductor {
         self.record.timeline = done.books.timeline;
         self.record.hopeless = done.hopeless;
         self.record.levels = done.levels;
+        self.record.problems.extend(done.problem);
         self.record.work = PhaseEnd::Done;
         for error in done.errors {
             note(&mut self.record, error);

@@ -2,9 +2,28 @@
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
+use crate::plan::{Connections, LoadPlan, Step};
+
 /// Descriptors that are not connections of a load: files, the target if it runs in this process,
 /// timers and pollers of threads.
 pub const RESERVED_DESCRIPTORS: u64 = 64;
+
+/// The most connections that `load` can have open at once: every request of every iteration in
+/// flight may need one.
+pub(super) fn connections(load: &LoadPlan) -> usize {
+    let steps = load.journeys.iter().flat_map(|journey| &journey.steps);
+    let at_once = steps.map(|step| match step {
+        Step::Burst(burst) => burst.concurrency.min(burst.count),
+        _ => 1,
+    });
+    let widest = at_once.max().unwrap_or(1).max(1);
+    let all = load.max_in_flight.saturating_mul(widest);
+    // Users with connections of their own keep them between requests.
+    match load.max_connections {
+        Some(most) if load.connections != Connections::PerUser => all.min(most),
+        _ => all,
+    }
+}
 
 /// Makes room for this many connections. The limit is raised as far as the system lets it.
 ///
@@ -21,7 +40,8 @@ pub(super) fn descriptors(connections: usize) -> Result<(), String> {
     match allowed {
         Some(allowed) if allowed < needed => Err(format!(
             "{connections} connections need {needed} descriptors, and the limit is {allowed}; \
-             raise it (`ulimit -n {needed}`), or lower `max_in_flight` or the number of users"
+             raise it (`ulimit -n {needed}`), or lower `max_in_flight`, the number of users or the \
+             `concurrency` of bursts, or set `max_connections`"
         )),
         _ => Ok(()),
     }
@@ -33,7 +53,49 @@ fn needed(connections: usize) -> u64 {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
+    use http::Method;
+
     use super::*;
+    use crate::plan::{Body, BurstPlan, Journey, Profile, RequestPlan, Span, StepId, Template};
+
+    fn load(burst: (usize, usize)) -> LoadPlan {
+        let request = RequestPlan {
+            id: StepId(0),
+            span: Span::default(),
+            method: Method::GET,
+            path: Template::parse("/").unwrap(),
+            headers: Vec::new(),
+            body: Body::Empty,
+            auth: None,
+            timeout: Duration::from_secs(1),
+            expect: Vec::new(),
+            capture: Vec::new(),
+        };
+        let (count, concurrency) = burst;
+        let burst = BurstPlan { request: request.clone(), count, concurrency, counts: vec![] };
+        let steps = vec![Step::Request(Box::new(request)), Step::Burst(Box::new(burst))];
+        let journeys = vec![Journey { name: "a".into(), weight: 1, steps }];
+        let profile = Profile::constant(1.0, Duration::from_secs(1));
+        LoadPlan { max_in_flight: 30, ..LoadPlan::new(profile, journeys) }
+    }
+
+    #[test]
+    fn connections_as_a_table() {
+        use Connections::{PerOperation, PerUser, Reuse};
+        for (burst, connections, max_connections, expected) in [
+            ((0, 0), Reuse, None, 30),
+            ((200, 10), Reuse, None, 300),
+            ((5, 10), PerOperation, None, 150),
+            ((200, 10), Reuse, Some(64), 64),
+            ((200, 10), PerOperation, Some(400), 300),
+            ((200, 10), PerUser, Some(64), 300),
+        ] {
+            let plan = LoadPlan { connections, max_connections, ..load(burst) };
+            assert_eq!(super::connections(&plan), expected, "{burst:?} {connections:?}");
+        }
+    }
 
     #[test]
     fn the_limit_and_one_past_it() {

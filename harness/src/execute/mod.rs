@@ -4,6 +4,7 @@
 //! the same kind, which share nothing but the plan and a stop flag. Every thread keeps its own
 //! books, and they are added up at the end.
 
+mod alarm;
 mod client;
 pub mod clock;
 mod conduct;
@@ -16,21 +17,26 @@ mod limits;
 mod load;
 mod operation;
 mod people;
+mod phases;
+mod place;
 mod prepare;
 mod progress;
 mod search;
+mod secure;
 mod sender;
 mod stop;
 mod thread;
+mod unasked;
 mod values;
 
 pub use client::{Client, Exchange, MAX_BODY, Prepared, Response, SendError};
 pub use conduct::run;
 pub use environment::Environment;
 pub use error::ErrorKind;
-pub use http1::{Phases, Rehearsal, read_answer};
+pub use http1::{Rehearsal, read_answer};
 pub use limits::RESERVED_DESCRIPTORS;
 pub use load::{FAIL_FAST, INTERRUPTED_DRAIN};
 pub use people::{TokenError, Tokens};
+pub use phases::Phases;
 pub use progress::{LoadTick, NoProgress, Progress, ProgressEvent};
 pub use stop::{Signal, StopFlag};

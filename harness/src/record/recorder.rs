@@ -34,6 +34,8 @@ pub struct Times {
 pub struct Parts {
     /// Until a new connection was there.
     pub connect: Option<Duration>,
+    /// From then until it was secure.
+    pub tls: Option<Duration>,
     /// From then, or from sending, to the first byte of the answer.
     pub first_byte: Option<Duration>,
     /// From then to the last byte.
@@ -109,6 +111,7 @@ impl Recorder {
         let record = self.step(step);
         for (latency, part) in [
             (&mut record.connect, parts.connect),
+            (&mut record.tls, parts.tls),
             (&mut record.first_byte, parts.first_byte),
             (&mut record.body, parts.body),
         ] {

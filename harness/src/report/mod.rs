@@ -8,7 +8,9 @@ mod document;
 mod json;
 mod load;
 mod number;
+mod series;
 mod spark;
+mod step;
 mod text;
 mod write;
 
@@ -18,10 +20,10 @@ pub use cost::{
 };
 pub use cost_text::cost_text;
 pub use document::{
-    FailureReport, LatencyReport, RunInfo, RunReport, SCHEMA_VERSION, ScenarioCost, ScenarioReport,
-    StepReport, ThresholdReport,
+    FailureReport, RunInfo, RunReport, SCHEMA_VERSION, ScenarioCost, ScenarioReport, ThresholdReport,
 };
 pub use json::json;
 pub use load::{GeneratorReport, LevelReport, SpanReport};
+pub use step::{LatencyReport, StepReport};
 pub use text::text;
 pub use write::{WriteError, write};

@@ -6,7 +6,7 @@ use anstyle::{AnsiColor, Style};
 
 use super::{
     FailureReport, LatencyReport, LevelReport, RunReport, ScenarioReport, StepReport,
-    ThresholdReport, number, spark::Sparks,
+    ThresholdReport, number, series::series, spark::Sparks,
 };
 use crate::{
     judge::{ThresholdStatus, Verdict},
@@ -73,6 +73,7 @@ impl Page {
         let verdict = self.verdict(scenario.verdict);
         self.line(&format!("{verdict} {name}  {file}"));
         self.steps(scenario);
+        self.timeline(scenario);
         self.books(scenario);
         self.levels(&scenario.levels);
         for threshold in &scenario.thresholds {
@@ -109,6 +110,15 @@ impl Page {
             let line = sparks.line(index);
             let spark = self.paint(AnsiColor::Cyan.on_default(), &line);
             self.line(&format!("{row}  {spark}"));
+        }
+    }
+
+    /// The load over time.
+    fn timeline(&mut self, scenario: &ScenarioReport) {
+        for line in series(&scenario.timeline) {
+            let bars = self.paint(AnsiColor::Cyan.on_default(), &line.bars);
+            let range = self.dim(&line.range);
+            self.line(&format!("  {:7}{bars}  {range}", line.label));
         }
     }
 

@@ -56,6 +56,8 @@ pub(crate) struct Raw {
     pub(crate) answers: bool,
     /// Whether the connection ends with a reset.
     pub(crate) reset: bool,
+    /// Whether it says nothing and stays.
+    pub(crate) silent: bool,
 }
 
 impl Raw {
@@ -63,6 +65,9 @@ impl Raw {
         let mut request = [0; 4096];
         if self.reset {
             stream.set_zero_linger()?;
+        }
+        if self.silent {
+            std::future::pending::<()>().await;
         }
         if !self.unasked {
             let _asked = stream.read(&mut request).await?;

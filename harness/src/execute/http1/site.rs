@@ -72,7 +72,7 @@ impl Sites {
 }
 
 /// What of the answers to the requests of `step` is looked at.
-fn wanted(step: &Step) -> Wanted {
+pub(in crate::execute) fn wanted(step: &Step) -> Wanted {
     let counts: &[CountExpectation] =
         if let Step::Burst(burst) = step { &burst.counts } else { &[] };
     let counted = counts.iter().flat_map(|count| &count.matching);

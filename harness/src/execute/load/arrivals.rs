@@ -59,14 +59,13 @@ fn arrive(crew: &mut Crew, number: u64, planned: Instant, measured: bool) {
         propagate(ended);
     }
     let journey = crew.journey(number);
-    let has_slot = crew.running.len() < crew.share.slots;
-    let Some(sender) = crew.sender().filter(|_| has_slot) else {
+    if crew.running.len() >= crew.share.slots {
         if measured {
             drop_arrival(crew, journey, planned);
         }
         return;
-    };
-    let iteration = crew.share.order.iteration(number, &crew.lane, sender, measured);
+    }
+    let iteration = crew.share.order.iteration(number, &crew.lane, crew.sender(), measured);
     let load = crew.share.order.job.load.clone();
     crew.running.spawn_local(async move {
         if let Some(journey) = load.journeys.get(journey) {

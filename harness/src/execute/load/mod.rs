@@ -12,6 +12,7 @@ use super::{
     Environment, LoadTick, ProgressEvent, StopFlag, clock,
     progress::{self, Gauge},
     thread::{ThreadError, on_own_thread},
+    unasked,
     values::World,
 };
 use crate::{
@@ -51,6 +52,8 @@ pub(super) struct Loaded {
     pub(super) hopeless: Option<String>,
     /// The rates that were tried, if it was a search.
     pub(super) levels: Vec<Level>,
+    /// What is wrong with the target, whatever it answers.
+    pub(super) problem: Option<String>,
     /// Why threads gave no result.
     pub(super) errors: Vec<ThreadError>,
 }
@@ -95,6 +98,7 @@ pub(super) async fn run(job: Job, environment: &Environment) -> Loaded {
     let threads = environment.threads.get().min(slots).min(connections.unwrap_or(slots).max(1));
     let part = |all: usize, index| all / threads + usize::from(index < all % threads);
     let warmup = job.load.warmup;
+    let problem = unasked::listen(&job.world.url).await;
     let order = Order {
         job,
         stop: environment.stop.clone(),
@@ -125,6 +129,7 @@ pub(super) async fn run(job: Job, environment: &Environment) -> Loaded {
     };
     loaded.window = end.saturating_duration_since(clock::after(order.start, warmup));
     loaded.hopeless = order.hopeless.get().cloned();
+    loaded.problem = problem;
     loaded
 }
 

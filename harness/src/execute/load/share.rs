@@ -96,11 +96,11 @@ impl Crew {
         &self.share.order.job.load
     }
 
-    /// What the next user sends requests with; `None` if the system has no room for it.
-    pub(super) fn sender(&self) -> Option<Sender> {
+    /// What the next user sends requests with.
+    pub(super) fn sender(&self) -> Sender {
         match self.load().connections {
-            Connections::PerUser => self.lane.sender.for_one_user().ok(),
-            Connections::Reuse | Connections::PerOperation => Some(self.lane.sender.clone()),
+            Connections::PerUser => self.lane.sender.for_one_user(),
+            Connections::Reuse | Connections::PerOperation => self.lane.sender.clone(),
         }
     }
 
