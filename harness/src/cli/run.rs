@@ -14,6 +14,7 @@ use super::{credentials::RunTokens, output, progress::Lines, selection, signals:
 use crate::{
     execute::{self, Environment, Signal, StopFlag, clock},
     exit::Exit,
+    host::{self, Host},
     judge::{Judgement, judge},
     plan::{Capability, ScenarioPlan},
     report::{self, RunInfo, RunReport, ScenarioReport},
@@ -145,7 +146,11 @@ async fn report_of(
         started_at: humantime::format_rfc3339_seconds(started_at).to_string(),
         duration: clock::now().saturating_duration_since(started),
     };
-    RunReport::new(info, scenarios)
+    RunReport {
+        host: Some(Host::here()),
+        commit: host::commit(),
+        ..RunReport::new(info, scenarios)
+    }
 }
 
 async fn scenario(plan: &ScenarioPlan, environment: &Environment) -> ScenarioReport {

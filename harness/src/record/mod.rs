@@ -13,7 +13,7 @@ mod timeline;
 pub use books::Books;
 pub(crate) use books::merge;
 pub use failure::{BODY_EXCERPT, Failure, redact};
-pub use latency::{Figure, Latency, MAX_LATENCY};
+pub use latency::{Figure, Latency, LatencyPart, MAX_LATENCY};
 pub use recorder::{Outcome, Parts, Recorder, Times};
 pub use scenario::{Level, Pace, PhaseEnd, Reach, ScenarioRecord};
 pub use step::{MAX_SAMPLES, StepRecord};

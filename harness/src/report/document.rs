@@ -1,6 +1,6 @@
 //! The one serialised type of a run.
 
-use std::time::Duration;
+use std::{path::Path, time::Duration};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -13,6 +13,7 @@ use super::{
 use crate::{
     cost::RunUsage,
     exit::Exit,
+    host::{self, Host},
     judge::{Judgement, Measured, ThresholdResult, ThresholdStatus, Verdict},
     plan::{Phase, Quantity, ScenarioPlan, StepLabel},
     record::{Failure, ScenarioRecord},
@@ -57,6 +58,12 @@ pub struct RunReport {
     pub started_at: String,
     /// Seconds that all scenarios took together.
     pub duration_s: f64,
+    /// The machine that sent the requests.
+    #[serde(default)]
+    pub host: Option<Host>,
+    /// The commit of the repository that the command was called in, `-dirty` with changes.
+    #[serde(default)]
+    pub commit: Option<String>,
     /// Every scenario, in the order they ran.
     pub scenarios: Vec<ScenarioReport>,
     /// Exit code of the command.
@@ -70,12 +77,18 @@ pub struct ScenarioReport {
     pub file: String,
     /// Its name.
     pub name: String,
+    /// A hash of the file: what figures can be compared with.
+    #[serde(default)]
+    pub config: Option<String>,
     /// How it ended.
     pub verdict: Verdict,
     /// Exit code of the command if this were the only scenario; absent when it was not applicable.
     pub exit: Option<u8>,
     /// What speaks against a pass.
     pub reasons: Vec<String>,
+    /// What the data at hand say of the cause, likeliest first.
+    #[serde(default)]
+    pub causes: Vec<String>,
     /// Seconds it took.
     pub duration_s: f64,
     /// Seconds of the measured time.
@@ -179,6 +192,8 @@ impl RunReport {
             target_kind: info.target_kind,
             started_at: info.started_at,
             duration_s: info.duration.as_secs_f64(),
+            host: None,
+            commit: None,
             scenarios,
             exit: 0,
         };
@@ -217,9 +232,11 @@ impl ScenarioReport {
         Self {
             file: plan.file.to_string(),
             name: plan.name.clone(),
+            config: host::hash_of(Path::new(&*plan.file)),
             verdict: judgement.verdict,
             exit: judgement.exit.map(Exit::code),
             reasons: judgement.reasons.iter().map(|reason| reason.text.clone()).collect(),
+            causes: Vec::new(),
             duration_s: record.elapsed.as_secs_f64(),
             window_s: record.window.as_secs_f64(),
             steps: steps.clone().map(|(label, step)| StepReport::new(label, step)).collect(),

@@ -11,6 +11,7 @@ mod number;
 mod series;
 mod spark;
 mod step;
+mod stored;
 mod text;
 mod write;
 
@@ -20,10 +21,12 @@ pub use cost::{
 };
 pub use cost_text::cost_text;
 pub use document::{
-    FailureReport, RunInfo, RunReport, SCHEMA_VERSION, ScenarioCost, ScenarioReport, ThresholdReport,
+    FailureReport, RunInfo, RunReport, SCHEMA_VERSION, ScenarioCost, ScenarioReport,
+    ThresholdReport,
 };
 pub use json::json;
 pub use load::{GeneratorReport, LevelReport, SpanReport};
 pub use step::{LatencyReport, StepReport};
+pub use stored::{StoredLatency, StoredPart};
 pub use text::text;
 pub use write::{WriteError, write};
