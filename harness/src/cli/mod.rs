@@ -2,15 +2,19 @@
 //!
 //! stdout carries the result, stderr everything else.
 
+mod calibrate;
 mod check;
 mod cost;
 mod credentials;
+mod duel;
+mod gate;
 mod output;
 mod progress;
 mod run;
 mod selection;
 mod serve;
 mod signals;
+mod state;
 mod token;
 
 use std::panic::{UnwindSafe, catch_unwind};
@@ -37,6 +41,10 @@ enum Command {
     Run(run::Arguments),
     /// Check scenario files without sending anything.
     Check(check::Arguments),
+    /// Compare two versions side by side: slower, dearer, more errors, or not.
+    Gate(gate::Arguments),
+    /// Measure the noise of this machine, for `workway gate`.
+    Calibrate(calibrate::Arguments),
     /// Say what recorded runs cost a month, at which volume, and why.
     Cost(cost::Arguments),
     /// Serve the API on loopback, with a stub of everything that it calls.
@@ -77,6 +85,8 @@ fn parse_and_run() -> Exit {
         match arguments.command {
             Command::Run(arguments) => run::run(arguments).await,
             Command::Check(arguments) => check::check(&arguments),
+            Command::Gate(arguments) => gate::gate(&arguments).await,
+            Command::Calibrate(arguments) => calibrate::calibrate(&arguments).await,
             Command::Cost(arguments) => cost::cost(&arguments),
             Command::Serve(arguments) => serve::serve(&arguments).await,
             Command::Token(arguments) => token::token(&arguments),

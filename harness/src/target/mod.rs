@@ -4,6 +4,7 @@ mod control;
 mod embedded;
 mod process;
 mod remote;
+mod revision;
 mod wrangler;
 
 use std::{io, path::PathBuf, time::Duration};
@@ -12,6 +13,7 @@ use reqwest::Url;
 
 pub use control::{ClockFace, Control, ControlError, Counters, Rest};
 pub use process::{LOG_TAIL_LINES, Process};
+pub use revision::{Built, build};
 
 use crate::{
     exit::Exit,
