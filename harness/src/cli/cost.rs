@@ -1,9 +1,6 @@
 //! `workway cost`
 
-use std::{
-    fs,
-    path::{Path, PathBuf},
-};
+use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
 
@@ -14,7 +11,7 @@ use crate::{
         changes,
     },
     exit::Exit,
-    report::{BookReport, COST_SCHEMA_VERSION, CostReport, RunReport, cost_text},
+    report::{BookReport, COST_SCHEMA_VERSION, CostReport, RunReport, cost_text, read_run},
 };
 
 #[derive(Debug, Args)]
@@ -94,6 +91,24 @@ fn report(arguments: &Arguments) -> Result<CostReport, String> {
     })
 }
 
+/// The bill of one run; `None` when it measured no usage.
+pub(super) fn bill(report: &RunReport) -> Result<Option<CostReport>, String> {
+    let runs = [measured(report)];
+    if runs[0].is_empty() {
+        return Ok(None);
+    }
+    let tiers = Tiers::parse(TIERS, "of this program").map_err(|error| error.to_string())?;
+    let question = Question { tiers: &tiers, only: &[], whatif: &WhatIf::default() };
+    let books = books(&[])?;
+    let books = books.iter().map(|book| of_book(book, &runs, None, &question));
+    Ok(Some(CostReport {
+        schema_version: COST_SCHEMA_VERSION,
+        settings: Vec::new(),
+        warnings: warnings(&runs),
+        books: books.collect::<Result<_, _>>()?,
+    }))
+}
+
 fn of_book(
     book: &PriceBook,
     runs: &[Vec<Mix>],
@@ -142,17 +157,18 @@ fn books(wanted: &[String]) -> Result<Vec<PriceBook>, String> {
 
 /// What the scenarios of a recorded run used.
 fn mixes(path: &Path) -> Result<Vec<Mix>, String> {
-    let file = if path.is_dir() { path.join("report.json") } else { path.to_owned() };
-    let name = file.display();
-    let text = fs::read(&file).map_err(|error| format!("{name}: {error}"))?;
-    let report: RunReport = serde_json::from_slice(&text)
-        .map_err(|error| format!("{name} is no report of `workway run --out`: {error}"))?;
-    let mixes = report.scenarios.into_iter().filter_map(|scenario| {
-        let cost = scenario.cost?;
-        Some(Mix { scenario: scenario.name, tier: cost.tier, usage: cost.usage })
-    });
-    let mixes: Vec<_> = mixes.filter(|mix| !mix.usage.is_empty()).collect();
+    let name = path.display();
+    let report = read_run(path).map_err(|error| error.to_string())?;
+    let mixes = measured(&report);
     if mixes.is_empty() { Err(UsageError::None(name.to_string()).to_string()) } else { Ok(mixes) }
+}
+
+fn measured(report: &RunReport) -> Vec<Mix> {
+    let mixes = report.scenarios.iter().filter_map(|scenario| {
+        let cost = scenario.cost.clone()?;
+        Some(Mix { scenario: scenario.name.clone(), tier: cost.tier, usage: cost.usage })
+    });
+    mixes.filter(|mix| !mix.usage.is_empty()).collect()
 }
 
 fn warnings(runs: &[Vec<Mix>]) -> Vec<String> {

@@ -7,8 +7,8 @@ use crate::{
     cost::{RunUsage, StepUsage, Tally},
     execute::{self, Environment, StopFlag},
     exit::Exit,
-    gate::{Pair, Window},
-    judge::judge,
+    gate::{GATED_PERCENTILE, Pair, Window},
+    judge::{judge, spoiled},
     plan::{Profile, ScenarioPlan, Until, Users, Work},
     target::{self, Counters, Target, TargetError, TargetOptions, TargetSpec},
 };
@@ -186,8 +186,8 @@ impl Duel<'_> {
                 return Outcome::Over(exit, reason.text.clone());
             }
         }
-        match find(Exit::Inconclusive) {
-            Some(reason) => Outcome::Spoiled(reason.text.clone()),
+        match spoiled(self.plan, &record, GATED_PERCENTILE) {
+            Some(why) => Outcome::Spoiled(why),
             None => Outcome::Measured(Box::new(Window::new(self.plan, &record, None))),
         }
     }

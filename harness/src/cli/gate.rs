@@ -262,6 +262,7 @@ fn publish(arguments: &Arguments, report: &GateReport) -> Exit {
         let files = [
             ("gate.txt", plain.clone()),
             ("gate.md", report::gate_markdown(report)),
+            ("gate.html", report::gate_html(report)),
             ("gate.json", json.clone()),
         ];
         let files: Vec<_> =

@@ -4,12 +4,16 @@
 
 mod calibrate;
 mod check;
+mod compare;
 mod cost;
 mod credentials;
 mod duel;
 mod gate;
+mod merge;
 mod output;
 mod progress;
+mod rendering;
+mod report;
 mod run;
 mod selection;
 mod serve;
@@ -43,6 +47,12 @@ enum Command {
     Check(check::Arguments),
     /// Compare two versions side by side: slower, dearer, more errors, or not.
     Gate(gate::Arguments),
+    /// Compare runs with those that were accepted before.
+    Compare(compare::Arguments),
+    /// Add up the reports of several generators, and judge the sum.
+    Merge(merge::Arguments),
+    /// Show a report again, in any format.
+    Report(report::Arguments),
     /// Measure the noise of this machine, for `workway gate`.
     Calibrate(calibrate::Arguments),
     /// Say what recorded runs cost a month, at which volume, and why.
@@ -86,6 +96,9 @@ fn parse_and_run() -> Exit {
             Command::Run(arguments) => run::run(arguments).await,
             Command::Check(arguments) => check::check(&arguments),
             Command::Gate(arguments) => gate::gate(&arguments).await,
+            Command::Compare(arguments) => compare::compare(&arguments),
+            Command::Merge(arguments) => merge::merge(&arguments),
+            Command::Report(arguments) => report::report(&arguments),
             Command::Calibrate(arguments) => calibrate::calibrate(&arguments).await,
             Command::Cost(arguments) => cost::cost(&arguments),
             Command::Serve(arguments) => serve::serve(&arguments).await,

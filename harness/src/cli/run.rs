@@ -1,16 +1,14 @@
 //! `workway run`
 
-use std::{
-    path::{Path, PathBuf},
-    sync::Arc,
-    time::SystemTime,
-};
+use std::{path::PathBuf, sync::Arc, time::SystemTime};
 
 use clap::{Args, ValueEnum};
 use reqwest::Url;
 use uuid::Uuid;
 
-use super::{credentials::RunTokens, output, progress::Lines, selection, signals::Signals};
+use super::{
+    credentials::RunTokens, output, progress::Lines, rendering, selection, signals::Signals,
+};
 use crate::{
     execute::{self, Environment, Signal, StopFlag, clock},
     exit::Exit,
@@ -39,7 +37,7 @@ pub(super) struct Arguments {
     /// What goes to stdout.
     #[arg(long, value_enum, default_value_t = Format::Text)]
     format: Format,
-    /// Also write report.json and report.txt into this folder.
+    /// Also write the report in every format into this folder.
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
     /// What random choices are drawn from; a report names the one it used.
@@ -159,36 +157,18 @@ async fn scenario(plan: &ScenarioPlan, environment: &Environment) -> ScenarioRep
         return ScenarioReport::not_run(plan, &Judgement::not_applicable(why));
     }
     let record = execute::run(plan, environment).await;
-    ScenarioReport::new(plan, &record, &judge(plan, &record))
+    let report = ScenarioReport::new(plan, &record, &judge(plan, &record));
+    ScenarioReport { causes: report::causes_of_run(&report), ..report }
 }
 
 /// Writes the report wherever it was asked for; its exit code is the command's.
 fn publish(arguments: &Arguments, report: &RunReport) -> Exit {
-    let plain = report::text(report, false);
-    let json = match report::json(report) {
-        Ok(json) => json,
-        Err(error) => return output::fail(Exit::Internal, &format!("report: {error}")),
+    let format = match arguments.format {
+        Format::Text => report::Format::Text,
+        Format::Json => report::Format::Json,
     };
-    if let Some(folder) = &arguments.out
-        && let Err(error) = write_files(folder, &plain, &json)
-    {
-        output::say(&plain);
-        return output::fail(Exit::ReportNotWritten, &error.to_string());
+    match rendering::publish(report, format, arguments.out.as_deref()) {
+        Ok(()) => report.exit_code(),
+        Err(exit) => exit,
     }
-    let shown = match arguments.format {
-        Format::Text => report::text(report, output::color_on_stdout()),
-        Format::Json => String::from_utf8_lossy(&json).into_owned(),
-    };
-    if let Err(error) = output::result(&shown) {
-        output::say(&plain);
-        return output::fail(Exit::ReportNotWritten, &format!("stdout: {error}"));
-    }
-    report.exit_code()
-}
-
-fn write_files(folder: &Path, text: &str, json: &[u8]) -> Result<(), report::WriteError> {
-    let path = report::write(folder, "report.json", json)?;
-    report::write(folder, "report.txt", text.as_bytes())?;
-    output::say(&format!("report: {}", path.display()));
-    Ok(())
 }

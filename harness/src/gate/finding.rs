@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::statistics::{FailureChange, Failures};
+
 /// Three verdicts: not knowing is neither good nor bad.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "kebab-case")]
@@ -69,6 +71,22 @@ pub struct Finding {
     pub samples: u64,
     /// Why it is inconclusive or not judged.
     pub why: Option<String>,
+}
+
+impl Finding {
+    /// Takes counts over, or says that there are none.
+    pub(super) fn count(&mut self, change: Option<FailureChange>, base: Failures, head: Failures) {
+        let Some(change) = change else {
+            self.why = Some("a side has no operation".to_owned());
+            return;
+        };
+        self.base = Some(base.share());
+        self.head = Some(head.share());
+        self.change = Some(change.rise);
+        self.low = Some(change.low);
+        self.high = Some(change.high);
+        self.p = Some(change.p_rise);
+    }
 }
 
 /// The change of one percentile, for the plot of all of them.

@@ -19,7 +19,7 @@ pub const SHOWN_PERCENTILES: [f64; 4] = [50.0, 90.0, 99.0, 99.9];
 pub const SHIFT_PERCENTILES: [f64; 15] =
     [5.0, 10.0, 20.0, 30.0, 40.0, 50.0, 60.0, 70.0, 80.0, 85.0, 90.0, 95.0, 97.5, 99.0, 99.5];
 
-const NANOS_PER_MS: f64 = 1e6;
+pub(super) const NANOS_PER_MS: f64 = 1e6;
 
 /// Everything that pairs say.
 #[derive(Clone, Debug, PartialEq)]
@@ -57,7 +57,7 @@ pub fn judge(
 }
 
 /// Significant and larger than the bound fails; a rise above the bound that is excluded passes.
-fn decide(findings: &mut [Finding], alpha: f64) {
+pub(super) fn decide(findings: &mut [Finding], alpha: f64) {
     let tested: Vec<usize> =
         (0..findings.len()).filter(|index| findings[*index].p.is_some()).collect();
     let p: Vec<f64> = tested.iter().filter_map(|index| findings[*index].p).collect();
@@ -82,7 +82,7 @@ fn decide(findings: &mut [Finding], alpha: f64) {
     }
 }
 
-fn overall(findings: &[Finding]) -> Decision {
+pub(super) fn overall(findings: &[Finding]) -> Decision {
     let any = |decision| findings.iter().any(|finding| finding.decision == decision);
     if any(Decision::Fail) {
         Decision::Fail
@@ -153,22 +153,11 @@ fn shift(pairs: &[Pair], percentile: f64, alpha: f64) -> Option<Shift> {
 fn errors(pairs: &[Pair], rule: &Rule) -> Finding {
     let mut finding = empty("errors".to_owned(), Kind::Errors, Scale::Absolute, rule.errors);
     let sum = |side: fn(&Pair) -> &Window| {
-        pairs.iter().map(|pair| side(pair).failures()).fold(Failures::default(), |sum, part| {
-            Failures { failed: sum.failed + part.failed, of: sum.of + part.of }
-        })
+        pairs.iter().map(|pair| side(pair).failures()).fold(Failures::default(), Failures::add)
     };
     let (base, head) = (sum(|pair| &pair.base), sum(|pair| &pair.head));
     finding.samples = base.of + head.of;
-    let Some(change) = statistics::failures(base, head, rule.alpha) else {
-        finding.why = Some("a side has no operation".to_owned());
-        return finding;
-    };
-    finding.base = Some(base.share());
-    finding.head = Some(head.share());
-    finding.change = Some(change.rise);
-    finding.low = Some(change.low);
-    finding.high = Some(change.high);
-    finding.p = Some(change.p_rise);
+    finding.count(statistics::failures(base, head, rule.alpha), base, head);
     finding
 }
 
@@ -229,7 +218,7 @@ fn used(
     finding
 }
 
-fn fill(finding: &mut Finding, effect: &Effect, base: f64, change: fn(f64) -> f64) {
+pub(super) fn fill(finding: &mut Finding, effect: &Effect, base: f64, change: fn(f64) -> f64) {
     finding.base = Some(base);
     finding.head = Some(base * (1.0 + change(effect.mean)));
     finding.change = Some(change(effect.mean));
@@ -238,7 +227,7 @@ fn fill(finding: &mut Finding, effect: &Effect, base: f64, change: fn(f64) -> f6
     finding.p = Some(effect.p_rise);
 }
 
-fn empty(metric: String, kind: Kind, scale: Scale, bound: f64) -> Finding {
+pub(super) fn empty(metric: String, kind: Kind, scale: Scale, bound: f64) -> Finding {
     Finding {
         metric,
         kind,

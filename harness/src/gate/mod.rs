@@ -4,12 +4,14 @@
 
 mod calibration;
 mod finding;
+mod history;
 mod judge;
 mod pair;
 pub mod statistics;
 
 pub use calibration::{Calibration, Expectation, Noise, PERCENTILES, POWER};
 pub use finding::{Decision, Finding, Kind, Scale, Shift};
+pub use history::{FEWEST_RUNS, against};
 pub use judge::{GATED_PERCENTILE, Judged, SHIFT_PERCENTILES, SHOWN_PERCENTILES, judge};
 pub use pair::{Pair, SideUsage, Window};
 

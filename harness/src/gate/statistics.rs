@@ -74,6 +74,24 @@ fn student_effect(differences: &[f64]) -> Option<(StudentsT, f64, Effect)> {
     Some((student, error, Effect { pairs, mean, deviation, p_rise, low: mean, high: mean }))
 }
 
+/// What one more value says beside `known` ones: how far it is from their mean, and the mean. The
+/// interval and the test are those of a prediction (Hahn, Meeker, "Statistical Intervals" §4.7).
+///
+/// `None` as for [`paired`].
+pub fn predicted(known: &[f64], value: f64, alpha: f64) -> Option<(Effect, f64)> {
+    let (student, _, spread) = student_effect(known)?;
+    if !value.is_finite() {
+        return None;
+    }
+    let n = float(known.len() as u64);
+    let error = spread.deviation * (1.0 + 1.0 / n).sqrt();
+    let mean = value - spread.mean;
+    let half = student.inverse_cdf(1.0 - alpha) * error;
+    let p_rise = p_student(&student, mean, error);
+    let effect = Effect { mean, p_rise, low: mean - half, high: mean + half, ..spread };
+    Some((effect, spread.mean))
+}
+
 /// The part of all 2^n assignments of signs whose sum is at least the observed one.
 fn sign_flip(differences: &[f64]) -> f64 {
     let observed: f64 = differences.iter().sum();
@@ -146,6 +164,11 @@ pub struct Failures {
 }
 
 impl Failures {
+    /// Both together.
+    pub fn add(self, other: Self) -> Self {
+        Self { failed: self.failed + other.failed, of: self.of + other.of }
+    }
+
     /// The part that failed, 0 to 1; 0 of nothing.
     pub fn share(self) -> f64 {
         if self.of == 0 { 0.0 } else { float(self.failed) / float(self.of) }

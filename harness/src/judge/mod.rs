@@ -5,7 +5,7 @@ pub mod expect;
 mod threshold;
 mod verdict;
 
-pub(crate) use threshold::work_total;
 pub use threshold::{Measured, ThresholdResult, ThresholdStatus};
+pub(crate) use threshold::{on_books, work_total};
 pub use verdict::{Judgement, Reason, Verdict, judge};
-pub(crate) use verdict::{hopeless, level};
+pub(crate) use verdict::{hopeless, level, of_reasons, spoiled};

@@ -268,6 +268,11 @@ fn total(plan: &ScenarioPlan, record: &ScenarioRecord) -> Option<StepReport> {
 
 impl ThresholdReport {
     fn new(plan: &ScenarioPlan, result: &ThresholdResult) -> Self {
+        let step = result.threshold.step.and_then(|step| plan.labels.get(step.0));
+        Self::of(result, step.map(|label| label.name.clone()))
+    }
+
+    pub(super) fn of(result: &ThresholdResult, step: Option<String>) -> Self {
         let threshold = &result.threshold;
         let (quantity, bounded) = match result.measured {
             Some(Measured::Exact(quantity)) => (Some(quantity), false),
@@ -275,12 +280,11 @@ impl ThresholdReport {
             None => (None, false),
         };
         let text = quantity.map_or("no data".to_owned(), number::quantity);
-        let step = threshold.step.and_then(|step| plan.labels.get(step.0));
         Self {
             text: threshold.text.clone(),
             line: threshold.span.line,
             column: threshold.span.column,
-            step: step.map(|label| label.name.clone()),
+            step,
             status: result.status,
             measured: quantity.map(plain),
             measured_is_lower_bound: bounded,

@@ -72,8 +72,25 @@ pub fn gate_markdown(report: &GateReport) -> String {
     text
 }
 
+/// Runs beside their baselines.
+pub fn comparison_text(comparisons: &[super::Comparison]) -> String {
+    let mut text = String::new();
+    for comparison in comparisons {
+        let super::Comparison { scenario, runs, decision, .. } = comparison;
+        let note = if comparison.advisory { " (another machine: advice only)" } else { "" };
+        line(&mut text, &format!("{} {scenario}, {runs} earlier runs{note}", word(*decision)));
+        for finding in &comparison.findings {
+            line(&mut text, &format!("  {}", row(finding)));
+            if let Some(why) = &finding.why {
+                line(&mut text, &format!("    {why}"));
+            }
+        }
+    }
+    text
+}
+
 /// One line that says how it ended and why.
-pub fn summary(report: &GateReport) -> String {
+pub(crate) fn summary(report: &GateReport) -> String {
     let verdict = word(report.decision);
     match report.deciding() {
         Some(finding) => {

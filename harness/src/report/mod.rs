@@ -2,16 +2,25 @@
 //!
 //! Every format is made in memory first, and nothing here prints.
 
+mod baseline;
 mod cost;
 mod cost_text;
 mod diagnose;
 mod document;
+mod format;
 mod gate;
 mod gate_text;
+mod github;
+mod hdr_log;
+mod html;
 mod json;
+mod junit;
 mod load;
 mod markdown;
+mod merge;
 mod number;
+mod prometheus;
+mod read;
 mod series;
 mod spark;
 mod step;
@@ -19,6 +28,9 @@ mod stored;
 mod text;
 mod write;
 
+pub use baseline::{
+    AcceptedRun, BASELINE_SCHEMA_VERSION, Baseline, BaselineError, Comparison, MAX_RUNS,
+};
 pub use cost::{
     BookReport, COST_SCHEMA_VERSION, ChangeReport, CostReport, CrossingReport, LineReport,
     TableReport, TierReport,
@@ -29,11 +41,20 @@ pub use document::{
     FailureReport, RunInfo, RunReport, SCHEMA_VERSION, ScenarioCost, ScenarioReport,
     ThresholdReport,
 };
+pub use format::Format;
 pub use gate::{GATE_SCHEMA_VERSION, GateReport, SideReport};
-pub use gate_text::{gate_markdown, gate_text, summary as gate_summary};
+pub(crate) use gate_text::summary;
+pub use gate_text::{comparison_text, gate_markdown, gate_text};
+pub use github::github;
+pub use hdr_log::hdr_log;
+pub use html::{gate_html, html};
 pub use json::json;
+pub use junit::junit;
 pub use load::{GeneratorReport, LevelReport, SpanReport};
 pub use markdown::markdown;
+pub use merge::{MergeError, merge};
+pub use prometheus::prometheus;
+pub use read::{ReadError, read_run};
 pub use step::{LatencyReport, StepReport};
 pub use stored::{StoredLatency, StoredPart};
 pub use text::text;
