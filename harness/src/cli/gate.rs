@@ -123,6 +123,9 @@ async fn gated(arguments: &Arguments, stop: &StopFlag) -> Result<GateReport, (Ex
     };
     output::say(&format!("gate: {} pairs of {:?}", frame.pairs, arguments.window));
     let fought = duel.fight().await;
+    if let Some((Exit::Usage, message)) = fought.ended {
+        return Err((Exit::Usage, message));
+    }
     let duration = clock::now().saturating_duration_since(started);
     let report = frame.report(arguments, &plan, [&base, &head], fought).map_err(usage)?;
     Ok(GateReport { duration_s: duration.as_secs_f64(), ..report })

@@ -79,6 +79,9 @@ impl Page {
         for threshold in &scenario.thresholds {
             self.threshold(threshold, widest(&scenario.thresholds));
         }
+        for cause in &scenario.causes {
+            self.line(&format!("  likely cause: {}", printable(cause)));
+        }
         for failure in &scenario.failures {
             self.failure(&scenario.file, failure);
         }

@@ -51,7 +51,7 @@ fn findings(report: &GateReport) -> Markup {
         ("change", true),
         ("interval", true),
         ("p", true),
-        ("", false),
+        ("verdict", false),
     ];
     let rows: Vec<_> = report
         .findings

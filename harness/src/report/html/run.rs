@@ -75,7 +75,7 @@ fn checks(scenario: &ScenarioReport) -> Markup {
             vec![threshold.text.clone(), measured, samples, word.to_owned()]
         })
         .collect();
-    let columns = [("check", false), ("measured", true), ("operations", true), ("", false)];
+    let columns = [("check", false), ("measured", true), ("operations", true), ("result", false)];
     html! { @if !rows.is_empty() { (table("Checks", &columns, &rows)) } }
 }
 
@@ -133,11 +133,19 @@ fn figure(latency: &LatencyReport, name: &str) -> String {
 
 fn plots(scenario: &ScenarioReport) -> Vec<Plot> {
     let mut plots: Vec<_> = scenario.total.as_ref().map(percentiles).into_iter().collect();
-    let timeline = &scenario.timeline;
+    let timeline = loaded(&scenario.timeline);
     if timeline.len() > 1 {
         plots.extend([over_time(timeline), rate(timeline), failures(timeline)]);
     }
     plots
+}
+
+/// Without warm-up and drain, in which nothing was due.
+fn loaded(timeline: &[SpanReport]) -> &[SpanReport] {
+    let due = |span: &SpanReport| span.planned > 0;
+    let first = timeline.iter().position(due).unwrap_or(0);
+    let end = timeline.iter().rposition(due).map_or(0, |last| last + 1);
+    timeline.get(first..end).unwrap_or_default()
 }
 
 /// Latency by percentile; the axis gives each nine the same room.
@@ -149,8 +157,11 @@ fn percentiles(total: &StepReport) -> Plot {
         (0..=STEPS)
             .map(|n| {
                 let nines = NINES * f64::from(n) / f64::from(STEPS);
-                let percent = 100.0 * (1.0 - 10.0_f64.powf(-nines));
-                at(&latency, percent).map(|milliseconds| (nines, milliseconds))
+                let beyond = 10.0_f64.powf(-nines);
+                // A percentile that no operation is beyond is the largest; it says nothing new.
+                let known = float(latency.len()) * beyond >= 1.0;
+                let milliseconds = at(&latency, 100.0 * (1.0 - beyond)).filter(|_| known)?;
+                Some((nines, milliseconds))
             })
             .collect()
     };
