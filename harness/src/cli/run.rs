@@ -6,9 +6,7 @@ use clap::{Args, ValueEnum};
 use reqwest::Url;
 use uuid::Uuid;
 
-use super::{
-    credentials::RunTokens, output, progress::Lines, rendering, selection, signals::Signals,
-};
+use super::{credentials::RunTokens, output, progress, rendering, selection, signals::Signals};
 use crate::{
     execute::{self, Environment, Signal, StopFlag, clock},
     exit::Exit,
@@ -119,6 +117,7 @@ async fn report_of(
     #[expect(clippy::disallowed_methods, reason = "a report says when it was made")]
     let started_at = SystemTime::now();
     let started = clock::now();
+    let progress = progress::watcher();
     let mut scenarios = Vec::new();
     for (number, plan) in plans.iter().enumerate() {
         // Each scenario has people of its own: their budgets and their things are fresh.
@@ -128,7 +127,7 @@ async fn report_of(
             seed,
             run_id: run_id.clone(),
             stop: stop.clone(),
-            progress: Arc::new(Lines),
+            progress: Arc::clone(&progress),
             ..Environment::new(target.url.clone(), tokens)
         };
         scenarios.push(scenario(plan, &environment).await);

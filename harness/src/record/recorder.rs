@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use super::{Books, Failure, Latency, MAX_LATENCY, MAX_SAMPLES, Reach, StepRecord, Timeline};
+use super::{
+    Books, Failure, Latency, MAX_LATENCY, MAX_SAMPLES, Reach, Sketch, StepRecord, Timeline,
+};
 use crate::{execute::ErrorKind, plan::StepId};
 
 /// Keeps the books of one thread; nothing else writes to it.
@@ -74,6 +76,13 @@ impl Recorder {
     /// Also keeps a timeline from this offset on.
     pub fn with_timeline(self, origin: Duration) -> Self {
         Self { timeline: Timeline::new(origin), ..self }
+    }
+
+    /// The response times of all spans so far: cheap enough to be looked at while a load runs.
+    pub fn waits(&self) -> Sketch {
+        let mut waits = Sketch::default();
+        self.timeline.spans().iter().for_each(|span| waits.merge(&span.waits));
+        waits
     }
 
     /// The books so far.

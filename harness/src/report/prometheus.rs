@@ -65,7 +65,16 @@ pub fn prometheus(report: &RunReport) -> Result<String, fmt::Error> {
     let mut text = String::new();
     encode(&mut text, &registry)?;
     // The end mark is OpenMetrics'; to the older format it is a comment.
-    Ok(text)
+    Ok(sorted(&text))
+}
+
+/// The samples of each metric in order: the same report is the same text.
+fn sorted(text: &str) -> String {
+    let mut lines: Vec<&str> = text.lines().collect();
+    for samples in lines.split_mut(|line| line.starts_with('#')) {
+        samples.sort_unstable();
+    }
+    lines.join("\n") + "\n"
 }
 
 fn of_step(step: &StepReport, labels: &Labels, latency: &Figures, operations: &Figures) {
