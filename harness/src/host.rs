@@ -67,9 +67,10 @@ fn memory_gib() -> Option<u64> {
 
 /// The beginning of the SHA-256 of `bytes`, in hexadecimal.
 pub fn hash(bytes: &[u8]) -> String {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
     let digest = Sha256::digest(bytes);
-    let hex: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
-    hex.chars().take(HASH_CHARACTERS).collect()
+    let digits = digest.iter().flat_map(|byte| [byte >> 4, byte & 0xf]);
+    digits.take(HASH_CHARACTERS).map(|digit| char::from(DIGITS[usize::from(digit)])).collect()
 }
 
 /// The hash of a file; `None` when it cannot be read.

@@ -47,7 +47,7 @@ pub(super) struct Arguments {
 
 pub(super) async fn calibrate(arguments: &Arguments) -> Exit {
     let stop = StopFlag::new();
-    let work = calibrated(arguments, &stop);
+    let work = Box::pin(calibrated(arguments, &stop));
     match gate::until_signal(work, &stop).await {
         Ok(saved) => publish(arguments, &saved),
         Err((exit, message)) => output::fail(exit, &message),

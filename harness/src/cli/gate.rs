@@ -98,7 +98,7 @@ struct Frame {
 
 pub(super) async fn gate(arguments: &Arguments) -> Exit {
     let stop = StopFlag::new();
-    match until_signal(gated(arguments, &stop), &stop).await {
+    match until_signal(Box::pin(gated(arguments, &stop)), &stop).await {
         Ok(report) => publish(arguments, &report),
         Err((exit, message)) => output::fail(exit, &message),
     }

@@ -1,6 +1,7 @@
 //! What goes on, on stderr: live on a terminal, as lines elsewhere.
 
 use std::{
+    fmt::Write as _,
     io::{self, IsTerminal as _},
     sync::{Arc, Mutex, PoisonError},
 };
@@ -121,7 +122,8 @@ fn message(tick: &LoadTick, thresholds: &[Threshold]) -> String {
             Some(false) => "✗",
             None => "…",
         };
-        text += &format!("\n  {mark} {}", threshold.text);
+        // Writing to a String cannot fail.
+        let _ = write!(text, "\n  {mark} {}", threshold.text);
     }
     text
 }

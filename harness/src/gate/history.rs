@@ -42,7 +42,7 @@ fn latency(earlier: &[Window], run: &Window, rule: &Rule) -> Finding {
 
 fn errors(earlier: &[Window], run: &Window, rule: &Rule) -> Finding {
     let mut finding = empty("errors".to_owned(), Kind::Errors, Scale::Absolute, rule.errors);
-    let base = earlier.iter().map(Window::failures).fold(Failures::default(), Failures::add);
+    let base = earlier.iter().map(Window::failures).fold(Failures::default(), Failures::with);
     let head = run.failures();
     finding.samples = base.of + head.of;
     finding.count(statistics::failures(base, head, rule.alpha), base, head);

@@ -153,7 +153,7 @@ fn shift(pairs: &[Pair], percentile: f64, alpha: f64) -> Option<Shift> {
 fn errors(pairs: &[Pair], rule: &Rule) -> Finding {
     let mut finding = empty("errors".to_owned(), Kind::Errors, Scale::Absolute, rule.errors);
     let sum = |side: fn(&Pair) -> &Window| {
-        pairs.iter().map(|pair| side(pair).failures()).fold(Failures::default(), Failures::add)
+        pairs.iter().map(|pair| side(pair).failures()).fold(Failures::default(), Failures::with)
     };
     let (base, head) = (sum(|pair| &pair.base), sum(|pair| &pair.head));
     finding.samples = base.of + head.of;

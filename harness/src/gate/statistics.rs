@@ -165,7 +165,7 @@ pub struct Failures {
 
 impl Failures {
     /// Both together.
-    pub fn add(self, other: Self) -> Self {
+    pub fn with(self, other: Self) -> Self {
         Self { failed: self.failed + other.failed, of: self.of + other.of }
     }
 

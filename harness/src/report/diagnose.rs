@@ -17,8 +17,10 @@ const TAIL: f64 = 10.0;
 /// How many times the beginning the end of a load must be for a growth to be named.
 const GROWTH: f64 = 2.0;
 
+type Part = fn(&StepReport) -> &LatencyReport;
+
 /// A step is compared with itself by the place where its time is spent.
-const PLACES: [(&str, fn(&StepReport) -> &LatencyReport); 4] = [
+const PLACES: [(&str, Part); 4] = [
     ("making connections", |step| &step.connect),
     ("the TLS handshake", |step| &step.tls),
     ("waiting for the first byte, which is the target's work", |step| &step.first_byte),

@@ -15,7 +15,7 @@ pub enum Format {
     Html,
     /// For a job's summary and a pull request.
     Markdown,
-    /// JUnit XML, for whatever shows test results.
+    /// `JUnit` XML, for whatever shows test results.
     Junit,
     /// Annotations of GitHub Actions.
     Github,

@@ -1,4 +1,4 @@
-//! The latencies as an HDR interval log (V1.3), as the tools around HdrHistogram read it.
+//! The latencies as an HDR interval log (V1.3), as the tools around `HdrHistogram` read it.
 
 use std::time::{Duration, SystemTime};
 

@@ -1,4 +1,4 @@
-//! The report as JUnit XML, in the shape that the Jenkins and Surefire schemas share.
+//! The report as `JUnit` XML, in the shape that the Jenkins and Surefire schemas share.
 
 use std::{collections::BTreeMap, time::Duration};
 

@@ -94,8 +94,12 @@ mod tests {
 
     fn latency(answered: &[u64], unanswered: &[u64]) -> Latency {
         let mut latency = Latency::new();
-        answered.iter().for_each(|nanos| latency.record(Duration::from_nanos(*nanos)));
-        unanswered.iter().for_each(|nanos| latency.record_unanswered(Duration::from_nanos(*nanos)));
+        for nanos in answered {
+            latency.record(Duration::from_nanos(*nanos));
+        }
+        for nanos in unanswered {
+            latency.record_unanswered(Duration::from_nanos(*nanos));
+        }
         latency
     }
 

@@ -1,5 +1,7 @@
 //! Line plots as SVG: no script, no font and no image from elsewhere.
 
+use std::fmt::Write as _;
+
 use maud::{Markup, html};
 
 /// Of the drawing; the page scales it.
@@ -110,7 +112,7 @@ impl Plot {
                         text x=(num(self.x(*at))) y=(bottom + 16.0) text-anchor="middle" { (text) }
                     }
                     line class="axis" x1=(LEFT) x2=(right) y1=(bottom) y2=(bottom) {}
-                    text x=((LEFT + right) / 2.0) y=(HEIGHT - 6.0) text-anchor="middle" { (x.label) }
+                    text x=(LEFT.midpoint(right)) y=(HEIGHT - 6.0) text-anchor="middle" { (x.label) }
                     @if !self.band.is_empty() { polygon class="band" points=(self.band_points()) {} }
                     @for (line, class) in lines.iter().zip(CLASSES) {
                         path class={ "l " (class) } d=(self.path(line)) {}
@@ -150,7 +152,8 @@ impl Plot {
         for point in &line.points {
             match point {
                 Some((x, y)) if x.is_finite() && y.is_finite() => {
-                    path += &format!("{pen}{} {}", num(self.x(*x)), num(self.y(*y)));
+                    // Writing to a String cannot fail.
+                    let _ = write!(path, "{pen}{} {}", num(self.x(*x)), num(self.y(*y)));
                     pen = 'L';
                 }
                 _ => pen = 'M',
