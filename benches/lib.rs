@@ -1,1 +1,1 @@
-//! Criterion benches of the harness: `cargo bench -p workway-benches`. The library is empty.
+//! Criterion benches of the harness and of the service: `cargo bench -p workway-benches`. The library is empty.

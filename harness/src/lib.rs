@@ -8,6 +8,7 @@ pub mod cost;
 pub mod execute;
 pub mod exit;
 pub mod gate;
+pub mod glob;
 pub mod host;
 pub mod judge;
 pub mod plan;

@@ -1,6 +1,12 @@
 //! What the figures of a run are worth: known answers, within bounds that a busy machine keeps.
 //! `benches/README.md` has the commands for the tight bounds.
-#![allow(clippy::unwrap_used, clippy::panic, clippy::disallowed_methods, reason = "tests")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::print_stdout,
+    clippy::disallowed_methods,
+    reason = "tests"
+)]
 
 mod common;
 

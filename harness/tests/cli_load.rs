@@ -170,7 +170,8 @@ fn a_signal_at_any_moment_leaves_a_complete_report() {
     let trial = |number: u64| {
         let mut random = rand_chacha::ChaCha8Rng::seed_from_u64(number);
         let after = ABOUT.mul_f64(random.random::<f64>());
-        let (number, code) = if number % 2 == 0 { (Signal::INT, 130) } else { (Signal::TERM, 143) };
+        let (number, code) =
+            if number.is_multiple_of(2) { (Signal::INT, 130) } else { (Signal::TERM, 143) };
         let case = Case::slow(ALL_PHASES);
         match interrupted(&case, number, after) {
             (found, true) => {

@@ -99,8 +99,9 @@ fn record(plan: &ScenarioPlan, load: &LoadPlan, seed: u64, threads: u64) -> Scen
             }
             let mut random = ChaCha8Rng::seed_from_u64(seed ^ number);
             let took = Duration::from_micros(random.random_range(200..60_000));
-            let sent = Some(at + Duration::from_micros(random.random_range(0..900)));
-            let times = Times { planned: at, ready: sent, sent, ended: sent.unwrap() + took };
+            let sent = at + Duration::from_micros(random.random_range(0..900));
+            let (ready, ended) = (Some(sent), sent + took);
+            let times = Times { planned: at, ready, sent: ready, ended };
             recorder.scheduled(step);
             match random.random_range(0..40) {
                 0 => recorder.dropped(step, at),
@@ -116,7 +117,7 @@ fn record(plan: &ScenarioPlan, load: &LoadPlan, seed: u64, threads: u64) -> Scen
     let pace = Pace { planned, punctual: planned, gave_up: false, busiest: 0.25 };
     ScenarioRecord {
         elapsed: window + Duration::from_secs(1),
-        window: window - load.warmup,
+        window: window.saturating_sub(load.warmup),
         steps: books.steps,
         reach: books.reach,
         timeline: books.timeline,

@@ -50,6 +50,11 @@ fn once(bytes: &[u8]) -> Raw {
     Raw { first: bytes.to_vec(), ..Raw::default() }
 }
 
+/// Takes a request, and says nothing for longer than anybody waits.
+fn silent() -> Raw {
+    Raw { again: b"x".to_vec(), pause: Duration::from_hours(1), ..once(b"") }
+}
+
 /// Sends `bytes` without end after a line that begins an answer.
 fn drip(bytes: &[u8], pause: u64) -> Raw {
     let pause = Duration::from_millis(pause);
@@ -66,7 +71,7 @@ fn failing() -> Vec<(&'static str, Raw, ErrorKind)> {
     use ErrorKind::{Malformed, Reset, Timeout, TooLarge, Truncated};
     let half = b"HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nhalf";
     vec![
-        ("accepts and says nothing", Raw { silent: true, ..once(b"") }, Timeout),
+        ("accepts and says nothing", silent(), Timeout),
         ("closes", once(b""), Reset),
         ("resets", Raw { reset: true, ..once(b"") }, Reset),
         ("garbage", once(b"\x00\x01\x02 what\r\n\r\n"), Malformed),
@@ -117,10 +122,14 @@ fn poor() -> Vec<(&'static str, Raw)> {
 
 /// Runs the command against `raw`: its report, and the most memory it had.
 fn run(name: &str, raw: Raw) -> (ScenarioReport, u64) {
+    run_file(name, raw, SCENARIO)
+}
+
+fn run_file(name: &str, raw: Raw, scenario: &str) -> (ScenarioReport, u64) {
     let connections = Arc::new(AtomicU64::new(0));
     let target = Target::raw(raw, Arc::clone(&connections));
     let folder = tempfile::tempdir().unwrap();
-    fs::write(folder.path().join("a.yaml"), SCENARIO).unwrap();
+    fs::write(folder.path().join("a.yaml"), scenario).unwrap();
     let start = Instant::now();
     let child = Command::new(env!("CARGO_BIN_EXE_workway"))
         .arg("run")
@@ -200,4 +209,17 @@ fn a_poor_target_is_measured() {
         let total = scenario.total.as_ref().unwrap();
         assert_eq!(total.ok, ARRIVALS, "{name}: {total:?}");
     }
+}
+
+/// Thirty of the longest bodies are more than may be kept at once.
+#[test]
+fn bodies_that_are_wanted_have_no_end_either() {
+    let wanting =
+        SCENARIO.replace("timeout: 400ms", "timeout: 400ms, expect: { text: { matches: y } }");
+    assert_ne!(wanting, SCENARIO);
+    let raw = body("transfer-encoding: chunked", &endless_chunks(), 0);
+    let (scenario, memory) = run_file("endless bodies", raw, &wanting);
+    assert_sane("endless bodies", &scenario, memory);
+    assert_ne!(scenario.verdict, Verdict::Pass);
+    assert_eq!(scenario.total.as_ref().unwrap().ok, 0);
 }

@@ -94,7 +94,7 @@ fn a_report_of_the_first_version_loads_and_renders_in_every_format() {
     let report = read_run(&first()).unwrap();
     assert!(report.host.is_none() && report.scenarios[0].total.is_some());
     for format in Format::ALL {
-        let bytes = format.render(&report, None).unwrap();
+        let bytes = format.render(&report).unwrap();
         assert!(!bytes.is_empty(), "{format:?}");
         assert!(!text(&bytes).contains("NaN"), "{format:?}");
     }
@@ -129,7 +129,7 @@ fn what_a_target_sends_is_never_markup() {
     scenario.failures[0].actual = HOSTILE.to_owned();
     scenario.failures[0].body = Some(HOSTILE.to_owned());
     scenario.reasons = vec![HOSTILE.to_owned()];
-    let shown = |format: Format| text(&format.render(&report, None).unwrap());
+    let shown = |format: Format| text(&format.render(&report).unwrap());
     for format in [Format::Html, Format::Markdown, Format::Junit] {
         assert!(!shown(format).contains("<script>"), "{format:?}");
     }

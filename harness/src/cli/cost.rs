@@ -11,7 +11,7 @@ use crate::{
         changes,
     },
     exit::Exit,
-    report::{BookReport, COST_SCHEMA_VERSION, CostReport, RunReport, cost_text, read_run},
+    report::{self, BookReport, COST_SCHEMA_VERSION, CostReport, cost_text, read_run},
 };
 
 #[derive(Debug, Args)]
@@ -50,7 +50,7 @@ enum Format {
 }
 
 pub(super) fn cost(arguments: &Arguments) -> Exit {
-    match report(arguments) {
+    match assessed(arguments) {
         Ok(report) => publish(arguments, &report),
         Err(problem) => output::fail(Exit::Usage, &problem),
     }
@@ -70,7 +70,7 @@ fn publish(arguments: &Arguments, report: &CostReport) -> Exit {
     }
 }
 
-fn report(arguments: &Arguments) -> Result<CostReport, String> {
+fn assessed(arguments: &Arguments) -> Result<CostReport, String> {
     let tiers = match &arguments.tiers {
         Some(path) => Tiers::read(path),
         None => Tiers::parse(TIERS, "of this program"),
@@ -79,34 +79,16 @@ fn report(arguments: &Arguments) -> Result<CostReport, String> {
     let whatif = WhatIf::parse(arguments.settings.iter().map(String::as_str))
         .map_err(|error| error.to_string())?;
     let question = Question { tiers: &tiers, only: &arguments.only, whatif: &whatif };
+    let books = books(&arguments.books)?;
     let runs = arguments.reports.iter().map(|path| mixes(path)).collect::<Result<Vec<_>, _>>()?;
     let base = arguments.base.as_deref().map(mixes).transpose()?;
-    let books = books(&arguments.books)?;
     let books = books.iter().map(|book| of_book(book, &runs, base.as_ref(), &question));
     Ok(CostReport {
         schema_version: COST_SCHEMA_VERSION,
         settings: arguments.settings.clone(),
-        warnings: warnings(&runs),
+        warnings: report::warnings(&runs),
         books: books.collect::<Result<_, _>>()?,
     })
-}
-
-/// The bill of one run; `None` when it measured no usage.
-pub(super) fn bill(report: &RunReport) -> Result<Option<CostReport>, String> {
-    let runs = [measured(report)];
-    if runs[0].is_empty() {
-        return Ok(None);
-    }
-    let tiers = Tiers::parse(TIERS, "of this program").map_err(|error| error.to_string())?;
-    let question = Question { tiers: &tiers, only: &[], whatif: &WhatIf::default() };
-    let books = books(&[])?;
-    let books = books.iter().map(|book| of_book(book, &runs, None, &question));
-    Ok(Some(CostReport {
-        schema_version: COST_SCHEMA_VERSION,
-        settings: Vec::new(),
-        warnings: warnings(&runs),
-        books: books.collect::<Result<_, _>>()?,
-    }))
 }
 
 fn of_book(
@@ -159,31 +141,6 @@ fn books(wanted: &[String]) -> Result<Vec<PriceBook>, String> {
 fn mixes(path: &Path) -> Result<Vec<Mix>, String> {
     let name = path.display();
     let report = read_run(path).map_err(|error| error.to_string())?;
-    let mixes = measured(&report);
+    let mixes = report::mixes(&report.scenarios);
     if mixes.is_empty() { Err(UsageError::None(name.to_string()).to_string()) } else { Ok(mixes) }
-}
-
-fn measured(report: &RunReport) -> Vec<Mix> {
-    let mixes = report.scenarios.iter().filter_map(|scenario| {
-        let cost = scenario.cost.clone()?;
-        Some(Mix { scenario: scenario.name.clone(), tier: cost.tier, usage: cost.usage })
-    });
-    mixes.filter(|mix| !mix.usage.is_empty()).collect()
-}
-
-fn warnings(runs: &[Vec<Mix>]) -> Vec<String> {
-    let mut warnings = Vec::new();
-    for mix in runs.iter().flatten() {
-        let unmetered = mix.usage.unmetered();
-        if unmetered > 0 {
-            warnings.push(format!(
-                "{}: {unmetered} answers did not say what they used; the bill is a lower bound",
-                mix.scenario
-            ));
-        }
-        for disagreement in &mix.usage.disagreements {
-            warnings.push(format!("{}: {disagreement}", mix.scenario));
-        }
-    }
-    warnings
 }

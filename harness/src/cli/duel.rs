@@ -1,10 +1,10 @@
 //! Two versions of a target on one machine, window by window.
 
-use std::{collections::BTreeMap, path::PathBuf, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, path::PathBuf, time::Duration};
 
-use super::{credentials::RunTokens, output};
+use super::{output, run};
 use crate::{
-    cost::{RunUsage, StepUsage, Tally},
+    cost::{RunUsage, StepUsage, Tallies, Tally},
     execute::{self, Environment, StopFlag},
     exit::Exit,
     gate::{GATED_PERCENTILE, Pair, Window},
@@ -124,15 +124,15 @@ impl Duel<'_> {
     }
 
     async fn pair(&self, number: usize, head_first: bool) -> Result<Pair, (Exit, String)> {
-        let base = self.base.start(self.allow_remote).await?;
-        let head = match self.head.start(self.allow_remote).await {
+        let mut base = self.base.start(self.allow_remote).await?;
+        let mut head = match self.head.start(self.allow_remote).await {
             Ok(head) => head,
             Err(error) => {
                 base.stop().await;
                 return Err(error);
             }
         };
-        let result = self.windows(&base, &head, number, head_first).await;
+        let result = self.windows(&mut base, &mut head, number, head_first).await;
         base.stop().await;
         head.stop().await;
         result
@@ -140,15 +140,15 @@ impl Duel<'_> {
 
     async fn windows(
         &self,
-        base: &Target,
-        head: &Target,
+        base: &mut Target,
+        head: &mut Target,
         number: usize,
         head_first: bool,
     ) -> Result<Pair, (Exit, String)> {
         let before = (counters(base).await, counters(head).await);
         let mut pair = Pair::default();
         for is_head in [head_first, !head_first] {
-            let (target, name) = if is_head { (head, "head") } else { (base, "base") };
+            let (target, name) = if is_head { (&mut *head, "head") } else { (&mut *base, "base") };
             match self.window(target, number, name).await {
                 Outcome::Measured(window) if is_head => pair.head = *window,
                 Outcome::Measured(window) => pair.base = *window,
@@ -156,20 +156,24 @@ impl Duel<'_> {
                 Outcome::Over(exit, why) => return Err((exit, format!("{name}: {why}"))),
             }
         }
-        pair.base.usage = usage(base, before.0).await;
-        pair.head.usage = usage(head, before.1).await;
+        for (window, target, before) in
+            [(&mut pair.base, base, before.0), (&mut pair.head, head, before.1)]
+        {
+            // What answers say is told apart by step; the server's own counters are not.
+            if window.usage.as_ref().is_none_or(RunUsage::is_empty) {
+                window.usage = usage(target, before).await;
+            }
+        }
         Ok(pair)
     }
 
     /// Both windows of a pair draw the same choices, so that they do the same work.
-    async fn window(&self, target: &Target, number: usize, side: &str) -> Outcome {
-        let tokens = Arc::new(RunTokens::new(target, format!("{number}-{side}")));
+    async fn window(&self, target: &mut Target, number: usize, side: &str) -> Outcome {
         let environment = Environment {
-            upstream: target.upstream.clone(),
             seed: self.seed.wrapping_add(number as u64),
             run_id: format!("{number}-{side}"),
             stop: self.stop.clone(),
-            ..Environment::new(target.url.clone(), tokens)
+            ..run::environment_of(target, format!("{number}-{side}")).await
         };
         let record = execute::run(self.plan, &environment).await;
         let judgement = judge(self.plan, &record);
@@ -188,7 +192,7 @@ impl Duel<'_> {
         }
         match spoiled(self.plan, &record, GATED_PERCENTILE) {
             Some(why) => Outcome::Spoiled(why),
-            None => Outcome::Measured(Box::new(Window::new(self.plan, &record, None))),
+            None => Outcome::Measured(Box::new(Window::new(self.plan, &record))),
         }
     }
 }
@@ -210,8 +214,8 @@ async fn usage(target: &Target, before: Option<Counters>) -> Option<RunUsage> {
     let usage: BTreeMap<_, _> =
         after.usage.iter().map(|(name, amount)| (name.clone(), more(name, *amount))).collect();
     let count = after.requests.saturating_sub(before.requests);
-    let without_model = Tally { count, usage };
-    let step = StepUsage { name: "all".to_owned(), without_model, ..StepUsage::default() };
+    let used = Tallies { without_model: Tally { count, usage }, ..Tallies::default() };
+    let step = StepUsage { name: "all".to_owned(), used, ..StepUsage::default() };
     Some(RunUsage { steps: vec![step], ..RunUsage::default() })
 }
 

@@ -293,7 +293,7 @@ pub(super) fn scenario(path: &Path) -> Result<ScenarioPlan, (Exit, String)> {
         let message = format!("{}: a gate compares one scenario; name its file", path.display());
         (Exit::Usage, message)
     };
-    let plans = selection::select(&[path.to_owned()], DEFAULT_SCENARIO)
+    let plans = selection::select(&[path.display().to_string()], DEFAULT_SCENARIO)
         .map_err(|exit| (exit, "the scenario cannot be used".to_owned()))?;
     match <[ScenarioPlan; 1]>::try_from(plans) {
         Ok([plan]) => Ok(plan),

@@ -2,19 +2,24 @@
 //!
 //! stdout carries the result, stderr everything else.
 
+mod applicable;
 mod calibrate;
 mod check;
 mod compare;
 mod cost;
 mod credentials;
 mod duel;
+mod filter;
 mod gate;
+mod list;
 mod merge;
 mod output;
 mod progress;
 mod rendering;
 mod report;
+mod rerun;
 mod run;
+mod schema;
 mod selection;
 mod serve;
 mod signals;
@@ -55,6 +60,10 @@ enum Command {
     Report(report::Arguments),
     /// Measure the noise of this machine, for `workway gate`.
     Calibrate(calibrate::Arguments),
+    /// Print the scenarios, or the rules that they name.
+    List(list::Arguments),
+    /// Print the JSON Schema of scenario files, for editors.
+    Schema,
     /// Say what recorded runs cost a month, at which volume, and why.
     Cost(cost::Arguments),
     /// Serve the API on loopback, with a stub of everything that it calls.
@@ -100,6 +109,8 @@ fn parse_and_run() -> Exit {
             Command::Merge(arguments) => merge::merge(&arguments),
             Command::Report(arguments) => report::report(&arguments),
             Command::Calibrate(arguments) => calibrate::calibrate(&arguments).await,
+            Command::List(arguments) => list::list(&arguments),
+            Command::Schema => schema::schema(),
             Command::Cost(arguments) => cost::cost(&arguments),
             Command::Serve(arguments) => serve::serve(&arguments).await,
             Command::Token(arguments) => token::token(&arguments),

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::{cost, output};
+use super::output;
 use crate::{
     exit::Exit,
     report::{self, Format, RunReport},
@@ -22,11 +22,7 @@ pub(super) fn publish(
 ) -> Result<(), Exit> {
     let plain = report::text(report, false);
     let failed = |message: String| output::fail(Exit::Internal, &format!("report: {message}"));
-    let bill = cost::bill(report).unwrap_or_else(|problem| {
-        output::say(&format!("no bill: {problem}"));
-        None
-    });
-    let render = |format: Format| format.render(report, bill.as_ref()).map_err(failed);
+    let render = |format: Format| format.render(report).map_err(failed);
     if let Some(folder) = folder {
         let files = Format::ALL.map(|format| Ok((format.file().to_owned(), render(format)?)));
         let files: Vec<_> = files.into_iter().collect::<Result<_, Exit>>()?;

@@ -33,7 +33,7 @@ pub enum ErrorKind {
     Tls,
     /// The name has no address.
     Dns,
-    /// This machine has no descriptor or port left.
+    /// This machine has no descriptor, port or memory left for it.
     Exhausted,
     /// The request could not be built, so nothing was sent.
     NotSent,
@@ -64,7 +64,7 @@ impl fmt::Display for ErrorKind {
             Self::TooLarge => "answer too large",
             Self::Tls => "TLS failed",
             Self::Dns => "name not found",
-            Self::Exhausted => "out of descriptors or ports",
+            Self::Exhausted => "out of descriptors, ports or memory",
             Self::NotSent => "not sent",
             Self::Other => "failed",
         })

@@ -11,12 +11,8 @@ pub const RESERVED_DESCRIPTORS: u64 = 64;
 /// The most connections that `load` can have open at once: every request of every iteration in
 /// flight may need one.
 pub(super) fn connections(load: &LoadPlan) -> usize {
-    let steps = load.journeys.iter().flat_map(|journey| &journey.steps);
-    let at_once = steps.map(|step| match step {
-        Step::Burst(burst) => burst.concurrency.min(burst.count),
-        _ => 1,
-    });
-    let widest = at_once.max().unwrap_or(1).max(1);
+    let widths = load.journeys.iter().map(|journey| Step::widest(&journey.steps));
+    let widest = widths.max().unwrap_or(1);
     let all = load.max_in_flight.saturating_mul(widest);
     // Users with connections of their own keep them between requests.
     match load.max_connections {
@@ -58,10 +54,16 @@ mod tests {
     use http::Method;
 
     use super::*;
-    use crate::plan::{Body, BurstPlan, Journey, Profile, RequestPlan, Span, StepId, Template};
+    use crate::plan::{
+        Body, BurstPlan, Claim, Destination, Journey, Profile, RequestPlan, Span, StepId, Template,
+    };
 
     fn load(burst: (usize, usize)) -> LoadPlan {
         let request = RequestPlan {
+            to: Destination::Target,
+            claim: Claim::default(),
+            also: Vec::new(),
+            may_be_lost: false,
             id: StepId(0),
             span: Span::default(),
             method: Method::GET,
@@ -74,7 +76,13 @@ mod tests {
             capture: Vec::new(),
         };
         let (count, concurrency) = burst;
-        let burst = BurstPlan { request: request.clone(), count, concurrency, counts: vec![] };
+        let burst = BurstPlan {
+            request: request.clone(),
+            count,
+            concurrency,
+            counts: vec![],
+            distinct: vec![],
+        };
         let steps = vec![Step::Request(Box::new(request)), Step::Burst(Box::new(burst))];
         let journeys = vec![Journey { name: "a".into(), weight: 1, steps }];
         let profile = Profile::constant(1.0, Duration::from_secs(1));

@@ -8,6 +8,7 @@ use tokio::sync::Semaphore;
 
 use super::{
     Client, Exchange, Prepared, SendError,
+    budget::Budget,
     http1::{self, Wire},
     prepare::prepare,
     secure,
@@ -50,16 +51,17 @@ impl Sender {
     }
 
     /// For a load; at most `idle` connections are kept open between requests, and at most `open`
-    /// are open at all.
+    /// are open at all. Answers are kept within `budget`.
     pub(super) fn load(
         target: &Url,
         load: &LoadPlan,
         idle: usize,
         open: Option<usize>,
+        budget: Budget,
     ) -> Result<Self, SendError> {
-        let client = match http1::Client::new(target, load, idle) {
+        let client = match http1::Client::new(target, load, idle, budget.clone()) {
             Some(client) => Either::Plain(client),
-            None => Either::Secure(secure::Client::new(target, load, idle)?),
+            None => Either::Secure(secure::Client::new(target, load, idle, budget)?),
         };
         let places = open.map(|open| Rc::new(Semaphore::new(open.max(1))));
         Ok(Self { client, places })

@@ -44,9 +44,9 @@ pub struct SideUsage {
 
 impl Window {
     /// Of a scenario that was run.
-    pub fn new(plan: &ScenarioPlan, record: &ScenarioRecord, usage: Option<RunUsage>) -> Self {
+    pub fn new(plan: &ScenarioPlan, record: &ScenarioRecord) -> Self {
         let total = crate::judge::work_total(plan, record);
-        Self { total, steps: record.steps.clone(), usage }
+        Self { total, steps: record.steps.clone(), usage: record.usage.clone() }
     }
 
     /// Adds another window of the same version.
@@ -103,7 +103,7 @@ fn percentile(latency: &Latency, percent: f64) -> Option<f64> {
 /// The part of operations that are AI operations.
 fn ai_share(usage: &RunUsage) -> Decimal {
     let count = |ai: bool| -> u64 {
-        usage.steps.iter().filter(|step| step.ai == ai).map(|step| step.all().count).sum()
+        usage.steps.iter().filter(|step| step.ai == ai).map(|step| step.used.all().count).sum()
     };
     let (ai, rest) = (count(true), count(false));
     Decimal::from(ai) / Decimal::from((ai + rest).max(1))
@@ -112,8 +112,8 @@ fn ai_share(usage: &RunUsage) -> Decimal {
 /// Everything that was used over everything that was asked.
 fn per_request(usage: &RunUsage) -> Result<Amounts, UsageError> {
     let mut all = crate::cost::Tally::default();
-    usage.steps.iter().for_each(|step| all.add(&step.all()));
-    for (name, amount) in &usage.runs.usage {
+    usage.steps.iter().for_each(|step| all.add(&step.used.all()));
+    for (name, amount) in usage.runs.usage.iter().chain(&usage.background.usage) {
         *all.usage.entry(name.clone()).or_default() += amount;
     }
     Ok(all.mean()?.unwrap_or_default())

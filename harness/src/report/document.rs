@@ -6,7 +6,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    load::{self, GeneratorReport, LevelReport, SpanReport},
+    conformance::{self, FailureReport, RuleReport},
+    cost::{CostReport, CostThresholdReport},
+    load::{self, GeneratorReport, LevelReport, ServerReport, SpanReport},
     number::{self, milliseconds},
     step::StepReport,
 };
@@ -16,7 +18,8 @@ use crate::{
     host::{self, Host},
     judge::{Judgement, Measured, ThresholdResult, ThresholdStatus, Verdict},
     plan::{Phase, Quantity, ScenarioPlan, StepLabel},
-    record::{Failure, ScenarioRecord},
+    record::ScenarioRecord,
+    target::Fact,
 };
 
 /// Version of the format: raised when a reader of the previous one would misread the new one.
@@ -64,8 +67,14 @@ pub struct RunReport {
     /// The commit of the repository that the command was called in, `-dirty` with changes.
     #[serde(default)]
     pub commit: Option<String>,
+    /// What the self-check found out about the target.
+    #[serde(default)]
+    pub self_check: Vec<Fact>,
     /// Every scenario, in the order they ran.
     pub scenarios: Vec<ScenarioReport>,
+    /// What a month costs, by tier and book; absent unless a scenario measured usage.
+    #[serde(default)]
+    pub cost: Option<CostReport>,
     /// Exit code of the command.
     pub exit: u8,
 }
@@ -100,6 +109,10 @@ pub struct ScenarioReport {
     /// How well the generator kept its schedule; only a load has it.
     #[serde(default)]
     pub generator: Option<GeneratorReport>,
+    /// What became of the development server under the load, if the target runs on one that can be
+    /// looked at.
+    #[serde(default)]
+    pub server: Option<ServerReport>,
     /// A load in spans of equal length, warm-up excluded; empty otherwise.
     #[serde(default)]
     pub timeline: Vec<SpanReport>,
@@ -112,17 +125,32 @@ pub struct ScenarioReport {
     pub cost: Option<ScenarioCost>,
     /// Every threshold.
     pub thresholds: Vec<ThresholdReport>,
+    /// What became of the rules that it names.
+    #[serde(default)]
+    pub rules: Vec<RuleReport>,
     /// The first failures of each step.
     pub failures: Vec<FailureReport>,
 }
 
 /// What a scenario used, for `workway cost`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ScenarioCost {
     /// The tier that its mix of journeys stands for; any if absent.
     pub tier: Option<String>,
     /// What it used.
     pub usage: RunUsage,
+    /// Every threshold on cost.
+    pub thresholds: Vec<CostThresholdReport>,
+}
+
+impl ScenarioCost {
+    fn new(plan: &ScenarioPlan, record: &ScenarioRecord, judgement: &Judgement) -> Option<Self> {
+        Some(Self {
+            tier: plan.cost.as_ref()?.tier.clone(),
+            usage: record.usage.clone()?,
+            thresholds: judgement.cost.iter().map(CostThresholdReport::new).collect(),
+        })
+    }
 }
 
 /// A threshold and what was measured.
@@ -154,31 +182,6 @@ pub struct ThresholdReport {
     pub samples: u64,
 }
 
-/// One operation that did not go as expected.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct FailureReport {
-    /// The step.
-    pub step: String,
-    /// Where it belongs.
-    pub phase: Phase,
-    /// Line of the expectation in the file.
-    pub line: usize,
-    /// Its column.
-    pub column: usize,
-    /// Seconds after the start of the scenario.
-    pub at_s: f64,
-    /// What should have been.
-    pub expected: String,
-    /// What was.
-    pub actual: String,
-    /// The request as a command line; secrets are shell variables.
-    pub curl: String,
-    /// The status, if there was an answer.
-    pub status: Option<u16>,
-    /// The beginning of the body, if there was one.
-    pub body: Option<String>,
-}
-
 impl RunReport {
     /// The report of a run. Its exit code is the worst of its scenarios, or "nothing selected"
     /// when none was run.
@@ -194,6 +197,8 @@ impl RunReport {
             duration_s: info.duration.as_secs_f64(),
             host: None,
             commit: None,
+            cost: CostReport::of_run(&scenarios),
+            self_check: Vec::new(),
             scenarios,
             exit: 0,
         };
@@ -242,15 +247,21 @@ impl ScenarioReport {
             steps: steps.clone().map(|(label, step)| StepReport::new(label, step)).collect(),
             total: total(plan, record),
             generator: record.pace.map(GeneratorReport::new),
+            server: record.server.map(ServerReport::new),
             timeline: load::timeline(&record.timeline),
             levels: record.levels.iter().map(LevelReport::new).collect(),
-            cost: None,
+            cost: ScenarioCost::new(plan, record, judgement),
             thresholds: judgement
                 .thresholds
                 .iter()
                 .map(|r| ThresholdReport::new(plan, r))
                 .collect(),
-            failures: steps.flat_map(|(_, step)| &step.samples).map(FailureReport::new).collect(),
+            rules: conformance::rules(plan, record),
+            failures: steps
+                .flat_map(|(_, step)| &step.samples)
+                .chain(&record.failures)
+                .map(FailureReport::new)
+                .collect(),
         }
     }
 
@@ -302,22 +313,5 @@ fn plain(quantity: Quantity) -> f64 {
         Quantity::Time(time) => milliseconds(time),
         Quantity::Share(number) | Quantity::Rate(number) => number::rounded(number),
         Quantity::Count(count) => crate::record::float(count),
-    }
-}
-
-impl FailureReport {
-    fn new(failure: &Failure) -> Self {
-        Self {
-            step: failure.step.clone(),
-            phase: failure.phase,
-            line: failure.span.line,
-            column: failure.span.column,
-            at_s: failure.at.as_secs_f64(),
-            expected: failure.expected.clone(),
-            actual: failure.actual.clone(),
-            curl: failure.curl.clone(),
-            status: failure.status,
-            body: failure.body.clone(),
-        }
     }
 }

@@ -1,8 +1,6 @@
 //! Every format of a run, from the one document.
 
-use super::{
-    CostReport, RunReport, github, hdr_log, html, json, junit, markdown, prometheus, text,
-};
+use super::{RunReport, github, hdr_log, html, json, junit, markdown, prometheus, text};
 
 /// A format of a report.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -52,15 +50,15 @@ impl Format {
         }
     }
 
-    /// The report in this format, with its bill where there is one and a place for it.
+    /// The report in this format.
     ///
     /// # Errors
     /// What no report that was read or made here can cause: a defect, or a spoiled histogram.
-    pub fn render(self, report: &RunReport, bill: Option<&CostReport>) -> Result<Vec<u8>, String> {
+    pub fn render(self, report: &RunReport) -> Result<Vec<u8>, String> {
         let bytes = |text: String| Ok(text.into_bytes());
         match self {
             Self::Text => bytes(text(report, false)),
-            Self::Html => bytes(html(report, bill)),
+            Self::Html => bytes(html(report)),
             Self::Markdown => bytes(markdown(report)),
             Self::Github => bytes(github(report)),
             Self::Json => json(report).map_err(|error| error.to_string()),

@@ -47,6 +47,7 @@ fn suite(scenario: &ScenarioReport) -> TestSuite {
             Phase::Setup => "setup: ",
             Phase::Work => "",
             Phase::Teardown => "teardown: ",
+            Phase::Audit => "audit: ",
         };
         let failures = scenario.failures.iter();
         let failures: Vec<_> =

@@ -1,6 +1,6 @@
 //! Reports of several generators, added up.
 
-use super::{RunReport, ScenarioReport, StepReport, ThresholdReport};
+use super::{CostReport, RunReport, ScenarioReport, StepReport, ThresholdReport};
 use crate::{
     exit::Exit,
     judge::{Judgement, Reason, ThresholdStatus, Verdict},
@@ -62,6 +62,7 @@ pub fn merge(reports: &[RunReport]) -> Result<RunReport, MergeError> {
         judge(scenario, &parts)?;
     }
     sum.run_id = reports.iter().map(|r| r.run_id.as_str()).collect::<Vec<_>>().join("+");
+    sum.cost = CostReport::of_run(&sum.scenarios);
     sum.exit = sum.exit_code().code();
     Ok(sum)
 }

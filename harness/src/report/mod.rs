@@ -3,6 +3,7 @@
 //! Every format is made in memory first, and nothing here prints.
 
 mod baseline;
+mod conformance;
 mod cost;
 mod cost_text;
 mod diagnose;
@@ -31,15 +32,15 @@ mod write;
 pub use baseline::{
     AcceptedRun, BASELINE_SCHEMA_VERSION, Baseline, BaselineError, Comparison, MAX_RUNS,
 };
+pub use conformance::{FailureReport, RuleName, RuleReport};
 pub use cost::{
-    BookReport, COST_SCHEMA_VERSION, ChangeReport, CostReport, CrossingReport, LineReport,
-    TableReport, TierReport,
+    BookReport, COST_SCHEMA_VERSION, ChangeReport, CostReport, CostThresholdReport, CrossingReport,
+    LineReport, TableReport, TierReport, mixes, warnings,
 };
 pub use cost_text::cost_text;
 pub use diagnose::{causes_of_gate, causes_of_run};
 pub use document::{
-    FailureReport, RunInfo, RunReport, SCHEMA_VERSION, ScenarioCost, ScenarioReport,
-    ThresholdReport,
+    RunInfo, RunReport, SCHEMA_VERSION, ScenarioCost, ScenarioReport, ThresholdReport,
 };
 pub use format::Format;
 pub use gate::{GATE_SCHEMA_VERSION, GateReport, SideReport};
@@ -50,7 +51,7 @@ pub use hdr_log::hdr_log;
 pub use html::{gate_html, html};
 pub use json::json;
 pub use junit::junit;
-pub use load::{GeneratorReport, LevelReport, SpanReport};
+pub use load::{GeneratorReport, LevelReport, ServerReport, SpanReport};
 pub use markdown::markdown;
 pub use merge::{MergeError, merge};
 pub use prometheus::prometheus;

@@ -119,6 +119,7 @@ const fn phase(phase: Phase) -> &'static str {
         Phase::Setup => "setup",
         Phase::Work => "work",
         Phase::Teardown => "teardown",
+        Phase::Audit => "audit",
     }
 }
 

@@ -34,17 +34,17 @@ pub(super) fn series(timeline: &[SpanReport]) -> Vec<Series> {
     let seconds = float(timeline[1].at_s - timeline[0].at_s).max(1.0);
     let per_second = |count: u64| float(count) / seconds;
     let rate = |number: f64| format!("{number:.0}/s");
-    let sent = timeline.iter().map(|span| Some(per_second(span.sent))).collect();
+    let sent: Vec<_> = timeline.iter().map(|span| Some(per_second(span.sent))).collect();
     let failed: Vec<_> = timeline.iter().map(|span| Some(per_second(span.failed))).collect();
-    let p95 = timeline.iter().map(|span| span.p95).collect();
+    let p95: Vec<_> = timeline.iter().map(|span| span.p95).collect();
     let has_failed = timeline.iter().any(|span| span.failed > 0);
-    let failures = has_failed.then(|| Series::of("failed", failed, rate));
-    let waits = Series::of("p95", p95, number::time);
-    [Series::of("sent", sent, rate)].into_iter().chain(failures).chain([waits]).collect()
+    let failures = has_failed.then(|| Series::of("failed", &failed, rate));
+    let waits = Series::of("p95", &p95, number::time);
+    [Series::of("sent", &sent, rate)].into_iter().chain(failures).chain([waits]).collect()
 }
 
 impl Series {
-    fn of(label: &'static str, values: Vec<Option<f64>>, show: impl Fn(f64) -> String) -> Self {
+    fn of(label: &'static str, values: &[Option<f64>], show: impl Fn(f64) -> String) -> Self {
         let known = || values.iter().flatten().copied();
         let (least, most) = (known().fold(f64::INFINITY, f64::min), known().fold(0.0, f64::max));
         let range = if known().next().is_none() {
@@ -52,7 +52,7 @@ impl Series {
         } else {
             format!("{} to {}", show(least), show(most))
         };
-        let bars = columns(&values).into_iter().map(|value| spark::bar(value, most)).collect();
+        let bars = columns(values).into_iter().map(|value| spark::bar(value, most)).collect();
         Self { label, bars, range }
     }
 }

@@ -10,6 +10,7 @@ use super::{
     stored::{self, StoredLatency},
 };
 use crate::{
+    cost::Tallies,
     execute::ErrorKind,
     plan::{Phase, StepLabel},
     record::{Figure, Latency, StepRecord},
@@ -153,6 +154,8 @@ impl StepReport {
             tls: clock(&self.tls)?,
             first_byte: clock(&self.first_byte)?,
             body: clock(&self.body)?,
+            // Usage is kept with the scenario's cost, failures with the scenario.
+            used: Tallies::default(),
             samples: Vec::new(),
         })
     }

@@ -91,7 +91,7 @@ async fn make(
         command.arg("--release");
     }
     let name = format!("the build of {commit}");
-    let (mut process, _) = Process::start(&name, &mut command, None)?;
+    let (mut process, _) = Process::start(&name, &mut command)?;
     let status = process.wait().await.map_err(|error| spawn("cargo", error))?;
     if !status.success() {
         return Err(process.failed(&format!("it failed with {status}")));

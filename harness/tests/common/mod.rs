@@ -56,8 +56,6 @@ pub(crate) struct Raw {
     pub(crate) answers: bool,
     /// Whether the connection ends with a reset.
     pub(crate) reset: bool,
-    /// Whether it says nothing and stays.
-    pub(crate) silent: bool,
 }
 
 impl Raw {
@@ -65,9 +63,6 @@ impl Raw {
         let mut request = [0; 4096];
         if self.reset {
             stream.set_zero_linger()?;
-        }
-        if self.silent {
-            std::future::pending::<()>().await;
         }
         if !self.unasked {
             let _asked = stream.read(&mut request).await?;
@@ -161,6 +156,10 @@ pub(crate) fn span(line: usize) -> Span {
 
 pub(crate) fn get(id: usize, path: &str) -> RequestPlan {
     RequestPlan {
+        to: workway::plan::Destination::Target,
+        claim: workway::plan::Claim::default(),
+        also: Vec::new(),
+        may_be_lost: false,
         id: StepId(id),
         span: span(10 + id),
         method: Method::GET,
@@ -202,6 +201,9 @@ pub(crate) fn keep(name: &str, subject: Subject) -> Capture {
 pub(crate) fn scenario(labels: &[&str], work: Work) -> ScenarioPlan {
     let label = |name: &&str| StepLabel { name: (*name).into(), phase: Phase::Work };
     ScenarioPlan {
+        feeds: Vec::new(),
+        values: Vec::new(),
+        audit: Vec::new(),
         file: "scenarios/smoke/a.yaml".into(),
         name: "smoke/a".into(),
         about: None,
@@ -214,6 +216,7 @@ pub(crate) fn scenario(labels: &[&str], work: Work) -> ScenarioPlan {
         work,
         teardown: Vec::new(),
         thresholds: Vec::new(),
+        cost: None,
     }
 }
 

@@ -116,6 +116,11 @@ impl Answer {
         self.state != State::Head
     }
 
+    /// Bytes of the body that are kept so far.
+    pub(super) fn kept(&self) -> usize {
+        self.body.len()
+    }
+
     /// Whether the connection may carry another request after this answer.
     pub(super) fn is_reusable(&self) -> bool {
         self.reusable && self.is_done()

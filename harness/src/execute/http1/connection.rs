@@ -10,7 +10,12 @@ use tokio::{
 };
 
 use super::{
-    super::{ErrorKind, Phases, SendError, clock, error::Stage},
+    super::{
+        ErrorKind, Phases, SendError,
+        budget::{Budget, Held},
+        clock,
+        error::Stage,
+    },
     answer::{Answer, Wanted},
     site::Wire,
 };
@@ -72,14 +77,17 @@ impl Connection {
         }
     }
 
-    /// Sends `wire` and reads the whole answer. `phases` is told of the first byte.
+    /// Sends `wire` and reads the whole answer, within `budget`. `phases` is told of the first
+    /// byte.
     pub(super) async fn exchange(
         &mut self,
         wire: &Wire,
         wanted: &impl Fn(StatusCode) -> Wanted,
         phases: &mut Phases,
+        budget: &Budget,
     ) -> Result<Answer, Broken> {
         let mut turn = Turn {
+            held: budget.hold(),
             answer: Answer::new(wire.head_only),
             wanted,
             phases,
@@ -190,6 +198,7 @@ impl Connection {
             Ok(read) => {
                 turn.note(read);
                 let used = turn.answer.take(&self.input, turn.wanted)?;
+                turn.held.grow(turn.answer.kept())?;
                 self.consume(used);
                 Ok(())
             }
@@ -211,6 +220,7 @@ impl Connection {
 struct Turn<'a, W> {
     answer: Answer,
     wanted: &'a W,
+    held: Held,
     phases: &'a mut Phases,
     /// Bytes of the answer so far.
     read: usize,

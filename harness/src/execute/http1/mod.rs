@@ -12,6 +12,7 @@ use reqwest::Url;
 use super::{
     ErrorKind, Exchange, Phases, SendError,
     alarm::Alarm,
+    budget::Budget,
     clock,
     place::Place,
     values::{At, Scope},
@@ -42,6 +43,7 @@ pub(super) struct Client {
 struct Target {
     place: Place,
     sites: Sites,
+    budget: Budget,
 }
 
 /// Connections that wait for a request.
@@ -59,13 +61,14 @@ struct Kept {
 }
 
 impl Client {
-    /// For the requests of `load`; at most `limit` connections are kept open between requests.
-    /// `None` if the target does not speak plain HTTP.
-    pub(super) fn new(target: &Url, load: &LoadPlan, limit: usize) -> Option<Self> {
+    /// For the requests of `load`; at most `limit` connections are kept open between requests, and
+    /// answers within `budget`. `None` if the target does not speak plain HTTP.
+    pub(super) fn new(target: &Url, load: &LoadPlan, limit: usize, budget: Budget) -> Option<Self> {
         if target.scheme() != "http" {
             return None;
         }
-        let target = Target { place: Place::of(target)?, sites: Sites::new(target, load) };
+        let (place, sites) = (Place::of(target)?, Sites::new(target, load));
+        let target = Target { place, sites, budget };
         let limit = if load.connections == Connections::PerOperation { 0 } else { limit };
         Some(Self { target: Rc::new(target), pool: Rc::new(Pool::new(limit)) })
     }
@@ -134,11 +137,11 @@ impl Client {
             Some(connection) => connection,
             None => self.connect(phases).await?,
         };
-        let mut result = connection.exchange(wire, wanted, phases).await;
+        let mut result = connection.exchange(wire, wanted, phases, &self.target.budget).await;
         if wire.idempotent && result.as_ref().is_err_and(|broken| broken.stale) {
             // RFC 9110, 9.2.2: only what may be done twice is sent again.
             connection = self.connect(phases).await?;
-            result = connection.exchange(wire, wanted, phases).await;
+            result = connection.exchange(wire, wanted, phases, &self.target.budget).await;
         }
         result.map(|answer| (answer, connection)).map_err(|broken| broken.error)
     }

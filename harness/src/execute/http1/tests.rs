@@ -52,7 +52,7 @@ fn with<F: Future<Output = ()>>(serve: Serve, test: impl FnOnce(Lab) -> F) {
 impl Lab {
     fn client(&self, connections: crate::plan::Connections) -> Client {
         let load = LoadPlan { connections, ..LoadPlan::new(Profile::constant(1.0, LONG), vec![]) };
-        Client::new(&self.url, &load, 4).unwrap()
+        Client::new(&self.url, &load, 4, Budget::of_one(1)).unwrap()
     }
 
     fn reusing(&self) -> Client {

@@ -14,11 +14,12 @@ use super::{
     thread::{ThreadError, on_own_thread},
     unasked,
     values::World,
+    vitals::Nurse,
 };
 use crate::{
     judge,
     plan::{LoadPlan, ScenarioPlan, Values},
-    record::{Books, Level, Pace, ScenarioRecord, Sketch, StepRecord, float},
+    record::{Books, Drift, Level, Pace, ScenarioRecord, Sketch, StepRecord, float},
 };
 
 mod arrivals;
@@ -52,6 +53,8 @@ pub(super) struct Loaded {
     pub(super) hopeless: Option<String>,
     /// The rates that were tried, if it was a search.
     pub(super) levels: Vec<Level>,
+    /// What became of the development server that the target runs on.
+    pub(super) server: Option<Drift>,
     /// What is wrong with the target, whatever it answers.
     pub(super) problem: Option<String>,
     /// Why threads gave no result.
@@ -103,6 +106,7 @@ pub(super) async fn run(job: Job, environment: &Environment) -> Loaded {
     let part = |all: usize, index| all / threads + usize::from(index < all % threads);
     let warmup = job.load.warmup;
     let problem = unasked::listen(&job.world.url).await;
+    let mut nurse = Nurse::of(environment.server.as_ref());
     let order = Order {
         job,
         stop: environment.stop.clone(),
@@ -130,10 +134,11 @@ pub(super) async fn run(job: Job, environment: &Environment) -> Loaded {
     }
     let (mut loaded, end) = tokio::select! {
         ended = collect(parts, order.start) => ended,
-        never = watch(&windows, &order, environment) => match never {},
+        never = watch(&windows, &order, environment, &mut nurse) => match never {},
     };
     loaded.window = end.saturating_duration_since(clock::after(order.start, warmup));
     loaded.hopeless = order.hopeless.get().cloned();
+    loaded.server = nurse.map(Nurse::leave);
     loaded.problem = problem;
     loaded
 }
@@ -158,8 +163,14 @@ async fn collect(
     (loaded, end)
 }
 
-/// Tells the watcher how the load goes on, once per second, and looks for hopeless thresholds.
-async fn watch(windows: &[Arc<Window>], order: &Order, environment: &Environment) -> Infallible {
+/// Tells the watcher how the load goes on, once per second, and looks for hopeless thresholds and at
+/// the server.
+async fn watch(
+    windows: &[Arc<Window>],
+    order: &Order,
+    environment: &Environment,
+    nurse: &mut Option<Nurse>,
+) -> Infallible {
     let gauges: Vec<_> = windows.iter().map(|window| Arc::clone(&window.gauge)).collect();
     let mut before = 0;
     let mut next = order.start;
@@ -183,6 +194,7 @@ async fn watch(windows: &[Arc<Window>], order: &Order, environment: &Environment
         };
         before = tick.ended;
         environment.progress.event(ProgressEvent::Load(tick));
+        nurse.iter_mut().for_each(Nurse::look);
         if order.job.load.abort_after.is_some_and(|delay| elapsed >= delay)
             && let Some(threshold) = hopeless(windows, &order.job.plan)
         {

@@ -17,8 +17,10 @@ use tokio_rustls::client::TlsStream;
 
 use super::super::{
     ErrorKind, MAX_BODY, Prepared, Response, SendError,
+    budget::Budget,
     client::USER_AGENT as OURS,
     error::{Stage, causes, classify},
+    http1::Wanted,
 };
 
 /// The longest head of an answer, in bytes, as on plain connections.
@@ -185,14 +187,15 @@ fn not_sent(error: impl std::fmt::Display) -> Broken {
     Broken { error, unsent: false, stale: false }
 }
 
-/// The rest of an answer. What is not kept is only counted.
+/// The rest of an answer, within `budget`. What is not wanted is only counted.
 pub(super) async fn read(
     answer: http::Response<Incoming>,
-    keeps_headers: bool,
-    keeps_body: bool,
+    wanted: Wanted,
+    budget: &Budget,
 ) -> Result<Response, SendError> {
-    let (head, mut rest) = answer.into_parts();
+    let (parts, mut rest) = answer.into_parts();
     let mut body = BytesMut::new();
+    let mut held = budget.hold();
     let mut length = 0;
     while let Some(frame) = rest.frame().await {
         let frame = frame.map_err(|error| SendError::hyper(&error, Stage::Body))?;
@@ -201,10 +204,11 @@ pub(super) async fn read(
         if length > MAX_BODY {
             return Err(SendError::too_large());
         }
-        if keeps_body {
+        if wanted.body {
             body.extend_from_slice(&data);
+            held.grow(body.len())?;
         }
     }
-    let headers = if keeps_headers { head.headers } else { HeaderMap::new() };
-    Ok(Response { status: head.status, headers, body: body.freeze() })
+    let headers = if wanted.headers { parts.headers } else { HeaderMap::new() };
+    Ok(Response { status: parts.status, headers, body: body.freeze() })
 }

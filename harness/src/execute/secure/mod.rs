@@ -16,7 +16,9 @@ use tokio::sync::Mutex;
 use tokio_rustls::TlsConnector;
 
 use super::{
-    ErrorKind, Exchange, Phases, Prepared, Response, SendError, clock,
+    ErrorKind, Exchange, Phases, Prepared, Response, SendError,
+    budget::Budget,
+    clock,
     http1::{Wanted, wanted},
     place::Place,
     prepare::prepare,
@@ -52,6 +54,7 @@ struct Target {
     connections: Connections,
     /// By [`StepId`](crate::plan::StepId).
     wanted: Vec<Wanted>,
+    budget: Budget,
     /// What the first connection spoke.
     protocol: Cell<Option<Protocol>>,
 }
@@ -85,13 +88,20 @@ impl std::fmt::Debug for Target {
 }
 
 impl Client {
-    /// For the requests of `load`; at most `limit` connections are kept open between requests.
+    /// For the requests of `load`; at most `limit` connections are kept open between requests, and
+    /// answers within `budget`.
     ///
     /// # Errors
     /// If the system has no root certificates.
-    pub(super) fn new(target: &Url, load: &LoadPlan, limit: usize) -> Result<Self, SendError> {
+    pub(super) fn new(
+        target: &Url,
+        load: &LoadPlan,
+        limit: usize,
+        budget: Budget,
+    ) -> Result<Self, SendError> {
         let config = tls::client().map_err(|error| tls_error(&error.to_string()))?;
-        Self::with(TlsConnector::from(std::sync::Arc::new(config)), target, load, limit)
+        let tls = TlsConnector::from(std::sync::Arc::new(config));
+        Self::with(tls, target, load, limit, budget)
     }
 
     fn with(
@@ -99,6 +109,7 @@ impl Client {
         target: &Url,
         load: &LoadPlan,
         limit: usize,
+        budget: Budget,
     ) -> Result<Self, SendError> {
         let place = Place::of(target).ok_or_else(|| tls_error("the target has no host"))?;
         let name = ServerName::try_from(place.host.clone())
@@ -110,6 +121,7 @@ impl Client {
             tls,
             connections,
             wanted: all_wanted(load),
+            budget,
             protocol: Cell::default(),
         };
         Ok(Self { target: Rc::new(target), pool: Rc::new(Pool::new(limit)) })
@@ -176,8 +188,9 @@ impl Client {
         }
         let answer = result.map_err(|broken| broken.error)?;
         phases.first_byte = Some(clock::now());
-        let keep = wanted.body || shows_body(answer.status());
-        let response = connection::read(answer, wanted.headers, keep).await?;
+        let wanted =
+            Wanted { body: wanted.body || shows_body(answer.status()), headers: wanted.headers };
+        let response = connection::read(answer, wanted, &self.target.budget).await?;
         if !close {
             self.pool.put(connection);
         }
@@ -232,7 +245,7 @@ fn all_wanted(load: &LoadPlan) -> Vec<Wanted> {
         let Some(request) = step.request() else { continue };
         let index = request.id.0;
         all.resize(all.len().max(index + 1), Wanted::default());
-        all[index] = wanted(step);
+        all[index] = wanted(load, step);
     }
     all
 }

@@ -38,7 +38,7 @@ fn client(target: &Secure, connections: Connections, trusts: bool) -> Client {
     config.resumption = rustls::client::Resumption::disabled();
     let load = LoadPlan { connections, ..LoadPlan::new(Profile::constant(1.0, LONG), vec![]) };
     let url = format!("https://localhost:{}/", target.address.port()).parse().unwrap();
-    Client::with(TlsConnector::from(Arc::new(config)), &url, &load, 8).unwrap()
+    Client::with(TlsConnector::from(Arc::new(config)), &url, &load, 8, Budget::of_one(1)).unwrap()
 }
 
 fn request(target: &Secure, method: Method, path: &str) -> Request {

@@ -2,7 +2,7 @@ use std::{collections::BTreeMap, time::Duration};
 
 use super::*;
 use crate::{
-    cost::{BOOKS, RunUsage, StepUsage, TIERS, Tally},
+    cost::{BOOKS, RunUsage, StepUsage, TIERS, Tallies, Tally},
     record::StepRecord,
 };
 
@@ -17,7 +17,8 @@ fn window(scale: f64, failed: u64, rows_read: u64) -> Window {
     }
     let usage = BTreeMap::from([("rows_read".to_owned(), rows_read * OPERATIONS)]);
     let all = Tally { count: OPERATIONS, usage };
-    let step = StepUsage { name: "all".to_owned(), without_model: all, ..StepUsage::default() };
+    let used = Tallies { without_model: all, ..Tallies::default() };
+    let step = StepUsage { name: "all".to_owned(), used, ..StepUsage::default() };
     let usage = Some(RunUsage { steps: vec![step], ..RunUsage::default() });
     Window { total, steps: Vec::new(), usage }
 }

@@ -7,14 +7,14 @@ mod run;
 
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
-use super::{CostReport, GateReport, RunReport};
+use super::{GateReport, RunReport};
 
 /// What the page may load: nothing, and its own style.
 const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'";
 
-/// A run as a page, with its bill if there is one.
-pub fn html(report: &RunReport, bill: Option<&CostReport>) -> String {
-    page("workway: run", &run::body(report, bill))
+/// A run as a page.
+pub fn html(report: &RunReport) -> String {
+    page("workway: run", &run::body(report))
 }
 
 /// A gate as a page.

@@ -12,12 +12,11 @@ use crate::{
     plan::Phase,
     record::{Figure, Latency, float},
     report::{
-        CostReport, FailureReport, LatencyReport, RunReport, ScenarioReport, SpanReport,
-        StepReport, number,
+        FailureReport, LatencyReport, RunReport, ScenarioReport, SpanReport, StepReport, number,
     },
 };
 
-pub(super) fn body(report: &RunReport, costs: Option<&CostReport>) -> Markup {
+pub(super) fn body(report: &RunReport) -> Markup {
     let (class, word) = if report.exit == 0 { ("good", "passed") } else { ("bad", "did not pass") };
     html! {
         h1 { "Run " (report.run_id) " " span class={ "word " (class) } { (word) } }
@@ -28,7 +27,7 @@ pub(super) fn body(report: &RunReport, costs: Option<&CostReport>) -> Markup {
             @if let Some(host) = &report.host { ", " (host.cpu) ", " (host.cores) " threads" }
         }
         @for scenario in &report.scenarios { (section(scenario)) }
-        @if let Some(costs) = costs { (bill::bill(costs)) }
+        @if let Some(costs) = &report.cost { (bill::bill(costs)) }
     }
 }
 
@@ -101,6 +100,7 @@ fn steps(scenario: &ScenarioReport) -> Markup {
                 Phase::Setup => " (setup)",
                 Phase::Work => "",
                 Phase::Teardown => " (teardown)",
+                Phase::Audit => " (audit)",
             };
             let figures = ["p50", "p95", "p99", "max"].map(|name| figure(&step.response, name));
             let mut row = vec![

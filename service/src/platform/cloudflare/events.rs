@@ -1,40 +1,52 @@
 //! What the runtime calls.
 
-use axum::{
-    body::Body,
-    http::{Response, request::Parts},
-    response::IntoResponse,
-};
-use tower_service::Service;
-use worker::{Context, Env, HttpRequest, ScheduleContext, ScheduledEvent, event};
+use std::sync::{Mutex, PoisonError};
 
-use super::{Cloudflare, app, system};
-use crate::guard::{ClientAddress, Problem};
+use axum::Router;
+use tower_service::Service;
+use worker::{
+    Context, Env, ScheduleContext, ScheduledEvent, event,
+    wasm_bindgen::JsValue,
+    web_sys::{Request, Response},
+};
+
+use super::{Cloudflare, app, exchange, invocation::during, system};
+use crate::config::ConfigError;
+use crate::guard::Problem;
 use crate::routes::router;
 use crate::upkeep;
 
 #[event(fetch)]
-async fn fetch(request: HttpRequest, env: Env, context: Context) -> worker::Result<Response<Body>> {
-    let mut app = match app(&env) {
-        Ok(app) => app,
+async fn fetch(request: Request, env: Env, context: Context) -> worker::Result<Response> {
+    let mut router = match router_of(&env) {
+        Ok(router) => router,
         Err(error) => {
             system::log(&error.to_string());
-            return Ok(Problem::internal().into_response());
+            return exchange::response(Problem::internal()).await;
         }
     };
-    app.platform = app.platform.during(context);
-    let (mut parts, body) = request.into_parts();
-    if let Some(address) = client_address(&parts) {
-        parts.extensions.insert(address);
-    }
-    let request = axum::http::Request::from_parts(parts, body);
-    router(app).call(request).await.map_err(|never| match never {})
+    let request = exchange::request(request)?;
+    let answered = during(context, router.call(request)).await;
+    exchange::response(answered.unwrap_or_else(|never| match never {})).await
 }
 
-/// Cloudflare overwrites this header; nothing else about the address can be trusted.
-fn client_address(parts: &Parts) -> Option<ClientAddress> {
-    let address = parts.headers.get("cf-connecting-ip")?.to_str().ok()?;
-    address.parse().ok().map(ClientAddress)
+/// The router on `env`. An isolate has one environment, and making the router takes longer than
+/// most requests do, so the last one is kept.
+fn router_of(env: &Env) -> Result<Router, ConfigError> {
+    static LAST: Mutex<Option<(Env, Router)>> = Mutex::new(None);
+    let mut last = LAST.lock().unwrap_or_else(PoisonError::into_inner);
+    match &*last {
+        Some((its, router)) if is_same(its, env) => Ok(router.clone()),
+        _ => {
+            let router = router(app(env)?);
+            *last = Some((env.clone(), router.clone()));
+            Ok(router)
+        }
+    }
+}
+
+fn is_same(one: &Env, other: &Env) -> bool {
+    AsRef::<JsValue>::as_ref(one) == AsRef::<JsValue>::as_ref(other)
 }
 
 #[event(scheduled)]

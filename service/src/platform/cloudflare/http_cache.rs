@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use worker::{Cache, Headers, Response, send::SendFuture};
+use worker::{
+    Cache, Headers, Response, js_sys, send::SendFuture, wasm_bindgen::JsCast,
+    wasm_bindgen_futures::JsFuture, web_sys,
+};
 
 use super::unavailable;
 use crate::ports::{HttpCache, Metered, PortResult};
@@ -31,11 +34,18 @@ fn url(key: &str) -> String {
     format!("https://cache.invalid{key}")
 }
 
+/// Not worker's `Cache::get`, whose answer takes a stream and a second response to read.
 async fn read(url: String) -> PortResult<Option<String>> {
-    let found = Cache::default().get(url, false).await.map_err(unavailable("http cache"))?;
-    let Some(mut response) = found else { return Ok(Metered::free(None)) };
-    let body = response.text().await.map_err(unavailable("http cache"))?;
-    Ok(Metered::free(Some(body)))
+    let text = async {
+        let caches = js_sys::Reflect::get(&js_sys::global(), &"caches".into())?;
+        let cache = js_sys::Reflect::get(&caches, &"default".into())?;
+        let cache: web_sys::Cache = cache.unchecked_into();
+        match JsFuture::from(cache.match_with_str(&url)).await?.dyn_into::<web_sys::Response>() {
+            Ok(found) => Ok(JsFuture::from(found.text()?).await?.as_string()),
+            Err(_) => Ok::<_, worker::Error>(None),
+        }
+    };
+    text.await.map(Metered::free).map_err(unavailable("http cache"))
 }
 
 async fn write(url: String, body: String, ttl: Duration) -> PortResult<()> {

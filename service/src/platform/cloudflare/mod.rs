@@ -1,14 +1,19 @@
 //! The API as a Worker.
 //!
 //! Bindings are looked up in the environment at each use: they belong to the request that got
-//! them. Futures of the runtime are not `Send`; the adapters wrap theirs, and nobody else has to.
+//! them; the environment is the isolate's. Futures of the runtime are not `Send`; the adapters wrap
+//! theirs, and nobody else has to.
 
 mod actors;
+mod analytics;
 mod database;
 mod events;
+mod exchange;
 mod http;
 mod http_cache;
+mod invocation;
 mod kv;
+mod ledger;
 mod limiter;
 mod objects;
 mod system;
@@ -16,17 +21,19 @@ mod system;
 use std::sync::{Arc, LazyLock};
 
 pub use actors::DurableObjects;
+pub use analytics::AnalyticsEngine;
 pub use database::D1;
 pub use http::Fetcher;
 pub use http_cache::EdgeCache;
 pub use kv::Kv;
+pub use ledger::IsolateLedger;
 pub use limiter::RateLimiterBinding;
 pub use objects::WorkflowExecutor;
 pub use system::{JsClock, JsRandom};
-use worker::{Context, Env, send::SendWrapper};
+use worker::Env;
 
 use crate::config::{Config, ConfigError};
-use crate::guard::Ledger;
+use crate::guard::FlushTimer;
 use crate::ports::{Platform, PortError};
 use crate::routes::{App, HealthMemo};
 
@@ -40,45 +47,31 @@ pub struct Cloudflare {
     actors: DurableObjects,
     clock: JsClock,
     random: JsRandom,
-    /// The request that these ports are for, if it is one.
-    invocation: Option<Invocation>,
-}
-
-/// The life of a request, which can be prolonged a little.
-#[derive(Clone)]
-struct Invocation(Arc<SendWrapper<Context>>);
-
-impl std::fmt::Debug for Invocation {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Invocation")
-    }
+    analytics: AnalyticsEngine,
+    ledger: IsolateLedger,
 }
 
 impl Cloudflare {
     /// Ports on the bindings of `env`.
     pub fn new(env: &Env) -> Self {
+        let database = D1::new(env.clone());
         Self {
-            database: D1::new(env.clone()),
+            ledger: IsolateLedger::new(database.clone()),
+            database,
             cache: Kv::new(env.clone(), "CACHE"),
             sessions: Kv::new(env.clone(), "SESSIONS"),
             limiter: RateLimiterBinding::new(env.clone()),
             actors: DurableObjects::new(env.clone()),
             clock: JsClock,
             random: JsRandom,
-            invocation: None,
+            analytics: AnalyticsEngine::new(env.clone()),
         }
-    }
-
-    /// The same, for the request that `context` belongs to.
-    fn during(mut self, context: Context) -> Self {
-        self.invocation = Some(Invocation(Arc::new(SendWrapper::new(context))));
-        self
     }
 }
 
 /// One for each isolate: plain data, which may outlive a request.
 static HEALTH: LazyLock<Arc<HealthMemo>> = LazyLock::new(Arc::default);
-static LEDGER: LazyLock<Arc<Ledger>> = LazyLock::new(Arc::default);
+static FLUSHES: LazyLock<Arc<FlushTimer>> = LazyLock::new(Arc::default);
 
 /// The application on the bindings, variables and secrets of `env`.
 ///
@@ -86,8 +79,8 @@ static LEDGER: LazyLock<Arc<Ledger>> = LazyLock::new(Arc::default);
 /// When a variable or secret is missing or wrong.
 pub fn app(env: &Env) -> Result<App<Cloudflare>, ConfigError> {
     let config = Arc::new(config(env)?);
-    let (health, ledger) = (Arc::clone(&HEALTH), Arc::clone(&LEDGER));
-    Ok(App { platform: Cloudflare::new(env), config, health, ledger })
+    let (health, flushes) = (Arc::clone(&HEALTH), Arc::clone(&FLUSHES));
+    Ok(App { platform: Cloudflare::new(env), config, health, flushes })
 }
 
 fn config(env: &Env) -> Result<Config, ConfigError> {
@@ -111,6 +104,8 @@ impl Platform for Cloudflare {
     type Http = Fetcher;
     type Clock = JsClock;
     type Random = JsRandom;
+    type Analytics = AnalyticsEngine;
+    type Ledger = IsolateLedger;
 
     fn database(&self) -> &D1 {
         &self.database
@@ -148,11 +143,16 @@ impl Platform for Cloudflare {
         &self.random
     }
 
+    fn analytics(&self) -> &AnalyticsEngine {
+        &self.analytics
+    }
+
+    fn ledger(&self) -> &IsolateLedger {
+        &self.ledger
+    }
+
     fn wait_until(&self, work: impl Future<Output = ()> + Send + 'static) {
-        match &self.invocation {
-            Some(Invocation(context)) => context.wait_until(work),
-            None => worker::wasm_bindgen_futures::spawn_local(work),
-        }
+        invocation::wait_until(work);
     }
 
     fn record(&self, line: &str) {

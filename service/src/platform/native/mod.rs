@@ -3,12 +3,14 @@
 
 mod actors;
 mod address;
+mod analytics;
 mod clock;
 mod control;
 mod database;
 mod http;
 mod http_cache;
 mod kv;
+mod ledger;
 mod limiter;
 mod server;
 mod sqlite;
@@ -17,12 +19,14 @@ mod system;
 use std::{path::Path, sync::Arc};
 
 pub use actors::NativeActors;
+pub use analytics::NativeAnalytics;
 pub use clock::NativeClock;
 pub use control::socket as control_socket;
 pub use database::SqliteDatabase;
 pub use http::ReqwestHttp;
 pub use http_cache::MemoryHttpCache;
 pub use kv::SqliteKeyValue;
+pub use ledger::SqliteLedger;
 pub use limiter::SlidingCounter;
 pub use server::{ServeError, Server};
 pub use system::OsRandom;
@@ -44,6 +48,8 @@ pub struct Native {
     http: ReqwestHttp,
     clock: NativeClock,
     random: OsRandom,
+    analytics: NativeAnalytics,
+    ledger: SqliteLedger,
 }
 
 impl Native {
@@ -61,10 +67,28 @@ impl Native {
         let limiter = Arc::new(SlidingCounter::new(RATE_LIMIT, RATE_PERIOD_SECONDS, clock.clone()));
         let objects = state.join("objects.sqlite");
         let http = ReqwestHttp::new(&config.http_allow_list)?;
-        let reach = Reach { database: database.clone(), http: http.clone(), clock: clock.clone() };
+        let analytics = NativeAnalytics::default();
+        let reach = Reach {
+            database: database.clone(),
+            http: http.clone(),
+            clock: clock.clone(),
+            analytics: analytics.clone(),
+        };
         let actors = NativeActors::open(&objects, reach, config).await?;
-        let random = OsRandom;
-        Ok(Self { database, cache, sessions, http_cache, limiter, actors, http, clock, random })
+        let ledger = SqliteLedger::open(database.clone()).await?;
+        Ok(Self {
+            database,
+            cache,
+            sessions,
+            http_cache,
+            limiter,
+            actors,
+            http,
+            clock,
+            random: OsRandom,
+            analytics,
+            ledger,
+        })
     }
 
     /// What all port calls used since the start, whoever they were for.
@@ -74,6 +98,7 @@ impl Native {
         usage += self.sessions.usage();
         usage += self.http.usage();
         usage += self.actors.usage();
+        usage += self.analytics.usage();
         usage
     }
 }
@@ -87,6 +112,8 @@ impl Platform for Native {
     type Http = ReqwestHttp;
     type Clock = NativeClock;
     type Random = OsRandom;
+    type Analytics = NativeAnalytics;
+    type Ledger = SqliteLedger;
 
     fn database(&self) -> &SqliteDatabase {
         &self.database
@@ -122,6 +149,14 @@ impl Platform for Native {
 
     fn random(&self) -> &OsRandom {
         &self.random
+    }
+
+    fn analytics(&self) -> &NativeAnalytics {
+        &self.analytics
+    }
+
+    fn ledger(&self) -> &SqliteLedger {
+        &self.ledger
     }
 
     fn wait_until(&self, work: impl Future<Output = ()> + Send + 'static) {
