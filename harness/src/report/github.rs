@@ -24,9 +24,8 @@ fn annotations(lines: &mut Vec<String>, scenario: &ScenarioReport) {
         Verdict::Inconclusive | Verdict::Interrupted => "warning",
         Verdict::Fail | Verdict::Unreachable | Verdict::Defect => "error",
     };
-    let before = lines.len();
-    let mut add = |place: Option<(usize, usize)>, title: &str, text: &str| {
-        let mut line = format!("::{level} file={}", property(&scenario.file));
+    let mut add = |file: &str, place: Option<(usize, usize)>, title: &str, text: &str| {
+        let mut line = format!("::{level} file={}", property(file));
         if let Some((row, column)) = place {
             // Writing to a String cannot fail.
             let _ = write!(line, ",line={row},col={column}");
@@ -37,18 +36,18 @@ fn annotations(lines: &mut Vec<String>, scenario: &ScenarioReport) {
     };
     for threshold in scenario.thresholds.iter().filter(|t| t.status != ThresholdStatus::Passed) {
         let text = format!("{}: measured {}", threshold.text, threshold.measured_text);
-        add(Some((threshold.line, threshold.column)), "threshold missed", &text);
+        add(&scenario.file, Some((threshold.line, threshold.column)), "threshold missed", &text);
     }
     for failure in &scenario.failures {
         let text = format!("expected {}, was {}", failure.expected, failure.actual);
-        add(Some((failure.line, failure.column)), &failure.step, &text);
+        let file = failure.file.as_ref().unwrap_or(&scenario.file);
+        add(file, Some((failure.line, failure.column)), &failure.step, &text);
     }
     let causes = scenario.causes.iter().map(|cause| format!("likely cause: {cause}"));
     let all: Vec<_> = scenario.reasons.iter().cloned().chain(causes).collect();
     if !all.is_empty() {
-        add(None, "verdict", &all.join("\n"));
+        add(&scenario.file, None, "verdict", &all.join("\n"));
     }
-    debug_assert!(lines.len() >= before);
 }
 
 /// As the runner unescapes messages.

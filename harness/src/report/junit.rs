@@ -84,7 +84,7 @@ fn failed(scenario: &ScenarioReport, failures: &[&FailureReport]) -> TestCaseSta
     }
     let lines = places.values().map(|failure| {
         let FailureReport { line, column, expected, actual, curl, .. } = failure;
-        let file = &scenario.file;
+        let file = failure.file.as_ref().unwrap_or(&scenario.file);
         format!("{file}:{line}:{column}: expected {expected}, was {actual}\n{curl}")
     });
     status.set_type("expectation").set_description(lines.collect::<Vec<_>>().join("\n\n"));

@@ -64,7 +64,8 @@ fn details(text: &mut String, scenario: &ScenarioReport) {
         .collect();
     lines.extend(scenario.causes.iter().map(|cause| format!("likely cause: {}", escape(cause))));
     for failure in scenario.failures.iter().take(FAILURES) {
-        let place = format!("{}:{}:{}", scenario.file, failure.line, failure.column);
+        let file = failure.file.as_ref().unwrap_or(&scenario.file);
+        let place = format!("{file}:{}:{}", failure.line, failure.column);
         let (expected, actual) = (code(&failure.expected), code(&failure.actual));
         let place = code(&place);
         lines.push(format!("{place} expected {expected}, was {actual}"));

@@ -1,6 +1,6 @@
 //! Reports of several generators, added up.
 
-use super::{CostReport, RunReport, ScenarioReport, StepReport, ThresholdReport};
+use super::{CostReport, RuleReport, RunReport, ScenarioReport, StepReport, ThresholdReport};
 use crate::{
     exit::Exit,
     judge::{Judgement, Reason, ThresholdStatus, Verdict},
@@ -106,6 +106,16 @@ fn add(mine: &mut ScenarioReport, other: &ScenarioReport) -> Result<(), MergeErr
         }
         (mine, other) => mine.or_else(|| other.clone()),
     };
+    for rule in &other.rules {
+        let same = |mine: &&mut RuleReport| mine.id == rule.id && mine.severity == rule.severity;
+        match mine.rules.iter_mut().find(same) {
+            Some(mine) => {
+                mine.held += rule.held;
+                mine.broken += rule.broken;
+            }
+            None => mine.rules.push(rule.clone()),
+        }
+    }
     if let (Some(mine), Some(other)) = (&mut mine.cost, &other.cost) {
         mine.usage.add(&other.usage);
     }

@@ -55,6 +55,7 @@ fn section(scenario: &ScenarioReport) -> Markup {
             @for plot in plots(scenario) { @if let Some(figure) = plot.figure() { (figure) } }
         }
         (errors(scenario))
+        (rules(scenario))
         @for failure in &scenario.failures { (evidence(&scenario.file, failure)) }
     }
 }
@@ -282,7 +283,29 @@ fn errors(scenario: &ScenarioReport) -> Markup {
     }
 }
 
+/// The rules that the scenario names, and how often each was looked at.
+fn rules(scenario: &ScenarioReport) -> Markup {
+    let rows: Vec<_> = scenario
+        .rules
+        .iter()
+        .map(|rule| {
+            let word = match (rule.held, rule.broken) {
+                (0, 0) => "not exercised",
+                (_, 0) => "holds",
+                _ => "broken",
+            };
+            let (held, broken) = (number::count(rule.held), number::count(rule.broken));
+            let says = format!("{} ({})", rule.says, rule.source);
+            vec![rule.id.clone(), says, held, broken, word.to_owned()]
+        })
+        .collect();
+    let columns =
+        [("rule", false), ("says", false), ("held", true), ("broken", true), ("result", false)];
+    html! { @if !rows.is_empty() { (table("Rules", &columns, &rows)) } }
+}
+
 fn evidence(file: &str, failure: &FailureReport) -> Markup {
+    let file = failure.file.as_deref().unwrap_or(file);
     html! {
         details {
             summary {
