@@ -53,29 +53,36 @@ impl Exit {
         }
     }
 
+    /// The ending that a report names by its number; a number that is none is a defect.
+    pub fn of(code: u8) -> Self {
+        Self::ORDER.into_iter().find(|exit| exit.code() == code).unwrap_or(Self::Internal)
+    }
+
     /// The one that decides for several scenarios; [`Exit::Pass`] when there are none.
     pub fn worst(exits: impl IntoIterator<Item = Self>) -> Self {
         exits.into_iter().max_by_key(|exit| exit.rank()).unwrap_or(Self::Pass)
     }
 
-    /// Position in the order of precedence, the highest last.
+    /// The order of precedence, the highest last.
+    const ORDER: [Self; 13] = [
+        Self::Pass,
+        Self::Inconclusive,
+        Self::Cost,
+        Self::Threshold,
+        Self::Conformance,
+        Self::Unreachable,
+        Self::ReportNotWritten,
+        Self::Internal,
+        Self::Terminated,
+        Self::Interrupted,
+        Self::NothingSelected,
+        Self::Scenario,
+        Self::Usage,
+    ];
+
+    /// Position in [`Self::ORDER`].
     fn rank(self) -> usize {
-        const ORDER: [Exit; 13] = [
-            Exit::Pass,
-            Exit::Inconclusive,
-            Exit::Cost,
-            Exit::Threshold,
-            Exit::Conformance,
-            Exit::Unreachable,
-            Exit::ReportNotWritten,
-            Exit::Internal,
-            Exit::Terminated,
-            Exit::Interrupted,
-            Exit::NothingSelected,
-            Exit::Scenario,
-            Exit::Usage,
-        ];
-        ORDER.iter().position(|exit| *exit == self).unwrap_or(0)
+        Self::ORDER.iter().position(|exit| *exit == self).unwrap_or(0)
     }
 }
 

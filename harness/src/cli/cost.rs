@@ -1,9 +1,6 @@
 //! `workway cost`
 
-use std::{
-    fs,
-    path::{Path, PathBuf},
-};
+use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
 
@@ -14,7 +11,7 @@ use crate::{
         changes,
     },
     exit::Exit,
-    report::{self, BookReport, COST_SCHEMA_VERSION, CostReport, RunReport, cost_text},
+    report::{self, BookReport, COST_SCHEMA_VERSION, CostReport, cost_text, read_run},
 };
 
 #[derive(Debug, Args)]
@@ -142,11 +139,8 @@ fn books(wanted: &[String]) -> Result<Vec<PriceBook>, String> {
 
 /// What the scenarios of a recorded run used.
 fn mixes(path: &Path) -> Result<Vec<Mix>, String> {
-    let file = if path.is_dir() { path.join("report.json") } else { path.to_owned() };
-    let name = file.display();
-    let text = fs::read(&file).map_err(|error| format!("{name}: {error}"))?;
-    let report: RunReport = serde_json::from_slice(&text)
-        .map_err(|error| format!("{name} is no report of `workway run --out`: {error}"))?;
+    let name = path.display();
+    let report = read_run(path).map_err(|error| error.to_string())?;
     let mixes = report::mixes(&report.scenarios);
     if mixes.is_empty() { Err(UsageError::None(name.to_string()).to_string()) } else { Ok(mixes) }
 }

@@ -3,19 +3,27 @@
 //! stdout carries the result, stderr everything else.
 
 mod applicable;
+mod calibrate;
 mod check;
+mod compare;
 mod cost;
 mod credentials;
+mod duel;
 mod filter;
+mod gate;
 mod list;
+mod merge;
 mod output;
 mod progress;
+mod rendering;
+mod report;
 mod rerun;
 mod run;
 mod schema;
 mod selection;
 mod serve;
 mod signals;
+mod state;
 mod token;
 
 use std::panic::{UnwindSafe, catch_unwind};
@@ -42,6 +50,16 @@ enum Command {
     Run(run::Arguments),
     /// Check scenario files without sending anything.
     Check(check::Arguments),
+    /// Compare two versions side by side: slower, dearer, more errors, or not.
+    Gate(gate::Arguments),
+    /// Compare runs with those that were accepted before.
+    Compare(compare::Arguments),
+    /// Add up the reports of several generators, and judge the sum.
+    Merge(merge::Arguments),
+    /// Show a report again, in any format.
+    Report(report::Arguments),
+    /// Measure the noise of this machine, for `workway gate`.
+    Calibrate(calibrate::Arguments),
     /// Print the scenarios, or the rules that they name.
     List(list::Arguments),
     /// Print the JSON Schema of scenario files, for editors.
@@ -86,6 +104,11 @@ fn parse_and_run() -> Exit {
         match arguments.command {
             Command::Run(arguments) => run::run(arguments).await,
             Command::Check(arguments) => check::check(&arguments),
+            Command::Gate(arguments) => gate::gate(&arguments).await,
+            Command::Compare(arguments) => compare::compare(&arguments),
+            Command::Merge(arguments) => merge::merge(&arguments),
+            Command::Report(arguments) => report::report(&arguments),
+            Command::Calibrate(arguments) => calibrate::calibrate(&arguments).await,
             Command::List(arguments) => list::list(&arguments),
             Command::Schema => schema::schema(),
             Command::Cost(arguments) => cost::cost(&arguments),

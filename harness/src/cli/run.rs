@@ -1,22 +1,19 @@
 //! `workway run`
 
-use std::{
-    path::{Path, PathBuf},
-    sync::Arc,
-    time::SystemTime,
-};
+use std::{path::PathBuf, sync::Arc, time::SystemTime};
 
 use clap::{Args, ValueEnum};
 use reqwest::Url;
 use uuid::Uuid;
 
 use super::{
-    applicable::applicable, credentials::RunTokens, output, progress::Lines, rerun::Failed,
+    applicable::applicable, credentials::RunTokens, output, progress, rendering, rerun::Failed,
     selection, signals::Signals,
 };
 use crate::{
     execute::{self, Command, Environment, Operator, Signal, StopFlag, clock},
     exit::Exit,
+    host::{self, Host},
     judge::{Judgement, judge},
     plan::ScenarioPlan,
     record::ScenarioRecord,
@@ -47,7 +44,7 @@ pub(super) struct Arguments {
     /// What goes to stdout.
     #[arg(long, value_enum, default_value_t = Format::Text)]
     format: Format,
-    /// Also write report.json and report.txt into this folder.
+    /// Also write the report in every format into this folder.
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
     /// What random choices are drawn from; a report names the one it used.
@@ -144,6 +141,7 @@ async fn report_of(
     #[expect(clippy::disallowed_methods, reason = "a report says when it was made")]
     let started_at = SystemTime::now();
     let started = clock::now();
+    let progress = progress::watcher();
     let asked = plans.iter().flat_map(|plan| &plan.requires).map(|capability| capability.name());
     let check = target.self_check(&asked.collect()).await;
     let mut scenarios = Vec::new();
@@ -152,7 +150,7 @@ async fn report_of(
             seed,
             run_id: run_id.clone(),
             stop: stop.clone(),
-            progress: Arc::new(Lines),
+            progress: Arc::clone(&progress),
             server: target.server(),
             // Each scenario has people of its own: their budgets and their things are fresh.
             ..environment_of(target, format!("{run_id}-{number}")).await
@@ -170,11 +168,16 @@ async fn report_of(
         started_at: humantime::format_rfc3339_seconds(started_at).to_string(),
         duration: clock::now().saturating_duration_since(started),
     };
-    RunReport { self_check: check.facts, ..RunReport::new(info, scenarios) }
+    RunReport {
+        host: Some(Host::here()),
+        commit: host::commit(),
+        self_check: check.facts,
+        ..RunReport::new(info, scenarios)
+    }
 }
 
 /// What there is to run with, whatever the scenario.
-async fn environment_of(target: &mut Target, suffix: String) -> Environment {
+pub(super) async fn environment_of(target: &mut Target, suffix: String) -> Environment {
     let now = target.obey(Command::Clock).await.unwrap_or_else(|_| now_millis());
     let tokens = Arc::new(RunTokens::new(target, suffix, now));
     Environment {
@@ -199,36 +202,18 @@ async fn scenario(
         record = execute::run(plan, &environment) => record,
         () = target.operate(&mut orders) => ScenarioRecord::default(),
     };
-    ScenarioReport::new(plan, &record, &judge(plan, &record))
+    let report = ScenarioReport::new(plan, &record, &judge(plan, &record));
+    ScenarioReport { causes: report::causes_of_run(&report), ..report }
 }
 
 /// Writes the report wherever it was asked for; its exit code is the command's.
 fn publish(arguments: &Arguments, report: &RunReport) -> Exit {
-    let plain = report::text(report, false);
-    let json = match report::json(report) {
-        Ok(json) => json,
-        Err(error) => return output::fail(Exit::Internal, &format!("report: {error}")),
+    let format = match arguments.format {
+        Format::Text => report::Format::Text,
+        Format::Json => report::Format::Json,
     };
-    if let Some(folder) = &arguments.out
-        && let Err(error) = write_files(folder, &plain, &json)
-    {
-        output::say(&plain);
-        return output::fail(Exit::ReportNotWritten, &error.to_string());
+    match rendering::publish(report, format, arguments.out.as_deref()) {
+        Ok(()) => report.exit_code(),
+        Err(exit) => exit,
     }
-    let shown = match arguments.format {
-        Format::Text => report::text(report, output::color_on_stdout()),
-        Format::Json => String::from_utf8_lossy(&json).into_owned(),
-    };
-    if let Err(error) = output::result(&shown) {
-        output::say(&plain);
-        return output::fail(Exit::ReportNotWritten, &format!("stdout: {error}"));
-    }
-    report.exit_code()
-}
-
-fn write_files(folder: &Path, text: &str, json: &[u8]) -> Result<(), report::WriteError> {
-    let path = report::write(folder, "report.json", json)?;
-    report::write(folder, "report.txt", text.as_bytes())?;
-    output::say(&format!("report: {}", path.display()));
-    Ok(())
 }

@@ -15,6 +15,11 @@ use crate::{plan::ScenarioPlan, record::ScenarioRecord};
 pub trait Progress {
     /// Something happened.
     fn event(&self, event: ProgressEvent<'_>);
+
+    /// Whether ticks should have percentiles, which somebody must show to be worth their cost.
+    fn wants_percentiles(&self) -> bool {
+        false
+    }
 }
 
 /// What happened.
@@ -43,6 +48,12 @@ pub struct LoadTick {
     pub failed: u64,
     /// Operations that are running.
     pub in_flight: u64,
+    /// Median of the response time so far, at most a sixteenth too long; if somebody wants it.
+    pub p50: Option<Duration>,
+    /// 95th percentile, likewise.
+    pub p95: Option<Duration>,
+    /// 99th percentile, likewise.
+    pub p99: Option<Duration>,
 }
 
 /// Nobody watches.

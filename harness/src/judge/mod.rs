@@ -11,7 +11,7 @@ mod verdict;
 
 pub use cost::CostResult;
 pub(crate) use matcher::clipped;
-pub(crate) use threshold::work_total;
 pub use threshold::{Measured, ThresholdResult, ThresholdStatus};
+pub(crate) use threshold::{on_books, work_total};
 pub use verdict::{Judgement, Reason, Verdict, judge};
-pub(crate) use verdict::{hopeless, level};
+pub(crate) use verdict::{hopeless, level, of_reasons, spoiled};

@@ -51,7 +51,7 @@ pub(super) fn evaluate(plan: &ScenarioPlan, record: &ScenarioRecord) -> Vec<Thre
                 Some(step) => record.steps.get(step.0).unwrap_or(&total),
                 None => &total,
             };
-            judge(threshold, books, record.window.as_secs_f64())
+            on_books(threshold, books, record.window.as_secs_f64())
         })
         .collect()
 }
@@ -67,7 +67,8 @@ pub(crate) fn work_total(plan: &ScenarioPlan, record: &ScenarioRecord) -> StepRe
     total
 }
 
-fn judge(threshold: &Threshold, books: &StepRecord, window: f64) -> ThresholdResult {
+/// A threshold on the books of its step, over a window of so many seconds.
+pub(crate) fn on_books(threshold: &Threshold, books: &StepRecord, window: f64) -> ThresholdResult {
     let (measured, samples) = measure(threshold.metric, books, window);
     let holds = |quantity| threshold.comparison.holds(quantity, threshold.bound);
     let rises = matches!(threshold.comparison, Comparison::Above | Comparison::AtLeast);
@@ -176,8 +177,11 @@ mod tests {
         let at_least = Quantity::Count(0);
         for metric in EVERY_METRIC {
             for comparison in [Comparison::AtMost, Comparison::AtLeast] {
-                let result =
-                    judge(&threshold(metric, comparison, at_least), &StepRecord::default(), 10.0);
+                let result = on_books(
+                    &threshold(metric, comparison, at_least),
+                    &StepRecord::default(),
+                    10.0,
+                );
                 assert_eq!(result.status, ThresholdStatus::NoData, "{metric:?}");
                 assert_eq!((result.measured, result.samples), (None, 0), "{metric:?}");
             }
@@ -206,7 +210,7 @@ mod tests {
             (Metric::Rate, AtLeast, Quantity::Rate(4.0), Passed, 8),
             (Metric::Count, AtLeast, Quantity::Count(9), Failed, 8),
         ] {
-            let result = judge(&threshold(metric, comparison, bound), &books(), 2.0);
+            let result = on_books(&threshold(metric, comparison, bound), &books(), 2.0);
             assert_eq!((result.status, result.samples), (status, samples), "{metric:?} {bound:?}");
         }
     }
@@ -214,6 +218,6 @@ mod tests {
     #[test]
     fn without_measured_time_there_is_no_rate() {
         let rate = threshold(Metric::Rate, Comparison::AtLeast, Quantity::Rate(1.0));
-        assert_eq!(judge(&rate, &books(), 0.0).status, ThresholdStatus::NoData);
+        assert_eq!(on_books(&rate, &books(), 0.0).status, ThresholdStatus::NoData);
     }
 }

@@ -92,13 +92,33 @@ pub fn judge(plan: &ScenarioPlan, record: &ScenarioRecord) -> Judgement {
         if matches!(plan.work, Work::Load(_)) {
             operations(plan, record, &mut reasons);
             if time_matters(plan) {
-                generator(plan, record, &mut reasons);
+                generator(plan, record, LAG_PERCENTILE, &mut reasons);
             }
             server(record, &mut reasons);
         }
     }
-    let exit = overall(&reasons.0);
-    Judgement { verdict: verdict(exit), exit: Some(exit), reasons: reasons.0, thresholds, cost }
+    Judgement { thresholds, cost, ..of_reasons(reasons.0) }
+}
+
+/// What these reasons come to.
+pub(crate) fn of_reasons(reasons: Vec<Reason>) -> Judgement {
+    let exit = overall(&reasons);
+    let (thresholds, cost) = (Vec::new(), Vec::new());
+    Judgement { verdict: verdict(exit), exit: Some(exit), reasons, thresholds, cost }
+}
+
+/// Why a figure at `percent` of this load says nothing about the target, if it does not.
+pub(crate) fn spoiled(
+    plan: &ScenarioPlan,
+    record: &ScenarioRecord,
+    percent: f64,
+) -> Option<String> {
+    let mut reasons = Reasons::default();
+    defects(plan, record, &mut reasons);
+    generator(plan, record, percent, &mut reasons);
+    server(record, &mut reasons);
+    let spoils = |reason: &Reason| reason.exit == Exit::Inconclusive;
+    reasons.0.into_iter().find(spoils).map(|reason| reason.text)
 }
 
 fn costs(plan: &ScenarioPlan, record: &ScenarioRecord) -> Vec<CostResult> {
@@ -336,6 +356,9 @@ const LAG_FLOOR: Duration = Duration::from_millis(5);
 /// shifts no percentile by more than the noise between two runs.
 const LAG_SHARE: u32 = 10;
 
+/// The percentile of the lag that a run is judged by.
+const LAG_PERCENTILE: f64 = 99.0;
+
 /// The part of the planned arrivals that must have left in time.
 const PUNCTUAL_SHARE: f64 = 0.99;
 
@@ -353,13 +376,13 @@ fn time_matters(plan: &ScenarioPlan) -> bool {
 }
 
 /// Whether the generator kept up. Arrivals that found no free slot are not its fault.
-fn generator(plan: &ScenarioPlan, record: &ScenarioRecord, reasons: &mut Reasons) {
+fn generator(plan: &ScenarioPlan, record: &ScenarioRecord, percent: f64, reasons: &mut Reasons) {
     let total = work_total(plan, record);
     if let Some(count) = total.errors.get(&ErrorKind::Exhausted) {
         let kind = ErrorKind::Exhausted;
         reasons.add(Exit::Inconclusive, format_args!("this machine is {kind}: {count} operations"));
     }
-    if let Figure::Exact(lag) = total.lag.percentile(99.0) {
+    if let Figure::Exact(lag) = total.lag.percentile(percent) {
         let half = match total.response.percentile(50.0) {
             Figure::Exact(p50) | Figure::AtLeast(p50) => p50,
             Figure::NoData => Duration::ZERO,
@@ -369,7 +392,7 @@ fn generator(plan: &ScenarioPlan, record: &ScenarioRecord, reasons: &mut Reasons
             reasons.add(
                 Exit::Inconclusive,
                 format_args!(
-                    "the generator was late: lag p99 {:.1} ms, allowed {:.1} ms",
+                    "the generator was late: lag p{percent} {:.1} ms, allowed {:.1} ms",
                     lag.as_secs_f64() * 1e3,
                     allowed.as_secs_f64() * 1e3
                 ),

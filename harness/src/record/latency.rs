@@ -111,17 +111,35 @@ impl Latency {
 
     /// The arithmetic mean.
     pub fn mean(&self) -> Figure {
-        let sum: u128 = self.parts().map(|samples| samples.total).sum();
+        let sum: u128 = self.samples().map(|samples| samples.total).sum();
         let mean = sum.checked_div(u128::from(self.len())).unwrap_or(0);
         self.figure(u64::try_from(mean).unwrap_or(u64::MAX))
     }
 
     /// The largest, exactly.
     pub fn max(&self) -> Figure {
-        self.figure(self.parts().map(|samples| samples.max).max().unwrap_or(0))
+        self.figure(self.samples().map(|samples| samples.max).max().unwrap_or(0))
     }
 
-    fn parts(&self) -> impl Iterator<Item = &Samples> {
+    /// The answered operations and those that never were, to be stored.
+    pub fn parts(&self) -> (Option<LatencyPart<'_>>, Option<LatencyPart<'_>>) {
+        (self.answered.as_ref().map(Samples::part), self.unanswered.as_ref().map(Samples::part))
+    }
+
+    /// What [`Latency::parts`] gave: histogram, sum and maximum. `None` when a histogram holds what
+    /// this one cannot.
+    pub fn from_parts(
+        answered: Option<(Histogram<u64>, u128, u64)>,
+        unanswered: Option<(Histogram<u64>, u128, u64)>,
+    ) -> Option<Self> {
+        let samples = |part: Option<(Histogram<u64>, u128, u64)>| match part {
+            Some(part) => Samples::stored(part).map(Some),
+            None => Some(None),
+        };
+        Some(Self { answered: samples(answered)?, unanswered: samples(unanswered)? })
+    }
+
+    fn samples(&self) -> impl Iterator<Item = &Samples> {
         self.answered.iter().chain(&self.unanswered)
     }
 
@@ -148,6 +166,17 @@ impl fmt::Debug for Latency {
 }
 
 /// A histogram in nanoseconds with what it cannot tell exactly.
+#[derive(Clone, Copy, Debug)]
+pub struct LatencyPart<'a> {
+    /// Nanoseconds.
+    pub histogram: &'a Histogram<u64>,
+    /// The sum of all values.
+    pub total: u128,
+    /// The largest.
+    pub max: u64,
+}
+
+/// A histogram in nanoseconds with what it cannot tell exactly.
 #[derive(Clone)]
 struct Samples {
     histogram: Histogram<u64>,
@@ -158,6 +187,17 @@ struct Samples {
 impl Samples {
     fn new() -> Self {
         Self { histogram: histogram(), total: 0, max: 0 }
+    }
+
+    fn part(&self) -> LatencyPart<'_> {
+        LatencyPart { histogram: &self.histogram, total: self.total, max: self.max }
+    }
+
+    /// Into bounds of our own: whatever a file holds, its histogram can then be added to others.
+    fn stored((stored, total, max): (Histogram<u64>, u128, u64)) -> Option<Self> {
+        let mut histogram = histogram();
+        histogram.add(&stored).ok()?;
+        Some(Self { histogram, total, max })
     }
 
     fn record(&mut self, value: Duration, count: u64) {

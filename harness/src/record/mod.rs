@@ -14,7 +14,7 @@ mod timeline;
 pub use books::{Books, Claims, Tally};
 pub(crate) use books::{merge, merge_claims};
 pub use failure::{BODY_EXCERPT, Failure, redact};
-pub use latency::{Figure, Latency, MAX_LATENCY};
+pub use latency::{Figure, Latency, LatencyPart, MAX_LATENCY};
 pub use recorder::{MAX_NOTES, Outcome, Parts, Recorder, Times};
 pub use scenario::{Drift, Level, Pace, PhaseEnd, Reach, ScenarioRecord};
 pub use secrets::Secrets;

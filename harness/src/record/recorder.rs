@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use super::{
-    Books, Claims, Failure, Latency, MAX_LATENCY, MAX_SAMPLES, Reach, StepRecord, Timeline,
+    Books, Claims, Failure, Latency, MAX_LATENCY, MAX_SAMPLES, Reach, Sketch, StepRecord, Timeline,
 };
 use crate::{
     cost::Tallies,
@@ -90,6 +90,13 @@ impl Recorder {
     /// Also keeps a timeline from this offset on.
     pub fn with_timeline(self, origin: Duration) -> Self {
         Self { timeline: Timeline::new(origin), ..self }
+    }
+
+    /// The response times of all spans so far: cheap enough to be looked at while a load runs.
+    pub fn waits(&self) -> Sketch {
+        let mut waits = Sketch::default();
+        self.timeline.spans().iter().for_each(|span| waits.merge(&span.waits));
+        waits
     }
 
     /// The books so far.

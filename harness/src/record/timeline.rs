@@ -151,7 +151,8 @@ impl Sketch {
         self.max = self.max.max(nanos);
     }
 
-    fn merge(&mut self, other: &Self) {
+    /// Adds the durations of `other`.
+    pub fn merge(&mut self, other: &Self) {
         if self.counts.len() < other.counts.len() {
             self.counts.resize(other.counts.len(), 0);
         }

@@ -1,6 +1,6 @@
 //! The one serialised type of a run.
 
-use std::time::Duration;
+use std::{path::Path, time::Duration};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -15,6 +15,7 @@ use super::{
 use crate::{
     cost::RunUsage,
     exit::Exit,
+    host::{self, Host},
     judge::{Judgement, Measured, ThresholdResult, ThresholdStatus, Verdict},
     plan::{Phase, Quantity, ScenarioPlan, StepLabel},
     record::ScenarioRecord,
@@ -60,6 +61,12 @@ pub struct RunReport {
     pub started_at: String,
     /// Seconds that all scenarios took together.
     pub duration_s: f64,
+    /// The machine that sent the requests.
+    #[serde(default)]
+    pub host: Option<Host>,
+    /// The commit of the repository that the command was called in, `-dirty` with changes.
+    #[serde(default)]
+    pub commit: Option<String>,
     /// What the self-check found out about the target.
     #[serde(default)]
     pub self_check: Vec<Fact>,
@@ -79,12 +86,18 @@ pub struct ScenarioReport {
     pub file: String,
     /// Its name.
     pub name: String,
+    /// A hash of the file: what figures can be compared with.
+    #[serde(default)]
+    pub config: Option<String>,
     /// How it ended.
     pub verdict: Verdict,
     /// Exit code of the command if this were the only scenario; absent when it was not applicable.
     pub exit: Option<u8>,
     /// What speaks against a pass.
     pub reasons: Vec<String>,
+    /// What the data at hand say of the cause, likeliest first.
+    #[serde(default)]
+    pub causes: Vec<String>,
     /// Seconds it took.
     pub duration_s: f64,
     /// Seconds of the measured time.
@@ -182,6 +195,8 @@ impl RunReport {
             target_kind: info.target_kind,
             started_at: info.started_at,
             duration_s: info.duration.as_secs_f64(),
+            host: None,
+            commit: None,
             cost: CostReport::of_run(&scenarios),
             self_check: Vec::new(),
             scenarios,
@@ -222,9 +237,11 @@ impl ScenarioReport {
         Self {
             file: plan.file.to_string(),
             name: plan.name.clone(),
+            config: host::hash_of(Path::new(&*plan.file)),
             verdict: judgement.verdict,
             exit: judgement.exit.map(Exit::code),
             reasons: judgement.reasons.iter().map(|reason| reason.text.clone()).collect(),
+            causes: Vec::new(),
             duration_s: record.elapsed.as_secs_f64(),
             window_s: record.window.as_secs_f64(),
             steps: steps.clone().map(|(label, step)| StepReport::new(label, step)).collect(),
@@ -262,6 +279,11 @@ fn total(plan: &ScenarioPlan, record: &ScenarioRecord) -> Option<StepReport> {
 
 impl ThresholdReport {
     fn new(plan: &ScenarioPlan, result: &ThresholdResult) -> Self {
+        let step = result.threshold.step.and_then(|step| plan.labels.get(step.0));
+        Self::of(result, step.map(|label| label.name.clone()))
+    }
+
+    pub(super) fn of(result: &ThresholdResult, step: Option<String>) -> Self {
         let threshold = &result.threshold;
         let (quantity, bounded) = match result.measured {
             Some(Measured::Exact(quantity)) => (Some(quantity), false),
@@ -269,12 +291,11 @@ impl ThresholdReport {
             None => (None, false),
         };
         let text = quantity.map_or("no data".to_owned(), number::quantity);
-        let step = threshold.step.and_then(|step| plan.labels.get(step.0));
         Self {
             text: threshold.text.clone(),
             line: threshold.span.line,
             column: threshold.span.column,
-            step: step.map(|label| label.name.clone()),
+            step,
             status: result.status,
             measured: quantity.map(plain),
             measured_is_lower_bound: bounded,

@@ -2,30 +2,61 @@
 //!
 //! Every format is made in memory first, and nothing here prints.
 
+mod baseline;
 mod conformance;
 mod cost;
 mod cost_text;
+mod diagnose;
 mod document;
+mod format;
+mod gate;
+mod gate_text;
+mod github;
+mod hdr_log;
+mod html;
 mod json;
+mod junit;
 mod load;
+mod markdown;
+mod merge;
 mod number;
+mod prometheus;
+mod read;
 mod series;
 mod spark;
 mod step;
+mod stored;
 mod text;
 mod write;
 
+pub use baseline::{
+    AcceptedRun, BASELINE_SCHEMA_VERSION, Baseline, BaselineError, Comparison, MAX_RUNS,
+};
 pub use conformance::{FailureReport, RuleName, RuleReport};
 pub use cost::{
     BookReport, COST_SCHEMA_VERSION, ChangeReport, CostReport, CostThresholdReport, CrossingReport,
     LineReport, TableReport, TierReport, mixes, warnings,
 };
 pub use cost_text::cost_text;
+pub use diagnose::{causes_of_gate, causes_of_run};
 pub use document::{
     RunInfo, RunReport, SCHEMA_VERSION, ScenarioCost, ScenarioReport, ThresholdReport,
 };
+pub use format::Format;
+pub use gate::{GATE_SCHEMA_VERSION, GateReport, SideReport};
+pub(crate) use gate_text::summary;
+pub use gate_text::{comparison_text, gate_markdown, gate_text};
+pub use github::github;
+pub use hdr_log::hdr_log;
+pub use html::{gate_html, html};
 pub use json::json;
+pub use junit::junit;
 pub use load::{GeneratorReport, LevelReport, ServerReport, SpanReport};
+pub use markdown::markdown;
+pub use merge::{MergeError, merge};
+pub use prometheus::prometheus;
+pub use read::{ReadError, read_run};
 pub use step::{LatencyReport, StepReport};
+pub use stored::{StoredLatency, StoredPart};
 pub use text::text;
-pub use write::{WriteError, write};
+pub use write::{WriteError, write, write_all};

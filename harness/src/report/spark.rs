@@ -1,9 +1,8 @@
 //! A latency distribution in one line.
 
-use base64::{Engine as _, engine::general_purpose::STANDARD};
-use hdrhistogram::{Histogram, serialization::Deserializer};
+use hdrhistogram::Histogram;
 
-use super::{StepReport, number};
+use super::{StepReport, number, stored};
 use crate::record::float;
 
 /// Columns of a distribution: enough to see two humps, few enough for a table.
@@ -77,6 +76,5 @@ pub(super) fn bar(value: f64, most: f64) -> char {
 }
 
 fn decode(step: &StepReport) -> Option<Histogram<u64>> {
-    let bytes = STANDARD.decode(step.response_hdr.as_deref()?).ok()?;
-    Deserializer::new().deserialize(&mut bytes.as_slice()).ok()
+    stored::decode(step.response_hdr.as_deref()?)
 }

@@ -2,13 +2,15 @@
 
 use std::collections::BTreeMap;
 
-use base64::{Engine as _, engine::general_purpose::STANDARD};
-use hdrhistogram::serialization::{Serializer as _, V2Serializer};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::number::{self, milliseconds};
+use super::{
+    number::{self, milliseconds},
+    stored::{self, StoredLatency},
+};
 use crate::{
+    cost::Tallies,
     execute::ErrorKind,
     plan::{Phase, StepLabel},
     record::{Figure, Latency, StepRecord},
@@ -55,6 +57,12 @@ pub struct StepReport {
     /// From the first to the last byte of the answer, likewise.
     #[serde(default)]
     pub body: LatencyReport,
+    /// Answered before the measured time was over; the base of the rate achieved.
+    #[serde(default)]
+    pub in_window: u64,
+    /// Bursts whose number of matching responses was not the expected one.
+    #[serde(default)]
+    pub broken_counts: u64,
     /// The response clock of answered operations in nanoseconds: an HDR histogram, V2 encoding,
     /// base64. Absent without answers.
     pub response_hdr: Option<String>,
@@ -84,6 +92,9 @@ pub struct LatencyReport {
     /// Lower bounds of the figures that are not known, by name.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub at_least: BTreeMap<String, f64>,
+    /// Every value, so that reports can be added up.
+    #[serde(default, skip_serializing_if = "StoredLatency::is_empty")]
+    pub stored: StoredLatency,
 }
 
 impl StepReport {
@@ -108,14 +119,52 @@ impl StepReport {
             tls: LatencyReport::new(&step.tls),
             first_byte: LatencyReport::new(&step.first_byte),
             body: LatencyReport::new(&step.body),
-            response_hdr: encode(&step.response),
+            in_window: step.in_window,
+            broken_counts: step.broken_counts,
+            response_hdr: step.response.histogram().and_then(stored::encode),
         }
+    }
+
+    /// The books that it was made from, without the failures in full.
+    ///
+    /// # Errors
+    /// A histogram that cannot be read, or is not there: an early version did not write them.
+    pub fn record(&self) -> Result<StepRecord, String> {
+        let clock = |latency: &LatencyReport| {
+            if latency.count > 0 && latency.stored.is_empty() {
+                let name = &self.name;
+                return Err(format!("step `{name}` has no histograms: an early version wrote it"));
+            }
+            latency.stored.latency().map_err(|error| format!("step `{}`: {error}", self.name))
+        };
+        Ok(StepRecord {
+            scheduled: self.scheduled,
+            ok: self.ok,
+            failed: self.failed,
+            dropped: self.dropped,
+            unfinished: self.unfinished,
+            in_window: self.in_window,
+            broken_counts: self.broken_counts,
+            statuses: self.statuses.clone(),
+            errors: self.errors.clone(),
+            response: clock(&self.response)?,
+            service: clock(&self.service)?,
+            lag: clock(&self.lag)?,
+            connect: clock(&self.connect)?,
+            tls: clock(&self.tls)?,
+            first_byte: clock(&self.first_byte)?,
+            body: clock(&self.body)?,
+            // Usage is kept with the scenario's cost, failures with the scenario.
+            used: Tallies::default(),
+            samples: Vec::new(),
+        })
     }
 }
 
 impl LatencyReport {
     fn new(latency: &Latency) -> Self {
-        let mut report = Self { count: latency.len(), ..Self::default() };
+        let stored = StoredLatency::new(latency);
+        let mut report = Self { count: latency.len(), stored, ..Self::default() };
         let at_least = &mut report.at_least;
         let mut figure = |name: &str, figure| match figure {
             Figure::Exact(time) => Some(milliseconds(time)),
@@ -134,11 +183,4 @@ impl LatencyReport {
         report.mean = figure("mean", latency.mean());
         report
     }
-}
-
-fn encode(latency: &Latency) -> Option<String> {
-    let mut bytes = Vec::new();
-    // Writing to memory fails only for a histogram larger than memory.
-    V2Serializer::new().serialize(latency.histogram()?, &mut bytes).ok()?;
-    Some(STANDARD.encode(bytes))
 }

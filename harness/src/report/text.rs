@@ -83,6 +83,9 @@ impl Page {
         for threshold in &scenario.thresholds {
             self.threshold(threshold, widest(&scenario.thresholds));
         }
+        for cause in &scenario.causes {
+            self.line(&format!("  likely cause: {}", printable(cause)));
+        }
         self.rules(&scenario.rules);
         let cost = scenario.cost.iter().flat_map(|cost| &cost.thresholds);
         let width = cost.clone().map(|threshold| threshold.text.chars().count()).max();

@@ -22,18 +22,55 @@ pub struct WriteError {
 /// # Errors
 /// [`WriteError`].
 pub fn write(folder: &Path, name: &str, bytes: &[u8]) -> Result<PathBuf, WriteError> {
+    let half = prepare(folder, name, bytes)?;
+    half.finish()
+}
+
+/// Writes several files of one report. All of them are complete on the disk before the first gets
+/// its name, so that a full disk or a sudden end leaves the older report; the last one is the one
+/// that others are made from.
+///
+/// # Errors
+/// [`WriteError`].
+pub fn write_all(folder: &Path, files: &[(String, Vec<u8>)]) -> Result<(), WriteError> {
+    let halves = files.iter().map(|(name, bytes)| prepare(folder, name, bytes));
+    let halves = halves.collect::<Result<Vec<_>, _>>()?;
+    halves.into_iter().try_for_each(|half| half.finish().map(|_| ()))
+}
+
+/// A file that is complete and has no name yet.
+struct Half {
+    file: NamedTempFile,
+    path: PathBuf,
+}
+
+fn prepare(folder: &Path, name: &str, bytes: &[u8]) -> Result<Half, WriteError> {
+    // The one of `NamedTempFile` is for secrets; a report is for whoever may read the folder.
+    #[cfg(unix)]
+    const READABLE: u32 = 0o644;
     let path = folder.join(name);
-    let written = (|| {
+    let made = (|| {
         fs::create_dir_all(folder)?;
-        let mut file = NamedTempFile::new_in(folder)?;
+        let mut builder = tempfile::Builder::new();
+        #[cfg(unix)]
+        builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(READABLE));
+        let mut file = builder.tempfile_in(folder)?;
         file.write_all(bytes)?;
         file.as_file().sync_all()?;
-        file.persist(&path)?;
-        Ok(())
+        Ok(file)
     })();
-    match written {
-        Ok(()) => Ok(path),
+    match made {
+        Ok(file) => Ok(Half { file, path }),
         Err(error) => Err(WriteError { path, error }),
+    }
+}
+
+impl Half {
+    fn finish(self) -> Result<PathBuf, WriteError> {
+        match self.file.persist(&self.path) {
+            Ok(_) => Ok(self.path),
+            Err(error) => Err(WriteError { path: self.path, error: error.error }),
+        }
     }
 }
 

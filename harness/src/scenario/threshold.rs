@@ -29,6 +29,13 @@ pub struct ThresholdText {
 
 written_as_text!(ThresholdText);
 
+impl ThresholdText {
+    /// Reads a threshold that was written down; `None` when it is none.
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::from_text(text).ok()
+    }
+}
+
 const METRICS: [&str; 7] = ["p95", "mean", "max", "error_rate", "share", "rate", "count"];
 const CLOCKS: [(&str, Clock); 3] =
     [("response", Clock::Response), ("service", Clock::Service), ("lag", Clock::Lag)];

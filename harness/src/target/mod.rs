@@ -7,6 +7,7 @@ mod operate;
 mod probe;
 mod process;
 mod remote;
+mod revision;
 mod wrangler;
 
 use std::{io, path::PathBuf, sync::Arc, time::Duration};
@@ -17,6 +18,7 @@ use tempfile::TempDir;
 pub use control::{ClockFace, Control, ControlError, Counters, Rest};
 pub use probe::{Fact, SelfCheck};
 pub use process::{LOG_TAIL_LINES, Process};
+pub use revision::{Built, build};
 
 use crate::{
     execute::Patient,

@@ -19,7 +19,7 @@ use super::{
 use crate::{
     judge,
     plan::{LoadPlan, ScenarioPlan, Values},
-    record::{Books, Drift, Level, Pace, ScenarioRecord, StepRecord, float},
+    record::{Books, Drift, Level, Pace, ScenarioRecord, Sketch, StepRecord, float},
 };
 
 mod arrivals;
@@ -81,6 +81,8 @@ struct Order {
     gone: Arc<AtomicBool>,
     /// Set when a threshold is missed for good.
     hopeless: Arc<OnceLock<String>>,
+    /// Whether somebody watches the percentiles.
+    watched: bool,
     /// The first arrival.
     start: Instant,
     threads: usize,
@@ -92,6 +94,8 @@ struct Window {
     gauge: Arc<Gauge>,
     /// Its books of a moment ago, if somebody looks for hopeless thresholds.
     books: Mutex<Vec<StepRecord>>,
+    /// Its response times of a moment ago, if somebody watches them.
+    waits: Mutex<Sketch>,
 }
 
 /// Runs the load of `job` to its end.
@@ -108,6 +112,7 @@ pub(super) async fn run(job: Job, environment: &Environment) -> Loaded {
         stop: environment.stop.clone(),
         gone: Arc::default(),
         hopeless: Arc::default(),
+        watched: environment.progress.wants_percentiles(),
         start: clock::now() + LEAD,
         threads,
     };
@@ -173,10 +178,17 @@ async fn watch(
         next += TICK;
         clock::sleep_until(next).await;
         let tick = progress::total(&gauges);
+        let mut waits = Sketch::default();
+        for window in windows.iter().filter(|_| order.watched) {
+            waits.merge(&window.waits.lock().unwrap_or_else(PoisonError::into_inner));
+        }
         let elapsed = clock::now().saturating_duration_since(order.start);
         let tick = LoadTick {
             elapsed,
             total: order.job.load.profile.duration(),
+            p50: waits.percentile(50),
+            p95: waits.percentile(95),
+            p99: waits.percentile(99),
             per_second: float(tick.ended - before) / TICK.as_secs_f64(),
             ..tick
         };

@@ -144,13 +144,23 @@ impl Crew {
 
     /// Shows the books now and then, if somebody looks at them.
     fn publish(&self) -> Option<AbortHandle> {
-        self.load().abort_after?;
+        let judged = self.load().abort_after.is_some();
+        let watched = self.share.order.watched;
+        if !judged && !watched {
+            return None;
+        }
         let (lane, window) = (Rc::clone(&self.lane), Arc::clone(&self.share.window));
         let task = tokio::task::spawn_local(async move {
             loop {
                 clock::sleep_until(clock::now() + TICK / 2).await;
-                let books = lane.recorder.borrow().steps().to_vec();
-                *window.books.lock().unwrap_or_else(PoisonError::into_inner) = books;
+                if judged {
+                    let books = lane.recorder.borrow().steps().to_vec();
+                    *window.books.lock().unwrap_or_else(PoisonError::into_inner) = books;
+                }
+                if watched {
+                    let waits = lane.recorder.borrow().waits();
+                    *window.waits.lock().unwrap_or_else(PoisonError::into_inner) = waits;
+                }
             }
         });
         Some(task.abort_handle())

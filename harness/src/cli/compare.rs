@@ -1,0 +1,90 @@
+//! `workway compare`
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::{gate::Format, output};
+use crate::{
+    exit::Exit,
+    gate::{Decision, Rule},
+    report::{Baseline, BaselineError, Comparison, RunReport, comparison_text, read_run},
+};
+
+#[derive(Debug, Args)]
+pub(super) struct Arguments {
+    /// A report of `workway run --out`: the file, or the folder that it is in.
+    #[arg(value_name = "RUN")]
+    run: PathBuf,
+    /// Folder of the baselines, a file for each scenario.
+    #[arg(long, value_name = "DIR", default_value = "reports/baseline")]
+    baseline: PathBuf,
+    /// Add the run to the baselines instead of judging it.
+    #[arg(long)]
+    accept: bool,
+    /// What goes to stdout.
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    format: Format,
+}
+
+pub(super) fn compare(arguments: &Arguments) -> Exit {
+    let report = match read_run(&arguments.run) {
+        Ok(report) => report,
+        Err(error) => return output::fail(Exit::Usage, &error.to_string()),
+    };
+    let done =
+        if arguments.accept { accept(arguments, &report) } else { judge(arguments, &report) };
+    done.unwrap_or_else(|error| {
+        let exit = match error {
+            BaselineError::Write(_) => Exit::ReportNotWritten,
+            _ => Exit::Usage,
+        };
+        output::fail(exit, &error.to_string())
+    })
+}
+
+/// Only a run that passed is what later ones should be like.
+fn accept(arguments: &Arguments, report: &RunReport) -> Result<Exit, BaselineError> {
+    if report.exit != 0 {
+        let message = format!("the run ended with exit {}; only a pass is a baseline", report.exit);
+        return Ok(output::fail(Exit::Usage, &message));
+    }
+    for scenario in report.scenarios.iter().filter(|scenario| scenario.generator.is_some()) {
+        let path = Baseline::accept(&arguments.baseline, report, scenario)?;
+        output::say(&format!("accepted: {}", path.display()));
+    }
+    Ok(Exit::Pass)
+}
+
+fn judge(arguments: &Arguments, report: &RunReport) -> Result<Exit, BaselineError> {
+    let mut comparisons = Vec::new();
+    for scenario in report.scenarios.iter().filter(|scenario| scenario.generator.is_some()) {
+        let baseline = Baseline::read(&arguments.baseline, &scenario.name)?;
+        comparisons.push(baseline.compare(report, scenario, &Rule::default())?);
+    }
+    if comparisons.is_empty() {
+        let message = "the run has no load; there is nothing to compare";
+        return Ok(output::fail(Exit::NothingSelected, message));
+    }
+    let shown = match arguments.format {
+        Format::Text => comparison_text(&comparisons),
+        Format::Json => match serde_json::to_string_pretty(&comparisons) {
+            Ok(json) => json + "\n",
+            Err(error) => return Ok(output::fail(Exit::Internal, &error.to_string())),
+        },
+    };
+    Ok(match output::result(&shown) {
+        Ok(()) => Exit::worst(comparisons.iter().map(exit)),
+        Err(error) => output::fail(Exit::ReportNotWritten, &format!("stdout: {error}")),
+    })
+}
+
+/// Figures of another machine decide nothing.
+fn exit(comparison: &Comparison) -> Exit {
+    match comparison.decision {
+        _ if comparison.advisory => Exit::Pass,
+        Decision::Fail => Exit::Threshold,
+        Decision::Inconclusive => Exit::Inconclusive,
+        Decision::Pass | Decision::Shown => Exit::Pass,
+    }
+}

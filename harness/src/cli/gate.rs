@@ -1,0 +1,366 @@
+//! `workway gate`
+
+use std::{
+    path::{Path, PathBuf},
+    time::{Duration, SystemTime},
+};
+
+use clap::{Args, ValueEnum};
+use uuid::Uuid;
+
+use super::{
+    duel::{Contender, Duel, Fought, windowed},
+    output, selection,
+    signals::Signals,
+    state::Saved,
+};
+use crate::{
+    cost::{BOOKS, PriceBook, TIERS, Tiers, UnitUsage, changes},
+    execute::{Signal, StopFlag, clock},
+    exit::Exit,
+    gate::{self, Decision, Judged, MOST_PAIRS, Rule, Window},
+    host::{self, Host},
+    plan::ScenarioPlan,
+    report::{self, BookReport, ChangeReport, GATE_SCHEMA_VERSION, GateReport, SideReport},
+};
+
+/// A load in which everybody does something else.
+pub(super) const DEFAULT_SCENARIO: &str = "scenarios/load/steady-mix.yaml";
+/// Long enough for some two hundred operations of the default scenario.
+pub(super) const DEFAULT_WINDOW: &str = "5s";
+/// Connections are made, statements prepared and pages read for the first time.
+pub(super) const DEFAULT_WARMUP: &str = "1s";
+
+#[derive(Debug, Args)]
+pub(super) struct Arguments {
+    /// The scenario whose load makes the windows.
+    #[arg(value_name = "SCENARIO", default_value = DEFAULT_SCENARIO)]
+    scenario: PathBuf,
+    /// What is known: `embedded` (this program), `wrangler`, a URL, or a revision of this
+    /// repository, which is built.
+    #[arg(long, value_name = "TARGET|REVISION")]
+    base: String,
+    /// What is judged.
+    #[arg(long, value_name = "TARGET|REVISION")]
+    head: String,
+    /// Pairs of windows; by default 12, or as many as `workway calibrate` found to be needed.
+    #[arg(long, value_parser = pairs)]
+    pairs: Option<usize>,
+    /// Measured time of a window.
+    #[arg(long, default_value = DEFAULT_WINDOW, value_parser = duration)]
+    window: Duration,
+    /// Time before it that is thrown away.
+    #[arg(long, default_value = DEFAULT_WARMUP, value_parser = duration)]
+    warmup: Duration,
+    /// Allowed rise of p95, such as `5%`; by default that, or what `workway calibrate` found to be
+    /// detectable.
+    #[arg(long, value_name = "PERCENT", value_parser = percent)]
+    max_p95: Option<f64>,
+    /// Allowed rise of the part of operations that fail.
+    #[arg(long, value_name = "PERCENT", value_parser = percent)]
+    max_errors: Option<f64>,
+    /// Allowed rise of each resource and of the cost for a request.
+    #[arg(long, value_name = "PERCENT", value_parser = percent)]
+    max_usage: Option<f64>,
+    /// What random choices are drawn from; a report names the one it used.
+    #[arg(long)]
+    seed: Option<u64>,
+    /// Allow URLs that are not on loopback.
+    #[arg(long)]
+    allow_remote: bool,
+    /// What goes to stdout.
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    format: Format,
+    /// Also write gate.json, gate.txt, gate.md and gate.html into this folder.
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+}
+
+/// What goes to stdout.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum Format {
+    /// For people.
+    Text,
+    /// For programs; see `schema_version` in it.
+    Json,
+}
+
+/// What is needed beside the measurements.
+struct Frame {
+    rule: Rule,
+    rule_from: String,
+    pairs: usize,
+    seed: u64,
+    started_at: String,
+    tiers: Tiers,
+    book: PriceBook,
+}
+
+pub(super) async fn gate(arguments: &Arguments) -> Exit {
+    let stop = StopFlag::new();
+    match until_signal(Box::pin(gated(arguments, &stop)), &stop).await {
+        Ok(report) => publish(arguments, &report),
+        Err((exit, message)) => output::fail(exit, &message),
+    }
+}
+
+async fn gated(arguments: &Arguments, stop: &StopFlag) -> Result<GateReport, (Exit, String)> {
+    let usage = |message: String| (Exit::Usage, message);
+    let plan = scenario(&arguments.scenario)?;
+    let plan = windowed(&plan, arguments.warmup, arguments.window).map_err(usage)?;
+    let frame = Frame::new(arguments).map_err(usage)?;
+    let base = Contender::prepare(&arguments.base).await?;
+    let head = Contender::prepare(&arguments.head).await?;
+    let started = clock::now();
+    let duel = Duel {
+        plan: &plan,
+        base: &base,
+        head: &head,
+        pairs: frame.pairs,
+        seed: frame.seed,
+        allow_remote: arguments.allow_remote,
+        stop,
+    };
+    output::say(&format!("gate: {} pairs of {:?}", frame.pairs, arguments.window));
+    let fought = duel.fight().await;
+    if let Some((Exit::Usage, message)) = fought.ended {
+        return Err((Exit::Usage, message));
+    }
+    let duration = clock::now().saturating_duration_since(started);
+    let report = frame.report(arguments, &plan, [&base, &head], fought).map_err(usage)?;
+    Ok(GateReport { duration_s: duration.as_secs_f64(), ..report })
+}
+
+impl Frame {
+    fn new(arguments: &Arguments) -> Result<Self, String> {
+        let host = Host::here();
+        let saved = Saved::load(&host, host::hash_of(&arguments.scenario).as_deref());
+        let calibration = saved.as_ref().map(|saved| &saved.calibration);
+        let defaults = Rule::default();
+        // A bound that the noise hides would leave every gate inconclusive.
+        let detectable = calibration.and_then(|found| found.suggested_delta).unwrap_or(0.0);
+        let rule = Rule {
+            latency: arguments.max_p95.unwrap_or(defaults.latency.max(detectable)),
+            errors: arguments.max_errors.unwrap_or(defaults.errors),
+            usage: arguments.max_usage.unwrap_or(defaults.usage),
+            ..defaults
+        };
+        let suggested = calibration.and_then(|found| found.suggested_pairs).unwrap_or(0);
+        let most = 2 * gate::DEFAULT_PAIRS;
+        let pairs = suggested.clamp(gate::DEFAULT_PAIRS, most);
+        let rule_from = match (&saved, arguments.max_p95) {
+            (_, Some(_)) => "as given".to_owned(),
+            (Some(saved), None) => format!("calibrated {}", saved.made_at),
+            (None, None) => "defaults; not calibrated".to_owned(),
+        };
+        let (name, text) = BOOKS[0];
+        Ok(Self {
+            rule,
+            rule_from,
+            pairs: arguments.pairs.unwrap_or(pairs),
+            seed: arguments.seed.unwrap_or_else(|| Uuid::new_v4().as_u64_pair().1),
+            started_at: now(),
+            tiers: Tiers::parse(TIERS, "of this program").map_err(|error| error.to_string())?,
+            book: PriceBook::parse(text, name).map_err(|error| error.to_string())?,
+        })
+    }
+
+    fn report(
+        &self,
+        arguments: &Arguments,
+        plan: &ScenarioPlan,
+        [base, head]: [&Contender; 2],
+        fought: Fought,
+    ) -> Result<GateReport, String> {
+        let judged = gate::judge(&fought.pairs, &self.rule, &self.tiers, &self.book)
+            .map_err(|error| error.to_string())?;
+        let mut sums = [Window::default(), Window::default()];
+        for pair in &fought.pairs {
+            sums[0].merge(&pair.base);
+            sums[1].merge(&pair.head);
+        }
+        let Judged { mut decision, findings, shift } = judged;
+        let mut exit = GateReport::exit_code(decision, &findings);
+        let mut reasons = Vec::new();
+        if let Some((ended, why)) = fought.ended {
+            (decision, exit) = (Decision::Inconclusive, ended);
+            reasons.push(why);
+        }
+        let side = |contender: &Contender, sum: &Window| {
+            SideReport::new(contender.name.clone(), contender.commit.clone(), plan, sum)
+        };
+        let mut report = GateReport {
+            schema_version: GATE_SCHEMA_VERSION,
+            tool_version: env!("CARGO_PKG_VERSION").to_owned(),
+            started_at: self.started_at.clone(),
+            duration_s: 0.0,
+            host: Host::here(),
+            seed: self.seed,
+            file: plan.file.to_string(),
+            scenario: plan.name.clone(),
+            config: host::hash_of(&arguments.scenario),
+            base: side(base, &sums[0]),
+            head: side(head, &sums[1]),
+            pairs: fought.pairs.len(),
+            remade: fought.remade,
+            window_s: arguments.window.as_secs_f64(),
+            warmup_s: arguments.warmup.as_secs_f64(),
+            rule: self.rule,
+            rule_from: self.rule_from.clone(),
+            decision,
+            exit: exit.code(),
+            reasons,
+            findings,
+            shift,
+            causes: Vec::new(),
+            cost: self.cost(&sums)?,
+            reproduce: self.reproduce(arguments),
+        };
+        if report.decision == Decision::Fail {
+            report.causes = report::causes_of_gate(&report);
+        }
+        Ok(report)
+    }
+
+    /// What a month costs more, by resource.
+    fn cost(&self, [base, head]: &[Window; 2]) -> Result<Vec<ChangeReport>, String> {
+        let (Some(base), Some(head)) = (&base.usage, &head.usage) else { return Ok(Vec::new()) };
+        let unit = |usage| UnitUsage::measured(usage).map_err(|error| error.to_string());
+        let (base, head) = (unit(base)?, unit(head)?);
+        let changes =
+            changes(&base, &head, &self.tiers, &self.book).map_err(|error| error.to_string())?;
+        let names: Vec<_> = self.tiers.tiers.iter().map(|tier| tier.name.clone()).collect();
+        let report = BookReport::new(&self.book, &[], Some((&names, &changes)));
+        Ok(report.changes.unwrap_or_default())
+    }
+
+    fn reproduce(&self, arguments: &Arguments) -> String {
+        let Arguments { scenario, base, head, window, warmup, .. } = arguments;
+        let Rule { latency, errors, usage, .. } = self.rule;
+        let percent = |part: f64| format!("{}%", (part * 1e4).round() / 1e2);
+        let remote = if arguments.allow_remote { " --allow-remote" } else { "" };
+        format!(
+            "workway gate {} --base {base} --head {head} --pairs {} --window {} --warmup {} \
+             --max-p95 {} --max-errors {} --max-usage {} --seed {}{remote}",
+            scenario.display(),
+            self.pairs,
+            humantime::format_duration(*window).to_string().replace(' ', ""),
+            humantime::format_duration(*warmup).to_string().replace(' ', ""),
+            percent(latency),
+            percent(errors),
+            percent(usage),
+            self.seed
+        )
+    }
+}
+
+fn publish(arguments: &Arguments, report: &GateReport) -> Exit {
+    let exit = Exit::of(report.exit);
+    let plain = report::gate_text(report, false);
+    let json = match serde_json::to_string_pretty(report) {
+        Ok(json) => json + "\n",
+        Err(error) => return output::fail(Exit::Internal, &format!("report: {error}")),
+    };
+    if let Some(folder) = &arguments.out {
+        let files = [
+            ("gate.txt", plain.clone()),
+            ("gate.md", report::gate_markdown(report)),
+            ("gate.html", report::gate_html(report)),
+            ("gate.json", json.clone()),
+        ];
+        let files: Vec<_> =
+            files.into_iter().map(|(name, text)| (name.to_owned(), text.into_bytes())).collect();
+        if let Err(error) = report::write_all(folder, &files) {
+            output::say(&plain);
+            return output::fail(Exit::ReportNotWritten, &error.to_string());
+        }
+        output::say(&format!("report: {}", folder.join("gate.json").display()));
+    }
+    let shown = match arguments.format {
+        Format::Text => report::gate_text(report, output::color_on_stdout()),
+        Format::Json => json,
+    };
+    if let Err(error) = output::result(&shown) {
+        output::say(&plain);
+        return output::fail(Exit::ReportNotWritten, &format!("stdout: {error}"));
+    }
+    exit
+}
+
+/// The one scenario at `path`.
+pub(super) fn scenario(path: &Path) -> Result<ScenarioPlan, (Exit, String)> {
+    let several = || {
+        let message = format!("{}: a gate compares one scenario; name its file", path.display());
+        (Exit::Usage, message)
+    };
+    let plans = selection::select(&[path.display().to_string()], DEFAULT_SCENARIO)
+        .map_err(|exit| (exit, "the scenario cannot be used".to_owned()))?;
+    match <[ScenarioPlan; 1]>::try_from(plans) {
+        Ok([plan]) => Ok(plan),
+        Err(_) => Err(several()),
+    }
+}
+
+/// Does `work`; the first signal raises `stop`, the second ends it now.
+pub(super) async fn until_signal<T>(
+    work: impl Future<Output = Result<T, (Exit, String)>>,
+    stop: &StopFlag,
+) -> Result<T, (Exit, String)> {
+    let mut signals = Signals::new().map_err(|e| (Exit::Internal, format!("signals: {e}")))?;
+    let twice = async {
+        let first = signals.next().await;
+        stop.raise(if first == Exit::Terminated { Signal::Terminate } else { Signal::Interrupt });
+        output::say("interrupted: ending in good order; once more to end now");
+        signals.next().await
+    };
+    tokio::select! {
+        done = work => done,
+        exit = twice => Err((exit, "interrupted twice".to_owned())),
+    }
+}
+
+/// RFC 3339, to the second.
+pub(super) fn now() -> String {
+    #[expect(clippy::disallowed_methods, reason = "a report says when it was made")]
+    let now = SystemTime::now();
+    humantime::format_rfc3339_seconds(now).to_string()
+}
+
+pub(super) fn pairs(text: &str) -> Result<usize, String> {
+    let (few, most) = (gate::FEWEST_PAIRS, MOST_PAIRS);
+    match text.parse() {
+        Ok(pairs) if (few..=most).contains(&pairs) => Ok(pairs),
+        _ => Err(format!("give {few} to {most}: fewer cannot show that anything is not chance")),
+    }
+}
+
+pub(super) fn duration(text: &str) -> Result<Duration, String> {
+    let duration = humantime::parse_duration(text).map_err(|error| error.to_string())?;
+    if duration < Duration::from_millis(100) {
+        return Err("give at least 100ms".to_owned());
+    }
+    Ok(duration)
+}
+
+fn percent(text: &str) -> Result<f64, String> {
+    let number = text.trim().trim_end_matches('%').trim_end();
+    match number.parse::<f64>() {
+        Ok(percent) if (0.0..=1000.0).contains(&percent) => Ok(percent / 100.0),
+        _ => Err("give a percentage from 0% to 1000%".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn limits_of_the_command_line() {
+        assert!(pairs("6").is_err() && pairs("201").is_err());
+        assert_eq!((pairs("7"), pairs("200")), (Ok(7), Ok(200)));
+        assert!(duration("99ms").is_err());
+        assert_eq!(duration("100ms"), Ok(Duration::from_millis(100)));
+        assert!(percent("1000.1%").is_err() && percent("-1%").is_err() && percent("x").is_err());
+        assert_eq!(percent("5%"), Ok(0.05));
+    }
+}

@@ -1,0 +1,143 @@
+//! The gate as its users meet it.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
+
+mod common;
+
+use std::{
+    fs,
+    process::{Command, Output},
+    time::Duration,
+};
+
+use axum::{Router, routing::get};
+use common::Target;
+use workway::{
+    gate::{Decision, Kind},
+    report::GateReport,
+};
+
+fn target(delay: Duration, broken: bool) -> Target {
+    let handler = async move || {
+        tokio::time::sleep(delay).await;
+        let status = if broken { 500 } else { 200 };
+        (http::StatusCode::from_u16(status).unwrap(), "ok")
+    };
+    Target::start(Router::new().route("/", get(handler)))
+}
+
+struct Case {
+    folder: tempfile::TempDir,
+}
+
+impl Case {
+    fn new(load: &str) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let text = format!(
+            "scenario: a/b\nload:\n  {load}\n  journeys: {{ a: {{ steps: [{{ request: {{ name: \
+             step, get: / }} }}] }} }}\n"
+        );
+        fs::write(folder.path().join("a.yaml"), text).unwrap();
+        Self { folder }
+    }
+
+    fn gate(&self, base: &str, head: &str) -> Output {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_workway"));
+        // No calibration of this machine: the rule is the default one.
+        command.env("XDG_STATE_HOME", self.folder.path());
+        command.arg("gate").arg(self.folder.path().join("a.yaml"));
+        command.args(["--base", base, "--head", head, "--pairs", "7", "--seed", "7"]);
+        command.args(["--window", "400ms", "--warmup", "100ms", "--out"]);
+        command.arg(self.folder.path().join("out")).output().unwrap()
+    }
+
+    fn report(&self) -> GateReport {
+        let json = fs::read(self.folder.path().join("out/gate.json")).unwrap();
+        serde_json::from_slice(&json).unwrap()
+    }
+}
+
+fn url(target: &Target) -> String {
+    format!("http://{}", target.address)
+}
+
+/// 800 a second, so that seven windows hold the two thousand operations of p95.
+const LOAD: &str = "profile: { constant: { rate: 800/s, for: 1s } }";
+
+#[test]
+fn three_times_as_slow_fails_or_cannot_be_decided_but_never_passes() {
+    let (base, head) =
+        (target(Duration::from_millis(10), false), target(Duration::from_millis(30), false));
+    let case = Case::new(LOAD);
+    let output = case.gate(&url(&base), &url(&head));
+    let report = case.report();
+    // A machine that is too busy to generate the load says 8; a verdict can only be 5.
+    let code = output.status.code();
+    assert!(matches!(code, Some(5 | 8)), "{output:?}");
+    let stdout = String::from_utf8(output.stdout).unwrap();
+    let first: Vec<_> = stdout.lines().take(6).collect();
+    for (line, label) in
+        first.iter().zip(["metric", "base", "head", "interval", "rule", "reproduce"])
+    {
+        assert!(line.starts_with(label), "{stdout}");
+    }
+    assert!(first[5].contains("workway gate") && first[5].contains("--seed 7"), "{stdout}");
+    if code == Some(5) {
+        let p95 = report.findings.iter().find(|finding| finding.metric == "p95").unwrap();
+        assert!(p95.decision == Decision::Fail && p95.low.unwrap() > 0.5, "{p95:?}");
+        assert!(stdout.contains("likely cause: `step` adds most"), "{stdout}");
+        let page = fs::read_to_string(case.folder.path().join("out/gate.html")).unwrap();
+        assert!(page.contains("<svg") && !page.contains("NaN"), "{page}");
+    }
+}
+
+#[test]
+fn the_same_target_does_not_fail() {
+    let base = target(Duration::from_millis(5), false);
+    let case = Case::new(LOAD);
+    let output = case.gate(&url(&base), &url(&base));
+    assert!(matches!(output.status.code(), Some(0 | 8)), "{output:?}");
+    let report = case.report();
+    assert_ne!(report.decision, Decision::Fail, "{report:?}");
+    let cost = report.findings.iter().find(|finding| finding.kind == Kind::Cost);
+    assert!(cost.is_none_or(|cost| cost.decision == Decision::Shown), "{cost:?}");
+}
+
+/// Errors are counts: no matter how fast they come.
+#[test]
+fn new_errors_fail() {
+    let (base, head) = (target(Duration::ZERO, false), target(Duration::ZERO, true));
+    let case = Case::new("profile: { constant: { rate: 100/s, for: 1s } }");
+    let output = case.gate(&url(&base), &url(&head));
+    assert!(matches!(output.status.code(), Some(5 | 8)), "{output:?}");
+    let report = case.report();
+    if report.pairs > 0 {
+        let errors = report.findings.iter().find(|finding| finding.kind == Kind::Errors).unwrap();
+        assert_eq!(errors.decision, Decision::Fail, "{errors:?}");
+    }
+    if report.decision == Decision::Fail {
+        assert!(report.causes.iter().any(|cause| cause.contains("status 500")), "{report:?}");
+    }
+}
+
+#[test]
+fn a_target_that_is_not_there_is_unreachable_and_a_wrong_name_says_what_is_possible() {
+    let base = target(Duration::ZERO, false);
+    let case = Case::new(LOAD);
+    let output = case.gate(&url(&base), &format!("http://{}", common::dead()));
+    assert_eq!(output.status.code(), Some(7), "{output:?}");
+    let output = case.gate(&url(&base), "no-such-revision");
+    assert_eq!(output.status.code(), Some(2), "{output:?}");
+    assert!(String::from_utf8_lossy(&output.stderr).contains("revision"), "{output:?}");
+    let output = case.gate(&url(&base), "http://192.0.2.1");
+    assert_eq!(output.status.code(), Some(2), "{output:?}");
+    assert!(String::from_utf8_lossy(&output.stderr).contains("--allow-remote"), "{output:?}");
+}
+
+#[test]
+fn a_load_that_cannot_be_cut_into_windows_is_refused() {
+    let base = target(Duration::ZERO, false);
+    let case = Case::new("profile: { ramp: { from: 10/s, to: 20/s, for: 1s } }");
+    let output = case.gate(&url(&base), &url(&base));
+    assert_eq!(output.status.code(), Some(2), "{output:?}");
+    assert!(String::from_utf8_lossy(&output.stderr).contains("changes its rate"), "{output:?}");
+}
