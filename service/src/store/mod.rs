@@ -3,11 +3,13 @@
 
 mod idempotency;
 mod runs;
+mod tables;
 mod usage;
 mod workflows;
 
 pub use idempotency::{Claim, Claimed, IdempotencyKeys, Outcome};
 pub use runs::Runs;
+pub use tables::{NOT_INCLUDED, TABLES, Table};
 pub use usage::{Tally, UsageMonths};
 pub use workflows::{CatalogueEntry, Workflows};
 

@@ -4,6 +4,7 @@
 //! them. Futures of the runtime are not `Send`; the adapters wrap theirs, and nobody else has to.
 
 mod actors;
+mod bucket;
 mod database;
 mod events;
 mod http;
@@ -16,6 +17,7 @@ mod system;
 use std::sync::{Arc, LazyLock};
 
 pub use actors::DurableObjects;
+pub use bucket::Bucket;
 pub use database::D1;
 pub use http::Fetcher;
 pub use http_cache::EdgeCache;
@@ -38,6 +40,7 @@ pub struct Cloudflare {
     sessions: Kv,
     limiter: RateLimiterBinding,
     actors: DurableObjects,
+    backups: Bucket,
     clock: JsClock,
     random: JsRandom,
     /// The request that these ports are for, if it is one.
@@ -63,6 +66,7 @@ impl Cloudflare {
             sessions: Kv::new(env.clone(), "SESSIONS"),
             limiter: RateLimiterBinding::new(env.clone()),
             actors: DurableObjects::new(env.clone()),
+            backups: Bucket::new(env.clone()),
             clock: JsClock,
             random: JsRandom,
             invocation: None,
@@ -108,6 +112,7 @@ impl Platform for Cloudflare {
     type HttpCache = EdgeCache;
     type RateLimiter = RateLimiterBinding;
     type Actors = DurableObjects;
+    type ObjectStore = Bucket;
     type Http = Fetcher;
     type Clock = JsClock;
     type Random = JsRandom;
@@ -134,6 +139,10 @@ impl Platform for Cloudflare {
 
     fn actors(&self) -> &DurableObjects {
         &self.actors
+    }
+
+    fn backups(&self) -> &Bucket {
+        &self.backups
     }
 
     fn http(&self) -> &Fetcher {

@@ -31,7 +31,7 @@ use tower_service::Service;
 
 use super::{Native, system::log};
 use crate::domain::Millis;
-use crate::ports::{Clock, Database, PortError, Sql, Usage};
+use crate::ports::{Clock, Database, Platform, PortError, Sql, Usage};
 use crate::upkeep;
 
 /// Of the state directory.
@@ -191,7 +191,8 @@ async fn set_clock(
 /// What the schedule does each minute, now.
 async fn cron(State(controlled): State<Controlled>) -> Result<Json<Swept>, Failed> {
     controlled.counters.sweeps.fetch_add(1, Relaxed);
-    let visited = upkeep::every_minute(&controlled.platform).await.map_err(failed)?;
+    let due = controlled.platform.clock().now();
+    let visited = upkeep::every_minute(&controlled.platform, due).await.map_err(failed)?;
     Ok(Json(Swept { visited }))
 }
 

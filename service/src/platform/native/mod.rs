@@ -10,6 +10,7 @@ mod http;
 mod http_cache;
 mod kv;
 mod limiter;
+mod objects;
 mod server;
 mod sqlite;
 mod system;
@@ -24,6 +25,7 @@ pub use http::ReqwestHttp;
 pub use http_cache::MemoryHttpCache;
 pub use kv::SqliteKeyValue;
 pub use limiter::SlidingCounter;
+pub use objects::FolderObjectStore;
 pub use server::{ServeError, Server};
 pub use system::OsRandom;
 
@@ -41,6 +43,7 @@ pub struct Native {
     http_cache: Arc<MemoryHttpCache>,
     limiter: Arc<SlidingCounter>,
     actors: NativeActors,
+    backups: FolderObjectStore,
     http: ReqwestHttp,
     clock: NativeClock,
     random: OsRandom,
@@ -63,8 +66,19 @@ impl Native {
         let http = ReqwestHttp::new(&config.http_allow_list)?;
         let reach = Reach { database: database.clone(), http: http.clone(), clock: clock.clone() };
         let actors = NativeActors::open(&objects, reach, config).await?;
-        let random = OsRandom;
-        Ok(Self { database, cache, sessions, http_cache, limiter, actors, http, clock, random })
+        let backups = FolderObjectStore::new(state.join("backups"));
+        Ok(Self {
+            database,
+            cache,
+            sessions,
+            http_cache,
+            limiter,
+            actors,
+            backups,
+            http,
+            clock,
+            random: OsRandom,
+        })
     }
 
     /// What all port calls used since the start, whoever they were for.
@@ -74,6 +88,7 @@ impl Native {
         usage += self.sessions.usage();
         usage += self.http.usage();
         usage += self.actors.usage();
+        usage += self.backups.usage();
         usage
     }
 }
@@ -84,6 +99,7 @@ impl Platform for Native {
     type HttpCache = MemoryHttpCache;
     type RateLimiter = SlidingCounter;
     type Actors = NativeActors;
+    type ObjectStore = FolderObjectStore;
     type Http = ReqwestHttp;
     type Clock = NativeClock;
     type Random = OsRandom;
@@ -110,6 +126,10 @@ impl Platform for Native {
 
     fn actors(&self) -> &NativeActors {
         &self.actors
+    }
+
+    fn backups(&self) -> &FolderObjectStore {
+        &self.backups
     }
 
     fn http(&self) -> &ReqwestHttp {
