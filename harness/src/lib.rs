@@ -3,6 +3,8 @@
 //! Each module is a station of that flow and hands one type to the next.
 #![forbid(unsafe_code)]
 
+#[cfg(feature = "service")]
+pub mod backup;
 pub mod cli;
 pub mod cost;
 pub mod execute;

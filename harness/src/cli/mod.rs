@@ -2,6 +2,8 @@
 //!
 //! stdout carries the result, stderr everything else.
 
+#[cfg(feature = "service")]
+mod backup;
 mod check;
 mod cost;
 mod credentials;
@@ -35,6 +37,9 @@ struct Arguments {
 enum Command {
     /// Run scenarios against a target and judge what came of it.
     Run(run::Arguments),
+    /// Look into backups of the service's database, and restore them.
+    #[cfg(feature = "service")]
+    Backup(backup::Arguments),
     /// Check scenario files without sending anything.
     Check(check::Arguments),
     /// Say what recorded runs cost a month, at which volume, and why.
@@ -76,6 +81,8 @@ fn parse_and_run() -> Exit {
     let exit = runtime.block_on(async {
         match arguments.command {
             Command::Run(arguments) => run::run(arguments).await,
+            #[cfg(feature = "service")]
+            Command::Backup(arguments) => backup::backup(&arguments).await,
             Command::Check(arguments) => check::check(&arguments),
             Command::Cost(arguments) => cost::cost(&arguments),
             Command::Serve(arguments) => serve::serve(&arguments).await,
