@@ -7,6 +7,7 @@
 pub mod backup;
 pub mod cli;
 pub mod cost;
+pub mod edge;
 pub mod execute;
 pub mod exit;
 pub mod judge;

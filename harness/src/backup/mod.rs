@@ -1,8 +1,10 @@
 //! Backups that the service wrote: whether they are whole, and how they become a database again.
 
+mod export;
 mod sql;
 
 use std::{
+    collections::BTreeMap,
     fs, io,
     path::{Path, PathBuf},
 };
@@ -10,7 +12,7 @@ use std::{
 use serde_json::Value;
 pub use sql::{MAX_STATEMENT_BYTES, Statements};
 use workway_service::{
-    backup::{Chunk, Digest, MANIFEST, Manifest, TableBackup, TableState, sha256, tables},
+    backup::{Chunk, Digest, MANIFEST, Manifest, TableBackup, TableState, line, sha256, tables},
     platform::native::SqliteDatabase,
     ports::PortError,
     store::TABLES,
@@ -169,6 +171,24 @@ impl Backup {
         self.sql(&mut script)?;
         database.script(script).await?;
         self.compare(&tables(database).await?)
+    }
+
+    /// Whether an export of a database holds what was backed up, as far as D1's exports tell.
+    ///
+    /// # Errors
+    /// [`BackupError`].
+    pub fn compare_export(&self, states: &[TableState]) -> Result<(), BackupError> {
+        let mut digests = BTreeMap::<_, Digest>::new();
+        self.rows(|table, row| {
+            let digest = digests.entry(table.name.clone()).or_default();
+            *digest = digest.then(&line(&export::as_exported(row)));
+            Ok::<_, BackupError>(())
+        })?;
+        let mut exported = self.manifest.clone();
+        for table in &mut exported.tables {
+            table.digest = digests.remove(&table.name).unwrap_or_default();
+        }
+        Self { folder: self.folder.clone(), manifest: exported }.compare(states)
     }
 
     /// Whether tables hold exactly what was backed up.

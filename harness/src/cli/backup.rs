@@ -104,7 +104,7 @@ async fn compare(folder: &Path, export: &Path) -> Done {
     let script = std::fs::read_to_string(export)
         .map_err(|error| BackupError::Read { path: export.to_owned(), error })?;
     let database = SqliteDatabase::of_export(&script)?;
-    backup.compare(&tables(&database).await?)?;
+    backup.compare_export(&tables(&database).await?)?;
     Ok(summary(&backup, "the same as the export"))
 }
 

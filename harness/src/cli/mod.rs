@@ -7,6 +7,7 @@ mod backup;
 mod check;
 mod cost;
 mod credentials;
+mod edge;
 mod output;
 mod progress;
 mod run;
@@ -44,6 +45,8 @@ enum Command {
     Check(check::Arguments),
     /// Say what recorded runs cost a month, at which volume, and why.
     Cost(cost::Arguments),
+    /// Look at what a deployed domain shows to the outside: TLS, redirect, headers, caches.
+    Edge(edge::Arguments),
     /// Serve the API on loopback, with a stub of everything that it calls.
     Serve(serve::Arguments),
     /// Print an access token for a local service.
@@ -85,6 +88,7 @@ fn parse_and_run() -> Exit {
             Command::Backup(arguments) => backup::backup(&arguments).await,
             Command::Check(arguments) => check::check(&arguments),
             Command::Cost(arguments) => cost::cost(&arguments),
+            Command::Edge(arguments) => edge::edge(arguments).await,
             Command::Serve(arguments) => serve::serve(&arguments).await,
             Command::Token(arguments) => token::token(&arguments),
         }

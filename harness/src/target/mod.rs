@@ -12,6 +12,7 @@ use reqwest::Url;
 
 pub use control::{ClockFace, Control, ControlError, Counters, Rest};
 pub use process::{LOG_TAIL_LINES, Process};
+pub(crate) use remote::is_loopback;
 
 use crate::{
     exit::Exit,
