@@ -7,10 +7,13 @@
 pub mod backup;
 pub mod cli;
 pub mod cost;
+pub mod doctor;
 pub mod edge;
 pub mod execute;
 pub mod exit;
+pub mod import;
 pub mod judge;
+pub mod launch;
 pub mod plan;
 pub mod record;
 pub mod report;

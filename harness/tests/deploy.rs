@@ -69,9 +69,6 @@ async fn a_good_version_is_promoted_step_by_step() {
     let steps = [vec![(NEW, 10), (OLD, 90)], vec![(NEW, 50), (OLD, 50)], vec![(NEW, 100)]];
     assert_eq!(account.splits(), steps.map(cloudflare::split));
     assert!(account.met_new() > 0, "the checks never met the new version");
-    // A second time there is nothing to migrate.
-    let again = deploy(&account, &service).await;
-    assert_eq!(again.code, Some(0), "{}", again.stderr);
     service.stop().await;
 }
 

@@ -5,9 +5,13 @@
 #[cfg(feature = "service")]
 mod backup;
 mod check;
+mod completions;
 mod cost;
 mod credentials;
+mod doctor;
 mod edge;
+mod import;
+mod launch;
 mod output;
 mod progress;
 mod run;
@@ -45,6 +49,14 @@ enum Command {
     Check(check::Arguments),
     /// Say what recorded runs cost a month, at which volume, and why.
     Cost(cost::Arguments),
+    /// Say what this machine lacks, and what to do about it.
+    Doctor(doctor::Arguments),
+    /// Print the completions of a shell.
+    Completions(completions::Arguments),
+    /// Write starting scenarios from a recording, or from an OpenAPI document.
+    Import(import::Arguments),
+    /// Print the launch checklist, each box with its evidence or the command that would give it.
+    Launch(launch::Arguments),
     /// Look at what a deployed domain shows to the outside: TLS, redirect, headers, caches.
     Edge(edge::Arguments),
     /// Serve the API on loopback, with a stub of everything that it calls.
@@ -88,6 +100,10 @@ fn parse_and_run() -> Exit {
             Command::Backup(arguments) => backup::backup(&arguments).await,
             Command::Check(arguments) => check::check(&arguments),
             Command::Cost(arguments) => cost::cost(&arguments),
+            Command::Doctor(arguments) => doctor::doctor(&arguments).await,
+            Command::Completions(arguments) => completions::completions(&arguments),
+            Command::Import(arguments) => import::import(&arguments),
+            Command::Launch(arguments) => launch::launch(&arguments),
             Command::Edge(arguments) => edge::edge(arguments).await,
             Command::Serve(arguments) => serve::serve(&arguments).await,
             Command::Token(arguments) => token::token(&arguments),

@@ -182,7 +182,7 @@ fn client() -> reqwest::Client {
 }
 
 /// The nearest folder, from the current one upwards, that holds `path`.
-fn repository_with(path: &str) -> Option<PathBuf> {
+pub(crate) fn repository_with(path: &str) -> Option<PathBuf> {
     let start = std::env::current_dir().ok()?;
     start.ancestors().find(|folder| folder.join(path).exists()).map(PathBuf::from)
 }
