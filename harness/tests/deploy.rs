@@ -98,3 +98,36 @@ async fn an_upload_that_fails_changes_nothing() {
     assert!(account.splits().is_empty());
     service.stop().await;
 }
+
+async fn provision(account: &Account) -> Deployed {
+    let mut command = Command::new(repository().join("scripts/provision"));
+    command.arg("staging").env("CLOUDFLARE_API_BASE_URL", &account.api);
+    command.env("CLOUDFLARE_API_TOKEN", "rehearsal").env("CLOUDFLARE_ACCOUNT_ID", "a".repeat(32));
+    let output = tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap();
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    let (stdout, stderr) = (text(output.stdout), text(output.stderr));
+    Deployed { code: output.status.code(), stdout, stderr }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs the Worker's tools: scripts/test runs it"]
+async fn resources_are_made_once() {
+    let service = service().await;
+    let account = Account::open(service.url.clone(), Version::Good).await;
+    let first = provision(&account).await;
+    assert_eq!(first.code, Some(1), "{}", first.stderr);
+    let secret = "npx wrangler secret put JWT_SECRET --env staging";
+    assert!(first.stdout.lines().any(|line| line == secret), "{}{}", first.stdout, first.stderr);
+    let made = account.transcript();
+    assert_eq!(made.len(), 4, "a database, two namespaces, a bucket: {made:#?}");
+
+    let secrets = std::fs::read_to_string(repository().join(".github/secrets.txt")).unwrap();
+    for name in secrets.lines().filter(|line| !line.starts_with('#')) {
+        account.set_secret(name);
+    }
+    let second = provision(&account).await;
+    assert_eq!((second.code, second.stdout.as_str()), (Some(0), ""), "{}", second.stderr);
+    assert!(second.stderr.contains("has all it needs"), "{}", second.stderr);
+    assert_eq!(account.transcript(), made);
+    service.stop().await;
+}

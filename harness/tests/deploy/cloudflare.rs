@@ -49,6 +49,16 @@ struct Inner {
     transcript: Vec<String>,
     requests: u64,
     met_new: u64,
+    resources: Resources,
+}
+
+/// What the account has, by name: databases and namespaces with their ids.
+#[derive(Default)]
+struct Resources {
+    databases: Vec<(String, String)>,
+    namespaces: Vec<(String, String)>,
+    buckets: Vec<String>,
+    secrets: Vec<String>,
 }
 
 /// An account with a Worker that has one version.
@@ -77,6 +87,7 @@ impl Account {
             transcript: Vec::new(),
             requests: 0,
             met_new: 0,
+            resources: Resources::default(),
         }));
         let api = serve(Router::new().fallback(api).with_state(Arc::clone(&inner))).await;
         let client = reqwest::Client::builder().no_proxy().build().unwrap();
@@ -93,6 +104,11 @@ impl Account {
     /// What the API was asked, but for reading.
     pub(crate) fn transcript(&self) -> Vec<String> {
         self.inner.lock().unwrap().transcript.clone()
+    }
+
+    /// Gives the Worker a secret.
+    pub(crate) fn set_secret(&self, name: &str) {
+        self.inner.lock().unwrap().resources.secrets.push(name.to_owned());
     }
 
     /// Requests that came to the new version.
@@ -129,8 +145,13 @@ async fn api(State(account): State<Arc<Mutex<Inner>>>, request: Request) -> Resp
         "versions" => json!({"items": [version(NEW), version(OLD)]}),
         "deployments" if post => deployment(&account, &body),
         "deployments" => json!({"deployments": [current(&account)]}),
+        "database" | "namespaces" | "buckets" if post => create(&account, last, &body),
+        "database" | "namespaces" | "buckets" => list(&account, last),
         "script-settings" => json!({"logpush": false, "tail_consumers": []}),
-        "secrets" => json!([]),
+        "secrets" => {
+            let names = account.lock().unwrap().resources.secrets.clone();
+            names.iter().map(|name| json!({"name": name, "type": "secret_text"})).collect()
+        }
         _ if route.contains("r2/buckets/") => json!({"name": last}),
         _ if route.contains("/versions/") => version(last),
         _ if route.contains("workers/services/") => {
@@ -140,6 +161,51 @@ async fn api(State(account): State<Arc<Mutex<Inner>>>, request: Request) -> Resp
         _ => return not_found(&route),
     };
     Json(json!({"success": true, "errors": [], "messages": [], "result": result})).into_response()
+}
+
+/// Makes a resource, with the id that service/wrangler.toml has for staging.
+fn create(account: &Mutex<Inner>, kind: &str, body: &Bytes) -> Value {
+    let body: Value = serde_json::from_slice(body).unwrap();
+    let text = |member: &str| body[member].as_str().unwrap().to_owned();
+    let resources = &mut account.lock().unwrap().resources;
+    match kind {
+        "database" => {
+            let id = "00000000-0000-0000-0000-000000000002".to_owned();
+            resources.databases.push((text("name"), id.clone()));
+            json!({"uuid": id, "name": text("name"), "version": "production"})
+        }
+        "namespaces" => {
+            let last = if text("title").ends_with("SESSIONS") { 12 } else { 2 };
+            let id = format!("{last:032}");
+            resources.namespaces.push((text("title"), id.clone()));
+            json!({"id": id, "title": text("title")})
+        }
+        _ => {
+            resources.buckets.push(text("name"));
+            json!({"name": text("name")})
+        }
+    }
+}
+
+fn list(account: &Mutex<Inner>, kind: &str) -> Value {
+    let resources = &account.lock().unwrap().resources;
+    match kind {
+        "database" => {
+            let all = resources.databases.iter();
+            all.map(|(name, id)| json!({"name": name, "uuid": id, "version": "production"}))
+                .collect()
+        }
+        "namespaces" => {
+            let all = resources.namespaces.iter();
+            all.map(|(title, id)| json!({"title": title, "id": id})).collect()
+        }
+        _ => {
+            let date = "2026-11-22T00:00:00Z";
+            let all = resources.buckets.iter();
+            let all = all.map(|name| json!({"name": name, "creation_date": date}));
+            json!({"buckets": all.collect::<Vec<_>>()})
+        }
+    }
 }
 
 fn refused() -> Response {
