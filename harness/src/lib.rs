@@ -11,6 +11,7 @@ pub mod doctor;
 pub mod edge;
 pub mod execute;
 pub mod exit;
+pub mod glob;
 pub mod import;
 pub mod judge;
 pub mod launch;

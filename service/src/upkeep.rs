@@ -2,24 +2,29 @@
 
 use crate::backup;
 use crate::domain::Millis;
+use crate::domain::month::Month;
 use crate::engine::executor;
 use crate::guard::RETENTION;
-use crate::ports::{Clock, Meter, Platform, PortError};
+use crate::ports::{Cause, Clock, Ledger, Meter, NOBODY, Platform, PortError, Share, Tally};
 use crate::store::IdempotencyKeys;
 
-/// Pokes overdue runs, deletes the idempotency keys that nobody can need (a claim that expired
-/// still says for a day what it made), and takes the backup of the day further. `due` is when the
-/// minute began that this is for.
+/// Pokes overdue runs, deletes the idempotency keys that nobody can need (a claim that expired still
+/// says for a day what it made), takes the backup of the day further, and moves usage to the
+/// database, its own included. `due` is when the minute began that this is for.
 ///
 /// # Errors
 /// The first; the rest is done all the same.
 pub async fn every_minute<P: Platform>(platform: &P, due: Millis) -> Result<usize, PortError> {
-    let swept = executor::sweep(platform).await;
     let meter = Meter::default();
-    let before = platform.clock().now() - RETENTION;
-    let cleaned = IdempotencyKeys::new(platform.database(), &meter).clean(before).await;
-    let backed_up = backup::advance(platform, due).await;
+    let swept = executor::sweep(platform, &meter).await;
+    let now = platform.clock().now();
+    let cleaned = IdempotencyKeys::new(platform.database(), &meter).clean(now - RETENTION).await;
+    let backed_up = backup::advance(platform, &meter, due).await.map(|_| ());
+    let (account, month) = (NOBODY.to_owned(), Month::of(now));
+    let tally = Tally { count: 1, usage: meter.usage() };
+    let share = Share { account, month, cause: Cause::Upkeep, tally };
+    let billed = platform.ledger().add(share).await;
+    let flushed = platform.ledger().flush().await;
     let swept = swept?;
-    cleaned?;
-    backed_up.map(|_| swept)
+    cleaned.and(backed_up).and(billed).and(flushed).map(|()| swept)
 }

@@ -59,7 +59,7 @@ pub(super) async fn backup(arguments: &Arguments) -> Exit {
         Action::Compare { folder, export } => compare(&folder.folder, export).await,
     };
     match done {
-        Ok(text) => output::published(&text),
+        Ok(text) => output::result_or_fail(&text),
         Err(error) => output::fail(exit(&error), &error.to_string()),
     }
 }

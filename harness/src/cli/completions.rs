@@ -16,5 +16,5 @@ pub(super) struct Arguments {
 pub(super) fn completions(arguments: &Arguments) -> Exit {
     let mut script = Vec::new();
     generate(arguments.shell, &mut super::Arguments::command(), "workway", &mut script);
-    output::published(&String::from_utf8_lossy(&script))
+    output::result_or_fail(&String::from_utf8_lossy(&script))
 }

@@ -14,7 +14,7 @@ use crate::{
         changes,
     },
     exit::Exit,
-    report::{BookReport, COST_SCHEMA_VERSION, CostReport, RunReport, cost_text},
+    report::{self, BookReport, COST_SCHEMA_VERSION, CostReport, RunReport, cost_text},
 };
 
 #[derive(Debug, Args)]
@@ -53,7 +53,7 @@ enum Format {
 }
 
 pub(super) fn cost(arguments: &Arguments) -> Exit {
-    match report(arguments) {
+    match assessed(arguments) {
         Ok(report) => publish(arguments, &report),
         Err(problem) => output::fail(Exit::Usage, &problem),
     }
@@ -73,7 +73,7 @@ fn publish(arguments: &Arguments, report: &CostReport) -> Exit {
     }
 }
 
-fn report(arguments: &Arguments) -> Result<CostReport, String> {
+fn assessed(arguments: &Arguments) -> Result<CostReport, String> {
     let tiers = match &arguments.tiers {
         Some(path) => Tiers::read(path),
         None => Tiers::parse(TIERS, "of this program"),
@@ -82,14 +82,14 @@ fn report(arguments: &Arguments) -> Result<CostReport, String> {
     let whatif = WhatIf::parse(arguments.settings.iter().map(String::as_str))
         .map_err(|error| error.to_string())?;
     let question = Question { tiers: &tiers, only: &arguments.only, whatif: &whatif };
+    let books = books(&arguments.books)?;
     let runs = arguments.reports.iter().map(|path| mixes(path)).collect::<Result<Vec<_>, _>>()?;
     let base = arguments.base.as_deref().map(mixes).transpose()?;
-    let books = books(&arguments.books)?;
     let books = books.iter().map(|book| of_book(book, &runs, base.as_ref(), &question));
     Ok(CostReport {
         schema_version: COST_SCHEMA_VERSION,
         settings: arguments.settings.clone(),
-        warnings: warnings(&runs),
+        warnings: report::warnings(&runs),
         books: books.collect::<Result<_, _>>()?,
     })
 }
@@ -147,27 +147,6 @@ fn mixes(path: &Path) -> Result<Vec<Mix>, String> {
     let text = fs::read(&file).map_err(|error| format!("{name}: {error}"))?;
     let report: RunReport = serde_json::from_slice(&text)
         .map_err(|error| format!("{name} is no report of `workway run --out`: {error}"))?;
-    let mixes = report.scenarios.into_iter().filter_map(|scenario| {
-        let cost = scenario.cost?;
-        Some(Mix { scenario: scenario.name, tier: cost.tier, usage: cost.usage })
-    });
-    let mixes: Vec<_> = mixes.filter(|mix| !mix.usage.is_empty()).collect();
+    let mixes = report::mixes(&report.scenarios);
     if mixes.is_empty() { Err(UsageError::None(name.to_string()).to_string()) } else { Ok(mixes) }
-}
-
-fn warnings(runs: &[Vec<Mix>]) -> Vec<String> {
-    let mut warnings = Vec::new();
-    for mix in runs.iter().flatten() {
-        let unmetered = mix.usage.unmetered();
-        if unmetered > 0 {
-            warnings.push(format!(
-                "{}: {unmetered} answers did not say what they used; the bill is a lower bound",
-                mix.scenario
-            ));
-        }
-        for disagreement in &mix.usage.disagreements {
-            warnings.push(format!("{}: {disagreement}", mix.scenario));
-        }
-    }
-    warnings
 }

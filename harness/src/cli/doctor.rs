@@ -47,7 +47,7 @@ pub(super) async fn doctor(arguments: &Arguments) -> Exit {
         Format::Text => found.iter().map(line).collect(),
         Format::Json => serde_json::to_string_pretty(&found).unwrap_or_default() + "\n",
     };
-    match output::published(&shown) {
+    match output::result_or_fail(&shown) {
         Exit::Pass if found.iter().any(|one| one.state == State::Broken) => Exit::Usage,
         exit => exit,
     }

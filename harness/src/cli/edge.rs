@@ -56,7 +56,7 @@ pub(super) async fn edge(arguments: Arguments) -> Exit {
         Format::Text => findings.iter().map(line).collect(),
         Format::Json => serde_json::to_string_pretty(&findings).unwrap_or_default() + "\n",
     };
-    match output::published(&shown) {
+    match output::result_or_fail(&shown) {
         Exit::Pass => exit(&findings),
         failed => failed,
     }

@@ -51,7 +51,7 @@ struct Files {
 
 pub(super) fn import(arguments: &Arguments) -> Exit {
     match written(&arguments.from) {
-        Ok(text) => output::published(&text),
+        Ok(text) => output::result_or_fail(&text),
         Err((exit, problem)) => output::fail(exit, &problem),
     }
 }

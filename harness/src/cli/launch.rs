@@ -56,7 +56,7 @@ pub(super) fn launch(arguments: &Arguments) -> Exit {
         }
     }
     let shown = if arguments.format == Format::Json { json } else { text(&list) };
-    match output::published(&shown) {
+    match output::result_or_fail(&shown) {
         Exit::Pass if list.count(State::Failed) > 0 => Exit::Conformance,
         // Nothing failed; that is not the same as ready.
         Exit::Pass if list.count(State::NotProvenHere) > 0 => Exit::Inconclusive,

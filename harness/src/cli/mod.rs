@@ -2,6 +2,7 @@
 //!
 //! stdout carries the result, stderr everything else.
 
+mod applicable;
 #[cfg(feature = "service")]
 mod backup;
 mod check;
@@ -10,11 +11,15 @@ mod cost;
 mod credentials;
 mod doctor;
 mod edge;
+mod filter;
 mod import;
 mod launch;
+mod list;
 mod output;
 mod progress;
+mod rerun;
 mod run;
+mod schema;
 mod selection;
 mod serve;
 mod signals;
@@ -47,6 +52,10 @@ enum Command {
     Backup(backup::Arguments),
     /// Check scenario files without sending anything.
     Check(check::Arguments),
+    /// Print the scenarios, or the rules that they name.
+    List(list::Arguments),
+    /// Print the JSON Schema of scenario files, for editors.
+    Schema,
     /// Say what recorded runs cost a month, at which volume, and why.
     Cost(cost::Arguments),
     /// Say what this machine lacks, and what to do about it.
@@ -99,6 +108,8 @@ fn parse_and_run() -> Exit {
             #[cfg(feature = "service")]
             Command::Backup(arguments) => backup::backup(&arguments).await,
             Command::Check(arguments) => check::check(&arguments),
+            Command::List(arguments) => list::list(&arguments),
+            Command::Schema => schema::schema(),
             Command::Cost(arguments) => cost::cost(&arguments),
             Command::Doctor(arguments) => doctor::doctor(&arguments).await,
             Command::Completions(arguments) => completions::completions(&arguments),

@@ -26,8 +26,8 @@ pub(super) fn result(text: &str) -> Result<(), io::Error> {
     }
 }
 
-/// Writes the result of a command that has nothing else to say.
-pub(super) fn published(text: &str) -> Exit {
+/// Writes the result of a command that succeeds with it.
+pub(super) fn result_or_fail(text: &str) -> Exit {
     match result(text) {
         Ok(()) => Exit::Pass,
         Err(error) => fail(Exit::ReportNotWritten, &format!("stdout: {error}")),

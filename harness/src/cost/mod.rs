@@ -22,7 +22,9 @@ pub use project::{Crossing, Projection, TableComparison, per_1000_requests};
 pub use resource::{Amounts, Resource, UnknownResource};
 pub use tier::{Assumption, MAX_VOLUME, TableRow, Tier, TierError, Tiers};
 pub use unit::{UnitUsage, WhatIf, WhatIfError};
-pub use usage::{Counts, RunUsage, StepUsage, Tally, UsageError, parse_header};
+pub use usage::{
+    Counts, RunUsage, StepUsage, Tallies, Tally, USAGE_HEADER, UsageError, parse_header,
+};
 
 /// The books that come with the program, by name.
 pub const BOOKS: [(&str, &str); 2] = [

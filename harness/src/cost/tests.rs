@@ -214,25 +214,30 @@ fn mixed() -> RunUsage {
     };
     let reads = StepUsage {
         name: "list".to_owned(),
-        without_model: tally(80, &[("rows_read", 160), ("kv_reads", 80)]),
+        used: Tallies {
+            without_model: tally(80, &[("rows_read", 160), ("kv_reads", 80)]),
+            ..Tallies::default()
+        },
         ..StepUsage::default()
     };
     let summaries = StepUsage {
         name: "summarize".to_owned(),
         ai: true,
-        without_model: tally(15, &[("kv_reads", 15)]),
-        with_model: tally(
-            5,
-            &[
-                ("kv_reads", 5),
-                ("kv_writes", 5),
-                ("actor_requests", 5),
-                ("ai_input_tokens", 5_000),
-                ("ai_output_tokens", 1_500),
-                ("ai_millineurons", 73_000),
-            ],
-        ),
-        ..StepUsage::default()
+        used: Tallies {
+            without_model: tally(15, &[("kv_reads", 15)]),
+            with_model: tally(
+                5,
+                &[
+                    ("kv_reads", 5),
+                    ("kv_writes", 5),
+                    ("actor_requests", 5),
+                    ("ai_input_tokens", 5_000),
+                    ("ai_output_tokens", 1_500),
+                    ("ai_millineurons", 73_000),
+                ],
+            ),
+            unmetered: 0,
+        },
     };
     let runs = tally(2, &[("rows_written", 40)]);
     RunUsage { steps: vec![reads, summaries], runs, ..RunUsage::default() }
@@ -286,7 +291,7 @@ fn other_settings_change_what_they_name_and_nothing_else() {
 fn an_extra_query_is_named_and_priced_by_tier() {
     let base = mixed();
     let mut head = base.clone();
-    *head.steps[0].without_model.usage.get_mut("rows_read").unwrap() += 2 * 80;
+    *head.steps[0].used.without_model.usage.get_mut("rows_read").unwrap() += 2 * 80;
     let (base, head) = (UnitUsage::measured(&base).unwrap(), UnitUsage::measured(&head).unwrap());
     let found = changes(&base, &head, &tiers(), &guide()).unwrap();
     assert_eq!(found.len(), 1, "{found:?}");

@@ -136,7 +136,7 @@ impl Tiers {
 
 impl Assumption {
     fn text(&self) -> String {
-        format!("{} for each of {}: {}", self.amount.normalize(), self.of.label(), self.why)
+        format!("{} × {}: {}", self.amount.normalize(), self.of.label(), self.why)
     }
 }
 

@@ -6,13 +6,13 @@ use super::{
     book::PriceBook,
     resource::{Amounts, Resource},
     tier::Tier,
-    usage::{RunUsage, StepUsage, Tally, UsageError},
+    usage::{RunUsage, Tallies, Tally, UsageError},
 };
 
 /// What one operation uses on average, by kind. Each counts as one request.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct UnitUsage {
-    /// A request without AI, with its part of the durable runs; `None` when there were none.
+    /// A request without AI, with its part of the durable runs and of work in the background; `None` when there were none.
     pub request: Option<Amounts>,
     /// An AI operation that asked no model: a hit of the cache.
     pub hit: Option<Amounts>,
@@ -70,17 +70,20 @@ impl UnitUsage {
     /// # Errors
     /// [`UsageError::Unknown`].
     pub fn measured(run: &RunUsage) -> Result<Self, UsageError> {
-        let sum = |ai: bool, part: fn(&StepUsage) -> Tally| {
+        let sum = |ai: bool, part: fn(&Tallies) -> Tally| {
             let mut sum = Tally::default();
-            run.steps.iter().filter(|step| step.ai == ai).for_each(|step| sum.add(&part(step)));
+            run.steps
+                .iter()
+                .filter(|step| step.ai == ai)
+                .for_each(|step| sum.add(&part(&step.used)));
             sum
         };
-        let mut requests = sum(false, StepUsage::all);
-        for (name, amount) in &run.runs.usage {
+        let mut requests = sum(false, Tallies::all);
+        for (name, amount) in run.runs.usage.iter().chain(&run.background.usage) {
             *requests.usage.entry(name.clone()).or_default() += amount;
         }
-        let hits = sum(true, |step| step.without_model.clone());
-        let misses = sum(true, |step| step.with_model.clone());
+        let hits = sum(true, |used| used.without_model.clone());
+        let misses = sum(true, |used| used.with_model.clone());
         let operations = hits.count + misses.count;
         let hit_rate = Decimal::from(hits.count) / Decimal::from(operations.max(1));
         Ok(Self { request: one(&requests)?, hit: one(&hits)?, miss: one(&misses)?, hit_rate })

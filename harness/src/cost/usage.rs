@@ -8,6 +8,9 @@ use serde::{Deserialize, Serialize};
 
 use super::resource::{Amounts, Resource};
 
+/// Where an answer says what it used: an RFC 8941 dictionary of integers.
+pub const USAGE_HEADER: &str = "workway-usage";
+
 /// Sums by name of the resource, as they came in `Workway-Usage`.
 pub type Counts = BTreeMap<String, u64>;
 
@@ -27,11 +30,18 @@ pub struct StepUsage {
     pub name: String,
     /// Whether its operations are the AI operations of a tier; its requests otherwise.
     pub ai: bool,
-    /// Operations whose answer said that no AI model was asked, or of a step without AI.
+    /// What its answers said.
+    pub used: Tallies,
+}
+
+/// What answers said of their usage.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Tallies {
+    /// Those for which no AI model was asked.
     pub without_model: Tally,
-    /// Operations for which an AI model was asked: the misses of an AI cache.
+    /// Those for which one was: in an AI step, the misses of its cache.
     pub with_model: Tally,
-    /// Answers that did not say what they used.
+    /// Answers that did not say.
     pub unmetered: u64,
 }
 
@@ -42,6 +52,10 @@ pub struct RunUsage {
     pub steps: Vec<StepUsage>,
     /// Durable runs that the scenario started, and what they used after the answer.
     pub runs: Tally,
+    /// What the service used for the scenario's people beside that: following runs, and adding
+    /// usage up.
+    #[serde(default)]
+    pub background: Tally,
     /// Where the service's own total or the stub's ledger says otherwise; empty when all agree.
     #[serde(default)]
     pub disagreements: Vec<String>,
@@ -100,8 +114,27 @@ impl Tally {
     }
 }
 
-impl StepUsage {
-    /// All its operations.
+impl Tallies {
+    /// Counts an answer, by its `Workway-Usage` header.
+    pub fn count(&mut self, header: Option<&str>) {
+        let Some(usage) = header.and_then(parse_header) else {
+            self.unmetered += 1;
+            return;
+        };
+        let tokens = |name: Resource| usage.get(name.name()).copied().unwrap_or_default();
+        let asked = tokens(Resource::AiInputTokens) + tokens(Resource::AiOutputTokens) > 0;
+        let tally = if asked { &mut self.with_model } else { &mut self.without_model };
+        tally.add(&Tally { count: 1, usage });
+    }
+
+    /// Adds others.
+    pub fn add(&mut self, other: &Self) {
+        self.without_model.add(&other.without_model);
+        self.with_model.add(&other.with_model);
+        self.unmetered += other.unmetered;
+    }
+
+    /// Those that said something.
     pub fn all(&self) -> Tally {
         let mut all = self.without_model.clone();
         all.add(&self.with_model);
@@ -112,27 +145,24 @@ impl StepUsage {
 impl RunUsage {
     /// Whether nothing was measured.
     pub fn is_empty(&self) -> bool {
-        self.steps.iter().all(|step| step.all().count == 0)
+        self.steps.iter().all(|step| step.used.all().count == 0)
     }
 
     /// Answers that did not say what they used.
     pub fn unmetered(&self) -> u64 {
-        self.steps.iter().map(|step| step.unmetered).sum()
+        self.steps.iter().map(|step| step.used.unmetered).sum()
     }
 
     /// Adds what another run of the same scenario used. Steps are told apart by name.
     pub fn add(&mut self, other: &Self) {
         for step in &other.steps {
             match self.steps.iter_mut().find(|mine| mine.name == step.name) {
-                Some(mine) => {
-                    mine.without_model.add(&step.without_model);
-                    mine.with_model.add(&step.with_model);
-                    mine.unmetered += step.unmetered;
-                }
+                Some(mine) => mine.used.add(&step.used),
                 None => self.steps.push(step.clone()),
             }
         }
         self.runs.add(&other.runs);
+        self.background.add(&other.background);
         self.disagreements.extend(other.disagreements.iter().cloned());
         self.conserved &= other.conserved;
     }

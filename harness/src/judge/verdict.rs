@@ -2,12 +2,16 @@
 
 use std::{fmt, time::Duration};
 
-use super::threshold::{ThresholdResult, ThresholdStatus, evaluate, work_total};
+use super::{
+    cost::{self, CostResult},
+    threshold::{ThresholdResult, ThresholdStatus, evaluate, work_total},
+};
 use crate::{
+    cost::RunUsage,
     execute::{ErrorKind, Signal},
     exit::Exit,
     plan::{Comparison, Metric, Phase, ScenarioPlan, Work},
-    record::{Figure, Level, PhaseEnd, ScenarioRecord, StepRecord, float},
+    record::{Drift, Figure, Level, PhaseEnd, ScenarioRecord, StepRecord, float},
 };
 
 /// How a scenario ended.
@@ -22,7 +26,8 @@ pub enum Verdict {
     Fail,
     /// The target was never there, or went away.
     Unreachable,
-    /// The generator was the bottleneck, so the figures say nothing about the target.
+    /// The generator was the bottleneck, or the development server was not well, so the figures
+    /// say nothing about the target.
     Inconclusive,
     /// The target does not offer what the scenario requires; nothing was sent.
     NotApplicable,
@@ -43,6 +48,8 @@ pub struct Judgement {
     pub reasons: Vec<Reason>,
     /// Every threshold of the plan.
     pub thresholds: Vec<ThresholdResult>,
+    /// Every threshold on cost.
+    pub cost: Vec<CostResult>,
 }
 
 /// Something that speaks against a pass.
@@ -62,6 +69,7 @@ impl Judgement {
             exit: None,
             reasons: vec![Reason { exit: Exit::NothingSelected, text: why.into() }],
             thresholds: Vec::new(),
+            cost: Vec::new(),
         }
     }
 }
@@ -69,6 +77,7 @@ impl Judgement {
 /// Of a scenario that was run.
 pub fn judge(plan: &ScenarioPlan, record: &ScenarioRecord) -> Judgement {
     let thresholds = evaluate(plan, record);
+    let cost = costs(plan, record);
     let mut reasons = Reasons::default();
     defects(plan, record, &mut reasons);
     interruption(record, &mut reasons);
@@ -79,13 +88,22 @@ pub fn judge(plan: &ScenarioPlan, record: &ScenarioRecord) -> Judgement {
     phases(plan, record, &mut reasons);
     if record.work != PhaseEnd::Skipped {
         misses(&thresholds, &mut reasons);
+        dearer(record, &cost, &mut reasons);
         if matches!(plan.work, Work::Load(_)) {
             operations(plan, record, &mut reasons);
-            generator(plan, record, &mut reasons);
+            if time_matters(plan) {
+                generator(plan, record, &mut reasons);
+            }
+            server(record, &mut reasons);
         }
     }
     let exit = overall(&reasons.0);
-    Judgement { verdict: verdict(exit), exit: Some(exit), reasons: reasons.0, thresholds }
+    Judgement { verdict: verdict(exit), exit: Some(exit), reasons: reasons.0, thresholds, cost }
+}
+
+fn costs(plan: &ScenarioPlan, record: &ScenarioRecord) -> Vec<CostResult> {
+    let Some(cost) = &plan.cost else { return Vec::new() };
+    cost::evaluate(cost, record.usage.as_ref().unwrap_or(&RunUsage::default()))
 }
 
 /// A threshold that bounds something from above, and is missed by the books so far. (What is
@@ -224,6 +242,10 @@ fn phases(plan: &ScenarioPlan, record: &ScenarioRecord, reasons: &mut Reasons) {
         let steps = failed_steps(plan, record, Phase::Work);
         reasons.add(Exit::Conformance, format_args!("an expectation does not hold{steps}"));
     }
+    if record.audit == PhaseEnd::Failed && !gone {
+        let steps = failed_steps(plan, record, Phase::Audit);
+        reasons.add(Exit::Conformance, format_args!("the audit failed{steps}"));
+    }
     if record.teardown == PhaseEnd::Failed && !gone {
         let steps = failed_steps(plan, record, Phase::Teardown);
         reasons.add(Exit::Conformance, format_args!("the teardown failed{steps}"));
@@ -231,13 +253,19 @@ fn phases(plan: &ScenarioPlan, record: &ScenarioRecord, reasons: &mut Reasons) {
 }
 
 fn failed_steps(plan: &ScenarioPlan, record: &ScenarioRecord, phase: Phase) -> String {
-    let names: Vec<_> = plan
+    let requests = plan
         .labels
         .iter()
         .zip(&record.steps)
         .filter(|(label, step)| label.phase == phase && step.failed + step.broken_counts > 0)
-        .map(|(label, _)| format!("`{}`", label.name))
+        .map(|(label, _)| label.name.as_str());
+    let others = record.failures.iter().filter(|failure| failure.phase == phase);
+    let others = others.filter(|failure| failure.claim.is_required());
+    let mut names: Vec<_> = requests
+        .chain(others.map(|failure| failure.step.as_str()))
+        .map(|name| format!("`{name}`"))
         .collect();
+    names.dedup();
     if names.is_empty() { String::new() } else { format!(": {}", names.join(", ")) }
 }
 
@@ -253,6 +281,27 @@ fn misses(thresholds: &[ThresholdResult], reasons: &mut Reasons) {
                 reasons.add(Exit::Threshold, format_args!("threshold without data: {text}"));
             }
         }
+    }
+}
+
+/// Thresholds on cost, and usage on which the service and its own answers disagree.
+fn dearer(record: &ScenarioRecord, cost: &[CostResult], reasons: &mut Reasons) {
+    for result in cost {
+        let (text, why) = (&result.threshold.text, &result.why);
+        match (result.status, result.measured) {
+            (ThresholdStatus::Failed, Some(measured)) => {
+                let of = if why.is_empty() { String::new() } else { format!(" ({why})") };
+                reasons.add(Exit::Cost, format_args!("cost missed: {text}: it is {measured}{of}"));
+            }
+            (ThresholdStatus::Passed, _) => {}
+            (ThresholdStatus::NoData | ThresholdStatus::Failed, _) => {
+                reasons.add(Exit::Cost, format_args!("cost without data: {text}: {why}"));
+            }
+        }
+    }
+    let disagreements = record.usage.iter().flat_map(|usage| &usage.disagreements);
+    for disagreement in disagreements {
+        reasons.add(Exit::Conformance, format_args!("usage: {disagreement}"));
     }
 }
 
@@ -293,6 +342,15 @@ const PUNCTUAL_SHARE: f64 = 0.99;
 /// The part of a core that a thread of the generator may use. Above it, answers wait for the
 /// generator to read them, and their time is taken for the target's.
 const BUSY: f64 = 0.95;
+
+/// What a request uses is the same however late it was sent: a scenario that measures that, and
+/// asks for no time and no rate, needs no punctual generator.
+fn time_matters(plan: &ScenarioPlan) -> bool {
+    let about_time = |metric: Metric| {
+        !matches!(metric, Metric::ErrorRate | Metric::StatusShare(_) | Metric::Count)
+    };
+    plan.cost.is_none() || plan.thresholds.iter().any(|threshold| about_time(threshold.metric))
+}
 
 /// Whether the generator kept up. Arrivals that found no free slot are not its fault.
 fn generator(plan: &ScenarioPlan, record: &ScenarioRecord, reasons: &mut Reasons) {
@@ -338,6 +396,29 @@ fn punctuality(record: &ScenarioRecord, reasons: &mut Reasons) {
             Exit::Inconclusive,
             format_args!("the generator missed the rate: {punctual} of {planned} arrivals in time"),
         );
+    }
+}
+
+/// Memory that a development server may take more of in a load, in bytes: twice what Cloudflare
+/// gives a Worker at all (128 MB), so what grows by more is not the Worker.
+const SERVER_GROWTH: u64 = 256 * 1000 * 1000;
+
+/// Whether the development server bore the load.
+fn server(record: &ScenarioRecord, reasons: &mut Reasons) {
+    let Some(Drift { memory, peak, errors, lost }) = record.server else { return };
+    let mut degraded = |text: String| {
+        reasons.add(Exit::Inconclusive, format_args!("the development server degraded: {text}"));
+    };
+    if peak.saturating_sub(memory) > SERVER_GROWTH {
+        let megabytes = |bytes: u64| bytes / 1_000_000;
+        let (from, to) = (megabytes(memory), megabytes(peak));
+        degraded(format!("its memory grew from {from} MB to {to} MB"));
+    }
+    if lost > 0 {
+        degraded(format!("{lost} of its processes ended"));
+    }
+    if errors > 0 {
+        degraded(format!("it reported {errors} errors of its own"));
     }
 }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::{Failure, Latency};
-use crate::execute::ErrorKind;
+use crate::{cost::Tallies, execute::ErrorKind};
 
 /// Failures kept in full for each step: enough to see a pattern, few enough to read, and a bound
 /// on memory.
@@ -39,10 +39,14 @@ pub struct StepRecord {
     pub lag: Latency,
     /// From the moment of sending until a connection was there, where one had to be made.
     pub connect: Latency,
+    /// From then until it was secure: the TLS handshake.
+    pub tls: Latency,
     /// From then, or from sending, to the first byte of the answer, where that is known.
     pub first_byte: Latency,
     /// From the first to the last byte of the answer, likewise.
     pub body: Latency,
+    /// What the answers said that they used; empty unless the scenario measures it.
+    pub used: Tallies,
     /// The first failures.
     pub samples: Vec<Failure>,
 }
@@ -67,8 +71,10 @@ impl StepRecord {
         self.service.merge(&other.service);
         self.lag.merge(&other.lag);
         self.connect.merge(&other.connect);
+        self.tls.merge(&other.tls);
         self.first_byte.merge(&other.first_byte);
         self.body.merge(&other.body);
+        self.used.add(&other.used);
         self.samples.extend(other.samples.iter().cloned());
         self.samples.sort_by_key(|sample| sample.at);
         self.samples.truncate(MAX_SAMPLES);

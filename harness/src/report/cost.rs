@@ -6,7 +6,14 @@ use rust_decimal::Decimal;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::cost::{Assessment, Change, Crossing, Line, Origin, PriceBook, TableComparison, cents};
+use super::ScenarioReport;
+use crate::{
+    cost::{
+        Assessment, BOOKS, Change, Crossing, Line, Mix, Origin, PriceBook, Question, TIERS,
+        TableComparison, Tiers, WhatIf, assess, cents,
+    },
+    judge::{CostResult, ThresholdStatus},
+};
 
 /// Version of the format of [`CostReport`].
 pub const COST_SCHEMA_VERSION: u32 = 1;
@@ -127,6 +134,101 @@ pub struct ChangeReport {
     pub head: String,
     /// Dollars a month more, by tier; negative for less.
     pub usd: BTreeMap<String, String>,
+}
+
+/// A threshold on cost and what was measured.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct CostThresholdReport {
+    /// As the author wrote it.
+    pub text: String,
+    /// Line in the file.
+    pub line: usize,
+    /// Column in the file.
+    pub column: usize,
+    /// How it came out.
+    pub status: ThresholdStatus,
+    /// The figure: dollars, or units of a resource.
+    pub measured: Option<String>,
+    /// What it is made of, dearest first, or why there is none.
+    pub why: String,
+    /// Operations the figure stands on.
+    pub samples: u64,
+}
+
+impl CostThresholdReport {
+    pub(super) fn new(result: &CostResult) -> Self {
+        let CostResult { threshold, status, measured, why, samples } = result;
+        Self {
+            text: threshold.text.clone(),
+            line: threshold.span.line,
+            column: threshold.span.column,
+            status: *status,
+            measured: measured.map(plain),
+            why: why.clone(),
+            samples: *samples,
+        }
+    }
+}
+
+impl CostReport {
+    /// What the scenarios of a run that measured their usage cost a month, in every tier under every
+    /// book that comes with the program. `None` if none measured it.
+    pub(super) fn of_run(scenarios: &[ScenarioReport]) -> Option<Self> {
+        let mixes = mixes(scenarios);
+        if mixes.is_empty() {
+            return None;
+        }
+        let tiers = Tiers::parse(TIERS, "of this program").ok()?;
+        let whatif = WhatIf::default();
+        let question = Question { tiers: &tiers, only: &[], whatif: &whatif };
+        let runs = [mixes];
+        let mut report = Self { warnings: warnings(&runs), ..Self::default() };
+        for (name, text) in BOOKS {
+            let assessed =
+                PriceBook::parse(text, name).map_err(|error| error.to_string()).and_then(|book| {
+                    let assessments = assess(&runs, &question, &book);
+                    let report = |assessments: Vec<_>| BookReport::new(&book, &assessments, None);
+                    assessments.map(report).map_err(|error| error.to_string())
+                });
+            match assessed {
+                Ok(book) => report.books.push(book),
+                Err(why) => report.warnings.push(why),
+            }
+        }
+        Some(report)
+    }
+}
+
+impl Default for CostReport {
+    fn default() -> Self {
+        let (settings, warnings, books) = (Vec::new(), Vec::new(), Vec::new());
+        Self { schema_version: COST_SCHEMA_VERSION, settings, warnings, books }
+    }
+}
+
+/// The mixes of a run: its scenarios that measured usage.
+pub fn mixes(scenarios: &[ScenarioReport]) -> Vec<Mix> {
+    let mix = |scenario: &ScenarioReport| {
+        let cost = scenario.cost.as_ref().filter(|cost| !cost.usage.is_empty())?;
+        let (scenario, tier) = (scenario.name.clone(), cost.tier.clone());
+        Some(Mix { scenario, tier, usage: cost.usage.clone() })
+    };
+    scenarios.iter().filter_map(mix).collect()
+}
+
+/// What to know before believing figures from these runs.
+pub fn warnings(runs: &[Vec<Mix>]) -> Vec<String> {
+    let mut warnings = Vec::new();
+    for Mix { scenario, usage, .. } in runs.iter().flatten() {
+        let unmetered = usage.unmetered();
+        if unmetered > 0 {
+            warnings.push(format!(
+                "{scenario}: {unmetered} answers did not say what they used; the bill is a lower bound"
+            ));
+        }
+        warnings.extend(usage.disagreements.iter().map(|why| format!("{scenario}: {why}")));
+    }
+    warnings
 }
 
 impl BookReport {

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::cost::{BookReport, CostReport, TierReport};
+use super::cost::{BookReport, CostReport, LineReport, TierReport};
 use crate::cost::Resource;
 
 /// Columns of a resource's name.
@@ -129,9 +129,10 @@ fn chart(text: &mut String, book: &BookReport) {
         let percent = total / largest * 100.0;
         line(text, &format!("  {:NAME$}{bar} {percent:.1} %", tier.tier));
     }
-    let legend: Vec<_> =
+    let mut legend: Vec<_> =
         parts.iter().zip(FILLS).map(|((name, _), fill)| format!("{fill} {name}")).collect();
-    line(text, &format!("  {:NAME$}{}, {} rest", "", legend.join(", "), FILLS[FILLS.len() - 1]));
+    legend.push(format!("{} rest", FILLS[FILLS.len() - 1]));
+    line(text, &format!("  {:NAME$}{}", "", legend.join(", ")));
 }
 
 #[expect(
@@ -162,7 +163,8 @@ fn notes(text: &mut String, book: &BookReport) {
         }
     }
     let Some(tier) = book.tiers.last() else { return };
-    for assumed in tier.lines.iter().filter(|line| line.origin != "measured") {
+    let unmeasured = |line: &&LineReport| line.origin != "measured" && line.usd.is_some();
+    for assumed in tier.lines.iter().filter(unmeasured) {
         let why = assumed.why.as_deref().unwrap_or_default();
         line(text, &format!("  ~ {} {}: {why}", assumed.resource, assumed.origin));
     }
@@ -178,7 +180,8 @@ fn notes(text: &mut String, book: &BookReport) {
             &format!("  {resource}: its next price begins at {requests} requests ({units} units)"),
         );
     }
-    for (resource, flag) in &book.flags {
+    let billed = |resource: &String| tier.lines.iter().any(|line| line.resource == *resource);
+    for (resource, flag) in book.flags.iter().filter(|(resource, _)| billed(resource)) {
         line(text, &format!("  {resource}: {flag}"));
     }
 }

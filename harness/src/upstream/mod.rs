@@ -1,29 +1,41 @@
 //! The stub of everything that the service calls. For now that is an effects sink: whatever an
 //! `http` step sends it, it takes note of, and it drops repetitions by their idempotency key.
 //!
-//! Under `/_workway/` it answers the harness: `GET /_workway/identity`, `GET /_workway/ledger`.
+//! Under `/_workway/` it answers the harness: `GET /_workway/identity`, `GET /_workway/ledger` (all
+//! of it), `GET /_workway/calls?path=…` (what scenarios ask), `POST` and `DELETE /_workway/faults`.
 
+mod faults;
 mod ledger;
 
 use std::{
     io,
     net::SocketAddr,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
 };
 
 use axum::{
     Json, Router,
     body::Bytes,
-    extract::{DefaultBodyLimit, State},
-    http::{HeaderMap, Method, Uri},
-    routing::{any, get},
+    extract::{DefaultBodyLimit, Query, State},
+    http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header::RETRY_AFTER},
+    response::{IntoResponse, Response},
+    routing::{any, get, post},
 };
-pub use ledger::{Effect, Ledger, MAX_EFFECTS};
+pub use faults::{Fault, MAX_FAULTS};
+pub use ledger::{Call, Calls, Effect, Ledger, MAX_EFFECTS, MAX_SHOWN};
+use reqwest::Url;
 use serde::{Deserialize, Serialize};
 use tokio::net::TcpListener;
 
 /// Largest body that the sink takes, in bytes.
 const MAX_BODY_BYTES: usize = 1024 * 1024;
+/// The stub answers from memory.
+const ANSWERS_WITHIN: Duration = Duration::from_secs(5);
+/// Where scenarios ask for calls.
+pub const CALLS_PATH: &str = "/_workway/calls";
+/// Where scenarios set faults, and where they are removed.
+pub const FAULTS_PATH: &str = "/_workway/faults";
 /// The `stub` of [`Identity`].
 pub const STUB_NAME: &str = "workway-upstream";
 
@@ -45,7 +57,18 @@ pub struct Receipt {
     pub duplicate: bool,
 }
 
-type Shared = Arc<Mutex<Ledger>>;
+/// What the stub knows.
+#[derive(Debug, Default)]
+struct Stub {
+    ledger: Ledger,
+    faults: faults::Faults,
+}
+
+type Shared = Arc<Mutex<Stub>>;
+
+fn lock(stub: &Shared) -> MutexGuard<'_, Stub> {
+    stub.lock().unwrap_or_else(PoisonError::into_inner)
+}
 
 /// Serves the stub on a listener, until `stop` is ready.
 ///
@@ -63,10 +86,25 @@ pub fn origin(address: SocketAddr) -> String {
     format!("http://{address}")
 }
 
+/// Removes all faults of the stub at `url`.
+///
+/// # Errors
+/// Why they remain.
+pub async fn clear_faults(url: &Url) -> Result<(), String> {
+    let url = url.join(FAULTS_PATH).map_err(|error| error.to_string())?;
+    crate::tls::install();
+    let client = reqwest::Client::builder().no_proxy().timeout(ANSWERS_WITHIN).build();
+    let client = client.map_err(|error| error.to_string())?;
+    let response = client.delete(url).send().await.map_err(|error| error.to_string())?;
+    response.error_for_status().map(|_| ()).map_err(|error| error.to_string())
+}
+
 fn router() -> Router {
     Router::new()
         .route("/_workway/identity", get(identity))
         .route("/_workway/ledger", get(ledger))
+        .route(CALLS_PATH, get(calls))
+        .route(FAULTS_PATH, post(add_fault).delete(remove_faults))
         .fallback(any(effect))
         .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
         .with_state(Shared::default())
@@ -76,17 +114,39 @@ async fn identity() -> Json<Identity> {
     Json(Identity { stub: STUB_NAME.to_owned(), version: env!("CARGO_PKG_VERSION").to_owned() })
 }
 
-async fn ledger(State(ledger): State<Shared>) -> Json<Ledger> {
-    Json(ledger.lock().unwrap_or_else(PoisonError::into_inner).clone())
+async fn ledger(State(stub): State<Shared>) -> Json<Ledger> {
+    Json(lock(&stub).ledger.clone())
+}
+
+/// Which calls are meant.
+#[derive(Deserialize)]
+struct Which {
+    path: String,
+}
+
+async fn calls(State(stub): State<Shared>, Query(which): Query<Which>) -> Json<Calls> {
+    Json(lock(&stub).ledger.calls(&which.path))
+}
+
+async fn add_fault(State(stub): State<Shared>, Json(fault): Json<Fault>) -> Response {
+    match lock(&stub).faults.add(fault) {
+        Ok(()) => StatusCode::CREATED.into_response(),
+        Err(problem) => (StatusCode::CONFLICT, problem).into_response(),
+    }
+}
+
+async fn remove_faults(State(stub): State<Shared>) -> StatusCode {
+    lock(&stub).faults.clear();
+    StatusCode::NO_CONTENT
 }
 
 async fn effect(
-    State(ledger): State<Shared>,
+    State(stub): State<Shared>,
     method: Method,
     uri: Uri,
     headers: HeaderMap,
     body: Bytes,
-) -> Json<Receipt> {
+) -> Response {
     let key = headers.get("idempotency-key").and_then(|key| key.to_str().ok()).map(str::to_owned);
     let effect = Effect {
         number: 0,
@@ -96,7 +156,31 @@ async fn effect(
         body: String::from_utf8_lossy(&body).into_owned(),
         deliveries: 1,
     };
-    Json(ledger.lock().unwrap_or_else(PoisonError::into_inner).record(effect))
+    let (fault, answer) = {
+        let mut stub = lock(&stub);
+        let fault = stub.faults.meet(&effect.path).unwrap_or_default();
+        let answer = match fault.status {
+            None => Json(stub.ledger.record(effect)).into_response(),
+            Some(status) => {
+                stub.ledger.refuse(effect.path);
+                refusal(status, fault.retry_after.as_deref())
+            }
+        };
+        (fault, answer)
+    };
+    if let Some(latency) = fault.latency_ms {
+        tokio::time::sleep(Duration::from_millis(latency)).await;
+    }
+    answer
+}
+
+fn refusal(status: u16, retry_after: Option<&str>) -> Response {
+    let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let mut response = status.into_response();
+    if let Some(value) = retry_after.and_then(|value| HeaderValue::from_str(value).ok()) {
+        response.headers_mut().insert(RETRY_AFTER, value);
+    }
+    response
 }
 
 #[cfg(test)]
@@ -131,5 +215,32 @@ mod tests {
         assert_eq!(ledger.effects().len(), 2);
         let first = ledger.effects().first().unwrap();
         assert_eq!((first.deliveries, first.path.as_str()), (2, "/charge?x=1"));
+    }
+
+    #[tokio::test]
+    async fn faults_meet_calls_and_scenarios_see_what_came() {
+        crate::tls::install();
+        let origin = start().await;
+        let client = reqwest::Client::builder().no_proxy().build().unwrap();
+        let faults = format!("{origin}{FAULTS_PATH}");
+        let fault = r#"{"path":"/charge*","status":503,"retry_after":"7","times":1}"#;
+        let json = ("content-type", "application/json");
+        let set = client.post(&faults).header(json.0, json.1).body(fault).send().await.unwrap();
+        assert_eq!(set.status(), 201);
+        let call = async || client.post(format!("{origin}/charge/1")).body("[1]").send().await;
+        let refused = call().await.unwrap();
+        assert_eq!(
+            (refused.status().as_u16(), &refused.headers()["retry-after"]),
+            (503, &HeaderValue::from_static("7"))
+        );
+        assert_eq!(call().await.unwrap().status(), 200);
+        let asked = client.get(format!("{origin}{CALLS_PATH}?path=%2Fcharge%2F*"));
+        let text = asked.send().await.unwrap().text().await.unwrap();
+        let calls: Calls = serde_json::from_str(&text).unwrap();
+        assert_eq!((calls.effects, calls.deliveries, calls.refused), (1, 1, 1));
+        assert_eq!(calls.calls[0].body, serde_json::json!([1]));
+        let bad = client.post(&faults).header(json.0, json.1).body(r#"{"pth":""}"#).send().await;
+        assert!(bad.unwrap().status().is_client_error());
+        assert_eq!(client.delete(&faults).send().await.unwrap().status(), 204);
     }
 }

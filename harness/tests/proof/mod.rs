@@ -2,6 +2,7 @@
 #![allow(dead_code, reason = "every test file uses a part of it")]
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
+pub(crate) mod bill;
 pub(crate) mod requests;
 
 use std::{env, path::PathBuf, time::Duration};
@@ -45,6 +46,9 @@ pub(crate) fn bound(trials: usize) -> String {
     )
 }
 
+/// Whose pages may read answers of a [`Host`].
+pub(crate) const PAGES: &str = "https://good.example,http://localhost:3000";
+
 /// One platform, on state that outlives its processes.
 pub(crate) struct Host {
     spec: TargetSpec,
@@ -63,6 +67,7 @@ impl Host {
             program: Some(program()),
             state: Some(state.path().to_owned()),
             built: env::var_os("WORKWAY_BUILT").is_some(),
+            cors_origins: PAGES.to_owned(),
             ..TargetOptions::default()
         };
         let client = client();
@@ -154,8 +159,23 @@ impl Caller {
         subject: &str,
         body: Option<&Value>,
     ) -> Option<Answer> {
+        self.send_with(method, path, subject, body, &[]).await
+    }
+
+    /// The same, with headers.
+    pub(crate) async fn send_with(
+        &self,
+        method: Method,
+        path: &str,
+        subject: &str,
+        body: Option<&Value>,
+        headers: &[(&str, &str)],
+    ) -> Option<Answer> {
         let mut request = self.client.request(method, self.base.join(path).unwrap());
         request = request.bearer_auth(token(subject));
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
         if let Some(body) = body {
             request = request.header("content-type", "application/json").body(body.to_string());
         }

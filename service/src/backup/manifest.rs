@@ -7,7 +7,6 @@ use serde_json::{Value, json};
 
 use super::{Day, Digest, schema};
 use crate::domain::Millis;
-use crate::ports::Usage;
 use crate::store::{NOT_INCLUDED, Table};
 
 /// The manifest's name in its folder.
@@ -131,11 +130,10 @@ impl Manifest {
     }
 
     /// A line for the log.
-    pub(super) fn summary(&self, last_slice: Usage) -> String {
+    pub(super) fn summary(&self) -> String {
         let rows: u64 = self.tables.iter().map(|table| table.rows).sum();
         let chunks = self.tables.iter().flat_map(|table| &table.chunks);
         let bytes: u64 = chunks.map(|chunk| chunk.bytes).sum();
-        let usage = last_slice.dictionary();
-        json!({"backup": self.day, "rows": rows, "bytes": bytes, "usage": usage}).to_string()
+        json!({"backup": self.day, "rows": rows, "bytes": bytes}).to_string()
     }
 }

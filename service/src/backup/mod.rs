@@ -48,13 +48,16 @@ pub enum Progress {
 }
 
 /// Takes the backup of the day of `due` one slice further, and when that completes it, deletes the
-/// backups that are no longer kept.
+/// backups that are no longer kept. What that uses goes to `meter`.
 ///
 /// # Errors
 /// [`PortError`]; the next call begins where the last complete slice ended.
-pub async fn advance<P: Platform>(platform: &P, due: Millis) -> Result<Progress, PortError> {
+pub async fn advance<P: Platform>(
+    platform: &P,
+    meter: &Meter,
+    due: Millis,
+) -> Result<Progress, PortError> {
     let day = Day::of(due);
-    let meter = Meter::default();
     let key = day.object(MANIFEST);
     let manifest = match meter.charge(platform.backups().get(&key).await)? {
         Some(bytes) => Manifest::parse(&bytes).map_err(unreadable)?,
@@ -74,8 +77,8 @@ pub async fn advance<P: Platform>(platform: &P, due: Millis) -> Result<Progress,
     if !complete {
         return Ok(Progress::Started);
     }
-    delete_expired(platform, &slice.meter, day).await?;
-    platform.record(&slice.manifest.summary(slice.meter.usage()));
+    delete_expired(platform, meter, day).await?;
+    platform.record(&slice.manifest.summary());
     Ok(Progress::Finished)
 }
 
@@ -91,7 +94,7 @@ fn unreadable(error: serde_json::Error) -> PortError {
 /// One minute's part of a backup.
 struct Slice<'a, P> {
     platform: &'a P,
-    meter: Meter,
+    meter: &'a Meter,
     manifest: Manifest,
     day: Day,
     due: Millis,
@@ -117,13 +120,13 @@ impl<P: Platform> Slice<'_, P> {
         loop {
             let database = self.platform.database();
             let after = backup.after.as_deref();
-            let sizes = table.sizes(database, &self.meter, after, SIZES_AT_ONCE).await?;
+            let sizes = table.sizes(database, self.meter, after, SIZES_AT_ONCE).await?;
             for rows in pages(&sizes) {
                 if self.bytes >= SLICE_BYTES || self.pages >= SLICE_PAGES {
                     return Ok(false);
                 }
                 let after = backup.after.as_deref();
-                let rows = table.rows(self.platform.database(), &self.meter, after, rows).await?;
+                let rows = table.rows(self.platform.database(), self.meter, after, rows).await?;
                 self.page(table, backup, &rows).await?;
             }
             if sizes.len() < SIZES_AT_ONCE {

@@ -1,122 +1,31 @@
 //! Hosts the state machine in a single-writer object: loads, advances, saves, carries out effects.
 
+mod client;
+
 use std::time::Duration;
 
+pub use client::{Cancellation, SWEEP_GRACE, SWEEP_LIMIT, cancel, events, start, sweep};
+use client::{Message, Reply};
 use futures_util::future::{Either, join_all, select};
-use serde::{Deserialize, Serialize};
 
 use super::{
     http_step,
     machine::{ATTEMPT_TIMEOUT, AttemptId, Effect, Event, Failure, RunState},
 };
 use crate::domain::{
-    Millis,
     outbound::AllowList,
-    run::{Run, RunEvent},
+    run::{Run, RunStatus},
     workflow::{Step, StepKind},
 };
 use crate::ports::{
-    ActorClass, ActorContext, Actors, Clock, Meter, Metered, Platform, PortError, PortFailure,
-    PortResult, Usage, call_actor, used,
+    self, ActorContext, Analytics, Clock, Meter, Metered, ONE_POINT, PortError, PortFailure,
+    PortResult, Usage, used,
 };
-use crate::store::Runs;
+use crate::store::{Runs, SETTLE_USAGE, last_projection_usage};
 
-/// What the executor of a run can be told.
-#[derive(Debug, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-enum Message {
-    /// Take this run on; the executor that already has it keeps its own state.
-    Start(RunState),
-    /// End this run; the executor that already has it keeps its own state until then.
-    Cancel(RunState),
-    /// Say what happened after this event.
-    Events(u32),
-}
-
-/// Its answer.
-#[derive(Debug, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-enum Reply {
-    /// The run is stored, and its alarm set.
-    Accepted,
-    /// To [`Message::Cancel`].
-    Cancelled(Box<Cancellation>),
-    /// To [`Message::Events`].
-    Events(Vec<RunEvent>),
-}
-
-/// What became of a wish to cancel.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Cancellation {
-    /// The run, as it is now.
-    pub run: Run,
-    /// Whether this made it so.
-    pub changed: bool,
-}
-
-/// Hands a run to its executor.
-///
-/// # Errors
-/// [`PortFailure::Unavailable`]. The executor may or may not have taken it.
-pub async fn start<A: Actors>(actors: &A, state: &RunState) -> PortResult<()> {
-    ask(actors, &state.run.id, &Message::Start(state.clone())).await.map(|reply| reply.map(|_| ()))
-}
-
-/// Ends a run. Once this is acknowledged no further attempt begins, and the result of one that is
-/// under way is dropped. `intent` is the run as it was accepted.
-///
-/// # Errors
-/// [`PortFailure::Unavailable`]. The executor may or may not have ended it.
-pub async fn cancel<A: Actors>(actors: &A, intent: RunState) -> PortResult<Cancellation> {
-    let id = intent.run.id.clone();
-    let Metered { value, usage } = ask(actors, &id, &Message::Cancel(intent)).await?;
-    match value {
-        Reply::Cancelled(value) => Ok(Metered { value: *value, usage }),
-        _ => used(Err(PortError::unavailable("actor", "an answer to something else")), usage),
-    }
-}
-
-/// What happened to a run after the event `after`, oldest first. Nothing if its executor does not
-/// have it yet.
-///
-/// # Errors
-/// [`PortFailure::Unavailable`].
-pub async fn events<A: Actors>(actors: &A, id: &str, after: u32) -> PortResult<Vec<RunEvent>> {
-    let Metered { value, usage } = ask(actors, id, &Message::Events(after)).await?;
-    match value {
-        Reply::Events(value) => Ok(Metered { value, usage }),
-        _ => used(Err(PortError::unavailable("actor", "an answer to something else")), usage),
-    }
-}
-
-async fn ask<A: Actors>(actors: &A, id: &str, message: &Message) -> PortResult<Reply> {
-    call_actor(actors, ActorClass::WorkflowExecutor, id, message).await
-}
-
-/// A run is overdue when its row is this much behind: an executor that is merely busy gets no visit.
-const SWEEP_GRACE: Millis = 30_000;
-/// Runs in one sweep. The rest follows in the next; each visit is a subrequest of one invocation.
-const SWEEP_LIMIT: i64 = 100;
 /// A projection that takes longer is given up. Half of what an attempt may take: the result of an
 /// attempt is not saved before the projection beside it ends, and must not wait past its lease.
 const PROJECTION_TIMEOUT: Duration = Duration::from_millis(ATTEMPT_TIMEOUT.unsigned_abs() / 2);
-
-/// Pokes the executors of runs that should have moved and have not: those whose object was never
-/// reached after the intent was written, and those whose alarm was lost. For a cron trigger.
-///
-/// # Errors
-/// When the overdue runs cannot be read. An executor that cannot be reached waits for the next sweep.
-pub async fn sweep<P: Platform>(platform: &P) -> Result<usize, PortError> {
-    let meter = Meter::default();
-    let due_before = platform.clock().now() - SWEEP_GRACE;
-    let overdue = Runs::new(platform.database(), &meter).overdue(due_before, SWEEP_LIMIT).await?;
-    for state in &overdue {
-        if let Err(error) = start(platform.actors(), state).await {
-            platform.log(&format!("sweep of run {}: {error}", state.run.id));
-        }
-    }
-    Ok(overdue.len())
-}
 
 /// Where the cost of the work is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -125,6 +34,22 @@ enum Payer {
     Run,
     /// In the answer to the message.
     Request,
+}
+
+/// What [`ActorContext::load`] uses where there is a state.
+const LOAD_USAGE: Usage = Usage { rows_read: 1, ..Usage::NONE };
+/// What [`ActorContext::save`] uses: the row of the state, and the alarm.
+const SAVE_USAGE: Usage = Usage { rows_written: 2, ..Usage::NONE };
+
+/// What a run pays for beforehand, because it cannot be written down afterwards without using more:
+/// the save that writes its account; for a run that ends by this, the event that says so, the last
+/// projection and what follows on it; and what `effects` settle. None of it varies.
+fn to_come(effects: &[Effect], ends: Option<RunStatus>) -> Usage {
+    let settling = if effects.contains(&Effect::Settle) { SETTLE_USAGE } else { Usage::NONE };
+    let ending = ends.map_or(Usage::NONE, |status| {
+        ONE_POINT + last_projection_usage(status) + LOAD_USAGE + SAVE_USAGE
+    });
+    SAVE_USAGE + settling + ending
 }
 
 /// The executor of one run, for as long as one message or alarm takes.
@@ -183,6 +108,7 @@ impl<'a, C: ActorContext> Executor<'a, C> {
             (state, effects)
         };
         let (state, effects) = cancelled;
+        self.analyse(&state);
         let run = state.run.clone();
         // It is cancelled, whether the row shows it yet or not; the alarm stands.
         if let Err(error) = self.run_until_idle(Payer::Request, state, effects).await {
@@ -240,16 +166,30 @@ impl<'a, C: ActorContext> Executor<'a, C> {
     ) -> Result<Option<(RunState, Vec<Effect>)>, PortError> {
         let _turn = self.context.turn().await;
         let Some(mut state) = self.load().await? else { return Ok(None) };
+        let was_open = !state.run.status.is_terminal();
+        let is_last =
+            |event: &Event| matches!(event, Event::Projected(status) if status.is_terminal());
+        let closed = events.iter().any(is_last);
         let mut effects = Vec::new();
         for event in events {
             let (next, more) = state.advance(event, self.now());
             state = next;
             effects.extend(more);
         }
-        if payer == Payer::Run {
-            state.run.usage += self.meter.take();
+        let ended = state.run.status.is_terminal();
+        // The account is closed by the last projection, which was paid for with what follows on it.
+        if payer == Payer::Run && !closed {
+            if ended && effects.is_empty() {
+                effects.push(Effect::Settle);
+            }
+            let to_come = to_come(&effects, (was_open && ended).then_some(state.run.status));
+            state.run.usage += self.meter.take() + to_come;
+            self.meter.prepay(to_come);
         }
         self.save(&state).await?;
+        if was_open && ended {
+            self.analyse(&state);
+        }
         Ok(Some((state, effects)))
     }
 
@@ -262,6 +202,10 @@ impl<'a, C: ActorContext> Executor<'a, C> {
                     Some(self.attempt(attempt, &key, &step).await)
                 }
                 Effect::Project => self.project(state).await,
+                Effect::Settle => {
+                    self.settle(&state.run).await;
+                    None
+                }
             }
         });
         join_all(work).await.into_iter().flatten().collect()
@@ -284,18 +228,50 @@ impl<'a, C: ActorContext> Executor<'a, C> {
     /// change, when the alarm rings.
     async fn project(&self, state: &RunState) -> Option<Event> {
         let runs = Runs::new(self.context.database(), &self.meter);
-        let write = std::pin::pin!(runs.project(state));
-        let deadline = std::pin::pin!(self.context.clock().sleep(PROJECTION_TIMEOUT));
-        let written = match select(write, deadline).await {
-            Either::Left((written, _)) => written,
-            Either::Right(_) => Err(PortFailure::Timeout("database").into()),
-        };
-        match written {
+        match self.in_time(runs.project(state)).await {
             Ok(()) => Some(Event::Projected(state.run.status)),
             Err(error) => {
                 self.context.log(&format!("projection of run {}: {error}", state.run.id));
                 None
             }
+        }
+    }
+
+    /// A host that dies before, or a database that fails, loses the end of the bill, nothing else.
+    async fn settle(&self, run: &Run) {
+        let runs = Runs::new(self.context.database(), &self.meter);
+        if let Err(error) = self.in_time(runs.settle(run)).await {
+            self.context.log(&format!("usage of run {}: {error}", run.id));
+        }
+    }
+
+    /// What the database says, if it says so in time.
+    async fn in_time<T>(
+        &self,
+        statement: impl Future<Output = Result<T, PortError>>,
+    ) -> Result<T, PortError> {
+        let statement = std::pin::pin!(statement);
+        let deadline = std::pin::pin!(self.context.clock().sleep(PROJECTION_TIMEOUT));
+        match select(statement, deadline).await {
+            Either::Left((outcome, _)) => outcome,
+            Either::Right(_) => Err(PortFailure::Timeout("database").into()),
+        }
+    }
+
+    /// Says that the run has ended, once that is stored.
+    fn analyse(&self, state: &RunState) {
+        let RunState { run, owner, .. } = state;
+        let event = ports::Event {
+            kind: "run",
+            tenant: owner,
+            method: "-",
+            route: "-",
+            status: run.status.name(),
+            duration: run.updated_at - run.created_at,
+            usage: run.usage,
+        };
+        if let Err(error) = self.meter.charge(self.context.analytics().write(&event)) {
+            self.context.log(&error.to_string());
         }
     }
 

@@ -39,6 +39,9 @@ pub const MAX_EVENTS: usize = 2 + 2 * MAX_STEPS * MAX_ATTEMPTS as usize;
 pub struct RunState {
     /// What its owner sees.
     pub run: Run,
+    /// Who that is.
+    #[serde(default)]
+    pub owner: String,
     /// The steps, as they were when the run was accepted.
     pub definition: Vec<Step>,
     /// All that happened to it, at most [`MAX_EVENTS`].
@@ -101,11 +104,20 @@ pub enum Effect {
     },
     /// Write [`RunState::run`] to the database row, then report [`Event::Projected`].
     Project,
+    /// Write what the run used to the row of one that has ended. The host asks for this, where work
+    /// ended later than its run.
+    Settle,
 }
 
 impl RunState {
     /// A run that was just accepted.
-    pub fn new(id: String, workflow_id: String, definition: Vec<Step>, now: Millis) -> Self {
+    pub fn new(
+        id: String,
+        owner: String,
+        workflow_id: String,
+        definition: Vec<Step>,
+        now: Millis,
+    ) -> Self {
         let run = Run {
             id,
             workflow_id,
@@ -119,7 +131,7 @@ impl RunState {
         let accepted = Change::Run { status: RunStatus::Queued };
         let events = vec![RunEvent { id: 1, at: now, change: accepted }];
         let (projected, wake_at) = (RunStatus::Queued, Some(now));
-        Self { run, definition, events, version: 0, projected, wake_at }
+        Self { run, owner, definition, events, version: 0, projected, wake_at }
     }
 
     /// Applies an event. An event that comes too late, too early or twice changes nothing.

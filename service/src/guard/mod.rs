@@ -4,19 +4,19 @@
 
 mod address;
 mod auth;
+mod billing;
 mod body;
 mod cors;
 mod idempotency;
-mod ledger;
 mod observe;
 mod problem;
 mod token;
 
 pub use address::ClientAddress;
 pub use auth::{Caller, Scope, authenticate, limit_by_address};
-pub use body::{MAX_BODY_BYTES, StrictJson};
+pub use billing::{FLUSH_DELAY, FlushTimer, bill};
+pub use body::{BODY_DEADLINE, MAX_BODY_BYTES, StrictJson};
 pub use idempotency::{CLAIM_TIMEOUT, ClaimedId, MAX_KEY, RETENTION, once};
-pub use ledger::{FLUSH_DELAY, Ledger};
 pub use observe::{HANDLER_DEADLINE, USAGE_HEADER, observe};
 pub use problem::Problem;
 pub use token::{AUDIENCE, Claims, ISSUER, LEEWAY_SECONDS, MAX_TOKEN_BYTES, TokenError, verify};

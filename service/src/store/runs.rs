@@ -2,15 +2,15 @@
 
 use serde::Deserialize;
 
-use super::{run, workflows::keyset};
+use super::{parse, run, to_text, workflows::keyset};
 use crate::domain::{
     Millis,
     page::Page,
-    run::{Run, RunSummary},
+    run::{Run, RunStatus, RunSummary},
     workflow::Step,
 };
 use crate::engine::machine::RunState;
-use crate::ports::{Database, Meter, Param, PortError, Sql};
+use crate::ports::{Database, Meter, Param, PortError, Sql, Usage};
 
 pub(super) const INSERT: Sql = Sql {
     name: "insert_run",
@@ -26,7 +26,7 @@ pub(super) const GET: Sql = Sql {
 
 pub(super) const INTENT: Sql = Sql {
     name: "get_run_intent",
-    text: "SELECT definition, report FROM workflow_runs WHERE id = ?1 AND user_id = ?2",
+    text: "SELECT user_id, definition, report FROM workflow_runs WHERE id = ?1 AND user_id = ?2",
 };
 
 /// Without the outputs, which can be long.
@@ -53,9 +53,23 @@ pub(super) const PROJECT: Sql = Sql {
            WHERE id = ?1 AND version < ?4",
 };
 
+/// What the last projection of a run uses, the one that says how it ended. It depends on nothing but
+/// that: the row and, for a failure, its entry in `idx_workflow_runs_status`.
+pub const fn last_projection_usage(status: RunStatus) -> Usage {
+    let entries = if matches!(status, RunStatus::Failed) { 1 } else { 0 };
+    Usage { rows_read: 1, rows_written: 1 + entries, ..Usage::NONE }
+}
+
+pub(super) const SETTLE: Sql = Sql {
+    name: "settle_run",
+    text: "UPDATE workflow_runs SET report = json_set(report, '$.usage', json(?2)) WHERE id = ?1",
+};
+/// What that statement uses.
+pub const SETTLE_USAGE: Usage = Usage { rows_read: 1, rows_written: 1, ..Usage::NONE };
+
 pub(super) const OVERDUE: Sql = Sql {
     name: "list_overdue_runs",
-    text: "SELECT definition, report FROM workflow_runs \
+    text: "SELECT user_id, definition, report FROM workflow_runs \
            WHERE status IN ('queued', 'running', 'waiting') AND due_at < ?1 \
            ORDER BY due_at LIMIT ?2",
 };
@@ -73,6 +87,7 @@ struct Report {
 
 #[derive(Deserialize)]
 struct Intent {
+    user_id: String,
     definition: String,
     report: String,
 }
@@ -82,7 +97,8 @@ impl Intent {
     fn into_state(self) -> Result<RunState, PortError> {
         let run: Run = parse(&self.report)?;
         let definition: Vec<Step> = parse(&self.definition)?;
-        Ok(RunState::new(run.id, run.workflow_id, definition, run.created_at))
+        let Run { id, workflow_id, created_at, .. } = run;
+        Ok(RunState::new(id, self.user_id, workflow_id, definition, created_at))
     }
 }
 
@@ -96,12 +112,12 @@ impl<'a, D: Database> Runs<'a, D> {
     ///
     /// # Errors
     /// [`PortError`].
-    pub async fn insert(&self, owner: &str, state: &RunState) -> Result<(), PortError> {
+    pub async fn insert(&self, state: &RunState) -> Result<(), PortError> {
         let run_ = &state.run;
         let params: [Param; 9] = [
             run_.id.as_str().into(),
             run_.workflow_id.as_str().into(),
-            owner.into(),
+            state.owner.as_str().into(),
             run_.status.name().into(),
             to_text(&state.definition)?.into(),
             to_text(run_)?.into(),
@@ -172,6 +188,16 @@ impl<'a, D: Database> Runs<'a, D> {
         run(self.database, self.meter, PROJECT.bind(params)).await.map(|_| ())
     }
 
+    /// Brings what a run used up to date, in the row of one that has ended.
+    ///
+    /// # Errors
+    /// [`PortError`].
+    pub async fn settle(&self, ended: &Run) -> Result<(), PortError> {
+        let usage = to_text(&ended.usage)?;
+        let statement = SETTLE.bind([ended.id.as_str().into(), usage.into()]);
+        run(self.database, self.meter, statement).await.map(|_| ())
+    }
+
     /// Runs that should have moved before `instant` and have not, the oldest first.
     ///
     /// # Errors
@@ -186,12 +212,4 @@ impl<'a, D: Database> Runs<'a, D> {
 /// When somebody should look after a run: at its alarm, or when it last changed.
 fn due_at(state: &RunState) -> Millis {
     state.wake_at.unwrap_or(state.run.updated_at)
-}
-
-fn parse<T: serde::de::DeserializeOwned>(text: &str) -> Result<T, PortError> {
-    serde_json::from_str(text).map_err(|error| PortError::unavailable("database", error))
-}
-
-fn to_text<T: serde::Serialize>(value: &T) -> Result<String, PortError> {
-    serde_json::to_string(value).map_err(|error| PortError::unavailable("database", error))
 }

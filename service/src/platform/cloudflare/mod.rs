@@ -4,12 +4,14 @@
 //! them. Futures of the runtime are not `Send`; the adapters wrap theirs, and nobody else has to.
 
 mod actors;
+mod analytics;
 mod bucket;
 mod database;
 mod events;
 mod http;
 mod http_cache;
 mod kv;
+mod ledger;
 mod limiter;
 mod objects;
 mod system;
@@ -17,18 +19,20 @@ mod system;
 use std::sync::{Arc, LazyLock};
 
 pub use actors::DurableObjects;
+pub use analytics::AnalyticsEngine;
 pub use bucket::Bucket;
 pub use database::D1;
 pub use http::Fetcher;
 pub use http_cache::EdgeCache;
 pub use kv::Kv;
+pub use ledger::IsolateLedger;
 pub use limiter::RateLimiterBinding;
 pub use objects::WorkflowExecutor;
 pub use system::{JsClock, JsRandom};
 use worker::{Context, Env, send::SendWrapper};
 
 use crate::config::{Config, ConfigError};
-use crate::guard::Ledger;
+use crate::guard::FlushTimer;
 use crate::ports::{Platform, PortError};
 use crate::routes::{App, HealthMemo};
 
@@ -43,6 +47,8 @@ pub struct Cloudflare {
     backups: Bucket,
     clock: JsClock,
     random: JsRandom,
+    analytics: AnalyticsEngine,
+    ledger: IsolateLedger,
     /// The request that these ports are for, if it is one.
     invocation: Option<Invocation>,
 }
@@ -60,8 +66,10 @@ impl std::fmt::Debug for Invocation {
 impl Cloudflare {
     /// Ports on the bindings of `env`.
     pub fn new(env: &Env) -> Self {
+        let database = D1::new(env.clone());
         Self {
-            database: D1::new(env.clone()),
+            ledger: IsolateLedger::new(database.clone()),
+            database,
             cache: Kv::new(env.clone(), "CACHE"),
             sessions: Kv::new(env.clone(), "SESSIONS"),
             limiter: RateLimiterBinding::new(env.clone()),
@@ -69,6 +77,7 @@ impl Cloudflare {
             backups: Bucket::new(env.clone()),
             clock: JsClock,
             random: JsRandom,
+            analytics: AnalyticsEngine::new(env.clone()),
             invocation: None,
         }
     }
@@ -82,7 +91,7 @@ impl Cloudflare {
 
 /// One for each isolate: plain data, which may outlive a request.
 static HEALTH: LazyLock<Arc<HealthMemo>> = LazyLock::new(Arc::default);
-static LEDGER: LazyLock<Arc<Ledger>> = LazyLock::new(Arc::default);
+static FLUSHES: LazyLock<Arc<FlushTimer>> = LazyLock::new(Arc::default);
 
 /// The application on the bindings, variables and secrets of `env`.
 ///
@@ -90,8 +99,8 @@ static LEDGER: LazyLock<Arc<Ledger>> = LazyLock::new(Arc::default);
 /// When a variable or secret is missing or wrong.
 pub fn app(env: &Env) -> Result<App<Cloudflare>, ConfigError> {
     let config = Arc::new(config(env)?);
-    let (health, ledger) = (Arc::clone(&HEALTH), Arc::clone(&LEDGER));
-    Ok(App { platform: Cloudflare::new(env), config, health, ledger })
+    let (health, flushes) = (Arc::clone(&HEALTH), Arc::clone(&FLUSHES));
+    Ok(App { platform: Cloudflare::new(env), config, health, flushes })
 }
 
 fn config(env: &Env) -> Result<Config, ConfigError> {
@@ -116,6 +125,8 @@ impl Platform for Cloudflare {
     type Http = Fetcher;
     type Clock = JsClock;
     type Random = JsRandom;
+    type Analytics = AnalyticsEngine;
+    type Ledger = IsolateLedger;
 
     fn database(&self) -> &D1 {
         &self.database
@@ -155,6 +166,14 @@ impl Platform for Cloudflare {
 
     fn random(&self) -> &JsRandom {
         &self.random
+    }
+
+    fn analytics(&self) -> &AnalyticsEngine {
+        &self.analytics
+    }
+
+    fn ledger(&self) -> &IsolateLedger {
+        &self.ledger
     }
 
     fn wait_until(&self, work: impl Future<Output = ()> + Send + 'static) {

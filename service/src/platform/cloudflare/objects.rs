@@ -6,11 +6,11 @@ use worker::{
     js_sys, send::SendFuture, wasm_bindgen::JsValue,
 };
 
-use super::{D1, Fetcher, JsClock, config, system, unavailable};
+use super::{AnalyticsEngine, D1, Fetcher, JsClock, config, system, unavailable};
 use crate::config::Config;
 use crate::domain::Millis;
 use crate::objects;
-use crate::ports::{ActorClass, ActorContext, Metered, PortError, PortResult, Usage};
+use crate::ports::{ActorClass, ActorContext, Meter, Metered, PortError, PortResult, Usage, used};
 
 /// A class of the runtime that hosts one of ours.
 macro_rules! class {
@@ -49,10 +49,12 @@ struct Host {
 
 impl Host {
     fn new(class: ActorClass, state: State, env: Env) -> Self {
-        // Should this fail, so will each statement after it, and their errors are handled.
-        let _ = state.storage().sql().exec(SCHEMA, None);
         let config = config(&env).map_err(|error| error.to_string());
-        let context = Context { state, database: D1::new(env), http: Fetcher, clock: JsClock };
+        let (database, analytics) = (D1::new(env.clone()), AnalyticsEngine::new(env));
+        let (http, clock, unpaid) = (Fetcher, JsClock, Meter::default());
+        let context = Context { state, database, http, clock, analytics, unpaid };
+        // Should this fail, so will each statement after it, and their errors are handled.
+        let _ = context.unpaid.charge(context.sql(SCHEMA, Vec::new()));
         Self { class, context, config }
     }
 
@@ -92,9 +94,15 @@ struct Context {
     database: D1,
     http: Fetcher,
     clock: JsClock,
+    analytics: AnalyticsEngine,
+    /// What making the table used, until somebody is charged for it. A table that is there costs
+    /// nothing.
+    unpaid: Meter,
 }
 
-const SCHEMA: &str = "CREATE TABLE IF NOT EXISTS object (id INTEGER PRIMARY KEY CHECK (id = 1), state TEXT NOT NULL)";
+/// Without a row beside the key, storing reads nothing.
+const SCHEMA: &str = "CREATE TABLE IF NOT EXISTS object \
+     (id INTEGER PRIMARY KEY CHECK (id = 1), state TEXT NOT NULL) WITHOUT ROWID";
 const LOAD: &str = "SELECT state FROM object WHERE id = 1";
 const STORE: &str =
     "INSERT INTO object VALUES (1, ?1) ON CONFLICT (id) DO UPDATE SET state = excluded.state";
@@ -118,10 +126,6 @@ impl Context {
             Ok(Metered { value: row.map(|row| row.state), usage })
         };
         run().map_err(unavailable("actor"))
-    }
-
-    fn read(&self) -> PortResult<Option<String>> {
-        self.sql(LOAD, Vec::new())
     }
 
     /// No await between the two: the platform commits them together.
@@ -148,13 +152,14 @@ impl ActorContext for Context {
     type Database = D1;
     type Http = Fetcher;
     type Clock = JsClock;
+    type Analytics = AnalyticsEngine;
     /// The object's SQLite has no await: nobody comes between `load` and the writes of `save`.
     type Turn = ();
 
     async fn turn(&self) {}
 
     async fn load(&self) -> PortResult<Option<String>> {
-        self.read()
+        used(self.sql(LOAD, Vec::new()), self.unpaid.take())
     }
 
     fn save(
@@ -175,6 +180,10 @@ impl ActorContext for Context {
 
     fn clock(&self) -> &JsClock {
         &self.clock
+    }
+
+    fn analytics(&self) -> &AnalyticsEngine {
+        &self.analytics
     }
 
     fn log(&self, line: &str) {

@@ -14,6 +14,7 @@ use serde_json::Value;
 use tokio::sync::{Mutex as AsyncMutex, Notify, OwnedMutexGuard};
 
 use super::{
+    analytics::NativeAnalytics,
     clock::NativeClock,
     counted,
     database::{SqliteDatabase, execute},
@@ -31,7 +32,8 @@ use crate::ports::{
 
 /// `firing`: the alarm rang and its handler has not ended. A handler that ends without a new alarm
 /// leaves none; a process that dies leaves `firing`, and rings it again when it comes back.
-const SCHEMA: &[&str] = &["CREATE TABLE objects (
+const SCHEMA: &[&str] = &[
+    "CREATE TABLE objects (
   id INTEGER PRIMARY KEY,
   name TEXT NOT NULL UNIQUE
 ) STRICT;
@@ -44,17 +46,28 @@ CREATE TABLE alarms (
   at INTEGER NOT NULL,
   firing INTEGER NOT NULL DEFAULT 0
 ) STRICT, WITHOUT ROWID;
-CREATE INDEX idx_alarms_due ON alarms (at) WHERE firing = 0"];
+CREATE INDEX idx_alarms_due ON alarms (at) WHERE firing = 0",
+    // As an object's own table there: found by its key without a row beside it.
+    "CREATE TABLE object_states (
+  id INTEGER PRIMARY KEY,
+  state TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+INSERT INTO object_states SELECT id, state FROM states;
+DROP TABLE states",
+];
 
 /// Our own bookkeeping: on the platform an object is found without reading rows.
 const FIND: Sql = Sql { name: "find", text: "SELECT id FROM objects WHERE name = ?1" };
 const MAKE: Sql = Sql { name: "make", text: "INSERT INTO objects (name) VALUES (?1) RETURNING id" };
 /// These two count rows as an object's own table with one row does.
-const LOAD: Sql = Sql { name: "load", text: "SELECT state FROM states WHERE id = ?1" };
+const LOAD: Sql = Sql { name: "load", text: "SELECT state FROM object_states WHERE id = ?1" };
 const STORE: Sql = Sql {
     name: "store",
-    text: "INSERT INTO states VALUES (?1, ?2) ON CONFLICT (id) DO UPDATE SET state = excluded.state",
+    text: "INSERT INTO object_states VALUES (?1, ?2) \
+           ON CONFLICT (id) DO UPDATE SET state = excluded.state",
 };
+/// An object there has a table of its own, and pays for it when it is first called.
+const TABLE_USAGE: Usage = Usage { rows_read: 1, rows_written: 2, ..Usage::NONE };
 const SET_ALARM: Sql = Sql {
     name: "set_alarm",
     text: "INSERT INTO alarms VALUES (?1, ?2, 0) \
@@ -85,6 +98,7 @@ pub(super) struct Reach {
     pub(super) database: SqliteDatabase,
     pub(super) http: ReqwestHttp,
     pub(super) clock: NativeClock,
+    pub(super) analytics: NativeAnalytics,
 }
 
 /// All objects of a process.
@@ -150,7 +164,7 @@ impl Actors for NativeActors {
     async fn call(&self, class: ActorClass, name: &str, message: Value) -> PortResult<Value> {
         let inner = &self.0;
         let name = &full_name(class, name);
-        let context = Context { inner, name, id: inner.object(name).await? };
+        let context = inner.object(name).await?;
         inner.total.add(one_request());
         used(objects::message(class, &context, &inner.config, message).await, one_request())
     }
@@ -161,26 +175,30 @@ impl Inner {
         self.objects.run(move |connection| execute(connection, &statement)).await
     }
 
-    /// The number of an object, which it gets when first called.
-    async fn object(&self, name: &str) -> Result<i64, PortError> {
+    /// An object, which is made when first called.
+    async fn object<'a>(&'a self, name: &'a str) -> Result<Context<'a>, PortError> {
         let (find, make) = (FIND.bind([name.into()]), MAKE.bind([name.into()]));
         let found = self.objects.run(move |connection| {
             let found = execute(connection, &find)?.value;
             if found.rows.is_empty() {
-                execute(connection, &make).map(|made| made.value)
+                execute(connection, &make).map(|made| (made.value, TABLE_USAGE))
             } else {
-                Ok(found)
+                Ok((found, Usage::NONE))
             }
         });
-        let row = found.await?.rows.into_iter().next();
-        row.and_then(|row| row.get("id")?.as_i64())
-            .ok_or_else(|| PortError::unavailable("actor", "it got no number"))
+        let (found, table) = found.await?;
+        let id = found.rows.first().and_then(|row| row.get("id")?.as_i64());
+        let id = id.ok_or_else(|| PortError::unavailable("actor", "it got no number"))?;
+        self.total.add(table);
+        let unpaid = Meter::default();
+        unpaid.add(table);
+        Ok(Context { inner: self, name, id, unpaid })
     }
 
     async fn alarm(&self, name: &str) -> Result<(), PortError> {
         let class =
             class_of(name).ok_or_else(|| PortError::unavailable("actor", "no such class"))?;
-        let context = Context { inner: self, name, id: self.object(name).await? };
+        let context = self.object(name).await?;
         objects::alarm(class, &context, &self.config).await
     }
 
@@ -280,12 +298,15 @@ struct Context<'a> {
     inner: &'a Inner,
     name: &'a str,
     id: i64,
+    /// What making it used, until somebody is charged for it.
+    unpaid: Meter,
 }
 
 impl ActorContext for Context<'_> {
     type Database = SqliteDatabase;
     type Http = ReqwestHttp;
     type Clock = NativeClock;
+    type Analytics = NativeAnalytics;
     type Turn = OwnedMutexGuard<()>;
 
     async fn turn(&self) -> Self::Turn {
@@ -294,7 +315,7 @@ impl ActorContext for Context<'_> {
 
     async fn load(&self) -> PortResult<Option<String>> {
         let loaded = self.inner.sql(LOAD.bind([self.id.into()])).await;
-        let loaded = counted(&self.inner.total, loaded)?;
+        let loaded = used(counted(&self.inner.total, loaded), self.unpaid.take())?;
         Ok(loaded.map(|rows| Some(rows.rows.first()?.get("state")?.as_str()?.to_owned())))
     }
 
@@ -320,6 +341,10 @@ impl ActorContext for Context<'_> {
 
     fn clock(&self) -> &NativeClock {
         &self.inner.reach.clock
+    }
+
+    fn analytics(&self) -> &NativeAnalytics {
+        &self.inner.reach.analytics
     }
 
     fn log(&self, line: &str) {
@@ -354,7 +379,8 @@ mod tests {
         let objects = directory.path().join("objects");
         let config = Arc::new(config.unwrap());
         let http = ReqwestHttp::new(&config.http_allow_list).unwrap();
-        let reach = Reach { database, http, clock: NativeClock::default() };
+        let (clock, analytics) = (NativeClock::default(), NativeAnalytics::default());
+        let reach = Reach { database, http, clock, analytics };
         let actors = NativeActors::open(&objects, reach, config).await;
         let inner = actors.unwrap().0;
 
@@ -362,7 +388,7 @@ mod tests {
         let ringing =
             Sql { name: "ringing", text: ringing }.bind(["WorkflowExecutor/run".into(), 1.into()]);
         inner.sql(ringing).await.unwrap();
-        let id = inner.object("WorkflowExecutor/run").await.unwrap();
+        let id = inner.object("WorkflowExecutor/run").await.unwrap().id;
         inner.sql(STORE.bind([id.into(), "not a run".into()])).await.unwrap();
         let before = inner.reach.clock.now();
         inner.ring("WorkflowExecutor/run").await;

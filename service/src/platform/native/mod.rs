@@ -3,12 +3,14 @@
 
 mod actors;
 mod address;
+mod analytics;
 mod clock;
 mod control;
 mod database;
 mod http;
 mod http_cache;
 mod kv;
+mod ledger;
 mod limiter;
 mod objects;
 mod server;
@@ -18,12 +20,14 @@ mod system;
 use std::{path::Path, sync::Arc};
 
 pub use actors::NativeActors;
+pub use analytics::NativeAnalytics;
 pub use clock::NativeClock;
 pub use control::socket as control_socket;
 pub use database::SqliteDatabase;
 pub use http::ReqwestHttp;
 pub use http_cache::MemoryHttpCache;
 pub use kv::SqliteKeyValue;
+pub use ledger::SqliteLedger;
 pub use limiter::SlidingCounter;
 pub use objects::FolderObjectStore;
 pub use server::{ServeError, Server};
@@ -47,6 +51,8 @@ pub struct Native {
     http: ReqwestHttp,
     clock: NativeClock,
     random: OsRandom,
+    analytics: NativeAnalytics,
+    ledger: SqliteLedger,
 }
 
 impl Native {
@@ -64,9 +70,16 @@ impl Native {
         let limiter = Arc::new(SlidingCounter::new(RATE_LIMIT, RATE_PERIOD_SECONDS, clock.clone()));
         let objects = state.join("objects.sqlite");
         let http = ReqwestHttp::new(&config.http_allow_list)?;
-        let reach = Reach { database: database.clone(), http: http.clone(), clock: clock.clone() };
+        let analytics = NativeAnalytics::default();
+        let reach = Reach {
+            database: database.clone(),
+            http: http.clone(),
+            clock: clock.clone(),
+            analytics: analytics.clone(),
+        };
         let actors = NativeActors::open(&objects, reach, config).await?;
         let backups = FolderObjectStore::new(state.join("backups"));
+        let ledger = SqliteLedger::open(database.clone()).await?;
         Ok(Self {
             database,
             cache,
@@ -78,6 +91,8 @@ impl Native {
             http,
             clock,
             random: OsRandom,
+            analytics,
+            ledger,
         })
     }
 
@@ -89,6 +104,7 @@ impl Native {
         usage += self.http.usage();
         usage += self.actors.usage();
         usage += self.backups.usage();
+        usage += self.analytics.usage();
         usage
     }
 }
@@ -103,6 +119,8 @@ impl Platform for Native {
     type Http = ReqwestHttp;
     type Clock = NativeClock;
     type Random = OsRandom;
+    type Analytics = NativeAnalytics;
+    type Ledger = SqliteLedger;
 
     fn database(&self) -> &SqliteDatabase {
         &self.database
@@ -142,6 +160,14 @@ impl Platform for Native {
 
     fn random(&self) -> &OsRandom {
         &self.random
+    }
+
+    fn analytics(&self) -> &NativeAnalytics {
+        &self.analytics
+    }
+
+    fn ledger(&self) -> &SqliteLedger {
+        &self.ledger
     }
 
     fn wait_until(&self, work: impl Future<Output = ()> + Send + 'static) {

@@ -9,7 +9,12 @@ use std::{
     time::Duration,
 };
 
-use axum::{Router, body::Body, http::Request};
+use axum::{
+    Router,
+    body::Body,
+    http::{Request, Version, header},
+    response::IntoResponse,
+};
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::{
     rt::{TokioIo, TokioTimer},
@@ -24,8 +29,8 @@ use super::{
     system::log,
 };
 use crate::config::Config;
-use crate::guard::{ClientAddress, Ledger};
-use crate::ports::{Clock, Platform, PortError};
+use crate::guard::{ClientAddress, Problem};
+use crate::ports::{Clock, Ledger, Platform, PortError};
 use crate::routes::{App, router};
 use crate::upkeep;
 
@@ -57,7 +62,6 @@ pub enum ServeError {
 pub struct Server {
     listener: TcpListener,
     platform: Native,
-    ledger: Arc<Ledger>,
     router: Router,
     counters: Arc<Counters>,
     control: Control,
@@ -77,17 +81,12 @@ impl Server {
             .map_err(|error| ServeError::State(state.to_owned(), error))?;
         let config = Arc::new(config);
         let platform = Native::open(state, Arc::clone(&config)).await?;
-        let ledger = Arc::default();
-        let app = App {
-            platform: platform.clone(),
-            config,
-            health: Arc::default(),
-            ledger: Arc::clone(&ledger),
-        };
+        let (health, flushes) = (Arc::default(), Arc::default());
+        let app = App { platform: platform.clone(), config, health, flushes };
         let counters = Arc::<Counters>::default();
         let control = Control::open(state, platform.clone(), Arc::clone(&counters))
             .map_err(|error| ServeError::Control(state.to_owned(), error))?;
-        Ok(Self { listener, platform, ledger, router: router(app), counters, control })
+        Ok(Self { listener, platform, router: router(app), counters, control })
     }
 
     /// Serves until `stop` is ready; then finishes what is in flight.
@@ -112,7 +111,9 @@ impl Server {
         }
         drop(self.listener);
         let _ = tokio::time::timeout(DRAIN, connections.shutdown()).await;
-        self.ledger.flush(&self.platform).await;
+        if let Err(error) = self.platform.ledger().flush().await {
+            log(&format!("usage: {error}"));
+        }
     }
 
     async fn sweep(&self) {
@@ -136,6 +137,9 @@ impl Server {
             counters.requests.fetch_add(1, Relaxed);
             let mut router = router.clone();
             async move {
+                if !names_one_host(&request) {
+                    return Ok(Problem::bad_host().into_response());
+                }
                 Ok::<_, Infallible>(
                     router.call(request).await.unwrap_or_else(|never| match never {}),
                 )
@@ -152,4 +156,10 @@ impl Server {
             let _ = connection.await;
         });
     }
+}
+
+/// RFC 9112 §3.2: a request of HTTP/1.1 has exactly one. hyper does not look.
+fn names_one_host(request: &Request<Body>) -> bool {
+    let hosts = request.headers().get_all(header::HOST).iter().count();
+    hosts == 1 || (hosts == 0 && request.version() < Version::HTTP_11)
 }

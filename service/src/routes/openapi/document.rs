@@ -94,9 +94,9 @@ fn problems(route: &Route) -> Vec<u16> {
     match route.takes {
         Takes::Nothing => {}
         Takes::Page | Takes::CachedPage | Takes::LastEventId => problems.push(400),
-        Takes::Draft => problems.extend([400, 413, 415]),
-        Takes::DraftOnce => problems.extend([400, 409, 413, 415, 422]),
-        Takes::Once => problems.extend([400, 409, 413, 422]),
+        Takes::Draft => problems.extend([400, 408, 413, 415]),
+        Takes::DraftOnce => problems.extend([400, 408, 409, 413, 415, 422]),
+        Takes::Once => problems.extend([400, 408, 409, 413, 422]),
     }
     problems.extend([500, 503]);
     problems.sort_unstable();
