@@ -124,7 +124,7 @@ fn add(scenario: &mut Starting, entry: &Entry, url: &Url) {
             scenario.note(format!("set {TOKEN_VARIABLE} to a token: the recorded one is not here"));
         } else if is_name(&name) {
             scenario.note(format!("the header {name} was left out: it looks like a secret"));
-        } else if KEPT_HEADERS.contains(&name.as_str()) && !is_value(value) {
+        } else if KEPT_HEADERS.contains(&name.as_str()) && is_sendable(value) && !is_value(value) {
             draft.headers.push((name, value.clone()));
         }
     }
@@ -136,6 +136,11 @@ fn add(scenario: &mut Starting, entry: &Entry, url: &Url) {
         }
     }
     scenario.requests.push(draft);
+}
+
+/// One line of plain text: anything else is no header.
+fn is_sendable(value: &str) -> bool {
+    value.bytes().all(|byte| (b' '..=b'~').contains(&byte)) && value.trim() == value
 }
 
 fn path(scenario: &mut Starting, url: &Url) -> String {
