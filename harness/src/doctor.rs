@@ -256,7 +256,7 @@ mod tests {
     #[test]
     fn dates_of_http() {
         let noon = httpdate("Sun, 22 Nov 2026 12:00:00 GMT");
-        assert_eq!(noon, Some(Duration::from_secs(1_795_348_800)));
+        assert_eq!(noon, Some(Duration::from_hours(498_708)));
         for bad in ["", "Sun, 22 Nov 2026", "Sun, 22 Now 2026 12:00:00 GMT", "1 2 3 4 5 GMT"] {
             assert_eq!(httpdate(bad), None, "{bad}");
         }

@@ -85,7 +85,7 @@ async fn answer(fault: &Fault, mut stream: impl AsyncRead + AsyncWrite + Unpin) 
     }
     let mut text = format!("HTTP/1.1 {status}\r\nconnection: close\r\ncontent-length: 2\r\n");
     for (name, value) in headers {
-        text += &format!("{name}: {value}\r\n");
+        text.extend([name, ": ", value, "\r\n"]);
     }
     text += "\r\n{}";
     stream.write_all(text.as_bytes()).await.ok()?;

@@ -1,6 +1,9 @@
 //! `workway backup`
 
-use std::path::{Path, PathBuf};
+use std::{
+    fmt::Write as _,
+    path::{Path, PathBuf},
+};
 
 use clap::{Args, Subcommand};
 use workway_service::{backup::tables, platform::native::SqliteDatabase};
@@ -75,7 +78,7 @@ type Done = Result<String, BackupError>;
 
 fn objects(folder: &Path) -> Done {
     let backup = Backup::open(folder)?;
-    Ok(backup.objects().map(|key| format!("{key}\n")).collect())
+    Ok(backup.objects().fold(String::new(), |text, key| text + key + "\n"))
 }
 
 fn verify(folder: &Path) -> Done {
@@ -115,11 +118,12 @@ fn summary(backup: &Backup, verdict: &str) -> String {
     for table in &manifest.tables {
         let digest = serde_json::to_value(&table.digest).unwrap_or_default();
         let digest = digest.as_str().unwrap_or_default().get(..16).unwrap_or_default().to_owned();
-        text += &format!("  {:20} {:>9} rows  {digest}…\n", table.name, table.rows);
+        // Writing to a String cannot fail.
+        let _ = writeln!(text, "  {:20} {:>9} rows  {digest}…", table.name, table.rows);
     }
     text += "not in it:\n";
     for (name, why) in &manifest.not_included {
-        text += &format!("  {name}: {why}\n");
+        let _ = writeln!(text, "  {name}: {why}");
     }
     text
 }

@@ -1,6 +1,7 @@
 //! `workway import`
 
 use std::{
+    fmt::Write as _,
     fs::{self, File},
     io::{Read, Write},
     path::{Path, PathBuf},
@@ -73,7 +74,8 @@ fn written(from: &From) -> Result<String, Failed> {
     for scenario in &scenarios {
         let path = save(&files.out, scenario)?;
         let requests = scenario.requests.len();
-        list += &format!("{}  {requests} requests\n", path.display());
+        // Writing to a String cannot fail.
+        let _ = writeln!(list, "{}  {requests} requests", path.display());
     }
     output::say("a beginning: read the comments, say what must be true, then `workway check` them");
     Ok(list)

@@ -28,7 +28,7 @@ pub(super) async fn accepted(
 ) -> Result<Option<&'static str>, std::io::Error> {
     for (minor, name) in VERSIONS {
         let answer = tokio::time::timeout(ANSWER_WITHIN, greet(host, port, minor)).await;
-        if answer.unwrap_or_else(|_| Ok(false))? {
+        if answer.unwrap_or(Ok(false))? {
             return Ok(Some(name));
         }
     }
@@ -48,7 +48,7 @@ async fn greet(host: &str, port: u16, minor: u8) -> Result<bool, std::io::Error>
     Ok(kind == HANDSHAKE && message == SERVER_HELLO && (major, chosen) == (3, minor))
 }
 
-/// A ClientHello (RFC 4346 §7.4.1.2) in its record.
+/// A `ClientHello` (RFC 4346 §7.4.1.2) in its record.
 fn hello(host: &str, minor: u8) -> Vec<u8> {
     let suites: Vec<u8> = SUITES.iter().flat_map(|suite| suite.to_be_bytes()).collect();
     let name = with_length_16(&[&[0][..], &with_length_16(host.as_bytes())].concat());

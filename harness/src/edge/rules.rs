@@ -8,7 +8,7 @@ use super::{Facts, Finding, Outcome, Page};
 const HSTS_MIN_AGE: u64 = 31_536_000;
 /// A certificate that ends sooner was not renewed as it should have been: authorities renew theirs
 /// of ninety days a month before.
-const CERTIFICATE_LEFT: Duration = Duration::from_secs(14 * 24 * 60 * 60);
+const CERTIFICATE_LEFT: Duration = Duration::from_hours(14 * 24);
 
 /// What is demanded, and by whom.
 #[derive(Clone, Copy, Debug)]

@@ -34,8 +34,8 @@ pub fn from_openapi(bytes: &[u8]) -> Result<Vec<Starting>, ImportError> {
             ..Starting::default()
         });
         for method in METHODS {
-            if let Some(operation) = item.get(method) {
-                add(scenario, &Operation { document: &document, item, operation }, method, path);
+            if let Some(described) = item.get(method) {
+                add(scenario, &Operation { document: &document, item, described }, method, path);
             }
         }
     }
@@ -49,7 +49,7 @@ pub fn from_openapi(bytes: &[u8]) -> Result<Vec<Starting>, ImportError> {
 struct Operation<'a> {
     document: &'a Value,
     item: &'a Value,
-    operation: &'a Value,
+    described: &'a Value,
 }
 
 fn add(scenario: &mut Starting, operation: &Operation<'_>, method: &str, path: &str) {
@@ -93,7 +93,7 @@ fn add(scenario: &mut Starting, operation: &Operation<'_>, method: &str, path: &
 
 impl Operation<'_> {
     fn needs_token(&self) -> bool {
-        let security = self.operation.get("security").or_else(|| self.document.get("security"));
+        let security = self.described.get("security").or_else(|| self.document.get("security"));
         // An empty requirement means that none is needed.
         let required = security.and_then(Value::as_array);
         required.is_some_and(|all| {
@@ -103,7 +103,7 @@ impl Operation<'_> {
 
     /// Documented, in order.
     fn statuses(&self) -> Vec<u16> {
-        let responses = self.operation["responses"].as_object();
+        let responses = self.described["responses"].as_object();
         let codes = responses.into_iter().flatten().filter_map(|(code, _)| code.parse().ok());
         let mut codes: Vec<u16> = codes.collect();
         codes.sort_unstable();
@@ -113,7 +113,7 @@ impl Operation<'_> {
     /// The path with its parameters filled in; whether any had to be invented.
     fn path(&self, template: &str) -> (String, bool) {
         let (mut path, mut query, mut guessed) = (template.to_owned(), Vec::new(), false);
-        let both = [&self.item["parameters"], &self.operation["parameters"]];
+        let both = [&self.item["parameters"], &self.described["parameters"]];
         for parameter in both.into_iter().filter_map(Value::as_array).flatten() {
             let parameter = self.resolved(parameter);
             let name = parameter["name"].as_str().unwrap_or_default();
@@ -149,7 +149,7 @@ impl Operation<'_> {
 
     /// Nothing, or the simplest JSON that is described; none if only something else is.
     fn body(&self) -> Option<Body> {
-        let body = self.resolved(&self.operation["requestBody"]);
+        let body = self.resolved(&self.described["requestBody"]);
         let Some(content) = body["content"].as_object() else { return Some(Body::Empty) };
         let json = content.iter().find(|(kind, _)| kind.contains("json"));
         match json {

@@ -60,7 +60,7 @@ pub async fn advance<P: Platform>(
     let day = Day::of(due);
     let key = day.object(MANIFEST);
     let manifest = match meter.charge(platform.backups().get(&key).await)? {
-        Some(bytes) => Manifest::parse(&bytes).map_err(unreadable)?,
+        Some(bytes) => Manifest::parse(&bytes).map_err(|error| unreadable(&error))?,
         None => Manifest::new(day, due),
     };
     if manifest.finished_at.is_some() {
@@ -87,7 +87,7 @@ pub fn schema() -> &'static str {
     MIGRATIONS.last().map_or("", |(name, _)| name)
 }
 
-fn unreadable(error: serde_json::Error) -> PortError {
+fn unreadable(error: &serde_json::Error) -> PortError {
     PortError::unavailable("objects", format!("the manifest cannot be read: {error}"))
 }
 

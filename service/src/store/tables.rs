@@ -140,6 +140,7 @@ fn parameters(after: Option<&[Value]>, limit: usize) -> Vec<Param> {
 }
 
 #[cfg(all(test, not(target_arch = "wasm32")))]
+#[allow(clippy::unwrap_used, reason = "tests")]
 mod tests {
     use std::collections::BTreeMap;
 
