@@ -2,7 +2,7 @@
 //! and a new service has the same rows in the same order, digest for digest. Natively here; on
 //! workerd, and from one platform to the other, in the test that is ignored by default.
 #![cfg(feature = "service")]
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a test")]
+#![allow(clippy::unwrap_used, clippy::panic, clippy::print_stdout, reason = "a test")]
 
 use std::{
     fs,

@@ -2,7 +2,7 @@
 //! checks against an edge that splits the traffic as the fake was told. A good version is promoted,
 //! bad ones are rolled back. No network. Prints the transcript.
 #![cfg(feature = "service")]
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a test")]
+#![allow(clippy::unwrap_used, clippy::panic, clippy::print_stdout, reason = "a test")]
 
 #[path = "deploy/cloudflare.rs"]
 mod cloudflare;
