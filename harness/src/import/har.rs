@@ -105,6 +105,9 @@ fn add(scenario: &mut Starting, entry: &Entry, url: &Url) {
     if !METHODS.contains(&method.as_str()) || !(200..600).contains(&entry.response.status) {
         return scenario.note("requests without an answer, or of other methods, were left out");
     }
+    if url.path().starts_with("//") {
+        return scenario.note("requests to paths that begin with // were left out");
+    }
     if scenario.requests.len() >= MAX_REQUESTS {
         return scenario.note(format!("only the first {MAX_REQUESTS} requests are here"));
     }
