@@ -3,14 +3,20 @@
 //! Each module is a station of that flow and hands one type to the next.
 #![forbid(unsafe_code)]
 
+#[cfg(feature = "service")]
+pub mod backup;
 pub mod cli;
 pub mod cost;
+pub mod doctor;
+pub mod edge;
 pub mod execute;
 pub mod exit;
 pub mod gate;
 pub mod glob;
 pub mod host;
+pub mod import;
 pub mod judge;
+pub mod launch;
 pub mod plan;
 pub mod record;
 pub mod report;

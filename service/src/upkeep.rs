@@ -1,5 +1,7 @@
 //! What has to be done every minute. For a cron trigger.
 
+use crate::backup;
+use crate::domain::Millis;
 use crate::domain::month::Month;
 use crate::engine::executor;
 use crate::guard::RETENTION;
@@ -7,20 +9,22 @@ use crate::ports::{Cause, Clock, Ledger, Meter, NOBODY, Platform, PortError, Sha
 use crate::store::IdempotencyKeys;
 
 /// Pokes overdue runs, deletes the idempotency keys that nobody can need (a claim that expired still
-/// says for a day what it made), and moves usage to the database, its own included.
+/// says for a day what it made), takes the backup of the day further, and moves usage to the
+/// database, its own included. `due` is when the minute began that this is for.
 ///
 /// # Errors
 /// The first; the rest is done all the same.
-pub async fn every_minute<P: Platform>(platform: &P) -> Result<usize, PortError> {
+pub async fn every_minute<P: Platform>(platform: &P, due: Millis) -> Result<usize, PortError> {
     let meter = Meter::default();
     let swept = executor::sweep(platform, &meter).await;
     let now = platform.clock().now();
     let cleaned = IdempotencyKeys::new(platform.database(), &meter).clean(now - RETENTION).await;
+    let backed_up = backup::advance(platform, &meter, due).await.map(|_| ());
     let (account, month) = (NOBODY.to_owned(), Month::of(now));
     let tally = Tally { count: 1, usage: meter.usage() };
     let share = Share { account, month, cause: Cause::Upkeep, tally };
     let billed = platform.ledger().add(share).await;
     let flushed = platform.ledger().flush().await;
     let swept = swept?;
-    cleaned.and(billed).and(flushed).map(|()| swept)
+    cleaned.and(backed_up).and(billed).and(flushed).map(|()| swept)
 }

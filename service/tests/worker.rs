@@ -11,6 +11,8 @@
 mod adapters;
 #[path = "worker/api.rs"]
 mod api;
+#[path = "worker/backup.rs"]
+mod backup;
 #[path = "worker/identity.rs"]
 mod identity;
 #[path = "worker/runs.rs"]

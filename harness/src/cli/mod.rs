@@ -3,14 +3,21 @@
 //! stdout carries the result, stderr everything else.
 
 mod applicable;
+#[cfg(feature = "service")]
+mod backup;
 mod calibrate;
 mod check;
 mod compare;
+mod completions;
 mod cost;
 mod credentials;
+mod doctor;
 mod duel;
+mod edge;
 mod filter;
 mod gate;
+mod import;
+mod launch;
 mod list;
 mod merge;
 mod output;
@@ -48,6 +55,9 @@ struct Arguments {
 enum Command {
     /// Run scenarios against a target and judge what came of it.
     Run(run::Arguments),
+    /// Look into backups of the service's database, and restore them.
+    #[cfg(feature = "service")]
+    Backup(backup::Arguments),
     /// Check scenario files without sending anything.
     Check(check::Arguments),
     /// Compare two versions side by side: slower, dearer, more errors, or not.
@@ -66,6 +76,16 @@ enum Command {
     Schema,
     /// Say what recorded runs cost a month, at which volume, and why.
     Cost(cost::Arguments),
+    /// Say what this machine lacks, and what to do about it.
+    Doctor(doctor::Arguments),
+    /// Print the completions of a shell.
+    Completions(completions::Arguments),
+    /// Write starting scenarios from a recording, or from an OpenAPI document.
+    Import(import::Arguments),
+    /// Print the launch checklist, each box with its evidence or the command that would give it.
+    Launch(launch::Arguments),
+    /// Look at what a deployed domain shows to the outside: TLS, redirect, headers, caches.
+    Edge(edge::Arguments),
     /// Serve the API on loopback, with a stub of everything that it calls.
     Serve(serve::Arguments),
     /// Print an access token for a local service.
@@ -103,6 +123,8 @@ fn parse_and_run() -> Exit {
     let exit = runtime.block_on(async {
         match arguments.command {
             Command::Run(arguments) => run::run(arguments).await,
+            #[cfg(feature = "service")]
+            Command::Backup(arguments) => backup::backup(&arguments).await,
             Command::Check(arguments) => check::check(&arguments),
             Command::Gate(arguments) => gate::gate(&arguments).await,
             Command::Compare(arguments) => compare::compare(&arguments),
@@ -112,6 +134,11 @@ fn parse_and_run() -> Exit {
             Command::List(arguments) => list::list(&arguments),
             Command::Schema => schema::schema(),
             Command::Cost(arguments) => cost::cost(&arguments),
+            Command::Doctor(arguments) => doctor::doctor(&arguments).await,
+            Command::Completions(arguments) => completions::completions(&arguments),
+            Command::Import(arguments) => import::import(&arguments),
+            Command::Launch(arguments) => launch::launch(&arguments),
+            Command::Edge(arguments) => edge::edge(arguments).await,
             Command::Serve(arguments) => serve::serve(&arguments).await,
             Command::Token(arguments) => token::token(&arguments),
         }

@@ -18,6 +18,7 @@ use tempfile::TempDir;
 pub use control::{ClockFace, Control, ControlError, Counters, Rest};
 pub use probe::{Fact, SelfCheck};
 pub use process::{LOG_TAIL_LINES, Process};
+pub(crate) use remote::is_loopback;
 pub use revision::{Built, build};
 
 use crate::{
@@ -219,7 +220,7 @@ fn client() -> reqwest::Client {
 }
 
 /// The nearest folder, from the current one upwards, that holds `path`.
-fn repository_with(path: &str) -> Option<PathBuf> {
+pub(crate) fn repository_with(path: &str) -> Option<PathBuf> {
     let start = std::env::current_dir().ok()?;
     start.ancestors().find(|folder| folder.join(path).exists()).map(PathBuf::from)
 }

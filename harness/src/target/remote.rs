@@ -63,7 +63,7 @@ pub(super) async fn find(url: &Url, options: &TargetOptions) -> Result<Target, T
     })
 }
 
-fn is_loopback(url: &Url) -> bool {
+pub(crate) fn is_loopback(url: &Url) -> bool {
     match url.host_str() {
         Some("localhost") => true,
         Some(host) => host

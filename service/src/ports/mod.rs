@@ -29,6 +29,8 @@ pub trait Platform: Clone + Send + Sync + 'static {
     type RateLimiter: RateLimiter;
     /// See [`Actors`].
     type Actors: Actors;
+    /// See [`ObjectStore`].
+    type ObjectStore: ObjectStore;
     /// See [`Http`].
     type Http: Http;
     /// See [`Clock`].
@@ -52,6 +54,8 @@ pub trait Platform: Clone + Send + Sync + 'static {
     fn rate_limiter(&self) -> &Self::RateLimiter;
     /// Single-writer objects.
     fn actors(&self) -> &Self::Actors;
+    /// The bucket `BACKUPS`.
+    fn backups(&self) -> &Self::ObjectStore;
     /// Outbound requests.
     fn http(&self) -> &Self::Http;
     /// Time.
@@ -430,6 +434,44 @@ pub trait ActorContext: Send + Sync {
     fn analytics(&self) -> &Self::Analytics;
     /// Where problems that no client should see are told.
     fn log(&self, line: &str);
+}
+
+/// Longest key of an object, in bytes (R2's limit).
+pub const MAX_OBJECT_KEY_BYTES: usize = 1024;
+/// Most keys of one listing or deletion (R2's limit).
+pub const MAX_OBJECT_KEYS: usize = 1000;
+
+/// A bucket of objects: strongly consistent, kept until deleted. Slashes in keys make folders.
+pub trait ObjectStore: Send + Sync {
+    /// The object under a key, if there is one.
+    ///
+    /// # Errors
+    /// [`PortFailure::Unavailable`].
+    fn get(&self, key: &str) -> impl Future<Output = PortResult<Option<Vec<u8>>>> + Send;
+
+    /// Keeps an object, in place of what was there. Keys have at most [`MAX_OBJECT_KEY_BYTES`].
+    ///
+    /// # Errors
+    /// [`PortFailure::Unavailable`].
+    fn put(&self, key: &str, body: Vec<u8>) -> impl Future<Output = PortResult<()>> + Send;
+
+    /// The folders right below a folder, each with its closing slash, at most [`MAX_OBJECT_KEYS`].
+    ///
+    /// # Errors
+    /// [`PortFailure::Unavailable`].
+    fn folders(&self, folder: &str) -> impl Future<Output = PortResult<Vec<String>>> + Send;
+
+    /// The keys of the objects right below a folder, in order, at most [`MAX_OBJECT_KEYS`].
+    ///
+    /// # Errors
+    /// [`PortFailure::Unavailable`].
+    fn objects(&self, folder: &str) -> impl Future<Output = PortResult<Vec<String>>> + Send;
+
+    /// Deletes objects, at most [`MAX_OBJECT_KEYS`], whether or not they are there.
+    ///
+    /// # Errors
+    /// [`PortFailure::Unavailable`].
+    fn delete(&self, keys: Vec<String>) -> impl Future<Output = PortResult<()>> + Send;
 }
 
 /// A request to somebody else.

@@ -3,11 +3,13 @@
 
 mod idempotency;
 mod runs;
+mod tables;
 mod usage;
 mod workflows;
 
 pub use idempotency::{Claim, Claimed, IdempotencyKeys, Outcome};
 pub use runs::{Runs, SETTLE_USAGE, last_projection_usage};
+pub use tables::{NOT_INCLUDED, TABLES, Table};
 pub use usage::{ADD_USAGE, Account, UsageAccounts, add as add_usage, metering};
 pub use workflows::{CatalogueEntry, Workflows};
 

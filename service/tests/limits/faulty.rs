@@ -13,8 +13,8 @@ use workway_service::{
     config::Config,
     domain::Millis,
     platform::native::{
-        MemoryHttpCache, Native, NativeActors, NativeAnalytics, OsRandom, ReqwestHttp,
-        SlidingCounter, SqliteDatabase, SqliteKeyValue, SqliteLedger,
+        FolderObjectStore, MemoryHttpCache, Native, NativeActors, NativeAnalytics, OsRandom,
+        ReqwestHttp, SlidingCounter, SqliteDatabase, SqliteKeyValue, SqliteLedger,
     },
     ports::{
         ActorClass, Actors, Clock, Database, KeyValue, Platform, PortError, PortResult,
@@ -163,6 +163,7 @@ impl Platform for Faulty {
     type HttpCache = MemoryHttpCache<HandClock>;
     type RateLimiter = Port<Arc<SlidingCounter<HandClock>>>;
     type Actors = Port<NativeActors>;
+    type ObjectStore = FolderObjectStore;
     type Http = ReqwestHttp;
     type Clock = HandClock;
     type Random = OsRandom;
@@ -191,6 +192,10 @@ impl Platform for Faulty {
 
     fn actors(&self) -> &Self::Actors {
         &self.actors
+    }
+
+    fn backups(&self) -> &FolderObjectStore {
+        self.native.backups()
     }
 
     fn http(&self) -> &ReqwestHttp {

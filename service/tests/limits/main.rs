@@ -14,6 +14,7 @@ use workway_service::{
     domain::Millis,
     engine::executor::{SWEEP_GRACE, SWEEP_LIMIT},
     guard::{CLAIM_TIMEOUT, HANDLER_DEADLINE, RETENTION},
+    ports::Clock as _,
     routes::{
         Access, CHECK_DEADLINE, Method, POLL_DEADLINE, POLL_EVERY, REPORT_AGE, ROUTES,
         SHARED_MAX_AGE, STREAM_LIFETIME,
@@ -158,7 +159,7 @@ async fn a_claim_is_over_at_its_timeout_and_an_outcome_at_its_retention() {
     let made = ask().answer().await;
     assert_eq!(made.0, 201);
     let kept = async || {
-        upkeep::every_minute(&world.platform).await.unwrap();
+        upkeep::every_minute(&world.platform, world.platform.clock.now()).await.unwrap();
         ask().answer().await
     };
     world.platform.clock.advance(RETENTION - 1);
@@ -184,7 +185,8 @@ async fn the_sweep_visits_what_is_overdue_up_to_its_limit() {
         runs.push(run["id"].as_str().unwrap().to_owned());
     }
     world.platform.actors.set(Fault::None);
-    let sweep = async || upkeep::every_minute(&world.platform).await.unwrap();
+    let sweep =
+        async || upkeep::every_minute(&world.platform, world.platform.clock.now()).await.unwrap();
     world.platform.clock.advance(SWEEP_GRACE);
     assert_eq!(sweep().await, 0);
     world.platform.clock.advance(1);

@@ -1,7 +1,7 @@
 // Stand-ins for the bindings of wrangler.toml, hand-made and in this process.
 //
-// What they are: D1 on an SQLite in memory (node:sqlite) with our migrations, KV as a map, the rate
-// limiter as a counter by fixed window. The `worker` crate asks some bindings for the name of their
+// What they are: D1 on an SQLite in memory (node:sqlite) with our migrations, KV and R2 as maps, the
+// rate limiter as a counter by fixed window. The `worker` crate asks some bindings for the name of their
 // class, so the names matter.
 //
 // Where they differ from the real ones:
@@ -9,6 +9,7 @@
 //   which counts rows scanned and index entries: no test may assert on them.
 // - D1 has no network and no latency here; its error texts lack "at offset N".
 // - KV is consistent here, and has neither metadata nor expiry.
+// - R2 is a map; a listing is never cut off.
 // - The limiter counts for the whole world here, and exactly.
 
 import { readFileSync, readdirSync } from "node:fs";
@@ -110,6 +111,38 @@ class KvNamespace {
   }
 }
 
+class R2Bucket {
+  objects = new Map();
+  mode = "well";
+
+  #check() {
+    if (this.mode === "broken") throw new Error("R2: internal error (10001)");
+  }
+  async get(key) {
+    this.#check();
+    const body = this.objects.get(key);
+    return body ? { key, size: body.length, bodyUsed: false, arrayBuffer: async () => body.slice().buffer } : null;
+  }
+  async put(key, value) {
+    this.#check();
+    this.objects.set(key, new Uint8Array(value));
+    return { key, size: value.length };
+  }
+  async list({ prefix = "", delimiter } = {}) {
+    this.#check();
+    const keys = [...this.objects.keys()].filter((key) => key.startsWith(prefix)).sort();
+    const below = (key) => delimiter && key.slice(prefix.length).includes(delimiter);
+    const folder = (key) => prefix + key.slice(prefix.length).split(delimiter)[0] + delimiter;
+    const objects = keys.filter((key) => !below(key)).map((key) => ({ key }));
+    const delimitedPrefixes = [...new Set(keys.filter(below).map(folder))];
+    return { objects, delimitedPrefixes, truncated: false };
+  }
+  async delete(keys) {
+    this.#check();
+    for (const key of [keys].flat()) this.objects.delete(key);
+  }
+}
+
 class Ratelimit {
   keys = [];
   #counts = new Map();
@@ -141,6 +174,7 @@ export function makeEnv(vars) {
   const env = { ...JSON.parse(vars), DB: new D1Database(), RATE_LIMITER: new Ratelimit() };
   env.CACHE = new KvNamespace();
   env.SESSIONS = new KvNamespace();
+  env.BACKUPS = new R2Bucket();
   env.WORKFLOW_EXECUTOR = new DurableObjectNamespace("WorkflowExecutor", env);
   env.OAUTH = new DurableObjectNamespace("OAuth", env);
   env.ANALYTICS = new AnalyticsEngineDataset();
@@ -153,6 +187,9 @@ export const setMode = (env, binding, mode) => void (env[binding].mode = mode);
 export const sessionRecords = (env) => JSON.stringify([...env.SESSIONS.entries]);
 export const putSessionRecords = (env, json) => void (env.SESSIONS.entries = new Map(JSON.parse(json)));
 export const putInCache = (env, key, value) => void env.CACHE.entries.set(key, value);
+/** Every object of the bucket as text, by key. */
+export const bucket = (env) =>
+  JSON.stringify(Object.fromEntries([...env.BACKUPS.objects].map(([key, body]) => [key, new TextDecoder().decode(body)])));
 export const dataPoints = (env) => JSON.stringify(env.ANALYTICS.points);
 export const limiterKeys = (env) => JSON.stringify(env.RATE_LIMITER.keys);
 /** Puts KV where the limiter belongs. */

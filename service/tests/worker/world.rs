@@ -52,6 +52,8 @@ extern "C" {
     fn limiter_keys_js(env: &Env) -> String;
     #[wasm_bindgen(js_name = misbindLimiter)]
     pub(crate) fn misbind_limiter(env: &Env);
+    #[wasm_bindgen(js_name = bucket)]
+    fn bucket_js(env: &Env) -> String;
     #[wasm_bindgen(js_name = rows)]
     fn rows_js(env: &Env, sql: &str) -> String;
 }
@@ -209,6 +211,11 @@ impl World {
 
     pub(crate) fn rows(&self, sql: &str) -> Value {
         parse(&rows_js(&self.env, sql))
+    }
+
+    /// The objects of the bucket, by key.
+    pub(crate) fn bucket(&self) -> Value {
+        parse(&bucket_js(&self.env))
     }
 
     pub(crate) fn object_names(&self) -> Value {

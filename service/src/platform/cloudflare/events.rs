@@ -54,8 +54,10 @@ fn is_same(one: &Env, other: &Env) -> bool {
 }
 
 #[event(scheduled)]
-async fn scheduled(_: ScheduledEvent, env: Env, _: ScheduleContext) {
-    if let Err(error) = upkeep::every_minute(&Cloudflare::new(&env)).await {
+#[expect(clippy::cast_possible_truncation, reason = "instants are whole and below 2^53")]
+async fn scheduled(event: ScheduledEvent, env: Env, _: ScheduleContext) {
+    if let Err(error) = upkeep::every_minute(&Cloudflare::new(&env), event.schedule() as i64).await
+    {
         system::log(&format!("upkeep: {error}"));
     }
 }

@@ -6,6 +6,7 @@
 
 mod actors;
 mod analytics;
+mod bucket;
 mod database;
 mod events;
 mod exchange;
@@ -22,6 +23,7 @@ use std::sync::{Arc, LazyLock};
 
 pub use actors::DurableObjects;
 pub use analytics::AnalyticsEngine;
+pub use bucket::Bucket;
 pub use database::D1;
 pub use http::Fetcher;
 pub use http_cache::EdgeCache;
@@ -45,6 +47,7 @@ pub struct Cloudflare {
     sessions: Kv,
     limiter: RateLimiterBinding,
     actors: DurableObjects,
+    backups: Bucket,
     clock: JsClock,
     random: JsRandom,
     analytics: AnalyticsEngine,
@@ -62,6 +65,7 @@ impl Cloudflare {
             sessions: Kv::new(env.clone(), "SESSIONS"),
             limiter: RateLimiterBinding::new(env.clone()),
             actors: DurableObjects::new(env.clone()),
+            backups: Bucket::new(env.clone()),
             clock: JsClock,
             random: JsRandom,
             analytics: AnalyticsEngine::new(env.clone()),
@@ -101,6 +105,7 @@ impl Platform for Cloudflare {
     type HttpCache = EdgeCache;
     type RateLimiter = RateLimiterBinding;
     type Actors = DurableObjects;
+    type ObjectStore = Bucket;
     type Http = Fetcher;
     type Clock = JsClock;
     type Random = JsRandom;
@@ -129,6 +134,10 @@ impl Platform for Cloudflare {
 
     fn actors(&self) -> &DurableObjects {
         &self.actors
+    }
+
+    fn backups(&self) -> &Bucket {
+        &self.backups
     }
 
     fn http(&self) -> &Fetcher {

@@ -32,7 +32,7 @@ use tower_service::Service;
 
 use super::{Native, database::execute, system::log};
 use crate::domain::Millis;
-use crate::ports::{Cause, Clock, PortError, PortResult, Rows, Sql, Tally, Usage};
+use crate::ports::{Cause, Clock, Platform, PortError, PortResult, Rows, Sql, Tally, Usage};
 use crate::store::metering;
 use crate::upkeep;
 
@@ -230,7 +230,8 @@ async fn set_clock(
 /// What the schedule does each minute, now.
 async fn cron(State(controlled): State<Controlled>) -> Result<Json<Swept>, Failed> {
     controlled.counters.sweeps.fetch_add(1, Relaxed);
-    let visited = upkeep::every_minute(&controlled.platform).await.map_err(failed)?;
+    let due = controlled.platform.clock().now();
+    let visited = upkeep::every_minute(&controlled.platform, due).await.map_err(failed)?;
     Ok(Json(Swept { visited }))
 }
 

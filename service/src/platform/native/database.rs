@@ -33,6 +33,28 @@ impl SqliteDatabase {
         Ok(Self { sqlite, total: Meter::default() })
     }
 
+    /// What an export of a database (`wrangler d1 export`) holds, in memory.
+    ///
+    /// # Errors
+    /// [`PortError`].
+    pub fn of_export(script: &str) -> Result<Self, PortError> {
+        let sqlite = Sqlite::open(Path::new(":memory:"), &[script])?;
+        Ok(Self { sqlite, total: Meter::default() })
+    }
+
+    /// Runs statements that return nothing, all or none of them.
+    ///
+    /// # Errors
+    /// [`PortError`].
+    pub async fn script(&self, script: String) -> Result<(), PortError> {
+        let run = move |connection: &mut Connection| {
+            let transaction = connection.transaction()?;
+            transaction.execute_batch(&script)?;
+            transaction.commit()
+        };
+        self.sqlite.run(move |connection| run(connection).map_err(|e| unavailable(&e))).await
+    }
+
     /// What all statements used.
     pub(super) fn usage(&self) -> Usage {
         self.total.usage()

@@ -12,6 +12,7 @@ mod http_cache;
 mod kv;
 mod ledger;
 mod limiter;
+mod objects;
 mod server;
 mod sqlite;
 mod system;
@@ -28,6 +29,7 @@ pub use http_cache::MemoryHttpCache;
 pub use kv::SqliteKeyValue;
 pub use ledger::SqliteLedger;
 pub use limiter::SlidingCounter;
+pub use objects::FolderObjectStore;
 pub use server::{ServeError, Server};
 pub use system::OsRandom;
 
@@ -45,6 +47,7 @@ pub struct Native {
     http_cache: Arc<MemoryHttpCache>,
     limiter: Arc<SlidingCounter>,
     actors: NativeActors,
+    backups: FolderObjectStore,
     http: ReqwestHttp,
     clock: NativeClock,
     random: OsRandom,
@@ -75,6 +78,7 @@ impl Native {
             analytics: analytics.clone(),
         };
         let actors = NativeActors::open(&objects, reach, config).await?;
+        let backups = FolderObjectStore::new(state.join("backups"));
         let ledger = SqliteLedger::open(database.clone()).await?;
         Ok(Self {
             database,
@@ -83,6 +87,7 @@ impl Native {
             http_cache,
             limiter,
             actors,
+            backups,
             http,
             clock,
             random: OsRandom,
@@ -98,6 +103,7 @@ impl Native {
         usage += self.sessions.usage();
         usage += self.http.usage();
         usage += self.actors.usage();
+        usage += self.backups.usage();
         usage += self.analytics.usage();
         usage
     }
@@ -109,6 +115,7 @@ impl Platform for Native {
     type HttpCache = MemoryHttpCache;
     type RateLimiter = SlidingCounter;
     type Actors = NativeActors;
+    type ObjectStore = FolderObjectStore;
     type Http = ReqwestHttp;
     type Clock = NativeClock;
     type Random = OsRandom;
@@ -137,6 +144,10 @@ impl Platform for Native {
 
     fn actors(&self) -> &NativeActors {
         &self.actors
+    }
+
+    fn backups(&self) -> &FolderObjectStore {
+        &self.backups
     }
 
     fn http(&self) -> &ReqwestHttp {

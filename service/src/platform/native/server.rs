@@ -120,7 +120,8 @@ impl Server {
         loop {
             self.platform.clock().sleep(SWEEP_EVERY).await;
             self.counters.sweeps.fetch_add(1, Relaxed);
-            if let Err(error) = upkeep::every_minute(&self.platform).await {
+            let due = self.platform.clock().now();
+            if let Err(error) = upkeep::every_minute(&self.platform, due).await {
                 log(&format!("upkeep: {error}"));
             }
         }

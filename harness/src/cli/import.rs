@@ -1,0 +1,108 @@
+//! `workway import`
+
+use std::{
+    fmt::Write as _,
+    fs::{self, File},
+    io::{Read, Write},
+    path::{Path, PathBuf},
+};
+
+use clap::{Args, Subcommand};
+use reqwest::Url;
+
+use super::output;
+use crate::{
+    exit::Exit,
+    import::{MAX_INPUT_BYTES, Starting, from_har, from_openapi},
+    scenario,
+};
+
+#[derive(Debug, Args)]
+pub(super) struct Arguments {
+    #[command(subcommand)]
+    from: From,
+}
+
+#[derive(Debug, Subcommand)]
+enum From {
+    /// From a recording of a browser (HTTP archive): its requests to one origin. Secrets stay out.
+    Har {
+        #[command(flatten)]
+        files: Files,
+        /// Whose requests; those to the origin of the first one by default.
+        #[arg(long, value_name = "URL")]
+        origin: Option<Url>,
+    },
+    /// From an OpenAPI 3 document in JSON: each operation once, and without its token.
+    Openapi {
+        #[command(flatten)]
+        files: Files,
+    },
+}
+
+#[derive(Debug, Args)]
+struct Files {
+    /// What to read.
+    #[arg(value_name = "FILE")]
+    file: PathBuf,
+    /// Folder for the scenarios, which is made if absent. A file that is there is never replaced.
+    #[arg(long, value_name = "DIR", default_value = "scenarios/imported")]
+    out: PathBuf,
+}
+
+pub(super) fn import(arguments: &Arguments) -> Exit {
+    match written(&arguments.from) {
+        Ok(text) => output::result_or_fail(&text),
+        Err((exit, problem)) => output::fail(exit, &problem),
+    }
+}
+
+type Failed = (Exit, String);
+
+fn written(from: &From) -> Result<String, Failed> {
+    let files = match from {
+        From::Har { files, .. } | From::Openapi { files } => files,
+    };
+    let name = files.file.display();
+    let bytes = read(&files.file).map_err(|error| (Exit::Usage, format!("{name}: {error}")))?;
+    let scenarios = match from {
+        From::Har { origin, .. } => from_har(&bytes, origin.as_ref()).map(|one| vec![one]),
+        From::Openapi { .. } => from_openapi(&bytes),
+    };
+    let scenarios = scenarios.map_err(|error| (Exit::Usage, format!("{name}: {error}")))?;
+    let mut list = String::new();
+    for scenario in &scenarios {
+        let path = save(&files.out, scenario)?;
+        let requests = scenario.requests.len();
+        // Writing to a String cannot fail.
+        let _ = writeln!(list, "{}  {requests} requests", path.display());
+    }
+    output::say("a beginning: read the comments, say what must be true, then `workway check` them");
+    Ok(list)
+}
+
+fn read(path: &Path) -> Result<Vec<u8>, std::io::Error> {
+    let mut bytes = Vec::new();
+    File::open(path)?.take(MAX_INPUT_BYTES + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > MAX_INPUT_BYTES {
+        return Err(std::io::Error::other(format!("it has more than {MAX_INPUT_BYTES} bytes")));
+    }
+    Ok(bytes)
+}
+
+fn save(folder: &Path, starting: &Starting) -> Result<PathBuf, Failed> {
+    let yaml = starting.to_yaml();
+    if let Err(problems) = scenario::load(&starting.name, yaml.as_bytes()) {
+        let shown = scenario::render(&problems, &starting.name, &yaml, false);
+        return Err((Exit::Internal, format!("what was made is no valid scenario:\n{shown}")));
+    }
+    let path =
+        folder.join(format!("{}.yaml", starting.name.rsplit('/').next().unwrap_or_default()));
+    let failed = |error: std::io::Error| {
+        (Exit::ReportNotWritten, format!("cannot write {}: {error}", path.display()))
+    };
+    fs::create_dir_all(folder).map_err(failed)?;
+    let mut file = File::create_new(&path).map_err(failed)?;
+    file.write_all(yaml.as_bytes()).map_err(failed)?;
+    Ok(path)
+}

@@ -1,0 +1,271 @@
+//! What this machine has of what the program needs, and what to do about the rest.
+
+use std::{
+    net::TcpListener,
+    path::{Path, PathBuf},
+    process::Command,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+
+use reqwest::Url;
+use rustix::process::{Resource, getrlimit};
+use serde::Serialize;
+
+/// Of `workway serve`, and of its stub.
+const PORTS: [u16; 2] = [8787, 8788];
+/// A load of a thousand connections, with some to spare.
+const DESCRIPTORS: u64 = 4096;
+/// Oldest Node that the pinned wrangler runs on, and oldest Rust that the workspace builds with.
+const NODE: (u64, u64) = (22, 12);
+const RUST: (u64, u64) = (1, 95);
+/// Tokens are valid from the second they are signed: beyond this they are refused.
+const CLOCK_SKEW: Duration = Duration::from_secs(5);
+/// For one answer.
+const ANSWER_WITHIN: Duration = Duration::from_secs(10);
+
+/// How it stands with something.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum State {
+    /// As it should be.
+    Fine,
+    /// Not there, and only some commands need it.
+    Missing,
+    /// Nothing works like this.
+    Broken,
+}
+
+/// One thing that was looked at.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Diagnosis {
+    /// What.
+    pub what: &'static str,
+    /// Who needs it.
+    pub needed_for: &'static str,
+    /// How it stands.
+    pub state: State,
+    /// What was seen.
+    pub seen: String,
+    /// What to do, unless it is fine.
+    pub fix: Option<&'static str>,
+}
+
+impl Diagnosis {
+    fn new(
+        what: &'static str,
+        needed_for: &'static str,
+        seen: Result<String, String>,
+        otherwise: (State, &'static str),
+    ) -> Self {
+        let (state, seen, fix) = match seen {
+            Ok(seen) => (State::Fine, seen, None),
+            Err(seen) => (otherwise.0, seen, Some(otherwise.1)),
+        };
+        Self { what, needed_for, state, seen, fix }
+    }
+}
+
+/// Looks at this machine. It sends nothing anywhere.
+pub fn examine() -> Vec<Diagnosis> {
+    use State::{Broken, Missing};
+    let bin = tools();
+    let own = |name: &str| bin.join(name).to_string_lossy().into_owned();
+    let build = "building the Worker";
+    let setup = "run scripts/setup";
+    vec![
+        Diagnosis::new(
+            "temporary folder",
+            "everything",
+            scratch(),
+            (Broken, "make room in it, or set TMPDIR to another folder"),
+        ),
+        Diagnosis::new(
+            "descriptors",
+            "loads of many connections",
+            descriptors(),
+            (Missing, "`ulimit -n 4096` in this shell, or raise the hard limit"),
+        ),
+        Diagnosis::new(
+            "ports 8787, 8788",
+            "workway serve",
+            ports(),
+            (Missing, "stop what listens there, or give --port 0"),
+        ),
+        Diagnosis::new(
+            "rust",
+            "building",
+            version("rustc", RUST),
+            (Missing, "install it from https://rustup.rs, or `rustup update`"),
+        ),
+        Diagnosis::new(
+            "C compiler",
+            "building",
+            version("cc", (0, 0)),
+            (Missing, "install one (Debian: apt-get install build-essential)"),
+        ),
+        Diagnosis::new("wasm32 target", build, wasm(), (Missing, setup)),
+        Diagnosis::new("worker-build", build, version("worker-build", (0, 0)), (Missing, setup)),
+        Diagnosis::new("node", "--target wrangler, deploying", node(&own), (Missing, setup)),
+        Diagnosis::new(
+            "wrangler",
+            "--target wrangler, deploying",
+            wrangler(&bin),
+            (Missing, setup),
+        ),
+    ]
+}
+
+/// Looks at a deployment that answers.
+pub async fn examine_target(url: &Url) -> Vec<Diagnosis> {
+    let client = reqwest::Client::builder().no_proxy().timeout(ANSWER_WITHIN).build();
+    let Ok(client) = client else { return Vec::new() };
+    let asked = async |path: &str| {
+        let url = url.join(path).map_err(|error| error.to_string())?;
+        client.get(url).send().await.map_err(|error| error.without_url().to_string())
+    };
+    let live = asked("health/live").await;
+    let skew = match &live {
+        Ok(answer) => skew(answer.headers()),
+        Err(error) => Err(error.clone()),
+    };
+    let health = match asked("health").await {
+        Ok(answer) if answer.status().is_success() => Ok("200".to_owned()),
+        Ok(answer) => Err(answer.status().as_u16().to_string()),
+        Err(error) => Err(error),
+    };
+    vec![
+        Diagnosis::new(
+            "target's health",
+            "--target",
+            health,
+            (State::Missing, "see `checks` in its /health; for other APIs this means nothing"),
+        ),
+        Diagnosis::new(
+            "target's clock",
+            "tokens",
+            skew,
+            (State::Missing, "set both clocks (NTP): tokens are signed here and judged there"),
+        ),
+    ]
+}
+
+fn skew(headers: &http::HeaderMap) -> Result<String, String> {
+    let date = headers.get("date").and_then(|value| value.to_str().ok());
+    let date = date.ok_or("it sends no Date")?;
+    let there = httpdate(date).ok_or_else(|| format!("its Date is {date:?}"))?;
+    #[expect(clippy::disallowed_methods, reason = "compares clocks")]
+    let here = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let skew = here.abs_diff(there);
+    let seen = format!("{} s from ours, to the second", skew.as_secs());
+    if skew <= CLOCK_SKEW { Ok(seen) } else { Err(seen) }
+}
+
+/// `Sun, 22 Nov 2026 16:00:00 GMT`, since 1970.
+fn httpdate(text: &str) -> Option<Duration> {
+    let [_, day, month, year, time, "GMT"] = text.split(' ').collect::<Vec<_>>()[..] else {
+        return None;
+    };
+    let names = "JanFebMarAprMayJunJulAugSepOctNovDec";
+    let month = names.find(month).filter(|at| at % 3 == 0)? / 3 + 1;
+    let rfc3339 = format!("{year}-{month:02}-{day}T{time}Z");
+    humantime::parse_rfc3339(&rfc3339).ok()?.duration_since(UNIX_EPOCH).ok()
+}
+
+fn scratch() -> Result<String, String> {
+    let folder = tempfile::tempdir().map_err(|error| error.to_string())?;
+    std::fs::write(folder.path().join("file"), [0; 4096]).map_err(|error| error.to_string())?;
+    Ok(std::env::temp_dir().display().to_string())
+}
+
+fn descriptors() -> Result<String, String> {
+    // The program raises the soft limit by itself.
+    match getrlimit(Resource::Nofile).maximum {
+        None => Ok("no limit".to_owned()),
+        Some(limit) if limit >= DESCRIPTORS => Ok(limit.to_string()),
+        Some(limit) => Err(format!("{limit}, of {DESCRIPTORS}")),
+    }
+}
+
+fn ports() -> Result<String, String> {
+    for port in PORTS {
+        TcpListener::bind(("127.0.0.1", port)).map_err(|error| format!("{port}: {error}"))?;
+    }
+    Ok("free".to_owned())
+}
+
+fn wasm() -> Result<String, String> {
+    let arguments = ["--print", "target-libdir", "--target", "wasm32-unknown-unknown"];
+    let folder = said(Command::new("rustc").args(arguments))?;
+    if Path::new(folder.trim()).is_dir() {
+        Ok("there".to_owned())
+    } else {
+        Err("absent".to_owned())
+    }
+}
+
+/// The npm packages of the Worker, of the repository that we are in.
+fn tools() -> PathBuf {
+    let current = std::env::current_dir().unwrap_or_default();
+    let bin = "service/node_modules/.bin";
+    let found = current.ancestors().map(|folder| folder.join(bin)).find(|path| path.is_dir());
+    found.unwrap_or_default()
+}
+
+fn node(own: &dyn Fn(&str) -> String) -> Result<String, String> {
+    version(&own("node"), NODE).or_else(|_| version("node", NODE))
+}
+
+fn wrangler(bin: &Path) -> Result<String, String> {
+    // Its package says so; the command takes a second to start.
+    let package = bin.join("../wrangler/package.json");
+    let text = std::fs::read(package).map_err(|_| "not installed".to_owned())?;
+    let package: serde_json::Value =
+        serde_json::from_slice(&text).map_err(|error| error.to_string())?;
+    let version = package["version"].as_str().ok_or("its package has no version")?;
+    Ok(version.to_owned())
+}
+
+/// The version of a command, if it is new enough.
+fn version(command: &str, least: (u64, u64)) -> Result<String, String> {
+    let text = said(Command::new(command).arg("--version"))?;
+    let first = text.lines().next().unwrap_or_default();
+    let mut numbers = first
+        .split(|character: char| !(character.is_ascii_digit() || character == '.'))
+        .find(|word| word.contains('.'))
+        .into_iter()
+        .flat_map(|word| word.split('.'))
+        .map(|number| number.parse::<u64>().unwrap_or(0));
+    let found = (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0));
+    let seen = first.to_owned();
+    if found >= least { Ok(seen) } else { Err(format!("{seen}, at least {}.{}", least.0, least.1)) }
+}
+
+fn said(command: &mut Command) -> Result<String, String> {
+    let output = command.output().map_err(|_| "not found".to_owned())?;
+    if output.status.success() {
+        Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+    } else {
+        Err(format!("it failed with {}", output.status))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn dates_of_http() {
+        let noon = httpdate("Sun, 22 Nov 2026 12:00:00 GMT");
+        assert_eq!(noon, Some(Duration::from_hours(498_708)));
+        for bad in ["", "Sun, 22 Nov 2026", "Sun, 22 Now 2026 12:00:00 GMT", "1 2 3 4 5 GMT"] {
+            assert_eq!(httpdate(bad), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn an_old_or_absent_command_is_told() {
+        assert!(version("rustc", RUST).is_ok());
+        assert!(version("rustc", (99, 0)).unwrap_err().contains("at least 99.0"));
+        assert_eq!(version("no-such-command", (0, 0)), Err("not found".to_owned()));
+    }
+}

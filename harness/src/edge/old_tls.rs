@@ -1,0 +1,86 @@
+//! Whether a server still speaks TLS 1.0 or 1.1. No library that is kept does, so that the greeting
+//! of such a client is written out here; its answer is enough, the handshake goes no further.
+
+use std::time::Duration;
+
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+};
+
+/// For the whole exchange of two messages.
+const ANSWER_WITHIN: Duration = Duration::from_secs(10);
+/// The record that carries handshake messages, and the message that a server agrees with.
+const HANDSHAKE: u8 = 22;
+const SERVER_HELLO: u8 = 2;
+/// TLS 1.1 and 1.0, newest first.
+const VERSIONS: [(u8, &str); 2] = [(2, "TLS 1.1"), (1, "TLS 1.0")];
+/// What clients of that time offered: ECDHE and RSA with AES and 3DES, by CBC and SHA-1.
+const SUITES: [u16; 8] = [0xc013, 0xc014, 0xc009, 0xc00a, 0x002f, 0x0035, 0x000a, 0x0033];
+
+/// The newest of the old versions that the server agrees to, if it does to any.
+///
+/// # Errors
+/// When it cannot be reached.
+pub(super) async fn accepted(
+    host: &str,
+    port: u16,
+) -> Result<Option<&'static str>, std::io::Error> {
+    for (minor, name) in VERSIONS {
+        let answer = tokio::time::timeout(ANSWER_WITHIN, greet(host, port, minor)).await;
+        if answer.unwrap_or(Ok(false))? {
+            return Ok(Some(name));
+        }
+    }
+    Ok(None)
+}
+
+/// Whether the answer to the greeting agrees to its version.
+async fn greet(host: &str, port: u16, minor: u8) -> Result<bool, std::io::Error> {
+    let mut stream = TcpStream::connect((host, port)).await?;
+    stream.write_all(&hello(host, minor)).await?;
+    let mut answer = [0; 11];
+    // An alert is shorter; a server that hangs up refuses, too.
+    if stream.read_exact(&mut answer).await.is_err() {
+        return Ok(false);
+    }
+    let [kind, _, _, _, _, message, _, _, _, major, chosen] = answer;
+    Ok(kind == HANDSHAKE && message == SERVER_HELLO && (major, chosen) == (3, minor))
+}
+
+/// A `ClientHello` (RFC 4346 §7.4.1.2) in its record.
+fn hello(host: &str, minor: u8) -> Vec<u8> {
+    let suites: Vec<u8> = SUITES.iter().flat_map(|suite| suite.to_be_bytes()).collect();
+    let name = with_length_16(&[&[0][..], &with_length_16(host.as_bytes())].concat());
+    let extensions = [
+        extension(0, &name),
+        // P-256, P-384 and P-521; uncompressed points.
+        extension(10, &with_length_16(&[0, 23, 0, 24, 0, 25])),
+        extension(11, &[1, 0]),
+    ]
+    .concat();
+    let body = [
+        &[3, minor][..],
+        // The random part; nothing is ever encrypted with it.
+        &[7; 32],
+        // No session, the suites, no compression.
+        &[0],
+        &with_length_16(&suites),
+        &[1, 0],
+        &with_length_16(&extensions),
+    ]
+    .concat();
+    let length = u32::try_from(body.len()).unwrap_or_default().to_be_bytes();
+    let [_, high, middle, low] = length;
+    let message = [&[1, high, middle, low][..], &body].concat();
+    [&[HANDSHAKE, 3, 1][..], &with_length_16(&message)].concat()
+}
+
+fn extension(kind: u16, content: &[u8]) -> Vec<u8> {
+    [&kind.to_be_bytes()[..], &with_length_16(content)].concat()
+}
+
+fn with_length_16(bytes: &[u8]) -> Vec<u8> {
+    let length = u16::try_from(bytes.len()).unwrap_or(u16::MAX);
+    [&length.to_be_bytes()[..], bytes].concat()
+}

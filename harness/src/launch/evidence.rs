@@ -1,0 +1,138 @@
+//! Running proofs, and keeping what they said.
+
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+    time::SystemTime,
+};
+
+use serde::{Deserialize, Serialize};
+
+use super::{PROOFS, Proof};
+use crate::report::{WriteError, write};
+
+/// Of the repository.
+const FOLDER: &str = "target/launch";
+
+/// What evidence is about.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Commit {
+    /// Of git.
+    pub id: String,
+    /// Whether the files were exactly those of the commit.
+    pub clean: bool,
+}
+
+/// What a proof said.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Evidence {
+    /// Its name.
+    pub proof: String,
+    /// What was run.
+    pub command: String,
+    /// On what.
+    pub commit: Commit,
+    /// RFC 3339.
+    pub finished_at: String,
+    /// How long it took.
+    pub seconds: u64,
+    /// Exit code; none if a signal ended it.
+    pub exit: Option<i32>,
+    /// The last line it printed.
+    pub figure: String,
+}
+
+impl Evidence {
+    /// Whether it proves what it should.
+    pub fn succeeded(&self) -> bool {
+        self.exit == Some(0)
+    }
+}
+
+/// Why there is no evidence.
+#[derive(Debug, thiserror::Error)]
+pub enum EvidenceError {
+    /// No commit.
+    #[error("{0} is no git repository with a commit: evidence is about one")]
+    NoCommit(PathBuf),
+    /// No such proof.
+    #[error("there is no proof {name:?}; there are {known}")]
+    Unknown {
+        /// What was asked for.
+        name: String,
+        /// What there is.
+        known: String,
+    },
+    /// It does not start.
+    #[error("cannot run {0:?}: {1}")]
+    Run(&'static str, #[source] io::Error),
+    /// It cannot be kept.
+    #[error(transparent)]
+    Write(#[from] WriteError),
+}
+
+impl Commit {
+    /// Of the repository at `root`.
+    ///
+    /// # Errors
+    /// [`EvidenceError::NoCommit`].
+    pub fn of(root: &Path) -> Result<Self, EvidenceError> {
+        let git = |arguments: &[&str]| {
+            let output = Command::new("git").arg("-C").arg(root).args(arguments).output().ok()?;
+            let text = String::from_utf8_lossy(&output.stdout).trim().to_owned();
+            output.status.success().then_some(text)
+        };
+        let id = git(&["rev-parse", "HEAD"]);
+        let id = id.ok_or_else(|| EvidenceError::NoCommit(root.to_owned()))?;
+        let clean = git(&["status", "--porcelain"]).is_some_and(|changes| changes.is_empty());
+        Ok(Self { id, clean })
+    }
+}
+
+/// Runs a proof and keeps what it said.
+///
+/// # Errors
+/// [`EvidenceError`]; not when the proof fails: that is evidence, too.
+pub fn prove(root: &Path, name: &str) -> Result<Evidence, EvidenceError> {
+    let Some(Proof { name, command }) = PROOFS.iter().find(|proof| proof.name == name) else {
+        let known = PROOFS.iter().map(|proof| proof.name).collect::<Vec<_>>().join(", ");
+        return Err(EvidenceError::Unknown { name: name.to_owned(), known });
+    };
+    let commit = Commit::of(root)?;
+    let begun = now();
+    let mut bash = Command::new("bash");
+    bash.args(["-c", command]).current_dir(root).stdin(Stdio::null()).stderr(Stdio::inherit());
+    if let Ok(program) = std::env::current_exe() {
+        bash.env("WORKWAY", program);
+    }
+    let output = bash.output().map_err(|error| EvidenceError::Run(command, error))?;
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    let figure = text.lines().rfind(|line| !line.trim().is_empty()).unwrap_or_default();
+    let evidence = Evidence {
+        proof: (*name).to_owned(),
+        command: (*command).to_owned(),
+        commit,
+        finished_at: humantime::format_rfc3339_seconds(now()).to_string(),
+        seconds: now().duration_since(begun).unwrap_or_default().as_secs(),
+        exit: output.status.code(),
+        figure: figure.trim().to_owned(),
+    };
+    let json = serde_json::to_vec_pretty(&evidence).unwrap_or_default();
+    write(&root.join(FOLDER), &format!("{name}.json"), &json)?;
+    Ok(evidence)
+}
+
+/// What was kept, of whatever commit.
+pub fn load(root: &Path) -> Vec<Evidence> {
+    let read = |proof: &Proof| {
+        let bytes = fs::read(root.join(FOLDER).join(format!("{}.json", proof.name))).ok()?;
+        serde_json::from_slice(&bytes).ok()
+    };
+    PROOFS.iter().filter_map(read).collect()
+}
+
+#[expect(clippy::disallowed_methods, reason = "evidence has a date")]
+fn now() -> SystemTime {
+    SystemTime::now()
+}
