@@ -1,12 +1,19 @@
 //! Configuration, read once from the variables and secrets of the deployment.
 
+mod ai;
+mod billing;
+mod secret;
+
 use std::fmt;
 
+pub use ai::CloudflareAccount;
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+pub use billing::Billing;
+pub use secret::Secret;
 use sha2::{Digest, Sha256};
 use url::Url;
 
-use crate::domain::outbound::AllowList;
+use crate::domain::{ai::Models, outbound::AllowList};
 
 /// Shortest signing secret, in bytes: RFC 7518 §3.2 wants at least the hash's 32.
 pub const MIN_SECRET_BYTES: usize = 32;
@@ -26,6 +33,12 @@ pub struct Config {
     pub cors_allowed_origins: Vec<String>,
     /// Whether each request is a line in the log.
     pub log_requests: bool,
+    /// For AI and vectors where there are no bindings of them.
+    pub cloudflare: Option<CloudflareAccount>,
+    /// Which model serves which quality.
+    pub models: Models,
+    /// Stripe, plans and quotas.
+    pub billing: Billing,
 }
 
 /// An HMAC key. Its `Debug` shows the id only.
@@ -50,7 +63,8 @@ pub struct ConfigError {
 impl Config {
     /// Reads `JWT_SECRET`, `HTTP_ALLOWED_ORIGINS` and `CORS_ALLOWED_ORIGINS` (comma separated,
     /// empty by default), and `LOG_REQUESTS` (`on`, or `off`, which is the default: who measures a
-    /// local server does not want to measure its log).
+    /// local server does not want to measure its log). The files beside this one say what else, all
+    /// of which can be left out.
     ///
     /// # Errors
     /// [`ConfigError`] for the first that is missing or wrong.
@@ -65,8 +79,25 @@ impl Config {
             http_allow_list: AllowList::parse(&allowed).map_err(wrong("HTTP_ALLOWED_ORIGINS"))?,
             cors_allowed_origins: parse_origins(&origins).map_err(wrong("CORS_ALLOWED_ORIGINS"))?,
             log_requests: parse_switch(&log_requests).map_err(wrong("LOG_REQUESTS"))?,
+            cloudflare: ai::account(&lookup)?,
+            models: ai::models(&lookup)?,
+            billing: billing::billing(&lookup)?,
         })
     }
+}
+
+/// An origin, as `https://host`.
+fn origin(
+    lookup: &impl Fn(&str) -> Option<String>,
+    name: &'static str,
+    default: &str,
+) -> Result<String, ConfigError> {
+    let text = lookup(name).filter(|value| !value.is_empty());
+    let text = text.unwrap_or_else(|| default.to_owned());
+    let url = Url::parse(&text).ok().filter(|url| ["http", "https"].contains(&url.scheme()));
+    url.map(|url| url.origin().ascii_serialization())
+        .filter(|origin| *origin == text)
+        .ok_or_else(|| ConfigError { name, problem: "must be like https://host".to_owned() })
 }
 
 fn parse_switch(text: &str) -> Result<bool, String> {
@@ -154,6 +185,22 @@ mod tests {
             let error = with("CORS_ALLOWED_ORIGINS", bad).unwrap_err();
             assert_eq!(error.name, "CORS_ALLOWED_ORIGINS", "{bad}");
         }
+        for (name, bad) in [
+            ("CLOUDFLARE_ACCOUNT_ID", "without-a-token"),
+            ("CLOUDFLARE_API_TOKEN", "without-an-account"),
+            ("AI_MODEL_SIMPLE", "@cf/meta/llama-2-7b-chat-int8"),
+            ("STRIPE_API", "https://api.stripe.com/v1"),
+            ("STRIPE_PRICES", "free=price_1"),
+            ("STRIPE_PRICES", "startup"),
+            ("PLAN_QUOTAS", "free.runs=-1"),
+            ("CHECKOUT_RETURN_URL", "javascript:x"),
+        ] {
+            let error = with(name, bad).unwrap_err().to_string();
+            assert!(!error.contains("without-a"), "{error}: values may be secret");
+            assert!(["CLOUDFLARE_", name].iter().any(|name| error.starts_with(name)), "{error}");
+        }
+        let config = with("STRIPE_SECRET_KEY", "sk_canary").unwrap();
+        assert!(!format!("{config:?}").contains("sk_canary"));
         assert!(with("LOG_REQUESTS", "on").unwrap().log_requests);
         assert!(!with("LOG_REQUESTS", "off").unwrap().log_requests);
         assert!(with("LOG_REQUESTS", "yes").is_err());

@@ -3,6 +3,7 @@
 
 use serde_json::Value;
 
+use crate::ai;
 use crate::config::Config;
 use crate::engine::executor::Executor;
 use crate::ports::{ActorClass, ActorContext, PortError, PortResult};
@@ -19,8 +20,9 @@ pub async fn message<C: ActorContext>(
 ) -> PortResult<Value> {
     match class {
         ActorClass::WorkflowExecutor => {
-            Executor::new(context, &config.http_allow_list).message(message).await
+            Executor::new(context, &config.http_allow_list, config.models).message(message).await
         }
+        ActorClass::AiMisses => ai::answer(context, &config.billing.quotas, message).await,
     }
 }
 
@@ -35,7 +37,9 @@ pub async fn alarm<C: ActorContext>(
 ) -> Result<(), PortError> {
     match class {
         ActorClass::WorkflowExecutor => {
-            Executor::new(context, &config.http_allow_list).alarm().await
+            Executor::new(context, &config.http_allow_list, config.models).alarm().await
         }
+        // It never sets one.
+        ActorClass::AiMisses => Ok(()),
     }
 }

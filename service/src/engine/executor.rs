@@ -6,11 +6,12 @@ use futures_util::future::{Either, join_all, select};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    http_step,
+    ai_step, http_step,
     machine::{ATTEMPT_TIMEOUT, AttemptId, Effect, Event, Failure, RunState},
 };
 use crate::domain::{
     Millis,
+    ai::Models,
     outbound::AllowList,
     run::{Run, RunEvent},
     workflow::{Step, StepKind},
@@ -131,13 +132,14 @@ enum Payer {
 pub struct Executor<'a, C> {
     context: &'a C,
     allowed: &'a AllowList,
+    models: Models,
     meter: Meter,
 }
 
 impl<'a, C: ActorContext> Executor<'a, C> {
     /// An executor on the object that `context` stands for.
-    pub fn new(context: &'a C, allowed: &'a AllowList) -> Self {
-        Self { context, allowed, meter: Meter::default() }
+    pub fn new(context: &'a C, allowed: &'a AllowList, models: Models) -> Self {
+        Self { context, allowed, models, meter: Meter::default() }
     }
 
     /// Handles a message.
@@ -259,7 +261,7 @@ impl<'a, C: ActorContext> Executor<'a, C> {
         let work = effects.into_iter().map(|effect| async move {
             match effect {
                 Effect::Attempt { attempt, key, step } => {
-                    Some(self.attempt(attempt, &key, &step).await)
+                    Some(self.attempt(&state.owner, attempt, &key, &step).await)
                 }
                 Effect::Project => self.project(state).await,
             }
@@ -267,10 +269,13 @@ impl<'a, C: ActorContext> Executor<'a, C> {
         join_all(work).await.into_iter().flatten().collect()
     }
 
-    async fn attempt(&self, attempt: AttemptId, key: &str, step: &Step) -> Event {
+    async fn attempt(&self, owner: &str, attempt: AttemptId, key: &str, step: &Step) -> Event {
         let result = match step.kind {
             StepKind::Http => {
                 http_step::attempt(self.context.http(), self.allowed, step, key, &self.meter).await
+            }
+            StepKind::AiSummarize => {
+                ai_step::attempt(self.context, self.models, owner, step, &self.meter).await
             }
             // The machine takes these itself.
             StepKind::Transform | StepKind::Delay => {

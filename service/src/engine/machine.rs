@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use super::http_step::MAX_RESPONSE_BYTES;
 use crate::domain::{
     Millis,
+    ai::MAX_CONTENT,
     run::{Change, Run, RunEvent, RunStatus, StepReport, StepStatus},
     template::{self, Outputs},
     workflow::{MAX_STEPS, Step, StepKind},
@@ -30,6 +31,9 @@ pub const PROJECTION_RETRY: Millis = 1_000;
 
 /// A run may take this long, its pauses included: a week, so that what somebody forgot ends.
 pub const RUN_TIMEOUT: Millis = 7 * 24 * 60 * 60 * 1000;
+/// Most that the content of a summary quotes, in bytes: more than the summary takes, in its longest
+/// encoding.
+pub const MAX_QUOTED_BYTES: usize = 4 * MAX_CONTENT;
 /// Most events of a run: it is accepted and ends, and so does each attempt of each step. Nothing
 /// is dropped; at about 80 bytes each they take 40 KB of the object's row.
 pub const MAX_EVENTS: usize = 2 + 2 * MAX_STEPS * MAX_ATTEMPTS as usize;
@@ -39,6 +43,9 @@ pub const MAX_EVENTS: usize = 2 + 2 * MAX_STEPS * MAX_ATTEMPTS as usize;
 pub struct RunState {
     /// What its owner sees.
     pub run: Run,
+    /// Who that is.
+    #[serde(default)]
+    pub owner: String,
     /// The steps, as they were when the run was accepted.
     pub definition: Vec<Step>,
     /// All that happened to it, at most [`MAX_EVENTS`].
@@ -105,7 +112,13 @@ pub enum Effect {
 
 impl RunState {
     /// A run that was just accepted.
-    pub fn new(id: String, workflow_id: String, definition: Vec<Step>, now: Millis) -> Self {
+    pub fn new(
+        id: String,
+        owner: String,
+        workflow_id: String,
+        definition: Vec<Step>,
+        now: Millis,
+    ) -> Self {
         let run = Run {
             id,
             workflow_id,
@@ -119,7 +132,7 @@ impl RunState {
         let accepted = Change::Run { status: RunStatus::Queued };
         let events = vec![RunEvent { id: 1, at: now, change: accepted }];
         let (projected, wake_at) = (RunStatus::Queued, Some(now));
-        Self { run, definition, events, version: 0, projected, wake_at }
+        Self { run, owner, definition, events, version: 0, projected, wake_at }
     }
 
     /// Applies an event. An event that comes too late, too early or twice changes nothing.
@@ -168,6 +181,10 @@ impl RunState {
                 StepKind::Http => {
                     return self.attempt(AttemptId { step: index, number }, step, now);
                 }
+                StepKind::AiSummarize => match self.quoting(step) {
+                    Ok(step) => return self.attempt(AttemptId { step: index, number }, step, now),
+                    Err(message) => return self.give_up(index, message, now),
+                },
                 StepKind::Delay => match step.pause() {
                     Ok(pause) => {
                         self.change(RunStatus::Waiting, Some(now + pause), now);
@@ -216,11 +233,26 @@ impl RunState {
         }
     }
 
-    fn transform(&self, step: &Step) -> Result<Value, String> {
+    /// The step with what its content quotes of earlier outputs in it.
+    fn quoting(&self, mut step: Step) -> Result<Step, String> {
+        let content = self.render(step.content()?, MAX_QUOTED_BYTES)?;
+        // A quotation that is the whole content need not be a text.
+        let content = match content {
+            Value::String(text) => text,
+            other => other.to_string(),
+        };
+        step.config.insert("content".to_owned(), content.into());
+        Ok(step)
+    }
+
+    fn render(&self, template: &Value, mut budget: usize) -> Result<Value, String> {
         let outputs: Vec<_> = self.run.steps.iter().map(|step| step.output.as_ref()).collect();
+        template::render(template, Outputs(&outputs), &mut budget)
+    }
+
+    fn transform(&self, step: &Step) -> Result<Value, String> {
         // What it quotes and what it says itself: together no longer than another output.
-        let output =
-            template::render(step.template()?, Outputs(&outputs), &mut { MAX_RESPONSE_BYTES })?;
+        let output = self.render(step.template()?, MAX_RESPONSE_BYTES)?;
         if output.to_string().len() > MAX_RESPONSE_BYTES {
             return Err(format!("the value has more than {MAX_RESPONSE_BYTES} bytes"));
         }

@@ -4,15 +4,23 @@
 //! Methods return `impl Future + Send`, so that handlers fit axum on both platforms. Every call
 //! that the platform bills returns what it used, beside its value: see [`Metered`].
 
+mod ai;
+mod joint;
 mod usage;
 
 use std::{collections::BTreeMap, future::Future, time::Duration};
 
+pub use ai::{
+    AI_TIMEOUT, Ai, Completion, Match, VECTOR_TIMEOUT, Vector, VectorIndex,
+    embedding as embedding_usage, one_queried, one_written, tokens as ai_tokens,
+};
+pub use joint::{Joint, LOST_AFTER, Outcome, Part};
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
 pub(crate) use usage::resources;
 pub use usage::{Meter, Metered, Usage, used};
 
+use crate::ai::Breaker;
 use crate::domain::Millis;
 
 /// All ports of one deployment. Cheap to clone.
@@ -29,6 +37,10 @@ pub trait Platform: Clone + Send + Sync + 'static {
     type Actors: Actors;
     /// See [`Http`].
     type Http: Http;
+    /// See [`Ai`].
+    type Ai: Ai;
+    /// See [`VectorIndex`].
+    type VectorIndex: VectorIndex;
     /// See [`Clock`].
     type Clock: Clock;
     /// See [`Random`].
@@ -48,6 +60,12 @@ pub trait Platform: Clone + Send + Sync + 'static {
     fn actors(&self) -> &Self::Actors;
     /// Outbound requests.
     fn http(&self) -> &Self::Http;
+    /// Models, if this deployment has any.
+    fn ai(&self) -> Option<&Self::Ai>;
+    /// Guards the models; as long-lived as the process or isolate.
+    fn breaker(&self) -> &Breaker;
+    /// The vectors of workflows, if this deployment has any.
+    fn vectors(&self) -> Option<&Self::VectorIndex>;
     /// Time.
     fn clock(&self) -> &Self::Clock;
     /// Randomness.
@@ -77,6 +95,9 @@ pub enum PortFailure {
     /// A constraint of the database forbids it.
     #[error("conflict: {0}")]
     Conflict(String),
+    /// The other side will not do this, however often it is asked.
+    #[error("{0} refused the request")]
+    Refused(&'static str),
     /// No answer in time.
     #[error("{0} did not answer in time")]
     Timeout(&'static str),
@@ -274,16 +295,19 @@ pub trait RateLimiter: Send + Sync {
 pub enum ActorClass {
     /// One for each run.
     WorkflowExecutor,
+    /// One for each question to a model that is not answered from the cache.
+    AiMisses,
 }
 
 impl ActorClass {
     /// All of them.
-    pub const ALL: [Self; 1] = [Self::WorkflowExecutor];
+    pub const ALL: [Self; 2] = [Self::WorkflowExecutor, Self::AiMisses];
 
     /// The name of the class, as the platform knows it.
     pub const fn name(self) -> &'static str {
         match self {
             Self::WorkflowExecutor => "WorkflowExecutor",
+            Self::AiMisses => "AiMisses",
         }
     }
 
@@ -291,13 +315,14 @@ impl ActorClass {
     pub const fn binding(self) -> &'static str {
         match self {
             Self::WorkflowExecutor => "WORKFLOW_EXECUTOR",
+            Self::AiMisses => "AI_MISSES",
         }
     }
 }
 
 /// Single-writer objects, found by class and name; made when first called.
 pub trait Actors: Send + Sync {
-    /// Sends a message and waits for the reply.
+    /// Sends a message and waits for the reply. Whoever stops waiting does not stop the object.
     ///
     /// # Errors
     /// [`PortFailure::Unavailable`]. The message may or may not have been handled.
@@ -331,8 +356,14 @@ pub async fn call_actor<A: Actors, M: Serialize, R: DeserializeOwned>(
 pub trait ActorContext: Send + Sync {
     /// See [`Database`].
     type Database: Database;
+    /// See [`KeyValue`].
+    type KeyValue: KeyValue;
+    /// See [`Actors`].
+    type Actors: Actors;
     /// See [`Http`].
     type Http: Http;
+    /// See [`Ai`].
+    type Ai: Ai;
     /// See [`Clock`].
     type Clock: Clock;
 
@@ -359,10 +390,20 @@ pub trait ActorContext: Send + Sync {
         alarm: Option<Millis>,
     ) -> impl Future<Output = PortResult<()>> + Send;
 
+    /// What it remembers while it is in memory, for all events alike.
+    fn joint(&self) -> &Joint;
     /// D1, or SQLite.
     fn database(&self) -> &Self::Database;
+    /// The namespace `CACHE`.
+    fn cache(&self) -> &Self::KeyValue;
+    /// Other objects.
+    fn actors(&self) -> &Self::Actors;
     /// Outbound requests.
     fn http(&self) -> &Self::Http;
+    /// See [`Platform::ai`].
+    fn ai(&self) -> Option<&Self::Ai>;
+    /// See [`Platform::breaker`].
+    fn breaker(&self) -> &Breaker;
     /// Time.
     fn clock(&self) -> &Self::Clock;
     /// Where problems that no client should see are told.

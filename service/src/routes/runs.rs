@@ -75,8 +75,9 @@ pub(super) async fn create<P: Platform>(
 ) -> Result<Response, Problem> {
     let owner = context.caller_with(Scope::Write)?;
     let workflow = workflows::find(&context, owner, &workflow_id).await?;
-    let mut state = RunState::new(context.new_id()?, workflow.id, workflow.steps, context.now());
-    let stored = context.runs().insert(owner, &state).await;
+    let (id, owner_of_it) = (context.new_id()?, owner.to_owned());
+    let mut state = RunState::new(id, owner_of_it, workflow.id, workflow.steps, context.now());
+    let stored = context.runs().insert(&state).await;
     if context.made_before(stored)? {
         let intent = context.runs().intent(owner, &state.run.id).await;
         let intent = intent.map_err(|error| context.failed(&error))?;

@@ -2,11 +2,13 @@
 //! same text.
 
 mod idempotency;
+mod quotas;
 mod runs;
 mod usage;
 mod workflows;
 
 pub use idempotency::{Claim, Claimed, IdempotencyKeys, Outcome};
+pub use quotas::QuotaMonths;
 pub use runs::Runs;
 pub use usage::{Tally, UsageMonths};
 pub use workflows::{CatalogueEntry, Workflows};
@@ -20,6 +22,7 @@ pub const MIGRATIONS: &[(&str, &str)] = &[
     ("0002_idempotency", include_str!("../../migrations/0002_idempotency.sql")),
     ("0003_usage", include_str!("../../migrations/0003_usage.sql")),
     ("0004_more_usage", include_str!("../../migrations/0004_more_usage.sql")),
+    ("0006_money_and_search", include_str!("../../migrations/0006_money_and_search.sql")),
 ];
 
 /// Every statement of the service, for the test that looks at their query plans.
@@ -44,6 +47,11 @@ pub const STATEMENTS: &[Sql] = &[
     idempotency::COMPLETE,
     idempotency::EXPIRE,
     idempotency::CLEAN,
+    quotas::TAKE_RUN,
+    quotas::TAKE_AI_OPERATION,
+    quotas::GIVE_BACK_RUN,
+    quotas::GIVE_BACK_AI_OPERATION,
+    quotas::USED,
     usage::ADD,
     usage::OF_REQUESTS,
     usage::OF_RUNS,

@@ -26,7 +26,7 @@ pub(super) const GET: Sql = Sql {
 
 pub(super) const INTENT: Sql = Sql {
     name: "get_run_intent",
-    text: "SELECT definition, report FROM workflow_runs WHERE id = ?1 AND user_id = ?2",
+    text: "SELECT user_id, definition, report FROM workflow_runs WHERE id = ?1 AND user_id = ?2",
 };
 
 /// Without the outputs, which can be long.
@@ -55,7 +55,7 @@ pub(super) const PROJECT: Sql = Sql {
 
 pub(super) const OVERDUE: Sql = Sql {
     name: "list_overdue_runs",
-    text: "SELECT definition, report FROM workflow_runs \
+    text: "SELECT user_id, definition, report FROM workflow_runs \
            WHERE status IN ('queued', 'running', 'waiting') AND due_at < ?1 \
            ORDER BY due_at LIMIT ?2",
 };
@@ -73,6 +73,7 @@ struct Report {
 
 #[derive(Deserialize)]
 struct Intent {
+    user_id: String,
     definition: String,
     report: String,
 }
@@ -82,7 +83,8 @@ impl Intent {
     fn into_state(self) -> Result<RunState, PortError> {
         let run: Run = parse(&self.report)?;
         let definition: Vec<Step> = parse(&self.definition)?;
-        Ok(RunState::new(run.id, run.workflow_id, definition, run.created_at))
+        let Run { id, workflow_id, created_at, .. } = run;
+        Ok(RunState::new(id, self.user_id, workflow_id, definition, created_at))
     }
 }
 
@@ -96,12 +98,12 @@ impl<'a, D: Database> Runs<'a, D> {
     ///
     /// # Errors
     /// [`PortError`].
-    pub async fn insert(&self, owner: &str, state: &RunState) -> Result<(), PortError> {
+    pub async fn insert(&self, state: &RunState) -> Result<(), PortError> {
         let run_ = &state.run;
         let params: [Param; 9] = [
             run_.id.as_str().into(),
             run_.workflow_id.as_str().into(),
-            owner.into(),
+            state.owner.as_str().into(),
             run_.status.name().into(),
             to_text(&state.definition)?.into(),
             to_text(run_)?.into(),

@@ -9,8 +9,11 @@ use std::{
 use serde_json::{Value, json};
 
 use super::*;
+use crate::ai::Breaker;
+use crate::domain::ai::Model;
 use crate::ports::{
-    Clock, Database, Http, OutboundRequest, OutboundResponse, Param, Rows, Statement,
+    Ai, Clock, Completion, Database, Http, Joint, KeyValue, OutboundRequest, OutboundResponse,
+    Param, Rows, Statement,
 };
 
 /// What goes wrong at a call.
@@ -83,7 +86,10 @@ impl Memory {
 
 impl ActorContext for Memory {
     type Database = Self;
+    type KeyValue = Self;
+    type Actors = Self;
     type Http = Self;
+    type Ai = Self;
     type Clock = Self;
     type Turn = ();
 
@@ -99,6 +105,26 @@ impl ActorContext for Memory {
             inner.alarm = alarm;
         })
         .await
+    }
+
+    fn joint(&self) -> &Joint {
+        panic!("no step of these runs asks a model")
+    }
+
+    fn breaker(&self) -> &Breaker {
+        panic!("no step of these runs asks a model")
+    }
+
+    fn cache(&self) -> &Self {
+        self
+    }
+
+    fn actors(&self) -> &Self {
+        self
+    }
+
+    fn ai(&self) -> Option<&Self> {
+        None
     }
 
     fn database(&self) -> &Self {
@@ -181,6 +207,36 @@ impl Http for Memory {
     }
 }
 
+impl KeyValue for Memory {
+    async fn get(&self, _: &str) -> PortResult<Option<String>> {
+        panic!("no step of these runs reads the cache")
+    }
+
+    async fn put(&self, _: &str, _: &str, _: Duration) -> PortResult<()> {
+        panic!("no step of these runs writes the cache")
+    }
+
+    async fn delete(&self, _: &str) -> PortResult<()> {
+        panic!("no step of these runs writes the cache")
+    }
+}
+
+impl Ai for Memory {
+    async fn complete(
+        &self,
+        _: &'static Model,
+        _: &str,
+        _: &str,
+        _: u32,
+    ) -> PortResult<Completion> {
+        panic!("no step of these runs asks a model")
+    }
+
+    async fn embed(&self, _: &str) -> PortResult<Vec<f32>> {
+        panic!("no step of these runs asks a model")
+    }
+}
+
 impl Clock for Memory {
     fn now(&self) -> Millis {
         self.inner().now
@@ -193,6 +249,6 @@ impl Clock for Memory {
 
 impl Actors for Memory {
     async fn call(&self, _: ActorClass, _: &str, message: Value) -> PortResult<Value> {
-        Executor::new(self, &AllowList::default()).message(message).await
+        Executor::new(self, &AllowList::default(), Models::default()).message(message).await
     }
 }

@@ -159,7 +159,7 @@ impl World {
         let config = config.as_object().unwrap().clone();
         let definition = vec![Step { kind: StepKind::Http, config }; steps];
         let id = format!("run{}", self.runs.len());
-        let accepted = RunState::new(id, "workflow".into(), definition, self.now);
+        let accepted = RunState::new(id, "ann".into(), "workflow".into(), definition, self.now);
         let memory = Memory::default();
         memory.inner().now = self.now;
         let meter = Meter::default();
@@ -201,7 +201,7 @@ impl Simulated {
     fn fire(&self, now: Millis, early: bool, allowed: &AllowList) {
         let Some(at) = self.memory.inner().alarm.filter(|at| early || *at <= now) else { return };
         self.memory.inner().alarm = None;
-        let rung = Executor::new(&self.memory, allowed).alarm().now_or_never();
+        let rung = Executor::new(&self.memory, allowed, Models::default()).alarm().now_or_never();
         // A handler that was early has spent an alarm that the state still counts on.
         if !matches!(rung, Some(Ok(()))) {
             self.memory.inner().alarm.get_or_insert(at);

@@ -32,7 +32,7 @@ impl Scenario {
         let config = json!({"url": "https://upstream.test/", "method": "POST"});
         let config: Map<_, _> = config.as_object().unwrap().clone();
         let definition = vec![Step { kind: StepKind::Http, config }; 3];
-        let state = RunState::new("run".into(), "workflow".into(), definition, START);
+        let state = RunState::new("run".into(), "ann".into(), "workflow".into(), definition, START);
         let meter = Meter::default();
         Runs::new(&memory, &meter).insert("ann", &state).now_or_never().unwrap().unwrap();
         memory.inner().calls = 0;
@@ -57,7 +57,9 @@ impl Scenario {
             let Some(at) = alarm else { return };
             let now = self.memory.now().max(at);
             self.memory.inner().now = now;
-            let rung = Executor::new(&self.memory, &self.allowed).alarm().now_or_never();
+            let rung = Executor::new(&self.memory, &self.allowed, Models::default())
+                .alarm()
+                .now_or_never();
             if !matches!(rung, Some(Ok(()))) {
                 self.memory.inner().alarm.get_or_insert(at);
             }
@@ -145,7 +147,8 @@ fn a_start_that_comes_again_keeps_the_run_as_it_is() {
     let ended = scenario.memory.inner().state.clone().unwrap();
     let state: RunState = serde_json::from_str(&ended).unwrap();
     let run = state.run;
-    let again = RunState::new(run.id, run.workflow_id, state.definition, run.created_at);
+    let again =
+        RunState::new(run.id, "ann".into(), run.workflow_id, state.definition, run.created_at);
     assert!(tell(&scenario.memory, &again));
     scenario.ring_until_idle();
     assert_eq!(scenario.memory.inner().state.as_ref(), Some(&ended));
@@ -161,7 +164,8 @@ fn a_cancel_that_was_acknowledged_stands_whatever_fails() {
             let scenario = Scenario { memory: Memory::default(), allowed: AllowList::default() };
             scenario.memory.inner().now = START;
             let definition = vec![Step { kind: StepKind::Http, config: config.clone() }];
-            let intent = RunState::new("run".into(), "workflow".into(), definition, START);
+            let intent =
+                RunState::new("run".into(), "ann".into(), "workflow".into(), definition, START);
             let meter = Meter::default();
             let runs = Runs::new(&scenario.memory, &meter);
             runs.insert("ann", &intent).now_or_never().unwrap().unwrap();

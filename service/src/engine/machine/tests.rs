@@ -9,7 +9,7 @@ pub(super) const START: Millis = 1_000_000;
 
 pub(super) fn accepted(steps: usize) -> RunState {
     let step = Step { kind: StepKind::Http, config: serde_json::Map::new() };
-    RunState::new("run".into(), "workflow".into(), vec![step; steps], START)
+    RunState::new("run".into(), "ann".into(), "workflow".into(), vec![step; steps], START)
 }
 
 /// A run of `steps` whose first attempt began at [`START`], as the database shows.
@@ -169,7 +169,7 @@ fn step(kind: StepKind, config: &Value) -> Step {
 }
 
 fn run_of(definition: Vec<Step>) -> RunState {
-    RunState::new("run".into(), "workflow".into(), definition, START)
+    RunState::new("run".into(), "ann".into(), "workflow".into(), definition, START)
 }
 
 fn http() -> Step {

@@ -8,7 +8,7 @@ use axum::{
 use tower_service::Service;
 use worker::{Context, Env, HttpRequest, ScheduleContext, ScheduledEvent, event};
 
-use super::{Cloudflare, app, system};
+use super::{Cloudflare, app, config, system};
 use crate::guard::{ClientAddress, Problem};
 use crate::routes::router;
 use crate::upkeep;
@@ -39,7 +39,11 @@ fn client_address(parts: &Parts) -> Option<ClientAddress> {
 
 #[event(scheduled)]
 async fn scheduled(_: ScheduledEvent, env: Env, _: ScheduleContext) {
-    if let Err(error) = upkeep::every_minute(&Cloudflare::new(&env)).await {
+    let done = match config(&env) {
+        Ok(config) => upkeep::every_minute(&Cloudflare::new(&env, &config)).await,
+        Err(error) => return system::log(&error.to_string()),
+    };
+    if let Err(error) = done {
         system::log(&format!("upkeep: {error}"));
     }
 }

@@ -4,6 +4,7 @@
 //! them. Futures of the runtime are not `Send`; the adapters wrap theirs, and nobody else has to.
 
 mod actors;
+mod ai;
 mod database;
 mod events;
 mod http;
@@ -12,19 +13,23 @@ mod kv;
 mod limiter;
 mod objects;
 mod system;
+mod vectors;
 
 use std::sync::{Arc, LazyLock};
 
 pub use actors::DurableObjects;
+pub use ai::WorkersAi;
 pub use database::D1;
 pub use http::Fetcher;
 pub use http_cache::EdgeCache;
 pub use kv::Kv;
 pub use limiter::RateLimiterBinding;
-pub use objects::WorkflowExecutor;
+pub use objects::{AiMisses, WorkflowExecutor};
 pub use system::{JsClock, JsRandom};
+pub use vectors::Vectorize;
 use worker::{Context, Env, send::SendWrapper};
 
+use crate::ai::Breaker;
 use crate::config::{Config, ConfigError};
 use crate::guard::Ledger;
 use crate::ports::{Platform, PortError};
@@ -38,6 +43,8 @@ pub struct Cloudflare {
     sessions: Kv,
     limiter: RateLimiterBinding,
     actors: DurableObjects,
+    ai: Option<WorkersAi>,
+    vectors: Option<Vectorize>,
     clock: JsClock,
     random: JsRandom,
     /// The request that these ports are for, if it is one.
@@ -56,13 +63,15 @@ impl std::fmt::Debug for Invocation {
 
 impl Cloudflare {
     /// Ports on the bindings of `env`.
-    pub fn new(env: &Env) -> Self {
+    pub fn new(env: &Env, config: &Config) -> Self {
         Self {
             database: D1::new(env.clone()),
             cache: Kv::new(env.clone(), "CACHE"),
             sessions: Kv::new(env.clone(), "SESSIONS"),
             limiter: RateLimiterBinding::new(env.clone()),
             actors: DurableObjects::new(env.clone()),
+            ai: WorkersAi::new(env, config),
+            vectors: Vectorize::new(env, config),
             clock: JsClock,
             random: JsRandom,
             invocation: None,
@@ -78,6 +87,7 @@ impl Cloudflare {
 
 /// One for each isolate: plain data, which may outlive a request.
 static HEALTH: LazyLock<Arc<HealthMemo>> = LazyLock::new(Arc::default);
+static BREAKER: Breaker = Breaker::new();
 static LEDGER: LazyLock<Arc<Ledger>> = LazyLock::new(Arc::default);
 
 /// The application on the bindings, variables and secrets of `env`.
@@ -87,10 +97,14 @@ static LEDGER: LazyLock<Arc<Ledger>> = LazyLock::new(Arc::default);
 pub fn app(env: &Env) -> Result<App<Cloudflare>, ConfigError> {
     let config = Arc::new(config(env)?);
     let (health, ledger) = (Arc::clone(&HEALTH), Arc::clone(&LEDGER));
-    Ok(App { platform: Cloudflare::new(env), config, health, ledger })
+    Ok(App { platform: Cloudflare::new(env, &config), config, health, ledger })
 }
 
-fn config(env: &Env) -> Result<Config, ConfigError> {
+/// What the variables and secrets of `env` say.
+///
+/// # Errors
+/// [`ConfigError`] for the first that is missing or wrong.
+pub fn config(env: &Env) -> Result<Config, ConfigError> {
     Config::from_lookup(|name| env.var(name).ok().map(|value| value.to_string()))
 }
 
@@ -109,6 +123,8 @@ impl Platform for Cloudflare {
     type RateLimiter = RateLimiterBinding;
     type Actors = DurableObjects;
     type Http = Fetcher;
+    type Ai = WorkersAi;
+    type VectorIndex = Vectorize;
     type Clock = JsClock;
     type Random = JsRandom;
 
@@ -138,6 +154,18 @@ impl Platform for Cloudflare {
 
     fn http(&self) -> &Fetcher {
         &Fetcher
+    }
+
+    fn ai(&self) -> Option<&WorkersAi> {
+        self.ai.as_ref()
+    }
+
+    fn breaker(&self) -> &Breaker {
+        &BREAKER
+    }
+
+    fn vectors(&self) -> Option<&Vectorize> {
+        self.vectors.as_ref()
     }
 
     fn clock(&self) -> &JsClock {

@@ -6,11 +6,14 @@ use worker::{
     js_sys, send::SendFuture, wasm_bindgen::JsValue,
 };
 
-use super::{D1, Fetcher, JsClock, config, system, unavailable};
+use super::{
+    BREAKER, D1, DurableObjects, Fetcher, JsClock, Kv, WorkersAi, config, system, unavailable,
+};
+use crate::ai::Breaker;
 use crate::config::Config;
 use crate::domain::Millis;
 use crate::objects;
-use crate::ports::{ActorClass, ActorContext, Metered, PortError, PortResult, Usage};
+use crate::ports::{ActorClass, ActorContext, Joint, Metered, PortError, PortResult, Usage};
 
 /// A class of the runtime that hosts one of ours.
 macro_rules! class {
@@ -40,6 +43,11 @@ class! {
     WorkflowExecutor
 }
 
+class! {
+    /// One object for each question to a model, named by its hash.
+    AiMisses
+}
+
 /// An object of any class.
 struct Host {
     class: ActorClass,
@@ -52,7 +60,17 @@ impl Host {
         // Should this fail, so will each statement after it, and their errors are handled.
         let _ = state.storage().sql().exec(SCHEMA, None);
         let config = config(&env).map_err(|error| error.to_string());
-        let context = Context { state, database: D1::new(env), http: Fetcher, clock: JsClock };
+        let ai = config.as_ref().ok().and_then(|config| WorkersAi::new(&env, config));
+        let context = Context {
+            state,
+            joint: Joint::default(),
+            database: D1::new(env.clone()),
+            cache: Kv::new(env.clone(), "CACHE"),
+            actors: DurableObjects::new(env),
+            http: Fetcher,
+            ai,
+            clock: JsClock,
+        };
         Self { class, context, config }
     }
 
@@ -89,8 +107,12 @@ impl Host {
 /// What the object has.
 struct Context {
     state: State,
+    joint: Joint,
     database: D1,
+    cache: Kv,
+    actors: DurableObjects,
     http: Fetcher,
+    ai: Option<WorkersAi>,
     clock: JsClock,
 }
 
@@ -146,7 +168,10 @@ fn instant(at: Millis) -> ScheduledTime {
 
 impl ActorContext for Context {
     type Database = D1;
+    type KeyValue = Kv;
+    type Actors = DurableObjects;
     type Http = Fetcher;
+    type Ai = WorkersAi;
     type Clock = JsClock;
     /// The object's SQLite has no await: nobody comes between `load` and the writes of `save`.
     type Turn = ();
@@ -163,6 +188,26 @@ impl ActorContext for Context {
         alarm: Option<Millis>,
     ) -> impl Future<Output = PortResult<()>> + Send {
         SendFuture::new(self.write(state, alarm))
+    }
+
+    fn joint(&self) -> &Joint {
+        &self.joint
+    }
+
+    fn cache(&self) -> &Kv {
+        &self.cache
+    }
+
+    fn actors(&self) -> &DurableObjects {
+        &self.actors
+    }
+
+    fn ai(&self) -> Option<&WorkersAi> {
+        self.ai.as_ref()
+    }
+
+    fn breaker(&self) -> &Breaker {
+        &BREAKER
     }
 
     fn database(&self) -> &D1 {

@@ -11,9 +11,13 @@ use std::{
 };
 
 use serde_json::Value;
-use tokio::sync::{Mutex as AsyncMutex, Notify, OwnedMutexGuard};
+use tokio::{
+    sync::{Mutex as AsyncMutex, Notify, OwnedMutexGuard},
+    task::JoinHandle,
+};
 
 use super::{
+    Counted, SqliteKeyValue,
     clock::NativeClock,
     counted,
     database::{SqliteDatabase, execute},
@@ -21,12 +25,14 @@ use super::{
     sqlite::Sqlite,
     system::log,
 };
+use crate::ai::Breaker;
 use crate::config::Config;
 use crate::domain::Millis;
 use crate::objects;
+use crate::platform::rest::Rest;
 use crate::ports::{
-    ActorClass, ActorContext, Actors, Clock, Meter, PortError, PortResult, Rows, Sql, Statement,
-    Usage, used,
+    ActorClass, ActorContext, Actors, Clock, Joint, Meter, PortError, PortResult, Rows, Sql,
+    Statement, Usage, used,
 };
 
 /// `firing`: the alarm rang and its handler has not ended. A handler that ends without a new alarm
@@ -83,7 +89,10 @@ const RETRY: Duration = Duration::from_secs(1);
 #[derive(Clone, Debug)]
 pub(super) struct Reach {
     pub(super) database: SqliteDatabase,
+    pub(super) cache: SqliteKeyValue,
     pub(super) http: ReqwestHttp,
+    pub(super) ai: Option<Counted<Rest<ReqwestHttp>>>,
+    pub(super) breaker: Arc<Breaker>,
     pub(super) clock: NativeClock,
 }
 
@@ -99,6 +108,7 @@ struct Inner {
     total: Meter,
     alarms_rung: AtomicU64,
     turns: Mutex<HashMap<String, Weak<AsyncMutex<()>>>>,
+    joints: Mutex<HashMap<String, Arc<Joint>>>,
     alarms_changed: Notify,
 }
 
@@ -120,6 +130,7 @@ impl NativeActors {
             total: Meter::default(),
             alarms_rung: AtomicU64::new(0),
             turns: Mutex::default(),
+            joints: Mutex::default(),
             alarms_changed: Notify::new(),
         });
         inner.sql(REARM.bind([])).await?;
@@ -148,12 +159,25 @@ impl NativeActors {
 
 impl Actors for NativeActors {
     async fn call(&self, class: ActorClass, name: &str, message: Value) -> PortResult<Value> {
-        let inner = &self.0;
-        let name = &full_name(class, name);
-        let context = Context { inner, name, id: inner.object(name).await? };
-        inner.total.add(one_request());
-        used(objects::message(class, &context, &inner.config, message).await, one_request())
+        self.0.total.add(one_request());
+        let handled = handle(Arc::clone(&self.0), class, full_name(class, name), message).await;
+        let gone = |error| PortError::unavailable("actor", error);
+        used(handled.map_err(gone).and_then(|handled| handled), one_request())
     }
+}
+
+/// A task of its own, as an object is not its caller: it goes on when nobody waits any more.
+fn handle(
+    inner: Arc<Inner>,
+    class: ActorClass,
+    name: String,
+    message: Value,
+) -> JoinHandle<PortResult<Value>> {
+    #[expect(clippy::disallowed_methods, reason = "objects run side by side")]
+    tokio::spawn(async move {
+        let context = inner.context(&name).await?;
+        objects::message(class, &context, &inner.config, message).await
+    })
 }
 
 impl Inner {
@@ -177,11 +201,30 @@ impl Inner {
             .ok_or_else(|| PortError::unavailable("actor", "it got no number"))
     }
 
-    async fn alarm(&self, name: &str) -> Result<(), PortError> {
+    async fn alarm(self: &Arc<Self>, name: &str) -> Result<(), PortError> {
         let class =
             class_of(name).ok_or_else(|| PortError::unavailable("actor", "no such class"))?;
-        let context = Context { inner: self, name, id: self.object(name).await? };
+        let context = self.context(name).await?;
         objects::alarm(class, &context, &self.config).await
+    }
+
+    async fn context<'a>(self: &'a Arc<Self>, name: &'a str) -> Result<Context<'a>, PortError> {
+        let actors = NativeActors(Arc::clone(self));
+        let (id, joint) = (self.object(name).await?, self.joint(name));
+        Ok(Context { inner: self, actors, name, id, joint })
+    }
+
+    /// What an object remembers. Of those that are over nothing is kept.
+    fn joint(&self, name: &str) -> Arc<Joint> {
+        let mut joints = self.joints.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(joint) = joints.get(name) {
+            return Arc::clone(joint);
+        }
+        let now = self.reach.clock.now();
+        joints.retain(|_, joint| Arc::strong_count(joint) > 1 || !joint.is_over(now));
+        let joint = Arc::<Joint>::default();
+        joints.insert(name.to_owned(), Arc::clone(&joint));
+        joint
     }
 
     /// The lock of an object. Objects that nobody waits for are forgotten.
@@ -213,7 +256,7 @@ impl Inner {
         }))
     }
 
-    async fn ring(&self, name: &str) {
+    async fn ring(self: &Arc<Self>, name: &str) {
         self.total.add(one_request());
         self.alarms_rung.fetch_add(1, Relaxed);
         // One alarm at a time, as there; messages are handled meanwhile.
@@ -278,13 +321,18 @@ async fn ring_due(inner: &Arc<Inner>) -> Result<Duration, PortError> {
 #[derive(Debug)]
 struct Context<'a> {
     inner: &'a Inner,
+    actors: NativeActors,
     name: &'a str,
     id: i64,
+    joint: Arc<Joint>,
 }
 
 impl ActorContext for Context<'_> {
     type Database = SqliteDatabase;
+    type KeyValue = SqliteKeyValue;
+    type Actors = NativeActors;
     type Http = ReqwestHttp;
+    type Ai = Counted<Rest<ReqwestHttp>>;
     type Clock = NativeClock;
     type Turn = OwnedMutexGuard<()>;
 
@@ -310,8 +358,28 @@ impl ActorContext for Context<'_> {
         counted(&self.inner.total, stored)
     }
 
+    fn joint(&self) -> &Joint {
+        &self.joint
+    }
+
     fn database(&self) -> &SqliteDatabase {
         &self.inner.reach.database
+    }
+
+    fn cache(&self) -> &SqliteKeyValue {
+        &self.inner.reach.cache
+    }
+
+    fn actors(&self) -> &NativeActors {
+        &self.actors
+    }
+
+    fn ai(&self) -> Option<&Self::Ai> {
+        self.inner.reach.ai.as_ref()
+    }
+
+    fn breaker(&self) -> &Breaker {
+        &self.inner.reach.breaker
     }
 
     fn http(&self) -> &ReqwestHttp {
@@ -354,7 +422,11 @@ mod tests {
         let objects = directory.path().join("objects");
         let config = Arc::new(config.unwrap());
         let http = ReqwestHttp::new(&config.http_allow_list).unwrap();
-        let reach = Reach { database, http, clock: NativeClock::default() };
+        let clock = NativeClock::default();
+        let cache = directory.path().join("cache");
+        let cache = SqliteKeyValue::open(&cache, clock.clone()).unwrap();
+        let (ai, breaker) = (None, Arc::default());
+        let reach = Reach { database, cache, http, ai, breaker, clock };
         let actors = NativeActors::open(&objects, reach, config).await;
         let inner = actors.unwrap().0;
 

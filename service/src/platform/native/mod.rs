@@ -5,6 +5,7 @@ mod actors;
 mod address;
 mod clock;
 mod control;
+mod counted;
 mod database;
 mod http;
 mod http_cache;
@@ -13,6 +14,7 @@ mod limiter;
 mod server;
 mod sqlite;
 mod system;
+mod vectors;
 
 use std::{path::Path, sync::Arc};
 
@@ -26,9 +28,13 @@ pub use kv::SqliteKeyValue;
 pub use limiter::SlidingCounter;
 pub use server::{ServeError, Server};
 pub use system::OsRandom;
+pub use vectors::{MAX_VECTORS, SqliteVectors};
 
 use actors::Reach;
+pub use counted::Counted;
 
+use super::rest::Rest;
+use crate::ai::Breaker;
 use crate::config::{Config, RATE_LIMIT, RATE_PERIOD_SECONDS};
 use crate::ports::{Meter, Platform, PortError, PortResult, Usage};
 
@@ -42,6 +48,9 @@ pub struct Native {
     limiter: Arc<SlidingCounter>,
     actors: NativeActors,
     http: ReqwestHttp,
+    ai: Option<Counted<Rest<ReqwestHttp>>>,
+    breaker: Arc<Breaker>,
+    vectors: SqliteVectors,
     clock: NativeClock,
     random: OsRandom,
 }
@@ -61,10 +70,34 @@ impl Native {
         let limiter = Arc::new(SlidingCounter::new(RATE_LIMIT, RATE_PERIOD_SECONDS, clock.clone()));
         let objects = state.join("objects.sqlite");
         let http = ReqwestHttp::new(&config.http_allow_list)?;
-        let reach = Reach { database: database.clone(), http: http.clone(), clock: clock.clone() };
+        let account = config.cloudflare.clone();
+        let ai = account.map(|account| Counted::new(Rest::new(http.clone(), account)));
+        let breaker = Arc::default();
+        let vectors = SqliteVectors::open(&state.join("vectors.sqlite"))?;
+        let reach = Reach {
+            database: database.clone(),
+            cache: cache.clone(),
+            http: http.clone(),
+            ai: ai.clone(),
+            breaker: Arc::clone(&breaker),
+            clock: clock.clone(),
+        };
         let actors = NativeActors::open(&objects, reach, config).await?;
         let random = OsRandom;
-        Ok(Self { database, cache, sessions, http_cache, limiter, actors, http, clock, random })
+        Ok(Self {
+            database,
+            cache,
+            sessions,
+            http_cache,
+            limiter,
+            actors,
+            http,
+            ai,
+            breaker,
+            vectors,
+            clock,
+            random,
+        })
     }
 
     /// What all port calls used since the start, whoever they were for.
@@ -74,6 +107,8 @@ impl Native {
         usage += self.sessions.usage();
         usage += self.http.usage();
         usage += self.actors.usage();
+        usage += self.vectors.usage();
+        usage += self.ai.as_ref().map(Counted::usage).unwrap_or_default();
         usage
     }
 }
@@ -85,6 +120,8 @@ impl Platform for Native {
     type RateLimiter = SlidingCounter;
     type Actors = NativeActors;
     type Http = ReqwestHttp;
+    type Ai = Counted<Rest<ReqwestHttp>>;
+    type VectorIndex = SqliteVectors;
     type Clock = NativeClock;
     type Random = OsRandom;
 
@@ -114,6 +151,18 @@ impl Platform for Native {
 
     fn http(&self) -> &ReqwestHttp {
         &self.http
+    }
+
+    fn ai(&self) -> Option<&Self::Ai> {
+        self.ai.as_ref()
+    }
+
+    fn breaker(&self) -> &Breaker {
+        &self.breaker
+    }
+
+    fn vectors(&self) -> Option<&SqliteVectors> {
+        Some(&self.vectors)
     }
 
     fn clock(&self) -> &NativeClock {
