@@ -13,5 +13,6 @@ pub mod objects;
 pub mod platform;
 pub mod ports;
 pub mod routes;
+pub mod search;
 pub mod store;
 pub mod upkeep;

@@ -1,4 +1,4 @@
-//! The Worker under Node: the `fetch` and `scheduled` events and the class `WorkflowExecutor`, as
+//! The Worker under Node: the `fetch` and `scheduled` events and the classes of our objects, as
 //! wasm-bindgen exports them, over hand-made bindings. `worker/*.js` say how those differ from the
 //! real ones. Not here: the real runtime's gates, alarms and limits, which need workerd.
 //!
@@ -11,6 +11,8 @@
 mod adapters;
 #[path = "worker/api.rs"]
 mod api;
+#[path = "worker/models.rs"]
+mod models;
 #[path = "worker/runs.rs"]
 mod runs;
 #[path = "worker/world.rs"]

@@ -1,6 +1,7 @@
 //! What the API is about: workflows, runs, and the rules they obey. No I/O.
 
 pub mod ai;
+pub mod billing;
 pub mod id;
 pub mod json;
 pub mod month;

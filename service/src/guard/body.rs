@@ -49,7 +49,10 @@ fn is_json(headers: &HeaderMap) -> bool {
 }
 
 /// The whole body, as long as it stays within the limit; what its length claims does not matter.
-pub(super) async fn read(body: Body) -> Result<bytes::Bytes, Problem> {
+///
+/// # Errors
+/// 413, or 400 when it did not arrive.
+pub async fn read(body: Body) -> Result<bytes::Bytes, Problem> {
     match Limited::new(body, MAX_BODY_BYTES).collect().await {
         Ok(collected) => Ok(collected.to_bytes()),
         Err(error) if error.is::<LengthLimitError>() => Err(Problem::too_large(MAX_BODY_BYTES)),

@@ -10,13 +10,15 @@ mod idempotency;
 mod ledger;
 mod observe;
 mod problem;
+mod stripe;
 mod token;
 
 pub use address::ClientAddress;
 pub use auth::{Caller, Scope, authenticate, limit_by_address};
-pub use body::{MAX_BODY_BYTES, StrictJson};
+pub use body::{MAX_BODY_BYTES, StrictJson, read as read_body};
 pub use idempotency::{CLAIM_TIMEOUT, ClaimedId, MAX_KEY, RETENTION, once};
 pub use ledger::{FLUSH_DELAY, Ledger};
 pub use observe::{HANDLER_DEADLINE, USAGE_HEADER, observe};
 pub use problem::Problem;
+pub use stripe::{MAX_SIGNATURE_BYTES, TOLERANCE_SECONDS, is_signed};
 pub use token::{AUDIENCE, Claims, ISSUER, LEEWAY_SECONDS, MAX_TOKEN_BYTES, TokenError, verify};

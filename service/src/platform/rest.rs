@@ -99,9 +99,9 @@ impl<H: Http> Rest<H> {
     }
 }
 
-/// What came of it, with what the requests used on the way.
+/// What came of it, with what the requests used on the way. An error has that already, or a part.
 fn metered<T>(meter: &Meter, outcome: PortResult<T>) -> PortResult<T> {
-    used(outcome, meter.usage())
+    used(outcome.map_err(|error| PortError::from(error.cause)), meter.usage())
 }
 
 impl<H: Http> Ai for Rest<H> {
@@ -188,5 +188,6 @@ impl<H: Http> VectorIndex for Rest<H> {
     }
 }
 
-#[cfg(all(test, not(target_arch = "wasm32")))]
+#[cfg(test)]
+#[cfg(not(target_arch = "wasm32"))]
 mod tests;

@@ -4,12 +4,16 @@
 mod idempotency;
 mod quotas;
 mod runs;
+mod search;
+mod subscriptions;
 mod usage;
 mod workflows;
 
 pub use idempotency::{Claim, Claimed, IdempotencyKeys, Outcome};
 pub use quotas::QuotaMonths;
 pub use runs::Runs;
+pub use search::{Outdated, SearchStore, Subject, Visible};
+pub use subscriptions::{EVENTS_KEPT, Entitlement, Subscriptions};
 pub use usage::{Tally, UsageMonths};
 pub use workflows::{CatalogueEntry, Workflows};
 
@@ -52,6 +56,15 @@ pub const STATEMENTS: &[Sql] = &[
     quotas::GIVE_BACK_RUN,
     quotas::GIVE_BACK_AI_OPERATION,
     quotas::USED,
+    search::DUE,
+    search::CHANGES,
+    search::DONE,
+    search::LATER,
+    search::SUBJECT,
+    search::VISIBLE,
+    subscriptions::TAKE,
+    subscriptions::ENTITLED,
+    subscriptions::CLEAN,
     usage::ADD,
     usage::OF_REQUESTS,
     usage::OF_RUNS,
@@ -101,7 +114,9 @@ mod tests {
             let mut rows = statement.raw_query();
             while let Some(row) = rows.next().unwrap() {
                 let step: String = row.get("detail").unwrap();
-                let fine = step.starts_with("SEARCH") || step == "SCAN CONSTANT ROW";
+                let fine = step.starts_with("SEARCH")
+                    || step.starts_with("SCALAR SUBQUERY")
+                    || step == "SCAN CONSTANT ROW";
                 assert!(fine, "{}: {step}", sql.name);
             }
         }

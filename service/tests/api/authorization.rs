@@ -8,7 +8,10 @@ use workway_service::{
     routes::{Access, Method, Operation, ROUTES, Route, Takes},
 };
 
-use crate::client::{Api, token, token_of};
+use crate::{
+    client::{Api, token, token_of},
+    stand_in,
+};
 
 /// Things of Ann, which Bob asks for.
 struct Things {
@@ -24,10 +27,17 @@ async fn send(api: &Api, route: &Route, things: &Things, token: &str) -> Respons
         Method::Put => HttpMethod::PUT,
         Method::Delete => HttpMethod::DELETE,
     };
-    let takes_draft = matches!(route.takes, Takes::Draft | Takes::DraftOnce);
     let steps = json!([{"type": "transform", "config": {"value": 1}}]);
     let draft = json!({"name": "n", "description": "d", "steps": steps});
-    api.send(method, &route.path.replace("{id}", id), token, takes_draft.then_some(draft)).await
+    let body = match route.takes {
+        Takes::Draft | Takes::DraftOnce => Some(draft),
+        Takes::Summary => Some(json!({"content": "A text."})),
+        Takes::Query => Some(json!({"query": "a workflow"})),
+        Takes::CheckoutOnce => Some(json!({"plan": "growth"})),
+        Takes::Event => Some(json!({"id": "evt_1"})),
+        Takes::Nothing | Takes::Page | Takes::CachedPage | Takes::Once | Takes::LastEventId => None,
+    };
+    api.send(method, &route.path.replace("{id}", id), token, body).await
 }
 
 /// What a caller with every scope gets for an identifier of somebody else. A route without a row
@@ -51,13 +61,19 @@ fn of_a_foreign_id(operation: Operation) -> Option<u16> {
         | Operation::CreateWorkflow
         | Operation::ListWorkflows
         | Operation::ListRuns
-        | Operation::GetUsage => None,
+        | Operation::GetUsage
+        | Operation::Summarize
+        | Operation::Search
+        | Operation::CreateCheckout
+        | Operation::GetPlan
+        | Operation::ReceiveStripeEvent => None,
     }
 }
 
 #[tokio::test]
 async fn nobody_passes_without_the_right_to() {
-    let api = Api::start().await;
+    let api = Api::start_with(stand_in::VARS).await;
+    stand_in::fine(&api.upstream).await;
     let (ann, bob) = (token("ann"), token("bob"));
     let workflow = api.workflow(&ann, api.http_step()).await;
     let things = Things { run: api.run(&ann, &workflow).await, workflow };
@@ -68,6 +84,11 @@ async fn nobody_passes_without_the_right_to() {
             Access::Open | Access::Anyone => {
                 for token in ["", &forged, &bob] {
                     assert!(route.answers.contains(&status(token).await), "{route:?}");
+                }
+            }
+            Access::Signed => {
+                for token in ["", &forged, &bob] {
+                    assert_eq!(status(token).await, 400, "{route:?}");
                 }
             }
             Access::Caller(scope) => {

@@ -23,21 +23,31 @@ pub(crate) struct Api {
     pub(crate) client: Client,
     pub(crate) upstream: MockServer,
     pub(crate) state: tempfile::TempDir,
+    vars: Vec<(&'static str, String)>,
     stop: Option<oneshot::Sender<()>>,
     task: Option<JoinHandle<()>>,
 }
 
 impl Api {
     pub(crate) async fn start() -> Self {
+        Self::start_with(&[]).await
+    }
+
+    /// With these variables, in which `{upstream}` is the origin of the upstream.
+    pub(crate) async fn start_with(vars: &[(&'static str, &str)]) -> Self {
         let _ = rustls::crypto::ring::default_provider().install_default();
         let mut api = Self {
             base: String::new(),
             client: Client::builder().no_proxy().build().unwrap(),
             upstream: MockServer::start().await,
             state: tempfile::tempdir().unwrap(),
+            vars: Vec::new(),
             stop: None,
             task: None,
         };
+        let origin = api.upstream.uri();
+        let vars = vars.iter().map(|(name, value)| (*name, value.replace("{upstream}", &origin)));
+        api.vars = vars.collect();
         api.boot().await;
         api
     }
@@ -47,7 +57,7 @@ impl Api {
             "JWT_SECRET" => Some(SECRET.to_owned()),
             "HTTP_ALLOWED_ORIGINS" => Some(self.upstream.uri()),
             "CORS_ALLOWED_ORIGINS" => Some("https://good.example".to_owned()),
-            _ => None,
+            _ => self.vars.iter().find(|(known, _)| *known == name).map(|(_, value)| value.clone()),
         })
         .unwrap()
     }
@@ -136,7 +146,12 @@ pub(crate) async fn read(response: Response) -> (StatusCode, Value) {
 }
 
 pub(crate) fn token_of(subject: &str, scope: &str) -> String {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
+    token_after(subject, scope, 0)
+}
+
+/// A token that is valid only so many seconds from now.
+pub(crate) fn token_after(subject: &str, scope: &str, seconds: u64) -> String {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs() + seconds;
     let config =
         Config::from_lookup(|name| (name == "JWT_SECRET").then(|| SECRET.to_owned())).unwrap();
     let header = json!({"alg": "HS256", "typ": "at+jwt", "kid": config.signing_key.id});

@@ -2,6 +2,7 @@
 
 use std::{
     collections::{BTreeMap, HashMap, VecDeque},
+    pin::Pin,
     sync::{Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -165,7 +166,7 @@ impl Database for Memory {
             "list_overdue_runs" => {
                 let open = ["queued", "running", "waiting"].contains(&text(&inner.row[3]));
                 let overdue = open && integer(&inner.row[7]) < integer(&params[0]);
-                let row = json!({"definition": text(&inner.row[4]), "report": text(&inner.row[5])});
+                let row = json!({"user_id": text(&inner.row[2]), "definition": text(&inner.row[4]), "report": text(&inner.row[5])});
                 Rows { rows: overdue.then_some(row).into_iter().collect(), changes: 0 }
             }
             other => panic!("{other}"),
@@ -247,8 +248,21 @@ impl Clock for Memory {
     }
 }
 
+impl Memory {
+    /// Boxed: what an object does includes calling objects.
+    fn handle(
+        &self,
+        message: Value,
+    ) -> Pin<Box<dyn Future<Output = PortResult<Value>> + Send + '_>> {
+        Box::pin(async {
+            let allowed = AllowList::default();
+            Executor::new(self, &allowed, Models::default()).message(message).await
+        })
+    }
+}
+
 impl Actors for Memory {
     async fn call(&self, _: ActorClass, _: &str, message: Value) -> PortResult<Value> {
-        Executor::new(self, &AllowList::default(), Models::default()).message(message).await
+        self.handle(message).await
     }
 }

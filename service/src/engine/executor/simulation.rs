@@ -163,7 +163,7 @@ impl World {
         let memory = Memory::default();
         memory.inner().now = self.now;
         let meter = Meter::default();
-        Runs::new(&memory, &meter).insert("ann", &accepted).now_or_never().unwrap().unwrap();
+        Runs::new(&memory, &meter).insert(&accepted).now_or_never().unwrap().unwrap();
         let seen_row = (0, "queued".to_owned());
         let mut run = Simulated { memory, accepted, acknowledged: false, seen: None, seen_row };
         run.acknowledged = run.tell();

@@ -34,7 +34,7 @@ impl Scenario {
         let definition = vec![Step { kind: StepKind::Http, config }; 3];
         let state = RunState::new("run".into(), "ann".into(), "workflow".into(), definition, START);
         let meter = Meter::default();
-        Runs::new(&memory, &meter).insert("ann", &state).now_or_never().unwrap().unwrap();
+        Runs::new(&memory, &meter).insert(&state).now_or_never().unwrap().unwrap();
         memory.inner().calls = 0;
         memory.inner().faults = faults.iter().copied().collect();
 
@@ -168,7 +168,7 @@ fn a_cancel_that_was_acknowledged_stands_whatever_fails() {
                 RunState::new("run".into(), "ann".into(), "workflow".into(), definition, START);
             let meter = Meter::default();
             let runs = Runs::new(&scenario.memory, &meter);
-            runs.insert("ann", &intent).now_or_never().unwrap().unwrap();
+            runs.insert(&intent).now_or_never().unwrap().unwrap();
             assert!(!told || tell(&scenario.memory, &intent));
             scenario.memory.inner().calls = 0;
             scenario.memory.inner().faults = [(call, fault)].into();

@@ -5,14 +5,15 @@ use serde_json::{Map, Value, json};
 
 use crate::domain::{
     Issue,
+    ai::{DEFAULT_RESULTS, MAX_CONTENT, MAX_QUERY, MAX_RESULTS},
     page::{DEFAULT_LIMIT, MAX_LIMIT},
     run::{Run, RunEvent},
     workflow::{MAX_DESCRIPTION, MAX_NAME, MAX_STEPS, Step, Workflow},
 };
 use crate::guard::MAX_KEY;
 use crate::routes::{
-    Access, Method, Operation, ROUTES, Route, Takes, health, runs::RunList, usage::UsageReport,
-    workflows::WorkflowList,
+    Access, Method, Operation, ROUTES, Route, Takes, ai, billing, health, runs::RunList,
+    usage::UsageReport, workflows::WorkflowList,
 };
 use crate::store::CatalogueEntry;
 
@@ -70,8 +71,8 @@ fn operation(route: &Route, schemas: &mut SchemaGenerator) -> Value {
         "parameters": parameters(route),
         "responses": responses,
     });
-    if matches!(route.takes, Takes::Draft | Takes::DraftOnce) {
-        let content = json!({"application/json": {"schema": reference("Draft")}});
+    if let Some(schema) = body(route.takes) {
+        let content = json!({"application/json": {"schema": schema}});
         operation["requestBody"] = json!({"required": true, "content": content});
     }
     if let Access::Caller(scope) = route.access {
@@ -85,6 +86,8 @@ fn problems(route: &Route) -> Vec<u16> {
     let mut problems = route.problems.to_vec();
     match route.access {
         Access::Open => {}
+        // Not signed.
+        Access::Signed => problems.push(400),
         Access::Anyone => problems.push(429),
         Access::Caller(_) => problems.extend([401, 403, 429]),
     }
@@ -94,8 +97,9 @@ fn problems(route: &Route) -> Vec<u16> {
     match route.takes {
         Takes::Nothing => {}
         Takes::Page | Takes::CachedPage | Takes::LastEventId => problems.push(400),
-        Takes::Draft => problems.extend([400, 413, 415]),
-        Takes::DraftOnce => problems.extend([400, 409, 413, 415, 422]),
+        Takes::Draft | Takes::Summary | Takes::Query => problems.extend([400, 413, 415]),
+        Takes::Event => problems.push(413),
+        Takes::DraftOnce | Takes::CheckoutOnce => problems.extend([400, 409, 413, 415, 422]),
         Takes::Once => problems.extend([400, 409, 413, 422]),
     }
     problems.extend([500, 503]);
@@ -129,11 +133,12 @@ fn parameters(route: &Route) -> Vec<Value> {
     match route.takes {
         Takes::CachedPage => header("If-None-Match", "An `ETag` that the client has."),
         Takes::LastEventId => header("Last-Event-ID", "The last event that the client has."),
-        Takes::Once | Takes::DraftOnce => {
+        Takes::Event => header("Stripe-Signature", "`t=…,v1=…`, over the body."),
+        Takes::Once | Takes::DraftOnce | Takes::CheckoutOnce => {
             let text = format!("In double quotes, 1 to {MAX_KEY} characters: carried out once.");
             header("Idempotency-Key", &text);
         }
-        Takes::Nothing | Takes::Page | Takes::Draft => {}
+        Takes::Nothing | Takes::Page | Takes::Draft | Takes::Summary | Takes::Query => {}
     }
     parameters
 }
@@ -159,6 +164,11 @@ fn answer(operation: Operation, status: u16, schemas: &mut SchemaGenerator) -> V
         Operation::ListRuns | Operation::ListRunsOfWorkflow => json_of::<RunList>(schemas),
         Operation::FollowRun => ("text/event-stream", json!({"type": "string"})),
         Operation::GetUsage => json_of::<UsageReport>(schemas),
+        Operation::Summarize => json_of::<ai::SummaryAnswer>(schemas),
+        Operation::Search => json_of::<ai::SearchAnswer>(schemas),
+        Operation::CreateCheckout => json_of::<billing::Checkout>(schemas),
+        Operation::GetPlan => json_of::<billing::PlanReport>(schemas),
+        Operation::ReceiveStripeEvent => json_of::<billing::Received>(schemas),
     };
     json!({"description": description, "content": {kind: {"schema": schema}}})
 }
@@ -174,6 +184,32 @@ fn reference(name: &str) -> Value {
 fn reason(status: u16) -> &'static str {
     let status = axum::http::StatusCode::from_u16(status).ok();
     status.and_then(|status| status.canonical_reason()).unwrap_or("")
+}
+
+/// The schema of a request body.
+fn body(takes: Takes) -> Option<Value> {
+    let object = |required: &[&str], properties: Value| json!({"type": "object", "required": required, "properties": properties});
+    match takes {
+        Takes::Draft | Takes::DraftOnce => Some(reference("Draft")),
+        Takes::Summary => {
+            let content = json!({"type": "string", "minLength": 1, "maxLength": MAX_CONTENT});
+            let quality = json!({"enum": ["simple", "balanced", "complex"], "default": "balanced"});
+            Some(object(&["content"], json!({"content": content, "quality": quality})))
+        }
+        Takes::Query => {
+            let query = json!({"type": "string", "minLength": 1, "maxLength": MAX_QUERY});
+            let limit = json!({
+                "type": "integer", "minimum": 1, "maximum": MAX_RESULTS, "default": DEFAULT_RESULTS,
+            });
+            Some(object(&["query"], json!({"query": query, "limit": limit})))
+        }
+        Takes::CheckoutOnce => {
+            let plan = json!({"enum": ["startup", "growth", "scale", "enterprise"]});
+            Some(object(&["plan"], json!({ "plan": plan })))
+        }
+        Takes::Event => Some(json!({"type": "object", "description": "An event of Stripe's."})),
+        Takes::Nothing | Takes::Page | Takes::CachedPage | Takes::Once | Takes::LastEventId => None,
+    }
 }
 
 fn draft(step: &Value) -> Value {
