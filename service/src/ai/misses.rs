@@ -1,6 +1,6 @@
 //! The object of a question that is not in the cache.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::{CACHED_FOR, Question, Reply, Summary, cache_key};
 use crate::domain::{
@@ -33,22 +33,24 @@ pub async fn answer<C: ActorContext>(
     let leader = match context.joint().join(context.clock().now()) {
         Part::Lead(leader) => leader,
         Part::Follow(outcome) => {
-            let gone = || to_json(&Reply::Failed("whoever asked first gave up".to_owned()));
-            return outcome.await.map_or_else(|_| gone(), |o| Ok(o.reply)).map(Metered::free);
+            let gone = |_| PortError::unavailable("actor", "whoever asked first gave up");
+            let reply = outcome.await.map_err(gone)?.reply;
+            return Ok(Metered::free(told(&reply, false)));
         }
     };
     let miss = Miss { context, quotas, question: &question, meter: Meter::default() };
     let reply = miss.ask().await;
     let is_answer = matches!(reply, Reply::Answer(_));
     let good_until = if is_answer { context.clock().now() + REMEMBERED } else { 0 };
-    let reply = to_json(&reply)?;
+    let reply = serde_json::to_value(reply).map_err(no_question)?;
     // Nobody has to be listening.
     let _ = leader.send(Outcome { reply: reply.clone(), good_until });
-    used(Ok(Metered::free(reply)), miss.meter.usage())
+    used(Ok(Metered::free(told(&reply, true))), miss.meter.usage())
 }
 
-fn to_json(reply: &Reply) -> Result<Value, PortError> {
-    serde_json::to_value(reply).map_err(|error| PortError::unavailable("actor", error))
+/// As [`super::Told`] reads it.
+fn told(reply: &Value, first: bool) -> Value {
+    json!({"reply": reply, "first": first})
 }
 
 struct Miss<'a, C> {

@@ -85,6 +85,14 @@ enum Reply {
     Failed(String),
 }
 
+/// To one of those who asked.
+#[derive(Debug, Serialize, Deserialize)]
+struct Told {
+    reply: Reply,
+    /// Whether the model was asked for them.
+    first: bool,
+}
+
 impl Question {
     /// A question to a model.
     pub fn new(tenant: &str, model: &Model, content: String) -> Self {
@@ -123,21 +131,26 @@ impl<K: KeyValue, A: Actors, C: Clock> Desk<'_, K, A, C> {
             let message = "the models failed over and over, and are left alone for a while";
             return Err(NoSummary::Failed(PortError::unavailable("ai", message)));
         }
-        let reply = self.ask(&key, question).await;
-        // What the model will not answer, and who may not ask, say nothing about its health.
-        match reply {
-            Ok(Reply::Answer(summary)) => {
-                self.breaker.record(true, self.clock.now());
-                Ok((summary, false))
-            }
-            Ok(Reply::OverQuota) => Err(NoSummary::OverQuota),
-            Ok(Reply::Refused) => Err(NoSummary::Refused),
-            Ok(Reply::Failed(message)) => Err(self.failed(PortError::unavailable("ai", message))),
-            Err(error) => Err(self.failed(error)),
+        let told = self.ask(&key, question).await;
+        // One call of a model is one success or failure, however many waited for it. What the model
+        // will not answer, and who may not ask, say nothing about its health.
+        let health = match &told {
+            Ok(Told { reply: Reply::Answer(_), .. }) => Some(true),
+            Ok(Told { reply: Reply::Failed(_), first: true }) | Err(_) => Some(false),
+            Ok(_) => None,
+        };
+        if let Some(answered) = health {
+            self.breaker.record(answered, self.clock.now());
+        }
+        match told.map_err(NoSummary::Failed)?.reply {
+            Reply::Answer(summary) => Ok((summary, false)),
+            Reply::OverQuota => Err(NoSummary::OverQuota),
+            Reply::Refused => Err(NoSummary::Refused),
+            Reply::Failed(why) => Err(NoSummary::Failed(PortError::unavailable("ai", why))),
         }
     }
 
-    async fn ask(&self, key: &str, question: &Question) -> Result<Reply, PortError> {
+    async fn ask(&self, key: &str, question: &Question) -> Result<Told, PortError> {
         let call = call_actor(self.actors, ActorClass::AiMisses, key, question);
         let (call, deadline) =
             (std::pin::pin!(call), std::pin::pin!(self.clock.sleep(ANSWER_WITHIN)));
@@ -145,11 +158,6 @@ impl<K: KeyValue, A: Actors, C: Clock> Desk<'_, K, A, C> {
             Either::Left((reply, _)) => self.meter.charge(reply),
             Either::Right(_) => Err(PortFailure::Timeout("ai").into()),
         }
-    }
-
-    fn failed(&self, error: PortError) -> NoSummary {
-        self.breaker.record(false, self.clock.now());
-        NoSummary::Failed(error)
     }
 }
 

@@ -63,7 +63,8 @@ impl Joint {
 
 impl Work {
     fn is_good(&self, now: Millis) -> bool {
-        match self.outcome.peek() {
+        // Not `peek`: that sees only what somebody has waited for.
+        match self.outcome.clone().now_or_never() {
             None => now - self.begun_at < LOST_AFTER,
             Some(Ok(outcome)) => now < outcome.good_until,
             Some(Err(_)) => false,
@@ -105,6 +106,15 @@ mod tests {
         assert_eq!(follows(&joint, 9).await.unwrap(), outcome, "still good");
         assert!(joint.is_over(10));
         drop(leads(&joint, 10));
+    }
+
+    #[tokio::test]
+    async fn what_nobody_waited_for_is_over_all_the_same() {
+        let joint = Joint::default();
+        leads(&joint, 0).send(Outcome { reply: json!("failed"), good_until: 0 }).unwrap();
+        assert!(joint.is_over(1));
+        leads(&joint, 1).send(Outcome { reply: json!("fine"), good_until: 9 }).unwrap();
+        assert_eq!(follows(&joint, 2).await.unwrap().reply, "fine");
     }
 
     #[tokio::test]

@@ -144,9 +144,12 @@ async fn models_that_fail_are_left_alone_and_health_says_so() {
     let api = Api::start_with(VARS).await;
     let ann = token("ann");
     assert_eq!(api.get("/health", "").await.1["checks"]["ai"], true);
-    let broken = Mock::given(path_regex(CHAT)).respond_with(ResponseTemplate::new(500));
+    let failing = ResponseTemplate::new(500).set_delay(Duration::from_millis(300));
+    let broken = Mock::given(path_regex(CHAT)).respond_with(failing);
     let broken = broken.mount_as_scoped(&api.upstream).await;
-    for n in 0..FAILURES + 3 {
+    let many = futures_util::future::join_all((0..20).map(|_| ask(&api, &ann, "one question")));
+    assert!(many.await.iter().all(|(status, _)| *status == 503));
+    for n in 1..FAILURES + 3 {
         assert_eq!(ask(&api, &ann, &format!("x{n}")).await.0, 503);
     }
     assert_eq!(count(&api.upstream, CHAT).await, FAILURES as usize, "then nobody asks");

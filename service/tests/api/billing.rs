@@ -23,7 +23,7 @@ fn now() -> i64 {
 fn mac(secret: &str, at: i64, body: &str) -> String {
     let mac = Hmac::<Sha256>::new_from_slice(secret.as_bytes()).unwrap();
     let mac = mac.chain_update(format!("{at}.{body}")).finalize().into_bytes();
-    mac.iter().map(|byte| format!("{byte:02x}")).collect()
+    mac.iter().fold(String::new(), |text, byte| format!("{text}{byte:02x}"))
 }
 
 fn signed(secret: &str, at: i64, body: &str) -> String {

@@ -74,8 +74,8 @@ async fn call(
 ) -> Result<JsValue, PortError> {
     let index = Reflect::get(env.unchecked_ref(), &JsValue::from_str("VECTORDB"));
     let index: Index = index.map_err(|error| failed(&error))?.unchecked_into();
-    let begun = begin(&index).map_err(|error| failed(&error))?;
-    match select(JsFuture::from(begun), Delay::from(VECTOR_TIMEOUT)).await {
+    let promise = begin(&index).map_err(|error| failed(&error))?;
+    match select(JsFuture::from(promise), Delay::from(VECTOR_TIMEOUT)).await {
         Either::Left((answer, _)) => answer.map_err(|error| failed(&error)),
         Either::Right(_) => Err(PortFailure::Timeout("vectors").into()),
     }
