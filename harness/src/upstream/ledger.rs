@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::Receipt;
+use super::{Fault, Receipt};
 
 /// Effects kept in detail, about 300 bytes each; what comes later is counted only, so that memory
 /// does not grow with the length of a load.
@@ -16,6 +16,9 @@ pub struct Ledger {
     effects: Vec<Effect>,
     /// Effects that came when the ledger was full; repetitions among them are not recognised.
     beyond: u64,
+    /// Calls of the other upstreams, in order of arrival; at most [`MAX_EFFECTS`] of them.
+    #[serde(default)]
+    calls: Vec<Call>,
     #[serde(skip)]
     by_key: HashMap<String, usize>,
 }
@@ -37,7 +40,32 @@ pub struct Effect {
     pub deliveries: u64,
 }
 
+/// A call of an upstream other than the sink. Neither header nor body: they hold secrets.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Call {
+    /// One of [`super::UPSTREAMS`].
+    pub upstream: String,
+    /// HTTP method.
+    pub method: String,
+    /// Path below the upstream's own, without the query.
+    pub path: String,
+    /// What went wrong with it, as programmed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fault: Option<Fault>,
+}
+
 impl Ledger {
+    /// The calls kept.
+    pub fn calls(&self) -> &[Call] {
+        &self.calls
+    }
+
+    pub(super) fn call(&mut self, call: Call) {
+        if self.calls.len() < MAX_EFFECTS {
+            self.calls.push(call);
+        }
+    }
+
     /// The effects kept.
     pub fn effects(&self) -> &[Effect] {
         &self.effects

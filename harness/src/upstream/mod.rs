@@ -1,24 +1,30 @@
-//! The stub of everything that the service calls. For now that is an effects sink: whatever an
-//! `http` step sends it, it takes note of, and it drops repetitions by their idempotency key.
+//! The stub of everything that the service calls. Each upstream has a folder of the URL; the rest
+//! is an effects sink: whatever an `http` step sends it, it takes note of, and it drops repetitions
+//! by their idempotency key.
 //!
-//! Under `/_workway/` it answers the harness: `GET /_workway/identity`, `GET /_workway/ledger`.
+//! Under `/_workway/` it answers the harness: `GET /_workway/identity`, `GET /_workway/ledger`, and
+//! `/_workway/faults`, see [`Order`].
 
+mod faults;
 mod ledger;
 
 use std::{
     io,
     net::SocketAddr,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use axum::{
     Json, Router,
     body::Bytes,
-    extract::{DefaultBodyLimit, State},
+    extract::{DefaultBodyLimit, Request, State},
     http::{HeaderMap, Method, Uri},
+    middleware::from_fn_with_state,
     routing::{any, get},
 };
-pub use ledger::{Effect, Ledger, MAX_EFFECTS};
+pub use faults::{Fault, MAX_ORDERS, Order};
+use faults::{Faults, Named, Socket};
+pub use ledger::{Call, Effect, Ledger, MAX_EFFECTS};
 use serde::{Deserialize, Serialize};
 use tokio::net::TcpListener;
 
@@ -26,6 +32,10 @@ use tokio::net::TcpListener;
 const MAX_BODY_BYTES: usize = 1024 * 1024;
 /// The `stub` of [`Identity`].
 pub const STUB_NAME: &str = "workway-upstream";
+
+/// The upstreams. The sink has everything that is in no folder of another.
+pub const UPSTREAMS: &[&str] = &[SINK];
+const SINK: &str = "effects";
 
 /// How the stub says that it is one.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -45,7 +55,32 @@ pub struct Receipt {
     pub duplicate: bool,
 }
 
-type Shared = Arc<Mutex<Ledger>>;
+/// What the parts of the stub share.
+#[derive(Clone, Debug, Default)]
+struct Stub {
+    ledger: Arc<Mutex<Ledger>>,
+    faults: Arc<Faults>,
+}
+
+impl Stub {
+    fn ledger(&self) -> MutexGuard<'_, Ledger> {
+        self.ledger.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes note of a call of an upstream; the sink keeps its own book.
+    fn note(&self, upstream: &str, request: &Request, fault: Option<Fault>) {
+        if upstream != SINK {
+            let (method, path) = (request.method().to_string(), request.uri().path().to_owned());
+            self.ledger().call(Call { upstream: upstream.to_owned(), method, path, fault });
+        }
+    }
+
+    /// `router` with the faults and the book of an upstream.
+    fn watched(&self, name: &'static str, router: Router) -> Router {
+        let named = Named { stub: self.clone(), name };
+        router.layer(from_fn_with_state(named, faults::apply))
+    }
+}
 
 /// Serves the stub on a listener, until `stop` is ready.
 ///
@@ -55,7 +90,8 @@ pub async fn serve(
     listener: TcpListener,
     stop: impl Future<Output = ()> + Send + 'static,
 ) -> io::Result<()> {
-    axum::serve(listener, router()).with_graceful_shutdown(stop).await
+    let router = router().into_make_service_with_connect_info::<Socket>();
+    axum::serve(listener, router).with_graceful_shutdown(stop).await
 }
 
 /// The origin of a stub that listens at `address`.
@@ -64,24 +100,27 @@ pub fn origin(address: SocketAddr) -> String {
 }
 
 fn router() -> Router {
+    let stub = Stub::default();
+    let sink = Router::new().fallback(any(effect)).with_state(stub.clone());
     Router::new()
         .route("/_workway/identity", get(identity))
         .route("/_workway/ledger", get(ledger))
-        .fallback(any(effect))
+        .route("/_workway/faults", get(faults::list).post(faults::program).delete(faults::clear))
+        .fallback_service(stub.watched(SINK, sink))
         .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
-        .with_state(Shared::default())
+        .with_state(stub)
 }
 
 async fn identity() -> Json<Identity> {
     Json(Identity { stub: STUB_NAME.to_owned(), version: env!("CARGO_PKG_VERSION").to_owned() })
 }
 
-async fn ledger(State(ledger): State<Shared>) -> Json<Ledger> {
-    Json(ledger.lock().unwrap_or_else(PoisonError::into_inner).clone())
+async fn ledger(State(stub): State<Stub>) -> Json<Ledger> {
+    Json(stub.ledger().clone())
 }
 
 async fn effect(
-    State(ledger): State<Shared>,
+    State(stub): State<Stub>,
     method: Method,
     uri: Uri,
     headers: HeaderMap,
@@ -96,11 +135,13 @@ async fn effect(
         body: String::from_utf8_lossy(&body).into_owned(),
         deliveries: 1,
     };
-    Json(ledger.lock().unwrap_or_else(PoisonError::into_inner).record(effect))
+    Json(stub.ledger().record(effect))
 }
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     async fn start() -> String {
@@ -131,5 +172,41 @@ mod tests {
         assert_eq!(ledger.effects().len(), 2);
         let first = ledger.effects().first().unwrap();
         assert_eq!((first.deliveries, first.path.as_str()), (2, "/charge?x=1"));
+    }
+
+    #[tokio::test]
+    async fn fails_as_programmed_and_then_no_more() {
+        crate::tls::install();
+        let origin = start().await;
+        let client = reqwest::Client::builder().no_proxy().build().unwrap();
+        let program = async |body: &str| {
+            let request = client.post(format!("{origin}/_workway/faults")).body(body.to_owned());
+            request.send().await.unwrap().status().as_u16()
+        };
+        let send = async || {
+            let request = client.post(format!("{origin}/x")).timeout(Duration::from_millis(300));
+            let answer = request.send().await.ok()?;
+            Some((answer.status().as_u16(), answer.text().await.ok()?))
+        };
+        assert_eq!(program(r#"{"upstream": "nobody", "fault": "hang"}"#).await, 400);
+        for (fault, expected) in [
+            (r#"{"status": 503}"#, Some((503, String::new()))),
+            (r#""nonsense""#, Some((200, "\u{0}<nonsense]}".to_owned()))),
+            (r#""reset""#, None),
+            (r#""half_body""#, None),
+            (r#""hang""#, None),
+        ] {
+            let order = format!(r#"{{"upstream": "effects", "path": "/x", "fault": {fault}}}"#);
+            assert_eq!(program(&order).await, 204, "{fault}");
+            assert_eq!(send().await, expected, "{fault}");
+            assert_eq!(send().await.map(|answer| answer.0), Some(200), "after {fault}");
+        }
+        let ledger = client.get(format!("{origin}/_workway/ledger")).send().await.unwrap();
+        let ledger: Ledger = serde_json::from_str(&ledger.text().await.unwrap()).unwrap();
+        assert_eq!(
+            ledger.effects().len(),
+            6,
+            "half a body comes after the effect, the rest before"
+        );
     }
 }
