@@ -86,18 +86,23 @@ impl Config {
     }
 }
 
-/// An origin, as `https://host`.
-fn origin(
+/// Where an API is: `https://host`, or below a path. No slash at its end.
+fn base(
     lookup: &impl Fn(&str) -> Option<String>,
     name: &'static str,
     default: &str,
 ) -> Result<String, ConfigError> {
     let text = lookup(name).filter(|value| !value.is_empty());
     let text = text.unwrap_or_else(|| default.to_owned());
-    let url = Url::parse(&text).ok().filter(|url| ["http", "https"].contains(&url.scheme()));
-    url.map(|url| url.origin().ascii_serialization())
-        .filter(|origin| *origin == text)
-        .ok_or_else(|| ConfigError { name, problem: "must be like https://host".to_owned() })
+    let wrong = || {
+        let problem = "must be like https://host or https://host/path, and no more".to_owned();
+        ConfigError { name, problem }
+    };
+    let url = Url::parse(&text).map_err(|_| wrong())?;
+    let plain = url.query().is_none() && url.fragment().is_none() && url.username().is_empty();
+    let canonical = url.as_str().trim_end_matches('/') == text;
+    let is_http = ["http", "https"].contains(&url.scheme());
+    (is_http && plain && canonical).then_some(text).ok_or_else(wrong)
 }
 
 fn parse_switch(text: &str) -> Result<bool, String> {
@@ -189,7 +194,9 @@ mod tests {
             ("CLOUDFLARE_ACCOUNT_ID", "without-a-token"),
             ("CLOUDFLARE_API_TOKEN", "without-an-account"),
             ("AI_MODEL_SIMPLE", "@cf/meta/llama-2-7b-chat-int8"),
-            ("STRIPE_API", "https://api.stripe.com/v1"),
+            ("STRIPE_API", "https://api.stripe.com/"),
+            ("STRIPE_API", "https://api.stripe.com?x"),
+            ("STRIPE_API", "ftp://api.stripe.com"),
             ("STRIPE_PRICES", "free=price_1"),
             ("STRIPE_PRICES", "startup"),
             ("PLAN_QUOTAS", "free.runs=-1"),

@@ -109,16 +109,19 @@ async fn api(arguments: &Arguments, stop: impl Future<Output = ()>) -> Served {
 }
 
 #[cfg(feature = "service")]
-fn config(upstream: &str) -> Result<workway_service::config::Config, String> {
+fn config(origin: &str) -> Result<workway_service::config::Config, String> {
     use crate::token::{SECRET_VARIABLE, Secret};
 
     let secret = Secret::from_environment().unwrap_or_else(Secret::local);
+    let settings = upstream::settings(origin);
     workway_service::config::Config::from_lookup(|name| match name {
         "JWT_SECRET" => Some(secret.expose().to_owned()),
-        "HTTP_ALLOWED_ORIGINS" => Some(upstream.to_owned()),
-        _ => None,
+        _ => settings.iter().find(|(known, _)| *known == name).map(|(_, value)| value.clone()),
     })
-    .map_err(|error| format!("{SECRET_VARIABLE}: {}", error.problem))
+    .map_err(|error| match error.name {
+        "JWT_SECRET" => format!("{SECRET_VARIABLE}: {}", error.problem),
+        _ => error.to_string(),
+    })
 }
 
 /// Reads an origin. The steps of workflows may go there, so nothing is taken for granted.

@@ -18,7 +18,7 @@ use tokio::process::Command;
 use super::{
     Process, READY_WITHIN, Target, TargetError, TargetOptions, client, embedded, repository_with,
 };
-use crate::token::Secret;
+use crate::{token::Secret, upstream::settings};
 
 /// Pause between two looks at a Worker that is starting.
 const POLL: Duration = Duration::from_millis(100);
@@ -132,7 +132,10 @@ async fn dev(
 fn write_variables(path: &Path, secret: &Secret, upstream: &Url) -> std::io::Result<()> {
     let mut file = fs::File::create(path)?;
     writeln!(file, "JWT_SECRET=\"{}\"", secret.expose())?;
-    writeln!(file, "HTTP_ALLOWED_ORIGINS=\"{}\"", upstream.origin().ascii_serialization())
+    for (name, value) in settings(&upstream.origin().ascii_serialization()) {
+        writeln!(file, "{name}=\"{value}\"")?;
+    }
+    Ok(())
 }
 
 async fn until_ready(mut process: Process, url: Url) -> Result<(Process, Url), TargetError> {

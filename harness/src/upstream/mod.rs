@@ -3,10 +3,14 @@
 //! by their idempotency key.
 //!
 //! Under `/_workway/` it answers the harness: `GET /_workway/identity`, `GET /_workway/ledger`, and
-//! `/_workway/faults`, see [`Order`].
+//! `/_workway/faults`, see [`Order`]; `POST /_workway/stripe/events` delivers webhooks, see
+//! [`Delivery`].
 
+mod cloudflare;
 mod faults;
 mod ledger;
+mod settings;
+mod stripe;
 
 use std::{
     io,
@@ -20,12 +24,14 @@ use axum::{
     extract::{DefaultBodyLimit, Request, State},
     http::{HeaderMap, Method, Uri},
     middleware::from_fn_with_state,
-    routing::{any, get},
+    routing::{any, get, post},
 };
 pub use faults::{Fault, MAX_ORDERS, Order};
 use faults::{Faults, Named, Socket};
 pub use ledger::{Call, Effect, Ledger, MAX_EFFECTS};
 use serde::{Deserialize, Serialize};
+pub use settings::settings;
+pub use stripe::{Delivered, Delivery, MAX_DELIVERIES, WEBHOOK_SECRET, signature};
 use tokio::net::TcpListener;
 
 /// Largest body that the sink takes, in bytes.
@@ -34,7 +40,7 @@ const MAX_BODY_BYTES: usize = 1024 * 1024;
 pub const STUB_NAME: &str = "workway-upstream";
 
 /// The upstreams. The sink has everything that is in no folder of another.
-pub const UPSTREAMS: &[&str] = &[SINK];
+pub const UPSTREAMS: &[&str] = &[SINK, "cloudflare", "stripe"];
 const SINK: &str = "effects";
 
 /// How the stub says that it is one.
@@ -106,6 +112,9 @@ fn router() -> Router {
         .route("/_workway/identity", get(identity))
         .route("/_workway/ledger", get(ledger))
         .route("/_workway/faults", get(faults::list).post(faults::program).delete(faults::clear))
+        .route("/_workway/stripe/events", post(stripe::deliver))
+        .nest_service("/cloudflare", stub.watched("cloudflare", cloudflare::router()))
+        .nest_service("/stripe", stub.watched("stripe", stripe::router()))
         .fallback_service(stub.watched(SINK, sink))
         .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
         .with_state(stub)

@@ -1,12 +1,12 @@
 //! Where the models are, and which.
 
-use super::{ConfigError, Secret, origin};
+use super::{ConfigError, Secret, base};
 use crate::domain::ai::{MODELS, Model, Models};
 
 /// An account at Cloudflare, to be reached by its public API.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CloudflareAccount {
-    /// The origin of the API.
+    /// Where the API is.
     pub api: String,
     /// The account's identifier.
     pub id: String,
@@ -42,7 +42,7 @@ pub(super) fn account(
     if !plain(&vector_index) {
         return Err(wrong("VECTOR_INDEX"));
     }
-    let api = origin(lookup, "CLOUDFLARE_API", "https://api.cloudflare.com")?;
+    let api = base(lookup, "CLOUDFLARE_API", "https://api.cloudflare.com")?;
     Ok(Some(CloudflareAccount { api, id, token, vector_index }))
 }
 

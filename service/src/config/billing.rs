@@ -4,13 +4,13 @@ use std::collections::BTreeMap;
 
 use url::Url;
 
-use super::{ConfigError, Secret, origin};
+use super::{ConfigError, Secret, base};
 use crate::domain::plan::{Plan, Quotas};
 
 /// What is agreed with Stripe.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Billing {
-    /// The origin of its API.
+    /// Where its API is.
     pub api: String,
     /// The key for its API; without it nothing can be bought here.
     pub secret_key: Option<Secret>,
@@ -49,7 +49,7 @@ pub(super) fn billing(lookup: &impl Fn(&str) -> Option<String>) -> Result<Billin
         }
     }
     Ok(Billing {
-        api: origin(lookup, "STRIPE_API", "https://api.stripe.com")?,
+        api: base(lookup, "STRIPE_API", "https://api.stripe.com")?,
         secret_key: get("STRIPE_SECRET_KEY").map(Secret::new),
         webhook_secrets: secrets.into_iter().filter_map(get).map(Secret::new).collect(),
         prices: prices(&get("STRIPE_PRICES").unwrap_or_default())
