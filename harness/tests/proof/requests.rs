@@ -2,6 +2,7 @@
 //! or a header stands for what an earlier answer gave.
 
 mod changes;
+mod money;
 mod tables;
 
 use std::iter::once;
@@ -33,6 +34,7 @@ pub(crate) struct Request {
 pub(crate) fn all() -> Vec<Request> {
     let mut list = Vec::new();
     list.extend(runs());
+    list.extend(money::all());
     list.extend(pages());
     list.extend(bodies());
     list.extend(workflows());
