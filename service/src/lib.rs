@@ -13,6 +13,5 @@ pub mod objects;
 pub mod platform;
 pub mod ports;
 pub mod routes;
-pub mod search;
 pub mod store;
 pub mod upkeep;

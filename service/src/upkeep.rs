@@ -1,9 +1,9 @@
 //! What has to be done every minute. For a cron trigger.
 
+use crate::ai::search;
 use crate::engine::executor;
 use crate::guard::RETENTION;
 use crate::ports::{Clock, Meter, Platform, PortError};
-use crate::search;
 use crate::store::{EVENTS_KEPT, IdempotencyKeys, Subscriptions};
 
 /// Pokes overdue runs, and deletes the idempotency keys that nobody can need: a claim that expired

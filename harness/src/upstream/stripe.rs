@@ -14,7 +14,7 @@ use axum::{
     extract::State,
     http::{HeaderMap, StatusCode},
     response::{IntoResponse, Response},
-    routing::post,
+    routing::{get, post},
 };
 use futures_util::future::join_all;
 use hmac::{Hmac, Mac};
@@ -33,6 +33,8 @@ pub const WEBHOOK_SECRET: &str = "whsec_workway_local_published";
 pub(super) const PRICES: &str =
     "startup=price_startup,growth=price_growth,scale=price_scale,enterprise=price_enterprise";
 
+/// Where a checkout leads.
+const PAY: &str = "Here somebody would pay. POST /_workway/stripe/events to say that they did.\n";
 /// Sessions kept; then the book begins anew.
 const MAX_SESSIONS: usize = 10_000;
 /// Most deliveries of one order.
@@ -73,7 +75,10 @@ pub struct Delivered {
 type Sessions = Arc<Mutex<HashMap<String, Value>>>;
 
 pub(super) fn router() -> Router {
-    Router::new().route("/v1/checkout/sessions", post(checkout)).with_state(Sessions::default())
+    Router::new()
+        .route("/v1/checkout/sessions", post(checkout))
+        .route("/pay/{session}", get(async || PAY))
+        .with_state(Sessions::default())
 }
 
 fn wrong(status: StatusCode, message: &str) -> Response {

@@ -1,4 +1,6 @@
-//! Summaries: from the cache; else from a model, which is asked once for all who want the same.
+//! What models are for: summaries, and [`search`].
+//!
+//! Summaries come from the cache; else from a model, which is asked once for all who want the same.
 //!
 //! Who asks and finds nothing in the cache turns to the object of this very question. The first one
 //! there has the model asked; the others get its answer. The object goes on when whoever asked is
@@ -7,6 +9,7 @@
 
 mod breaker;
 mod misses;
+pub mod search;
 
 use std::time::Duration;
 
@@ -19,8 +22,10 @@ pub use breaker::{Breaker, FAILURES, OPEN_FOR};
 pub use misses::{REMEMBERED, answer};
 
 use crate::domain::ai::{INSTRUCTION, MAX_SUMMARY_TOKENS, Model};
+use crate::guard::HANDLER_DEADLINE;
 use crate::ports::{
-    AI_TIMEOUT, ActorClass, Actors, Clock, KeyValue, Meter, PortError, PortFailure, call_actor,
+    AI_TIMEOUT, ActorClass, Actors, Clock, KeyValue, LOST_AFTER, Meter, PortError, PortFailure,
+    call_actor,
 };
 
 /// A summary is kept this long (the guide's two hours).
@@ -28,6 +33,8 @@ pub const CACHED_FOR: Duration = Duration::from_hours(2);
 /// Who waits for an answer waits no longer than this: what a model may take, and some for the way.
 /// Below the deadline of a request.
 pub const ANSWER_WITHIN: Duration = Duration::from_secs(AI_TIMEOUT.as_secs() + 2);
+const _: () = assert!(ANSWER_WITHIN.as_millis() < HANDLER_DEADLINE.as_millis());
+const _: () = assert!(ANSWER_WITHIN.as_millis() < LOST_AFTER.unsigned_abs() as u128);
 
 /// What somebody wants summarized. The same question has the same object and the same answer.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

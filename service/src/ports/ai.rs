@@ -9,7 +9,7 @@ use crate::domain::ai::{DIMENSIONS, EMBEDDING, Model};
 /// model takes for a summary.
 pub const AI_TIMEOUT: Duration = Duration::from_secs(18);
 /// A vector operation that takes longer is given up.
-pub const VECTOR_TIMEOUT: Duration = Duration::from_secs(8);
+pub const VECTOR_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// What a model wrote.
 #[derive(Clone, Debug, PartialEq, Eq)]

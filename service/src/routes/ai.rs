@@ -6,6 +6,7 @@ use axum::Json;
 use serde::Serialize;
 
 use super::Context;
+use crate::ai::search;
 use crate::ai::{Desk, NoSummary, Question};
 use crate::domain::{
     Millis,
@@ -13,10 +14,15 @@ use crate::domain::{
     month::Month,
     plan::Metric,
 };
-use crate::guard::{Problem, Scope, StrictJson};
-use crate::ports::{Ai, Clock, Match, Platform, PortError, PortFailure, VectorIndex};
-use crate::search;
+use crate::guard::{HANDLER_DEADLINE, Problem, Scope, StrictJson};
+use crate::ports::{
+    AI_TIMEOUT, Ai, Clock, Match, Platform, PortError, PortFailure, VECTOR_TIMEOUT, VectorIndex,
+};
 use crate::store::{QuotaMonths, SearchStore};
+
+/// A search needs both before its own deadline.
+const _: () =
+    assert!(AI_TIMEOUT.as_millis() + VECTOR_TIMEOUT.as_millis() < HANDLER_DEADLINE.as_millis());
 
 /// A summary.
 #[derive(Debug, Serialize)]

@@ -11,13 +11,13 @@ use super::{
     Context,
     extract::{Id, ListPage},
 };
+use crate::ai::search::refresh_later;
 use crate::domain::{
     page::Position,
     workflow::{Draft, Workflow},
 };
 use crate::guard::{Problem, Scope, StrictJson};
 use crate::ports::Platform;
-use crate::search::refresh_later;
 
 /// A page of workflows.
 #[derive(Debug, Serialize)]
