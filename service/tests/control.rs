@@ -3,22 +3,28 @@
 #![allow(clippy::unwrap_used, clippy::panic, clippy::disallowed_methods, reason = "a test")]
 
 use std::{
+    collections::BTreeMap,
     os::unix::fs::PermissionsExt,
     path::Path,
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use futures_util::future::join_all;
 use hmac::{Hmac, Mac};
 use reqwest::Client;
 use serde_json::{Value, json};
 use sha2::Sha256;
 use tokio::net::TcpListener;
-use wiremock::{Mock, MockServer, ResponseTemplate, matchers::path};
+use wiremock::{
+    Mock, MockServer, ResponseTemplate,
+    matchers::{any, path},
+};
 use workway_service::{
     config::{Config, RATE_LIMIT},
     guard::{AUDIENCE, ISSUER},
     platform::native::{ServeError, Server, control_socket},
+    ports::Usage,
 };
 
 const SECRET: &str = "a secret for tests, of at least 32 bytes";
@@ -109,6 +115,16 @@ impl World {
         }
         panic!("{path} never said {pointer} = {expected}, but {}", self.ask(path).await);
     }
+
+    /// Waits until what was counted is billed: who pays for nobody's requests is told after them.
+    async fn settled(&self) {
+        for _ in 0..1000 {
+            if self.ask("/billed").await["total"] == self.ask("/counters").await["usage"] {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    }
 }
 
 async fn read(response: reqwest::Response) -> (u16, Value) {
@@ -184,52 +200,157 @@ async fn alarms_follow_the_clock_and_counters_and_rest_tell_the_truth() {
     assert_eq!(sent, 2, "as many as came");
 }
 
-/// What responses and runs report adds up to what the adapters counted.
+/// Adds up usage as headers and reports write it.
+#[derive(Clone, Debug, Default, PartialEq)]
+struct Sum(BTreeMap<String, u64>);
+
+impl Sum {
+    fn header(&mut self, response: &reqwest::Response) {
+        let header = response.headers().get("workway-usage");
+        for member in header.map_or("", |value| value.to_str().unwrap()).split(", ") {
+            let (name, amount) = member.split_once('=').unwrap();
+            *self.0.entry(name.to_owned()).or_default() += amount.parse::<u64>().unwrap();
+        }
+    }
+
+    fn report(&mut self, usage: &Value) {
+        for name in Usage::NAMES.iter().copied() {
+            *self.0.entry(name.to_owned()).or_default() += usage[name].as_u64().unwrap();
+        }
+    }
+
+    fn of(usage: &Value) -> Self {
+        let mut sum = Self::default();
+        sum.report(usage);
+        sum
+    }
+}
+
+/// What somebody did, and what the headers of the answers said.
+#[derive(Default)]
+struct Headers {
+    answers: u64,
+    sum: Sum,
+}
+
+impl Headers {
+    async fn send(&mut self, world: &World, request: reqwest::RequestBuilder) -> Value {
+        let response = request.bearer_auth(&world.token).send().await.unwrap();
+        self.answers += 1;
+        self.sum.header(&response);
+        read(response).await.1
+    }
+
+    async fn get(&mut self, world: &World, path: &str) -> Value {
+        self.send(world, world.api.get(format!("{}{path}", world.base))).await
+    }
+
+    async fn post(&mut self, world: &World, path: &str, body: &Value) -> Value {
+        let request = world.api.post(format!("{}{path}", world.base)).body(body.to_string());
+        self.send(world, request.header("content-type", "application/json")).await
+    }
+}
+
+/// Runs that succeed, one that is tried again, one that is cancelled, and one that is followed; what
+/// is refused, what has no caller, and the cron. All at once, as far as it goes.
+async fn everything_at_once(world: &World) -> (Headers, Vec<String>) {
+    let busy = ResponseTemplate::new(503);
+    Mock::given(path("/busy")).respond_with(busy).up_to_n_times(1).mount(&world.upstream).await;
+    Mock::given(path("/slow"))
+        .respond_with(ResponseTemplate::new(200).set_delay(Duration::from_millis(1_500)))
+        .mount(&world.upstream)
+        .await;
+    Mock::given(any()).respond_with(ResponseTemplate::new(200)).mount(&world.upstream).await;
+    let mut all = Headers::default();
+    let mut workflows = BTreeMap::new();
+    for name in ["fine", "busy", "slow"] {
+        let url = format!("{}/{name}", world.upstream.uri());
+        let step = json!({"type": "http", "config": {"url": url, "method": "POST"}});
+        let body = json!({"name": name, "description": "d", "steps": [step, step]});
+        let made = all.post(world, "/workflows", &body).await;
+        workflows.insert(name, format!("/workflows/{}/runs", made["id"].as_str().unwrap()));
+    }
+    let start = async |name: &str| {
+        let mut headers = Headers::default();
+        let run = headers.post(world, &workflows[name], &json!({})).await;
+        (headers, run["id"].as_str().unwrap().to_owned())
+    };
+    let followed = async {
+        let (mut headers, run) = start("slow").await;
+        headers.get(world, &format!("/runs/{run}/events")).await;
+        (headers, run)
+    };
+    let cancelled = async {
+        let (mut headers, run) = start("slow").await;
+        headers.post(world, &format!("/runs/{run}/cancel"), &json!({})).await;
+        (headers, run)
+    };
+    let refused = async {
+        let mut headers = Headers::default();
+        headers.post(world, "/workflows", &json!({})).await;
+        headers.get(world, "/runs/nothing").await;
+        for path in ["/health", "/api/workflows", "/nowhere"] {
+            world.api.get(format!("{}{path}", world.base)).send().await.unwrap();
+        }
+        assert_eq!(world.tell("/cron", json!(null)).await.0, 200);
+        (headers, String::new())
+    };
+    let many = join_all((0..8).map(|n| start(if n == 0 { "busy" } else { "fine" })));
+    let (mut done, others, more, rest) = tokio::join!(many, followed, cancelled, refused);
+    done.extend([others, more, rest]);
+    let mut runs = Vec::new();
+    for (headers, run) in done {
+        all.answers += headers.answers;
+        for (name, amount) in headers.sum.0 {
+            *all.sum.0.entry(name).or_default() += amount;
+        }
+        runs.extend(Some(run).filter(|run| !run.is_empty()));
+    }
+    (all, runs)
+}
+
+/// Headers, runs and the declared background are what `GET /usage` says, for every resource; all
+/// accounts together are what the ports counted; and calls went out as often as they came in.
 #[tokio::test]
 async fn usage_is_conserved() {
     let world = World::start().await;
-    Mock::given(path("/effect"))
-        .respond_with(ResponseTemplate::new(200))
-        .mount(&world.upstream)
-        .await;
-    let url = format!("{}/effect", world.upstream.uri());
-    let step = json!({"type": "http", "config": {"url": url, "method": "POST"}});
-    let workflow = json!({"name": "n", "description": "d", "steps": [step, step]});
-    let mut reported = [0; 4];
-    let fields = ["rows_read", "rows_written", "actor_requests", "outbound_requests"];
-    let send = async |path: &str, body: &Value| {
-        let request = world.api.post(format!("{}{path}", world.base)).bearer_auth(&world.token);
-        let request = request.header("content-type", "application/json").body(body.to_string());
-        let response = request.send().await.unwrap();
-        let usage = response.headers()["workway-usage"].to_str().unwrap().to_owned();
-        (read(response).await.1["id"].as_str().unwrap().to_owned(), usage)
-    };
-    let (id, usage) = send("/workflows", &workflow).await;
-    let mut headers = vec![usage];
-    let mut runs = Vec::new();
-    for _ in 0..5 {
-        let (run, usage) = send(&format!("/workflows/{id}/runs"), &json!({})).await;
-        headers.push(usage);
-        runs.push(run);
-    }
+    let (mut all, runs) = everything_at_once(&world).await;
     world.until("/rest", "/quiet", json!(true)).await;
-    let counted = world.ask("/counters").await;
-    for member in headers.iter().flat_map(|header| header.split(", ")) {
-        let (name, amount) = member.split_once('=').unwrap();
-        let index = fields.iter().position(|field| *field == name).unwrap();
-        reported[index] += amount.parse::<u64>().unwrap();
-    }
+    world.settled().await;
+    let mut of_runs = Sum::default();
     for run in &runs {
-        let run = world.get(&format!("/runs/{run}")).await.1;
-        for (index, field) in fields.iter().enumerate() {
-            reported[index] += run["usage"][field].as_u64().unwrap();
-        }
+        of_runs.report(&all.get(&world, &format!("/runs/{run}")).await["usage"]);
     }
-    let counted = fields.map(|field| counted["usage"][field].as_u64().unwrap());
-    println!("{fields:?}: reported {reported:?}, counted {counted:?}");
-    assert_eq!(reported[2..], counted[2..], "calls of objects, and outbound requests");
-    // The write that ends a run is not in what it writes.
-    assert!(counted[0] >= reported[0] && counted[1] >= reported[1]);
+    let expected = (all.answers, all.sum.clone());
+    let usage = all.get(&world, "/usage").await;
+    assert_eq!(usage["requests"]["count"], expected.0, "{usage}");
+    let mut sum = expected.1;
+    sum.report(&json!(Usage::NONE));
+    assert_eq!(Sum::of(&usage["requests"]), sum, "headers");
+    assert_eq!(Sum::of(&usage["runs"]), of_runs, "runs");
+    for part in [&usage["runs"], &usage["background"]["events"], &usage["background"]["metering"]] {
+        sum.report(part);
+    }
+    assert_eq!(Sum::of(&usage["total"]), sum, "all of it");
+    assert!(usage["background"]["events"]["count"].as_u64() >= Some(1), "{usage}");
+    let sent = world.upstream.received_requests().await.unwrap().len();
+    assert_eq!(usage["total"]["outbound_requests"], sent);
+
+    world.settled().await;
+    let (billed, counted) = (world.ask("/billed").await, world.ask("/counters").await);
+    println!("{} runs, billed: {billed}", runs.len());
+    assert_eq!(billed["total"], counted["usage"], "everybody's");
+    assert!(billed["upkeep"]["rows_read"].as_u64() >= Some(1), "{billed}");
+    assert!(billed["metering"]["rows_written"].as_u64() >= Some(1), "{billed}");
+    let points = world.ask("/analytics").await;
+    let (requests, ends): (Vec<_>, Vec<_>) =
+        points.as_array().unwrap().iter().partition(|point| point["blobs"][0] == "request");
+    assert_eq!(json!(requests.len() + ends.len()), counted["usage"]["analytics_points"]);
+    assert_eq!((json!(requests.len()), ends.len()), (counted["requests"].clone(), runs.len()));
+    let anns = requests.iter().filter(|point| point["index"] == "ann").count() as u64;
+    assert_eq!(anns, all.answers, "the tenant is the index");
+    let cancelled = ends.iter().filter(|point| point["blobs"][3] == "cancelled").count();
+    assert_eq!(cancelled, 1, "{ends:?}");
 }
 
 #[tokio::test]
@@ -250,7 +371,7 @@ async fn it_is_private_and_there_is_one() {
     let world = World::start().await;
     let folder = control_socket(world.state.path()).parent().unwrap().to_owned();
     assert_eq!(std::fs::metadata(folder).unwrap().permissions().mode() & 0o777, 0o700);
-    for path in ["/clock", "/cron", "/counters", "/rest"] {
+    for path in ["/clock", "/cron", "/counters", "/rest", "/billed", "/analytics"] {
         assert_eq!(world.get(path).await.0, 404, "not on the API's port");
     }
     let second = open(world.state.path(), "").await.unwrap_err();

@@ -3,6 +3,7 @@
 //! stdout carries the result, stderr everything else.
 
 mod check;
+mod cost;
 mod credentials;
 mod output;
 mod progress;
@@ -36,6 +37,8 @@ enum Command {
     Run(run::Arguments),
     /// Check scenario files without sending anything.
     Check(check::Arguments),
+    /// Say what recorded runs cost a month, at which volume, and why.
+    Cost(cost::Arguments),
     /// Serve the API on loopback, with a stub of everything that it calls.
     Serve(serve::Arguments),
     /// Print an access token for a local service.
@@ -74,6 +77,7 @@ fn parse_and_run() -> Exit {
         match arguments.command {
             Command::Run(arguments) => run::run(arguments).await,
             Command::Check(arguments) => check::check(&arguments),
+            Command::Cost(arguments) => cost::cost(&arguments),
             Command::Serve(arguments) => serve::serve(&arguments).await,
             Command::Token(arguments) => token::token(&arguments),
         }

@@ -14,6 +14,7 @@ use super::{
     people::People,
     search,
     sender::Sender,
+    settle::settle,
     thread::{ThreadError, on_own_thread},
     values::{Draws, Scope, World},
 };
@@ -81,6 +82,7 @@ impl Conductor {
                     self.work(&mut stage).await;
                 }
                 self.teardown(&mut stage).await;
+                self.settle(&stage).await;
             }
         }
         self.record.elapsed = clock::now().saturating_duration_since(origin);
@@ -154,6 +156,15 @@ impl Conductor {
         }
     }
 
+    /// What all that used, and whether the service says the same.
+    async fn settle(&mut self, stage: &Stage) {
+        if let Some(cost) = &self.plan.cost
+            && self.environment.stop.raised().is_none()
+        {
+            self.record.usage = Some(settle(&self.plan, cost, &self.record, &stage.world).await);
+        }
+    }
+
     async fn teardown(&mut self, stage: &mut Stage) {
         let plan = Arc::clone(&self.plan);
         let stop = self.environment.stop.clone();
@@ -200,6 +211,7 @@ impl Conductor {
     fn absorb(&mut self, books: &Books) {
         record::merge(&mut self.record.steps, &books.steps);
         self.record.reach.then(&books.reach);
+        self.record.used.add(&books.used);
     }
 }
 

@@ -18,6 +18,7 @@ use super::{
     values::{At, Scope},
 };
 use crate::{
+    cost::USAGE_HEADER,
     judge::expect::{self, Mismatch, Subjects},
     plan::{BurstPlan, CountExpectation, RequestPlan, Step, UntilPlan},
     record::{BODY_EXCERPT, Failure, Outcome, redact},
@@ -217,6 +218,11 @@ impl Iteration {
                 let Exchange { sent, received, phases, outcome } = exchange;
                 operation.sent(sent);
                 operation.phases(phases);
+                if let (Some(_), Ok(response)) = (&self.lane.plan.cost, &outcome) {
+                    let header = response.headers.get(USAGE_HEADER);
+                    let header = header.and_then(|value| value.to_str().ok());
+                    self.lane.recorder.borrow_mut().used(request.id, header, self.measured);
+                }
                 Done { operation, filled: Some(filled), received, outcome }
             }
         }

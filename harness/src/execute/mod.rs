@@ -20,6 +20,7 @@ mod prepare;
 mod progress;
 mod search;
 mod sender;
+mod settle;
 mod stop;
 mod thread;
 mod values;

@@ -69,6 +69,11 @@ impl People {
         plan.users.iter().map(user).collect::<Result<_, _>>().map(Self)
     }
 
+    /// Everybody.
+    pub(super) fn everyone(&self) -> impl Iterator<Item = &Person> {
+        self.0.iter().flat_map(|user| &user.people)
+    }
+
     /// Who a user is in an iteration.
     pub(super) fn person(&self, user: UserId, iteration: u64) -> Option<&Person> {
         self.0.get(user.0).and_then(|user| user.person(iteration))

@@ -2,8 +2,12 @@
 
 use std::{fmt, time::Duration};
 
-use super::threshold::{ThresholdResult, ThresholdStatus, evaluate, work_total};
+use super::{
+    cost::{self, CostResult},
+    threshold::{ThresholdResult, ThresholdStatus, evaluate, work_total},
+};
 use crate::{
+    cost::RunUsage,
     execute::{ErrorKind, Signal},
     exit::Exit,
     plan::{Comparison, Metric, Phase, ScenarioPlan, Work},
@@ -43,6 +47,8 @@ pub struct Judgement {
     pub reasons: Vec<Reason>,
     /// Every threshold of the plan.
     pub thresholds: Vec<ThresholdResult>,
+    /// Every threshold on cost.
+    pub cost: Vec<CostResult>,
 }
 
 /// Something that speaks against a pass.
@@ -62,6 +68,7 @@ impl Judgement {
             exit: None,
             reasons: vec![Reason { exit: Exit::NothingSelected, text: why.into() }],
             thresholds: Vec::new(),
+            cost: Vec::new(),
         }
     }
 }
@@ -69,6 +76,7 @@ impl Judgement {
 /// Of a scenario that was run.
 pub fn judge(plan: &ScenarioPlan, record: &ScenarioRecord) -> Judgement {
     let thresholds = evaluate(plan, record);
+    let cost = costs(plan, record);
     let mut reasons = Reasons::default();
     defects(plan, record, &mut reasons);
     interruption(record, &mut reasons);
@@ -79,13 +87,21 @@ pub fn judge(plan: &ScenarioPlan, record: &ScenarioRecord) -> Judgement {
     phases(plan, record, &mut reasons);
     if record.work != PhaseEnd::Skipped {
         misses(&thresholds, &mut reasons);
+        dearer(record, &cost, &mut reasons);
         if matches!(plan.work, Work::Load(_)) {
             operations(plan, record, &mut reasons);
-            generator(plan, record, &mut reasons);
+            if time_matters(plan) {
+                generator(plan, record, &mut reasons);
+            }
         }
     }
     let exit = overall(&reasons.0);
-    Judgement { verdict: verdict(exit), exit: Some(exit), reasons: reasons.0, thresholds }
+    Judgement { verdict: verdict(exit), exit: Some(exit), reasons: reasons.0, thresholds, cost }
+}
+
+fn costs(plan: &ScenarioPlan, record: &ScenarioRecord) -> Vec<CostResult> {
+    let Some(cost) = &plan.cost else { return Vec::new() };
+    cost::evaluate(cost, record.usage.as_ref().unwrap_or(&RunUsage::default()))
 }
 
 /// A threshold that bounds something from above, and is missed by the books so far. (What is
@@ -256,6 +272,27 @@ fn misses(thresholds: &[ThresholdResult], reasons: &mut Reasons) {
     }
 }
 
+/// Thresholds on cost, and usage on which the service and its own answers disagree.
+fn dearer(record: &ScenarioRecord, cost: &[CostResult], reasons: &mut Reasons) {
+    for result in cost {
+        let (text, why) = (&result.threshold.text, &result.why);
+        match (result.status, result.measured) {
+            (ThresholdStatus::Failed, Some(measured)) => {
+                let of = if why.is_empty() { String::new() } else { format!(" ({why})") };
+                reasons.add(Exit::Cost, format_args!("cost missed: {text}: it is {measured}{of}"));
+            }
+            (ThresholdStatus::Passed, _) => {}
+            (ThresholdStatus::NoData | ThresholdStatus::Failed, _) => {
+                reasons.add(Exit::Cost, format_args!("cost without data: {text}: {why}"));
+            }
+        }
+    }
+    let disagreements = record.usage.iter().flat_map(|usage| &usage.disagreements);
+    for disagreement in disagreements {
+        reasons.add(Exit::Conformance, format_args!("usage: {disagreement}"));
+    }
+}
+
 /// In a load, failed operations are judged by the error rate; without a threshold on it, none may
 /// fail.
 fn operations(plan: &ScenarioPlan, record: &ScenarioRecord, reasons: &mut Reasons) {
@@ -293,6 +330,15 @@ const PUNCTUAL_SHARE: f64 = 0.99;
 /// The part of a core that a thread of the generator may use. Above it, answers wait for the
 /// generator to read them, and their time is taken for the target's.
 const BUSY: f64 = 0.95;
+
+/// What a request uses is the same however late it was sent: a scenario that measures that, and
+/// asks for no time and no rate, needs no punctual generator.
+fn time_matters(plan: &ScenarioPlan) -> bool {
+    let about_time = |metric: Metric| {
+        !matches!(metric, Metric::ErrorRate | Metric::StatusShare(_) | Metric::Count)
+    };
+    plan.cost.is_none() || plan.thresholds.iter().any(|threshold| about_time(threshold.metric))
+}
 
 /// Whether the generator kept up. Arrivals that found no free slot are not its fault.
 fn generator(plan: &ScenarioPlan, record: &ScenarioRecord, reasons: &mut Reasons) {

@@ -26,6 +26,8 @@ pub struct LoadPlan {
     /// From this offset on, the load ends when a threshold is missed that only bad luck at the
     /// beginning could excuse.
     pub abort_after: Option<Duration>,
+    /// Whether the answers say what they used, and are asked for it.
+    pub metered: bool,
     /// Weighted choices for an iteration.
     pub journeys: Vec<Journey>,
 }
@@ -167,6 +169,7 @@ impl LoadPlan {
             max_connections: None,
             pacing: Pacing::of(profile.peak()),
             abort_after: None,
+            metered: false,
             profile,
             journeys,
         }

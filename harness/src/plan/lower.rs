@@ -3,6 +3,7 @@
 //! Everything is looked at even when something is wrong, so that every error is reported; the
 //! plan is dropped then.
 
+mod cost;
 mod expect;
 mod labels;
 mod load;
@@ -41,6 +42,7 @@ pub fn lower(
     let work = lowering.work(file);
     let teardown = lowering.phase(Phase::Teardown, file);
     let thresholds = lowering.thresholds(file);
+    let cost = lowering.cost(file);
     lowering.search_has_thresholds(file, &work);
     if !lowering.errors.is_empty() {
         return Err(lowering.errors);
@@ -58,6 +60,7 @@ pub fn lower(
         work,
         teardown,
         thresholds,
+        cost,
     };
     Ok((plan, lowering.scope.unused()))
 }
@@ -68,6 +71,8 @@ struct Lowering {
     scope: Scope,
     labels: Labels,
     phase: Phase,
+    /// Whether the scenario measures what it uses.
+    metered: bool,
 }
 
 impl Lowering {
@@ -82,6 +87,7 @@ impl Lowering {
             scope: Scope::new(requires_upstream),
             labels: Labels::new(file),
             phase: Phase::Setup,
+            metered: file.cost.is_some(),
         }
     }
 

@@ -10,11 +10,13 @@ use http::{HeaderName, Method};
 use serde_json::Value;
 
 pub mod builtin;
+mod cost;
 mod load;
 mod lower;
 mod template;
 mod threshold;
 
+pub use cost::{CostFigure, CostPlan, CostThreshold};
 pub use load::{
     Connections, EXACT_UP_TO, Journey, LoadPlan, MAX_RATES, Pacing, Profile, Raise, Search,
     Stretch, Until, Users,
@@ -64,6 +66,8 @@ pub struct ScenarioPlan {
     pub teardown: Vec<Step>,
     /// What the numbers must satisfy.
     pub thresholds: Vec<Threshold>,
+    /// Whether usage is measured, and what it may cost.
+    pub cost: Option<CostPlan>,
 }
 
 /// Something that only some targets offer.

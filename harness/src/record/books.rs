@@ -1,6 +1,7 @@
 //! What a part of a run hands back.
 
 use super::{Reach, StepRecord, Timeline};
+use crate::cost::Tallies;
 
 /// Closed books.
 #[derive(Clone, Debug, Default)]
@@ -11,6 +12,8 @@ pub struct Books {
     pub reach: Reach,
     /// Second by second; empty unless it was a load.
     pub timeline: Timeline,
+    /// What all answers said that they used, those of a warm-up too.
+    pub used: Tallies,
 }
 
 impl Books {
@@ -19,6 +22,7 @@ impl Books {
         merge(&mut self.steps, &other.steps);
         self.reach.merge(&other.reach);
         self.timeline.merge(&other.timeline);
+        self.used.add(&other.used);
     }
 }
 

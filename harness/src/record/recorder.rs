@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{Books, Failure, Latency, MAX_LATENCY, MAX_SAMPLES, Reach, StepRecord, Timeline};
-use crate::{execute::ErrorKind, plan::StepId};
+use crate::{cost::Tallies, execute::ErrorKind, plan::StepId};
 
 /// Keeps the books of one thread; nothing else writes to it.
 #[derive(Debug)]
@@ -13,6 +13,7 @@ pub struct Recorder {
     dropped: Vec<Latency>,
     reach: Reach,
     timeline: Timeline,
+    used: Tallies,
     window_end: Duration,
 }
 
@@ -65,6 +66,7 @@ impl Recorder {
             dropped: vec![Latency::new(); steps],
             reach: Reach::default(),
             timeline: Timeline::default(),
+            used: Tallies::default(),
             window_end,
         }
     }
@@ -118,6 +120,14 @@ impl Recorder {
         }
     }
 
+    /// What an answer said that it used, by its header; in the books of the step if `measured`.
+    pub fn used(&mut self, step: StepId, header: Option<&str>, measured: bool) {
+        self.used.count(header);
+        if measured {
+            self.step(step).used.count(header);
+        }
+    }
+
     /// A scheduled operation was not sent: no slot was free when it was due, at this offset.
     pub fn dropped(&mut self, step: StepId, planned: Duration) {
         self.step(step).dropped += 1;
@@ -167,7 +177,7 @@ impl Recorder {
                 record.response.record_unanswered_n(age, planned.count_since_last_iteration());
             }
         }
-        Books { steps: self.steps, reach: self.reach, timeline: self.timeline }
+        Books { steps: self.steps, reach: self.reach, timeline: self.timeline, used: self.used }
     }
 
     fn step(&mut self, step: StepId) -> &mut StepRecord {

@@ -3,7 +3,10 @@
 use std::time::Duration;
 
 use super::{StepRecord, Timeline};
-use crate::execute::{ErrorKind, Signal};
+use crate::{
+    cost::{RunUsage, Tallies},
+    execute::{ErrorKind, Signal},
+};
 
 /// What happened in one scenario; the judge decides what it means.
 #[derive(Clone, Debug, Default)]
@@ -31,6 +34,10 @@ pub struct ScenarioRecord {
     /// The rates that a search tried, in order. The books are those of the highest that held, or
     /// of the first if none did.
     pub levels: Vec<Level>,
+    /// What all answers said that they used, those of a warm-up too.
+    pub used: Tallies,
+    /// What the scenario used, settled with the service; only one that measures it has it.
+    pub usage: Option<RunUsage>,
     /// The threshold that ended the load early.
     pub hopeless: Option<String>,
     /// The signal that ended the run early.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::{Failure, Latency};
-use crate::execute::ErrorKind;
+use crate::{cost::Tallies, execute::ErrorKind};
 
 /// Failures kept in full for each step: enough to see a pattern, few enough to read, and a bound
 /// on memory.
@@ -43,6 +43,8 @@ pub struct StepRecord {
     pub first_byte: Latency,
     /// From the first to the last byte of the answer, likewise.
     pub body: Latency,
+    /// What the answers said that they used; empty unless the scenario measures it.
+    pub used: Tallies,
     /// The first failures.
     pub samples: Vec<Failure>,
 }
@@ -69,6 +71,7 @@ impl StepRecord {
         self.connect.merge(&other.connect);
         self.first_byte.merge(&other.first_byte);
         self.body.merge(&other.body);
+        self.used.add(&other.used);
         self.samples.extend(other.samples.iter().cloned());
         self.samples.sort_by_key(|sample| sample.at);
         self.samples.truncate(MAX_SAMPLES);

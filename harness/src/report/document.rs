@@ -8,10 +8,12 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
+    cost::{CostReport, CostThresholdReport},
     load::{self, GeneratorReport, LevelReport, SpanReport},
     number::{self, milliseconds},
 };
 use crate::{
+    cost::RunUsage,
     execute::ErrorKind,
     exit::Exit,
     judge::{Judgement, Measured, ThresholdResult, ThresholdStatus, Verdict},
@@ -60,6 +62,9 @@ pub struct RunReport {
     pub duration_s: f64,
     /// Every scenario, in the order they ran.
     pub scenarios: Vec<ScenarioReport>,
+    /// What a month costs, by tier and book; absent unless a scenario measured usage.
+    #[serde(default)]
+    pub cost: Option<CostReport>,
     /// Exit code of the command.
     pub exit: u8,
 }
@@ -95,10 +100,34 @@ pub struct ScenarioReport {
     /// of the first if none did.
     #[serde(default)]
     pub levels: Vec<LevelReport>,
+    /// What it used; only a scenario with a `cost` block has it.
+    #[serde(default)]
+    pub cost: Option<ScenarioCost>,
     /// Every threshold.
     pub thresholds: Vec<ThresholdReport>,
     /// The first failures of each step.
     pub failures: Vec<FailureReport>,
+}
+
+/// What a scenario used, for `workway cost`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct ScenarioCost {
+    /// The tier that its mix of journeys stands for; any if absent.
+    pub tier: Option<String>,
+    /// What it used.
+    pub usage: RunUsage,
+    /// Every threshold on cost.
+    pub thresholds: Vec<CostThresholdReport>,
+}
+
+impl ScenarioCost {
+    fn new(plan: &ScenarioPlan, record: &ScenarioRecord, judgement: &Judgement) -> Option<Self> {
+        Some(Self {
+            tier: plan.cost.as_ref()?.tier.clone(),
+            usage: record.usage.clone()?,
+            thresholds: judgement.cost.iter().map(CostThresholdReport::new).collect(),
+        })
+    }
 }
 
 /// The operations of one step. `scheduled = ok + failed + dropped + unfinished`.
@@ -237,6 +266,7 @@ impl RunReport {
             target_kind: info.target_kind,
             started_at: info.started_at,
             duration_s: info.duration.as_secs_f64(),
+            cost: CostReport::of_run(&scenarios),
             scenarios,
             exit: 0,
         };
@@ -285,6 +315,7 @@ impl ScenarioReport {
             generator: record.pace.map(GeneratorReport::new),
             timeline: load::timeline(&record.timeline),
             levels: record.levels.iter().map(LevelReport::new).collect(),
+            cost: ScenarioCost::new(plan, record, judgement),
             thresholds: judgement
                 .thresholds
                 .iter()

@@ -2,6 +2,8 @@
 //!
 //! Every format is made in memory first, and nothing here prints.
 
+mod cost;
+mod cost_text;
 mod document;
 mod json;
 mod load;
@@ -10,9 +12,14 @@ mod spark;
 mod text;
 mod write;
 
+pub use cost::{
+    BookReport, COST_SCHEMA_VERSION, ChangeReport, CostReport, CostThresholdReport, CrossingReport,
+    LineReport, TableReport, TierReport, mixes, warnings,
+};
+pub use cost_text::cost_text;
 pub use document::{
-    FailureReport, LatencyReport, RunInfo, RunReport, SCHEMA_VERSION, ScenarioReport, StepReport,
-    ThresholdReport,
+    FailureReport, LatencyReport, RunInfo, RunReport, SCHEMA_VERSION, ScenarioCost, ScenarioReport,
+    StepReport, ThresholdReport,
 };
 pub use json::json;
 pub use load::{GeneratorReport, LevelReport, SpanReport};

@@ -5,8 +5,8 @@ use std::fmt::Write as _;
 use anstyle::{AnsiColor, Style};
 
 use super::{
-    FailureReport, LatencyReport, LevelReport, RunReport, ScenarioReport, StepReport,
-    ThresholdReport, number, spark::Sparks,
+    CostThresholdReport, FailureReport, LatencyReport, LevelReport, RunReport, ScenarioReport,
+    StepReport, ThresholdReport, cost_text::cost_text, number, spark::Sparks,
 };
 use crate::{
     judge::{ThresholdStatus, Verdict},
@@ -25,6 +25,9 @@ pub fn text(report: &RunReport, color: bool) -> String {
     let mut page = Page { text: String::new(), color };
     for scenario in &report.scenarios {
         page.scenario(scenario);
+    }
+    if let Some(cost) = &report.cost {
+        page.text.push_str(&cost_text(cost));
     }
     page.summary(report);
     page.text
@@ -77,6 +80,11 @@ impl Page {
         self.levels(&scenario.levels);
         for threshold in &scenario.thresholds {
             self.threshold(threshold, widest(&scenario.thresholds));
+        }
+        let cost = scenario.cost.iter().flat_map(|cost| &cost.thresholds);
+        let width = cost.clone().map(|threshold| threshold.text.chars().count()).max();
+        for threshold in cost {
+            self.cost_threshold(threshold, width.unwrap_or(0));
         }
         for failure in &scenario.failures {
             self.failure(&scenario.file, failure);
@@ -159,17 +167,29 @@ impl Page {
     }
 
     fn threshold(&mut self, threshold: &ThresholdReport, width: usize) {
-        let (mark, color) = match threshold.status {
-            ThresholdStatus::Passed => ("✓", AnsiColor::Green),
-            ThresholdStatus::Failed => ("✗", AnsiColor::Red),
-            ThresholdStatus::NoData => ("?", AnsiColor::Yellow),
-        };
-        let mark = self.paint(color.on_default(), mark);
+        let mark = self.mark(threshold.status);
         let ThresholdReport { text, measured_text, comparison, bound_text, samples, .. } =
             threshold;
         let samples = number::count(*samples);
         let rest = self.dim(&format!("({comparison} {bound_text}, n {samples})"));
         self.line(&format!("  {mark} {text:width$}  {measured_text:>TIME$}  {rest}"));
+    }
+
+    fn cost_threshold(&mut self, threshold: &CostThresholdReport, width: usize) {
+        let mark = self.mark(threshold.status);
+        let CostThresholdReport { text, measured, why, samples, .. } = threshold;
+        let measured = measured.as_deref().unwrap_or("no data");
+        let rest = self.dim(&format!("(n {}) {why}", number::count(*samples)));
+        self.line(&format!("  {mark} {text:width$}  {measured:>TIME$}  {rest}"));
+    }
+
+    fn mark(&self, status: ThresholdStatus) -> String {
+        let (mark, color) = match status {
+            ThresholdStatus::Passed => ("✓", AnsiColor::Green),
+            ThresholdStatus::Failed => ("✗", AnsiColor::Red),
+            ThresholdStatus::NoData => ("?", AnsiColor::Yellow),
+        };
+        self.paint(color.on_default(), mark)
     }
 
     fn failure(&mut self, file: &str, failure: &FailureReport) {

@@ -38,7 +38,7 @@ impl FromText for ThresholdText {
     const PATTERN: &'static str = "(<|<=|>|>=)";
 
     fn from_text(text: &str) -> Result<Self, Problem> {
-        let (left, comparison, right) = split(text)?;
+        let (left, comparison, right) = split(text, Self::WHAT)?;
         let (metric, step) = figure(left)?;
         let bound = bound(metric, right)?;
         Ok(Self { text: text.to_owned(), metric, step, comparison, bound })
@@ -50,10 +50,13 @@ fn problem(message: impl Into<String>) -> Problem {
 }
 
 /// Figure, comparison, bound. The comparison is the last one: names of steps may hold `<`.
-fn split(text: &str) -> Result<(&str, Comparison, &str), Problem> {
+pub(super) fn split<'a>(
+    text: &'a str,
+    what: &str,
+) -> Result<(&'a str, Comparison, &'a str), Problem> {
     let close = text.rfind(')').map_or(0, |at| at + 1);
     let wrong = || {
-        problem(format!("must be {}, found `{}`", ThresholdText::WHAT, clip(text)))
+        problem(format!("must be {what}, found `{}`", clip(text)))
             .with_help("a threshold is a figure, one of `<`, `<=`, `>`, `>=`, and a bound")
     };
     let at = text[close..].find(['<', '>']).ok_or_else(wrong)? + close;

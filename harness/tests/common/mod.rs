@@ -209,6 +209,7 @@ pub(crate) fn scenario(labels: &[&str], work: Work) -> ScenarioPlan {
         work,
         teardown: Vec::new(),
         thresholds: Vec::new(),
+        cost: None,
     }
 }
 

@@ -2,6 +2,7 @@
 #![allow(dead_code, reason = "every test file uses a part of it")]
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
+pub(crate) mod bill;
 pub(crate) mod requests;
 
 use std::{env, path::PathBuf, time::Duration};
@@ -154,8 +155,23 @@ impl Caller {
         subject: &str,
         body: Option<&Value>,
     ) -> Option<Answer> {
+        self.send_with(method, path, subject, body, &[]).await
+    }
+
+    /// The same, with headers.
+    pub(crate) async fn send_with(
+        &self,
+        method: Method,
+        path: &str,
+        subject: &str,
+        body: Option<&Value>,
+        headers: &[(&str, &str)],
+    ) -> Option<Answer> {
         let mut request = self.client.request(method, self.base.join(path).unwrap());
         request = request.bearer_auth(token(subject));
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
         if let Some(body) = body {
             request = request.header("content-type", "application/json").body(body.to_string());
         }

@@ -8,8 +8,10 @@
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use sha2::{Digest, Sha256};
 
-use crate::domain::Millis;
-use crate::ports::{Ai, Clock, Meter, Platform, PortError, Vector, VectorIndex};
+use crate::domain::{Millis, month::Month};
+use crate::ports::{
+    Ai, Cause, Clock, Ledger, Meter, NOBODY, Platform, PortError, Share, Tally, Vector, VectorIndex,
+};
 use crate::store::{Outdated, SearchStore, Subject};
 
 /// Workflows that one cron looks after: each is a call of a model and one of the index.
@@ -45,6 +47,13 @@ pub fn refresh_later<P: Platform>(platform: &P, workflow: &str) {
             Ok(None) => {}
             Err(error) => owned.log(&format!("search: {error}")),
         }
+        // For everybody: as what the cron does.
+        let (account, month) = (NOBODY.to_owned(), Month::of(owned.clock().now()));
+        let tally = Tally { count: 0, usage: meter.usage() };
+        let share = Share { account, month, cause: Cause::Upkeep, tally };
+        if let Err(error) = owned.ledger().add(share).await {
+            owned.log(&format!("usage: {error}"));
+        }
     });
 }
 
@@ -52,14 +61,13 @@ pub fn refresh_later<P: Platform>(platform: &P, workflow: &str) {
 ///
 /// # Errors
 /// When the outbox cannot be read. What fails stays in it.
-pub async fn catch_up<P: Platform>(platform: &P) -> Result<(), PortError> {
+pub async fn catch_up<P: Platform>(platform: &P, meter: &Meter) -> Result<(), PortError> {
     if platform.ai().is_none() || platform.vectors().is_none() {
         return Ok(());
     }
-    let meter = Meter::default();
-    let store = SearchStore::new(platform.database(), &meter);
+    let store = SearchStore::new(platform.database(), meter);
     for outdated in store.due(platform.clock().now(), CATCH_UP).await? {
-        refresh(platform, &meter, &outdated).await;
+        refresh(platform, meter, &outdated).await;
     }
     Ok(())
 }

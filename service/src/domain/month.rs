@@ -5,7 +5,7 @@ use super::Millis;
 const DAY: Millis = 24 * 60 * 60 * 1000;
 
 /// A calendar month in UTC.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Month {
     year: i64,
     /// From 1.

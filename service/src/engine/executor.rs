@@ -13,14 +13,14 @@ use crate::domain::{
     Millis,
     ai::Models,
     outbound::AllowList,
-    run::{Run, RunEvent},
+    run::{Run, RunEvent, RunStatus},
     workflow::{Step, StepKind},
 };
 use crate::ports::{
-    ActorClass, ActorContext, Actors, Clock, Meter, Metered, Platform, PortError, PortFailure,
-    PortResult, Usage, call_actor, used,
+    self, ActorClass, ActorContext, Actors, Analytics, Clock, Meter, Metered, ONE_POINT, Platform,
+    PortError, PortFailure, PortResult, Usage, call_actor, used,
 };
-use crate::store::Runs;
+use crate::store::{Runs, SETTLE_USAGE, last_projection_usage};
 
 /// What the executor of a run can be told.
 #[derive(Debug, Serialize, Deserialize)]
@@ -107,12 +107,11 @@ const PROJECTION_TIMEOUT: Duration = Duration::from_millis(ATTEMPT_TIMEOUT.unsig
 ///
 /// # Errors
 /// When the overdue runs cannot be read. An executor that cannot be reached waits for the next sweep.
-pub async fn sweep<P: Platform>(platform: &P) -> Result<usize, PortError> {
-    let meter = Meter::default();
+pub async fn sweep<P: Platform>(platform: &P, meter: &Meter) -> Result<usize, PortError> {
     let due_before = platform.clock().now() - SWEEP_GRACE;
-    let overdue = Runs::new(platform.database(), &meter).overdue(due_before, SWEEP_LIMIT).await?;
+    let overdue = Runs::new(platform.database(), meter).overdue(due_before, SWEEP_LIMIT).await?;
     for state in &overdue {
-        if let Err(error) = start(platform.actors(), state).await {
+        if let Err(error) = meter.charge(start(platform.actors(), state).await) {
             platform.log(&format!("sweep of run {}: {error}", state.run.id));
         }
     }
@@ -126,6 +125,22 @@ enum Payer {
     Run,
     /// In the answer to the message.
     Request,
+}
+
+/// What [`ActorContext::load`] uses where there is a state.
+const LOAD_USAGE: Usage = Usage { rows_read: 1, ..Usage::NONE };
+/// What [`ActorContext::save`] uses: the row of the state, and the alarm.
+const SAVE_USAGE: Usage = Usage { rows_written: 2, ..Usage::NONE };
+
+/// What a run pays for beforehand, because it cannot be written down afterwards without using more:
+/// the save that writes its account; for a run that ends by this, the event that says so, the last
+/// projection and what follows on it; and what `effects` settle. None of it varies.
+fn to_come(effects: &[Effect], ends: Option<RunStatus>) -> Usage {
+    let settling = if effects.contains(&Effect::Settle) { SETTLE_USAGE } else { Usage::NONE };
+    let ending = ends.map_or(Usage::NONE, |status| {
+        ONE_POINT + last_projection_usage(status) + LOAD_USAGE + SAVE_USAGE
+    });
+    SAVE_USAGE + settling + ending
 }
 
 /// The executor of one run, for as long as one message or alarm takes.
@@ -185,6 +200,7 @@ impl<'a, C: ActorContext> Executor<'a, C> {
             (state, effects)
         };
         let (state, effects) = cancelled;
+        self.analyse(&state);
         let run = state.run.clone();
         // It is cancelled, whether the row shows it yet or not; the alarm stands.
         if let Err(error) = self.run_until_idle(Payer::Request, state, effects).await {
@@ -242,16 +258,30 @@ impl<'a, C: ActorContext> Executor<'a, C> {
     ) -> Result<Option<(RunState, Vec<Effect>)>, PortError> {
         let _turn = self.context.turn().await;
         let Some(mut state) = self.load().await? else { return Ok(None) };
+        let was_open = !state.run.status.is_terminal();
+        let is_last =
+            |event: &Event| matches!(event, Event::Projected(status) if status.is_terminal());
+        let closed = events.iter().any(is_last);
         let mut effects = Vec::new();
         for event in events {
             let (next, more) = state.advance(event, self.now());
             state = next;
             effects.extend(more);
         }
-        if payer == Payer::Run {
-            state.run.usage += self.meter.take();
+        let ended = state.run.status.is_terminal();
+        // The account is closed by the last projection, which was paid for with what follows on it.
+        if payer == Payer::Run && !closed {
+            if ended && effects.is_empty() {
+                effects.push(Effect::Settle);
+            }
+            let to_come = to_come(&effects, (was_open && ended).then_some(state.run.status));
+            state.run.usage += self.meter.take() + to_come;
+            self.meter.prepay(to_come);
         }
         self.save(&state).await?;
+        if was_open && ended {
+            self.analyse(&state);
+        }
         Ok(Some((state, effects)))
     }
 
@@ -264,6 +294,10 @@ impl<'a, C: ActorContext> Executor<'a, C> {
                     Some(self.attempt(&state.owner, attempt, &key, &step).await)
                 }
                 Effect::Project => self.project(state).await,
+                Effect::Settle => {
+                    self.settle(&state.run).await;
+                    None
+                }
             }
         });
         join_all(work).await.into_iter().flatten().collect()
@@ -289,18 +323,50 @@ impl<'a, C: ActorContext> Executor<'a, C> {
     /// change, when the alarm rings.
     async fn project(&self, state: &RunState) -> Option<Event> {
         let runs = Runs::new(self.context.database(), &self.meter);
-        let write = std::pin::pin!(runs.project(state));
-        let deadline = std::pin::pin!(self.context.clock().sleep(PROJECTION_TIMEOUT));
-        let written = match select(write, deadline).await {
-            Either::Left((written, _)) => written,
-            Either::Right(_) => Err(PortFailure::Timeout("database").into()),
-        };
-        match written {
+        match self.in_time(runs.project(state)).await {
             Ok(()) => Some(Event::Projected(state.run.status)),
             Err(error) => {
                 self.context.log(&format!("projection of run {}: {error}", state.run.id));
                 None
             }
+        }
+    }
+
+    /// A host that dies before, or a database that fails, loses the end of the bill, nothing else.
+    async fn settle(&self, run: &Run) {
+        let runs = Runs::new(self.context.database(), &self.meter);
+        if let Err(error) = self.in_time(runs.settle(run)).await {
+            self.context.log(&format!("usage of run {}: {error}", run.id));
+        }
+    }
+
+    /// What the database says, if it says so in time.
+    async fn in_time<T>(
+        &self,
+        statement: impl Future<Output = Result<T, PortError>>,
+    ) -> Result<T, PortError> {
+        let statement = std::pin::pin!(statement);
+        let deadline = std::pin::pin!(self.context.clock().sleep(PROJECTION_TIMEOUT));
+        match select(statement, deadline).await {
+            Either::Left((outcome, _)) => outcome,
+            Either::Right(_) => Err(PortFailure::Timeout("database").into()),
+        }
+    }
+
+    /// Says that the run has ended, once that is stored.
+    fn analyse(&self, state: &RunState) {
+        let RunState { run, owner, .. } = state;
+        let event = ports::Event {
+            kind: "run",
+            tenant: owner,
+            method: "-",
+            route: "-",
+            status: run.status.name(),
+            duration: run.updated_at - run.created_at,
+            usage: run.usage,
+        };
+        if let Err(error) = self.meter.charge(self.context.analytics().write(&event)) {
+            self.context.log(&error.to_string());
         }
     }
 

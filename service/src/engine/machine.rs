@@ -108,6 +108,9 @@ pub enum Effect {
     },
     /// Write [`RunState::run`] to the database row, then report [`Event::Projected`].
     Project,
+    /// Write what the run used to the row of one that has ended. The host asks for this, where work
+    /// ended later than its run.
+    Settle,
 }
 
 impl RunState {

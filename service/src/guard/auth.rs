@@ -7,7 +7,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 
-use super::{ClientAddress, Problem, ledger, observe::USAGE_HEADER, token};
+use super::{ClientAddress, Problem, billing::Payer, token};
 use crate::config::RATE_PERIOD_SECONDS;
 use crate::ports::{Clock, Meter, Platform, RateLimiter};
 use crate::routes::App;
@@ -43,7 +43,8 @@ impl Scope {
 }
 
 impl Caller {
-    fn has(&self, scope: Scope) -> bool {
+    /// Whether their token has this scope.
+    pub(super) fn has(&self, scope: Scope) -> bool {
         self.scope.split(' ').any(|name| name == scope.name())
     }
 
@@ -56,8 +57,8 @@ impl Caller {
     }
 }
 
-/// Lets signed-in callers within their budget pass, as a [`Caller`] extension, and reports what
-/// the request used to those who may see it.
+/// Lets signed-in callers within their budget pass, as a [`Caller`] extension. They pay for the
+/// request.
 pub async fn authenticate<P: Platform>(
     State(app): State<App<P>>,
     mut request: Request,
@@ -73,24 +74,14 @@ pub async fn authenticate<P: Platform>(
     }
     let Some(claims) = claims else { return Problem::unauthorized().into_response() };
     let caller = Caller { subject: claims.sub, scope: claims.scope };
-    let (metered, subject) = (caller.has(Scope::Meter), caller.subject.clone());
-    request.extensions_mut().insert(caller.clone());
+    if let Some(payer) = request.extensions().get::<Payer>() {
+        payer.set(caller.clone());
+    }
+    request.extensions_mut().insert(caller);
 
     let mut response = next.run(request).await;
-    // For the log.
-    response.extensions_mut().insert(caller);
-    let headers = response.headers_mut();
-    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("private, no-store"));
-    let usage = meter.usage();
-    ledger::count(&app.ledger, &app.platform, &subject, usage);
-    let usage = usage.dictionary();
-    // An empty dictionary is written as no header at all (RFC 8941 §3.2).
-    if metered
-        && !usage.is_empty()
-        && let Ok(usage) = HeaderValue::from_str(&usage)
-    {
-        headers.insert(USAGE_HEADER, usage);
-    }
+    let private = HeaderValue::from_static("private, no-store");
+    response.headers_mut().insert(header::CACHE_CONTROL, private);
     response
 }
 

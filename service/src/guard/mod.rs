@@ -4,10 +4,10 @@
 
 mod address;
 mod auth;
+mod billing;
 mod body;
 mod cors;
 mod idempotency;
-mod ledger;
 mod observe;
 mod problem;
 mod stripe;
@@ -15,9 +15,9 @@ mod token;
 
 pub use address::ClientAddress;
 pub use auth::{Caller, Scope, authenticate, limit_by_address};
+pub use billing::{FLUSH_DELAY, FlushTimer, bill};
 pub use body::{MAX_BODY_BYTES, StrictJson, read as read_body};
 pub use idempotency::{CLAIM_TIMEOUT, ClaimedId, MAX_KEY, RETENTION, once};
-pub use ledger::{FLUSH_DELAY, Ledger};
 pub use observe::{HANDLER_DEADLINE, USAGE_HEADER, observe};
 pub use problem::Problem;
 pub use stripe::{MAX_SIGNATURE_BYTES, TOLERANCE_SECONDS, is_signed};

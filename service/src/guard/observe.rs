@@ -1,5 +1,5 @@
-//! What every request gets, whatever becomes of it: an id, a meter, a deadline, the headers that
-//! browsers want, and a line in the log.
+//! What every request gets, whatever becomes of it: an id, a bill, a deadline, the headers that
+//! browsers want, an event for analysis, and a line in the log.
 
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
@@ -10,7 +10,7 @@ use std::{
 
 use axum::{
     extract::{MatchedPath, Request, State},
-    http::{HeaderMap, HeaderName, HeaderValue, header},
+    http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header},
     middleware::Next,
     response::{IntoResponse, Response},
 };
@@ -19,9 +19,9 @@ use futures_util::future::{Either, select};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
-use super::{Caller, Problem, cors};
+use super::{Problem, Scope, billing::Bill, cors};
 use crate::domain::{Millis, id};
-use crate::ports::{Clock, Meter, Platform, Random, Usage};
+use crate::ports::{Analytics, Clock, Event, ONE_POINT, Platform, Random, Usage};
 use crate::routes::App;
 
 /// What the request used, as an RFC 8941 dictionary.
@@ -47,33 +47,108 @@ pub async fn observe<P: Platform>(
     next: Next,
 ) -> Response {
     let begun = app.platform.clock().now();
-    let meter = Meter::default();
-    request.extensions_mut().insert(meter.clone());
+    let bill = Bill::open(app.clone());
+    let extensions = request.extensions_mut();
+    extensions.insert(bill.meter.clone());
+    extensions.insert(bill.payer.clone());
     let origin = cors::allowed_origin(request.headers(), &app.config.cors_allowed_origins);
-    let about = app.config.log_requests.then(|| {
-        let route = request.extensions().get::<MatchedPath>();
-        let route = route.map_or_else(|| "-".to_owned(), |path| path.as_str().to_owned());
-        (request.method().clone(), route)
-    });
+    let about = About::of(&request);
     let mut response = if cors::is_preflight(request.method(), request.headers()) {
         cors::preflight(origin.as_ref())
     } else {
         guarded(&app, request, next).await
     };
+    let (status, duration) = (response.status(), app.platform.clock().now() - begun);
+    about.analyse(&app, &bill, status, duration);
     let id = request_id(&app.platform, begun);
     let headers = response.headers_mut();
     cors::mark(headers, origin);
     mark(headers, id.as_deref());
-    if let Some((method, route)) = about {
-        let duration_ms = app.platform.clock().now() - begun;
-        let caller = response.extensions().get::<Caller>().map(|caller| hash(&caller.subject));
-        let (status, usage) = (response.status().as_u16(), meter.usage());
-        let (event, request_id, method) = ("request", id, method.as_str());
-        let line = Line { event, request_id, method, route, status, duration_ms, caller, usage };
+    report_usage(headers, &bill);
+    if app.config.log_requests {
+        about.record(&app, &bill, id, status, duration);
+    }
+    bill.close().await;
+    response
+}
+
+/// Tells callers who may see it what their request used.
+fn report_usage<P: Platform>(headers: &mut HeaderMap, bill: &Bill<P>) {
+    let usage = bill.meter.usage().dictionary();
+    let metered = bill.payer.caller().is_some_and(|caller| caller.has(Scope::Meter));
+    // An empty dictionary is written as no header at all (RFC 8941 §3.2).
+    if metered
+        && !usage.is_empty()
+        && let Ok(usage) = HeaderValue::from_str(&usage)
+    {
+        headers.insert(USAGE_HEADER, usage);
+    }
+}
+
+/// What the log and analytics say of a request. No query, no header, no body: they can hold
+/// secrets. The route is the pattern that matched, so that a client cannot write into the log.
+struct About {
+    method: Method,
+    route: Option<MatchedPath>,
+}
+
+impl About {
+    fn of(request: &Request) -> Self {
+        let route = request.extensions().get::<MatchedPath>().cloned();
+        Self { method: request.method().clone(), route }
+    }
+
+    fn route(&self) -> &str {
+        self.route.as_ref().map_or("-", MatchedPath::as_str)
+    }
+
+    /// Clients can make up methods, which are then refused: they are not worth a column each.
+    fn method(&self) -> &str {
+        if self.route.is_some() { self.method.as_str() } else { "-" }
+    }
+
+    fn analyse<P: Platform>(
+        &self,
+        app: &App<P>,
+        bill: &Bill<P>,
+        status: StatusCode,
+        duration: Millis,
+    ) {
+        let event = Event {
+            kind: "request",
+            tenant: bill.account(),
+            method: self.method(),
+            route: self.route(),
+            status: status.as_str(),
+            duration,
+            usage: bill.meter.usage() + ONE_POINT,
+        };
+        if let Err(error) = bill.meter.charge(app.platform.analytics().write(&event)) {
+            app.platform.log(&error.to_string());
+        }
+    }
+
+    fn record<P: Platform>(
+        &self,
+        app: &App<P>,
+        bill: &Bill<P>,
+        request_id: Option<String>,
+        status: StatusCode,
+        duration_ms: Millis,
+    ) {
+        let line = Line {
+            event: "request",
+            request_id,
+            method: self.method.as_str(),
+            route: self.route(),
+            status: status.as_u16(),
+            duration_ms,
+            caller: bill.payer.caller().map(|caller| hash(&caller.subject)),
+            usage: bill.meter.usage(),
+        };
         // Strings and numbers: this cannot fail.
         app.platform.record(&serde_json::to_string(&line).unwrap_or_default());
     }
-    response
 }
 
 /// The response, within the deadline and without a panic.
@@ -113,14 +188,13 @@ fn mark(headers: &mut HeaderMap, id: Option<&str>) {
     }
 }
 
-/// A request in the log. No query, no header, no body: they can hold secrets. The route is the
-/// pattern that matched, so that a client cannot write into the log.
+/// A request in the log.
 #[derive(Serialize)]
 struct Line<'a> {
     event: &'static str,
     request_id: Option<String>,
     method: &'a str,
-    route: String,
+    route: &'a str,
     status: u16,
     duration_ms: Millis,
     caller: Option<String>,

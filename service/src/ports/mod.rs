@@ -5,6 +5,7 @@
 //! that the platform bills returns what it used, beside its value: see [`Metered`].
 
 mod ai;
+mod analytics;
 mod joint;
 mod usage;
 
@@ -14,14 +15,15 @@ pub use ai::{
     AI_TIMEOUT, Ai, Completion, Match, VECTOR_TIMEOUT, Vector, VectorIndex,
     embedding as embedding_usage, one_queried, one_written, tokens as ai_tokens,
 };
+pub use analytics::{Analytics, DataPoint, Event, ONE_POINT};
 pub use joint::{Joint, LOST_AFTER, Outcome, Part};
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
 pub(crate) use usage::resources;
-pub use usage::{Meter, Metered, Usage, used};
+pub use usage::{Cause, Meter, Metered, NOBODY, Share, Tally, Usage, used};
 
 use crate::ai::Breaker;
-use crate::domain::Millis;
+use crate::domain::{Millis, month::Month};
 
 /// All ports of one deployment. Cheap to clone.
 pub trait Platform: Clone + Send + Sync + 'static {
@@ -45,6 +47,10 @@ pub trait Platform: Clone + Send + Sync + 'static {
     type Clock: Clock;
     /// See [`Random`].
     type Random: Random;
+    /// See [`Analytics`].
+    type Analytics: Analytics;
+    /// See [`Ledger`].
+    type Ledger: Ledger;
 
     /// D1, or SQLite.
     fn database(&self) -> &Self::Database;
@@ -70,6 +76,10 @@ pub trait Platform: Clone + Send + Sync + 'static {
     fn clock(&self) -> &Self::Clock;
     /// Randomness.
     fn random(&self) -> &Self::Random;
+    /// Events for analysis.
+    fn analytics(&self) -> &Self::Analytics;
+    /// Usage that is not in the database yet.
+    fn ledger(&self) -> &Self::Ledger;
     /// Does `work` after the response, whether or not its client is still there. It may be cut off
     /// half a minute later.
     fn wait_until(&self, work: impl Future<Output = ()> + Send + 'static);
@@ -229,6 +239,34 @@ pub trait Database: Send + Sync {
     fn query(&self, statement: Statement) -> impl Future<Output = PortResult<Rows>> + Send;
 }
 
+/// Usage that is not in the database yet. A row for each request would cost more than most
+/// requests do, so shares are added up here, and moved together now and then.
+pub trait Ledger: Send + Sync {
+    /// Adds a share. Natively it is on disk when this returns, and a server that dies loses none.
+    /// On Workers it is in the memory of the isolate: nothing there is durable and cheaper than a
+    /// row, so an isolate that dies loses what it has not moved yet.
+    ///
+    /// # Errors
+    /// [`PortFailure::Unavailable`].
+    fn add(&self, share: Share) -> impl Future<Output = Result<(), PortError>> + Send;
+
+    /// What is here of an account's month, by cause.
+    ///
+    /// # Errors
+    /// [`PortFailure::Unavailable`].
+    fn pending(
+        &self,
+        account: &str,
+        month: Month,
+    ) -> impl Future<Output = Result<BTreeMap<Cause, Tally>, PortError>> + Send;
+
+    /// Moves everything to the database, by one statement for each account, month and cause. The
+    /// rows count these statements; nobody else has to be charged.
+    ///
+    /// # Errors
+    /// The first. What could not be moved is still here.
+    fn flush(&self) -> impl Future<Output = Result<(), PortError>> + Send;
+}
 /// Shortest life of an entry in KV (the platform's limit).
 pub const MIN_KV_TTL: Duration = Duration::from_mins(1);
 /// Longest key in KV, in bytes (the platform's limit).
@@ -366,6 +404,8 @@ pub trait ActorContext: Send + Sync {
     type Ai: Ai;
     /// See [`Clock`].
     type Clock: Clock;
+    /// See [`Analytics`].
+    type Analytics: Analytics;
 
     /// While somebody holds it, nobody else can get it: what is read and written under it is one
     /// step. It is not held while the object waits for anybody else.
@@ -380,7 +420,8 @@ pub trait ActorContext: Send + Sync {
     /// [`PortFailure::Unavailable`].
     fn load(&self) -> impl Future<Output = PortResult<Option<String>>> + Send;
 
-    /// Replaces the state and the alarm, both or neither.
+    /// Replaces the state and the alarm, both or neither. It uses the same on every platform:
+    /// one row for the state, and one for the alarm.
     ///
     /// # Errors
     /// [`PortFailure::Unavailable`].
@@ -406,6 +447,8 @@ pub trait ActorContext: Send + Sync {
     fn breaker(&self) -> &Breaker;
     /// Time.
     fn clock(&self) -> &Self::Clock;
+    /// Events for analysis.
+    fn analytics(&self) -> &Self::Analytics;
     /// Where problems that no client should see are told.
     fn log(&self, line: &str);
 }

@@ -2,15 +2,19 @@
 
 use std::{
     fmt::Write as _,
-    ops::AddAssign,
-    sync::{Arc, Mutex, PoisonError},
+    iter::Sum,
+    ops::{Add, AddAssign},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use serde::{Deserialize, Serialize};
 
 use super::{PortError, PortResult};
+use crate::domain::month::Month;
 
-/// Every resource, once: calls the macro `$use` with the names and what each counts.
+/// Every resource, once: calls the macro `$use` with the names and what each counts. The struct, its
+/// sum, the header, the SQL and the columns of analytics follow from this list. New ones go to the
+/// end: analytics knows them by position.
 macro_rules! resources {
     ($use:ident) => {
         $use! {
@@ -60,9 +64,26 @@ macro_rules! define {
         }
 
         impl Usage {
+            /// Nothing.
+            pub const NONE: Self = Self { $($name: 0,)* };
+            /// The names of the resources.
+            pub const NAMES: &[&str] = &[$(stringify!($name)),*];
+
             /// Every resource with its amount, in the order of the fields.
             pub fn amounts(&self) -> impl Iterator<Item = (&'static str, u64)> {
                 [$((stringify!($name), self.$name),)*].into_iter()
+            }
+
+            /// What is left of it after `other`, nothing where that is more.
+            #[must_use]
+            pub const fn less(self, other: Self) -> Self {
+                Self { $($name: self.$name.saturating_sub(other.$name),)* }
+            }
+
+            /// The same `n` times.
+            #[must_use]
+            pub const fn times(self, n: u64) -> Self {
+                Self { $($name: self.$name.saturating_mul(n),)* }
             }
         }
 
@@ -86,6 +107,80 @@ impl Usage {
         }
         out
     }
+}
+
+impl Add for Usage {
+    type Output = Self;
+
+    fn add(mut self, other: Self) -> Self {
+        self += other;
+        self
+    }
+}
+
+impl Sum for Usage {
+    fn sum<I: Iterator<Item = Self>>(amounts: I) -> Self {
+        amounts.fold(Self::NONE, Add::add)
+    }
+}
+
+/// How often something happened, and what that used.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
+pub struct Tally {
+    /// How often.
+    pub count: u64,
+    /// What it used.
+    #[serde(flatten)]
+    pub usage: Usage,
+}
+
+impl AddAssign for Tally {
+    fn add_assign(&mut self, other: Self) {
+        self.count += other.count;
+        self.usage += other.usage;
+    }
+}
+
+/// What work was done for. What runs did stands in the runs, and what writing usage itself used is
+/// counted by the rows that hold it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Cause {
+    /// Answering requests, up to the head of the answer.
+    Requests,
+    /// Following runs, after the head of the answer.
+    Events,
+    /// What is done each minute, for everybody.
+    Upkeep,
+}
+
+impl Cause {
+    /// As it is written in the database.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Requests => "requests",
+            Self::Events => "events",
+            Self::Upkeep => "upkeep",
+        }
+    }
+}
+
+/// Who pays for requests without a caller, and for upkeep: the deployment itself. No caller has an
+/// empty name.
+pub const NOBODY: &str = "";
+
+/// A share of the work, and who it was for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Share {
+    /// A caller, or [`NOBODY`].
+    pub account: String,
+    /// When.
+    pub month: Month,
+    /// What for.
+    pub cause: Cause,
+    /// How much.
+    pub tally: Tally,
 }
 
 /// A value and what it cost to get.
@@ -126,9 +221,17 @@ pub fn used<T>(outcome: PortResult<T>, usage: Usage) -> PortResult<T> {
     }
 }
 
-/// Adds up the usage of one request or one alarm.
+/// Adds up the usage of one request or one alarm. Whoever calls a port that is billed passes the
+/// outcome through [`Meter::charge`]; nothing else is needed for it to be billed.
 #[derive(Clone, Debug, Default)]
-pub struct Meter(Arc<Mutex<Usage>>);
+pub struct Meter(Arc<Mutex<Account>>);
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Account {
+    used: Usage,
+    /// Of what is still to come.
+    prepaid: Usage,
+}
 
 impl Meter {
     /// Keeps the cost of a call, whatever became of it, and hands its value or error on.
@@ -148,19 +251,31 @@ impl Meter {
         }
     }
 
-    /// Adds to the cost.
+    /// Adds to the cost what was not paid for beforehand.
     pub fn add(&self, usage: Usage) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) += usage;
+        let mut account = self.account();
+        let prepaid = account.prepaid;
+        account.used += usage.less(prepaid);
+        account.prepaid = prepaid.less(usage);
+    }
+
+    /// So much of what is still to come was accounted for already.
+    pub fn prepay(&self, usage: Usage) {
+        self.account().prepaid += usage;
     }
 
     /// What was used since it was last taken.
     pub fn take(&self) -> Usage {
-        std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner))
+        std::mem::take(&mut self.account().used)
     }
 
     /// What was used so far.
     pub fn usage(&self) -> Usage {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.account().used
+    }
+
+    fn account(&self) -> MutexGuard<'_, Account> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -178,5 +293,17 @@ mod tests {
         let cost = Usage { rows_written: 2, ..read };
         assert!(meter.charge(used::<()>(Err(failed), cost)).is_err());
         assert_eq!(meter.usage().dictionary(), "rows_read=6, rows_written=2");
+    }
+
+    #[test]
+    fn what_was_paid_beforehand_is_not_charged_again() {
+        let meter = Meter::default();
+        let rows = |rows_read, rows_written| Usage { rows_read, rows_written, ..Usage::NONE };
+        meter.prepay(rows(3, 1));
+        let used = [(1, 0), (1, 2), (4, 1)].map(|(read, written)| {
+            meter.add(rows(read, written));
+            meter.take()
+        });
+        assert_eq!(used, [rows(0, 0), rows(0, 1), rows(3, 1)]);
     }
 }

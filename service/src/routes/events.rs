@@ -15,8 +15,8 @@ use futures_util::{
 use super::{App, Context, extract::Id};
 use crate::domain::{Issue, Millis, run::RunEvent};
 use crate::engine::executor;
-use crate::guard::{Problem, Scope};
-use crate::ports::{Clock, Platform, PortFailure, PortResult};
+use crate::guard::{Problem, Scope, bill};
+use crate::ports::{Cause, Clock, Meter, Platform, PortFailure, PortResult};
 
 const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 /// How often the run's object is asked. Each time is a billed request of it.
@@ -46,8 +46,8 @@ pub(super) async fn stream<P: Platform>(
         return Ok(StatusCode::NO_CONTENT.into_response());
     }
     let until = context.now() + STREAM_LIFETIME;
-    let follow =
-        Follow { app: context.app, run: run.id, after, until, pending: missed, done: false };
+    let (app, owner) = (context.app.clone(), owner.to_owned());
+    let follow = Follow { app, run: run.id, owner, after, until, pending: missed, done: false };
     let body = Body::from_stream(stream::unfold(follow, Follow::next));
     Ok(([(header::CONTENT_TYPE, "text/event-stream")], body).into_response())
 }
@@ -73,6 +73,8 @@ async fn poll<P: Platform>(app: &App<P>, run: &str, after: u32) -> PortResult<Ve
 struct Follow<P> {
     app: App<P>,
     run: String,
+    /// Who pays for the polls.
+    owner: String,
     /// The last event sent.
     after: u32,
     until: Millis,
@@ -96,8 +98,11 @@ impl<P: Platform> Follow<P> {
             return None;
         }
         clock.sleep(POLL_EVERY).await;
-        match poll(&self.app, &self.run, self.after).await {
-            Ok(events) => self.pending = events.value.into(),
+        let meter = Meter::default();
+        let polled = meter.charge(poll(&self.app, &self.run, self.after).await);
+        bill(&self.app, &self.owner, Cause::Events, meter.usage()).await;
+        match polled {
+            Ok(events) => self.pending = events.into(),
             Err(error) => {
                 self.app.platform.log(&format!("events of run {}: {error}", self.run));
                 return None;

@@ -28,7 +28,7 @@ pub use openapi::document;
 pub use table::{Access, Method, Operation, ROUTES, Route, Takes};
 
 use crate::config::Config;
-use crate::guard::{Ledger, Problem, authenticate, limit_by_address, observe, once};
+use crate::guard::{FlushTimer, Problem, authenticate, limit_by_address, observe, once};
 use crate::ports::Platform;
 
 /// What every handler can reach.
@@ -40,8 +40,8 @@ pub struct App<P> {
     pub config: Arc<Config>,
     /// The last health report. Lives as long as the process or isolate.
     pub health: Arc<HealthMemo>,
-    /// Usage on its way to the database. Lives as long as the process or isolate.
-    pub ledger: Arc<Ledger>,
+    /// When usage moves to the database. Lives as long as the process or isolate.
+    pub flushes: Arc<FlushTimer>,
 }
 
 /// The API: the routes of [`ROUTES`], each behind the guards that its access asks for.

@@ -6,8 +6,8 @@ use serde::Serialize;
 use super::Context;
 use crate::domain::{Millis, month::Month};
 use crate::guard::{Problem, Scope};
-use crate::ports::{Platform, Usage};
-use crate::store::{Tally, UsageMonths};
+use crate::ports::{Cause, Ledger, Platform, Tally, Usage};
+use crate::store::UsageAccounts;
 
 /// A calendar month.
 #[derive(Debug, Serialize)]
@@ -21,23 +21,42 @@ pub(super) struct UsageReport {
     requests: Tally,
     /// What the runs accepted in this month used beside that: the sum of their `usage`.
     runs: Tally,
-    /// Both.
+    /// What was used beside both.
+    background: Background,
+    /// All of it.
     total: Usage,
+}
+
+/// Work that no answer and no run reports.
+#[derive(Debug, Serialize)]
+#[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
+struct Background {
+    /// Following runs, after the head of the answer: `count` times their objects were asked.
+    events: Tally,
+    /// Writing usage down, `count` times.
+    metering: Tally,
 }
 
 /// `GET /usage`: this calendar month, without this very request.
 pub(super) async fn show<P: Platform>(context: Context<P>) -> Result<Json<UsageReport>, Problem> {
     let owner = context.caller_with(Scope::Read)?;
     let month = Month::of(context.now());
-    let months = UsageMonths::new(context.app.platform.database(), &context.meter);
-    let runs = months.of_runs(owner, month).await.map_err(|error| context.failed(&error))?;
-    let written = months.of_requests(owner, month).await;
-    let mut requests = written.map_err(|error| context.failed(&error))?;
-    let pending = context.app.ledger.pending(owner, month);
-    requests.count += pending.count;
-    requests.usage += pending.usage;
-    let mut total = requests.usage;
-    total += runs.usage;
+    let accounts = UsageAccounts::new(context.app.platform.database(), &context.meter);
+    let runs = accounts.of_runs(owner, month).await.map_err(|error| context.failed(&error))?;
+    // In this order: what moves in between is missing once, rather than counted twice.
+    let written = accounts.of_account(owner, month).await;
+    let account = written.map_err(|error| context.failed(&error))?;
+    let pending = context.app.platform.ledger().pending(owner, month).await;
+    let pending = pending.map_err(|error| context.failed(&error))?;
+    let of = |cause| {
+        let mut tally = account.causes.get(&cause).copied().unwrap_or_default();
+        tally += pending.get(&cause).copied().unwrap_or_default();
+        tally
+    };
+    let (requests, events) = (of(Cause::Requests), of(Cause::Events));
+    let background = Background { events, metering: account.metering };
+    let parts = [requests, runs, background.events, background.metering];
+    let total = parts.into_iter().map(|tally| tally.usage).sum();
     let (month, from) = (month.name(), month.start());
-    Ok(Json(UsageReport { month, from, requests, runs, total }))
+    Ok(Json(UsageReport { month, from, requests, runs, background, total }))
 }

@@ -11,11 +11,13 @@ mod workflows;
 
 pub use idempotency::{Claim, Claimed, IdempotencyKeys, Outcome};
 pub use quotas::QuotaMonths;
-pub use runs::Runs;
+pub use runs::{Runs, SETTLE_USAGE, last_projection_usage};
 pub use search::{Outdated, SearchStore, Subject, Visible};
 pub use subscriptions::{EVENTS_KEPT, Entitlement, Subscriptions};
-pub use usage::{Tally, UsageMonths};
+pub use usage::{ADD_USAGE, Account, UsageAccounts, add as add_usage, metering};
 pub use workflows::{CatalogueEntry, Workflows};
+
+use serde::{Serialize, de::DeserializeOwned};
 
 use crate::ports::{Database, Meter, PortError, Rows, Sql, Statement};
 
@@ -25,7 +27,7 @@ pub const MIGRATIONS: &[(&str, &str)] = &[
     ("0001_workflows_and_runs", include_str!("../../migrations/0001_workflows_and_runs.sql")),
     ("0002_idempotency", include_str!("../../migrations/0002_idempotency.sql")),
     ("0003_usage", include_str!("../../migrations/0003_usage.sql")),
-    ("0004_more_usage", include_str!("../../migrations/0004_more_usage.sql")),
+    ("0004_usage_accounts", include_str!("../../migrations/0004_usage_accounts.sql")),
     ("0006_money_and_search", include_str!("../../migrations/0006_money_and_search.sql")),
 ];
 
@@ -45,6 +47,7 @@ pub const STATEMENTS: &[Sql] = &[
     runs::LIST,
     runs::LIST_OF_WORKFLOW,
     runs::PROJECT,
+    runs::SETTLE,
     runs::OVERDUE,
     idempotency::CLAIM,
     idempotency::GET,
@@ -66,7 +69,7 @@ pub const STATEMENTS: &[Sql] = &[
     subscriptions::ENTITLED,
     subscriptions::CLEAN,
     usage::ADD,
-    usage::OF_REQUESTS,
+    usage::OF_ACCOUNT,
     usage::OF_RUNS,
 ];
 
@@ -86,6 +89,14 @@ async fn run<D: Database>(
     statement: Statement,
 ) -> Result<Rows, PortError> {
     meter.charge(database.query(statement).await)
+}
+
+fn parse<T: DeserializeOwned>(text: &str) -> Result<T, PortError> {
+    serde_json::from_str(text).map_err(|error| PortError::unavailable("database", error))
+}
+
+fn to_text<T: Serialize>(value: &T) -> Result<String, PortError> {
+    serde_json::to_string(value).map_err(|error| PortError::unavailable("database", error))
 }
 
 #[cfg(all(test, not(target_arch = "wasm32")))]

@@ -2,15 +2,15 @@
 
 use serde::Deserialize;
 
-use super::{run, workflows::keyset};
+use super::{parse, run, to_text, workflows::keyset};
 use crate::domain::{
     Millis,
     page::Page,
-    run::{Run, RunSummary},
+    run::{Run, RunStatus, RunSummary},
     workflow::Step,
 };
 use crate::engine::machine::RunState;
-use crate::ports::{Database, Meter, Param, PortError, Sql};
+use crate::ports::{Database, Meter, Param, PortError, Sql, Usage};
 
 pub(super) const INSERT: Sql = Sql {
     name: "insert_run",
@@ -52,6 +52,20 @@ pub(super) const PROJECT: Sql = Sql {
     text: "UPDATE workflow_runs SET status = ?2, report = ?3, version = ?4, due_at = ?5 \
            WHERE id = ?1 AND version < ?4",
 };
+
+/// What the last projection of a run uses, the one that says how it ended. It depends on nothing but
+/// that: the row and, for a failure, its entry in `idx_workflow_runs_status`.
+pub const fn last_projection_usage(status: RunStatus) -> Usage {
+    let entries = if matches!(status, RunStatus::Failed) { 1 } else { 0 };
+    Usage { rows_read: 1, rows_written: 1 + entries, ..Usage::NONE }
+}
+
+pub(super) const SETTLE: Sql = Sql {
+    name: "settle_run",
+    text: "UPDATE workflow_runs SET report = json_set(report, '$.usage', json(?2)) WHERE id = ?1",
+};
+/// What that statement uses.
+pub const SETTLE_USAGE: Usage = Usage { rows_read: 1, rows_written: 1, ..Usage::NONE };
 
 pub(super) const OVERDUE: Sql = Sql {
     name: "list_overdue_runs",
@@ -174,6 +188,16 @@ impl<'a, D: Database> Runs<'a, D> {
         run(self.database, self.meter, PROJECT.bind(params)).await.map(|_| ())
     }
 
+    /// Brings what a run used up to date, in the row of one that has ended.
+    ///
+    /// # Errors
+    /// [`PortError`].
+    pub async fn settle(&self, ended: &Run) -> Result<(), PortError> {
+        let usage = to_text(&ended.usage)?;
+        let statement = SETTLE.bind([ended.id.as_str().into(), usage.into()]);
+        run(self.database, self.meter, statement).await.map(|_| ())
+    }
+
     /// Runs that should have moved before `instant` and have not, the oldest first.
     ///
     /// # Errors
@@ -188,12 +212,4 @@ impl<'a, D: Database> Runs<'a, D> {
 /// When somebody should look after a run: at its alarm, or when it last changed.
 fn due_at(state: &RunState) -> Millis {
     state.wake_at.unwrap_or(state.run.updated_at)
-}
-
-fn parse<T: serde::de::DeserializeOwned>(text: &str) -> Result<T, PortError> {
-    serde_json::from_str(text).map_err(|error| PortError::unavailable("database", error))
-}
-
-fn to_text<T: serde::Serialize>(value: &T) -> Result<String, PortError> {
-    serde_json::to_string(value).map_err(|error| PortError::unavailable("database", error))
 }

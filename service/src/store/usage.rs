@@ -1,32 +1,32 @@
-//! The table `usage_months`, and what runs used.
+//! The table `usage_accounts`, and what runs used.
 
-use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
 
 use super::run;
 use crate::domain::month::Month;
-use crate::ports::{Database, Meter, Param, PortError, Rows, Sql, Usage, resources};
+use crate::ports::{
+    Cause, Database, Meter, PortError, Rows, Share, Sql, Statement, Tally, Usage, resources,
+};
 
 /// The statements that name every resource.
 macro_rules! statements {
     ($($(#[$doc:meta])* $name:ident,)*) => {
+        /// Adds up objects of amounts. One function for each: D1 takes 32 arguments of a function.
         pub(super) const ADD: Sql = Sql {
             name: "add_usage",
             text: concat!(
-                "INSERT INTO usage_months (user_id, month, requests",
-                $(", ", stringify!($name),)*
-                ") VALUES (?, ?, ?",
-                $(statements!(@parameter $name),)*
-                ") ON CONFLICT (user_id, month) DO UPDATE SET requests = requests + excluded.requests",
-                $(", ", stringify!($name), " = ", stringify!($name), " + excluded.", stringify!($name),)*
-            ),
-        };
-
-        pub(super) const OF_REQUESTS: Sql = Sql {
-            name: "get_usage_of_requests",
-            text: concat!(
-                "SELECT requests AS count",
-                $(", ", stringify!($name),)*
-                " FROM usage_months WHERE user_id = ?1 AND month = ?2"
+                "INSERT INTO usage_accounts VALUES (?1, ?2, ?3, ?4, 1, ?5) \
+                 ON CONFLICT (user_id, month, cause) DO UPDATE SET \
+                 count = count + excluded.count, written = written + 1, usage = ",
+                $(statements!(@set $name),)*
+                "usage",
+                $(
+                    ", '$.", stringify!($name), "', \
+                     ifnull(usage ->> '$.", stringify!($name), "', 0) \
+                     + ifnull(excluded.usage ->> '$.", stringify!($name), "', 0))",
+                )*
             ),
         };
 
@@ -40,52 +40,74 @@ macro_rules! statements {
             ),
         };
     };
-    (@parameter $name:ident) => { ", ?" };
+    (@set $name:ident) => { "json_set(" };
 }
 resources!(statements);
 
-/// How often something happened, and what that used.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
-pub struct Tally {
-    /// How often.
-    pub count: u64,
-    /// What it used.
-    #[serde(flatten)]
-    pub usage: Usage,
+pub(super) const OF_ACCOUNT: Sql = Sql {
+    name: "get_usage_of_account",
+    text: "SELECT cause, count, written, usage FROM usage_accounts \
+           WHERE user_id = ?1 AND month = ?2",
+};
+
+/// What [`add`] uses itself, whether the row is new or not. The row counts how often it was
+/// written, so that this is billed as well.
+pub const ADD_USAGE: Usage = Usage { rows_written: 1, ..Usage::NONE };
+
+/// Adds a share to its row.
+///
+/// # Errors
+/// None that can happen: amounts are numbers.
+pub fn add(share: &Share) -> Result<Statement, PortError> {
+    let Share { account, month, cause, tally } = share;
+    let usage = super::to_text(&tally.usage)?;
+    let count = i64::try_from(tally.count).unwrap_or(i64::MAX);
+    let params = [account.as_str().into(), month.name().into(), cause.name().into(), count.into()];
+    Ok(ADD.bind(params.into_iter().chain([usage.into()])))
+}
+
+/// What an account used in a month, as far as it was added.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Account {
+    /// By what it was for.
+    pub causes: BTreeMap<Cause, Tally>,
+    /// Adding it up: how often, and what that used.
+    pub metering: Tally,
+}
+
+#[derive(Deserialize)]
+struct Row {
+    cause: Cause,
+    count: u64,
+    written: u64,
+    usage: String,
 }
 
 /// Usage in the database.
-pub struct UsageMonths<'a, D> {
+pub struct UsageAccounts<'a, D> {
     database: &'a D,
     meter: &'a Meter,
 }
 
-impl<'a, D: Database> UsageMonths<'a, D> {
+impl<'a, D: Database> UsageAccounts<'a, D> {
     /// Usage in `database`; what statements use goes to `meter`.
     pub fn new(database: &'a D, meter: &'a Meter) -> Self {
         Self { database, meter }
     }
 
-    /// Adds to what the requests of a user used.
+    /// What an account used in a month, its runs apart.
     ///
     /// # Errors
     /// [`PortError`].
-    pub async fn add(&self, user: &str, month: Month, tally: &Tally) -> Result<(), PortError> {
-        let resources = tally.usage.amounts().map(|(_, amount)| amount);
-        let amounts = std::iter::once(tally.count).chain(resources);
-        let amounts = amounts.map(|n| Param::from(i64::try_from(n).unwrap_or(i64::MAX)));
-        let params = [user.into(), month.name().into()].into_iter().chain(amounts);
-        run(self.database, self.meter, ADD.bind(params)).await.map(|_| ())
-    }
-
-    /// What the requests of a user used in a month, as far as it was added.
-    ///
-    /// # Errors
-    /// [`PortError`].
-    pub async fn of_requests(&self, user: &str, month: Month) -> Result<Tally, PortError> {
-        let statement = OF_REQUESTS.bind([user.into(), month.name().into()]);
-        first(run(self.database, self.meter, statement).await?)
+    pub async fn of_account(&self, account: &str, month: Month) -> Result<Account, PortError> {
+        let statement = OF_ACCOUNT.bind([account.into(), month.name().into()]);
+        let mut found = Account::default();
+        for row in run(self.database, self.meter, statement).await?.decode::<Row>()? {
+            let usage = super::parse(&row.usage)?;
+            found.causes.insert(row.cause, Tally { count: row.count, usage });
+            found.metering += metering(row.written);
+        }
+        Ok(found)
     }
 
     /// What the runs of a user used that were accepted in a month.
@@ -96,6 +118,11 @@ impl<'a, D: Database> UsageMonths<'a, D> {
         let params = [user.into(), month.start().into(), month.next().start().into()];
         first(run(self.database, self.meter, OF_RUNS.bind(params)).await?)
     }
+}
+
+/// What it used to write rows so often.
+pub fn metering(written: u64) -> Tally {
+    Tally { count: written, usage: ADD_USAGE.times(written) }
 }
 
 fn first(rows: Rows) -> Result<Tally, PortError> {

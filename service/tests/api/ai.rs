@@ -43,7 +43,7 @@ async fn a_summary_is_written_once_and_cached_for_its_owner() {
     let expected = |cached: bool| json!({"summary": "Short.", "model": model, "quality": "simple", "cached": cached});
     assert_eq!(read(first).await, (StatusCode::OK, expected(false)));
     let again = api.send(Method::POST, "/ai/summarize", &ann, Some(body.clone())).await;
-    assert_eq!(again.headers()["workway-usage"], "kv_reads=1");
+    assert_eq!(again.headers()["workway-usage"], "kv_reads=1, analytics_points=1");
     assert_eq!(read(again).await.1, expected(true));
     assert_eq!(api.post("/ai/summarize", &token("bob"), body.clone()).await.1, expected(false));
     let mut other = body.clone();

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 use wasm_bindgen_test::wasm_bindgen_test;
 use workway_service::{
     config::RATE_LIMIT, domain::workflow::MAX_NAME, guard::MAX_BODY_BYTES,
-    platform::cloudflare::app,
+    platform::cloudflare::app, ports::Usage,
 };
 
 use crate::world::{
@@ -280,7 +280,8 @@ async fn a_handler_that_hangs_is_given_up() {
     let answer = Answer::of(asked).await;
     assert_eq!((answer.status, &answer.headers["retry-after"]), (503, &json!("5")));
     assert_eq!(answer.headers["vary"], "origin");
-    assert_eq!(timer_count(), 0);
+    assert_eq!(answer.headers["workway-usage"], "analytics_points=1", "billed all the same");
+    assert_eq!(timer_count(), 1, "usage waits to be written");
 }
 
 #[wasm_bindgen_test]
@@ -340,7 +341,7 @@ async fn usage_is_written_after_a_while_and_counted_before() {
     let zoe = token("zoe");
     world.post("/workflows", &zoe, &valid()).await;
     world.get("/workflows", &zoe).await;
-    let of_zoe = "SELECT requests FROM usage_months WHERE user_id = 'zoe'";
+    let of_zoe = "SELECT count FROM usage_accounts WHERE user_id = 'zoe'";
     assert_eq!(world.rows(of_zoe), json!([]));
     let usage = world.get("/usage", &zoe).await.body;
     assert_eq!((&usage["requests"]["count"], &usage["runs"]["count"]), (&json!(2), &json!(0)));
@@ -350,6 +351,30 @@ async fn usage_is_written_after_a_while_and_counted_before() {
     assert!(log().contains("usage: database failed"), "{}", log());
     assert_eq!(world.get("/usage", &zoe).await.body["requests"]["count"], 3, "not lost");
     advance(10_000).await;
-    assert_eq!(world.rows(of_zoe), json!([{"requests": 4}]));
+    assert_eq!(world.rows(of_zoe), json!([{"count": 4}]));
     assert_eq!(world.get("/usage", &zoe).await.body["requests"]["count"], 4);
+}
+
+#[wasm_bindgen_test]
+async fn each_request_is_an_event_whose_index_is_its_caller() {
+    let world = World::new();
+    let ann = token("ann");
+    let listed = world.get("/workflows?limit=1", &ann).await;
+    assert!(listed.headers["workway-usage"].as_str().unwrap().contains("analytics_points=1"));
+    world.get("/workflows", "").await;
+    world.get("/nowhere/at/all", "").await;
+    let points = world.data_points();
+    let known = |index: usize| (&points[index]["indexes"], &points[index]["blobs"]);
+    let expected = json!(["request", "GET", "/workflows", "200", "<10ms"]);
+    assert_eq!(known(0), (&json!(["ann"]), &expected));
+    let expected = json!(["request", "GET", "/workflows", "401", "<10ms"]);
+    assert_eq!(known(1), (&json!([""]), &expected));
+    assert_eq!(known(2), (&json!([""]), &json!(["request", "-", "-", "404", "<10ms"])));
+    let doubles = points[0]["doubles"].as_array().unwrap();
+    assert_eq!((doubles.len(), &doubles[0]), (1 + Usage::NAMES.len(), &json!(0)));
+    set_var(&world.env, "ANALYTICS", None);
+    let answer = world.get("/workflows", &ann).await;
+    assert_eq!(answer.status, 200, "nobody needs it");
+    assert_eq!(answer.headers["workway-usage"], Value::Null, "not written, not billed");
+    assert!(log().contains("analytics failed"), "{}", log());
 }

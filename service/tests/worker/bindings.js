@@ -168,6 +168,18 @@ class Ratelimit {
   }
 }
 
+/** Keeps what is written. The real one takes points that have one index and at most 20 of each, and drops others. */
+class AnalyticsEngineDataset {
+  points = [];
+
+  writeDataPoint(point) {
+    const { indexes, blobs, doubles } = point;
+    if (indexes.length !== 1 || blobs.length > 20 || doubles.length > 20) return;
+    if (new TextEncoder().encode(indexes[0]).length > 96) return;
+    this.points.push({ indexes, blobs, doubles });
+  }
+}
+
 /** A fresh environment. `vars` are the variables and secrets, as JSON. */
 export function makeEnv(vars) {
   const env = { ...JSON.parse(vars), DB: new D1Database(), RATE_LIMITER: new Ratelimit() };
@@ -175,6 +187,7 @@ export function makeEnv(vars) {
   env.SESSIONS = new KvNamespace();
   env.WORKFLOW_EXECUTOR = new DurableObjectNamespace("WorkflowExecutor", env);
   env.AI_MISSES = new DurableObjectNamespace("AiMisses", env);
+  env.ANALYTICS = new AnalyticsEngineDataset();
   return env;
 }
 
@@ -185,6 +198,7 @@ export const callsOf = (env, binding) => JSON.stringify(env[binding].calls);
 /** Sets how a binding behaves. */
 export const setMode = (env, binding, mode) => void (env[binding].mode = mode);
 export const putInCache = (env, key, value) => void env.CACHE.entries.set(key, value);
+export const dataPoints = (env) => JSON.stringify(env.ANALYTICS.points);
 export const limiterKeys = (env) => JSON.stringify(env.RATE_LIMITER.keys);
 /** Puts KV where the limiter belongs. */
 export const misbindLimiter = (env) => void (env.RATE_LIMITER = env.CACHE);

@@ -9,7 +9,7 @@ use workway_service::{
         executor,
         machine::{ATTEMPT_LEASE, ATTEMPT_TIMEOUT, BACKOFF_BASE, MAX_ATTEMPTS, RunState},
     },
-    ports::{MAX_VALUE_BYTES, Platform},
+    ports::{MAX_VALUE_BYTES, Meter, Platform},
 };
 
 use crate::world::{
@@ -65,6 +65,11 @@ async fn the_alarm_performs_the_step_and_projects_the_run() {
     for commit in world.commits(&id).as_array().unwrap() {
         assert_eq!(commit, &json!(["state", "alarm"]));
     }
+    let points = world.data_points();
+    let ends: Vec<_> = points.iter().filter(|point| point["blobs"][0] == "run").collect();
+    let [end] = &ends[..] else { panic!("{points:?}") };
+    assert_eq!(end["indexes"], json!(["ann"]));
+    assert_eq!(end["blobs"], json!(["run", "-", "-", "succeeded", "<10ms"]));
 }
 
 #[wasm_bindgen_test]
@@ -170,14 +175,18 @@ async fn a_run_whose_object_never_heard_of_it_is_swept() {
 
     let platform = world.platform();
     advance(30_001).await;
-    assert_eq!(executor::sweep(&platform).await.unwrap(), 1, "it waits for the next sweep");
+    assert_eq!(
+        executor::sweep(&platform, &Meter::default()).await.unwrap(),
+        1,
+        "it waits for the next sweep"
+    );
     assert!(log().contains(&format!("sweep of run {id}: actor failed")), "{}", log());
 
     set_mode(&world.env, "WORKFLOW_EXECUTOR", "well");
-    assert_eq!(executor::sweep(&platform).await.unwrap(), 1);
+    assert_eq!(executor::sweep(&platform, &Meter::default()).await.unwrap(), 1);
     assert_eq!(object_requests(&world.env, &id), 1);
     assert_eq!(world.finish(&id).await["status"], "succeeded");
-    assert_eq!(executor::sweep(&platform).await.unwrap(), 0);
+    assert_eq!(executor::sweep(&platform, &Meter::default()).await.unwrap(), 0);
 }
 
 #[wasm_bindgen_test]

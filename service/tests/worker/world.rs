@@ -47,6 +47,8 @@ extern "C" {
     pub(crate) fn set_var(env: &Env, name: &str, value: Option<&str>);
     #[wasm_bindgen(js_name = putInCache)]
     pub(crate) fn put_in_cache(env: &Env, key: &str, value: &str);
+    #[wasm_bindgen(js_name = dataPoints)]
+    fn data_points_js(env: &Env) -> String;
     #[wasm_bindgen(js_name = limiterKeys)]
     fn limiter_keys_js(env: &Env) -> String;
     #[wasm_bindgen(js_name = misbindLimiter)]
@@ -207,6 +209,11 @@ impl World {
     /// What a binding was called with, oldest first.
     pub(crate) fn calls_of(&self, binding: &str) -> Vec<Value> {
         serde_json::from_str(&calls_of_js(&self.env, binding)).unwrap()
+    }
+
+    /// What was written for analysis.
+    pub(crate) fn data_points(&self) -> Vec<Value> {
+        serde_json::from_str(&data_points_js(&self.env)).unwrap()
     }
 
     pub(crate) fn limiter_keys(&self) -> Value {

@@ -58,6 +58,7 @@ impl Sites {
             let Some(request) = step.request() else { continue };
             let mut site = Site::new(target, request, load.connections);
             site.wire.wanted = wanted(step);
+            site.wire.wanted.headers |= load.metered;
             let index = request.id.0;
             sites.0.resize_with(sites.0.len().max(index + 1), || None);
             sites.0[index] = Some(site);

@@ -47,6 +47,7 @@ fn plan(users: Vec<UserPlan>) -> ScenarioPlan {
         work: Work::Once(vec![]),
         teardown: vec![],
         thresholds: vec![],
+        cost: None,
     }
 }
 

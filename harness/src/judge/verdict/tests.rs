@@ -21,6 +21,7 @@ fn plan(work: Work, thresholds: Vec<Threshold>) -> ScenarioPlan {
         work,
         teardown: Vec::new(),
         thresholds,
+        cost: None,
     }
 }
 

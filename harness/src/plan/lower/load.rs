@@ -47,6 +47,7 @@ impl Lowering {
             max_connections: file.max_connections.map(Whole::count),
             pacing: file.pacing.map_or(default.pacing, |pacing| pacing.value),
             abort_after: file.abort_after.map(|time| time.0),
+            metered: self.metered,
             ..default
         }
     }

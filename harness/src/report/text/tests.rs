@@ -54,6 +54,7 @@ fn plan() -> ScenarioPlan {
             threshold("p95(never) < 1 s", Some(3), p95, time(1000)),
             threshold("error_rate < 5%", None, Metric::ErrorRate, Quantity::Share(0.05)),
         ],
+        cost: None,
     }
 }
 

@@ -3,6 +3,7 @@
 //! Every choice is a map with one key. There is no untagged, flattened or internally tagged type:
 //! they would lose the places of errors.
 
+mod cost;
 mod entries;
 mod json;
 mod load;
@@ -22,6 +23,7 @@ use super::{
     threshold::ThresholdText,
 };
 
+pub use cost::CostFile;
 pub use entries::Entries;
 pub use json::Json;
 pub use load::{JourneyFile, LoadFile, MAX_IN_FLIGHT, MAX_WEIGHT};
@@ -62,4 +64,6 @@ pub struct ScenarioFile {
     pub teardown: Option<Vec<Spanned<StepFile>>>,
     /// What the numbers of the run must satisfy.
     pub thresholds: Option<Vec<Spanned<ThresholdText>>>,
+    /// Measure what is used, and project what it costs.
+    pub cost: Option<Spanned<CostFile>>,
 }

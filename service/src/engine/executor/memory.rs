@@ -2,8 +2,13 @@
 
 use std::{
     collections::{BTreeMap, HashMap, VecDeque},
+    future::{pending, poll_fn},
     pin::Pin,
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering::SeqCst},
+    },
+    task::{self, Poll},
     time::Duration,
 };
 
@@ -29,10 +34,22 @@ pub(super) enum Fault {
 pub(super) const FAULTS: [Fault; 4] =
     [Fault::ErrorBefore, Fault::ErrorAfter, Fault::DeathBefore, Fault::DeathAfter];
 
-/// One object and what it can reach, in memory. Nothing waits: a future that is pending is one
-/// whose host died.
+/// One object and what it can reach, in memory. Nothing waits for time. Unless its calls are
+/// interleaved, a future that is pending is one whose host died.
 #[derive(Default)]
-pub(super) struct Memory(Mutex<Inner>);
+pub(super) struct Memory {
+    inner: Mutex<Inner>,
+    taken: Arc<AtomicBool>,
+}
+
+/// Until it is dropped, nobody else gets it.
+pub(super) struct Turn(Arc<AtomicBool>);
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        self.0.store(false, SeqCst);
+    }
+}
 
 #[derive(Default)]
 pub(super) struct Inner {
@@ -45,6 +62,12 @@ pub(super) struct Inner {
     pub(super) effects: BTreeMap<String, u32>,
     pub(super) calls: usize,
     pub(super) faults: HashMap<usize, Fault>,
+    /// Whether others come in between before each call.
+    pub(super) interleaved: bool,
+    /// The host died at a call; nothing happens until somebody takes note.
+    pub(super) died: bool,
+    /// How the run ended, each time that it did.
+    pub(super) ends: Vec<String>,
     /// The next answers of the other side; then it is fine.
     pub(super) answers: VecDeque<Answer>,
 }
@@ -66,23 +89,56 @@ pub(super) enum Answer {
 
 impl Memory {
     pub(super) fn inner(&self) -> MutexGuard<'_, Inner> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Lets nobody come in between. Nothing if the host died: then it is back afterwards.
+    pub(super) fn drive<T>(&self, work: impl Future<Output = T>) -> Option<T> {
+        let mut work = std::pin::pin!(work);
+        let mut context = task::Context::from_waker(task::Waker::noop());
+        loop {
+            let polled = work.as_mut().poll(&mut context);
+            if std::mem::take(&mut self.inner().died) {
+                return None;
+            }
+            if let Poll::Ready(value) = polled {
+                return Some(value);
+            }
+        }
+    }
+
+    /// The next call, with what goes wrong at it.
+    fn count(&self) -> Option<Fault> {
+        let mut inner = self.inner();
+        inner.calls += 1;
+        let fault = inner.faults.get(&inner.calls).copied();
+        inner.died |= matches!(fault, Some(Fault::DeathBefore | Fault::DeathAfter));
+        fault
     }
 
     async fn call<T>(&self, act: impl FnOnce(&mut Inner) -> T + Send) -> PortResult<T> {
-        let (fault, value) = {
-            let mut inner = self.inner();
-            inner.calls += 1;
-            let fault = inner.faults.get(&inner.calls).copied();
-            let acts = !matches!(fault, Some(Fault::ErrorBefore | Fault::DeathBefore));
-            (fault, acts.then(|| act(&mut inner)))
-        };
-        if matches!(fault, Some(Fault::DeathBefore | Fault::DeathAfter)) {
-            std::future::pending::<()>().await;
+        if self.inner().interleaved {
+            pause().await;
+        }
+        if self.inner().died {
+            pending::<()>().await;
+        }
+        let fault = self.count();
+        let acts = !matches!(fault, Some(Fault::ErrorBefore | Fault::DeathBefore));
+        let value = acts.then(|| act(&mut self.inner()));
+        if self.inner().died {
+            pending::<()>().await;
         }
         let value = value.filter(|_| fault.is_none());
         value.map(Metered::free).ok_or_else(|| PortError::unavailable("memory", "a fault"))
     }
+}
+
+/// Is ready when asked again.
+async fn pause() {
+    let mut asked = false;
+    poll_fn(|_| if std::mem::replace(&mut asked, true) { Poll::Ready(()) } else { Poll::Pending })
+        .await;
 }
 
 impl ActorContext for Memory {
@@ -92,9 +148,15 @@ impl ActorContext for Memory {
     type Http = Self;
     type Ai = Self;
     type Clock = Self;
-    type Turn = ();
+    type Analytics = Self;
+    type Turn = Turn;
 
-    async fn turn(&self) {}
+    async fn turn(&self) -> Turn {
+        while self.taken.swap(true, SeqCst) {
+            pause().await;
+        }
+        Turn(Arc::clone(&self.taken))
+    }
 
     async fn load(&self) -> PortResult<Option<String>> {
         self.call(|inner| inner.state.clone()).await
@@ -140,6 +202,10 @@ impl ActorContext for Memory {
         self
     }
 
+    fn analytics(&self) -> &Self {
+        self
+    }
+
     fn log(&self, _: &str) {}
 }
 
@@ -163,10 +229,11 @@ impl Database for Memory {
                 }
                 Rows::default()
             }
+            "settle_run" => Rows::default(),
             "list_overdue_runs" => {
                 let open = ["queued", "running", "waiting"].contains(&text(&inner.row[3]));
                 let overdue = open && integer(&inner.row[7]) < integer(&params[0]);
-                let row = json!({"user_id": text(&inner.row[2]), "definition": text(&inner.row[4]), "report": text(&inner.row[5])});
+                let row = json!({"user_id": "ann", "definition": text(&inner.row[4]), "report": text(&inner.row[5])});
                 Rows { rows: overdue.then_some(row).into_iter().collect(), changes: 0 }
             }
             other => panic!("{other}"),
@@ -208,6 +275,42 @@ impl Http for Memory {
     }
 }
 
+impl Analytics for Memory {
+    fn write(&self, event: &ports::Event<'_>) -> PortResult<()> {
+        let fault = self.count();
+        if !matches!(fault, Some(Fault::ErrorBefore | Fault::DeathBefore)) {
+            self.inner().ends.push(event.status.to_owned());
+        }
+        match fault {
+            None => Ok(Metered { value: (), usage: ONE_POINT }),
+            Some(_) => Err(PortError::unavailable("memory", "a fault")),
+        }
+    }
+}
+
+impl Clock for Memory {
+    fn now(&self) -> Millis {
+        self.inner().now
+    }
+
+    async fn sleep(&self, _: Duration) {
+        pending::<()>().await;
+    }
+}
+
+impl Memory {
+    /// Boxed: what an object does includes calling objects.
+    fn handle(
+        &self,
+        message: Value,
+    ) -> Pin<Box<dyn Future<Output = PortResult<Value>> + Send + '_>> {
+        Box::pin(async {
+            let allowed = AllowList::default();
+            Executor::new(self, &allowed, Models::default()).message(message).await
+        })
+    }
+}
+
 impl KeyValue for Memory {
     async fn get(&self, _: &str) -> PortResult<Option<String>> {
         panic!("no step of these runs reads the cache")
@@ -235,29 +338,6 @@ impl Ai for Memory {
 
     async fn embed(&self, _: &str) -> PortResult<Vec<f32>> {
         panic!("no step of these runs asks a model")
-    }
-}
-
-impl Clock for Memory {
-    fn now(&self) -> Millis {
-        self.inner().now
-    }
-
-    async fn sleep(&self, _: Duration) {
-        std::future::pending::<()>().await;
-    }
-}
-
-impl Memory {
-    /// Boxed: what an object does includes calling objects.
-    fn handle(
-        &self,
-        message: Value,
-    ) -> Pin<Box<dyn Future<Output = PortResult<Value>> + Send + '_>> {
-        Box::pin(async {
-            let allowed = AllowList::default();
-            Executor::new(self, &allowed, Models::default()).message(message).await
-        })
     }
 }
 

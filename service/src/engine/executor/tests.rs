@@ -1,6 +1,5 @@
 //! A run on a host that fails: before or after each call of a port, by an error or by dying.
 
-use futures_util::FutureExt;
 use serde_json::{Map, json};
 
 use super::{
@@ -15,33 +14,34 @@ const SWEEP_EVERY: Millis = 60_000;
 
 /// Hands the run to its executor; whether that acknowledged it.
 fn tell(memory: &Memory, state: &RunState) -> bool {
-    start(memory, state).now_or_never().is_some_and(|told| told.is_ok())
+    memory.drive(start(memory, state)).is_some_and(|told| told.is_ok())
 }
 
-/// A run of three steps, from its start to its end.
+/// A run of `http` steps, from its start to its end.
 struct Scenario {
     memory: Memory,
     allowed: AllowList,
+    steps: usize,
 }
 
 impl Scenario {
-    fn new(faults: &[(usize, Fault)]) -> Self {
+    fn new(steps: usize, faults: &[(usize, Fault)]) -> Self {
         let memory = Memory::default();
         let allowed = AllowList::parse("https://upstream.test").unwrap();
         memory.inner().now = START;
         let config = json!({"url": "https://upstream.test/", "method": "POST"});
         let config: Map<_, _> = config.as_object().unwrap().clone();
-        let definition = vec![Step { kind: StepKind::Http, config }; 3];
+        let definition = vec![Step { kind: StepKind::Http, config }; steps];
         let state = RunState::new("run".into(), "ann".into(), "workflow".into(), definition, START);
         let meter = Meter::default();
-        Runs::new(&memory, &meter).insert(&state).now_or_never().unwrap().unwrap();
+        memory.drive(Runs::new(&memory, &meter).insert(&state)).unwrap().unwrap();
         memory.inner().calls = 0;
         memory.inner().faults = faults.iter().copied().collect();
 
         let acknowledged = tell(&memory, &state);
         let stored = memory.inner().state.is_some() && memory.inner().alarm.is_some();
         assert!(stored || !acknowledged, "an acknowledged start is never lost");
-        let scenario = Self { memory, allowed };
+        let scenario = Self { memory, allowed, steps };
         if acknowledged {
             scenario.ring_until_idle();
             assert_eq!(scenario.row_status(), "succeeded", "its alarms are enough");
@@ -57,9 +57,8 @@ impl Scenario {
             let Some(at) = alarm else { return };
             let now = self.memory.now().max(at);
             self.memory.inner().now = now;
-            let rung = Executor::new(&self.memory, &self.allowed, Models::default())
-                .alarm()
-                .now_or_never();
+            let executor = Executor::new(&self.memory, &self.allowed, Models::default());
+            let rung = self.memory.drive(executor.alarm());
             if !matches!(rung, Some(Ok(()))) {
                 self.memory.inner().alarm.get_or_insert(at);
             }
@@ -72,7 +71,8 @@ impl Scenario {
             self.memory.inner().now += SWEEP_EVERY;
             let before = self.memory.now() - SWEEP_GRACE;
             let meter = Meter::default();
-            let overdue = Runs::new(&self.memory, &meter).overdue(before, 1).now_or_never();
+            let runs = Runs::new(&self.memory, &meter);
+            let overdue = self.memory.drive(runs.overdue(before, 1));
             for state in overdue.and_then(Result::ok).into_iter().flatten() {
                 tell(&self.memory, &state);
             }
@@ -91,42 +91,52 @@ impl Scenario {
         assert_eq!(state.run.status, RunStatus::Succeeded, "{faults:?}");
         assert_eq!((text(&inner.row[3]), inner.alarm), ("succeeded", None), "{faults:?}");
         let keys: Vec<_> = inner.effects.keys().cloned().collect();
-        assert_eq!(keys, ["\"run:0\"", "\"run:1\"", "\"run:2\""], "each effect, once by its key");
+        let expected: Vec<_> = (0..self.steps).map(|step| format!("\"run:{step}\"")).collect();
+        assert_eq!(keys, expected, "each effect, once by its key");
+        assert!(["succeeded"].repeat(inner.ends.len()) == inner.ends, "{:?}", inner.ends);
+        assert!(inner.ends.len() <= 1, "it ends once: {:?}", inner.ends);
         let repeated: u32 = inner.effects.values().map(|times| times - 1).sum();
         assert!(repeated as usize <= faults.len(), "{faults:?}: {:?}", inner.effects);
     }
 }
 
 /// Calls of a run that nothing disturbs.
-fn calls() -> usize {
-    let scenario = Scenario::new(&[]);
+fn calls(steps: usize) -> usize {
+    let scenario = Scenario::new(steps, &[]);
     let calls = scenario.memory.inner().calls;
+    assert_eq!(scenario.memory.inner().ends, ["succeeded"]);
     scenario.check(&[]);
     calls
 }
 
 #[test]
 fn a_fault_at_any_call_neither_loses_the_run_nor_repeats_an_effect_under_another_key() {
-    let calls = calls();
-    assert!(calls > 15, "{calls}");
+    let (steps, calls) = (5, calls(5));
+    // Of the start: a load and a save. Of each step: the attempt, then a load and a save. And the
+    // first change, `running`, the end, its event and its projection.
+    assert!(calls > 3 * steps + 6, "{calls}");
     for call in 1..=calls {
         for fault in FAULTS {
             let faults = [(call, fault)];
-            Scenario::new(&faults).check(&faults);
+            Scenario::new(steps, &faults).check(&faults);
         }
     }
+    let faults = calls * FAULTS.len();
+    println!(
+        "{steps} steps, {calls} port calls, {faults} faults: before and after, error and death"
+    );
 }
 
 #[test]
 fn nor_do_two_faults() {
     // A fault makes the run longer: the second may hit its recovery.
-    let calls = calls() + 4;
+    let (steps, calls) = (3, calls(3) + 4);
     for first in 1..calls {
         for second in first + 1..=calls {
             for (one, other) in FAULTS.into_iter().flat_map(|one| FAULTS.map(|other| (one, other)))
             {
                 let faults = [(first, one), (second, other)];
-                Scenario::new(&faults).check(&faults);
+                Scenario::new(steps, &faults).check(&faults);
             }
         }
     }
@@ -136,14 +146,14 @@ fn nor_do_two_faults() {
 fn an_alarm_that_could_not_be_handled_asks_for_another() {
     // The calls of the start come first: load and save.
     for call in [3, 4] {
-        let scenario = Scenario::new(&[(call, Fault::ErrorBefore)]);
+        let scenario = Scenario::new(3, &[(call, Fault::ErrorBefore)]);
         assert_eq!(scenario.row_status(), "succeeded", "without the sweep: call {call}");
     }
 }
 
 #[test]
 fn a_start_that_comes_again_keeps_the_run_as_it_is() {
-    let scenario = Scenario::new(&[]);
+    let scenario = Scenario::new(3, &[]);
     let ended = scenario.memory.inner().state.clone().unwrap();
     let state: RunState = serde_json::from_str(&ended).unwrap();
     let run = state.run;
@@ -160,19 +170,20 @@ fn a_cancel_that_was_acknowledged_stands_whatever_fails() {
     let config = json!({"url": "https://upstream.test/", "method": "POST"});
     let config = config.as_object().unwrap().clone();
     for told in [true, false] {
-        for (call, fault) in (1..=5).flat_map(|call| FAULTS.map(|fault| (call, fault))) {
-            let scenario = Scenario { memory: Memory::default(), allowed: AllowList::default() };
+        for (call, fault) in (1..=6).flat_map(|call| FAULTS.map(|fault| (call, fault))) {
+            let (memory, allowed) = (Memory::default(), AllowList::default());
+            let scenario = Scenario { memory, allowed, steps: 1 };
             scenario.memory.inner().now = START;
             let definition = vec![Step { kind: StepKind::Http, config: config.clone() }];
             let intent =
                 RunState::new("run".into(), "ann".into(), "workflow".into(), definition, START);
             let meter = Meter::default();
             let runs = Runs::new(&scenario.memory, &meter);
-            runs.insert(&intent).now_or_never().unwrap().unwrap();
+            scenario.memory.drive(runs.insert(&intent)).unwrap().unwrap();
             assert!(!told || tell(&scenario.memory, &intent));
             scenario.memory.inner().calls = 0;
             scenario.memory.inner().faults = [(call, fault)].into();
-            let cancelled = cancel(&scenario.memory, intent.clone()).now_or_never();
+            let cancelled = scenario.memory.drive(cancel(&scenario.memory, intent.clone()));
             let acknowledged = matches!(&cancelled, Some(Ok(reply)) if reply.value.changed);
             scenario.memory.inner().faults.clear();
             if acknowledged {
@@ -180,7 +191,8 @@ fn a_cancel_that_was_acknowledged_stands_whatever_fails() {
                 assert_eq!(scenario.row_status(), "cancelled", "{told} {call} {fault:?}");
                 assert!(scenario.memory.inner().effects.is_empty());
             }
-            let again = cancel(&scenario.memory, intent).now_or_never().unwrap().unwrap().value;
+            let again = scenario.memory.drive(cancel(&scenario.memory, intent));
+            let again = again.unwrap().unwrap().value;
             assert_eq!(again.run.status, RunStatus::Cancelled);
             assert!(!(acknowledged && again.changed), "it is final");
         }

@@ -107,6 +107,7 @@ impl Host {
                     assert!((attempt.step, attempt.number) > last, "each attempt is begun once");
                     self.attempts.push(attempt);
                 }
+                Effect::Settle => unreachable!("the host asks for it"),
                 Effect::Project => {
                     self.projections.push((self.state.version, self.state.run.status));
                 }

@@ -5,11 +5,13 @@
 
 mod actors;
 mod ai;
+mod analytics;
 mod database;
 mod events;
 mod http;
 mod http_cache;
 mod kv;
+mod ledger;
 mod limiter;
 mod objects;
 mod system;
@@ -19,10 +21,12 @@ use std::sync::{Arc, LazyLock};
 
 pub use actors::DurableObjects;
 pub use ai::WorkersAi;
+pub use analytics::AnalyticsEngine;
 pub use database::D1;
 pub use http::Fetcher;
 pub use http_cache::EdgeCache;
 pub use kv::Kv;
+pub use ledger::IsolateLedger;
 pub use limiter::RateLimiterBinding;
 pub use objects::{AiMisses, WorkflowExecutor};
 pub use system::{JsClock, JsRandom};
@@ -31,7 +35,7 @@ use worker::{Context, Env, send::SendWrapper};
 
 use crate::ai::Breaker;
 use crate::config::{Config, ConfigError};
-use crate::guard::Ledger;
+use crate::guard::FlushTimer;
 use crate::ports::{Platform, PortError};
 use crate::routes::{App, HealthMemo};
 
@@ -47,6 +51,8 @@ pub struct Cloudflare {
     vectors: Option<Vectorize>,
     clock: JsClock,
     random: JsRandom,
+    analytics: AnalyticsEngine,
+    ledger: IsolateLedger,
     /// The request that these ports are for, if it is one.
     invocation: Option<Invocation>,
 }
@@ -64,8 +70,10 @@ impl std::fmt::Debug for Invocation {
 impl Cloudflare {
     /// Ports on the bindings of `env`.
     pub fn new(env: &Env, config: &Config) -> Self {
+        let database = D1::new(env.clone());
         Self {
-            database: D1::new(env.clone()),
+            ledger: IsolateLedger::new(database.clone()),
+            database,
             cache: Kv::new(env.clone(), "CACHE"),
             sessions: Kv::new(env.clone(), "SESSIONS"),
             limiter: RateLimiterBinding::new(env.clone()),
@@ -74,6 +82,7 @@ impl Cloudflare {
             vectors: Vectorize::new(env, config),
             clock: JsClock,
             random: JsRandom,
+            analytics: AnalyticsEngine::new(env.clone()),
             invocation: None,
         }
     }
@@ -88,7 +97,7 @@ impl Cloudflare {
 /// One for each isolate: plain data, which may outlive a request.
 static HEALTH: LazyLock<Arc<HealthMemo>> = LazyLock::new(Arc::default);
 static BREAKER: Breaker = Breaker::new();
-static LEDGER: LazyLock<Arc<Ledger>> = LazyLock::new(Arc::default);
+static FLUSHES: LazyLock<Arc<FlushTimer>> = LazyLock::new(Arc::default);
 
 /// The application on the bindings, variables and secrets of `env`.
 ///
@@ -96,8 +105,8 @@ static LEDGER: LazyLock<Arc<Ledger>> = LazyLock::new(Arc::default);
 /// When a variable or secret is missing or wrong.
 pub fn app(env: &Env) -> Result<App<Cloudflare>, ConfigError> {
     let config = Arc::new(config(env)?);
-    let (health, ledger) = (Arc::clone(&HEALTH), Arc::clone(&LEDGER));
-    Ok(App { platform: Cloudflare::new(env, &config), config, health, ledger })
+    let (health, flushes) = (Arc::clone(&HEALTH), Arc::clone(&FLUSHES));
+    Ok(App { platform: Cloudflare::new(env, &config), config, health, flushes })
 }
 
 /// What the variables and secrets of `env` say.
@@ -127,6 +136,8 @@ impl Platform for Cloudflare {
     type VectorIndex = Vectorize;
     type Clock = JsClock;
     type Random = JsRandom;
+    type Analytics = AnalyticsEngine;
+    type Ledger = IsolateLedger;
 
     fn database(&self) -> &D1 {
         &self.database
@@ -174,6 +185,14 @@ impl Platform for Cloudflare {
 
     fn random(&self) -> &JsRandom {
         &self.random
+    }
+
+    fn analytics(&self) -> &AnalyticsEngine {
+        &self.analytics
+    }
+
+    fn ledger(&self) -> &IsolateLedger {
+        &self.ledger
     }
 
     fn wait_until(&self, work: impl Future<Output = ()> + Send + 'static) {

@@ -7,13 +7,16 @@ use worker::{
 };
 
 use super::{
-    BREAKER, D1, DurableObjects, Fetcher, JsClock, Kv, WorkersAi, config, system, unavailable,
+    AnalyticsEngine, BREAKER, D1, DurableObjects, Fetcher, JsClock, Kv, WorkersAi, config, system,
+    unavailable,
 };
 use crate::ai::Breaker;
 use crate::config::Config;
 use crate::domain::Millis;
 use crate::objects;
-use crate::ports::{ActorClass, ActorContext, Joint, Metered, PortError, PortResult, Usage};
+use crate::ports::{
+    ActorClass, ActorContext, Joint, Meter, Metered, PortError, PortResult, Usage, used,
+};
 
 /// A class of the runtime that hosts one of ours.
 macro_rules! class {
@@ -57,8 +60,6 @@ struct Host {
 
 impl Host {
     fn new(class: ActorClass, state: State, env: Env) -> Self {
-        // Should this fail, so will each statement after it, and their errors are handled.
-        let _ = state.storage().sql().exec(SCHEMA, None);
         let config = config(&env).map_err(|error| error.to_string());
         let ai = config.as_ref().ok().and_then(|config| WorkersAi::new(&env, config));
         let context = Context {
@@ -66,11 +67,15 @@ impl Host {
             joint: Joint::default(),
             database: D1::new(env.clone()),
             cache: Kv::new(env.clone(), "CACHE"),
-            actors: DurableObjects::new(env),
+            actors: DurableObjects::new(env.clone()),
             http: Fetcher,
             ai,
             clock: JsClock,
+            analytics: AnalyticsEngine::new(env),
+            unpaid: Meter::default(),
         };
+        // Should this fail, so will each statement after it, and their errors are handled.
+        let _ = context.unpaid.charge(context.sql(SCHEMA, Vec::new()));
         Self { class, context, config }
     }
 
@@ -114,9 +119,15 @@ struct Context {
     http: Fetcher,
     ai: Option<WorkersAi>,
     clock: JsClock,
+    analytics: AnalyticsEngine,
+    /// What making the table used, until somebody is charged for it. A table that is there costs
+    /// nothing.
+    unpaid: Meter,
 }
 
-const SCHEMA: &str = "CREATE TABLE IF NOT EXISTS object (id INTEGER PRIMARY KEY CHECK (id = 1), state TEXT NOT NULL)";
+/// Without a row beside the key, storing reads nothing.
+const SCHEMA: &str = "CREATE TABLE IF NOT EXISTS object \
+     (id INTEGER PRIMARY KEY CHECK (id = 1), state TEXT NOT NULL) WITHOUT ROWID";
 const LOAD: &str = "SELECT state FROM object WHERE id = 1";
 const STORE: &str =
     "INSERT INTO object VALUES (1, ?1) ON CONFLICT (id) DO UPDATE SET state = excluded.state";
@@ -140,10 +151,6 @@ impl Context {
             Ok(Metered { value: row.map(|row| row.state), usage })
         };
         run().map_err(unavailable("actor"))
-    }
-
-    fn read(&self) -> PortResult<Option<String>> {
-        self.sql(LOAD, Vec::new())
     }
 
     /// No await between the two: the platform commits them together.
@@ -173,13 +180,14 @@ impl ActorContext for Context {
     type Http = Fetcher;
     type Ai = WorkersAi;
     type Clock = JsClock;
+    type Analytics = AnalyticsEngine;
     /// The object's SQLite has no await: nobody comes between `load` and the writes of `save`.
     type Turn = ();
 
     async fn turn(&self) {}
 
     async fn load(&self) -> PortResult<Option<String>> {
-        self.read()
+        used(self.sql(LOAD, Vec::new()), self.unpaid.take())
     }
 
     fn save(
@@ -220,6 +228,10 @@ impl ActorContext for Context {
 
     fn clock(&self) -> &JsClock {
         &self.clock
+    }
+
+    fn analytics(&self) -> &AnalyticsEngine {
+        &self.analytics
     }
 
     fn log(&self, line: &str) {

@@ -18,6 +18,7 @@ use tokio::{
 
 use super::{
     Counted, SqliteKeyValue,
+    analytics::NativeAnalytics,
     clock::NativeClock,
     counted,
     database::{SqliteDatabase, execute},
@@ -37,7 +38,8 @@ use crate::ports::{
 
 /// `firing`: the alarm rang and its handler has not ended. A handler that ends without a new alarm
 /// leaves none; a process that dies leaves `firing`, and rings it again when it comes back.
-const SCHEMA: &[&str] = &["CREATE TABLE objects (
+const SCHEMA: &[&str] = &[
+    "CREATE TABLE objects (
   id INTEGER PRIMARY KEY,
   name TEXT NOT NULL UNIQUE
 ) STRICT;
@@ -50,17 +52,28 @@ CREATE TABLE alarms (
   at INTEGER NOT NULL,
   firing INTEGER NOT NULL DEFAULT 0
 ) STRICT, WITHOUT ROWID;
-CREATE INDEX idx_alarms_due ON alarms (at) WHERE firing = 0"];
+CREATE INDEX idx_alarms_due ON alarms (at) WHERE firing = 0",
+    // As an object's own table there: found by its key without a row beside it.
+    "CREATE TABLE object_states (
+  id INTEGER PRIMARY KEY,
+  state TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+INSERT INTO object_states SELECT id, state FROM states;
+DROP TABLE states",
+];
 
 /// Our own bookkeeping: on the platform an object is found without reading rows.
 const FIND: Sql = Sql { name: "find", text: "SELECT id FROM objects WHERE name = ?1" };
 const MAKE: Sql = Sql { name: "make", text: "INSERT INTO objects (name) VALUES (?1) RETURNING id" };
 /// These two count rows as an object's own table with one row does.
-const LOAD: Sql = Sql { name: "load", text: "SELECT state FROM states WHERE id = ?1" };
+const LOAD: Sql = Sql { name: "load", text: "SELECT state FROM object_states WHERE id = ?1" };
 const STORE: Sql = Sql {
     name: "store",
-    text: "INSERT INTO states VALUES (?1, ?2) ON CONFLICT (id) DO UPDATE SET state = excluded.state",
+    text: "INSERT INTO object_states VALUES (?1, ?2) \
+           ON CONFLICT (id) DO UPDATE SET state = excluded.state",
 };
+/// An object there has a table of its own, and pays for it when it is first called.
+const TABLE_USAGE: Usage = Usage { rows_read: 1, rows_written: 2, ..Usage::NONE };
 const SET_ALARM: Sql = Sql {
     name: "set_alarm",
     text: "INSERT INTO alarms VALUES (?1, ?2, 0) \
@@ -94,6 +107,7 @@ pub(super) struct Reach {
     pub(super) ai: Option<Counted<Rest<ReqwestHttp>>>,
     pub(super) breaker: Arc<Breaker>,
     pub(super) clock: NativeClock,
+    pub(super) analytics: NativeAnalytics,
 }
 
 /// All objects of a process.
@@ -175,7 +189,7 @@ fn handle(
 ) -> JoinHandle<PortResult<Value>> {
     #[expect(clippy::disallowed_methods, reason = "objects run side by side")]
     tokio::spawn(async move {
-        let context = inner.context(&name).await?;
+        let context = inner.object(&name).await?;
         objects::message(class, &context, &inner.config, message).await
     })
 }
@@ -185,33 +199,32 @@ impl Inner {
         self.objects.run(move |connection| execute(connection, &statement)).await
     }
 
-    /// The number of an object, which it gets when first called.
-    async fn object(&self, name: &str) -> Result<i64, PortError> {
+    /// An object, which is made when first called.
+    async fn object<'a>(self: &'a Arc<Self>, name: &'a str) -> Result<Context<'a>, PortError> {
         let (find, make) = (FIND.bind([name.into()]), MAKE.bind([name.into()]));
         let found = self.objects.run(move |connection| {
             let found = execute(connection, &find)?.value;
             if found.rows.is_empty() {
-                execute(connection, &make).map(|made| made.value)
+                execute(connection, &make).map(|made| (made.value, TABLE_USAGE))
             } else {
-                Ok(found)
+                Ok((found, Usage::NONE))
             }
         });
-        let row = found.await?.rows.into_iter().next();
-        row.and_then(|row| row.get("id")?.as_i64())
-            .ok_or_else(|| PortError::unavailable("actor", "it got no number"))
+        let (found, table) = found.await?;
+        let id = found.rows.first().and_then(|row| row.get("id")?.as_i64());
+        let id = id.ok_or_else(|| PortError::unavailable("actor", "it got no number"))?;
+        self.total.add(table);
+        let unpaid = Meter::default();
+        unpaid.add(table);
+        let (actors, joint) = (NativeActors(Arc::clone(self)), self.joint(name));
+        Ok(Context { inner: self, actors, name, id, joint, unpaid })
     }
 
     async fn alarm(self: &Arc<Self>, name: &str) -> Result<(), PortError> {
         let class =
             class_of(name).ok_or_else(|| PortError::unavailable("actor", "no such class"))?;
-        let context = self.context(name).await?;
+        let context = self.object(name).await?;
         objects::alarm(class, &context, &self.config).await
-    }
-
-    async fn context<'a>(self: &'a Arc<Self>, name: &'a str) -> Result<Context<'a>, PortError> {
-        let actors = NativeActors(Arc::clone(self));
-        let (id, joint) = (self.object(name).await?, self.joint(name));
-        Ok(Context { inner: self, actors, name, id, joint })
     }
 
     /// What an object remembers. Of those that are over nothing is kept.
@@ -325,6 +338,8 @@ struct Context<'a> {
     name: &'a str,
     id: i64,
     joint: Arc<Joint>,
+    /// What making it used, until somebody is charged for it.
+    unpaid: Meter,
 }
 
 impl ActorContext for Context<'_> {
@@ -334,6 +349,7 @@ impl ActorContext for Context<'_> {
     type Http = ReqwestHttp;
     type Ai = Counted<Rest<ReqwestHttp>>;
     type Clock = NativeClock;
+    type Analytics = NativeAnalytics;
     type Turn = OwnedMutexGuard<()>;
 
     async fn turn(&self) -> Self::Turn {
@@ -342,7 +358,7 @@ impl ActorContext for Context<'_> {
 
     async fn load(&self) -> PortResult<Option<String>> {
         let loaded = self.inner.sql(LOAD.bind([self.id.into()])).await;
-        let loaded = counted(&self.inner.total, loaded)?;
+        let loaded = used(counted(&self.inner.total, loaded), self.unpaid.take())?;
         Ok(loaded.map(|rows| Some(rows.rows.first()?.get("state")?.as_str()?.to_owned())))
     }
 
@@ -390,6 +406,10 @@ impl ActorContext for Context<'_> {
         &self.inner.reach.clock
     }
 
+    fn analytics(&self) -> &NativeAnalytics {
+        &self.inner.reach.analytics
+    }
+
     fn log(&self, line: &str) {
         log(line);
     }
@@ -425,8 +445,8 @@ mod tests {
         let clock = NativeClock::default();
         let cache = directory.path().join("cache");
         let cache = SqliteKeyValue::open(&cache, clock.clone()).unwrap();
-        let (ai, breaker) = (None, Arc::default());
-        let reach = Reach { database, cache, http, ai, breaker, clock };
+        let (ai, breaker, analytics) = (None, Arc::default(), NativeAnalytics::default());
+        let reach = Reach { database, cache, http, ai, breaker, clock, analytics };
         let actors = NativeActors::open(&objects, reach, config).await;
         let inner = actors.unwrap().0;
 
@@ -434,7 +454,7 @@ mod tests {
         let ringing =
             Sql { name: "ringing", text: ringing }.bind(["WorkflowExecutor/run".into(), 1.into()]);
         inner.sql(ringing).await.unwrap();
-        let id = inner.object("WorkflowExecutor/run").await.unwrap();
+        let id = inner.object("WorkflowExecutor/run").await.unwrap().id;
         inner.sql(STORE.bind([id.into(), "not a run".into()])).await.unwrap();
         let before = inner.reach.clock.now();
         inner.ring("WorkflowExecutor/run").await;

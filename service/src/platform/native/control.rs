@@ -25,13 +25,15 @@ use axum::{
 };
 use hyper::{body::Incoming, server::conn::http1};
 use hyper_util::rt::TokioIo;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use serde_json::Value;
 use tokio::net::UnixListener;
 use tower_service::Service;
 
-use super::{Native, system::log};
+use super::{Native, database::execute, system::log};
 use crate::domain::Millis;
-use crate::ports::{Clock, Database, PortError, Sql, Usage};
+use crate::ports::{Cause, Clock, PortError, PortResult, Rows, Sql, Tally, Usage};
+use crate::store::metering;
 use crate::upkeep;
 
 /// Of the state directory.
@@ -46,6 +48,12 @@ const OPEN_RUNS: Sql = Sql {
     text: "SELECT count(*) AS count FROM workflow_runs \
            WHERE status IN ('queued', 'running', 'waiting')",
 };
+
+const ACCOUNTS: Sql =
+    Sql { name: "all_accounts", text: "SELECT cause, written, usage FROM usage_accounts" };
+const PENDING: Sql = Sql { name: "all_pending", text: "SELECT cause, tally FROM usage_pending" };
+const RUNS: Sql =
+    Sql { name: "all_runs", text: "SELECT report ->> '$.usage' AS usage FROM workflow_runs" };
 
 /// Where the control socket of a state directory is.
 pub fn socket(state: &Path) -> PathBuf {
@@ -101,6 +109,35 @@ struct Counts {
     alarms_rung: u64,
     /// By all port calls, whoever they were for.
     usage: Usage,
+}
+
+/// By what it was for.
+#[derive(Default, Serialize)]
+struct Billed {
+    requests: Usage,
+    events: Usage,
+    upkeep: Usage,
+    metering: Usage,
+    runs: Usage,
+    total: Usage,
+}
+
+#[derive(Deserialize)]
+struct AccountRow {
+    cause: Cause,
+    written: u64,
+    usage: String,
+}
+
+#[derive(Deserialize)]
+struct PendingRow {
+    cause: Cause,
+    tally: String,
+}
+
+#[derive(Deserialize)]
+struct RunRow {
+    usage: String,
 }
 
 #[derive(Serialize)]
@@ -165,6 +202,8 @@ fn router(controlled: Controlled) -> Router {
         .route("/clock", get(clock).post(set_clock))
         .route("/cron", post(cron))
         .route("/counters", get(counters))
+        .route("/billed", get(billed))
+        .route("/analytics", get(analytics))
         .route("/rest", get(rest))
         .with_state(controlled)
 }
@@ -204,11 +243,59 @@ async fn counters(State(controlled): State<Controlled>) -> Json<Counts> {
 
 async fn rest(State(controlled): State<Controlled>) -> Result<Json<Rest>, Failed> {
     let platform = controlled.platform;
-    let open = platform.database.query(OPEN_RUNS.bind([])).await.map_err(failed)?;
+    let open = peek(&platform, OPEN_RUNS).await.map_err(failed)?;
     let count = open.value.rows.first().and_then(|row| row.get("count")?.as_i64());
     let open_runs = count.unwrap_or_default();
     let alarms = platform.actors.alarms().await.map_err(failed)?;
     Ok(Json(Rest { quiet: open_runs == 0 && alarms == 0, open_runs, alarms }))
+}
+
+/// Everything that was billed, whoever it was billed to: at rest it is what the ports counted,
+/// since the state folder was made.
+async fn billed(State(controlled): State<Controlled>) -> Result<Json<Billed>, Failed> {
+    let platform = controlled.platform;
+    // In this order: what moves in between is missing once, rather than counted twice.
+    let accounts = peek(&platform, ACCOUNTS).await.map_err(failed)?;
+    let pending = peek(&platform, PENDING).await.map_err(failed)?;
+    let runs = peek(&platform, RUNS).await.map_err(failed)?;
+    let mut billed = Billed::default();
+    for row in accounts.value.decode::<AccountRow>().map_err(failed)? {
+        billed.add(row.cause, parse(&row.usage)?);
+        billed.metering += metering(row.written).usage;
+    }
+    for row in pending.value.decode::<PendingRow>().map_err(failed)? {
+        billed.add(row.cause, parse::<Tally>(&row.tally)?.usage);
+    }
+    for row in runs.value.decode::<RunRow>().map_err(failed)? {
+        billed.runs += parse(&row.usage)?;
+    }
+    let Billed { requests, events, upkeep, metering, runs, .. } = billed;
+    billed.total = [requests, events, upkeep, metering, runs].into_iter().sum();
+    Ok(Json(billed))
+}
+
+impl Billed {
+    fn add(&mut self, cause: Cause, usage: Usage) {
+        *match cause {
+            Cause::Requests => &mut self.requests,
+            Cause::Events => &mut self.events,
+            Cause::Upkeep => &mut self.upkeep,
+        } += usage;
+    }
+}
+
+/// The last events for analysis.
+async fn analytics(State(controlled): State<Controlled>) -> Json<Vec<Value>> {
+    Json(controlled.platform.analytics.points())
+}
+
+/// A look at the database that nobody is billed for.
+async fn peek(platform: &Native, sql: Sql) -> PortResult<Rows> {
+    platform.database.sqlite().run(move |connection| execute(connection, &sql.bind([]))).await
+}
+
+fn parse<T: DeserializeOwned>(text: &str) -> Result<T, Failed> {
+    serde_json::from_str(text).map_err(|error| failed(PortError::unavailable("database", error)))
 }
 
 type Failed = (StatusCode, String);

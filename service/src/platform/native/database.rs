@@ -37,13 +37,24 @@ impl SqliteDatabase {
     pub(super) fn usage(&self) -> Usage {
         self.total.usage()
     }
+
+    /// The thread, for statements that are not the service's: nobody counts them.
+    pub(super) fn sqlite(&self) -> &Sqlite {
+        &self.sqlite
+    }
+
+    /// Where statements are counted.
+    pub(super) fn total(&self) -> &Meter {
+        &self.total
+    }
 }
 
 impl Database for SqliteDatabase {
     async fn query(&self, statement: Statement) -> PortResult<Rows> {
         check_limits(&statement)?;
-        let outcome = self.sqlite.run(move |connection| execute(connection, &statement)).await;
-        counted(&self.total, outcome)
+        let total = self.total.clone();
+        // There, because whoever asked may be gone before it is done.
+        self.sqlite.run(move |connection| counted(&total, execute(connection, &statement))).await
     }
 }
 
@@ -127,7 +138,10 @@ fn object(columns: &[String], row: &Row<'_>) -> Result<Value, PortError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::run::RunStatus;
+    use crate::engine::machine::RunState;
     use crate::ports::{PortFailure, Sql};
+    use crate::store::{Runs, SETTLE_USAGE, last_projection_usage};
 
     const SELECT: Sql = Sql { name: "select", text: "SELECT id FROM workflows WHERE user_id = ?1" };
     const INSERT: Sql = Sql {
@@ -203,5 +217,33 @@ mod tests {
         let many = |n| Sql { name: "many", text }.bind(vec![Param::Null; n]);
         assert!(database.query(many(MAX_PARAMS)).await.is_ok());
         assert!(database.query(many(MAX_PARAMS + 1)).await.is_err());
+    }
+
+    /// What is paid for beforehand must be what is used, whatever a row said before.
+    #[tokio::test]
+    async fn the_last_projection_uses_what_its_status_says() {
+        let (_directory, database) = filled(0).await;
+        let step = serde_json::json!({"type": "delay", "config": {"seconds": 1}});
+        let definition: Vec<crate::domain::workflow::Step> =
+            vec![serde_json::from_value(step).unwrap()];
+        let meter = Meter::default();
+        let runs = Runs::new(&database, &meter);
+        let before = [RunStatus::Queued, RunStatus::Running, RunStatus::Waiting];
+        let after =
+            [RunStatus::Succeeded, RunStatus::Failed, RunStatus::Cancelled, RunStatus::TimedOut];
+        for (before, after) in before.into_iter().flat_map(|b| after.map(|a| (b, a))) {
+            let id = format!("{before:?}{after:?}");
+            let owner = "ann".to_owned();
+            let mut state = RunState::new(id, owner, "w".into(), definition.clone(), 1);
+            runs.insert(&state).await.unwrap();
+            (state.run.status, state.version) = (before, 1);
+            runs.project(&state).await.unwrap();
+            (state.run.status, state.version, state.wake_at) = (after, 2, Some(7));
+            meter.take();
+            runs.project(&state).await.unwrap();
+            assert_eq!(meter.take(), last_projection_usage(after), "{before:?} {after:?}");
+            runs.settle(&state.run).await.unwrap();
+            assert_eq!(meter.take(), SETTLE_USAGE);
+        }
     }
 }

@@ -3,6 +3,7 @@
 
 mod actors;
 mod address;
+mod analytics;
 mod clock;
 mod control;
 mod counted;
@@ -10,6 +11,7 @@ mod database;
 mod http;
 mod http_cache;
 mod kv;
+mod ledger;
 mod limiter;
 mod server;
 mod sqlite;
@@ -19,12 +21,14 @@ mod vectors;
 use std::{path::Path, sync::Arc};
 
 pub use actors::NativeActors;
+pub use analytics::NativeAnalytics;
 pub use clock::NativeClock;
 pub use control::socket as control_socket;
 pub use database::SqliteDatabase;
 pub use http::ReqwestHttp;
 pub use http_cache::MemoryHttpCache;
 pub use kv::SqliteKeyValue;
+pub use ledger::SqliteLedger;
 pub use limiter::SlidingCounter;
 pub use server::{ServeError, Server};
 pub use system::OsRandom;
@@ -53,6 +57,8 @@ pub struct Native {
     vectors: SqliteVectors,
     clock: NativeClock,
     random: OsRandom,
+    analytics: NativeAnalytics,
+    ledger: SqliteLedger,
 }
 
 impl Native {
@@ -74,6 +80,7 @@ impl Native {
         let ai = account.map(|account| Counted::new(Rest::new(http.clone(), account)));
         let breaker = Arc::default();
         let vectors = SqliteVectors::open(&state.join("vectors.sqlite"))?;
+        let analytics = NativeAnalytics::default();
         let reach = Reach {
             database: database.clone(),
             cache: cache.clone(),
@@ -81,9 +88,10 @@ impl Native {
             ai: ai.clone(),
             breaker: Arc::clone(&breaker),
             clock: clock.clone(),
+            analytics: analytics.clone(),
         };
         let actors = NativeActors::open(&objects, reach, config).await?;
-        let random = OsRandom;
+        let ledger = SqliteLedger::open(database.clone()).await?;
         Ok(Self {
             database,
             cache,
@@ -96,7 +104,9 @@ impl Native {
             breaker,
             vectors,
             clock,
-            random,
+            random: OsRandom,
+            analytics,
+            ledger,
         })
     }
 
@@ -109,6 +119,7 @@ impl Native {
         usage += self.actors.usage();
         usage += self.vectors.usage();
         usage += self.ai.as_ref().map(Counted::usage).unwrap_or_default();
+        usage += self.analytics.usage();
         usage
     }
 }
@@ -124,6 +135,8 @@ impl Platform for Native {
     type VectorIndex = SqliteVectors;
     type Clock = NativeClock;
     type Random = OsRandom;
+    type Analytics = NativeAnalytics;
+    type Ledger = SqliteLedger;
 
     fn database(&self) -> &SqliteDatabase {
         &self.database
@@ -171,6 +184,14 @@ impl Platform for Native {
 
     fn random(&self) -> &OsRandom {
         &self.random
+    }
+
+    fn analytics(&self) -> &NativeAnalytics {
+        &self.analytics
+    }
+
+    fn ledger(&self) -> &SqliteLedger {
+        &self.ledger
     }
 
     fn wait_until(&self, work: impl Future<Output = ()> + Send + 'static) {

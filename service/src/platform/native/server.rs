@@ -24,8 +24,8 @@ use super::{
     system::log,
 };
 use crate::config::Config;
-use crate::guard::{ClientAddress, Ledger};
-use crate::ports::{Clock, Platform, PortError};
+use crate::guard::ClientAddress;
+use crate::ports::{Clock, Ledger, Platform, PortError};
 use crate::routes::{App, router};
 use crate::upkeep;
 
@@ -57,7 +57,6 @@ pub enum ServeError {
 pub struct Server {
     listener: TcpListener,
     platform: Native,
-    ledger: Arc<Ledger>,
     router: Router,
     counters: Arc<Counters>,
     control: Control,
@@ -77,17 +76,12 @@ impl Server {
             .map_err(|error| ServeError::State(state.to_owned(), error))?;
         let config = Arc::new(config);
         let platform = Native::open(state, Arc::clone(&config)).await?;
-        let ledger = Arc::default();
-        let app = App {
-            platform: platform.clone(),
-            config,
-            health: Arc::default(),
-            ledger: Arc::clone(&ledger),
-        };
+        let (health, flushes) = (Arc::default(), Arc::default());
+        let app = App { platform: platform.clone(), config, health, flushes };
         let counters = Arc::<Counters>::default();
         let control = Control::open(state, platform.clone(), Arc::clone(&counters))
             .map_err(|error| ServeError::Control(state.to_owned(), error))?;
-        Ok(Self { listener, platform, ledger, router: router(app), counters, control })
+        Ok(Self { listener, platform, router: router(app), counters, control })
     }
 
     /// Serves until `stop` is ready; then finishes what is in flight.
@@ -112,7 +106,9 @@ impl Server {
         }
         drop(self.listener);
         let _ = tokio::time::timeout(DRAIN, connections.shutdown()).await;
-        self.ledger.flush(&self.platform).await;
+        if let Err(error) = self.platform.ledger().flush().await {
+            log(&format!("usage: {error}"));
+        }
     }
 
     async fn sweep(&self) {

@@ -49,6 +49,7 @@ fn scope() -> Scope {
         work: Work::Once(vec![]),
         teardown: vec![],
         thresholds: vec![],
+        cost: None,
     };
     let people = People::prepare(&plan, &Fake, 9).unwrap();
     let environment = Environment::new(target(), Arc::new(Fake));

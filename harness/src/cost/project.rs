@@ -1,0 +1,145 @@
+//! What a month of a tier costs, from what a run used.
+
+use rust_decimal::Decimal;
+
+use super::{
+    bill::{Bill, Origins, UnknownPrice},
+    book::{Entry, PriceBook},
+    resource::{Amounts, Resource},
+    tier::{Tier, Tiers},
+    unit::UnitUsage,
+};
+
+/// A tier under a book.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Projection {
+    /// The tier.
+    pub tier: Tier,
+    /// What the month uses.
+    pub amounts: Amounts,
+    /// What it costs.
+    pub bill: Bill,
+    /// Volumes of the tier about which the run says nothing.
+    pub missing: Vec<String>,
+    /// Dollars for one more million requests of the same mix.
+    pub next_million: Decimal,
+    /// Where more of the same begins to cost more, nearest first.
+    pub crossings: Vec<Crossing>,
+    /// Beside the figure of somebody else's table, if the tier has one.
+    pub table: Option<TableComparison>,
+}
+
+/// A volume at which a resource reaches its next price.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Crossing {
+    /// The resource.
+    pub resource: Resource,
+    /// Requests a month.
+    pub requests: Decimal,
+    /// Units of the resource then.
+    pub units: Decimal,
+}
+
+/// A bill beside the figure of a table.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TableComparison {
+    /// Dollars in the table.
+    pub usd: Decimal,
+    /// Dollars of the bill more than that; negative for less.
+    pub difference: Decimal,
+    /// The part of writes among rows that was measured; `None` without rows.
+    pub write_share: Option<Decimal>,
+    /// The part of writes among the table's database operations with which this book would come to
+    /// the table's figure, 0 to 1; `None` when no part would.
+    pub explaining_write_share: Option<Decimal>,
+}
+
+impl Projection {
+    /// The month of a tier.
+    ///
+    /// # Errors
+    /// [`UnknownPrice`].
+    pub fn new(
+        unit: &UnitUsage,
+        tier: &Tier,
+        tiers: &Tiers,
+        book: &PriceBook,
+    ) -> Result<Self, UnknownPrice> {
+        let (measured, missing) = unit.month(tier);
+        let mut origins = Origins::new();
+        let amounts = tiers.assume(measured, &mut origins);
+        let bill = Bill::new(book, &amounts, &origins)?;
+        let requests = Decimal::from(tier.requests);
+        let factor = (requests + Decimal::from(1_000_000)) / requests;
+        let more = Bill::new(book, &(&amounts * factor), &origins)?;
+        let next_million = more.total() - bill.total();
+        let crossings = crossings(&amounts, requests, book);
+        let table = TableComparison::new(tier, &amounts, &bill, book);
+        Ok(Self { tier: tier.clone(), amounts, bill, missing, next_million, crossings, table })
+    }
+}
+
+fn crossings(amounts: &Amounts, requests: Decimal, book: &PriceBook) -> Vec<Crossing> {
+    let next = |(resource, amount): (Resource, Decimal)| {
+        let Entry::Priced(price) = book.entry(resource) else { return None };
+        let units = price.bands.iter().filter_map(|band| band.up_to).find(|end| *end > amount)?;
+        let requests = (requests / amount).checked_mul(units)?;
+        Some(Crossing { resource, requests, units })
+    };
+    let mut crossings: Vec<_> = amounts.iter().filter_map(next).collect();
+    crossings.sort_by_key(|crossing| crossing.requests);
+    crossings
+}
+
+impl TableComparison {
+    fn new(tier: &Tier, amounts: &Amounts, bill: &Bill, book: &PriceBook) -> Option<Self> {
+        let row = tier.table.as_ref()?;
+        let (read, written) = (Resource::RowsRead, Resource::RowsWritten);
+        let rows = amounts.get(read) + amounts.get(written);
+        let rest = bill.total() - bill.cost(read) - bill.cost(written);
+        let operations = Decimal::from(row.database_operations);
+        let prices = (book.list_price(read), book.list_price(written));
+        let explaining = match prices {
+            (Some(of_read), Some(of_write)) if of_read != of_write && !operations.is_zero() => {
+                let each = (row.usd - rest) / operations;
+                Some((each - of_read) / (of_write - of_read))
+            }
+            _ => None,
+        };
+        Some(Self {
+            usd: row.usd,
+            difference: bill.total() - row.usd,
+            write_share: (!rows.is_zero()).then(|| amounts.get(written) / rows),
+            explaining_write_share: explaining
+                .filter(|share| (Decimal::ZERO..=Decimal::ONE).contains(share)),
+        })
+    }
+}
+
+/// Dollars for a thousand requests of a mix at list price: allotments used up, no base fee.
+/// `ai` is the part of AI operations among them, 0 to 1.
+///
+/// # Errors
+/// [`UnknownPrice`].
+pub fn per_1000_requests(
+    unit: &UnitUsage,
+    ai: Decimal,
+    tiers: &Tiers,
+    book: &PriceBook,
+) -> Result<Decimal, UnknownPrice> {
+    let mut amounts = Amounts::default();
+    for (one, share) in [(unit.request.clone(), Decimal::ONE - ai), (unit.ai(), ai)] {
+        if let Some(one) = one {
+            amounts += &(&one * share);
+        }
+    }
+    let amounts = tiers.assume(amounts, &mut Origins::new());
+    let thousand = Decimal::from(1000);
+    amounts.iter().try_fold(Decimal::ZERO, |sum, (resource, amount)| match book.entry(resource) {
+        Entry::Unknown => Err(UnknownPrice { book: book.name.clone(), resource, amount }),
+        Entry::Unpriced(_) => Ok(sum),
+        Entry::Priced(_) => {
+            Ok(sum + book.list_price(resource).unwrap_or_default() * amount * thousand)
+        }
+    })
+}

@@ -1,0 +1,193 @@
+//! What a platform bills, and amounts of it.
+
+use std::{
+    collections::BTreeMap,
+    fmt,
+    ops::{AddAssign, Mul},
+    str::FromStr,
+};
+
+use rust_decimal::Decimal;
+use serde::{Deserialize, Serialize};
+
+/// Something with a price. The names up to `object_reads` are those of the `Workway-Usage` header.
+macro_rules! resources {
+    ($($(#[$doc:meta])* $variant:ident $name:literal $label:literal,)*) => {
+        /// Something that a platform bills.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[serde(rename_all = "snake_case")]
+        pub enum Resource {
+            $($(#[$doc])* $variant,)*
+        }
+
+        impl Resource {
+            /// Every resource, in the order of a bill.
+            pub const ALL: &'static [Self] = &[$(Self::$variant,)*];
+
+            /// Its name in price books and in the `Workway-Usage` header.
+            pub const fn name(self) -> &'static str {
+                match self { $(Self::$variant => $name,)* }
+            }
+
+            /// Its name for a reader.
+            pub const fn label(self) -> &'static str {
+                match self { $(Self::$variant => $label,)* }
+            }
+        }
+    };
+}
+
+resources! {
+    /// Requests to the Worker.
+    Requests "requests" "requests",
+    /// Milliseconds of CPU time of the Worker.
+    CpuMs "cpu_ms" "CPU, ms",
+    /// Rows that statements looked at, in D1 and in objects.
+    RowsRead "rows_read" "rows read",
+    /// Rows and index entries written, in D1 and in objects.
+    RowsWritten "rows_written" "rows written",
+    /// KV values read.
+    KvReads "kv_reads" "KV reads",
+    /// KV values written.
+    KvWrites "kv_writes" "KV writes",
+    /// KV values deleted.
+    KvDeletes "kv_deletes" "KV deletes",
+    /// Requests to Durable Objects, alarms included.
+    ActorRequests "actor_requests" "object requests",
+    /// Gigabyte-seconds that Durable Objects were in memory.
+    ActorGbS "actor_gb_s" "object GB-s",
+    /// Outbound HTTP requests.
+    OutboundRequests "outbound_requests" "outbound requests",
+    /// Tokens that AI models read.
+    AiInputTokens "ai_input_tokens" "AI tokens in",
+    /// Tokens that AI models wrote.
+    AiOutputTokens "ai_output_tokens" "AI tokens out",
+    /// Thousandths of a neuron, the unit of Workers AI.
+    AiMillineurons "ai_millineurons" "AI millineurons",
+    /// Dimensions of the vectors that searches looked at.
+    VectorDimensionsQueried "vector_dimensions_queried" "vector dims queried",
+    /// Dimensions of vectors written.
+    VectorDimensionsWritten "vector_dimensions_written" "vector dims written",
+    /// Analytics data points written.
+    AnalyticsPoints "analytics_points" "analytics points",
+    /// Objects written or listed in object storage.
+    ObjectWrites "object_writes" "object-store writes",
+    /// Objects read from object storage.
+    ObjectReads "object_reads" "object-store reads",
+    /// Lines of log.
+    LogEvents "log_events" "log events",
+}
+
+impl fmt::Display for Resource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// A name that is no [`Resource`].
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("`{name}` is no resource{}", near(name))]
+pub struct UnknownResource {
+    name: String,
+}
+
+fn near(name: &str) -> String {
+    let closest = Resource::ALL
+        .iter()
+        .map(|resource| (strsim::jaro_winkler(name, resource.name()), resource))
+        .max_by(|(a, _), (b, _)| a.total_cmp(b));
+    match closest {
+        Some((score, resource)) if score > 0.8 => format!("; did you mean `{resource}`?"),
+        _ => String::new(),
+    }
+}
+
+impl FromStr for Resource {
+    type Err = UnknownResource;
+
+    fn from_str(name: &str) -> Result<Self, UnknownResource> {
+        let found = Self::ALL.iter().find(|resource| resource.name() == name);
+        found.copied().ok_or_else(|| UnknownResource { name: name.to_owned() })
+    }
+}
+
+/// Amounts of resources, exact. What is not there is zero.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Amounts(BTreeMap<Resource, Decimal>);
+
+impl Amounts {
+    /// How much of one.
+    pub fn get(&self, resource: Resource) -> Decimal {
+        self.0.get(&resource).copied().unwrap_or_default()
+    }
+
+    /// Puts an amount in place of what is there.
+    pub fn set(&mut self, resource: Resource, amount: Decimal) {
+        if amount.is_zero() {
+            self.0.remove(&resource);
+        } else {
+            self.0.insert(resource, amount);
+        }
+    }
+
+    /// The same amounts with one more.
+    pub fn with(mut self, resource: Resource, amount: Decimal) -> Self {
+        self.set(resource, amount);
+        self
+    }
+
+    /// Those that are not zero, in the order of a bill.
+    pub fn iter(&self) -> impl Iterator<Item = (Resource, Decimal)> {
+        self.0.iter().map(|(resource, amount)| (*resource, *amount))
+    }
+}
+
+impl AddAssign<&Amounts> for Amounts {
+    fn add_assign(&mut self, other: &Amounts) {
+        for (resource, amount) in other.iter() {
+            self.set(resource, self.get(resource) + amount);
+        }
+    }
+}
+
+impl Mul<Decimal> for &Amounts {
+    type Output = Amounts;
+
+    fn mul(self, factor: Decimal) -> Amounts {
+        let mut product = Amounts::default();
+        for (resource, amount) in self.iter() {
+            product.set(resource, amount * factor);
+        }
+        product
+    }
+}
+
+impl FromIterator<(Resource, Decimal)> for Amounts {
+    fn from_iter<I: IntoIterator<Item = (Resource, Decimal)>>(pairs: I) -> Self {
+        pairs.into_iter().fold(Self::default(), |amounts, (resource, amount)| {
+            let sum = amounts.get(resource) + amount;
+            amounts.with(resource, sum)
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_typo_gets_a_suggestion() {
+        let error = Resource::from_str("row_read").unwrap_err();
+        assert_eq!(error.to_string(), "`row_read` is no resource; did you mean `rows_read`?");
+        assert_eq!(Resource::from_str("xyz").unwrap_err().to_string(), "`xyz` is no resource");
+    }
+
+    #[cfg(feature = "service")]
+    #[test]
+    fn every_resource_that_the_service_meters_is_known() {
+        for (name, _) in workway_service::ports::Usage::default().amounts() {
+            assert!(name.parse::<Resource>().is_ok(), "{name}");
+        }
+    }
+}

@@ -1,0 +1,225 @@
+//! Tiers: volumes of a month for which a bill is wanted, and what is assumed for what a run cannot
+//! measure.
+
+use std::{collections::BTreeMap, fs, path::Path};
+
+use rust_decimal::Decimal;
+use serde::Deserialize;
+
+use super::{
+    bill::{Origin, Origins},
+    resource::{Amounts, Resource},
+};
+
+/// Most requests or operations of a tier: far beyond any, and far within exact arithmetic.
+pub const MAX_VOLUME: u64 = 1_000_000_000_000_000;
+
+/// A file of tiers that cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum TierError {
+    /// It cannot be read.
+    #[error("tiers {path}: {error}")]
+    Unreadable {
+        /// The file.
+        path: String,
+        /// Why.
+        error: std::io::Error,
+    },
+    /// It is not TOML, or has other fields.
+    #[error("tiers {path}:\n{error}")]
+    Malformed {
+        /// The file.
+        path: String,
+        /// Line, column and reason.
+        error: toml::de::Error,
+    },
+    /// A field says something impossible.
+    #[error("tiers {path}: {field}: {problem}")]
+    Invalid {
+        /// The file.
+        path: String,
+        /// The field.
+        field: String,
+        /// What is wrong.
+        problem: String,
+    },
+}
+
+/// Volumes of a month.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tier {
+    /// Its name.
+    pub name: String,
+    /// Requests, AI operations included.
+    pub requests: u64,
+    /// AI operations, cached ones included.
+    pub ai_operations: u64,
+    /// What somebody else's table says of this tier, if there is one.
+    pub table: Option<TableRow>,
+}
+
+/// A row of a table of monthly costs, to compare with.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TableRow {
+    /// Database operations that it names.
+    pub database_operations: u64,
+    /// Dollars that it names.
+    pub usd: Decimal,
+}
+
+/// What to take for a resource that a run cannot measure.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Assumption {
+    /// The resource.
+    pub resource: Resource,
+    /// Units for each unit of `of`.
+    pub amount: Decimal,
+    /// For each of these.
+    pub of: Resource,
+    /// Why.
+    pub why: String,
+}
+
+/// A file of tiers.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Tiers {
+    /// From small to large.
+    pub tiers: Vec<Tier>,
+    /// For what a run cannot measure.
+    pub assumptions: Vec<Assumption>,
+}
+
+impl Tiers {
+    /// Reads a file.
+    ///
+    /// # Errors
+    /// [`TierError`] names the file and the field.
+    pub fn read(path: &Path) -> Result<Self, TierError> {
+        let name = path.display().to_string();
+        match fs::read_to_string(path) {
+            Ok(text) => Self::parse(&text, &name),
+            Err(error) => Err(TierError::Unreadable { path: name, error }),
+        }
+    }
+
+    /// Reads text; `path` is for messages.
+    ///
+    /// # Errors
+    /// [`TierError`].
+    pub fn parse(text: &str, path: &str) -> Result<Self, TierError> {
+        let file: File = toml::from_str(text)
+            .map_err(|error| TierError::Malformed { path: path.to_owned(), error })?;
+        file.validate().map_err(|(field, problem)| TierError::Invalid {
+            path: path.to_owned(),
+            field,
+            problem,
+        })
+    }
+
+    /// A tier by name.
+    pub fn get(&self, name: &str) -> Option<&Tier> {
+        self.tiers.iter().find(|tier| tier.name == name)
+    }
+
+    /// Adds what is assumed to what was measured, where nothing was, and says so.
+    pub fn assume(&self, mut amounts: Amounts, origins: &mut Origins) -> Amounts {
+        for assumption in &self.assumptions {
+            let resource = assumption.resource;
+            if amounts.get(resource).is_zero() {
+                amounts.set(resource, amounts.get(assumption.of) * assumption.amount);
+                origins.insert(resource, Origin::Assumed(assumption.text()));
+            }
+        }
+        amounts
+    }
+}
+
+impl Assumption {
+    fn text(&self) -> String {
+        format!("{} × {}: {}", self.amount.normalize(), self.of.label(), self.why)
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    tiers: Vec<TierFile>,
+    #[serde(default)]
+    assumptions: BTreeMap<String, AssumptionFile>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct TierFile {
+    name: String,
+    requests: u64,
+    ai_operations: u64,
+    table_database_operations: Option<u64>,
+    table_usd: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct AssumptionFile {
+    amount: String,
+    of: String,
+    why: String,
+}
+
+type Fault = (String, String);
+
+impl File {
+    fn validate(self) -> Result<Tiers, Fault> {
+        if self.tiers.is_empty() {
+            return Err(("tiers".to_owned(), "there must be at least one".to_owned()));
+        }
+        let mut tiers: Vec<Tier> = Vec::new();
+        for (index, file) in self.tiers.into_iter().enumerate() {
+            let tier = file.validate(&format!("tiers[{index}]"))?;
+            if tiers.iter().any(|other| other.name == tier.name) {
+                let problem = format!("another tier is called {:?}, too", tier.name);
+                return Err((format!("tiers[{index}].name"), problem));
+            }
+            tiers.push(tier);
+        }
+        let assumptions = self.assumptions.into_iter().map(|(name, file)| file.validate(&name));
+        Ok(Tiers { tiers, assumptions: assumptions.collect::<Result<_, _>>()? })
+    }
+}
+
+impl TierFile {
+    fn validate(self, field: &str) -> Result<Tier, Fault> {
+        let fault = |part: &str, problem: String| Err((format!("{field}.{part}"), problem));
+        if self.requests == 0 || self.requests > MAX_VOLUME {
+            return fault("requests", format!("must be 1 to {MAX_VOLUME}"));
+        }
+        if self.ai_operations > self.requests {
+            return fault("ai_operations", "an AI operation is a request: not more of them".into());
+        }
+        let table = match (self.table_database_operations, self.table_usd) {
+            (Some(database_operations), Some(usd)) => match Decimal::from_str_exact(&usd) {
+                Ok(usd) => Some(TableRow { database_operations, usd }),
+                Err(_) => return fault("table_usd", format!("{usd:?} is no amount of dollars")),
+            },
+            (None, None) => None,
+            _ => return fault("table_usd", "give both `table_` fields, or none".into()),
+        };
+        let Self { name, requests, ai_operations, .. } = self;
+        Ok(Tier { name, requests, ai_operations, table })
+    }
+}
+
+impl AssumptionFile {
+    fn validate(self, name: &str) -> Result<Assumption, Fault> {
+        let field = format!("assumptions.{name}");
+        let unknown = |error: super::resource::UnknownResource| (field.clone(), error.to_string());
+        let resource = name.parse().map_err(unknown)?;
+        let of = self.of.parse().map_err(unknown)?;
+        match Decimal::from_str_exact(&self.amount) {
+            Ok(amount) if !amount.is_sign_negative() => {
+                Ok(Assumption { resource, amount, of, why: self.why })
+            }
+            _ => Err((format!("{field}.amount"), format!("{:?} is no amount", self.amount))),
+        }
+    }
+}

@@ -1,0 +1,219 @@
+//! What one request and one AI operation use: measured, or as they would be under other settings.
+
+use rust_decimal::Decimal;
+
+use super::{
+    book::PriceBook,
+    resource::{Amounts, Resource},
+    tier::Tier,
+    usage::{RunUsage, Tallies, Tally, UsageError},
+};
+
+/// What one operation uses on average, by kind. Each counts as one request.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct UnitUsage {
+    /// A request without AI, with its part of the durable runs and of work in the background; `None` when there were none.
+    pub request: Option<Amounts>,
+    /// An AI operation that asked no model: a hit of the cache.
+    pub hit: Option<Amounts>,
+    /// An AI operation that asked a model.
+    pub miss: Option<Amounts>,
+    /// Part of the AI operations that were hits, 0 to 1.
+    pub hit_rate: Decimal,
+}
+
+/// Other settings than those of the run.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct WhatIf {
+    /// Part of AI operations that the cache answers, 0 to 1.
+    pub cache_hit: Option<Decimal>,
+    /// The model that is asked, by its name in the price book.
+    pub model: Option<String>,
+    /// Amounts of resources for each request, in place of measured or assumed ones.
+    pub per_request: Amounts,
+}
+
+/// Settings that cannot be applied.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum WhatIfError {
+    /// A pair without `=`, or a value out of range.
+    #[error("--set {setting}: {problem}")]
+    Setting {
+        /// As it was given.
+        setting: String,
+        /// What is wrong.
+        problem: String,
+    },
+    /// The run did not do what the setting changes.
+    #[error("--set {setting}: the run had no {missing}, so nothing is known of their cost")]
+    NotMeasured {
+        /// The setting.
+        setting: &'static str,
+        /// What would have been needed.
+        missing: &'static str,
+    },
+    /// The book does not know the model.
+    #[error("--set model={model}: price book {book} has {known}")]
+    UnknownModel {
+        /// As it was given.
+        model: String,
+        /// The book.
+        book: String,
+        /// What it has.
+        known: String,
+    },
+}
+
+impl UnitUsage {
+    /// Of a run, as it was measured.
+    ///
+    /// # Errors
+    /// [`UsageError::Unknown`].
+    pub fn measured(run: &RunUsage) -> Result<Self, UsageError> {
+        let sum = |ai: bool, part: fn(&Tallies) -> Tally| {
+            let mut sum = Tally::default();
+            run.steps
+                .iter()
+                .filter(|step| step.ai == ai)
+                .for_each(|step| sum.add(&part(&step.used)));
+            sum
+        };
+        let mut requests = sum(false, Tallies::all);
+        for (name, amount) in run.runs.usage.iter().chain(&run.background.usage) {
+            *requests.usage.entry(name.clone()).or_default() += amount;
+        }
+        let hits = sum(true, |used| used.without_model.clone());
+        let misses = sum(true, |used| used.with_model.clone());
+        let operations = hits.count + misses.count;
+        let hit_rate = Decimal::from(hits.count) / Decimal::from(operations.max(1));
+        Ok(Self { request: one(&requests)?, hit: one(&hits)?, miss: one(&misses)?, hit_rate })
+    }
+
+    /// The same under other settings.
+    ///
+    /// # Errors
+    /// [`WhatIfError`].
+    pub fn under(mut self, settings: &WhatIf, book: &PriceBook) -> Result<Self, WhatIfError> {
+        if let Some(hit_rate) = settings.cache_hit {
+            let missing = |missing| WhatIfError::NotMeasured { setting: "cache_hit", missing };
+            if self.hit.is_none() && !hit_rate.is_zero() {
+                return Err(missing("AI operations that the cache answered"));
+            }
+            if self.miss.is_none() && hit_rate < Decimal::ONE {
+                return Err(missing("AI operations that asked a model"));
+            }
+            self.hit_rate = hit_rate;
+        }
+        if let Some(model) = &settings.model {
+            let missing = "AI operations that asked a model";
+            let miss =
+                self.miss.take().ok_or(WhatIfError::NotMeasured { setting: "model", missing })?;
+            self.miss = Some(with_model(miss, model, book)?);
+        }
+        for (resource, amount) in settings.per_request.iter() {
+            for unit in [&mut self.request, &mut self.hit, &mut self.miss] {
+                *unit = unit.take().map(|amounts| amounts.with(resource, amount));
+            }
+        }
+        Ok(self)
+    }
+
+    /// One AI operation, hits and misses in their proportion. `None` when there were none.
+    pub fn ai(&self) -> Option<Amounts> {
+        let part = |unit: &Option<Amounts>, share| unit.as_ref().map(|amounts| amounts * share);
+        let hits = part(&self.hit, self.hit_rate);
+        let misses = part(&self.miss, Decimal::ONE - self.hit_rate);
+        match (hits, misses) {
+            (None, None) => None,
+            (Some(one), None) | (None, Some(one)) => Some(one),
+            (Some(mut hits), Some(misses)) => {
+                hits += &misses;
+                Some(hits)
+            }
+        }
+    }
+
+    /// The amounts of a month, and what of it nothing is known about.
+    pub fn month(&self, tier: &Tier) -> (Amounts, Vec<String>) {
+        let mut amounts = Amounts::default();
+        let mut missing = Vec::new();
+        let plain = tier.requests - tier.ai_operations;
+        for (unit, volume, what) in [
+            (self.request.clone(), plain, "requests without AI"),
+            (self.ai(), tier.ai_operations, "AI operations"),
+        ] {
+            match unit {
+                Some(unit) => amounts += &(&unit * Decimal::from(volume)),
+                None if volume > 0 => {
+                    missing.push(format!(
+                        "{volume} {what}: the run had none, they are not in the sum"
+                    ));
+                }
+                None => {}
+            }
+        }
+        (amounts, missing)
+    }
+}
+
+/// One of them on average; it is a request, too.
+fn one(tally: &Tally) -> Result<Option<Amounts>, UsageError> {
+    let mean = tally.mean()?;
+    Ok(mean.map(|amounts| amounts.with(Resource::Requests, Decimal::ONE)))
+}
+
+/// The neurons that a model takes for these tokens, by its price.
+fn with_model(miss: Amounts, model: &str, book: &PriceBook) -> Result<Amounts, WhatIfError> {
+    let unknown = || WhatIfError::UnknownModel {
+        model: model.to_owned(),
+        book: book.name.clone(),
+        known: match book.models().collect::<Vec<_>>().join(", ") {
+            names if names.is_empty() => "no prices of models".to_owned(),
+            names => names,
+        },
+    };
+    let price = book.model(model).ok_or_else(unknown)?;
+    let millineuron = book.list_price(Resource::AiMillineurons).ok_or_else(unknown)?;
+    let usd = miss.get(Resource::AiInputTokens) * price.input
+        + miss.get(Resource::AiOutputTokens) * price.output;
+    Ok(miss.with(Resource::AiMillineurons, usd / millineuron))
+}
+
+impl WhatIf {
+    /// Reads `cache_hit=0.9`, `model=NAME` and `RESOURCE=AMOUNT` (for each request).
+    ///
+    /// # Errors
+    /// [`WhatIfError::Setting`].
+    pub fn parse<'a>(settings: impl IntoIterator<Item = &'a str>) -> Result<Self, WhatIfError> {
+        let mut whatif = Self::default();
+        for setting in settings {
+            let fault = |problem: &str| {
+                let (setting, problem) = (setting.to_owned(), problem.to_owned());
+                WhatIfError::Setting { setting, problem }
+            };
+            let (name, value) = setting.split_once('=').ok_or_else(|| fault("write NAME=VALUE"))?;
+            let number = || {
+                let number = Decimal::from_str_exact(value).ok();
+                number.filter(|n| !n.is_sign_negative()).ok_or_else(|| fault("needs a number"))
+            };
+            match name {
+                "cache_hit" => {
+                    let share = number()?;
+                    if share > Decimal::ONE {
+                        return Err(fault("is a share: 0 to 1"));
+                    }
+                    whatif.cache_hit = Some(share);
+                }
+                "model" => whatif.model = Some(value.to_owned()),
+                resource => {
+                    let resource: Resource =
+                        resource.parse().map_err(|error: super::resource::UnknownResource| {
+                            fault(&format!("{error}; or set `cache_hit` or `model`"))
+                        })?;
+                    whatif.per_request.set(resource, number()?);
+                }
+            }
+        }
+        Ok(whatif)
+    }
+}

@@ -1,0 +1,45 @@
+//! What a scenario says about cost, resolved.
+
+use rust_decimal::Decimal;
+
+use super::{Comparison, Span, StepId};
+use crate::cost::Resource;
+
+/// Usage is measured, and a month is projected from it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct CostPlan {
+    /// The tier that the mix of journeys stands for; any if absent.
+    pub tier: Option<String>,
+    /// Steps whose requests are the AI operations of a tier.
+    pub ai: Vec<StepId>,
+    /// The price book of the thresholds.
+    pub book: &'static str,
+    /// What the cost must satisfy.
+    pub thresholds: Vec<CostThreshold>,
+}
+
+/// `monthly(scale) < 500 USD`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct CostThreshold {
+    /// As the author wrote it.
+    pub text: String,
+    /// In the file.
+    pub span: Span,
+    /// What is compared.
+    pub figure: CostFigure,
+    /// How.
+    pub comparison: Comparison,
+    /// With what: dollars, or units of a resource.
+    pub bound: Decimal,
+}
+
+/// A figure of cost.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum CostFigure {
+    /// Dollars for the month of a tier.
+    Monthly(String),
+    /// Dollars for a thousand requests of the mix at list price.
+    Per1000Requests,
+    /// Units of a resource for each request of the mix.
+    PerRequest(Resource),
+}

@@ -1,0 +1,338 @@
+//! What it costs, as a document: the figures of [`crate::cost`] for readers and programs.
+
+use std::collections::BTreeMap;
+
+use rust_decimal::Decimal;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::ScenarioReport;
+use crate::{
+    cost::{
+        Assessment, BOOKS, Change, Crossing, Line, Mix, Origin, PriceBook, Question, TIERS,
+        TableComparison, Tiers, WhatIf, assess, cents,
+    },
+    judge::{CostResult, ThresholdStatus},
+};
+
+/// Version of the format of [`CostReport`].
+pub const COST_SCHEMA_VERSION: u32 = 1;
+
+/// Bills of every tier under every book. Dollars and amounts are decimals in strings.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct CostReport {
+    /// [`COST_SCHEMA_VERSION`].
+    pub schema_version: u32,
+    /// Other settings than those of the run, as they were given.
+    pub settings: Vec<String>,
+    /// What to know before believing the figures.
+    pub warnings: Vec<String>,
+    /// By book.
+    pub books: Vec<BookReport>,
+}
+
+/// All tiers under one book.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct BookReport {
+    /// Its name.
+    pub book: String,
+    /// The day for which its prices hold.
+    pub date: String,
+    /// What to know before believing it.
+    pub note: String,
+    /// Prices that are known to be wrong, and how.
+    pub flags: BTreeMap<String, String>,
+    /// From small to large.
+    pub tiers: Vec<TierReport>,
+    /// Against another run, by resource, dearest first; absent without one.
+    pub changes: Option<Vec<ChangeReport>>,
+}
+
+/// The month of a tier.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct TierReport {
+    /// Its name.
+    pub tier: String,
+    /// Requests a month.
+    pub requests: u64,
+    /// AI operations among them.
+    pub ai_operations: u64,
+    /// The scenarios that the figures come from.
+    pub scenarios: Vec<String>,
+    /// Runs that the figures come from.
+    pub runs: usize,
+    /// Dollars a month, to the cent.
+    pub usd: String,
+    /// Half of its 95 % confidence interval; absent from a single run.
+    pub usd_half_width: Option<String>,
+    /// The part that is paid in any case.
+    pub base_usd: String,
+    /// By resource.
+    pub lines: Vec<LineReport>,
+    /// Volumes about which the run says nothing.
+    pub missing: Vec<String>,
+    /// Dollars for a thousand requests at list price: no base fee, allotments used up.
+    pub usd_per_1000_requests: String,
+    /// Dollars for one more million requests of the same mix.
+    pub usd_next_million_requests: String,
+    /// Where more of the same begins to cost more, nearest first.
+    pub crossings: Vec<CrossingReport>,
+    /// Beside the figure of the guide's table.
+    pub table: Option<TableReport>,
+}
+
+/// A line of a bill.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct LineReport {
+    /// The resource.
+    pub resource: String,
+    /// Units a month.
+    pub amount: String,
+    /// `measured`, `assumed` or `absent`.
+    pub origin: String,
+    /// What was assumed, or why it is absent.
+    pub why: Option<String>,
+    /// Dollars a month; absent when the book leaves the resource out.
+    pub usd: Option<String>,
+    /// Percent of the month's total.
+    pub percent: Option<String>,
+}
+
+/// A volume at which a resource reaches its next price.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct CrossingReport {
+    /// The resource.
+    pub resource: String,
+    /// Requests a month.
+    pub requests: String,
+    /// Units of the resource then.
+    pub units: String,
+}
+
+/// A bill beside the figure of a table.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct TableReport {
+    /// Dollars in the table.
+    pub usd: String,
+    /// Dollars of the bill more than that; negative for less.
+    pub difference_usd: String,
+    /// The part of writes among rows that was measured.
+    pub write_share: Option<String>,
+    /// The part of writes among the table's database operations with which this book comes to the
+    /// table's figure; absent when none does.
+    pub explaining_write_share: Option<String>,
+}
+
+/// What a change adds.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct ChangeReport {
+    /// The resource.
+    pub resource: String,
+    /// Units for each request, before.
+    pub base: String,
+    /// And after.
+    pub head: String,
+    /// Dollars a month more, by tier; negative for less.
+    pub usd: BTreeMap<String, String>,
+}
+
+/// A threshold on cost and what was measured.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct CostThresholdReport {
+    /// As the author wrote it.
+    pub text: String,
+    /// Line in the file.
+    pub line: usize,
+    /// Column in the file.
+    pub column: usize,
+    /// How it came out.
+    pub status: ThresholdStatus,
+    /// The figure: dollars, or units of a resource.
+    pub measured: Option<String>,
+    /// What it is made of, dearest first, or why there is none.
+    pub why: String,
+    /// Operations the figure stands on.
+    pub samples: u64,
+}
+
+impl CostThresholdReport {
+    pub(super) fn new(result: &CostResult) -> Self {
+        let CostResult { threshold, status, measured, why, samples } = result;
+        Self {
+            text: threshold.text.clone(),
+            line: threshold.span.line,
+            column: threshold.span.column,
+            status: *status,
+            measured: measured.map(plain),
+            why: why.clone(),
+            samples: *samples,
+        }
+    }
+}
+
+impl CostReport {
+    /// What the scenarios of a run that measured their usage cost a month, in every tier under every
+    /// book that comes with the program. `None` if none measured it.
+    pub(super) fn of_run(scenarios: &[ScenarioReport]) -> Option<Self> {
+        let mixes = mixes(scenarios);
+        if mixes.is_empty() {
+            return None;
+        }
+        let tiers = Tiers::parse(TIERS, "of this program").ok()?;
+        let whatif = WhatIf::default();
+        let question = Question { tiers: &tiers, only: &[], whatif: &whatif };
+        let runs = [mixes];
+        let mut report = Self { warnings: warnings(&runs), ..Self::default() };
+        for (name, text) in BOOKS {
+            let assessed =
+                PriceBook::parse(text, name).map_err(|error| error.to_string()).and_then(|book| {
+                    let assessments = assess(&runs, &question, &book);
+                    let report = |assessments: Vec<_>| BookReport::new(&book, &assessments, None);
+                    assessments.map(report).map_err(|error| error.to_string())
+                });
+            match assessed {
+                Ok(book) => report.books.push(book),
+                Err(why) => report.warnings.push(why),
+            }
+        }
+        Some(report)
+    }
+}
+
+impl Default for CostReport {
+    fn default() -> Self {
+        let (settings, warnings, books) = (Vec::new(), Vec::new(), Vec::new());
+        Self { schema_version: COST_SCHEMA_VERSION, settings, warnings, books }
+    }
+}
+
+/// The mixes of a run: its scenarios that measured usage.
+pub fn mixes(scenarios: &[ScenarioReport]) -> Vec<Mix> {
+    let mix = |scenario: &ScenarioReport| {
+        let cost = scenario.cost.as_ref().filter(|cost| !cost.usage.is_empty())?;
+        let (scenario, tier) = (scenario.name.clone(), cost.tier.clone());
+        Some(Mix { scenario, tier, usage: cost.usage.clone() })
+    };
+    scenarios.iter().filter_map(mix).collect()
+}
+
+/// What to know before believing figures from these runs.
+pub fn warnings(runs: &[Vec<Mix>]) -> Vec<String> {
+    let mut warnings = Vec::new();
+    for Mix { scenario, usage, .. } in runs.iter().flatten() {
+        let unmetered = usage.unmetered();
+        if unmetered > 0 {
+            warnings.push(format!(
+                "{scenario}: {unmetered} answers did not say what they used; the bill is a lower bound"
+            ));
+        }
+        warnings.extend(usage.disagreements.iter().map(|why| format!("{scenario}: {why}")));
+    }
+    warnings
+}
+
+impl BookReport {
+    /// The tiers under a book. `changes` come from a comparison, with the tiers' names.
+    pub fn new(
+        book: &PriceBook,
+        assessments: &[Assessment],
+        changes: Option<(&[String], &[Change])>,
+    ) -> Self {
+        Self {
+            book: book.name.clone(),
+            date: book.date.clone(),
+            note: book.note.clone(),
+            flags: book.flags().map(|(r, why)| (r.to_string(), why.to_owned())).collect(),
+            tiers: assessments.iter().map(TierReport::new).collect(),
+            changes: changes.map(|(tiers, changes)| {
+                changes.iter().map(|change| ChangeReport::new(change, tiers)).collect()
+            }),
+        }
+    }
+}
+
+impl TierReport {
+    fn new(assessment: &Assessment) -> Self {
+        let projection = &assessment.projection;
+        let total = projection.bill.total();
+        Self {
+            tier: projection.tier.name.clone(),
+            requests: projection.tier.requests,
+            ai_operations: projection.tier.ai_operations,
+            scenarios: assessment.scenarios.clone(),
+            runs: assessment.runs,
+            usd: usd(total),
+            usd_half_width: assessment.half_width.map(usd),
+            base_usd: usd(projection.bill.base),
+            lines: projection.bill.lines.iter().map(|line| LineReport::new(line, total)).collect(),
+            missing: projection.missing.clone(),
+            usd_per_1000_requests: plain(assessment.per_1000_requests),
+            usd_next_million_requests: usd(projection.next_million),
+            crossings: projection.crossings.iter().map(CrossingReport::new).collect(),
+            table: projection.table.as_ref().map(TableReport::new),
+        }
+    }
+}
+
+impl LineReport {
+    fn new(line: &Line, total: Decimal) -> Self {
+        let (origin, why) = match &line.origin {
+            Origin::Measured => ("measured", None),
+            Origin::Assumed(why) => ("assumed", Some(why.clone())),
+            Origin::Absent(why) => ("absent", Some(why.clone())),
+        };
+        let share = |cost| (!total.is_zero()).then(|| cost * Decimal::ONE_HUNDRED / total);
+        Self {
+            resource: line.resource.to_string(),
+            amount: plain(line.amount),
+            origin: origin.to_owned(),
+            why,
+            usd: line.cost.map(usd),
+            percent: line.cost.and_then(share).map(|share| share.round_dp(1).to_string()),
+        }
+    }
+}
+
+impl CrossingReport {
+    fn new(crossing: &Crossing) -> Self {
+        Self {
+            resource: crossing.resource.to_string(),
+            requests: crossing.requests.round().to_string(),
+            units: plain(crossing.units),
+        }
+    }
+}
+
+impl TableReport {
+    fn new(table: &TableComparison) -> Self {
+        let share = |share: Decimal| share.round_dp(3).normalize().to_string();
+        Self {
+            usd: usd(table.usd),
+            difference_usd: usd(table.difference),
+            write_share: table.write_share.map(share),
+            explaining_write_share: table.explaining_write_share.map(share),
+        }
+    }
+}
+
+impl ChangeReport {
+    fn new(change: &Change, tiers: &[String]) -> Self {
+        let monthly = change.monthly.iter().map(|more| usd(*more));
+        Self {
+            resource: change.resource.to_string(),
+            base: plain(change.base),
+            head: plain(change.head),
+            usd: tiers.iter().cloned().zip(monthly).collect(),
+        }
+    }
+}
+
+/// Dollars to the cent.
+fn usd(amount: Decimal) -> String {
+    format!("{:.2}", cents(amount))
+}
+
+/// To six decimals, without zeros at the end.
+fn plain(amount: Decimal) -> String {
+    amount.round_dp(6).normalize().to_string()
+}

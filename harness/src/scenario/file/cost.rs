@@ -1,0 +1,20 @@
+//! What a scenario says about cost.
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use crate::scenario::{Spanned, cost_threshold::CostThresholdText, text::Name};
+
+/// Usage is measured, and a month is projected from it.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(rename = "cost", deny_unknown_fields)]
+pub struct CostFile {
+    /// The tier of `fixtures/tiers.toml` that this mix of journeys stands for; any by default.
+    pub tier: Option<Spanned<Name>>,
+    /// The steps whose requests are the AI operations of a tier, by name.
+    pub ai: Option<Vec<Spanned<Name>>>,
+    /// The price book of the thresholds, by name; `cloudflare-2026-11` by default.
+    pub book: Option<Spanned<Name>>,
+    /// What the cost must satisfy.
+    pub thresholds: Option<Vec<Spanned<CostThresholdText>>>,
+}

@@ -1,0 +1,308 @@
+//! One simulated run: its object, what is under way in it, and what must hold of it.
+
+use std::{
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll, Waker},
+};
+
+use proptest::sample::Index;
+use serde_json::json;
+
+use super::super::{
+    memory::{Memory, text},
+    *,
+};
+use crate::{domain::run::RunStatus, engine::machine::MAX_ATTEMPTS, ports::Param};
+
+/// Something under way in an object.
+struct Handler {
+    /// The alarm that this handles, which is spent.
+    alarm: Option<Millis>,
+    work: Pin<Box<dyn Future<Output = Outcome>>>,
+}
+
+/// What came of it.
+#[derive(Clone, Copy)]
+enum Outcome {
+    Started(bool),
+    Cancelled(Option<RunStatus>),
+    Events,
+    Alarm(bool),
+}
+
+/// One run, with the object that executes it.
+pub(super) struct Simulated {
+    pub(super) memory: Arc<Memory>,
+    accepted: RunState,
+    handlers: Vec<Handler>,
+    /// The client was told 202.
+    acknowledged: bool,
+    /// The owner was told that it is cancelled.
+    cancelled: bool,
+    /// Whether two were ever under way.
+    met: bool,
+    /// As of the last check.
+    seen: Option<RunState>,
+    seen_row: (i64, String),
+}
+
+impl Simulated {
+    /// The intent first, then the executor, as the route does.
+    pub(super) fn create(id: String, steps: usize, now: Millis) -> Self {
+        let config = json!({"url": "https://upstream.test/", "method": "POST"});
+        let config = config.as_object().unwrap().clone();
+        let definition = vec![Step { kind: StepKind::Http, config }; steps];
+        let accepted = RunState::new(id, "ann".into(), "workflow".into(), definition, now);
+        let memory = Arc::<Memory>::default();
+        memory.inner().now = now;
+        memory.inner().interleaved = true;
+        let meter = Meter::default();
+        memory.drive(Runs::new(&*memory, &meter).insert(&accepted)).unwrap().unwrap();
+        let mut run = Self {
+            memory,
+            accepted,
+            handlers: Vec::new(),
+            acknowledged: false,
+            cancelled: false,
+            met: false,
+            seen: None,
+            seen_row: (0, "queued".to_owned()),
+        };
+        run.begin_start();
+        run
+    }
+
+    fn begin(&mut self, alarm: Option<Millis>, work: impl Future<Output = Outcome> + 'static) {
+        self.handlers.push(Handler { alarm, work: Box::pin(work) });
+        self.met |= self.handlers.len() > 1;
+    }
+
+    pub(super) fn begin_start(&mut self) {
+        let (memory, state) = (Arc::clone(&self.memory), self.accepted.clone());
+        self.begin(None, async move { Outcome::Started(start(&*memory, &state).await.is_ok()) });
+    }
+
+    pub(super) fn begin_cancel(&mut self) {
+        let (memory, state) = (Arc::clone(&self.memory), self.accepted.clone());
+        self.begin(None, async move {
+            Outcome::Cancelled(
+                cancel(&*memory, state).await.ok().map(|reply| reply.value.run.status),
+            )
+        });
+    }
+
+    pub(super) fn begin_events(&mut self) {
+        let (memory, id) = (Arc::clone(&self.memory), self.accepted.run.id.clone());
+        self.begin(None, async move {
+            let _ = events(&*memory, &id, 0).await;
+            Outcome::Events
+        });
+    }
+
+    /// Rings the alarm as the platform does: one at a time, and spent when its handler starts.
+    pub(super) fn begin_alarm(&mut self, now: Millis, early: bool) {
+        let rings = self.handlers.iter().any(|handler| handler.alarm.is_some());
+        let due = self.memory.inner().alarm.filter(|at| !rings && (early || *at <= now));
+        let Some(at) = due else { return };
+        self.memory.inner().alarm = None;
+        let memory = Arc::clone(&self.memory);
+        self.begin(Some(at), async move {
+            let allowed = AllowList::parse("https://upstream.test").unwrap();
+            Outcome::Alarm(
+                Executor::new(&*memory, &allowed, Models::default()).alarm().await.is_ok(),
+            )
+        });
+    }
+
+    /// A platform loses none whose handler is running: it comes back. This is a disaster that only
+    /// the sweep repairs, as long as the row is open.
+    pub(super) fn lose_alarm(&self) {
+        if self.row_is_open() {
+            self.memory.inner().alarm = None;
+        }
+    }
+
+    /// The cron finds the row, and tells the executor.
+    pub(super) fn sweep(&mut self, now: Millis) {
+        let meter = Meter::default();
+        let runs = Runs::new(&*self.memory, &meter);
+        let overdue = self.memory.drive(runs.overdue(now - SWEEP_GRACE, SWEEP_LIMIT));
+        if overdue.is_none() {
+            self.die();
+        }
+        for _ in overdue.and_then(Result::ok).into_iter().flatten() {
+            self.begin_start();
+        }
+    }
+
+    /// Lets one of the handlers do so many port calls.
+    pub(super) fn go_on(&mut self, handler: Index, calls: usize) {
+        for _ in 0..calls {
+            if self.handlers.is_empty() {
+                return;
+            }
+            self.poll(handler.index(self.handlers.len()));
+        }
+    }
+
+    /// Lets all of them end, by turns.
+    pub(super) fn finish(&mut self) {
+        for _ in 0..10_000 {
+            if self.handlers.is_empty() {
+                return;
+            }
+            for index in (0..self.handlers.len()).rev() {
+                if index < self.handlers.len() {
+                    self.poll(index);
+                }
+            }
+        }
+        panic!("a handler does not end");
+    }
+
+    fn poll(&mut self, index: usize) {
+        let mut context = Context::from_waker(Waker::noop());
+        let polled = self.handlers[index].work.as_mut().poll(&mut context);
+        if std::mem::take(&mut self.memory.inner().died) {
+            return self.die();
+        }
+        if let Poll::Ready(outcome) = polled {
+            let handler = self.handlers.swap_remove(index);
+            self.ended(handler.alarm, outcome);
+        }
+    }
+
+    /// The host dies, with all that is under way. An alarm that was being handled comes back.
+    fn die(&mut self) {
+        for handler in std::mem::take(&mut self.handlers) {
+            self.restore(handler.alarm);
+        }
+    }
+
+    /// Unless its handler had set the next.
+    fn restore(&self, alarm: Option<Millis>) {
+        if let Some(at) = alarm {
+            self.memory.inner().alarm.get_or_insert(at);
+        }
+    }
+
+    fn ended(&mut self, alarm: Option<Millis>, outcome: Outcome) {
+        match outcome {
+            Outcome::Started(acknowledged) => self.acknowledged |= acknowledged,
+            Outcome::Cancelled(Some(status)) => {
+                assert!(status.is_terminal(), "{status:?}");
+                self.cancelled |= status == RunStatus::Cancelled;
+            }
+            Outcome::Alarm(false) => self.restore(alarm),
+            Outcome::Cancelled(None) | Outcome::Events | Outcome::Alarm(true) => {}
+        }
+    }
+
+    pub(super) fn set_clock(&self, now: Millis) {
+        self.memory.inner().now = now;
+    }
+
+    pub(super) fn worked_until(&self) -> Millis {
+        self.memory.inner().now
+    }
+
+    pub(super) fn interleaved(&self) -> bool {
+        self.met
+    }
+
+    /// Nothing is left to do.
+    pub(super) fn is_quiet(&self) -> bool {
+        self.handlers.is_empty() && self.memory.inner().alarm.is_none() && !self.row_is_open()
+    }
+
+    fn row_is_open(&self) -> bool {
+        ["queued", "running", "waiting"].contains(&text(&self.memory.inner().row[3]))
+    }
+
+    fn state(&self) -> Option<RunState> {
+        let state = self.memory.inner().state.clone();
+        state.map(|state| serde_json::from_str(&state).unwrap())
+    }
+
+    pub(super) fn check(&mut self) {
+        let state = self.state();
+        let told = self.acknowledged || self.cancelled;
+        assert!(state.is_some() || !told, "an acknowledged run is absent");
+        assert!(state.is_some() || self.seen.is_none(), "a run is gone");
+        if let Some(state) = &state {
+            self.check_state(state);
+            self.check_effects(state);
+        }
+        self.check_row(state.as_ref());
+        self.seen = state;
+    }
+
+    fn check_state(&self, state: &RunState) {
+        assert!(state.run.steps.iter().all(|step| step.attempts <= MAX_ATTEMPTS), "{state:?}");
+        let under_way = !self.handlers.is_empty();
+        let woken = self.memory.inner().alarm.is_some() || self.row_is_open() || under_way;
+        assert!(state.run.status.is_terminal() || woken, "nobody will wake it: {state:?}");
+        let as_told = !self.cancelled || state.run.status == RunStatus::Cancelled;
+        assert!(as_told, "its owner was told otherwise: {state:?}");
+        self.check_end_said_once(state);
+        let Some(seen) = &self.seen else { return };
+        assert!(state.version >= seen.version);
+        for (now, then) in state.run.steps.iter().zip(&seen.run.steps) {
+            assert!(now.attempts >= then.attempts, "attempts only grow");
+        }
+        if seen.run.status.is_terminal() {
+            let as_then = (seen.run.status, &seen.run.steps, seen.run.finished_at);
+            assert_eq!((state.run.status, &state.run.steps, state.run.finished_at), as_then);
+        }
+    }
+
+    /// Analytics heard of the end at most once, and of the right one.
+    fn check_end_said_once(&self, state: &RunState) {
+        let ends = &self.memory.inner().ends;
+        assert!(ends.len() <= 1, "it ended more than once: {ends:?}");
+        assert!(ends.iter().all(|end| end == state.run.status.name()), "{ends:?} {state:?}");
+    }
+
+    /// What arrived was recorded before, under one key for each step, in order.
+    fn check_effects(&self, state: &RunState) {
+        let inner = self.memory.inner();
+        for (key, deliveries) in &inner.effects {
+            let step = key.trim_matches('"').strip_prefix(&format!("{}:", self.accepted.run.id));
+            let step: usize = step.unwrap().parse().unwrap();
+            let attempts = state.run.steps[step].attempts;
+            assert!(*deliveries <= attempts, "{key}: {deliveries} of {attempts} attempts");
+        }
+        for (index, step) in state.run.steps.iter().enumerate() {
+            if step.output.is_some() {
+                let key = format!("\"{}:{index}\"", self.accepted.run.id);
+                assert!(inner.effects.contains_key(&key), "a result without its effect");
+            }
+        }
+    }
+
+    /// The row never goes back, and is never ahead of its run.
+    fn check_row(&mut self, state: Option<&RunState>) {
+        let inner = self.memory.inner();
+        let Param::Integer(version) = inner.row[6] else { panic!("{:?}", inner.row) };
+        let status = text(&inner.row[3]).to_owned();
+        assert!(version >= self.seen_row.0 && version <= state.map_or(0, |state| state.version));
+        let final_before = ["succeeded", "failed", "cancelled", "timed_out"];
+        let terminal = final_before.contains(&self.seen_row.1.as_str());
+        assert!(!terminal || status == self.seen_row.1, "the row was final");
+        self.seen_row = (version, status);
+    }
+
+    /// After the faults: it has ended, the row says so, and nothing is left to do. How it ended.
+    pub(super) fn check_end(&self) -> RunStatus {
+        let Some(state) = self.state() else { panic!("the intent was never taken up") };
+        assert!(state.run.status.is_terminal(), "{state:?}");
+        assert_eq!(self.seen_row.1, state.run.status.name(), "the row lags: {state:?}");
+        assert_eq!(self.memory.inner().alarm, None, "{state:?}");
+        if state.run.status == RunStatus::Succeeded {
+            let steps = state.run.steps.len();
+            assert_eq!(self.memory.inner().effects.len(), steps, "each step had its effect");
+        }
+        state.run.status
+    }
+}

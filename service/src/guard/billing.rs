@@ -1,0 +1,136 @@
+//! Who pays for what a request uses.
+//!
+//! What an answer says in `Workway-Usage` is in the ledger before the answer leaves. Natively that
+//! is on disk: after a crash the difference between the answers and `GET /usage` comes from the
+//! requests that got no answer. On Workers the ledger is the isolate's memory, and moves to the
+//! database [`FLUSH_DELAY`] after its first share, when the answers have left: an isolate that dies
+//! loses what was answered since, at most that long, in the user's favour. To lose nothing there,
+//! each request would have to wait for a row of its own: about four times what a request costs
+//! without it, and a round trip more.
+
+use std::{
+    sync::{Arc, Mutex, OnceLock, PoisonError},
+    time::Duration,
+};
+
+use super::Caller;
+use crate::domain::{Millis, month::Month};
+use crate::ports::{Cause, Clock, Ledger, Meter, NOBODY, Platform, Share, Tally, Usage};
+use crate::routes::App;
+
+/// From the first share that is not in the database to the write. Longer saves rows: one for each
+/// caller in so much time. Workers give a request thirty seconds after its answer.
+pub const FLUSH_DELAY: Duration = Duration::from_secs(10);
+/// A flush that has not begun after this long was lost together with the request that asked for it.
+const FLUSH_LOST: Millis = 30_000;
+
+/// Says when a flush has to be asked for. Plain data: it may outlive the request that made it.
+#[derive(Debug, Default)]
+pub struct FlushTimer(Mutex<Option<Millis>>);
+
+impl FlushTimer {
+    /// Whether a flush must be asked for: none is on its way.
+    fn ask(&self, now: Millis) -> bool {
+        let mut asked_at = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let due = asked_at.is_none_or(|at| now - at > FLUSH_LOST);
+        if due {
+            *asked_at = Some(now);
+        }
+        due
+    }
+
+    fn begun(&self) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+}
+
+/// Puts a share of the work into the ledger, and sees to it that it gets to the database. Nobody's
+/// goes there when a caller's does, or at the next upkeep: it is worth no write of its own.
+pub async fn bill<P: Platform>(app: &App<P>, account: &str, cause: Cause, usage: Usage) {
+    let now = app.platform.clock().now();
+    let tally = Tally { count: 1, usage };
+    let share = Share { account: account.to_owned(), month: Month::of(now), cause, tally };
+    if let Err(error) = app.platform.ledger().add(share).await {
+        app.platform.log(&format!("usage: {error}"));
+    }
+    if account != NOBODY && app.flushes.ask(now) {
+        let (owned, flushes) = (app.platform.clone(), Arc::clone(&app.flushes));
+        app.platform.wait_until(async move {
+            owned.clock().sleep(FLUSH_DELAY).await;
+            flushes.begun();
+            if let Err(error) = owned.ledger().flush().await {
+                owned.log(&format!("usage: {error}"));
+            }
+        });
+    }
+}
+
+/// Who pays for a request: nobody, until the caller is known.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Payer(Arc<OnceLock<Caller>>);
+
+impl Payer {
+    /// From now on it is this caller.
+    pub(super) fn set(&self, caller: Caller) {
+        // There is one caller to a request.
+        let _ = self.0.set(caller);
+    }
+
+    pub(super) fn caller(&self) -> Option<&Caller> {
+        self.0.get()
+    }
+}
+
+/// The account of one request. One that is dropped, because its client has gone, is billed for what
+/// was used until then.
+pub(super) struct Bill<P: Platform> {
+    app: App<P>,
+    pub(super) meter: Meter,
+    pub(super) payer: Payer,
+    closed: bool,
+}
+
+impl<P: Platform> Bill<P> {
+    pub(super) fn open(app: App<P>) -> Self {
+        Self { app, meter: Meter::default(), payer: Payer::default(), closed: false }
+    }
+
+    /// Who pays, as the ledger and analytics know them.
+    pub(super) fn account(&self) -> &str {
+        self.payer.caller().map_or(NOBODY, |caller| &caller.subject)
+    }
+
+    /// Bills it. What a caller pays is in the ledger afterwards; without one nobody waits for that.
+    pub(super) async fn close(mut self) {
+        self.closed = self.payer.caller().is_some();
+        if self.closed {
+            bill(&self.app, self.account(), Cause::Requests, self.meter.usage()).await;
+        }
+    }
+}
+
+impl<P: Platform> Drop for Bill<P> {
+    fn drop(&mut self) {
+        if !self.closed {
+            let (app, usage) = (self.app.clone(), self.meter.usage());
+            let account = self.account().to_owned();
+            self.app.platform.wait_until(async move {
+                bill(&app, &account, Cause::Requests, usage).await;
+            });
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_flush_is_asked_for_until_it_begins_or_is_lost() {
+        let timer = FlushTimer::default();
+        let asked = [0, 1, FLUSH_LOST, FLUSH_LOST + 1, FLUSH_LOST + 2].map(|now| timer.ask(now));
+        assert_eq!(asked, [true, false, false, true, false]);
+        timer.begun();
+        assert!(timer.ask(FLUSH_LOST + 3), "the next one");
+    }
+}
