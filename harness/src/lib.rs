@@ -7,6 +7,7 @@ pub mod cli;
 pub mod cost;
 pub mod execute;
 pub mod exit;
+pub mod glob;
 pub mod judge;
 pub mod plan;
 pub mod record;

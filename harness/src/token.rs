@@ -7,7 +7,7 @@ use std::{
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
-use serde::Serialize;
+use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 
 /// Signs and verifies tokens of local services. Published here, so worth nothing: a local service
@@ -17,6 +17,9 @@ pub const LOCAL_SECRET: &str = "workway-local-secret-published-and-so-for-loopba
 pub const SECRET_VARIABLE: &str = "WORKWAY_JWT_SECRET";
 /// How long a token is valid, in seconds: longer than any run.
 pub const LIFETIME_SECONDS: u64 = 24 * 60 * 60;
+
+/// The `typ` of access tokens (RFC 9068).
+const TYPE: &str = "at+jwt";
 
 /// The secret of a service. Never shown.
 #[derive(Clone, PartialEq, Eq)]
@@ -34,15 +37,19 @@ pub struct Signer {
 #[error("cannot sign a token: {0}")]
 pub struct SignError(#[from] jsonwebtoken::errors::Error);
 
-#[derive(Serialize)]
-struct Claims<'a> {
-    iss: &'a str,
-    aud: &'a str,
-    sub: &'a str,
-    scope: &'a str,
-    iat: u64,
-    nbf: u64,
-    exp: u64,
+/// What a token of `subject` says: for the API, with these space-separated scopes, valid from `now`
+/// (Unix seconds).
+pub fn claims(subject: &str, scope: &str, now: u64) -> Map<String, Value> {
+    let members = [
+        ("iss", json!("workway")),
+        ("aud", json!("workway-api")),
+        ("sub", json!(subject)),
+        ("scope", json!(scope)),
+        ("iat", json!(now)),
+        ("nbf", json!(now)),
+        ("exp", json!(now + LIFETIME_SECONDS)),
+    ];
+    members.map(|(name, value)| (name.to_owned(), value)).into_iter().collect()
 }
 
 impl Secret {
@@ -64,9 +71,16 @@ impl Secret {
     /// A signer with this secret.
     pub fn signer(&self) -> Signer {
         let mut header = Header::new(Algorithm::HS256);
-        header.typ = Some("at+jwt".to_owned());
+        header.typ = Some(TYPE.to_owned());
         header.kid = Some(self.key_id());
         Signer { header, key: EncodingKey::from_secret(self.0.as_bytes()) }
+    }
+
+    /// The header of a token that is signed with it.
+    pub fn header(&self) -> Map<String, Value> {
+        let members =
+            [("alg", "HS256".to_owned()), ("typ", TYPE.to_owned()), ("kid", self.key_id())];
+        members.map(|(name, value)| (name.to_owned(), value.into())).into_iter().collect()
     }
 
     /// The service derives the id of its key in the same way.
@@ -88,24 +102,21 @@ impl Signer {
     /// # Errors
     /// [`SignError`].
     pub fn sign(&self, subject: &str, scope: &str, now: u64) -> Result<String, SignError> {
-        let claims = Claims {
-            iss: "workway",
-            aud: "workway-api",
-            sub: subject,
-            scope,
-            iat: now,
-            nbf: now,
-            exp: now + LIFETIME_SECONDS,
-        };
+        let claims = claims(subject, scope, now);
         Ok(jsonwebtoken::encode(&self.header, &claims, &self.key)?)
     }
 }
 
 /// Now, in Unix seconds.
 pub fn now() -> u64 {
+    u64::try_from(now_millis() / 1000).unwrap_or_default()
+}
+
+/// Now, in milliseconds since 1970.
+pub fn now_millis() -> i64 {
     #[expect(clippy::disallowed_methods, reason = "a token is for the real world's clock")]
     let since = SystemTime::now().duration_since(UNIX_EPOCH);
-    since.map_or(0, |since| since.as_secs())
+    since.ok().and_then(|since| i64::try_from(since.as_millis()).ok()).unwrap_or_default()
 }
 
 #[cfg(all(test, feature = "service"))]

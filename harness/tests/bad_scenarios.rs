@@ -16,7 +16,8 @@ fn fixtures(name: &str) -> PathBuf {
 fn diagnose(path: &Path) -> (Vec<Diagnostic>, String) {
     let bytes = read(path).expect("a fixture can be read");
     let name = path.file_name().and_then(|name| name.to_str()).expect("a fixture has a name");
-    let diagnostics = load(name, &bytes).map_or_else(|errors| errors, |(_, warnings)| warnings);
+    let diagnostics = load(&path.display().to_string(), &bytes)
+        .map_or_else(|errors| errors, |(_, warnings)| warnings);
     let shown = render(&diagnostics, name, &String::from_utf8_lossy(&bytes), false);
     (diagnostics, shown)
 }
@@ -91,7 +92,7 @@ fn a_file_past_the_size_limit() {
 fn valid_scenarios_load_without_a_word() {
     for path in discover(&[fixtures("scenarios")]).unwrap() {
         let bytes = read(&path).unwrap();
-        let (plan, warnings) = load("valid.yaml", &bytes).unwrap();
+        let (plan, warnings) = load(&path.display().to_string(), &bytes).unwrap();
         assert!(warnings.is_empty(), "{}: {warnings:?}", path.display());
         assert!(!plan.labels.is_empty(), "{}", path.display());
     }

@@ -4,6 +4,7 @@
 mod common;
 
 use std::{
+    io::{BufRead as _, BufReader, Read as _},
     path::PathBuf,
     process::{Child, Command, Output, Stdio},
     sync::{
@@ -15,8 +16,9 @@ use std::{
 
 use axum::{Router, routing::get};
 use common::Target;
+use rand::{RngExt as _, SeedableRng as _};
 use rustix::process::{Pid, Signal, kill_process};
-use workway::report::RunReport;
+use workway::{judge::Verdict, report::RunReport};
 
 struct Case {
     folder: tempfile::TempDir,
@@ -38,6 +40,26 @@ impl Case {
         );
         std::fs::write(folder.path().join("a.yaml"), text).unwrap();
         Self { folder, target: Target::start(Router::new().route("/", get(handler))), hits }
+    }
+
+    /// Of a whole file, at a target that takes its time.
+    fn slow(text: &str) -> Self {
+        let case = Self::new("");
+        std::fs::write(case.folder.path().join("a.yaml"), text).unwrap();
+        let handler = || async {
+            tokio::time::sleep(Duration::from_millis(150)).await;
+            "ok"
+        };
+        let target = Target::start(Router::new().route("/", get(handler)));
+        Self { target, ..case }
+    }
+
+    /// The same with another step.
+    fn with_step(self, step: &str) -> Self {
+        let path = self.folder.path().join("a.yaml");
+        let text = std::fs::read_to_string(&path).unwrap();
+        std::fs::write(&path, text.replace("{ request: { get: / } }", step)).unwrap();
+        self
     }
 
     fn command(&self, wrapper: &[&str]) -> Command {
@@ -101,6 +123,80 @@ fn a_signal_ends_the_run_with_a_report() {
     }
 }
 
+/// A run with a setup, a ramp, a drain and a teardown, at a target that takes its time.
+const ALL_PHASES: &str = "\
+scenario: a/b
+setup: [{ request: { get: / } }]
+load:
+  profile: { ramp: { from: 20/s, to: 100/s, for: 600ms } }
+  drain: 1s
+  journeys: { a: { steps: [{ request: { get: / } }] } }
+teardown: [{ request: { get: / } }]
+";
+
+/// How long that takes, from the first line it says to its end.
+const ABOUT: Duration = Duration::from_millis(1400);
+
+/// Sends a signal `after` the first line of a run: its exit code, and whether the report says that
+/// it was interrupted.
+fn interrupted(case: &Case, number: Signal, after: Duration) -> (Option<i32>, bool) {
+    let mut child = case.command(&[]).spawn().unwrap();
+    let mut lines = BufReader::new(child.stderr.take().unwrap());
+    let mut first = String::new();
+    lines.read_line(&mut first).unwrap();
+    std::thread::sleep(after);
+    let start = Instant::now();
+    signal(&child, number);
+    let mut rest = String::new();
+    lines.read_to_string(&mut rest).unwrap();
+    let output = finish(child);
+    assert!(start.elapsed() < Duration::from_secs(10), "{after:?}: {:?}", start.elapsed());
+    let report = case.report();
+    for step in report.scenarios.iter().flat_map(|scenario| &scenario.steps) {
+        let accounted = step.ok + step.failed + step.dropped + step.unfinished;
+        assert_eq!(step.scheduled, accounted, "{after:?}: {step:?}");
+    }
+    let text = std::fs::read_to_string(case.reports().join("report.txt")).unwrap();
+    assert!(text.ends_with(&format!("exit {}\n", report.exit)), "{after:?}: {text}");
+    let verdict = report.scenarios.last().map(|scenario| scenario.verdict);
+    (output.status.code(), verdict == Some(Verdict::Interrupted))
+}
+
+/// In each of 40 runs: with no failure, fewer than 1 in 13 such moments fail, with 95 % confidence.
+#[test]
+fn a_signal_at_any_moment_leaves_a_complete_report() {
+    const MOMENTS: u64 = 40;
+    const AT_ONCE: usize = 4;
+    let trial = |number: u64| {
+        let mut random = rand_chacha::ChaCha8Rng::seed_from_u64(number);
+        let after = ABOUT.mul_f64(random.random::<f64>());
+        let (number, code) =
+            if number.is_multiple_of(2) { (Signal::INT, 130) } else { (Signal::TERM, 143) };
+        let case = Case::slow(ALL_PHASES);
+        match interrupted(&case, number, after) {
+            (found, true) => {
+                assert_eq!(found, Some(code), "{after:?}");
+                1
+            }
+            // The run was over before.
+            (found, false) => {
+                assert!(found.is_some_and(|found| found == 0 || found == 8), "{after:?} {found:?}");
+                0
+            }
+        }
+    };
+    let lane = |lane: u64| (lane..MOMENTS).step_by(AT_ONCE).map(trial).sum::<u64>();
+    let hit: u64 = std::thread::scope(|scope| {
+        let lanes: Vec<_> = (0..AT_ONCE as u64).map(|n| scope.spawn(move || lane(n))).collect();
+        lanes.into_iter().map(|lane| lane.join().unwrap()).sum()
+    });
+    println!(
+        "{hit} of {MOMENTS} signals came in time; 0 reports incomplete (95 %: < {:.0} %)",
+        300.0 / 40.0
+    );
+    assert!(hit >= MOMENTS / 2, "{hit} of {MOMENTS} signals came before the end");
+}
+
 #[test]
 fn a_second_signal_ends_the_run_at_once() {
     let case = Case::new("  profile: { users: { count: 2, for: 60s } }");
@@ -133,16 +229,43 @@ fn a_low_soft_limit_is_raised() {
     assert_eq!(timeline.iter().map(|span| span.planned).sum::<u64>(), 50);
 }
 
-/// Descriptors that run out in the middle are this machine's fault: a burst opens more connections
-/// than there are slots.
+/// Every request of a burst may need a connection of its own.
+#[test]
+fn the_width_of_bursts_counts_for_descriptors() {
+    let burst = "{ burst: { count: 200, concurrency: 50, request: { get: / } } }";
+    let most = "  profile: { constant: { rate: 20/s, for: 1s } }\n  max_in_flight: 30";
+    let bounded = format!("{most}\n  max_connections: 30");
+    for (load, code) in [(most, 8), (bounded.as_str(), 0)] {
+        let case = Case::new(load).with_step(burst);
+        let output = case.command(&["prlimit", "--nofile=100:100"]).output().unwrap();
+        let page = String::from_utf8_lossy(&output.stdout).into_owned();
+        if code == 8 {
+            assert_eq!(output.status.code(), Some(8), "{output:?}");
+            assert_eq!(case.hits.load(SeqCst), 0);
+            assert!(page.contains("1500 connections need 1564 descriptors"), "{page}");
+        } else {
+            // Whatever a busy machine makes of the verdict.
+            assert_eq!(case.hits.load(SeqCst), 20 * 200, "{page}");
+        }
+    }
+}
+
+/// Descriptors that run out in the middle are this machine's fault, not the target's.
 #[test]
 fn descriptors_that_run_out_make_the_run_inconclusive() {
-    let case = Case::new("  profile: { constant: { rate: 20/s, for: 1s } }\n  max_in_flight: 30");
-    let path = case.folder.path().join("a.yaml");
-    let text = std::fs::read_to_string(&path).unwrap();
-    let burst = "{ burst: { count: 200, concurrency: 200, request: { get: / } } }";
-    std::fs::write(&path, text.replace("{ request: { get: / } }", burst)).unwrap();
-    let output = case.command(&["prlimit", "--nofile=100:100"]).output().unwrap();
+    let case = Case::new(
+        "  profile: { constant: { rate: 100/s, for: 3s } }\n  max_in_flight: 30\n  connections: per-operation",
+    );
+    let child = case.command(&[]).spawn().unwrap();
+    case.until_hit();
+    let pid = child.id().to_string();
+    let fewer = Command::new("prlimit").args(["--pid", &pid, "--nofile=3:"]).status().unwrap();
+    assert!(fewer.success());
+    std::thread::sleep(Duration::from_millis(500));
+    // Enough again, for the report.
+    let more = Command::new("prlimit").args(["--pid", &pid, "--nofile=1024:"]).status();
+    assert!(more.unwrap().success());
+    let output = finish(child);
     assert_eq!(output.status.code(), Some(8), "{output:?}");
     let report = case.report();
     let total = report.scenarios[0].total.as_ref().unwrap();

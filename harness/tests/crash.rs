@@ -232,6 +232,17 @@ fn check_effects(all: &[Acknowledged], ledger: &Ledger) -> (usize, u64) {
     (paths.len(), paths.values().map(|(_, deliveries)| deliveries - 1).sum())
 }
 
+/// What the service says that runs sent.
+async fn outbound_billed(caller: &Caller, all: &[Acknowledged]) -> u64 {
+    let owners: BTreeSet<_> = all.iter().map(|entry| &entry.owner).collect();
+    let mut billed = 0;
+    for owner in owners {
+        let usage = caller.get("/usage", owner).await.unwrap().body;
+        billed += usage["runs"]["outbound_requests"].as_u64().unwrap();
+    }
+    billed
+}
+
 fn started(all: &[Acknowledged]) -> usize {
     all.iter().filter(|entry| entry.run.is_some()).count()
 }
@@ -282,6 +293,12 @@ async fn prove(spec: TargetSpec, kills: u64, runs: usize, span: u64) {
     }
     let ledger = stub.ledger(&host).await;
     let (effects, repeated) = check_effects(&all, &ledger);
+    let delivered = u64::try_from(effects).unwrap() + repeated;
+    let billed = outbound_billed(&caller, &all).await;
+    // What a service had sent when it died is not billed; it is sent again, and then is.
+    let missing = delivered.checked_sub(billed).unwrap();
+    assert!(host.target().control.is_none() || missing <= repeated, "{delivered} {billed}");
+    say(&format!("{delivered} outbound requests arrived, {billed} are billed to runs"));
     say(&format!(
         "{lives} kills, {} workflows and {} runs acknowledged, {effects} effects ({repeated} \
          deliveries repeated); the last run ended {:.1} s after the last start",

@@ -64,3 +64,28 @@ fn every_path_in_the_documents_exists() {
         }
     }
 }
+
+/// The files below `folder`, one after the other.
+fn sources(folder: &Path) -> String {
+    let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    entries
+        .map(|path| match path.extension() {
+            _ if path.is_dir() => sources(&path),
+            Some(extension) if extension == "rs" => fs::read_to_string(&path).unwrap(),
+            _ => String::new(),
+        })
+        .collect()
+}
+
+#[test]
+fn every_test_in_the_table_of_promises_exists() {
+    let harness = repository().join("harness");
+    let table = fs::read_to_string(harness.join("tests/README.md")).unwrap();
+    let code = sources(&harness.join("src")) + &sources(&harness.join("tests"));
+    let quoted = table.split('`').skip(1).step_by(2);
+    let names: Vec<_> = quoted.filter_map(|quoted| quoted.rsplit_once("::")).collect();
+    assert!(names.len() > 20, "{names:?}");
+    for (_, name) in names.iter().filter(|(_, name)| *name != "*") {
+        assert!(code.contains(&format!("fn {name}(")), "{name}");
+    }
+}

@@ -46,9 +46,11 @@ impl World {
         answer.text().await.unwrap()
     }
 
-    async fn fault(&self, fault: Value, times: u32) {
-        let order = json!({"upstream": "cloudflare", "fault": fault, "times": times});
-        self.control("/_workway/faults", &order).await;
+    /// The next call of a model or index meets this.
+    async fn fault(&self, mut fault: Value) {
+        fault["path"] = json!("/cloudflare/*");
+        fault["times"] = json!(1);
+        self.control("/_workway/faults", &fault).await;
     }
 
     /// Calls of models that write.
@@ -56,7 +58,7 @@ impl World {
         let url = self.stub.join("/_workway/ledger").unwrap();
         let text = self.client.get(url).send().await.unwrap().text().await.unwrap();
         let ledger: Ledger = serde_json::from_str(&text).unwrap();
-        ledger.calls().iter().filter(|call| call.path.contains("/@cf/meta/")).count()
+        ledger.upstream_calls().iter().filter(|call| call.path.contains("/@cf/meta/")).count()
     }
 
     async fn summarize(&self, subject: &str, content: &str) -> (u16, Value) {
@@ -80,7 +82,7 @@ fn tally(statuses: impl IntoIterator<Item = u16>) -> BTreeMap<u16, usize> {
 
 async fn same_question_at_once(world: &World) {
     let before = world.chats().await;
-    world.fault(json!({"latency_ms": 700}), 1).await;
+    world.fault(json!({"latency_ms": 700})).await;
     let same = join_all((0..50).map(|_| world.summarize("same", "one two three"))).await;
     assert_eq!(tally(same.iter().map(|answer| answer.0)), BTreeMap::from([(200, 50)]), "{same:?}");
     assert!(same.iter().all(|answer| answer.1["summary"] == "In short: one two three"));
@@ -90,7 +92,7 @@ async fn same_question_at_once(world: &World) {
 }
 
 async fn others_do_not_wait(world: &World) {
-    world.fault(json!({"latency_ms": 5_000}), 1).await;
+    world.fault(json!({"latency_ms": 5_000})).await;
     let slow = async { (world.summarize("slow", "slow").await, tokio::time::Instant::now()) };
     let quick = async {
         tokio::time::sleep(Duration::from_millis(500)).await;
@@ -103,7 +105,7 @@ async fn others_do_not_wait(world: &World) {
 
 async fn leader_that_leaves(world: &World) {
     let before = world.chats().await;
-    world.fault(json!({"latency_ms": 2_000}), 1).await;
+    world.fault(json!({"latency_ms": 2_000})).await;
     let url = world.host.target().url.join("/ai/summarize").unwrap();
     let leader = world.client.post(url).bearer_auth(token("leaver"));
     let leader = leader.header("content-type", "application/json");
@@ -115,8 +117,9 @@ async fn leader_that_leaves(world: &World) {
 }
 
 async fn upstreams_that_fail(world: &World) {
-    for fault in [json!({"status": 500}), json!("reset"), json!("half_body"), json!("nonsense")] {
-        world.fault(fault.clone(), 1).await;
+    let broken = ["reset", "half_body", "nonsense"].map(|broken| json!({ "broken": broken }));
+    for fault in broken.into_iter().chain([json!({"status": 500})]) {
+        world.fault(fault.clone()).await;
         let content = fault.to_string();
         let (status, body) = world.summarize("unlucky", &content).await;
         assert_eq!(status, 503, "{fault}: {body}");
@@ -130,7 +133,7 @@ async fn upstreams_that_fail(world: &World) {
 
 /// The leader's failure is its followers', at once.
 async fn followers_of_a_failure(world: &World) {
-    world.fault(json!("hang"), 1).await;
+    world.fault(json!({"broken": "hang"})).await;
     let begun = tokio::time::Instant::now();
     let all = join_all((0..5).map(|_| world.summarize("hanging", "hang"))).await;
     assert_eq!(tally(all.iter().map(|answer| answer.0)), BTreeMap::from([(503, 5)]), "{all:?}");

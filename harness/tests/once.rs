@@ -110,12 +110,19 @@ fn poll_step(state: &str, within: Duration) -> Step {
 
 fn burst_step(expected: u64) -> Step {
     let counts = vec![CountExpectation {
+        claim: workway::plan::Claim::default(),
         matching: vec![is(Subject::Status, &json!(429))],
         is: Matcher::Eq(json(&json!(expected))),
         span: span(77),
     }];
     let request = common::get(LIMITED, "/limited?n=${{ index }}");
-    Step::Burst(Box::new(BurstPlan { request, count: 20, concurrency: 4, counts }))
+    Step::Burst(Box::new(BurstPlan {
+        request,
+        count: 20,
+        concurrency: 4,
+        counts,
+        distinct: Vec::new(),
+    }))
 }
 
 fn plan(steps: Vec<Step>) -> ScenarioPlan {

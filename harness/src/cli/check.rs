@@ -1,7 +1,5 @@
 //! `workway check`
 
-use std::path::PathBuf;
-
 use clap::Args;
 
 use super::{output, selection};
@@ -9,21 +7,26 @@ use crate::exit::Exit;
 
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
-    /// Scenario files, and folders of them; the folder `scenarios` by default.
-    #[arg(value_name = "SCENARIO|DIR")]
-    paths: Vec<PathBuf>,
+    /// Scenario files, folders of them, and filters such as `tag:slow and not name:*burst*`; the
+    /// folder `scenarios` by default.
+    #[arg(value_name = "SCENARIO|DIR|FILTER")]
+    selection: Vec<String>,
+    /// Let warnings, too, end with exit code 3.
+    #[arg(long)]
+    deny_warnings: bool,
 }
 
 pub(super) fn check(arguments: &Arguments) -> Exit {
-    match selection::select(&arguments.paths, "scenarios") {
-        Ok(plans) => {
-            let count = plans.len();
-            let noun = if count == 1 { "scenario is" } else { "scenarios are" };
-            match output::result(&format!("{count} {noun} valid\n")) {
-                Ok(()) => Exit::Pass,
-                Err(error) => output::fail(Exit::ReportNotWritten, &format!("stdout: {error}")),
-            }
-        }
-        Err(exit) => exit,
+    let selected = match selection::select_and_warn(&arguments.selection, "scenarios") {
+        Ok(selected) => selected,
+        Err(exit) => return exit,
+    };
+    if arguments.deny_warnings && selected.warnings > 0 {
+        let count = selected.warnings;
+        let noun = if count == 1 { "warning" } else { "warnings" };
+        return output::fail(Exit::Scenario, &format!("{count} {noun}, and --deny-warnings"));
     }
+    let count = selected.plans.len();
+    let noun = if count == 1 { "scenario is" } else { "scenarios are" };
+    output::result_or_fail(&format!("{count} {noun} valid\n"))
 }

@@ -6,7 +6,7 @@ use crate::{
     execute::{TokenError, Tokens},
     plan::{Credentials, UserPlan},
     target::Target,
-    token::{SECRET_VARIABLE, Signer, now},
+    token::{SECRET_VARIABLE, Signer},
 };
 
 /// Signs tokens for a target whose secret is known; takes others from the environment.
@@ -17,10 +17,11 @@ pub(super) struct RunTokens {
 }
 
 impl RunTokens {
-    /// Tokens whose subjects end with `suffix`.
-    pub(super) fn new(target: &Target, suffix: String) -> Self {
+    /// Tokens whose subjects end with `suffix`, valid from `now`, in milliseconds since 1970.
+    pub(super) fn new(target: &Target, suffix: String, now: i64) -> Self {
         let signer = target.secret.as_ref().map(crate::token::Secret::signer);
-        Self { signer, suffix, now: now() }
+        let now = u64::try_from(now / 1000).unwrap_or_default();
+        Self { signer, suffix, now }
     }
 }
 

@@ -2,12 +2,17 @@
 //!
 //! stdout carries the result, stderr everything else.
 
+mod applicable;
 mod check;
 mod cost;
 mod credentials;
+mod filter;
+mod list;
 mod output;
 mod progress;
+mod rerun;
 mod run;
+mod schema;
 mod selection;
 mod serve;
 mod signals;
@@ -37,6 +42,10 @@ enum Command {
     Run(run::Arguments),
     /// Check scenario files without sending anything.
     Check(check::Arguments),
+    /// Print the scenarios, or the rules that they name.
+    List(list::Arguments),
+    /// Print the JSON Schema of scenario files, for editors.
+    Schema,
     /// Say what recorded runs cost a month, at which volume, and why.
     Cost(cost::Arguments),
     /// Serve the API on loopback, with a stub of everything that it calls.
@@ -77,6 +86,8 @@ fn parse_and_run() -> Exit {
         match arguments.command {
             Command::Run(arguments) => run::run(arguments).await,
             Command::Check(arguments) => check::check(&arguments),
+            Command::List(arguments) => list::list(&arguments),
+            Command::Schema => schema::schema(),
             Command::Cost(arguments) => cost::cost(&arguments),
             Command::Serve(arguments) => serve::serve(&arguments).await,
             Command::Token(arguments) => token::token(&arguments),

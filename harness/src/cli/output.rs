@@ -26,6 +26,14 @@ pub(super) fn result(text: &str) -> Result<(), io::Error> {
     }
 }
 
+/// Writes the result of a command that succeeds with it.
+pub(super) fn result_or_fail(text: &str) -> Exit {
+    match result(text) {
+        Ok(()) => Exit::Pass,
+        Err(error) => fail(Exit::ReportNotWritten, &format!("stdout: {error}")),
+    }
+}
+
 /// Whether colour is wanted on stdout: a terminal, and no `NO_COLOR` (no-color.org).
 pub(super) fn color_on_stdout() -> bool {
     wants_color(io::stdout().is_terminal())

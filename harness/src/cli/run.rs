@@ -10,21 +10,30 @@ use clap::{Args, ValueEnum};
 use reqwest::Url;
 use uuid::Uuid;
 
-use super::{credentials::RunTokens, output, progress::Lines, selection, signals::Signals};
+use super::{
+    applicable::applicable, credentials::RunTokens, output, progress::Lines, rerun::Failed,
+    selection, signals::Signals,
+};
 use crate::{
-    execute::{self, Environment, Signal, StopFlag, clock},
+    execute::{self, Command, Environment, Operator, Signal, StopFlag, clock},
     exit::Exit,
     judge::{Judgement, judge},
-    plan::{Capability, ScenarioPlan},
+    plan::ScenarioPlan,
+    record::ScenarioRecord,
     report::{self, RunInfo, RunReport, ScenarioReport},
-    target::{Target, TargetOptions, TargetSpec},
+    target::{SelfCheck, Target, TargetOptions, TargetSpec},
+    token::now_millis,
 };
 
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
-    /// Scenario files, and folders of them; the smoke suite by default.
-    #[arg(value_name = "SCENARIO|DIR")]
-    scenarios: Vec<PathBuf>,
+    /// Scenario files, folders of them, and filters such as `tag:slow and not name:*burst*` (which
+    /// alone choose from the folder `scenarios`); the smoke suite by default.
+    #[arg(value_name = "SCENARIO|DIR|FILTER")]
+    selection: Vec<String>,
+    /// Only the scenarios that did not pass in this report of `--out`: a file, or its folder.
+    #[arg(long, value_name = "REPORT")]
+    rerun_failed: Option<PathBuf>,
     /// `embedded` (the service of this repository, natively), `wrangler` (the same as a Worker
     /// under `wrangler dev`), or the URL of something that runs already.
     #[arg(long, default_value = "embedded", value_parser = TargetSpec::parse)]
@@ -55,7 +64,7 @@ enum Format {
 }
 
 pub(super) async fn run(arguments: Arguments) -> Exit {
-    let plans = match selection::select(&arguments.scenarios, "scenarios/smoke") {
+    let plans = match selected(&arguments) {
         Ok(plans) => plans,
         Err(exit) => return exit,
     };
@@ -68,6 +77,21 @@ pub(super) async fn run(arguments: Arguments) -> Exit {
         exit = work(&arguments, &plans, &stop) => exit,
         exit = second_signal(signals, &stop) => exit,
     }
+}
+
+fn selected(arguments: &Arguments) -> Result<Vec<ScenarioPlan>, Exit> {
+    let Some(report) = &arguments.rerun_failed else {
+        return selection::select(&arguments.selection, "scenarios/smoke");
+    };
+    let failed = Failed::read(report)?;
+    let chosen = if arguments.selection.is_empty() { &failed.files } else { &arguments.selection };
+    let mut plans = selection::select(chosen, "scenarios")?;
+    plans.retain(|plan| failed.has(&plan.name));
+    if plans.is_empty() {
+        let message = "none of these scenarios failed in that report";
+        return Err(output::fail(Exit::NothingSelected, message));
+    }
+    Ok(plans)
 }
 
 /// The first signal ends the run in good order; the second ends it now.
@@ -88,11 +112,11 @@ async fn work(arguments: &Arguments, plans: &[ScenarioPlan], stop: &StopFlag) ->
         upstream: arguments.upstream.clone(),
         ..TargetOptions::default()
     };
-    let target = match arguments.target.start(&options).await {
+    let mut target = match arguments.target.start(&options).await {
         Ok(target) => target,
         Err(error) => return output::fail(error.exit(), &error.to_string()),
     };
-    let report = report_of(arguments, plans, stop, &target).await;
+    let report = report_of(arguments, plans, stop, &mut target).await;
     target.stop().await;
     publish(arguments, &report)
 }
@@ -112,7 +136,7 @@ async fn report_of(
     arguments: &Arguments,
     plans: &[ScenarioPlan],
     stop: &StopFlag,
-    target: &Target,
+    target: &mut Target,
 ) -> RunReport {
     let id = Uuid::new_v4();
     let run_id: String = id.simple().to_string().chars().take(12).collect();
@@ -120,19 +144,20 @@ async fn report_of(
     #[expect(clippy::disallowed_methods, reason = "a report says when it was made")]
     let started_at = SystemTime::now();
     let started = clock::now();
+    let asked = plans.iter().flat_map(|plan| &plan.requires).map(|capability| capability.name());
+    let check = target.self_check(&asked.collect()).await;
     let mut scenarios = Vec::new();
     for (number, plan) in plans.iter().enumerate() {
-        // Each scenario has people of its own: their budgets and their things are fresh.
-        let tokens = Arc::new(RunTokens::new(target, format!("{run_id}-{number}")));
         let environment = Environment {
-            upstream: target.upstream.clone(),
             seed,
             run_id: run_id.clone(),
             stop: stop.clone(),
             progress: Arc::new(Lines),
-            ..Environment::new(target.url.clone(), tokens)
+            server: target.server(),
+            // Each scenario has people of its own: their budgets and their things are fresh.
+            ..environment_of(target, format!("{run_id}-{number}")).await
         };
-        scenarios.push(scenario(plan, &environment).await);
+        scenarios.push(scenario(plan, environment, target, &check).await);
         if stop.raised().is_some() {
             break;
         }
@@ -145,15 +170,35 @@ async fn report_of(
         started_at: humantime::format_rfc3339_seconds(started_at).to_string(),
         duration: clock::now().saturating_duration_since(started),
     };
-    RunReport::new(info, scenarios)
+    RunReport { self_check: check.facts, ..RunReport::new(info, scenarios) }
 }
 
-async fn scenario(plan: &ScenarioPlan, environment: &Environment) -> ScenarioReport {
-    if plan.requires.contains(&Capability::Upstream) && environment.upstream.is_none() {
-        let why = "no upstream stub of this target is known; name it with --upstream URL";
+/// What there is to run with, whatever the scenario.
+async fn environment_of(target: &mut Target, suffix: String) -> Environment {
+    let now = target.obey(Command::Clock).await.unwrap_or_else(|_| now_millis());
+    let tokens = Arc::new(RunTokens::new(target, suffix, now));
+    Environment {
+        upstream: target.upstream.clone(),
+        signing: target.secret.clone(),
+        ..Environment::new(target.url.clone(), tokens)
+    }
+}
+
+async fn scenario(
+    plan: &ScenarioPlan,
+    environment: Environment,
+    target: &mut Target,
+    check: &SelfCheck,
+) -> ScenarioReport {
+    if let Err(why) = applicable(plan, target, check) {
         return ScenarioReport::not_run(plan, &Judgement::not_applicable(why));
     }
-    let record = execute::run(plan, environment).await;
+    let (operator, mut orders) = Operator::new(target.control.is_some());
+    let environment = Environment { operator: Some(operator), ..environment };
+    let record = tokio::select! {
+        record = execute::run(plan, &environment) => record,
+        () = target.operate(&mut orders) => ScenarioRecord::default(),
+    };
     ScenarioReport::new(plan, &record, &judge(plan, &record))
 }
 

@@ -5,27 +5,71 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::output;
+use super::{filter::Filter, output};
 use crate::{
     exit::Exit,
     plan::ScenarioPlan,
     scenario::{self, Diagnostic, Severity},
 };
 
-/// Finds, reads and plans the scenarios at `paths`, or at `default` if there are none. What is
-/// wrong with any of them is said on stderr, all of it.
+/// What a command works on.
+pub(super) struct Selected {
+    pub(super) plans: Vec<ScenarioPlan>,
+    /// Warnings that were said.
+    pub(super) warnings: usize,
+}
+
+/// Finds, reads and plans the scenarios that `arguments` name: files, folders and filters; filters
+/// alone choose among all scenarios, and nothing means `default`. What is wrong with any of them is
+/// said on stderr, all of it.
 ///
 /// # Errors
 /// How the command ends.
-pub(super) fn select(paths: &[PathBuf], default: &str) -> Result<Vec<ScenarioPlan>, Exit> {
-    let paths = if paths.is_empty() { vec![default_path(default)?] } else { paths.to_vec() };
-    let files = scenario::discover(&paths)
+pub(super) fn select(arguments: &[String], default: &str) -> Result<Vec<ScenarioPlan>, Exit> {
+    select_and_warn(arguments, default).map(|selected| selected.plans)
+}
+
+/// As [`select`].
+///
+/// # Errors
+/// How the command ends.
+pub(super) fn select_and_warn(arguments: &[String], default: &str) -> Result<Selected, Exit> {
+    let is_filter = |text: &&String| Filter::is_meant(text) && !Path::new(text).exists();
+    let (filters, paths): (Vec<_>, Vec<_>) = arguments.iter().partition(is_filter);
+    let filters: Vec<_> = filters
+        .into_iter()
+        .map(|text| {
+            Filter::parse(text).map_err(|e| output::fail(Exit::Usage, &format!("{text}: {e}")))
+        })
+        .collect::<Result<_, _>>()?;
+    let mut paths: Vec<_> = paths.into_iter().map(PathBuf::from).collect();
+    if paths.is_empty() {
+        paths.push(default_path(if filters.is_empty() { default } else { EVERYTHING })?);
+    }
+    let mut selected = load_all(&paths)?;
+    let found = selected.plans.len();
+    selected.plans.retain(|plan| filters.iter().all(|filter| filter.matches(plan)));
+    if selected.plans.is_empty() {
+        let message = format!("none of {found} scenarios is as the filter says");
+        return Err(output::fail(Exit::NothingSelected, &message));
+    }
+    Ok(selected)
+}
+
+/// What filters choose from when no path is named.
+const EVERYTHING: &str = "scenarios";
+
+fn load_all(paths: &[PathBuf]) -> Result<Selected, Exit> {
+    let files = scenario::discover(paths)
         .map_err(|error| output::fail(error.exit(), &error.to_string()))?;
-    let mut plans = Vec::new();
+    let mut selected = Selected { plans: Vec::new(), warnings: 0 };
     let mut invalid = 0;
     for file in files {
         match load(&file)? {
-            Some(plan) => plans.push(plan),
+            Some((plan, warnings)) => {
+                selected.plans.push(plan);
+                selected.warnings += warnings;
+            }
             None => invalid += 1,
         }
     }
@@ -36,8 +80,8 @@ pub(super) fn select(paths: &[PathBuf], default: &str) -> Result<Vec<ScenarioPla
             &format!("{invalid} {noun} invalid; nothing was sent"),
         ));
     }
-    refuse_namesakes(&plans)?;
-    Ok(plans)
+    refuse_namesakes(&selected.plans)?;
+    Ok(selected)
 }
 
 /// The folder of the repository that we are in.
@@ -53,8 +97,8 @@ fn default_path(default: &str) -> Result<PathBuf, Exit> {
     Ok(path.strip_prefix(&current).map(PathBuf::from).unwrap_or(path))
 }
 
-/// The plan of a file, or `None` when it is invalid.
-fn load(path: &Path) -> Result<Option<ScenarioPlan>, Exit> {
+/// The plan of a file and the number of its warnings, or `None` when it is invalid.
+fn load(path: &Path) -> Result<Option<(ScenarioPlan, usize)>, Exit> {
     let bytes =
         scenario::read(path).map_err(|error| output::fail(error.exit(), &error.to_string()))?;
     let name = path.display().to_string();
@@ -68,7 +112,7 @@ fn load(path: &Path) -> Result<Option<ScenarioPlan>, Exit> {
             if !warnings.is_empty() {
                 show(&warnings);
             }
-            Ok(Some(plan))
+            Ok(Some((plan, warnings.len())))
         }
         Err(errors) => {
             show(&errors);

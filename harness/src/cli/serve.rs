@@ -110,12 +110,16 @@ async fn api(arguments: &Arguments, stop: impl Future<Output = ()>) -> Served {
 
 #[cfg(feature = "service")]
 fn config(origin: &str) -> Result<workway_service::config::Config, String> {
-    use crate::token::{SECRET_VARIABLE, Secret};
+    use crate::{
+        target::CORS_VARIABLE,
+        token::{SECRET_VARIABLE, Secret},
+    };
 
     let secret = Secret::from_environment().unwrap_or_else(Secret::local);
     let settings = upstream::settings(origin);
     workway_service::config::Config::from_lookup(|name| match name {
         "JWT_SECRET" => Some(secret.expose().to_owned()),
+        CORS_VARIABLE => std::env::var(name).ok(),
         _ => settings.iter().find(|(known, _)| *known == name).map(|(_, value)| value.clone()),
     })
     .map_err(|error| match error.name {

@@ -8,7 +8,7 @@ use reqwest::{Url, redirect, retry};
 
 use super::{
     ErrorKind, Phases, clock,
-    error::{Stage, classify, next},
+    error::{Stage, causes, classify},
 };
 
 /// The largest response body that is read; more is an error. Far above any answer of an API, far
@@ -81,6 +81,17 @@ impl Exchange {
 }
 
 impl SendError {
+    /// An error of the system, with the kind it has at this point of an exchange.
+    pub(super) fn system(error: &std::io::Error, stage: Stage) -> Self {
+        Self { kind: classify(error, stage), detail: error.to_string() }
+    }
+
+    /// The body has no end, or one that is too far away.
+    pub(super) fn too_large() -> Self {
+        let detail = format!("the body is longer than {MAX_BODY} bytes");
+        Self { kind: ErrorKind::TooLarge, detail }
+    }
+
     /// The whole answer did not come within `timeout`.
     pub(super) fn late(timeout: Duration) -> Self {
         let detail = format!("no complete answer within {timeout:?}");
@@ -130,16 +141,12 @@ impl Client {
 }
 
 async fn read(mut response: reqwest::Response) -> Result<Bytes, SendError> {
-    let too_large = || SendError {
-        kind: ErrorKind::TooLarge,
-        detail: format!("the body is longer than {MAX_BODY} bytes"),
-    };
     let mut body = BytesMut::new();
     while let Some(chunk) =
         response.chunk().await.map_err(|error| send_error(&error, Stage::Body))?
     {
         if body.len() + chunk.len() > MAX_BODY {
-            return Err(too_large());
+            return Err(SendError::too_large());
         }
         body.extend_from_slice(&chunk);
     }
@@ -148,16 +155,7 @@ async fn read(mut response: reqwest::Response) -> Result<Bytes, SendError> {
 
 fn send_error(error: &reqwest::Error, stage: Stage) -> SendError {
     // The outermost text repeats the address, which the failure shows anyway.
-    let mut texts: Vec<String> = Vec::new();
-    let mut cause: Option<&(dyn std::error::Error + 'static)> = std::error::Error::source(error);
-    while let Some(error) = cause {
-        let text = error.to_string();
-        if texts.last() != Some(&text) {
-            texts.push(text);
-        }
-        cause = next(error);
-    }
-    SendError { kind: classify(error, stage), detail: texts.join(": ") }
+    SendError { kind: classify(error, stage), detail: causes(std::error::Error::source(error)) }
 }
 
 #[cfg(test)]

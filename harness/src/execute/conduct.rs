@@ -6,7 +6,8 @@ use std::{
 };
 
 use super::{
-    Environment, ProgressEvent, clock,
+    Command, Environment, ProgressEvent, clock,
+    compute::Computer,
     iteration::Iteration,
     lane::Lane,
     limits,
@@ -19,9 +20,10 @@ use super::{
     values::{Draws, Scope, World},
 };
 use crate::{
-    plan::{LoadPlan, Phase, Profile, ScenarioPlan, Step, Until, Users, Values, Work},
+    plan::{Destination, LoadPlan, Phase, Profile, ScenarioPlan, Step, Until, Users, Values, Work},
     record::{self, Books, PhaseEnd, Recorder, ScenarioRecord, StepRecord},
     schedule::{Purpose, Schedule},
+    upstream,
 };
 
 /// How long a teardown may take after a signal. It should clean up, and somebody waits.
@@ -69,17 +71,18 @@ impl Conductor {
             return self.record;
         }
         if let Work::Load(load) = &self.plan.work
-            && let Err(short) = limits::descriptors(load.max_in_flight)
+            && let Err(short) = limits::descriptors(limits::connections(load))
         {
             self.record.starved = Some(short);
             return self.record;
         }
-        match self.stage(origin) {
+        match self.stage(origin).await {
             Err(problem) => self.record.problems.push(problem),
             Ok(mut stage) => {
                 self.setup(&mut stage).await;
                 if self.record.setup == PhaseEnd::Done {
                     self.work(&mut stage).await;
+                    self.audit(&mut stage).await;
                 }
                 self.teardown(&mut stage).await;
                 self.settle(&stage).await;
@@ -90,7 +93,7 @@ impl Conductor {
     }
 
     /// Tokens and variables: everything that needs no request.
-    fn stage(&self, origin: Instant) -> Result<Stage, String> {
+    async fn stage(&self, origin: Instant) -> Result<Stage, String> {
         let needed = match &self.plan.work {
             Work::Once(_) => 1,
             Work::Load(load) => {
@@ -98,13 +101,23 @@ impl Conductor {
             }
         };
         let people = People::prepare(&self.plan, &*self.environment.tokens, needed)?;
-        let world = Arc::new(World::new(&self.environment, people, origin));
+        let world = World::new(&self.environment, people, origin).with_feeds(&self.plan);
+        let world = Arc::new(world);
         let sender = Sender::once().map_err(|error| error.to_string())?;
         let scope = Scope::new(Arc::clone(&world), Arc::default(), sequence(0), 0);
         for (name, template) in &self.plan.vars {
             let value =
                 template.render(&scope.at(0)).map_err(|error| format!("vars.{name}: {error}"))?;
             scope.capture(name, value);
+        }
+        if !self.plan.values.is_empty() {
+            let now = world.now().await?;
+            for (name, plan) in &self.plan.values {
+                let computer = Computer { plan: &self.plan, scope: &scope, now };
+                let value =
+                    computer.compute(plan).map_err(|problem| format!("let.{name}: {problem}"))?;
+                scope.capture(name, value);
+            }
         }
         let values = scope.values();
         Ok(Stage { world, sender, values })
@@ -150,9 +163,24 @@ impl Conductor {
         self.record.timeline = done.books.timeline;
         self.record.hopeless = done.hopeless;
         self.record.levels = done.levels;
+        self.record.problems.extend(done.problem);
+        self.record.server = done.server;
         self.record.work = PhaseEnd::Done;
         for error in done.errors {
             note(&mut self.record, error);
+        }
+    }
+
+    /// Each audit is made, whatever became of the others.
+    async fn audit(&mut self, stage: &mut Stage) {
+        let plan = Arc::clone(&self.plan);
+        for step in &plan.audit {
+            let stop = self.environment.stop.clone();
+            let steps = std::slice::from_ref(step);
+            let end = self.phase(stage, steps, Phase::Audit, interrupted(&stop)).await;
+            if self.record.audit != PhaseEnd::Failed {
+                self.record.audit = end;
+            }
         }
     }
 
@@ -173,6 +201,26 @@ impl Conductor {
             clock::sleep_until(clock::now() + INTERRUPTED_TEARDOWN).await;
         };
         self.record.teardown = self.phase(stage, &plan.teardown, Phase::Teardown, bound).await;
+        self.recover().await;
+    }
+
+    /// Undoes what outlives a scenario: its faults, a stopped clock, a dead target.
+    async fn recover(&mut self) {
+        let plan = Arc::clone(&self.plan);
+        let steps = plan.all_steps();
+        if let Some(operator) = &self.environment.operator
+            && steps.iter().any(|step| matches!(step, Step::Drive(_)))
+            && let Err(problem) = operator.give(Command::Recover).await
+        {
+            self.record.problems.push(format!("the target cannot be put right again: {problem}"));
+        }
+        let to_stub = |step: &&Step| step.request().is_some_and(|r| r.to == Destination::Upstream);
+        if let Some(upstream) = &self.environment.upstream
+            && steps.iter().any(to_stub)
+            && let Err(problem) = upstream::clear_faults(upstream).await
+        {
+            self.record.problems.push(format!("the faults of the stub remain: {problem}"));
+        }
     }
 
     /// Runs `steps` once, unless `bound` is over first.
@@ -192,7 +240,8 @@ impl Conductor {
         let recorder = Recorder::new(plan.labels.len(), Duration::MAX);
         let lane = Lane::new(plan, world, stage.sender.clone(), recorder);
         let sender = stage.sender.clone();
-        let iteration = Iteration { lane: lane.into(), sender, scope, measured: true };
+        let lane = lane.into();
+        let iteration = Iteration { lane, sender, scope, measured: true, file: None, phase };
         let end = tokio::select! {
             biased;
             result = iteration.run(steps, clock::now()) => match result {
@@ -210,6 +259,8 @@ impl Conductor {
     /// Adds the books of what came after everything that is in the record.
     fn absorb(&mut self, books: &Books) {
         record::merge(&mut self.record.steps, &books.steps);
+        record::merge_claims(&mut self.record.claims, &books.claims);
+        self.record.failures.extend(books.failures.iter().cloned());
         self.record.reach.then(&books.reach);
         self.record.used.add(&books.used);
     }

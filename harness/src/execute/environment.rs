@@ -4,7 +4,8 @@ use std::{num::NonZeroUsize, sync::Arc, thread::available_parallelism};
 
 use reqwest::Url;
 
-use super::{NoProgress, Progress, StopFlag, Tokens};
+use super::{NoProgress, Operator, Patient, Progress, StopFlag, Tokens};
+use crate::token::Secret;
 
 /// Everything a run needs that is not in the scenario.
 #[derive(Clone)]
@@ -23,8 +24,14 @@ pub struct Environment {
     pub stop: StopFlag,
     /// Threads that send a load.
     pub threads: NonZeroUsize,
+    /// Does to the target what is not asked of it, if somebody holds it.
+    pub operator: Option<Operator>,
+    /// The secret that the target verifies tokens with, if it is known.
+    pub signing: Option<Secret>,
     /// Hears of what is going on.
     pub progress: Arc<dyn Progress + Send + Sync>,
+    /// The development server that the target runs on, if it does and can be looked at.
+    pub server: Option<Arc<dyn Patient + Send + Sync>>,
 }
 
 impl Environment {
@@ -38,7 +45,10 @@ impl Environment {
             run_id: String::new(),
             stop: StopFlag::new(),
             threads: default_threads(),
+            operator: None,
+            signing: None,
             progress: Arc::new(NoProgress),
+            server: None,
         }
     }
 }

@@ -33,7 +33,7 @@ pub enum ErrorKind {
     Tls,
     /// The name has no address.
     Dns,
-    /// This machine has no descriptor or port left.
+    /// This machine has no descriptor, port or memory left for it.
     Exhausted,
     /// The request could not be built, so nothing was sent.
     NotSent,
@@ -64,7 +64,7 @@ impl fmt::Display for ErrorKind {
             Self::TooLarge => "answer too large",
             Self::Tls => "TLS failed",
             Self::Dns => "name not found",
-            Self::Exhausted => "out of descriptors or ports",
+            Self::Exhausted => "out of descriptors, ports or memory",
             Self::NotSent => "not sent",
             Self::Other => "failed",
         })
@@ -100,12 +100,28 @@ pub(super) fn next<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a (dyn Erro
     }
 }
 
+/// What all causes from `cause` on say, outermost first.
+pub(super) fn causes(mut cause: Option<&(dyn Error + 'static)>) -> String {
+    let mut texts: Vec<String> = Vec::new();
+    while let Some(error) = cause {
+        let text = error.to_string();
+        if texts.last() != Some(&text) {
+            texts.push(text);
+        }
+        cause = next(error);
+    }
+    texts.join(": ")
+}
+
 fn of_one(error: &(dyn Error + 'static), stage: Stage) -> Option<ErrorKind> {
     if let Some(error) = error.downcast_ref::<reqwest::Error>() {
         return of_reqwest(error);
     }
     if let Some(error) = error.downcast_ref::<hyper::Error>() {
         return of_hyper(error, stage);
+    }
+    if let Some(error) = error.downcast_ref::<h2::Error>() {
+        return of_h2(error, stage);
     }
     if let Some(error) = error.downcast_ref::<io::Error>() {
         return of_io(error, stage);
@@ -136,6 +152,22 @@ fn of_hyper(error: &hyper::Error, stage: Stage) -> Option<ErrorKind> {
         Some(ErrorKind::Reset)
     } else {
         None
+    }
+}
+
+/// Of HTTP/2: a stream or a connection that the target ended, or that we did because the target
+/// does not keep to the protocol.
+fn of_h2(error: &h2::Error, stage: Stage) -> Option<ErrorKind> {
+    if let Some(error) = error.get_io() {
+        return of_io(error, stage);
+    }
+    let reason = error.reason()?;
+    if error.is_remote() {
+        Some(ErrorKind::Reset)
+    } else if reason == h2::Reason::NO_ERROR || reason == h2::Reason::CANCEL {
+        None
+    } else {
+        Some(ErrorKind::Malformed)
     }
 }
 

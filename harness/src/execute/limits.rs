@@ -2,9 +2,24 @@
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
+use crate::plan::{Connections, LoadPlan, Step};
+
 /// Descriptors that are not connections of a load: files, the target if it runs in this process,
 /// timers and pollers of threads.
 pub const RESERVED_DESCRIPTORS: u64 = 64;
+
+/// The most connections that `load` can have open at once: every request of every iteration in
+/// flight may need one.
+pub(super) fn connections(load: &LoadPlan) -> usize {
+    let widths = load.journeys.iter().map(|journey| Step::widest(&journey.steps));
+    let widest = widths.max().unwrap_or(1);
+    let all = load.max_in_flight.saturating_mul(widest);
+    // Users with connections of their own keep them between requests.
+    match load.max_connections {
+        Some(most) if load.connections != Connections::PerUser => all.min(most),
+        _ => all,
+    }
+}
 
 /// Makes room for this many connections. The limit is raised as far as the system lets it.
 ///
@@ -21,7 +36,8 @@ pub(super) fn descriptors(connections: usize) -> Result<(), String> {
     match allowed {
         Some(allowed) if allowed < needed => Err(format!(
             "{connections} connections need {needed} descriptors, and the limit is {allowed}; \
-             raise it (`ulimit -n {needed}`), or lower `max_in_flight` or the number of users"
+             raise it (`ulimit -n {needed}`), or lower `max_in_flight`, the number of users or the \
+             `concurrency` of bursts, or set `max_connections`"
         )),
         _ => Ok(()),
     }
@@ -33,7 +49,61 @@ fn needed(connections: usize) -> u64 {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
+    use http::Method;
+
     use super::*;
+    use crate::plan::{
+        Body, BurstPlan, Claim, Destination, Journey, Profile, RequestPlan, Span, StepId, Template,
+    };
+
+    fn load(burst: (usize, usize)) -> LoadPlan {
+        let request = RequestPlan {
+            to: Destination::Target,
+            claim: Claim::default(),
+            also: Vec::new(),
+            may_be_lost: false,
+            id: StepId(0),
+            span: Span::default(),
+            method: Method::GET,
+            path: Template::parse("/").unwrap(),
+            headers: Vec::new(),
+            body: Body::Empty,
+            auth: None,
+            timeout: Duration::from_secs(1),
+            expect: Vec::new(),
+            capture: Vec::new(),
+        };
+        let (count, concurrency) = burst;
+        let burst = BurstPlan {
+            request: request.clone(),
+            count,
+            concurrency,
+            counts: vec![],
+            distinct: vec![],
+        };
+        let steps = vec![Step::Request(Box::new(request)), Step::Burst(Box::new(burst))];
+        let journeys = vec![Journey { name: "a".into(), weight: 1, steps }];
+        let profile = Profile::constant(1.0, Duration::from_secs(1));
+        LoadPlan { max_in_flight: 30, ..LoadPlan::new(profile, journeys) }
+    }
+
+    #[test]
+    fn connections_as_a_table() {
+        use Connections::{PerOperation, PerUser, Reuse};
+        for (burst, connections, max_connections, expected) in [
+            ((0, 0), Reuse, None, 30),
+            ((200, 10), Reuse, None, 300),
+            ((5, 10), PerOperation, None, 150),
+            ((200, 10), Reuse, Some(64), 64),
+            ((200, 10), PerOperation, Some(400), 300),
+            ((200, 10), PerUser, Some(64), 300),
+        ] {
+            let plan = LoadPlan { connections, max_connections, ..load(burst) };
+            assert_eq!(super::connections(&plan), expected, "{burst:?} {connections:?}");
+        }
+    }
 
     #[test]
     fn the_limit_and_one_past_it() {

@@ -5,7 +5,7 @@ use std::time::Instant;
 use super::{ErrorKind, Phases, clock, lane::Lane};
 use crate::{
     plan::StepId,
-    record::{Outcome, Parts, Times},
+    record::{Outcome, Times},
 };
 
 /// An operation that is due. However its future ends, it is accounted for: one that is dropped
@@ -80,19 +80,8 @@ impl<'a> Operation<'a> {
             let mut recorder = self.lane.recorder.borrow_mut();
             recorder.ended(self.step, times, outcome);
             if matches!(outcome, Outcome::Answered { .. }) {
-                recorder.parts(self.step, self.parts(at));
+                recorder.parts(self.step, self.phases.parts(self.sent, at));
             }
-        }
-    }
-
-    fn parts(&self, end: Instant) -> Parts {
-        let Phases { connected, first_byte } = self.phases;
-        let between =
-            |from: Option<Instant>, to: Option<Instant>| Some(to?.saturating_duration_since(from?));
-        Parts {
-            connect: between(self.sent, connected),
-            first_byte: between(connected.or(self.sent), first_byte),
-            body: between(first_byte, Some(end)),
         }
     }
 }

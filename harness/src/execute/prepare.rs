@@ -11,7 +11,7 @@ use super::{
     Prepared,
     values::{At, Scope},
 };
-use crate::plan::{Body, RequestPlan};
+use crate::plan::{Body, Destination, RequestPlan};
 
 /// Bytes of a body that a command line shows; a longer one is named only.
 const SHOWN_BODY: usize = 2000;
@@ -26,7 +26,13 @@ pub(super) fn prepare(
     names: &At<'_>,
 ) -> Result<Prepared, String> {
     let path = request.path.render_path(names).map_err(|error| format!("path: {error}"))?;
-    let url = format!("{}{path}", scope.world().target);
+    let base = match request.to {
+        Destination::Target => &scope.world().target,
+        Destination::Upstream => {
+            scope.world().upstream.as_ref().ok_or("no upstream stub is known")?
+        }
+    };
+    let url = format!("{base}{path}");
     let url = Url::parse(&url).map_err(|error| format!("`{url}` is not a URL: {error}"))?;
     let mut headers = headers(request, names)?;
     let body = body(&request.body, &mut headers, names)?;

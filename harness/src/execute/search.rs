@@ -57,6 +57,7 @@ fn judged(
         work: PhaseEnd::Done,
         teardown: PhaseEnd::Done,
         hopeless: loaded.hopeless.clone(),
+        server: loaded.server,
         stopped: environment.stop.raised(),
         ..ScenarioRecord::default()
     };

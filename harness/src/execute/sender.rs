@@ -8,11 +8,13 @@ use tokio::sync::Semaphore;
 
 use super::{
     Client, Exchange, Prepared, SendError,
+    budget::Budget,
     http1::{self, Wire},
     prepare::prepare,
+    secure,
     values::{At, Scope},
 };
-use crate::plan::{Connections, LoadPlan, RequestPlan};
+use crate::plan::{LoadPlan, RequestPlan};
 
 /// Sends requests, at most so many at once if somebody said so. Cheap to clone: clones share their
 /// connections.
@@ -23,13 +25,15 @@ pub(super) struct Sender {
     places: Option<Rc<Semaphore>>,
 }
 
-/// Either of two clients that do the same.
+/// Any of three clients that do the same.
 #[derive(Clone, Debug)]
 enum Either {
-    /// Speaks everything: HTTP/2, TLS.
+    /// Everything that is not a load.
     Full(Client),
-    /// Plain HTTP/1.1 at the least cost.
+    /// A load over plain HTTP/1.1, at the least cost.
     Plain(http1::Client),
+    /// A load over TLS.
+    Secure(secure::Client),
 }
 
 /// A request with nothing left to fill in.
@@ -37,10 +41,8 @@ enum Either {
 pub(super) enum Filled {
     Full(Prepared),
     Plain(Wire),
+    Secure(secure::Request),
 }
-
-/// Connections of one user who does one thing after another.
-const ONE_USER: usize = 1;
 
 impl Sender {
     /// For what runs once: setup, steps, teardown.
@@ -49,29 +51,30 @@ impl Sender {
     }
 
     /// For a load; at most `idle` connections are kept open between requests, and at most `open`
-    /// are open at all.
+    /// are open at all. Answers are kept within `budget`.
     pub(super) fn load(
         target: &Url,
         load: &LoadPlan,
         idle: usize,
         open: Option<usize>,
+        budget: Budget,
     ) -> Result<Self, SendError> {
-        let client = match http1::Client::new(target, load, idle) {
+        let client = match http1::Client::new(target, load, idle, budget.clone()) {
             Some(client) => Either::Plain(client),
-            None if load.connections == Connections::PerOperation => Either::Full(Client::new(0)?),
-            None => Either::Full(Client::new(idle)?),
+            None => Either::Secure(secure::Client::new(target, load, idle, budget)?),
         };
         let places = open.map(|open| Rc::new(Semaphore::new(open.max(1))));
         Ok(Self { client, places })
     }
 
     /// The same with connections of its own.
-    pub(super) fn for_one_user(&self) -> Result<Self, SendError> {
+    pub(super) fn for_one_user(&self) -> Self {
         let client = match &self.client {
-            Either::Full(_) => Either::Full(Client::new(ONE_USER)?),
+            Either::Full(client) => Either::Full(client.clone()),
             Either::Plain(client) => Either::Plain(client.for_one_user()),
+            Either::Secure(client) => Either::Secure(client.for_one_user()),
         };
-        Ok(Self { client, ..self.clone() })
+        Self { client, ..self.clone() }
     }
 
     /// Fills the templates of `request` in.
@@ -87,6 +90,7 @@ impl Sender {
         match &self.client {
             Either::Full(_) => prepare(request, scope, names).map(Filled::Full),
             Either::Plain(client) => client.fill(request, scope, names).map(Filled::Plain),
+            Either::Secure(client) => client.fill(request, scope, names).map(Filled::Secure),
         }
     }
 
@@ -101,8 +105,8 @@ impl Sender {
     ) -> Exchange {
         let _place = match &self.places {
             // It is never closed, so there always is a place in the end.
-            Some(places) => places.acquire().await.ok(),
-            None => None,
+            Some(places) if !self.shares_one_connection() => places.acquire().await.ok(),
+            _ => None,
         };
         match (&self.client, request) {
             (Either::Plain(client), Filled::Plain(wire)) => {
@@ -112,10 +116,15 @@ impl Sender {
                 // Boxed: it is many times the size of the other, which most loads use.
                 Box::pin(client.send(request, timeout)).await
             }
-            (Either::Plain(_), Filled::Full(_)) | (Either::Full(_), Filled::Plain(_)) => {
-                Exchange::not_sent("filled in for another client")
+            (Either::Secure(client), Filled::Secure(request)) => {
+                Box::pin(client.send(request, timeout, shows_body)).await
             }
+            _ => Exchange::not_sent("filled in for another client"),
         }
+    }
+
+    fn shares_one_connection(&self) -> bool {
+        matches!(&self.client, Either::Secure(client) if client.shares_one())
     }
 }
 
@@ -125,6 +134,7 @@ impl Filled {
         match self {
             Self::Full(prepared) => Some(prepared.clone()),
             Self::Plain(wire) => wire.prepared(target),
+            Self::Secure(request) => Some(request.prepared.clone()),
         }
     }
 }

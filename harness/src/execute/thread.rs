@@ -2,7 +2,10 @@
 
 use std::thread;
 
-use tokio::{runtime, sync::oneshot, task::LocalSet};
+use tokio::{
+    runtime::{Builder, LocalOptions},
+    sync::oneshot,
+};
 
 /// Why a thread gave no result.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,10 +27,10 @@ where
 {
     let (sender, receiver) = oneshot::channel();
     let body = move || {
-        let result = runtime::Builder::new_current_thread()
+        let result = Builder::new_current_thread()
             .enable_all()
-            .build()
-            .map(|runtime| LocalSet::new().block_on(&runtime, async { work().await }))
+            .build_local(LocalOptions::default())
+            .map(|runtime| runtime.block_on(async { work().await }))
             .map_err(|error| ThreadError::NotStarted(format!("no runtime: {error}")));
         // Nobody waits any more when the run was given up.
         let _ = sender.send(result);

@@ -1,15 +1,21 @@
 //! What names in templates stand for.
 
-use std::{cell::RefCell, sync::Arc, time::Instant};
+use std::{cell::RefCell, collections::BTreeMap, sync::Arc, time::Instant};
 
 use rand::Rng as _;
 use rand_chacha::ChaCha8Rng;
 use serde_json::Value;
 
-use super::{Environment, people::People};
+use super::{
+    Environment,
+    operator::{Command, Operator},
+    people::People,
+};
 use crate::{
-    plan::{Bindings, Values},
+    plan::{Bindings, ScenarioPlan, Values},
+    record::Secrets,
     schedule::{Purpose, random},
+    token::Secret,
 };
 
 /// What is the same for every thread of a scenario.
@@ -29,6 +35,14 @@ pub(super) struct World {
     pub(super) seed: u64,
     /// Who sends requests.
     pub(super) people: People,
+    /// Lists read from files, by name.
+    pub(super) feeds: BTreeMap<String, Arc<Vec<Value>>>,
+    /// The secret that the target verifies tokens with, if it is known.
+    pub(super) signing: Option<Secret>,
+    /// Does to the target what is not asked of it.
+    pub(super) operator: Option<Operator>,
+    /// What no report shows.
+    pub(super) secrets: Secrets,
 }
 
 impl World {
@@ -42,8 +56,53 @@ impl World {
             run_id: environment.run_id.clone(),
             seed: environment.seed,
             people,
+            feeds: BTreeMap::new(),
+            signing: environment.signing.clone(),
+            operator: environment.operator.clone(),
+            secrets: Secrets::default(),
         }
     }
+
+    /// With the feeds of a plan.
+    pub(super) fn with_feeds(self, plan: &ScenarioPlan) -> Self {
+        Self { feeds: plan.feeds.iter().cloned().collect(), ..self }
+    }
+
+    /// What the clock of the target shows, in milliseconds since 1970; ours, where it cannot be
+    /// read.
+    pub(super) async fn now(&self) -> Result<i64, String> {
+        match self.operator.as_ref().filter(|operator| operator.has_clock) {
+            Some(operator) => operator.give(Command::Clock).await,
+            None => Ok(crate::token::now_millis()),
+        }
+    }
+}
+
+impl World {
+    /// `people`, `people.name`: the item of a feed that this iteration has, or a part of it.
+    fn row(&self, name: &str, iteration: u64) -> Option<Value> {
+        let (feed, path) = name.split_once('.').unwrap_or((name, ""));
+        let items = self.feeds.get(feed)?;
+        let index = iteration.checked_rem(items.len() as u64)?;
+        part(items.get(usize::try_from(index).ok()?)?, path).cloned()
+    }
+}
+
+/// All of a feed, or a part: `0.name`.
+fn item(feed: &[Value], path: &str) -> Option<Value> {
+    if path.is_empty() {
+        return Some(Value::Array(feed.to_vec()));
+    }
+    let (index, path) = path.split_once('.').unwrap_or((path, ""));
+    part(feed.get(index.parse::<usize>().ok()?)?, path).cloned()
+}
+
+/// The part of a value that member names and indexes lead to: `steps.0.type`.
+fn part<'v>(value: &'v Value, path: &str) -> Option<&'v Value> {
+    path.split('.').filter(|step| !step.is_empty()).try_fold(value, |value, step| match value {
+        Value::Array(items) => items.get(step.parse::<usize>().ok()?),
+        _ => value.get(step),
+    })
 }
 
 /// One of the random sequences of a run.
@@ -63,6 +122,7 @@ pub(super) struct Scope {
     /// What its made-up values are drawn from; most iterations have none.
     draws: Draws,
     random: RefCell<Option<ChaCha8Rng>>,
+    items: RefCell<Vec<String>>,
     /// The iteration's number in the load, from 0; 0 outside one.
     pub(super) iteration: u64,
 }
@@ -70,7 +130,7 @@ pub(super) struct Scope {
 impl Scope {
     pub(super) fn new(world: Arc<World>, base: Arc<Values>, draws: Draws, iteration: u64) -> Self {
         let (captured, random) = (RefCell::default(), RefCell::default());
-        Self { world, base, captured, draws, random, iteration }
+        Self { world, base, captured, draws, random, items: RefCell::default(), iteration }
     }
 
     pub(super) fn world(&self) -> &World {
@@ -98,13 +158,57 @@ impl Scope {
         At { scope: self, index }
     }
 
-    fn uuid(&self) -> String {
-        let mut bytes = [0; 16];
+    /// What a branch knows that runs beside others: everything until now. What it makes up is its
+    /// own, whatever the order in which branches get their turns.
+    pub(super) fn fork(&self) -> Self {
+        let mut number = [0; 8];
+        self.draw(&mut number);
+        let draws = Draws { purpose: Purpose::Branch, number: u64::from_le_bytes(number) };
+        let fork = Self::new(Arc::clone(&self.world), self.values(), draws, self.iteration);
+        fork.items.replace(self.items.borrow().clone());
+        fork
+    }
+
+    /// Takes over what a branch captured.
+    pub(super) fn join(&self, branch: &Self) {
+        self.captured.borrow_mut().extend(branch.captured.take());
+    }
+
+    /// What a name stands for now, for [`Self::restore`].
+    pub(super) fn captured(&self, name: &str) -> Option<Value> {
+        self.captured.borrow().get(name).cloned()
+    }
+
+    /// Gives a name the value that it had.
+    pub(super) fn restore(&self, name: &str, value: Option<Value>) {
+        match value {
+            Some(value) => self.captured.borrow_mut().insert(name.to_owned(), value),
+            None => self.captured.borrow_mut().remove(name),
+        };
+    }
+
+    /// What is known under these names and nothing else, for a called scenario.
+    pub(super) fn called(&self, values: Values) -> Self {
+        let called = self.fork();
+        Self { base: Arc::new(values), ..called }
+    }
+
+    /// The items of the loops around the current step, outermost first.
+    pub(super) fn items(&self) -> &RefCell<Vec<String>> {
+        &self.items
+    }
+
+    fn draw(&self, bytes: &mut [u8]) {
         let Draws { purpose, number } = self.draws;
         self.random
             .borrow_mut()
             .get_or_insert_with(|| random(self.world.seed, purpose, number))
-            .fill_bytes(&mut bytes);
+            .fill_bytes(bytes);
+    }
+
+    pub(super) fn uuid(&self) -> String {
+        let mut bytes = [0; 16];
+        self.draw(&mut bytes);
         uuid::Builder::from_random_bytes(bytes).into_uuid().to_string()
     }
 }
@@ -131,7 +235,15 @@ impl Bindings for At<'_> {
                 {
                     return world.people.subject(user, *iteration).map(Into::into);
                 }
-                captured.borrow().get(name).or_else(|| base.get(name)).cloned()
+                if let Some(rest) = name.strip_prefix("row.") {
+                    return world.row(rest, *iteration);
+                }
+                let (root, path) = name.split_once('.').unwrap_or((name, ""));
+                let captured = captured.borrow();
+                match captured.get(root).or_else(|| base.get(root)) {
+                    Some(value) => part(value, path).cloned(),
+                    None => world.feeds.get(root).and_then(|feed| item(feed, path)),
+                }
             }
         }
     }

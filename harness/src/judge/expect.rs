@@ -2,6 +2,7 @@
 
 use std::{
     cell::{OnceCell, RefCell},
+    cmp::Ordering,
     collections::HashMap,
 };
 
@@ -12,11 +13,15 @@ use jsonpath_rust::{
 };
 use serde_json::Value;
 
-use super::equal::{equal, read_number};
+use super::{
+    difference::differences,
+    equal::{equal, read_number},
+};
 use crate::{
     execute::Response,
     plan::{
-        Bindings, Capture, CountExpectation, Expectation, JsonTemplate, Matcher, Span, Subject,
+        Bindings, Capture, CountExpectation, DistinctExpectation, Expectation, JsonTemplate,
+        Matcher, Order, Span, Subject,
     },
 };
 
@@ -35,6 +40,16 @@ pub struct Mismatch {
     pub actual: String,
     /// The expectation in the file; `None` for the one that nobody wrote.
     pub span: Option<Span>,
+    /// Where the two differ, if they have parts.
+    pub differences: Vec<String>,
+}
+
+impl Mismatch {
+    /// Of something in the file.
+    pub fn new(expected: impl Into<String>, actual: impl Into<String>, span: Span) -> Self {
+        let (expected, actual) = (expected.into(), actual.into());
+        Self { expected, actual, span: Some(span), differences: Vec::new() }
+    }
 }
 
 /// A response whose body is read as JSON at most once.
@@ -158,19 +173,56 @@ pub fn check_count(
             format!("{subject} {}", describe(&expectation.matcher, bindings))
         })
         .collect();
-    let held = holds(&count.is, Some(&matching.into()), bindings);
+    let what = format!("number of responses with {}", described.join(" and "));
+    number(&what, matching, &count.is, count.span, bindings)
+}
+
+/// Whether the number of different values is the expected one.
+///
+/// # Errors
+/// If it is not.
+pub fn check_distinct(
+    distinct: &DistinctExpectation,
+    found: u64,
+    bindings: &dyn Bindings,
+) -> Result<(), Mismatch> {
+    let what = format!("number of different values of {}", describe_subject(&distinct.subject));
+    number(&what, found, &distinct.is, distinct.span, bindings)
+}
+
+fn number(
+    what: &str,
+    found: u64,
+    is: &Matcher,
+    span: Span,
+    bindings: &dyn Bindings,
+) -> Result<(), Mismatch> {
+    let held = holds(is, Some(&found.into()), bindings);
     if held == Ok(true) {
         return Ok(());
     }
-    Err(Mismatch {
-        expected: format!(
-            "number of responses with {} {}",
-            described.join(" and "),
-            describe(&count.is, bindings)
-        ),
-        actual: held.err().unwrap_or_else(|| matching.to_string()),
-        span: Some(count.span),
-    })
+    let actual = held.err().unwrap_or_else(|| found.to_string());
+    Err(Mismatch::new(format!("{what} {}", describe(is, bindings)), actual, span))
+}
+
+/// Whether the matcher holds of a value that is no part of a response.
+///
+/// # Errors
+/// If it does not.
+pub fn check_value(
+    value: &Value,
+    matcher: &Matcher,
+    span: Span,
+    bindings: &dyn Bindings,
+) -> Result<(), Mismatch> {
+    let held = holds(matcher, Some(value), bindings);
+    if held == Ok(true) {
+        return Ok(());
+    }
+    let actual = held.err().unwrap_or_else(|| shown(value));
+    let differences = differences(matcher, Some(value), bindings);
+    let expected = format!("value {}", describe(matcher, bindings));
+    Err(Mismatch { differences, ..Mismatch::new(expected, actual, span) })
 }
 
 /// What `capture` takes from the response.
@@ -187,6 +239,7 @@ pub fn capture(capture: &Capture, subjects: &Subjects<'_>) -> Result<Value, Mism
         ),
         actual,
         span: Some(capture.span),
+        differences: Vec::new(),
     };
     found.map_err(absent)?.ok_or_else(|| absent("nothing".to_owned()))
 }
@@ -203,6 +256,7 @@ fn success(response: &Response) -> Result<(), Mismatch> {
         expected: format!("status < {FIRST_ERROR}"),
         actual: response.status.as_u16().to_string(),
         span: None,
+        differences: Vec::new(),
     })
 }
 
@@ -235,13 +289,13 @@ fn one(
     if held == Ok(true) {
         return Ok(());
     }
-    let actual = match (held, found) {
-        (Err(problem), _) | (_, Err(problem)) => problem,
-        (_, Ok(None)) => "nothing".to_owned(),
-        (_, Ok(Some(value))) => shown(&value),
+    let (actual, differences) = match (held, found) {
+        (Err(problem), _) | (_, Err(problem)) => (problem, Vec::new()),
+        (_, Ok(None)) => ("nothing".to_owned(), Vec::new()),
+        (_, Ok(Some(value))) => (shown(&value), differences(matcher, Some(&value), bindings)),
     };
     let expected = format!("{} {}", describe_subject(subject), describe(matcher, bindings));
-    Err(Mismatch { expected, actual, span: Some(*span) })
+    Err(Mismatch { differences, ..Mismatch::new(expected, actual, *span) })
 }
 
 /// Whether a header or a text is to be read as a number: its operand is one.
@@ -293,7 +347,43 @@ fn holds(
             Some(length) => holds(inner, Some(&length.into()), bindings)?,
             None => false,
         },
+        Matcher::Distinct(inner) => holds(inner, Some(&distinct(value).into()), bindings)?,
+        Matcher::Each(inner) => items(value).iter().try_fold(true, |all, item| {
+            Ok::<_, String>(all && holds(inner, Some(item), bindings)?)
+        })?,
+        Matcher::Sorted(order) => sorted(value, *order),
+        Matcher::Schema(schema) => schema.0.is_valid(value),
         Matcher::Exists(_) | Matcher::All(_) => false,
+    })
+}
+
+/// A query that selects one value gives that value: it is its own only item.
+fn items(value: &Value) -> &[Value] {
+    value.as_array().map_or(std::slice::from_ref(value), Vec::as_slice)
+}
+
+fn distinct(value: &Value) -> usize {
+    let mut different: Vec<&Value> = Vec::new();
+    for item in items(value) {
+        if !different.iter().any(|earlier| equal(earlier, item)) {
+            different.push(item);
+        }
+    }
+    different.len()
+}
+
+/// Numbers by value, texts by code point; anything else has no order.
+fn sorted(value: &Value, order: Order) -> bool {
+    let wrong = match order {
+        Order::Ascending => Ordering::Greater,
+        Order::Descending => Ordering::Less,
+    };
+    items(value).windows(2).all(|pair| {
+        let compared = match (&pair[0], &pair[1]) {
+            (Value::String(a), Value::String(b)) => Some(a.cmp(b)),
+            (a, b) => a.as_f64().zip(b.as_f64()).and_then(|(a, b)| a.partial_cmp(&b)),
+        };
+        compared.is_some_and(|compared| compared != wrong)
     })
 }
 
@@ -314,8 +404,11 @@ fn length(value: &Value) -> Option<usize> {
     }
 }
 
-/// Nothing, one value, or an array of several.
-fn select(json: &Value, path: &str) -> Result<Option<Value>, String> {
+/// What an RFC 9535 query selects: nothing, one value, or an array of several.
+///
+/// # Errors
+/// If it is no such query.
+pub fn select(json: &Value, path: &str) -> Result<Option<Value>, String> {
     thread_local! {
         // As many as there are paths in the plans of a run.
         static PARSED: RefCell<HashMap<String, JpQuery>> = RefCell::default();
@@ -361,13 +454,23 @@ fn describe(matcher: &Matcher, bindings: &dyn Bindings) -> String {
         Matcher::Exists(true) => "exists".to_owned(),
         Matcher::Exists(false) => "does not exist".to_owned(),
         Matcher::Length(inner) => format!("length {}", describe(inner, bindings)),
+        Matcher::Distinct(inner) => format!("different items {}", describe(inner, bindings)),
+        Matcher::Each(inner) => format!("each {}", describe(inner, bindings)),
+        Matcher::Sorted(Order::Ascending) => "sorted, ascending".to_owned(),
+        Matcher::Sorted(Order::Descending) => "sorted, descending".to_owned(),
+        Matcher::Schema(_) => "valid by its JSON Schema".to_owned(),
         Matcher::All(all) => list(all.iter().map(|m| describe(m, bindings)).collect(), " and "),
     }
 }
 
 fn shown(value: &Value) -> String {
+    clipped(value, SHOWN)
+}
+
+/// A value as text, at most so many characters of it.
+pub(crate) fn clipped(value: &Value, most: usize) -> String {
     let text = value.to_string();
-    match text.char_indices().nth(SHOWN) {
+    match text.char_indices().nth(most) {
         Some((cut, _)) => format!("{}…", &text[..cut]),
         None => text,
     }

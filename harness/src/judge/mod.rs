@@ -1,6 +1,7 @@
 //! What a record means: expectations, thresholds, and the verdict.
 
 mod cost;
+mod difference;
 mod equal;
 pub mod expect;
 mod threshold;

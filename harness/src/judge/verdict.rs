@@ -11,7 +11,7 @@ use crate::{
     execute::{ErrorKind, Signal},
     exit::Exit,
     plan::{Comparison, Metric, Phase, ScenarioPlan, Work},
-    record::{Figure, Level, PhaseEnd, ScenarioRecord, StepRecord, float},
+    record::{Drift, Figure, Level, PhaseEnd, ScenarioRecord, StepRecord, float},
 };
 
 /// How a scenario ended.
@@ -26,7 +26,8 @@ pub enum Verdict {
     Fail,
     /// The target was never there, or went away.
     Unreachable,
-    /// The generator was the bottleneck, so the figures say nothing about the target.
+    /// The generator was the bottleneck, or the development server was not well, so the figures
+    /// say nothing about the target.
     Inconclusive,
     /// The target does not offer what the scenario requires; nothing was sent.
     NotApplicable,
@@ -93,6 +94,7 @@ pub fn judge(plan: &ScenarioPlan, record: &ScenarioRecord) -> Judgement {
             if time_matters(plan) {
                 generator(plan, record, &mut reasons);
             }
+            server(record, &mut reasons);
         }
     }
     let exit = overall(&reasons.0);
@@ -240,6 +242,10 @@ fn phases(plan: &ScenarioPlan, record: &ScenarioRecord, reasons: &mut Reasons) {
         let steps = failed_steps(plan, record, Phase::Work);
         reasons.add(Exit::Conformance, format_args!("an expectation does not hold{steps}"));
     }
+    if record.audit == PhaseEnd::Failed && !gone {
+        let steps = failed_steps(plan, record, Phase::Audit);
+        reasons.add(Exit::Conformance, format_args!("the audit failed{steps}"));
+    }
     if record.teardown == PhaseEnd::Failed && !gone {
         let steps = failed_steps(plan, record, Phase::Teardown);
         reasons.add(Exit::Conformance, format_args!("the teardown failed{steps}"));
@@ -247,13 +253,19 @@ fn phases(plan: &ScenarioPlan, record: &ScenarioRecord, reasons: &mut Reasons) {
 }
 
 fn failed_steps(plan: &ScenarioPlan, record: &ScenarioRecord, phase: Phase) -> String {
-    let names: Vec<_> = plan
+    let requests = plan
         .labels
         .iter()
         .zip(&record.steps)
         .filter(|(label, step)| label.phase == phase && step.failed + step.broken_counts > 0)
-        .map(|(label, _)| format!("`{}`", label.name))
+        .map(|(label, _)| label.name.as_str());
+    let others = record.failures.iter().filter(|failure| failure.phase == phase);
+    let others = others.filter(|failure| failure.claim.is_required());
+    let mut names: Vec<_> = requests
+        .chain(others.map(|failure| failure.step.as_str()))
+        .map(|name| format!("`{name}`"))
         .collect();
+    names.dedup();
     if names.is_empty() { String::new() } else { format!(": {}", names.join(", ")) }
 }
 
@@ -384,6 +396,29 @@ fn punctuality(record: &ScenarioRecord, reasons: &mut Reasons) {
             Exit::Inconclusive,
             format_args!("the generator missed the rate: {punctual} of {planned} arrivals in time"),
         );
+    }
+}
+
+/// Memory that a development server may take more of in a load, in bytes: twice what Cloudflare
+/// gives a Worker at all (128 MB), so what grows by more is not the Worker.
+const SERVER_GROWTH: u64 = 256 * 1000 * 1000;
+
+/// Whether the development server bore the load.
+fn server(record: &ScenarioRecord, reasons: &mut Reasons) {
+    let Some(Drift { memory, peak, errors, lost }) = record.server else { return };
+    let mut degraded = |text: String| {
+        reasons.add(Exit::Inconclusive, format_args!("the development server degraded: {text}"));
+    };
+    if peak.saturating_sub(memory) > SERVER_GROWTH {
+        let megabytes = |bytes: u64| bytes / 1_000_000;
+        let (from, to) = (megabytes(memory), megabytes(peak));
+        degraded(format!("its memory grew from {from} MB to {to} MB"));
+    }
+    if lost > 0 {
+        degraded(format!("{lost} of its processes ended"));
+    }
+    if errors > 0 {
+        degraded(format!("it reported {errors} errors of its own"));
     }
 }
 

@@ -18,6 +18,10 @@ pub const TARGET: &str = "target";
 /// The base URL of the upstream stub; in scenarios that require [`super::Capability::Upstream`].
 pub const UPSTREAM: &str = "upstream";
 
+/// What names of more than one part may begin with: `user.<name>.sub`, and `row.<feed>`, the item
+/// of a feed that the iteration has.
+pub const PREFIXES: [&str; 2] = ["user", "row"];
+
 /// All of them. The subjects of users ([`user_subject`]) come on top.
 pub const ALL: [&str; 6] = [UUID, RUN, ITERATION, INDEX, TARGET, UPSTREAM];
 

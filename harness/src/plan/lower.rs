@@ -3,31 +3,46 @@
 //! Everything is looked at even when something is wrong, so that every error is reported; the
 //! plan is dropped then.
 
+mod call;
+mod claims;
 mod cost;
 mod expect;
+mod flow;
 mod labels;
+mod lints;
 mod load;
 mod operands;
 mod profile;
 mod request;
 mod scope;
 mod steps;
+mod stub;
 mod thresholds;
 mod users;
+mod values;
 
 #[cfg(test)]
 mod tests;
 
-use crate::scenario::{Diagnostic, ScenarioFile};
+use std::sync::Arc;
 
-use super::{Capability, JsonTemplate, LoadPlan, Phase, Profile, ScenarioPlan, Span, Step, Work};
+use serde_json::Value;
+
+use crate::scenario::{Diagnostic, Library, ScenarioFile};
+
+use super::{
+    CallVar, Capability, JsonTemplate, LoadPlan, Phase, Profile, ScenarioPlan, Span, Step,
+    UserPlan, Work,
+};
+use claims::Rules;
 use labels::Labels;
 use scope::Scope;
 
+pub use flow::MAX_BRANCHES;
 pub use users::DEFAULT_SCOPE;
 
-/// Gives a scenario file its meaning: the plan, and warnings about parts that have no effect.
-/// `file_name` is how the user knows the file.
+/// Gives a scenario file its meaning: the plan, and warnings about parts that have no effect or
+/// may mislead. `file_name` is how the user knows the file; what it names is looked for beside it.
 ///
 /// # Errors
 /// Every error in the meaning of the file, in no particular order.
@@ -35,11 +50,15 @@ pub fn lower(
     file_name: &str,
     file: &ScenarioFile,
 ) -> Result<(ScenarioPlan, Vec<Diagnostic>), Vec<Diagnostic>> {
-    let mut lowering = Lowering::new(file);
-    let users = lowering.users(file);
+    let mut lowering = Lowering::new(file_name, file);
+    lowering.rules_of(file);
+    lowering.add_users(file);
+    let feeds = lowering.feeds(file);
     let vars = lowering.vars(file);
+    let values = file.values.as_ref().map(|values| lowering.values(values)).unwrap_or_default();
     let setup = lowering.phase(Phase::Setup, file);
     let work = lowering.work(file);
+    let audit = lowering.phase(Phase::Audit, file);
     let teardown = lowering.phase(Phase::Teardown, file);
     let thresholds = lowering.thresholds(file);
     let cost = lowering.cost(file);
@@ -52,43 +71,88 @@ pub fn lower(
         name: file.scenario.0.clone(),
         about: file.about.clone(),
         tags: file.tags.iter().flatten().map(|tag| tag.0.clone()).collect(),
-        requires: file.requires.iter().flatten().map(|capability| capability.value).collect(),
-        users,
+        requires: lowering.requires,
+        users: lowering.users,
+        feeds,
         vars,
+        values,
         labels: lowering.labels.into_list(),
         setup,
         work,
+        audit,
         teardown,
         thresholds,
         cost,
     };
-    Ok((plan, lowering.scope.unused()))
+    let mut warnings = lowering.scope.unused();
+    warnings.extend(lowering.warnings);
+    Ok((plan, warnings))
 }
 
 /// What is known while a file is lowered, from its top to its end.
 struct Lowering {
     errors: Vec<Diagnostic>,
+    warnings: Vec<Diagnostic>,
     scope: Scope,
     labels: Labels,
     phase: Phase,
+    users: Vec<UserPlan>,
+    rules: Rules,
+    requires: Vec<Capability>,
+    library: Library,
+    /// Of the names of steps in a called scenario.
+    prefix: String,
     /// Whether the scenario measures what it uses.
     metered: bool,
 }
 
 impl Lowering {
-    fn new(file: &ScenarioFile) -> Self {
-        let requires_upstream = file
-            .requires
-            .iter()
-            .flatten()
-            .any(|capability| capability.value == Capability::Upstream);
+    fn new(file_name: &str, file: &ScenarioFile) -> Self {
+        let requires: Vec<_> =
+            file.requires.iter().flatten().map(|capability| capability.value).collect();
         Self {
             errors: Vec::new(),
-            scope: Scope::new(requires_upstream),
+            warnings: Vec::new(),
+            scope: Scope::new(requires.clone()),
             labels: Labels::new(file),
             phase: Phase::Setup,
+            users: Vec::new(),
+            rules: claims::known(),
+            requires,
+            library: Library::beside(file_name),
+            prefix: String::new(),
             metered: file.cost.is_some(),
         }
+    }
+
+    fn feeds(&mut self, file: &ScenarioFile) -> Vec<(String, Arc<Vec<Value>>)> {
+        let mut feeds = Vec::new();
+        for (name, path) in file.feeds.iter().flatten() {
+            let defined = self.scope.define_feed(&name.0, name.span);
+            self.ok(defined);
+            match self.library.feed(&path.0) {
+                Ok(items) => feeds.push((name.0.clone(), Arc::new(items))),
+                Err(problem) => {
+                    let message = format!("the feed cannot be read: {problem}");
+                    let error = Diagnostic::error("bad-feed", message, path.span);
+                    self.error(error.with_help(
+                        "a feed is a CSV file with a heading, or a JSON array in a `.json` file",
+                    ));
+                }
+            }
+        }
+        feeds
+    }
+
+    /// In a called scenario a feed is a variable like any other.
+    fn feeds_as_vars(&mut self, file: &ScenarioFile) -> Vec<CallVar> {
+        let feeds = self.feeds(file).into_iter();
+        feeds
+            .map(|(name, items)| {
+                let items = Value::Array(Arc::unwrap_or_clone(items));
+                CallVar { name, value: JsonTemplate::Constant(items), given: false }
+            })
+            .collect()
     }
 
     fn error(&mut self, diagnostic: Diagnostic) {
@@ -127,7 +191,11 @@ impl Lowering {
 
     fn phase(&mut self, phase: Phase, file: &ScenarioFile) -> Vec<Step> {
         self.phase = phase;
-        let steps = if phase == Phase::Setup { &file.setup } else { &file.teardown };
+        let steps = match phase {
+            Phase::Setup => &file.setup,
+            Phase::Audit => &file.audit,
+            _ => &file.teardown,
+        };
         self.steps(steps.as_deref().unwrap_or_default())
     }
 

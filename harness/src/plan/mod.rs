@@ -10,21 +10,37 @@ use http::{HeaderName, Method};
 use serde_json::Value;
 
 pub mod builtin;
+mod capability;
+mod claim;
 mod cost;
+mod expect;
+mod flow;
 mod load;
 mod lower;
+pub mod rules;
 mod template;
 mod threshold;
+mod value;
 
+pub use capability::Capability;
+pub use claim::{Claim, Rule, Severity};
 pub use cost::{CostFigure, CostPlan, CostThreshold};
+pub use expect::{
+    Capture, CountExpectation, DistinctExpectation, Expectation, JsonSchemaOf, Matcher, Order,
+    Subject,
+};
+pub use flow::{
+    Act, Branch, CallPlan, CallVar, CheckPlan, Drive, ForEachPlan, JwtPlan, RepeatPlan, Spoil,
+};
 pub use load::{
     Connections, EXACT_UP_TO, Journey, LoadPlan, MAX_RATES, Pacing, Profile, Raise, Search,
     Stretch, Until, Users,
 };
-pub use lower::{DEFAULT_SCOPE, lower};
+pub use lower::{DEFAULT_SCOPE, MAX_BRANCHES, lower};
 pub(crate) use template::percent_encode;
 pub use template::{Bindings, JsonTemplate, Segment, Template, TemplateError};
 pub use threshold::{Clock, Comparison, Metric, Quantity, Threshold};
+pub use value::{Encoding, InstantFormat, Key, ValuePlan};
 
 /// A place in a scenario file, for diagnostics and failures.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -54,38 +70,26 @@ pub struct ScenarioPlan {
     pub requires: Vec<Capability>,
     /// Who sends requests. [`UserId`] indexes it.
     pub users: Vec<UserPlan>,
-    /// Values computed once, in order, before `setup`.
+    /// Lists read from files, by name.
+    pub feeds: Vec<(String, Arc<Vec<Value>>)>,
+    /// Values filled in once, in order, before `setup`.
     pub vars: Vec<(String, JsonTemplate)>,
+    /// Values computed once, in order, after `vars`.
+    pub values: Vec<(String, ValuePlan)>,
     /// Every place that sends requests. [`StepId`] indexes it; recorders have one entry for each.
     pub labels: Vec<StepLabel>,
     /// Steps before the work; a failure here skips the work.
     pub setup: Vec<Step>,
     /// The work itself.
     pub work: Work,
+    /// Checks over the whole run, after the work; each is made, whatever became of the others.
+    pub audit: Vec<Step>,
     /// Steps after the work, run whatever happened before.
     pub teardown: Vec<Step>,
     /// What the numbers must satisfy.
     pub thresholds: Vec<Threshold>,
     /// Whether usage is measured, and what it may cost.
     pub cost: Option<CostPlan>,
-}
-
-/// Something that only some targets offer.
-#[derive(
-    Clone,
-    Copy,
-    Debug,
-    PartialEq,
-    Eq,
-    Hash,
-    serde::Serialize,
-    serde::Deserialize,
-    schemars::JsonSchema,
-)]
-#[serde(rename_all = "kebab-case")]
-pub enum Capability {
-    /// The harness knows the upstream stub that the target calls, and may read its ledger.
-    Upstream,
 }
 
 /// Index into [`ScenarioPlan::users`].
@@ -115,6 +119,8 @@ pub enum Phase {
     Setup,
     /// What is judged.
     Work,
+    /// Checks over the whole run.
+    Audit,
     /// After the work, always.
     Teardown,
 }
@@ -163,18 +169,20 @@ pub enum Step {
     Until(Box<UntilPlan>),
     /// Do nothing for this long.
     Wait(Duration),
-}
-
-impl Step {
-    /// The request that the step sends, if it sends one.
-    pub fn request(&self) -> Option<&RequestPlan> {
-        match self {
-            Self::Request(request) => Some(request),
-            Self::Burst(burst) => Some(&burst.request),
-            Self::Until(until) => Some(&until.request),
-            Self::Wait(_) => None,
-        }
-    }
+    /// Several lists of steps at once.
+    Parallel(Vec<Branch>),
+    /// Steps several times.
+    Repeat(Box<RepeatPlan>),
+    /// Steps for each item of a list.
+    ForEach(Box<ForEachPlan>),
+    /// Values computed now.
+    Let(Vec<(String, ValuePlan)>),
+    /// What must hold of values.
+    Check(Box<CheckPlan>),
+    /// Something done to the target.
+    Drive(Drive),
+    /// Another scenario.
+    Call(Box<CallPlan>),
 }
 
 /// One request and what its response must be.
@@ -184,6 +192,8 @@ pub struct RequestPlan {
     pub id: StepId,
     /// The step in the file.
     pub span: Span,
+    /// Where it goes.
+    pub to: Destination,
     /// HTTP method.
     pub method: Method,
     /// Path and query, starting with `/`; templates in it are percent-encoded as they are filled.
@@ -198,8 +208,33 @@ pub struct RequestPlan {
     pub timeout: Duration,
     /// What must hold; without an expectation on the status, one below 400 is expected.
     pub expect: Vec<Expectation>,
+    /// What `expect` stands for.
+    pub claim: Claim,
+    /// What holds besides, each for itself.
+    pub also: Vec<Also>,
+    /// Whether it may stay without an answer: the target is killed meanwhile.
+    pub may_be_lost: bool,
     /// Values kept for later steps.
     pub capture: Vec<Capture>,
+}
+
+/// Where a request goes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Destination {
+    /// To what is tested.
+    #[default]
+    Target,
+    /// To the stub of what that calls.
+    Upstream,
+}
+
+/// Expectations with a claim of their own.
+#[derive(Clone, Debug)]
+pub struct Also {
+    /// What must hold.
+    pub expect: Vec<Expectation>,
+    /// What that stands for.
+    pub claim: Claim,
 }
 
 /// A request body.
@@ -224,17 +259,8 @@ pub struct BurstPlan {
     pub concurrency: usize,
     /// What must hold over all responses. (`request.expect` holds for each of them.)
     pub counts: Vec<CountExpectation>,
-}
-
-/// "This many of the responses look like this".
-#[derive(Clone, Debug)]
-pub struct CountExpectation {
-    /// Which responses are counted: those for which all of these hold.
-    pub matching: Vec<Expectation>,
-    /// What the number must be.
-    pub is: Matcher,
-    /// In the file.
-    pub span: Span,
+    /// How many different values the responses have.
+    pub distinct: Vec<DistinctExpectation>,
 }
 
 /// Poll until the expectations hold.
@@ -246,71 +272,6 @@ pub struct UntilPlan {
     pub within: Duration,
     /// Pause between a response and the next request.
     pub every: Duration,
-}
-
-/// One thing that must hold of one response.
-#[derive(Clone, Debug)]
-pub struct Expectation {
-    /// What is looked at.
-    pub subject: Subject,
-    /// What it must be.
-    pub matcher: Matcher,
-    /// In the file.
-    pub span: Span,
-}
-
-/// A part of a response.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Subject {
-    /// The status code, a number.
-    Status,
-    /// A header's value, a string; several values are joined with `, `.
-    Header(HeaderName),
-    /// What an RFC 9535 query selects from the JSON body: nothing, one value, or an array of the
-    /// values if there are several.
-    Json(String),
-    /// The body as text.
-    Text,
-}
-
-/// What a value must be. Operands may hold templates.
-#[derive(Clone, Debug)]
-pub enum Matcher {
-    /// Equal as JSON; 1 and 1.0 are equal.
-    Eq(JsonTemplate),
-    /// Present and not equal.
-    Ne(JsonTemplate),
-    /// A number below.
-    Lt(f64),
-    /// A number not above.
-    Le(f64),
-    /// A number above.
-    Gt(f64),
-    /// A number not below.
-    Ge(f64),
-    /// Equal to one of these.
-    In(Vec<JsonTemplate>),
-    /// A string in which this is found; compiled when the plan is made.
-    Matches(regex::Regex),
-    /// A string with this in it, or an array with this as an element.
-    Contains(JsonTemplate),
-    /// Present (`null` counts as present), or absent.
-    Exists(bool),
-    /// The number of characters, elements or members.
-    Length(Box<Matcher>),
-    /// All of them hold.
-    All(Vec<Matcher>),
-}
-
-/// Keep a part of a response under a name.
-#[derive(Clone, Debug)]
-pub struct Capture {
-    /// The variable.
-    pub name: String,
-    /// What it takes; a response without it fails the step.
-    pub subject: Subject,
-    /// In the file.
-    pub span: Span,
 }
 
 /// The values of one iteration: variables, captures, and what the harness provides.

@@ -58,6 +58,16 @@ impl Template {
         Ok(Self { segments })
     }
 
+    /// Of these pieces.
+    pub fn of(segments: impl IntoIterator<Item = Segment>) -> Self {
+        Self { segments: segments.into_iter().collect() }
+    }
+
+    /// A text without names.
+    pub fn literal(text: &str) -> Self {
+        Self::of([Segment::Literal(text.to_owned())])
+    }
+
     /// The pieces, in order.
     pub fn segments(&self) -> &[Segment] {
         &self.segments

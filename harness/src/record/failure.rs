@@ -1,10 +1,13 @@
 //! A failure in full, without secrets.
 
-use std::{sync::LazyLock, time::Duration};
+use std::{
+    sync::{Arc, LazyLock},
+    time::Duration,
+};
 
 use regex::Regex;
 
-use crate::plan::{Phase, Span};
+use crate::plan::{Claim, Phase, Span};
 
 /// Characters of a body shown with a failure: a problem document fits, a page does not.
 pub const BODY_EXCERPT: usize = 300;
@@ -14,6 +17,12 @@ pub const BODY_EXCERPT: usize = 300;
 pub struct Failure {
     /// When, from the start of the scenario.
     pub at: Duration,
+    /// The file, if it is a called one.
+    pub file: Option<Arc<str>>,
+    /// What the expectation stands for.
+    pub claim: Claim,
+    /// The items of the loops around it, outermost first: `case = {"name":""}`.
+    pub items: Vec<String>,
     /// The step's name.
     pub step: String,
     /// Where the step belongs.
@@ -24,6 +33,8 @@ pub struct Failure {
     pub expected: String,
     /// What was.
     pub actual: String,
+    /// Where the two differ, if they have parts.
+    pub differences: Vec<String>,
     /// The request as a command line; secrets are shell variables.
     pub curl: String,
     /// The status, if there was an answer.
@@ -50,7 +61,7 @@ pub fn redact(text: &str, secret: Option<&str>) -> String {
 }
 
 /// Also hides a secret of which a cut text shows the beginning.
-fn without_beginning(text: &str, secret: &str, placeholder: &str) -> String {
+pub(super) fn without_beginning(text: &str, secret: &str, placeholder: &str) -> String {
     // Fewer characters tell nothing, and may well be chance.
     const TELLING: usize = 6;
     let Some(kept) = text.strip_suffix('…') else { return text.to_owned() };

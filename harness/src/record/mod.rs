@@ -7,15 +7,18 @@ mod failure;
 mod latency;
 mod recorder;
 mod scenario;
+mod secrets;
 mod step;
 mod timeline;
 
-pub use books::Books;
-pub(crate) use books::merge;
+pub use books::{Books, Claims, Tally};
+pub(crate) use books::{merge, merge_claims};
 pub use failure::{BODY_EXCERPT, Failure, redact};
 pub use latency::{Figure, Latency, MAX_LATENCY};
-pub use recorder::{Outcome, Parts, Recorder, Times};
-pub use scenario::{Level, Pace, PhaseEnd, Reach, ScenarioRecord};
+pub use recorder::{MAX_NOTES, Outcome, Parts, Recorder, Times};
+pub use scenario::{Drift, Level, Pace, PhaseEnd, Reach, ScenarioRecord};
+pub use secrets::Secrets;
+pub(crate) use secrets::hex;
 pub use step::{MAX_SAMPLES, StepRecord};
 pub use timeline::{MAX_SPANS, Sketch, Span as TimelineSpan, Timeline};
 

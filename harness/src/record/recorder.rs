@@ -1,9 +1,15 @@
 //! The books of one thread.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
-use super::{Books, Failure, Latency, MAX_LATENCY, MAX_SAMPLES, Reach, StepRecord, Timeline};
-use crate::{cost::Tallies, execute::ErrorKind, plan::StepId};
+use super::{
+    Books, Claims, Failure, Latency, MAX_LATENCY, MAX_SAMPLES, Reach, StepRecord, Timeline,
+};
+use crate::{
+    cost::Tallies,
+    execute::ErrorKind,
+    plan::{Claim, StepId},
+};
 
 /// Keeps the books of one thread; nothing else writes to it.
 #[derive(Debug)]
@@ -11,11 +17,17 @@ pub struct Recorder {
     steps: Vec<StepRecord>,
     /// Planned offsets of dropped operations, for each step. Their ages are known at the end.
     dropped: Vec<Latency>,
+    claims: Claims,
+    /// Failures of steps that send no request.
+    failures: Vec<Failure>,
     reach: Reach,
     timeline: Timeline,
     used: Tallies,
     window_end: Duration,
 }
+
+/// Failures of steps without requests that are kept in full, for each part of a scenario.
+pub const MAX_NOTES: usize = 100;
 
 /// When an operation was due, was sent, and ended: offsets from the recorder's origin.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,6 +47,8 @@ pub struct Times {
 pub struct Parts {
     /// Until a new connection was there.
     pub connect: Option<Duration>,
+    /// From then until it was secure.
+    pub tls: Option<Duration>,
     /// From then, or from sending, to the first byte of the answer.
     pub first_byte: Option<Duration>,
     /// From then to the last byte.
@@ -64,6 +78,8 @@ impl Recorder {
         Self {
             steps: vec![StepRecord::default(); steps],
             dropped: vec![Latency::new(); steps],
+            claims: Claims::new(),
+            failures: Vec::new(),
             reach: Reach::default(),
             timeline: Timeline::default(),
             used: Tallies::default(),
@@ -111,6 +127,7 @@ impl Recorder {
         let record = self.step(step);
         for (latency, part) in [
             (&mut record.connect, parts.connect),
+            (&mut record.tls, parts.tls),
             (&mut record.first_byte, parts.first_byte),
             (&mut record.body, parts.body),
         ] {
@@ -157,6 +174,20 @@ impl Recorder {
         }
     }
 
+    /// A claim was looked at. Only one with a rule is counted.
+    pub fn claimed(&mut self, claim: &Claim, held: bool) {
+        let Some(rule) = &claim.rule else { return };
+        let tally = self.claims.entry((Arc::clone(rule), claim.severity)).or_default();
+        *(if held { &mut tally.held } else { &mut tally.broken }) += 1;
+    }
+
+    /// Keeps a failure of a step that sends no request, if there is room.
+    pub fn note(&mut self, failure: Failure) {
+        if self.failures.len() < MAX_NOTES {
+            self.failures.push(failure);
+        }
+    }
+
     /// Whether the target is there; see [`Reach::count`].
     pub fn reached(&mut self, error: Option<ErrorKind>) {
         self.reach.count(error);
@@ -177,7 +208,8 @@ impl Recorder {
                 record.response.record_unanswered_n(age, planned.count_since_last_iteration());
             }
         }
-        Books { steps: self.steps, reach: self.reach, timeline: self.timeline, used: self.used }
+        let Self { steps, claims, failures, reach, timeline, used, .. } = self;
+        Books { steps, claims, failures, reach, timeline, used }
     }
 
     fn step(&mut self, step: StepId) -> &mut StepRecord {
@@ -263,6 +295,35 @@ mod tests {
         let Figure::AtLeast(age) = steps[0].response.percentile(50.0) else { panic!() };
         assert!(age > Duration::from_millis(14_950) && age <= Duration::from_secs(15), "{age:?}");
         assert_eq!(steps[0].service.percentile(50.0), Figure::NoData);
+    }
+
+    proptest! {
+        // Short streams: what matters is every order of events.
+        #![proptest_config(ProptestConfig { cases: 10_000, ..ProptestConfig::default() })]
+
+        #[test]
+        fn every_stream_of_events_balances(events in prop::collection::vec(event(), 0..8)) {
+            let mut recorder = Recorder::new(1, END).with_timeline(Duration::ZERO);
+            let only = StepId(0);
+            for event in &events {
+                recorder.scheduled(only);
+                match event.outcome {
+                    Some(outcome) => recorder.ended(only, event.times, outcome),
+                    None => recorder.dropped(only, event.times.planned),
+                }
+            }
+            let Books { steps, timeline, .. } = recorder.finish(END);
+            let step = &steps[0];
+            prop_assert!(step.balanced());
+            prop_assert_eq!(step.scheduled, events.len() as u64);
+            prop_assert_eq!(step.response.len(), step.scheduled);
+            let spans = timeline.spans();
+            prop_assert_eq!(spans.iter().map(|span| span.planned).sum::<u64>(), step.scheduled);
+            let ended: u64 = spans.iter().map(|span| span.ended).sum();
+            prop_assert_eq!(ended + step.dropped, step.scheduled);
+            let failed: u64 = spans.iter().map(|span| span.failed).sum();
+            prop_assert_eq!(failed, step.failed + step.unfinished);
+        }
     }
 
     proptest! {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{StepRecord, Timeline};
+use super::{Claims, Failure, StepRecord, Timeline};
 use crate::{
     cost::{RunUsage, Tallies},
     execute::{ErrorKind, Signal},
@@ -23,6 +23,12 @@ pub struct ScenarioRecord {
     pub setup: PhaseEnd,
     /// How the work ended; a load is done when its time is over, whatever failed in it.
     pub work: PhaseEnd,
+    /// How the audit ended.
+    pub audit: PhaseEnd,
+    /// What became of the claims.
+    pub claims: Claims,
+    /// Failures of steps that send no request.
+    pub failures: Vec<Failure>,
     /// How the teardown ended.
     pub teardown: PhaseEnd,
     /// Whether anything answered.
@@ -34,6 +40,8 @@ pub struct ScenarioRecord {
     /// The rates that a search tried, in order. The books are those of the highest that held, or
     /// of the first if none did.
     pub levels: Vec<Level>,
+    /// What became of the development server under the load, if the target runs on one.
+    pub server: Option<Drift>,
     /// What all answers said that they used, those of a warm-up too.
     pub used: Tallies,
     /// What the scenario used, settled with the service; only one that measures it has it.
@@ -115,6 +123,19 @@ pub struct Pace {
     pub gave_up: bool,
     /// Part of a core, 0 to 1, that the busiest thread of the generator used.
     pub busiest: f64,
+}
+
+/// What became of a development server under a load.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Drift {
+    /// Memory of all its processes before the load, in bytes.
+    pub memory: u64,
+    /// The most that they had in it, in bytes.
+    pub peak: u64,
+    /// Errors of its own that it wrote down in it.
+    pub errors: u64,
+    /// Processes that served before, and were gone.
+    pub lost: usize,
 }
 
 /// A rate that a search tried.

@@ -39,6 +39,8 @@ pub struct StepRecord {
     pub lag: Latency,
     /// From the moment of sending until a connection was there, where one had to be made.
     pub connect: Latency,
+    /// From then until it was secure: the TLS handshake.
+    pub tls: Latency,
     /// From then, or from sending, to the first byte of the answer, where that is known.
     pub first_byte: Latency,
     /// From the first to the last byte of the answer, likewise.
@@ -69,6 +71,7 @@ impl StepRecord {
         self.service.merge(&other.service);
         self.lag.merge(&other.lag);
         self.connect.merge(&other.connect);
+        self.tls.merge(&other.tls);
         self.first_byte.merge(&other.first_byte);
         self.body.merge(&other.body);
         self.used.add(&other.used);

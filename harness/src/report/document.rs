@@ -1,24 +1,24 @@
 //! The one serialised type of a run.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::time::Duration;
 
-use base64::{Engine as _, engine::general_purpose::STANDARD};
-use hdrhistogram::serialization::{Serializer as _, V2Serializer};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
+    conformance::{self, FailureReport, RuleReport},
     cost::{CostReport, CostThresholdReport},
-    load::{self, GeneratorReport, LevelReport, SpanReport},
+    load::{self, GeneratorReport, LevelReport, ServerReport, SpanReport},
     number::{self, milliseconds},
+    step::StepReport,
 };
 use crate::{
     cost::RunUsage,
-    execute::ErrorKind,
     exit::Exit,
     judge::{Judgement, Measured, ThresholdResult, ThresholdStatus, Verdict},
     plan::{Phase, Quantity, ScenarioPlan, StepLabel},
-    record::{Failure, Figure, Latency, ScenarioRecord, StepRecord},
+    record::ScenarioRecord,
+    target::Fact,
 };
 
 /// Version of the format: raised when a reader of the previous one would misread the new one.
@@ -60,6 +60,9 @@ pub struct RunReport {
     pub started_at: String,
     /// Seconds that all scenarios took together.
     pub duration_s: f64,
+    /// What the self-check found out about the target.
+    #[serde(default)]
+    pub self_check: Vec<Fact>,
     /// Every scenario, in the order they ran.
     pub scenarios: Vec<ScenarioReport>,
     /// What a month costs, by tier and book; absent unless a scenario measured usage.
@@ -93,6 +96,10 @@ pub struct ScenarioReport {
     /// How well the generator kept its schedule; only a load has it.
     #[serde(default)]
     pub generator: Option<GeneratorReport>,
+    /// What became of the development server under the load, if the target runs on one that can be
+    /// looked at.
+    #[serde(default)]
+    pub server: Option<ServerReport>,
     /// A load in spans of equal length, warm-up excluded; empty otherwise.
     #[serde(default)]
     pub timeline: Vec<SpanReport>,
@@ -105,6 +112,9 @@ pub struct ScenarioReport {
     pub cost: Option<ScenarioCost>,
     /// Every threshold.
     pub thresholds: Vec<ThresholdReport>,
+    /// What became of the rules that it names.
+    #[serde(default)]
+    pub rules: Vec<RuleReport>,
     /// The first failures of each step.
     pub failures: Vec<FailureReport>,
 }
@@ -128,75 +138,6 @@ impl ScenarioCost {
             thresholds: judgement.cost.iter().map(CostThresholdReport::new).collect(),
         })
     }
-}
-
-/// The operations of one step. `scheduled = ok + failed + dropped + unfinished`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct StepReport {
-    /// Its name.
-    pub name: String,
-    /// Where it belongs.
-    pub phase: Phase,
-    /// Operations that were due.
-    pub scheduled: u64,
-    /// Answered as expected.
-    pub ok: u64,
-    /// Answered otherwise, or not because of an error or a timeout.
-    pub failed: u64,
-    /// Never sent: no user slot was free.
-    pub dropped: u64,
-    /// Still running when the run ended.
-    pub unfinished: u64,
-    /// Answers by status code.
-    pub statuses: BTreeMap<u16, u64>,
-    /// Failures without a complete answer, by kind.
-    pub errors: BTreeMap<ErrorKind, u64>,
-    /// Part of all answers that are 429, 0 to 1; absent without answers.
-    pub share_of_429: Option<f64>,
-    /// From the planned time to the end of the answer: what users wait.
-    pub response: LatencyReport,
-    /// From the moment of sending to the end of the answer.
-    pub service: LatencyReport,
-    /// From the planned time until it could be sent: the generator's own lateness.
-    pub lag: LatencyReport,
-    /// From sending until a connection was there, where one had to be made and that is known.
-    #[serde(default)]
-    pub connect: LatencyReport,
-    /// From then, or from sending, to the first byte of the answer, where that is known.
-    #[serde(default)]
-    pub first_byte: LatencyReport,
-    /// From the first to the last byte of the answer, likewise.
-    #[serde(default)]
-    pub body: LatencyReport,
-    /// The response clock of answered operations in nanoseconds: an HDR histogram, V2 encoding,
-    /// base64. Absent without answers.
-    pub response_hdr: Option<String>,
-}
-
-/// One clock of one step, in milliseconds. A figure is null without data, and when it depends on
-/// operations that were never answered; then `at_least` has its lower bound.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct LatencyReport {
-    /// Operations it stands on, never answered ones included.
-    pub count: u64,
-    /// Median.
-    pub p50: Option<f64>,
-    /// 90th percentile.
-    pub p90: Option<f64>,
-    /// 95th percentile.
-    pub p95: Option<f64>,
-    /// 99th percentile.
-    pub p99: Option<f64>,
-    /// 99.9th percentile.
-    #[serde(rename = "p99.9")]
-    pub p99_9: Option<f64>,
-    /// The largest.
-    pub max: Option<f64>,
-    /// The arithmetic mean.
-    pub mean: Option<f64>,
-    /// Lower bounds of the figures that are not known, by name.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub at_least: BTreeMap<String, f64>,
 }
 
 /// A threshold and what was measured.
@@ -228,31 +169,6 @@ pub struct ThresholdReport {
     pub samples: u64,
 }
 
-/// One operation that did not go as expected.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct FailureReport {
-    /// The step.
-    pub step: String,
-    /// Where it belongs.
-    pub phase: Phase,
-    /// Line of the expectation in the file.
-    pub line: usize,
-    /// Its column.
-    pub column: usize,
-    /// Seconds after the start of the scenario.
-    pub at_s: f64,
-    /// What should have been.
-    pub expected: String,
-    /// What was.
-    pub actual: String,
-    /// The request as a command line; secrets are shell variables.
-    pub curl: String,
-    /// The status, if there was an answer.
-    pub status: Option<u16>,
-    /// The beginning of the body, if there was one.
-    pub body: Option<String>,
-}
-
 impl RunReport {
     /// The report of a run. Its exit code is the worst of its scenarios, or "nothing selected"
     /// when none was run.
@@ -267,6 +183,7 @@ impl RunReport {
             started_at: info.started_at,
             duration_s: info.duration.as_secs_f64(),
             cost: CostReport::of_run(&scenarios),
+            self_check: Vec::new(),
             scenarios,
             exit: 0,
         };
@@ -313,6 +230,7 @@ impl ScenarioReport {
             steps: steps.clone().map(|(label, step)| StepReport::new(label, step)).collect(),
             total: total(plan, record),
             generator: record.pace.map(GeneratorReport::new),
+            server: record.server.map(ServerReport::new),
             timeline: load::timeline(&record.timeline),
             levels: record.levels.iter().map(LevelReport::new).collect(),
             cost: ScenarioCost::new(plan, record, judgement),
@@ -321,7 +239,12 @@ impl ScenarioReport {
                 .iter()
                 .map(|r| ThresholdReport::new(plan, r))
                 .collect(),
-            failures: steps.flat_map(|(_, step)| &step.samples).map(FailureReport::new).collect(),
+            rules: conformance::rules(plan, record),
+            failures: steps
+                .flat_map(|(_, step)| &step.samples)
+                .chain(&record.failures)
+                .map(FailureReport::new)
+                .collect(),
         }
     }
 
@@ -335,62 +258,6 @@ fn total(plan: &ScenarioPlan, record: &ScenarioRecord) -> Option<StepReport> {
     let label = StepLabel { name: "all".to_owned(), phase: Phase::Work };
     let total = crate::judge::work_total(plan, record);
     (total.scheduled > 0).then(|| StepReport::new(&label, &total))
-}
-
-impl StepReport {
-    fn new(label: &StepLabel, step: &StepRecord) -> Self {
-        const TOO_MANY_REQUESTS: u16 = 429;
-        let limited = step.statuses.get(&TOO_MANY_REQUESTS).copied().unwrap_or(0);
-        Self {
-            name: label.name.clone(),
-            phase: label.phase,
-            scheduled: step.scheduled,
-            ok: step.ok,
-            failed: step.failed,
-            dropped: step.dropped,
-            unfinished: step.unfinished,
-            statuses: step.statuses.clone(),
-            errors: step.errors.clone(),
-            share_of_429: number::share(limited, step.answered()),
-            response: LatencyReport::new(&step.response),
-            service: LatencyReport::new(&step.service),
-            lag: LatencyReport::new(&step.lag),
-            connect: LatencyReport::new(&step.connect),
-            first_byte: LatencyReport::new(&step.first_byte),
-            body: LatencyReport::new(&step.body),
-            response_hdr: encode(&step.response),
-        }
-    }
-}
-
-impl LatencyReport {
-    fn new(latency: &Latency) -> Self {
-        let mut report = Self { count: latency.len(), ..Self::default() };
-        let at_least = &mut report.at_least;
-        let mut figure = |name: &str, figure| match figure {
-            Figure::Exact(time) => Some(milliseconds(time)),
-            Figure::AtLeast(time) => {
-                at_least.insert(name.to_owned(), milliseconds(time));
-                None
-            }
-            Figure::NoData => None,
-        };
-        report.p50 = figure("p50", latency.percentile(50.0));
-        report.p90 = figure("p90", latency.percentile(90.0));
-        report.p95 = figure("p95", latency.percentile(95.0));
-        report.p99 = figure("p99", latency.percentile(99.0));
-        report.p99_9 = figure("p99.9", latency.percentile(99.9));
-        report.max = figure("max", latency.max());
-        report.mean = figure("mean", latency.mean());
-        report
-    }
-}
-
-fn encode(latency: &Latency) -> Option<String> {
-    let mut bytes = Vec::new();
-    // Writing to memory fails only for a histogram larger than memory.
-    V2Serializer::new().serialize(latency.histogram()?, &mut bytes).ok()?;
-    Some(STANDARD.encode(bytes))
 }
 
 impl ThresholdReport {
@@ -425,22 +292,5 @@ fn plain(quantity: Quantity) -> f64 {
         Quantity::Time(time) => milliseconds(time),
         Quantity::Share(number) | Quantity::Rate(number) => number::rounded(number),
         Quantity::Count(count) => crate::record::float(count),
-    }
-}
-
-impl FailureReport {
-    fn new(failure: &Failure) -> Self {
-        Self {
-            step: failure.step.clone(),
-            phase: failure.phase,
-            line: failure.span.line,
-            column: failure.span.column,
-            at_s: failure.at.as_secs_f64(),
-            expected: failure.expected.clone(),
-            actual: failure.actual.clone(),
-            curl: failure.curl.clone(),
-            status: failure.status,
-            body: failure.body.clone(),
-        }
     }
 }

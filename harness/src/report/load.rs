@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::number::{milliseconds, rounded};
-use crate::record::{Level, Pace, Timeline, TimelineSpan};
+use crate::record::{Drift, Level, Pace, Timeline, TimelineSpan};
 
 /// How well the generator kept its schedule.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -39,6 +39,26 @@ pub struct SpanReport {
     pub p95: Option<f64>,
     /// The largest, exactly.
     pub max: Option<f64>,
+}
+
+/// What became of the development server under a load.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct ServerReport {
+    /// Memory of all its processes before the load, in bytes.
+    pub memory: u64,
+    /// The most that they had in it, in bytes.
+    pub peak: u64,
+    /// Errors of its own that it wrote down in it.
+    pub errors: u64,
+    /// Processes that served before, and were gone.
+    pub lost: usize,
+}
+
+impl ServerReport {
+    pub(super) fn new(drift: Drift) -> Self {
+        let Drift { memory, peak, errors, lost } = drift;
+        Self { memory, peak, errors, lost }
+    }
 }
 
 /// A rate that a search tried.

@@ -46,8 +46,8 @@ impl Sparks {
             counts[self.column(float(step.value_iterated_to()))] +=
                 step.count_since_last_iteration();
         }
-        let most = counts.into_iter().max().unwrap_or(0).max(1);
-        counts.into_iter().map(|count| bar(count, most)).collect()
+        let most = float(counts.into_iter().max().unwrap_or(0));
+        counts.into_iter().map(|count| bar(float(count), most)).collect()
     }
 
     #[expect(
@@ -61,12 +61,19 @@ impl Sparks {
     }
 }
 
-fn bar(count: u64, most: u64) -> char {
-    let last = BARS.len() as u64 - 1;
-    match count {
-        0 => ' ',
-        _ => BARS[usize::try_from(count * last / most).unwrap_or(0)],
+/// A bar where there is anything at all, as high as `value` is of `most`.
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "the cast saturates and the result is bounded"
+)]
+pub(super) fn bar(value: f64, most: f64) -> char {
+    if value <= 0.0 {
+        return ' ';
     }
+    let last = BARS.len() - 1;
+    let height = (value / most * float(last as u64)) as usize;
+    BARS[height.min(last)]
 }
 
 fn decode(step: &StepReport) -> Option<Histogram<u64>> {

@@ -5,12 +5,13 @@ use std::fmt::Write as _;
 use anstyle::{AnsiColor, Style};
 
 use super::{
-    CostThresholdReport, FailureReport, LatencyReport, LevelReport, RunReport, ScenarioReport,
-    StepReport, ThresholdReport, cost_text::cost_text, number, spark::Sparks,
+    CostThresholdReport, FailureReport, LatencyReport, LevelReport, RuleReport, RunReport,
+    ScenarioReport, StepReport, ThresholdReport, cost_text::cost_text, number, series::series,
+    spark::Sparks,
 };
 use crate::{
     judge::{ThresholdStatus, Verdict},
-    plan::Phase,
+    plan::{Phase, Severity},
 };
 
 /// Columns of a step's name at most; what is longer is cut.
@@ -76,11 +77,13 @@ impl Page {
         let verdict = self.verdict(scenario.verdict);
         self.line(&format!("{verdict} {name}  {file}"));
         self.steps(scenario);
+        self.timeline(scenario);
         self.books(scenario);
         self.levels(&scenario.levels);
         for threshold in &scenario.thresholds {
             self.threshold(threshold, widest(&scenario.thresholds));
         }
+        self.rules(&scenario.rules);
         let cost = scenario.cost.iter().flat_map(|cost| &cost.thresholds);
         let width = cost.clone().map(|threshold| threshold.text.chars().count()).max();
         for threshold in cost {
@@ -117,6 +120,15 @@ impl Page {
             let line = sparks.line(index);
             let spark = self.paint(AnsiColor::Cyan.on_default(), &line);
             self.line(&format!("{row}  {spark}"));
+        }
+    }
+
+    /// The load over time.
+    fn timeline(&mut self, scenario: &ScenarioReport) {
+        for line in series(&scenario.timeline) {
+            let bars = self.paint(AnsiColor::Cyan.on_default(), &line.bars);
+            let range = self.dim(&line.range);
+            self.line(&format!("  {:7}{bars}  {range}", line.label));
         }
     }
 
@@ -175,6 +187,29 @@ impl Page {
         self.line(&format!("  {mark} {text:width$}  {measured_text:>TIME$}  {rest}"));
     }
 
+    /// The rules that do not hold, and those that nothing looked at.
+    fn rules(&mut self, rules: &[RuleReport]) {
+        for rule in rules.iter().filter(|rule| rule.broken > 0 || rule.held == 0) {
+            let (mark, color) = match (rule.broken, rule.severity) {
+                (0, _) => ("?", AnsiColor::Yellow),
+                (_, Severity::Required) => ("✗", AnsiColor::Red),
+                _ => ("!", AnsiColor::Yellow),
+            };
+            let mark = self.paint(color.on_default(), mark);
+            let seen = match rule.broken {
+                0 => "not exercised".to_owned(),
+                broken => format!("broken {broken} of {}", broken + rule.held),
+            };
+            let severity = match rule.severity {
+                Severity::Required => "",
+                Severity::Optimal => " (optimal)",
+                Severity::Check => " (check)",
+            };
+            let source = self.dim(&format!("[{}]", rule.source));
+            self.line(&format!("  {mark} {}{severity}: {}: {seen}  {source}", rule.id, rule.says));
+        }
+    }
+
     fn cost_threshold(&mut self, threshold: &CostThresholdReport, width: usize) {
         let mark = self.mark(threshold.status);
         let CostThresholdReport { text, measured, why, samples, .. } = threshold;
@@ -193,22 +228,37 @@ impl Page {
     }
 
     fn failure(&mut self, file: &str, failure: &FailureReport) {
+        let file = failure.file.as_deref().unwrap_or(file);
         let place = format!("{file}:{}:{}", failure.line, failure.column);
         let place = self.paint(Style::new().bold(), &place);
-        self.line(&format!("  {place}  {}", failure.step));
+        let severity = match failure.severity {
+            Severity::Required => "",
+            Severity::Optimal => "  (optimal)",
+            Severity::Check => "  (check)",
+        };
+        self.line(&format!("  {place}  {}{severity}", failure.step));
         let status = failure.status.map(|status| status.to_string());
         let status = status.filter(|status| *status != failure.actual);
-        for (label, value) in [
-            ("expected", Some(&failure.expected)),
-            ("actual", Some(&failure.actual)),
-            ("status", status.as_ref()),
-            ("body", failure.body.as_ref()),
-            ("request", Some(&failure.curl).filter(|curl| !curl.is_empty())),
-        ] {
-            if let Some(value) = value {
-                let label = self.dim(&format!("{label:8}"));
-                self.line(&format!("    {label}  {}", printable(value)));
-            }
+        let rule = failure.rule.as_ref();
+        let rule = rule.map(|rule| format!("{}: {} [{}]", rule.id, rule.says, rule.source));
+        let items = failure.items.join(", ");
+        let filled = |text: &String| !text.is_empty();
+        self.field("rule", rule.as_ref());
+        self.field("with", Some(&items).filter(|items| filled(items)));
+        self.field("expected", Some(&failure.expected));
+        self.field("actual", Some(&failure.actual));
+        for difference in &failure.differences {
+            self.field("", Some(difference));
+        }
+        self.field("status", status.as_ref());
+        self.field("body", failure.body.as_ref());
+        self.field("request", Some(&failure.curl).filter(|curl| filled(curl)));
+    }
+
+    fn field(&mut self, label: &str, value: Option<&String>) {
+        if let Some(value) = value {
+            let label = self.dim(&format!("{label:8}"));
+            self.line(&format!("    {label}  {}", printable(value)));
         }
     }
 
@@ -237,6 +287,7 @@ fn name(step: &StepReport) -> String {
     match step.phase {
         Phase::Setup => format!("{} (setup)", step.name),
         Phase::Work => step.name.clone(),
+        Phase::Audit => format!("{} (audit)", step.name),
         Phase::Teardown => format!("{} (teardown)", step.name),
     }
 }

@@ -26,6 +26,15 @@ pub enum DiscoverError {
 }
 
 impl DiscoverError {
+    /// The same of a file that is known by another name.
+    pub(super) fn of(self, name: &str) -> Self {
+        match self {
+            Self::Missing(_) => Self::Missing(name.into()),
+            Self::Unreadable(_, error) => Self::Unreadable(name.into(), error),
+            Self::NoScenarios(_) => self,
+        }
+    }
+
     /// How the command ends.
     pub fn exit(&self) -> Exit {
         match self {
@@ -88,8 +97,16 @@ fn unreadable(path: &Path, error: io::Error) -> DiscoverError {
 /// # Errors
 /// [`DiscoverError::Missing`] and [`DiscoverError::Unreadable`].
 pub fn read(path: &Path) -> Result<Vec<u8>, DiscoverError> {
+    read_up_to(path, MAX_FILE_BYTES)
+}
+
+/// The bytes of a file, at most one more than `most`.
+///
+/// # Errors
+/// As [`read`].
+pub(super) fn read_up_to(path: &Path, most: usize) -> Result<Vec<u8>, DiscoverError> {
     let mut bytes = Vec::new();
-    let limit = MAX_FILE_BYTES as u64 + 1;
+    let limit = most as u64 + 1;
     let file = fs::File::open(path).map_err(|error| unreadable(path, error))?;
     file.take(limit).read_to_end(&mut bytes).map_err(|error| unreadable(path, error))?;
     Ok(bytes)

@@ -11,6 +11,8 @@ mod diagnostic;
 mod discover;
 mod error;
 pub mod file;
+mod library;
+mod lint;
 mod node;
 pub mod quantity;
 mod render;
@@ -33,6 +35,7 @@ pub use diagnostic::{Diagnostic, Severity};
 pub use discover::{DiscoverError, discover, read};
 pub use error::Problem;
 pub use file::ScenarioFile;
+pub use library::{Library, MAX_CALLS, MAX_FEED_BYTES, MAX_FEED_ITEMS};
 pub use render::render;
 pub use repair::MAX_ERRORS;
 pub use schema::schema;
@@ -40,6 +43,7 @@ pub use source::MAX_FILE_BYTES;
 pub use spanned::Spanned;
 pub use yaml::MAX_DEPTH;
 
+pub(crate) use library::{Called, first_of};
 pub(crate) use node::clip;
 pub(crate) use suggest::{closest, did_you_mean, listed};
 
@@ -74,7 +78,10 @@ pub fn load(
     let file = parse(text)?;
     let source = Source::new(text);
     match plan::lower(file_name, &file) {
-        Ok((plan, warnings)) => Ok((plan, in_order(warnings, &source))),
+        Ok((plan, mut warnings)) => {
+            warnings.extend(lint::secrets(&source));
+            Ok((plan, in_order(warnings, &source)))
+        }
         Err(errors) => Err(in_order(errors, &source)),
     }
 }

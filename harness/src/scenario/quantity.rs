@@ -29,6 +29,13 @@ pub struct Time(pub Duration);
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TimeOrZero(pub Duration);
 
+/// A time from now, such as `-301s`, in milliseconds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Offset(pub i64);
+
+/// The furthest offset. Years, so that a token can be long expired; far from where dates overflow.
+pub const MAX_OFFSET: Duration = Duration::from_hours(24 * 366 * 10);
+
 /// A rate, such as `50/s`, per second.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Rate(pub f64);
@@ -40,7 +47,7 @@ pub struct Factor(pub f64);
 /// The largest factor: more is no search.
 pub const MAX_FACTOR: f64 = 10.0;
 
-written_as_text!(Time, TimeOrZero, Rate);
+written_as_text!(Time, TimeOrZero, Offset, Rate);
 
 const DURATION_UNITS: [(&str, f64); 4] = [("ms", 1e-3), ("s", 1.0), ("m", 60.0), ("h", 3600.0)];
 const RATE_UNITS: [(&str, f64); 3] = [("/s", 1.0), ("/m", 60.0), ("/h", 3600.0)];
@@ -65,6 +72,31 @@ impl FromText for TimeOrZero {
 
     fn from_text(text: &str) -> Result<Self, Problem> {
         duration(text).map(Self)
+    }
+}
+
+impl FromText for Offset {
+    const WHAT: &'static str = "a time from now such as `-301s`, `+5m` or `48h`";
+    const PATTERN: &'static str = r"^[+-]?[0-9]+(\.[0-9]+)? ?(ms|s|m|h)$";
+
+    fn from_text(text: &str) -> Result<Self, Problem> {
+        let (sign, rest) = match text.strip_prefix('-') {
+            Some(rest) => (-1, rest),
+            None => (1, text.strip_prefix('+').unwrap_or(text)),
+        };
+        let message = format!("must be {}, found `{}`", Self::WHAT, clip(text));
+        let problem = || Problem::new("bad-offset", message.clone());
+        let (number, unit) = split_unit(rest);
+        let seconds = scale(&DURATION_UNITS, unit).ok_or_else(problem)?;
+        let number =
+            number.parse::<f64>().ok().filter(|_| is_number(number)).ok_or_else(problem)?;
+        let time = Duration::try_from_secs_f64(number * seconds).map_err(|_| problem())?;
+        if time > MAX_OFFSET {
+            let message = format!("must be at most ten years from now, found `{}`", clip(text));
+            return Err(Problem::new("bad-offset", message));
+        }
+        let millis = i64::try_from(time.as_millis()).map_err(|_| problem())?;
+        Ok(Self(sign * millis))
     }
 }
 
@@ -265,6 +297,18 @@ mod tests {
             assert!(duration(text).is_err(), "{text}");
         }
         assert!(duration(&format!("{}s", "9".repeat(400))).is_err());
+    }
+
+    #[test]
+    fn offsets_have_a_sign_and_a_unit() {
+        let offset = |text: &str| Offset::from_text(text).map(|offset| offset.0);
+        assert_eq!(offset("-301s").unwrap(), -301_000);
+        assert_eq!(offset("+1.5s").unwrap(), 1500);
+        assert_eq!(offset("48h").unwrap(), 172_800_000);
+        assert_eq!(offset("87840h").unwrap(), i64::try_from(MAX_OFFSET.as_millis()).unwrap());
+        for text in ["", "-", "--1s", "1", "87840.1h", "1d", "NaNs"] {
+            assert!(offset(text).is_err(), "{text}");
+        }
     }
 
     #[test]

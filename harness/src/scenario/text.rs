@@ -100,6 +100,18 @@ pub struct StepName(pub String);
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EnvironmentName(pub String);
 
+/// The id of a rule, such as `RL1`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RuleId(pub String);
+
+/// A word.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Word(pub String);
+
+/// A file, relative to the scenario's.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FilePath(pub String);
+
 /// Text with templates.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TemplateText(pub Template);
@@ -138,6 +150,9 @@ written_as_text!(
     Name,
     StepName,
     EnvironmentName,
+    RuleId,
+    Word,
+    FilePath,
     TemplateText,
     PathText,
     HeaderText,
@@ -206,6 +221,40 @@ impl FromText for EnvironmentName {
         let starts_well = text.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_');
         let goes_on_well = text.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
         name_if(starts_well && goes_on_well, text, Self::WHAT).map(Self)
+    }
+}
+
+impl FromText for RuleId {
+    const WHAT: &'static str = "the id of a rule, such as `RL1`";
+    const PATTERN: &'static str = "^[A-Z][A-Za-z0-9-]*$";
+
+    fn from_text(text: &str) -> Result<Self, Problem> {
+        let starts_well = text.starts_with(|c: char| c.is_ascii_uppercase());
+        let goes_on_well = text.chars().all(|c| c.is_ascii_alphanumeric() || c == '-');
+        let is_well = starts_well && goes_on_well && text.len() <= MAX_NAME_CHARS;
+        name_if(is_well, text, Self::WHAT).map(Self)
+    }
+}
+
+impl FromText for Word {
+    const WHAT: &'static str = "a word of letters, digits, `_` and `-`";
+    const PATTERN: &'static str = "^[A-Za-z0-9_-]+$";
+
+    fn from_text(text: &str) -> Result<Self, Problem> {
+        let letters = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
+        let is_well = !text.is_empty() && text.len() <= MAX_NAME_CHARS && text.chars().all(letters);
+        name_if(is_well, text, Self::WHAT).map(Self)
+    }
+}
+
+impl FromText for FilePath {
+    const WHAT: &'static str = "a file, relative to this one, such as `cases.csv`";
+    const PATTERN: &'static str = "";
+
+    fn from_text(text: &str) -> Result<Self, Problem> {
+        let is_relative = !text.is_empty() && !text.starts_with('/') && !text.contains(['\\', ':']);
+        let is_well = is_relative && !text.contains(char::is_control);
+        name_if(is_well, text, Self::WHAT).map(Self)
     }
 }
 

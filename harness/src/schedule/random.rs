@@ -12,6 +12,8 @@ pub enum Purpose {
     Iteration,
     /// When iterations arrive, where that is random.
     Arrivals,
+    /// The values that a branch beside others makes up.
+    Branch,
     /// The values made up outside iterations: variables, setup and teardown.
     Scenario,
 }
@@ -25,6 +27,7 @@ pub fn random(seed: u64, purpose: Purpose, n: u64) -> ChaCha8Rng {
         Purpose::Iteration => 2,
         Purpose::Scenario => 3,
         Purpose::Arrivals => 4,
+        Purpose::Branch => 5,
     };
     let mut generator = ChaCha8Rng::from_seed(key);
     generator.set_stream(n);

@@ -1,19 +1,33 @@
 //! The service of this repository, natively, as a child process of the same binary: its CPU is not
 //! the generator's, and it can be killed.
 
-use std::{ffi::OsStr, path::Path, process::Stdio};
+use std::{
+    ffi::OsStr,
+    io,
+    path::{Path, PathBuf},
+    process::Stdio,
+};
 
 use reqwest::Url;
-use tempfile::TempDir;
 use tokio::{
     io::{AsyncBufReadExt, BufReader},
     process::{ChildStdout, Command},
 };
 
-use super::{
-    Control, Process, READY_WITHIN, Target, TargetError, TargetOptions, remote::next_port,
-};
+use super::{CORS_VARIABLE, Control, Process, READY_WITHIN, Target, TargetError, TargetOptions};
 use crate::token::{SECRET_VARIABLE, Secret};
+
+const NAME: &str = "the embedded service";
+
+/// How the service is started.
+#[derive(Clone, Debug)]
+pub(super) struct Launch {
+    program: PathBuf,
+    state: PathBuf,
+    upstream: Url,
+    secret: Secret,
+    cors_origins: String,
+}
 
 pub(super) async fn start(options: &TargetOptions) -> Result<Target, TargetError> {
     if !cfg!(feature = "service") {
@@ -22,24 +36,61 @@ pub(super) async fn start(options: &TargetOptions) -> Result<Target, TargetError
         return Err(TargetError::Missing(message.to_owned()));
     }
     let secret = Secret::local();
-    let name = "the embedded service";
-    let scratch = tempfile::tempdir()
-        .map_err(|error| TargetError::Spawn { program: name.to_owned(), error })?;
+    let spawn = |error| TargetError::Spawn { program: NAME.to_owned(), error };
+    let scratch = tempfile::tempdir().map_err(spawn)?;
     let state = options.state.clone().unwrap_or_else(|| scratch.path().to_owned());
-    let mut arguments = vec![OsStr::new("--state"), state.as_os_str()];
-    let upstream = options.upstream.clone();
-    if let Some(upstream) = &upstream {
-        arguments.extend(["--upstream", upstream.as_str()].map(OsStr::new));
-    }
-    let (process, url) = serve(name, &arguments, &secret, options, Some(scratch)).await?;
+    let (stub, upstream) = stub(options, &secret).await?;
+    let program = program(options).map_err(spawn)?;
+    let launch = Launch {
+        program,
+        state,
+        upstream: upstream.clone(),
+        secret: secret.clone(),
+        cors_origins: options.cors_origins.clone(),
+    };
+    let (service, url) = launch.start(0).await?;
     Ok(Target {
-        upstream: upstream.or_else(|| next_port(&url)),
         url,
+        upstream: Some(upstream),
         secret: Some(secret),
         kind: "embedded",
-        control: control(&state),
-        processes: vec![process],
+        control: control(&launch.state),
+        service: Some(service),
+        stub,
+        launch: Some(super::Launch::Embedded(launch)),
+        ahead: 0,
+        _scratch: Some(scratch),
     })
+}
+
+/// The stub, as a process of its own that outlives the service; or the one that runs already.
+pub(super) async fn stub(
+    options: &TargetOptions,
+    secret: &Secret,
+) -> Result<(Option<Process>, Url), TargetError> {
+    if let Some(upstream) = &options.upstream {
+        return Ok((None, upstream.clone()));
+    }
+    let name = "the upstream stub";
+    let program =
+        program(options).map_err(|error| TargetError::Spawn { program: name.to_owned(), error })?;
+    let arguments = [OsStr::new("--upstreams-only")];
+    let (stub, url) = serve(name, &program, 0, &arguments, secret, "").await?;
+    Ok((Some(stub), url))
+}
+
+impl Launch {
+    /// Starts the service at this port of loopback; 0 picks one.
+    pub(super) async fn start(&self, port: u16) -> Result<(Process, Url), TargetError> {
+        let upstream = OsStr::new(self.upstream.as_str());
+        let arguments =
+            [OsStr::new("--state"), self.state.as_os_str(), OsStr::new("--upstream"), upstream];
+        serve(NAME, &self.program, port, &arguments, &self.secret, &self.cors_origins).await
+    }
+}
+
+fn program(options: &TargetOptions) -> io::Result<PathBuf> {
+    options.program.clone().map_or_else(std::env::current_exe, Ok)
 }
 
 #[cfg(feature = "service")]
@@ -52,27 +103,24 @@ fn control(_: &Path) -> Option<Control> {
     None
 }
 
-/// Starts `workway serve` with a port of its own choice.
-pub(super) async fn serve(
+/// Starts `workway serve`.
+async fn serve(
     name: &str,
+    program: &Path,
+    port: u16,
     arguments: &[&OsStr],
     secret: &Secret,
-    options: &TargetOptions,
-    scratch: Option<TempDir>,
+    cors_origins: &str,
 ) -> Result<(Process, Url), TargetError> {
-    let spawn = |error| TargetError::Spawn { program: name.to_owned(), error };
-    let program = match &options.program {
-        Some(program) => program.clone(),
-        None => std::env::current_exe().map_err(spawn)?,
-    };
     let mut command = Command::new(program);
     command
-        .args(["serve", "--port", "0", "--until-stdin-closes"])
+        .args(["serve", "--until-stdin-closes", "--port", &port.to_string()])
         .args(arguments)
         .env(SECRET_VARIABLE, secret.expose())
+        .env(CORS_VARIABLE, cors_origins)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped());
-    let (mut process, stdout) = Process::start(name, &mut command, scratch)?;
+    let (mut process, stdout) = Process::start(name, &mut command)?;
     match tokio::time::timeout(READY_WITHIN, first_line(stdout)).await {
         Ok(Some(url)) => Ok((process, url)),
         Ok(None) => Err(process.failed("it ended before it was ready")),

@@ -2,18 +2,24 @@
 
 mod control;
 mod embedded;
+mod health;
+mod operate;
+mod probe;
 mod process;
 mod remote;
 mod wrangler;
 
-use std::{io, path::PathBuf, time::Duration};
+use std::{io, path::PathBuf, sync::Arc, time::Duration};
 
 use reqwest::Url;
+use tempfile::TempDir;
 
 pub use control::{ClockFace, Control, ControlError, Counters, Rest};
+pub use probe::{Fact, SelfCheck};
 pub use process::{LOG_TAIL_LINES, Process};
 
 use crate::{
+    execute::Patient,
     exit::Exit,
     token::Secret,
     upstream::{Identity, STUB_NAME},
@@ -44,6 +50,9 @@ pub struct TargetOptions {
     pub state: Option<PathBuf>,
     /// The Worker is built already, and is what it should be.
     pub built: bool,
+    /// Origins whose pages may read the answers of a target that is started, comma separated:
+    /// `CORS_ALLOWED_ORIGINS` of the service.
+    pub cors_origins: String,
 }
 
 /// A target that answers.
@@ -59,7 +68,23 @@ pub struct Target {
     pub kind: &'static str,
     /// The control socket, if it has one.
     pub control: Option<Control>,
-    processes: Vec<Process>,
+    /// What answers at `url`, if it was started here and not killed.
+    service: Option<Process>,
+    /// What answers at `upstream`, if it was started here.
+    stub: Option<Process>,
+    /// How it is started again.
+    launch: Option<Launch>,
+    /// How far its clock was ahead of the system's when it was killed, in milliseconds.
+    ahead: i64,
+    /// State that nobody asked to keep; removed when the processes are gone.
+    _scratch: Option<TempDir>,
+}
+
+/// How a target is started again at the same address, on the same state.
+#[derive(Clone, Debug)]
+enum Launch {
+    Embedded(embedded::Launch),
+    Wrangler(wrangler::Launch),
 }
 
 /// Why there is no target.
@@ -115,6 +140,9 @@ impl TargetError {
     }
 }
 
+/// Of the service: origins whose pages may read its answers, comma separated.
+pub const CORS_VARIABLE: &str = "CORS_ALLOWED_ORIGINS";
+
 /// A process that is not ready after this long never will be. A cold `wrangler dev` takes about 3 s.
 const READY_WITHIN: Duration = Duration::from_mins(1);
 
@@ -147,21 +175,29 @@ impl TargetSpec {
 impl Target {
     /// Stops what was started for it.
     pub async fn stop(self) {
-        for process in self.processes {
+        for process in self.service.into_iter().chain(self.stub) {
             process.stop().await;
         }
     }
 
     /// Ends what was started for it as a crash would: at once, without a word.
     pub async fn kill(self) {
-        for process in self.processes {
+        for process in self.service.into_iter().chain(self.stub) {
             process.kill().await;
         }
     }
 
+    /// The development server, if it runs on one that was started for it.
+    pub fn server(&self) -> Option<Arc<dyn Patient + Send + Sync>> {
+        if self.kind != wrangler::KIND {
+            return None;
+        }
+        Some(Arc::new(self.service.as_ref()?.health(wrangler::SERVES)?))
+    }
+
     /// Whether every process that was started for it still runs.
     pub fn is_alive(&mut self) -> bool {
-        self.processes.iter_mut().all(Process::is_alive)
+        self.service.iter_mut().chain(&mut self.stub).all(Process::is_alive)
     }
 }
 

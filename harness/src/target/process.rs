@@ -8,10 +8,9 @@ use std::{
 };
 
 use rustix::process::{Pid, Signal, kill_process_group};
-use tempfile::TempDir;
 use tokio::process::{Child, ChildStdin, ChildStdout, Command};
 
-use super::TargetError;
+use super::{TargetError, health::Group};
 
 /// Lines of its log that an error shows.
 pub const LOG_TAIL_LINES: usize = 20;
@@ -29,8 +28,6 @@ pub struct Process {
     log: File,
     /// Open for as long as we live: the child ends when it closes.
     _stdin: Option<ChildStdin>,
-    /// Removed when the process is gone.
-    _scratch: Option<TempDir>,
 }
 
 impl Process {
@@ -38,7 +35,6 @@ impl Process {
     pub(super) fn start(
         name: &str,
         command: &mut Command,
-        scratch: Option<TempDir>,
     ) -> Result<(Self, Option<ChildStdout>), TargetError> {
         let failed = |error| TargetError::Spawn { program: name.to_owned(), error };
         let log = tempfile::tempfile().map_err(failed)?;
@@ -52,7 +48,7 @@ impl Process {
         let group = child.id().and_then(|id| Pid::from_raw(id.try_into().ok()?));
         let (stdin, stdout) = (child.stdin.take(), child.stdout.take());
         let name = name.to_owned();
-        Ok((Self { name, child, group, log, _stdin: stdin, _scratch: scratch }, stdout))
+        Ok((Self { name, child, group, log, _stdin: stdin }, stdout))
     }
 
     /// Waits for its end.
@@ -63,6 +59,11 @@ impl Process {
     /// Whether it has not ended.
     pub fn is_alive(&mut self) -> bool {
         matches!(self.child.try_wait(), Ok(None))
+    }
+
+    /// What can be seen of it and of what it started, of which programs of this name serve.
+    pub(super) fn health(&self, serves: &'static str) -> Option<Group> {
+        Some(Group::new(self.group?, serves, self.log.try_clone().ok()?))
     }
 
     /// An error that shows the end of the log.

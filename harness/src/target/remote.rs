@@ -55,7 +55,11 @@ pub(super) async fn find(url: &Url, options: &TargetOptions) -> Result<Target, T
         secret,
         kind: "url",
         control: None,
-        processes: Vec::new(),
+        service: None,
+        stub: None,
+        launch: None,
+        ahead: 0,
+        _scratch: None,
     })
 }
 

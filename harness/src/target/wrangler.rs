@@ -2,7 +2,6 @@
 //! account, on state of its own.
 
 use std::{
-    ffi::OsStr,
     fs,
     io::Write,
     net::TcpListener,
@@ -12,13 +11,19 @@ use std::{
 };
 
 use reqwest::Url;
-use tempfile::TempDir;
 use tokio::process::Command;
 
 use super::{
-    Process, READY_WITHIN, Target, TargetError, TargetOptions, client, embedded, repository_with,
+    CORS_VARIABLE, Process, READY_WITHIN, Target, TargetError, TargetOptions, client, embedded,
+    repository_with,
 };
 use crate::{token::Secret, upstream::settings};
+
+/// What a target of this kind is called.
+pub(super) const KIND: &str = "wrangler";
+
+/// The program that runs the Worker.
+pub(super) const SERVES: &str = "workerd";
 
 /// Pause between two looks at a Worker that is starting.
 const POLL: Duration = Duration::from_millis(100);
@@ -29,30 +34,38 @@ pub(super) async fn start(options: &TargetOptions) -> Result<Target, TargetError
         build(&service).await?;
     }
     let secret = Secret::local();
-    let mut processes = Vec::new();
-    let upstream = if let Some(upstream) = &options.upstream {
-        upstream.clone()
-    } else {
-        let arguments = [OsStr::new("--upstreams-only")];
-        let stub = embedded::serve("the upstream stub", &arguments, &secret, options, None);
-        let (stub, upstream) = stub.await?;
-        processes.push(stub);
-        upstream
-    };
-    let scratch = tempfile::tempdir().map_err(|error| spawn("wrangler", error))?;
+    let (stub, upstream) = embedded::stub(options, &secret).await?;
+    let failed = |error| spawn(NAME, error);
+    let scratch = tempfile::tempdir().map_err(failed)?;
     let state = options.state.clone().unwrap_or_else(|| scratch.path().to_owned());
     migrate(&service, &state).await?;
-    let (worker, url) = dev(&service, &state, scratch, &secret, &upstream).await?;
-    processes.insert(0, worker);
+    let variables = scratch.path().join("variables.env");
+    write_variables(&variables, &secret, &upstream, &options.cors_origins).map_err(failed)?;
+    let launch = Launch { service, state, variables };
+    let (worker, url) = launch.start(free_port().map_err(failed)?).await?;
     Ok(Target {
         url,
         upstream: Some(upstream),
         secret: Some(secret),
-        kind: "wrangler",
+        kind: KIND,
         control: None,
-        processes,
+        service: Some(worker),
+        stub,
+        launch: Some(super::Launch::Wrangler(launch)),
+        ahead: 0,
+        _scratch: Some(scratch),
     })
 }
+
+/// How `wrangler dev` is started.
+#[derive(Clone, Debug)]
+pub(super) struct Launch {
+    service: PathBuf,
+    state: PathBuf,
+    variables: PathBuf,
+}
+
+const NAME: &str = "wrangler dev";
 
 fn spawn(program: &str, error: std::io::Error) -> TargetError {
     TargetError::Spawn { program: program.to_owned(), error }
@@ -93,7 +106,7 @@ async fn migrate(service: &Path, state: &Path) -> Result<(), TargetError> {
 /// Runs a command to its end.
 async fn finish(name: &str, command: &mut Command) -> Result<(), TargetError> {
     command.stdin(Stdio::null()).stdout(Stdio::null());
-    let (mut process, _) = Process::start(name, command, None)?;
+    let (mut process, _) = Process::start(name, command)?;
     match process.wait().await {
         Ok(status) if status.success() => Ok(()),
         Ok(status) => Err(process.failed(&format!("it failed with {status}"))),
@@ -101,37 +114,36 @@ async fn finish(name: &str, command: &mut Command) -> Result<(), TargetError> {
     }
 }
 
-async fn dev(
-    service: &Path,
-    state: &Path,
-    scratch: TempDir,
-    secret: &Secret,
-    upstream: &Url,
-) -> Result<(Process, Url), TargetError> {
-    let name = "wrangler dev";
-    let port = free_port().map_err(|error| spawn(name, error))?;
-    let variables = scratch.path().join("variables.env");
-    write_variables(&variables, secret, upstream).map_err(|error| spawn(name, error))?;
-    let mut command = wrangler(service);
-    command
-        .args(["dev", "--local", "--ip", "127.0.0.1", "--inspector-port", "0"])
-        .args(["--port", &port.to_string(), "--show-interactive-dev-session=false"])
-        .args(["--log-level", "error", "--persist-to"])
-        .arg(state)
-        .arg("--env-file")
-        .arg(&variables)
-        .stdin(Stdio::null())
-        .stdout(Stdio::null());
-    let (process, _) = Process::start(name, &mut command, Some(scratch))?;
-    let url = Url::parse(&format!("http://127.0.0.1:{port}"))
-        .map_err(|error| TargetError::BadUrl(error.to_string()))?;
-    until_ready(process, url).await
+impl Launch {
+    /// Starts it at this port of loopback.
+    pub(super) async fn start(&self, port: u16) -> Result<(Process, Url), TargetError> {
+        let mut command = wrangler(&self.service);
+        command
+            .args(["dev", "--local", "--ip", "127.0.0.1", "--inspector-port", "0"])
+            .args(["--port", &port.to_string(), "--show-interactive-dev-session=false"])
+            .args(["--log-level", "error", "--persist-to"])
+            .arg(&self.state)
+            .arg("--env-file")
+            .arg(&self.variables)
+            .stdin(Stdio::null())
+            .stdout(Stdio::null());
+        let (process, _) = Process::start(NAME, &mut command)?;
+        let url = Url::parse(&format!("http://127.0.0.1:{port}"))
+            .map_err(|error| TargetError::BadUrl(error.to_string()))?;
+        until_ready(process, url).await
+    }
 }
 
 /// Not on the command line, which every user of the machine can read.
-fn write_variables(path: &Path, secret: &Secret, upstream: &Url) -> std::io::Result<()> {
+fn write_variables(
+    path: &Path,
+    secret: &Secret,
+    upstream: &Url,
+    cors_origins: &str,
+) -> std::io::Result<()> {
     let mut file = fs::File::create(path)?;
     writeln!(file, "JWT_SECRET=\"{}\"", secret.expose())?;
+    writeln!(file, "{CORS_VARIABLE}=\"{cors_origins}\"")?;
     for (name, value) in settings(&upstream.origin().ascii_serialization()) {
         writeln!(file, "{name}=\"{value}\"")?;
     }

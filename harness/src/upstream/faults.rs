@@ -1,18 +1,15 @@
-//! What goes wrong at the stub, as a test programs it: `POST /_workway/faults` with an [`Order`].
-//! `GET` lists what is left, `DELETE` clears it.
+//! What the stub does to calls instead of, or before, answering them.
 
 use std::{
-    collections::VecDeque,
     os::fd::{AsFd, OwnedFd},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::Arc,
     time::Duration,
 };
 
 use axum::{
-    Json,
     body::{Body, Bytes},
     extract::{ConnectInfo, Request, State, connect_info::Connected},
-    http::{StatusCode, header},
+    http::{HeaderValue, StatusCode, header},
     middleware::Next,
     response::{IntoResponse, Response},
     serve::IncomingStream,
@@ -22,24 +19,19 @@ use http_body_util::BodyExt;
 use serde::{Deserialize, Serialize};
 use tokio::net::TcpListener;
 
-use super::{Stub, UPSTREAMS};
+use super::{Shared, is_upstream, lock};
+use crate::glob;
 
-/// Orders that wait at once: far more than a scenario programs, and no memory to speak of.
-pub const MAX_ORDERS: usize = 1_000;
 /// A hanging answer is given up after this: longer than any client of the stub waits.
 const HANG: Duration = Duration::from_mins(5);
 /// Between the first half of a body and the break: the half is on its way by then.
 const HALF_PAUSE: Duration = Duration::from_millis(20);
 
-/// One thing that goes wrong.
+/// What becomes of an answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Fault {
-    /// The answer comes this many milliseconds late.
-    LatencyMs(u64),
-    /// This status, without effect.
-    Status(u16),
-    /// No answer, without effect; the connection stays open.
+pub enum Broken {
+    /// None comes, without effect; the connection stays open.
     Hang,
     /// The connection is reset, without effect.
     Reset,
@@ -49,87 +41,122 @@ pub enum Fault {
     Nonsense,
 }
 
-/// An order for faults.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// Faults at a time: a scenario has a few.
+pub const MAX_FAULTS: usize = 1000;
+
+/// A fault that calls meet.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Order {
-    /// One of [`UPSTREAMS`].
-    pub upstream: String,
-    /// Of calls of this path below the upstream's own, without the query; otherwise of all calls.
+pub struct Fault {
+    /// Which calls: a path and query, in which `*` stands for anything.
+    pub path: String,
+    /// The answer comes after this many milliseconds. The effect is there before.
+    pub latency_ms: Option<u64>,
+    /// The answer has this status, and there is no effect.
+    pub status: Option<u16>,
+    /// `Retry-After` of that answer.
+    #[serde(default)]
+    pub retry_after: Option<String>,
+    /// The answer breaks like this.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub path: Option<String>,
-    /// What happens to them.
-    pub fault: Fault,
-    /// To so many calls.
-    #[serde(default = "once")]
-    pub times: u32,
+    pub broken: Option<Broken>,
+    /// How many calls meet it; all if absent.
+    pub times: Option<u64>,
+    /// How many calls pass before that.
+    #[serde(default)]
+    pub skip: u64,
 }
 
-const fn once() -> u32 {
-    1
-}
-
-/// What is programmed, oldest first.
+/// The faults that are set, in order; a call meets the first that it matches.
 #[derive(Debug, Default)]
-pub(super) struct Faults(Mutex<VecDeque<Order>>);
+pub(super) struct Faults(Vec<Fault>);
 
 impl Faults {
-    fn orders(&self) -> MutexGuard<'_, VecDeque<Order>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn add(&self, order: Order) -> Result<(), String> {
-        if !UPSTREAMS.contains(&order.upstream.as_str()) {
-            return Err(format!("upstream: must be one of {}", UPSTREAMS.join(", ")));
+    /// # Errors
+    /// If there are [`MAX_FAULTS`] already.
+    pub(super) fn add(&mut self, fault: Fault) -> Result<(), String> {
+        if self.0.len() == MAX_FAULTS {
+            return Err(format!("there are {MAX_FAULTS} faults already; remove them first"));
         }
-        if order.times == 0 {
-            return Err("times: must be at least 1".to_owned());
-        }
-        if let Fault::Status(status) = order.fault
-            && !(200..600).contains(&status)
-        {
-            return Err("fault.status: must be from 200 to 599".to_owned());
-        }
-        let mut orders = self.orders();
-        if orders.len() == MAX_ORDERS {
-            return Err(format!("{MAX_ORDERS} orders wait already; DELETE clears them"));
-        }
-        orders.push_back(order);
+        self.0.push(fault);
         Ok(())
     }
 
-    /// The fault for a call, if there is one; it is spent.
-    fn take(&self, upstream: &str, path: &str) -> Option<Fault> {
-        let mut orders = self.orders();
-        let index = orders.iter().position(|order| {
-            order.upstream == upstream && order.path.as_deref().is_none_or(|wanted| wanted == path)
-        })?;
-        let order = orders.get_mut(index)?;
-        order.times -= 1;
-        let (fault, spent) = (order.fault, order.times == 0);
-        if spent {
-            orders.remove(index);
+    pub(super) fn clear(&mut self) {
+        self.0.clear();
+    }
+
+    /// The fault that this call meets.
+    pub(super) fn meet(&mut self, path: &str) -> Option<Fault> {
+        for fault in self.0.iter_mut().filter(|fault| glob::matches(&fault.path, path)) {
+            if fault.skip > 0 {
+                fault.skip -= 1;
+                continue;
+            }
+            match &mut fault.times {
+                Some(0) => {}
+                Some(times) => {
+                    *times -= 1;
+                    return Some(fault.clone());
+                }
+                None => return Some(fault.clone()),
+            }
         }
-        Some(fault)
+        None
     }
 }
 
-pub(super) async fn program(
-    State(stub): State<Stub>,
-    body: Bytes,
-) -> Result<StatusCode, (StatusCode, String)> {
-    let order = serde_json::from_slice(&body).map_err(|error| error.to_string());
-    let added = order.and_then(|order| stub.faults.add(order));
-    added.map(|()| StatusCode::NO_CONTENT).map_err(|why| (StatusCode::BAD_REQUEST, why))
+/// Applies the fault that a call meets, and takes note of calls of other upstreams than the sink.
+pub(super) async fn apply(State(stub): State<Shared>, request: Request, next: Next) -> Response {
+    let path = request.uri().to_string();
+    if path.starts_with("/_workway/") {
+        return next.run(request).await;
+    }
+    let socket = request.extensions().get::<ConnectInfo<Socket>>().map(|info| info.0.clone());
+    let fault = {
+        let mut stub = lock(&stub);
+        let fault = stub.faults.meet(&path).unwrap_or_default();
+        let effect =
+            fault.status.is_none() && matches!(fault.broken, None | Some(Broken::HalfBody));
+        match effect {
+            true if is_upstream(&path) => stub.ledger.upstream(request.method().as_str(), &path),
+            true => {}
+            false => stub.ledger.refuse(path),
+        }
+        fault
+    };
+    let answer = match (fault.broken, fault.status) {
+        (Some(Broken::Hang), _) => {
+            tokio::time::sleep(HANG).await;
+            StatusCode::GATEWAY_TIMEOUT.into_response()
+        }
+        (Some(Broken::Reset), _) => broken(socket, Bytes::new(), None),
+        (Some(Broken::Nonsense), _) => "\u{0}<nonsense]}".into_response(),
+        (None, Some(status)) => refusal(status, fault.retry_after.as_deref()),
+        (Some(Broken::HalfBody), _) => half(socket, next.run(request).await).await,
+        (None, None) => next.run(request).await,
+    };
+    if let Some(latency) = fault.latency_ms {
+        tokio::time::sleep(Duration::from_millis(latency)).await;
+    }
+    answer
 }
 
-pub(super) async fn list(State(stub): State<Stub>) -> Json<Vec<Order>> {
-    Json(stub.faults.orders().iter().cloned().collect())
+fn refusal(status: u16, retry_after: Option<&str>) -> Response {
+    let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let mut response = status.into_response();
+    if let Some(value) = retry_after.and_then(|value| HeaderValue::from_str(value).ok()) {
+        response.headers_mut().insert(header::RETRY_AFTER, value);
+    }
+    response
 }
 
-pub(super) async fn clear(State(stub): State<Stub>) -> StatusCode {
-    stub.faults.orders().clear();
-    StatusCode::NO_CONTENT
+async fn half(socket: Option<Socket>, response: Response) -> Response {
+    let (parts, body) = response.into_parts();
+    let body = body.collect().await.map(http_body_util::Collected::to_bytes).unwrap_or_default();
+    let mut half = broken(socket, body.slice(..body.len() / 2), Some(body.len()));
+    *half.status_mut() = parts.status;
+    half
 }
 
 /// A second handle of a connection, to break it with.
@@ -148,49 +175,6 @@ impl Socket {
         if let Some(socket) = &self.0 {
             // Without it the connection closes in order, which is a broken answer, too.
             let _ = rustix::net::sockopt::set_socket_linger(socket, Some(Duration::ZERO));
-        }
-    }
-}
-
-/// Which upstream a router stands for.
-#[derive(Clone, Debug)]
-pub(super) struct Named {
-    pub(super) stub: Stub,
-    pub(super) name: &'static str,
-}
-
-/// Applies the fault that is programmed for a call, and takes note of the call.
-pub(super) async fn apply(
-    State(Named { stub, name }): State<Named>,
-    request: Request,
-    next: Next,
-) -> Response {
-    let fault = stub.faults.take(name, request.uri().path());
-    stub.note(name, &request, fault);
-    let socket = request.extensions().get::<ConnectInfo<Socket>>().map(|info| info.0.clone());
-    match fault {
-        None => next.run(request).await,
-        Some(Fault::LatencyMs(millis)) => {
-            tokio::time::sleep(Duration::from_millis(millis)).await;
-            next.run(request).await
-        }
-        Some(Fault::Status(status)) => StatusCode::from_u16(status)
-            .unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
-            .into_response(),
-        Some(Fault::Hang) => {
-            tokio::time::sleep(HANG).await;
-            StatusCode::GATEWAY_TIMEOUT.into_response()
-        }
-        Some(Fault::Nonsense) => "\u{0}<nonsense]}".into_response(),
-        Some(Fault::Reset) => broken(socket, Bytes::new(), None),
-        Some(Fault::HalfBody) => {
-            let response = next.run(request).await;
-            let (parts, body) = response.into_parts();
-            let body = body.collect().await.map(http_body_util::Collected::to_bytes);
-            let body = body.unwrap_or_default();
-            let mut half = broken(socket, body.slice(..body.len() / 2), Some(body.len()));
-            *half.status_mut() = parts.status;
-            half
         }
     }
 }
@@ -218,50 +202,26 @@ fn broken(socket: Option<Socket>, sent: Bytes, promised: Option<usize>) -> Respo
 mod tests {
     use super::*;
 
-    fn order(path: Option<&str>, fault: Fault, times: u32) -> Order {
-        Order { upstream: "effects".to_owned(), path: path.map(str::to_owned), fault, times }
+    #[test]
+    fn a_fault_meets_so_many_calls_after_so_many() {
+        let mut faults = Faults::default();
+        let fault = Fault { path: "/a*".into(), times: Some(2), skip: 1, ..Fault::default() };
+        faults.add(fault).unwrap();
+        let met: Vec<_> =
+            ["/b", "/a", "/a1", "/a2", "/a3"].map(|path| faults.meet(path).is_some()).into();
+        assert_eq!(met, [false, false, true, true, false]);
+        faults.add(Fault { path: "*".into(), ..Fault::default() }).unwrap();
+        assert!(faults.meet("/b").is_some());
+        faults.clear();
+        assert!(faults.meet("/b").is_none());
     }
 
     #[test]
-    fn faults_are_spent_in_order_and_by_path() {
-        let faults = Faults::default();
-        faults.add(order(Some("/a"), Fault::Status(503), 2)).unwrap();
-        faults.add(order(None, Fault::Hang, 1)).unwrap();
-        assert_eq!(faults.take("effects", "/b"), Some(Fault::Hang));
-        assert_eq!(faults.take("effects", "/b"), None);
-        assert_eq!(faults.take("sentry", "/a"), None, "another upstream");
-        assert_eq!(faults.take("effects", "/a"), Some(Fault::Status(503)));
-        assert_eq!(faults.take("effects", "/a"), Some(Fault::Status(503)));
-        assert_eq!(faults.take("effects", "/a"), None);
-    }
-
-    #[test]
-    fn orders_that_make_no_sense_are_refused_and_their_number_is_bounded() {
-        let faults = Faults::default();
-        let unknown = Order { upstream: "nobody".to_owned(), ..order(None, Fault::Hang, 1) };
-        assert!(faults.add(unknown).unwrap_err().contains("effects"));
-        assert!(faults.add(order(None, Fault::Hang, 0)).is_err());
-        assert!(faults.add(order(None, Fault::Status(99), 1)).is_err());
-        for _ in 0..MAX_ORDERS {
-            faults.add(order(None, Fault::Hang, 1)).unwrap();
+    fn the_limit_and_one_past_it() {
+        let mut faults = Faults::default();
+        for _ in 0..MAX_FAULTS {
+            faults.add(Fault::default()).unwrap();
         }
-        assert!(faults.add(order(None, Fault::Hang, 1)).is_err());
-    }
-
-    #[test]
-    fn orders_as_they_are_written() {
-        for (text, fault) in [
-            (r#"{"latency_ms": 5}"#, Fault::LatencyMs(5)),
-            (r#"{"status": 500}"#, Fault::Status(500)),
-            (r#""half_body""#, Fault::HalfBody),
-            (r#""reset""#, Fault::Reset),
-        ] {
-            let order: Order =
-                serde_json::from_str(&format!(r#"{{"upstream": "effects", "fault": {text}}}"#))
-                    .unwrap();
-            assert_eq!((order.fault, order.times, order.path), (fault, 1, None));
-        }
-        let misspelt = r#"{"upstream": "effects", "fault": "hang", "time": 2}"#;
-        assert!(serde_json::from_str::<Order>(misspelt).is_err());
+        assert!(faults.add(Fault::default()).unwrap_err().contains("already"));
     }
 }

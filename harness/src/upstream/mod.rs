@@ -2,9 +2,9 @@
 //! is an effects sink: whatever an `http` step sends it, it takes note of, and it drops repetitions
 //! by their idempotency key.
 //!
-//! Under `/_workway/` it answers the harness: `GET /_workway/identity`, `GET /_workway/ledger`, and
-//! `/_workway/faults`, see [`Order`]; `POST /_workway/stripe/events` delivers webhooks, see
-//! [`Delivery`].
+//! Under `/_workway/` it answers the harness: `GET /_workway/identity`, `GET /_workway/ledger` (all
+//! of it), `GET /_workway/calls?path=…` (what scenarios ask), `POST` and `DELETE /_workway/faults`
+//! (see [`Fault`]), and `POST /_workway/stripe/events` (see [`Delivery`]).
 
 mod cloudflare;
 mod faults;
@@ -16,19 +16,22 @@ use std::{
     io,
     net::SocketAddr,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
 };
 
 use axum::{
     Json, Router,
     body::Bytes,
-    extract::{DefaultBodyLimit, Request, State},
-    http::{HeaderMap, Method, Uri},
+    extract::{DefaultBodyLimit, Query, State},
+    http::{HeaderMap, Method, StatusCode, Uri},
     middleware::from_fn_with_state,
+    response::{IntoResponse, Response},
     routing::{any, get, post},
 };
-pub use faults::{Fault, MAX_ORDERS, Order};
-use faults::{Faults, Named, Socket};
-pub use ledger::{Call, Effect, Ledger, MAX_EFFECTS};
+use faults::Socket;
+pub use faults::{Broken, Fault, MAX_FAULTS};
+pub use ledger::{Call, Calls, Effect, Ledger, MAX_EFFECTS, MAX_SHOWN};
+use reqwest::Url;
 use serde::{Deserialize, Serialize};
 pub use settings::settings;
 pub use stripe::{Delivered, Delivery, MAX_DELIVERIES, WEBHOOK_SECRET, signature};
@@ -36,12 +39,16 @@ use tokio::net::TcpListener;
 
 /// Largest body that the sink takes, in bytes.
 const MAX_BODY_BYTES: usize = 1024 * 1024;
+/// The stub answers from memory.
+const ANSWERS_WITHIN: Duration = Duration::from_secs(5);
+/// Where scenarios ask for calls.
+pub const CALLS_PATH: &str = "/_workway/calls";
+/// Where scenarios set faults, and where they are removed.
+pub const FAULTS_PATH: &str = "/_workway/faults";
+/// The folders of the upstreams other than the sink.
+const UPSTREAMS: [&str; 2] = ["/cloudflare/", "/stripe/"];
 /// The `stub` of [`Identity`].
 pub const STUB_NAME: &str = "workway-upstream";
-
-/// The upstreams. The sink has everything that is in no folder of another.
-pub const UPSTREAMS: &[&str] = &[SINK, "cloudflare", "stripe"];
-const SINK: &str = "effects";
 
 /// How the stub says that it is one.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -61,31 +68,22 @@ pub struct Receipt {
     pub duplicate: bool,
 }
 
-/// What the parts of the stub share.
-#[derive(Clone, Debug, Default)]
+/// What the stub knows.
+#[derive(Debug, Default)]
 struct Stub {
-    ledger: Arc<Mutex<Ledger>>,
-    faults: Arc<Faults>,
+    ledger: Ledger,
+    faults: faults::Faults,
 }
 
-impl Stub {
-    fn ledger(&self) -> MutexGuard<'_, Ledger> {
-        self.ledger.lock().unwrap_or_else(PoisonError::into_inner)
-    }
+type Shared = Arc<Mutex<Stub>>;
 
-    /// Takes note of a call of an upstream; the sink keeps its own book.
-    fn note(&self, upstream: &str, request: &Request, fault: Option<Fault>) {
-        if upstream != SINK {
-            let (method, path) = (request.method().to_string(), request.uri().path().to_owned());
-            self.ledger().call(Call { upstream: upstream.to_owned(), method, path, fault });
-        }
-    }
+/// Whether a path belongs to another upstream than the sink.
+fn is_upstream(path: &str) -> bool {
+    UPSTREAMS.iter().any(|folder| path.starts_with(folder))
+}
 
-    /// `router` with the faults and the book of an upstream.
-    fn watched(&self, name: &'static str, router: Router) -> Router {
-        let named = Named { stub: self.clone(), name };
-        router.layer(from_fn_with_state(named, faults::apply))
-    }
+fn lock(stub: &Shared) -> MutexGuard<'_, Stub> {
+    stub.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Serves the stub on a listener, until `stop` is ready.
@@ -105,17 +103,31 @@ pub fn origin(address: SocketAddr) -> String {
     format!("http://{address}")
 }
 
+/// Removes all faults of the stub at `url`.
+///
+/// # Errors
+/// Why they remain.
+pub async fn clear_faults(url: &Url) -> Result<(), String> {
+    let url = url.join(FAULTS_PATH).map_err(|error| error.to_string())?;
+    crate::tls::install();
+    let client = reqwest::Client::builder().no_proxy().timeout(ANSWERS_WITHIN).build();
+    let client = client.map_err(|error| error.to_string())?;
+    let response = client.delete(url).send().await.map_err(|error| error.to_string())?;
+    response.error_for_status().map(|_| ()).map_err(|error| error.to_string())
+}
+
 fn router() -> Router {
-    let stub = Stub::default();
-    let sink = Router::new().fallback(any(effect)).with_state(stub.clone());
+    let stub = Shared::default();
     Router::new()
         .route("/_workway/identity", get(identity))
         .route("/_workway/ledger", get(ledger))
-        .route("/_workway/faults", get(faults::list).post(faults::program).delete(faults::clear))
+        .route(CALLS_PATH, get(calls))
+        .route(FAULTS_PATH, post(add_fault).delete(remove_faults))
         .route("/_workway/stripe/events", post(stripe::deliver))
-        .nest_service("/cloudflare", stub.watched("cloudflare", cloudflare::router()))
-        .nest_service("/stripe", stub.watched("stripe", stripe::router()))
-        .fallback_service(stub.watched(SINK, sink))
+        .nest_service("/cloudflare", cloudflare::router())
+        .nest_service("/stripe", stripe::router())
+        .fallback(any(effect))
+        .layer(from_fn_with_state(Arc::clone(&stub), faults::apply))
         .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
         .with_state(stub)
 }
@@ -124,17 +136,39 @@ async fn identity() -> Json<Identity> {
     Json(Identity { stub: STUB_NAME.to_owned(), version: env!("CARGO_PKG_VERSION").to_owned() })
 }
 
-async fn ledger(State(stub): State<Stub>) -> Json<Ledger> {
-    Json(stub.ledger().clone())
+async fn ledger(State(stub): State<Shared>) -> Json<Ledger> {
+    Json(lock(&stub).ledger.clone())
+}
+
+/// Which calls are meant.
+#[derive(Deserialize)]
+struct Which {
+    path: String,
+}
+
+async fn calls(State(stub): State<Shared>, Query(which): Query<Which>) -> Json<Calls> {
+    Json(lock(&stub).ledger.calls(&which.path))
+}
+
+async fn add_fault(State(stub): State<Shared>, Json(fault): Json<Fault>) -> Response {
+    match lock(&stub).faults.add(fault) {
+        Ok(()) => StatusCode::CREATED.into_response(),
+        Err(problem) => (StatusCode::CONFLICT, problem).into_response(),
+    }
+}
+
+async fn remove_faults(State(stub): State<Shared>) -> StatusCode {
+    lock(&stub).faults.clear();
+    StatusCode::NO_CONTENT
 }
 
 async fn effect(
-    State(stub): State<Stub>,
+    State(stub): State<Shared>,
     method: Method,
     uri: Uri,
     headers: HeaderMap,
     body: Bytes,
-) -> Json<Receipt> {
+) -> Response {
     let key = headers.get("idempotency-key").and_then(|key| key.to_str().ok()).map(str::to_owned);
     let effect = Effect {
         number: 0,
@@ -144,13 +178,11 @@ async fn effect(
         body: String::from_utf8_lossy(&body).into_owned(),
         deliveries: 1,
     };
-    Json(stub.ledger().record(effect))
+    Json(lock(&stub).ledger.record(effect)).into_response()
 }
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
 
     async fn start() -> String {
@@ -184,38 +216,57 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn fails_as_programmed_and_then_no_more() {
+    async fn faults_meet_calls_and_scenarios_see_what_came() {
         crate::tls::install();
         let origin = start().await;
         let client = reqwest::Client::builder().no_proxy().build().unwrap();
-        let program = async |body: &str| {
-            let request = client.post(format!("{origin}/_workway/faults")).body(body.to_owned());
-            request.send().await.unwrap().status().as_u16()
-        };
+        let faults = format!("{origin}{FAULTS_PATH}");
+        let fault = r#"{"path":"/charge*","status":503,"retry_after":"7","times":1}"#;
+        let json = ("content-type", "application/json");
+        let set = client.post(&faults).header(json.0, json.1).body(fault).send().await.unwrap();
+        assert_eq!(set.status(), 201);
+        let call = async || client.post(format!("{origin}/charge/1")).body("[1]").send().await;
+        let refused = call().await.unwrap();
+        assert_eq!(
+            (refused.status().as_u16(), &refused.headers()["retry-after"]),
+            (503, &reqwest::header::HeaderValue::from_static("7"))
+        );
+        assert_eq!(call().await.unwrap().status(), 200);
+        let asked = client.get(format!("{origin}{CALLS_PATH}?path=%2Fcharge%2F*"));
+        let text = asked.send().await.unwrap().text().await.unwrap();
+        let calls: Calls = serde_json::from_str(&text).unwrap();
+        assert_eq!((calls.effects, calls.deliveries, calls.refused), (1, 1, 1));
+        assert_eq!(calls.calls[0].body, serde_json::json!([1]));
+        let bad = client.post(&faults).header(json.0, json.1).body(r#"{"pth":""}"#).send().await;
+        assert!(bad.unwrap().status().is_client_error());
+        assert_eq!(client.delete(&faults).send().await.unwrap().status(), 204);
+    }
+
+    #[tokio::test]
+    async fn answers_break_as_programmed_and_then_no_more() {
+        crate::tls::install();
+        let origin = start().await;
+        let client = reqwest::Client::builder().no_proxy().build().unwrap();
         let send = async || {
-            let request = client.post(format!("{origin}/x")).timeout(Duration::from_millis(300));
+            let request = client.post(format!("{origin}/x")).timeout(Duration::from_millis(500));
             let answer = request.send().await.ok()?;
             Some((answer.status().as_u16(), answer.text().await.ok()?))
         };
-        assert_eq!(program(r#"{"upstream": "nobody", "fault": "hang"}"#).await, 400);
-        for (fault, expected) in [
-            (r#"{"status": 503}"#, Some((503, String::new()))),
-            (r#""nonsense""#, Some((200, "\u{0}<nonsense]}".to_owned()))),
-            (r#""reset""#, None),
-            (r#""half_body""#, None),
-            (r#""hang""#, None),
+        for (broken, expected) in [
+            ("nonsense", Some((200, "\u{0}<nonsense]}".to_owned()))),
+            ("reset", None),
+            ("half_body", None),
+            ("hang", None),
         ] {
-            let order = format!(r#"{{"upstream": "effects", "path": "/x", "fault": {fault}}}"#);
-            assert_eq!(program(&order).await, 204, "{fault}");
-            assert_eq!(send().await, expected, "{fault}");
-            assert_eq!(send().await.map(|answer| answer.0), Some(200), "after {fault}");
+            let fault = format!(r#"{{"path": "/x", "broken": "{broken}", "times": 1}}"#);
+            let set = client.post(format!("{origin}{FAULTS_PATH}")).body(fault);
+            let set = set.header("content-type", "application/json").send().await.unwrap();
+            assert_eq!(set.status(), 201, "{broken}");
+            assert_eq!(send().await, expected, "{broken}");
+            assert_eq!(send().await.map(|answer| answer.0), Some(200), "after {broken}");
         }
         let ledger = client.get(format!("{origin}/_workway/ledger")).send().await.unwrap();
         let ledger: Ledger = serde_json::from_str(&ledger.text().await.unwrap()).unwrap();
-        assert_eq!(
-            ledger.effects().len(),
-            6,
-            "half a body comes after the effect, the rest before"
-        );
+        assert_eq!(ledger.effects().len(), 5, "half a body comes after the effect");
     }
 }

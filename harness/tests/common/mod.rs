@@ -156,6 +156,10 @@ pub(crate) fn span(line: usize) -> Span {
 
 pub(crate) fn get(id: usize, path: &str) -> RequestPlan {
     RequestPlan {
+        to: workway::plan::Destination::Target,
+        claim: workway::plan::Claim::default(),
+        also: Vec::new(),
+        may_be_lost: false,
         id: StepId(id),
         span: span(10 + id),
         method: Method::GET,
@@ -197,6 +201,9 @@ pub(crate) fn keep(name: &str, subject: Subject) -> Capture {
 pub(crate) fn scenario(labels: &[&str], work: Work) -> ScenarioPlan {
     let label = |name: &&str| StepLabel { name: (*name).into(), phase: Phase::Work };
     ScenarioPlan {
+        feeds: Vec::new(),
+        values: Vec::new(),
+        audit: Vec::new(),
         file: "scenarios/smoke/a.yaml".into(),
         name: "smoke/a".into(),
         about: None,

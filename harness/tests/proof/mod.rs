@@ -46,6 +46,9 @@ pub(crate) fn bound(trials: usize) -> String {
     )
 }
 
+/// Whose pages may read answers of a [`Host`].
+pub(crate) const PAGES: &str = "https://good.example,http://localhost:3000";
+
 /// One platform, on state that outlives its processes.
 pub(crate) struct Host {
     spec: TargetSpec,
@@ -64,6 +67,7 @@ impl Host {
             program: Some(program()),
             state: Some(state.path().to_owned()),
             built: env::var_os("WORKWAY_BUILT").is_some(),
+            cors_origins: PAGES.to_owned(),
             ..TargetOptions::default()
         };
         let client = client();

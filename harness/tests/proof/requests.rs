@@ -2,7 +2,10 @@
 //! or a header stands for what an earlier answer gave.
 
 mod changes;
+mod events;
+mod keys;
 mod money;
+mod origins;
 mod tables;
 
 use std::iter::once;
@@ -27,6 +30,8 @@ pub(crate) struct Request {
     pub(crate) capture: Option<(&'static str, &'static str)>,
     /// Wait until the run in the path has ended.
     pub(crate) when_finished: bool,
+    /// Wait until nothing is on its way to the database any more.
+    pub(crate) when_settled: bool,
 }
 
 /// All of them, in order. People change often enough that nobody's budget is reached; those who
@@ -43,6 +48,10 @@ pub(crate) fn all() -> Vec<Request> {
     list.extend(credentials());
     list.extend(strangers());
     list.extend(changes::all());
+    list.extend(keys::all());
+    list.extend(origins::all());
+    list.extend(events::all());
+    list.extend(documents());
     list
 }
 
@@ -56,6 +65,7 @@ fn request(method: Method, path: &str, subject: &str) -> Request {
         body: None,
         capture: None,
         when_finished: false,
+        when_settled: false,
     }
 }
 
@@ -75,6 +85,11 @@ fn raw(path: &str, subject: &str, content_type: &str, body: Vec<u8>) -> Request 
 }
 
 impl Request {
+    fn header(mut self, name: &'static str, value: &str) -> Self {
+        self.headers.push((name, value.to_owned()));
+        self
+    }
+
     fn keep(mut self, name: &'static str) -> Self {
         self.capture = Some((name, "id"));
         self
@@ -368,4 +383,25 @@ fn strangers() -> Vec<Request> {
     let writes = ["/workflows", "/workflows/{w-one}/runs"];
     let writes = writes.iter().map(|path| post(path, "nobody", &json!({})).nobody());
     list.chain(writes).chain(once(get("/health/live", "nobody"))).collect()
+}
+
+/// What is the same for everybody, and what a person has used. Nobody asks twice for the state of a
+/// run of that person: how often would be chance.
+fn documents() -> Vec<Request> {
+    let pause = json!({"type": "transform", "config": {"value": 1}});
+    let mut list = vec![
+        get("/openapi.json", "nobody").nobody(),
+        request(Method::HEAD, "/openapi.json", "nobody").nobody(),
+        request(Method::POST, "/openapi.json", "nobody").nobody(),
+        get("/usage", "nobody").nobody(),
+        get("/usage", "newcomer"),
+        request(Method::DELETE, "/usage", "newcomer"),
+        post("/workflows", "accountant", &workflow("a", &[pause])).keep("w-count"),
+        post("/workflows/{w-count}/runs", "accountant", &json!({})),
+        post("/workflows", "accountant", &json!({})),
+    ];
+    let mut used = get("/usage", "accountant");
+    used.when_settled = true;
+    list.extend([used, get("/usage?month=2026-01", "accountant")]);
+    list
 }

@@ -17,7 +17,7 @@ use crate::routes::App;
 pub struct Caller {
     /// Their identifier.
     pub subject: String,
-    scope: String,
+    pub(super) scope: String,
 }
 
 /// What a token may allow.

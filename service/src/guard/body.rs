@@ -1,31 +1,40 @@
 //! Request bodies.
 
+use std::{pin::pin, time::Duration};
+
 use axum::{
     body::Body,
     extract::{FromRequest, Request},
     http::{HeaderMap, header},
 };
+use futures_util::future::{Either, select};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use serde_json::Value;
 
-use super::Problem;
+use super::{HANDLER_DEADLINE, Problem};
 use crate::domain::json;
+use crate::ports::{Clock, Platform};
+use crate::routes::App;
 
 /// Largest request body, in bytes: 50 steps with 5 KB of configuration each.
 pub const MAX_BODY_BYTES: usize = 256 * 1024;
+/// A body that is not here after this long will not come. Below the deadline of the handler, so
+/// that a client that stalls is told so, and is not our failure.
+pub const BODY_DEADLINE: Duration = Duration::from_secs(15);
+const _: () = assert!(BODY_DEADLINE.as_secs() < HANDLER_DEADLINE.as_secs());
 
 /// A body of `application/json`, parsed by [`json::parse`].
 #[derive(Debug)]
 pub struct StrictJson(pub Value);
 
-impl<S: Send + Sync> FromRequest<S> for StrictJson {
+impl<P: Platform> FromRequest<App<P>> for StrictJson {
     type Rejection = Problem;
 
-    async fn from_request(request: Request, _: &S) -> Result<Self, Problem> {
+    async fn from_request(request: Request, app: &App<P>) -> Result<Self, Problem> {
         if !is_json(request.headers()) {
             return Err(Problem::unsupported_media_type());
         }
-        let bytes = read(request.into_body()).await?;
+        let bytes = read(request.into_body(), app.platform.clock()).await?;
         json::parse(&bytes).map(Self).map_err(Problem::malformed_json)
     }
 }
@@ -51,9 +60,13 @@ fn is_json(headers: &HeaderMap) -> bool {
 /// The whole body, as long as it stays within the limit; what its length claims does not matter.
 ///
 /// # Errors
-/// 413, or 400 when it did not arrive.
-pub async fn read(body: Body) -> Result<bytes::Bytes, Problem> {
-    match Limited::new(body, MAX_BODY_BYTES).collect().await {
+/// 413; 408 or 400 when it did not arrive.
+pub async fn read<C: Clock>(body: Body, clock: &C) -> Result<bytes::Bytes, Problem> {
+    let body = Limited::new(body, MAX_BODY_BYTES).collect();
+    let Either::Left((body, _)) = select(pin!(body), pin!(clock.sleep(BODY_DEADLINE))).await else {
+        return Err(Problem::body_too_slow());
+    };
+    match body {
         Ok(collected) => Ok(collected.to_bytes()),
         Err(error) if error.is::<LengthLimitError>() => Err(Problem::too_large(MAX_BODY_BYTES)),
         Err(_) => Err(Problem::body_not_received()),

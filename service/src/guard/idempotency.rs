@@ -58,7 +58,7 @@ async fn with_key<P: Platform>(
     caller.require(Scope::Write)?;
     let meter = request.extensions().get::<Meter>().cloned().unwrap_or_default();
     let (mut parts, body) = request.into_parts();
-    let body = body::read(body).await?;
+    let body = body::read(body, app.platform.clock()).await?;
     let route = [caller.subject.as_str(), parts.method.as_str(), parts.uri.path(), key];
     let now = app.platform.clock().now();
     let claim =
@@ -128,12 +128,10 @@ fn key(headers: &HeaderMap) -> Result<Option<String>, Issue> {
     let wrong = |message: &str| Issue::new("Idempotency-Key", message);
     let mut values = headers.get_all(IDEMPOTENCY_KEY).into_iter();
     let Some(value) = values.next() else { return Ok(None) };
-    if values.next().is_some() {
-        return Err(wrong("must be there at most once"));
-    }
-    let text = value.to_str().ok().and_then(unquote);
+    // Some servers in front of this join two headers into one: both get the same answer.
+    let text = value.to_str().ok().filter(|_| values.next().is_none()).and_then(unquote);
     let text =
-        text.ok_or_else(|| wrong("must be a string in double quotes, as in \"8e03978e\""))?;
+        text.ok_or_else(|| wrong("must be one string in double quotes, as in \"8e03978e\""))?;
     if (1..=MAX_KEY).contains(&text.len()) {
         Ok(Some(text))
     } else {

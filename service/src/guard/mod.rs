@@ -16,7 +16,7 @@ mod token;
 pub use address::ClientAddress;
 pub use auth::{Caller, Scope, authenticate, limit_by_address};
 pub use billing::{FLUSH_DELAY, FlushTimer, bill};
-pub use body::{MAX_BODY_BYTES, StrictJson, read as read_body};
+pub use body::{BODY_DEADLINE, MAX_BODY_BYTES, StrictJson, read as read_body};
 pub use idempotency::{CLAIM_TIMEOUT, ClaimedId, MAX_KEY, RETENTION, once};
 pub use observe::{HANDLER_DEADLINE, USAGE_HEADER, observe};
 pub use problem::Problem;

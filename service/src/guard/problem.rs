@@ -38,6 +38,9 @@ static MALFORMED_JSON: Kind =
     kind(StatusCode::BAD_REQUEST, "urn:workway:problem:malformed-json", "Malformed JSON");
 static BODY_NOT_RECEIVED: Kind =
     kind(StatusCode::BAD_REQUEST, "urn:workway:problem:body-not-received", "Body not received");
+static BAD_HOST: Kind = kind(StatusCode::BAD_REQUEST, "urn:workway:problem:bad-host", "Bad host");
+static BODY_TOO_SLOW: Kind =
+    kind(StatusCode::REQUEST_TIMEOUT, "urn:workway:problem:body-too-slow", "Body too slow");
 static UNAUTHORIZED: Kind =
     kind(StatusCode::UNAUTHORIZED, "urn:workway:problem:unauthorized", "Unauthorized");
 static OVER_QUOTA: Kind =
@@ -103,6 +106,18 @@ impl Problem {
     /// 400: the connection broke before the whole body was here.
     pub fn body_not_received() -> Self {
         Self::new(&BODY_NOT_RECEIVED)
+    }
+
+    /// 400, and the end of the connection: the request names no host, or several.
+    pub fn bad_host() -> Self {
+        Self::new(&BAD_HOST)
+            .detail("a request has exactly one Host header")
+            .header(header::CONNECTION, HeaderValue::from_static("close"))
+    }
+
+    /// 408: the body took too long to arrive. Nothing was done.
+    pub fn body_too_slow() -> Self {
+        Self::new(&BODY_TOO_SLOW).detail("the body did not arrive in time; nothing was done")
     }
 
     /// 401. One text for every reason: a forger learns nothing.

@@ -200,6 +200,20 @@ mod tests {
     }
 
     #[test]
+    fn tokens_at_the_longest_and_past_it() {
+        let mut longest = 0;
+        // Base64 has no text of every length: some of these have exactly the limit.
+        for padding in 2_700..3_000 {
+            let claims = with(claims(), "x", json!("x".repeat(padding))).to_string();
+            let token = sign(&header().to_string(), &claims, &[7; 32]);
+            let fits = token.len() <= MAX_TOKEN_BYTES;
+            assert_eq!(verify(&token, &key(), NOW).is_ok(), fits, "{}", token.len());
+            longest = if fits { token.len() } else { longest };
+        }
+        assert_eq!(longest, MAX_TOKEN_BYTES);
+    }
+
+    #[test]
     fn forged_and_broken_tokens() {
         let good = sign(&header().to_string(), &claims().to_string(), &[7; 32]);
         let stripped = &good[..=good.rfind('.').unwrap()];

@@ -159,6 +159,8 @@ impl Sql {
 pub const MAX_PARAMS: usize = 100;
 /// Largest integer that D1 keeps exact: its values pass through JavaScript numbers.
 pub const MAX_INTEGER: i64 = (1 << 53) - 1;
+/// Most arguments of a function in SQL (D1's limit).
+pub const MAX_FUNCTION_ARGS: u8 = 32;
 /// Longest string or BLOB in a row, in bytes (D1's limit).
 pub const MAX_VALUE_BYTES: usize = 2_000_000;
 

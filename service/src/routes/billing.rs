@@ -156,8 +156,9 @@ impl<P: Platform> FromRequest<App<P>> for Signed {
 
     async fn from_request(request: Request, app: &App<P>) -> Result<Self, Problem> {
         let (parts, body) = request.into_parts();
-        let body = read_body(body).await?;
-        let now = app.platform.clock().now();
+        let clock = app.platform.clock();
+        let body = read_body(body, clock).await?;
+        let now = clock.now();
         let secrets = &app.config.billing.webhook_secrets;
         if is_signed(&parts.headers, &body, secrets, now) {
             Ok(Self(body))

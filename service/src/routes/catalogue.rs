@@ -18,7 +18,7 @@ use crate::store::CatalogueEntry;
 const CDN_CACHE_CONTROL: HeaderName = HeaderName::from_static("cdn-cache-control");
 /// So long a page may be old for everyone, here and in shared caches. What was published since, or
 /// changed, or deleted, appears after that at the latest.
-const SHARED_MAX_AGE: Duration = Duration::from_mins(5);
+pub const SHARED_MAX_AGE: Duration = Duration::from_mins(5);
 
 /// `GET /api/workflows`
 pub(super) async fn list<P: Platform>(

@@ -20,12 +20,12 @@ use crate::ports::{Cause, Clock, Meter, Platform, PortFailure, PortResult};
 
 const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 /// How often the run's object is asked. Each time is a billed request of it.
-const POLL_EVERY: Duration = Duration::from_secs(1);
+pub const POLL_EVERY: Duration = Duration::from_secs(1);
 /// An object that takes longer ends the stream; the client comes back.
-const POLL_DEADLINE: Duration = Duration::from_secs(5);
+pub const POLL_DEADLINE: Duration = Duration::from_secs(5);
 /// A stream ends after this long, so that none stays open behind a client that has gone. The client
 /// comes back with `Last-Event-ID` and misses nothing.
-const STREAM_LIFETIME: Millis = 60_000;
+pub const STREAM_LIFETIME: Millis = 60_000;
 
 /// `GET /runs/{id}/events`: every event after `Last-Event-ID`, then those to come, until the run
 /// has ended. 204, which tells an `EventSource` to stay away, when there will be none.

@@ -19,9 +19,9 @@ use crate::ports::{Clock, KeyValue, Meter, Platform};
 use crate::store;
 
 /// A report is used again for this long, so that asking often costs nothing.
-const REPORT_AGE: Millis = 5_000;
+pub const REPORT_AGE: Millis = 5_000;
 /// A dependency that takes longer is down for the purposes of this report.
-const CHECK_DEADLINE: Duration = Duration::from_secs(2);
+pub const CHECK_DEADLINE: Duration = Duration::from_secs(2);
 
 /// The last health report. Plain data: it may outlive the request that made it.
 #[derive(Debug, Default)]

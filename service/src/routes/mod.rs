@@ -21,8 +21,10 @@ use axum::{
     routing::{MethodFilter, MethodRouter, on},
 };
 
+pub use catalogue::SHARED_MAX_AGE;
 pub use context::Context;
-pub use health::HealthMemo;
+pub use events::{POLL_DEADLINE, POLL_EVERY, STREAM_LIFETIME};
+pub use health::{CHECK_DEADLINE, HealthMemo, REPORT_AGE};
 #[cfg(not(target_arch = "wasm32"))]
 pub use openapi::document;
 pub use table::{Access, Method, Operation, ROUTES, Route, Takes};

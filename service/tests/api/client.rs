@@ -12,7 +12,7 @@ use wiremock::MockServer;
 use workway_service::{
     config::Config,
     guard::{AUDIENCE, ISSUER},
-    platform::native::Server,
+    platform::native::{Server, control_socket},
 };
 
 pub(crate) const SECRET: &str = "a secret for tests, of at least 32 bytes";
@@ -24,23 +24,35 @@ pub(crate) struct Api {
     pub(crate) upstream: MockServer,
     pub(crate) state: tempfile::TempDir,
     vars: Vec<(&'static str, String)>,
+    /// Where `http` steps may go beside the upstream.
+    also_allowed: String,
     stop: Option<oneshot::Sender<()>>,
     task: Option<JoinHandle<()>>,
 }
 
 impl Api {
     pub(crate) async fn start() -> Self {
-        Self::start_with(&[]).await
+        Self::start_as("", &[]).await
     }
 
     /// With these variables, in which `{upstream}` is the origin of the upstream.
     pub(crate) async fn start_with(vars: &[(&'static str, &str)]) -> Self {
+        Self::start_as("", vars).await
+    }
+
+    /// `http` steps may go to `origin` too.
+    pub(crate) async fn start_allowing(origin: &str) -> Self {
+        Self::start_as(origin, &[]).await
+    }
+
+    async fn start_as(origin: &str, vars: &[(&'static str, &str)]) -> Self {
         let _ = rustls::crypto::ring::default_provider().install_default();
         let mut api = Self {
             base: String::new(),
             client: Client::builder().no_proxy().build().unwrap(),
             upstream: MockServer::start().await,
             state: tempfile::tempdir().unwrap(),
+            also_allowed: origin.to_owned(),
             vars: Vec::new(),
             stop: None,
             task: None,
@@ -55,7 +67,9 @@ impl Api {
     pub(crate) fn config(&self) -> Config {
         Config::from_lookup(|name| match name {
             "JWT_SECRET" => Some(SECRET.to_owned()),
-            "HTTP_ALLOWED_ORIGINS" => Some(self.upstream.uri()),
+            "HTTP_ALLOWED_ORIGINS" => {
+                Some(format!("{},{}", self.upstream.uri(), self.also_allowed))
+            }
             "CORS_ALLOWED_ORIGINS" => Some("https://good.example".to_owned()),
             _ => self.vars.iter().find(|(known, _)| *known == name).map(|(_, value)| value.clone()),
         })
@@ -76,6 +90,35 @@ impl Api {
     pub(crate) async fn stop(&mut self) {
         self.stop.take().unwrap().send(()).unwrap();
         self.task.take().unwrap().await.unwrap();
+    }
+
+    fn control(&self, method: Method, path: &str) -> reqwest::RequestBuilder {
+        let socket = control_socket(self.state.path());
+        let client = Client::builder().no_proxy().unix_socket(socket).build().unwrap();
+        client.request(method, format!("http://control{path}"))
+    }
+
+    /// Sets the clock of the server: `frozen`, and then `advance_ms`.
+    pub(crate) async fn clock(&self, change: Value) {
+        let request = self.control(Method::POST, "/clock").body(change.to_string());
+        let request = request.header("content-type", "application/json");
+        assert_eq!(request.send().await.unwrap().status(), 200);
+    }
+
+    /// A number that the server counts, since it started.
+    pub(crate) async fn counted(&self, pointer: &str) -> u64 {
+        let text = self.control(Method::GET, "/counters").send().await.unwrap().text().await;
+        let counters: Value = serde_json::from_str(&text.unwrap()).unwrap();
+        counters.pointer(pointer).unwrap().as_u64().unwrap()
+    }
+
+    /// Stops the clock: nothing happens by itself, so that what is written was asked for.
+    pub(crate) async fn freeze(&self) {
+        self.clock(json!({"frozen": true})).await;
+    }
+
+    pub(crate) async fn rows_written(&self) -> u64 {
+        self.counted("/usage/rows_written").await
     }
 
     pub(crate) async fn send(
@@ -145,21 +188,37 @@ pub(crate) async fn read(response: Response) -> (StatusCode, Value) {
     (status, body)
 }
 
+/// A token of our own, or one that pretends to be.
+pub(crate) fn sign(header: &str, claims: &str, secret: &str) -> String {
+    let part = |text: &str| URL_SAFE_NO_PAD.encode(text);
+    let signed = format!("{}.{}", part(header), part(claims));
+    let mac = Hmac::<Sha256>::new_from_slice(secret.as_bytes()).unwrap().chain_update(&signed);
+    format!("{signed}.{}", URL_SAFE_NO_PAD.encode(mac.finalize().into_bytes()))
+}
+
+pub(crate) fn token_header() -> Value {
+    let config =
+        Config::from_lookup(|name| (name == "JWT_SECRET").then(|| SECRET.to_owned())).unwrap();
+    json!({"alg": "HS256", "typ": "at+jwt", "kid": config.signing_key.id})
+}
+
+pub(crate) fn token_claims(subject: &str, scope: &str) -> Value {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
+    json!({"iss": ISSUER, "aud": AUDIENCE, "sub": subject, "scope": scope, "exp": now + 600, "nbf": now})
+}
+
 pub(crate) fn token_of(subject: &str, scope: &str) -> String {
-    token_after(subject, scope, 0)
+    let (header, claims) = (token_header(), token_claims(subject, scope));
+    sign(&header.to_string(), &claims.to_string(), SECRET)
 }
 
 /// A token that is valid only so many seconds from now.
 pub(crate) fn token_after(subject: &str, scope: &str, seconds: u64) -> String {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs() + seconds;
-    let config =
-        Config::from_lookup(|name| (name == "JWT_SECRET").then(|| SECRET.to_owned())).unwrap();
-    let header = json!({"alg": "HS256", "typ": "at+jwt", "kid": config.signing_key.id});
-    let claims = json!({"iss": ISSUER, "aud": AUDIENCE, "sub": subject, "scope": scope, "exp": now + 600, "nbf": now});
-    let part = |value: Value| URL_SAFE_NO_PAD.encode(value.to_string());
-    let signed = format!("{}.{}", part(header), part(claims));
-    let mac = Hmac::<Sha256>::new_from_slice(SECRET.as_bytes()).unwrap().chain_update(&signed);
-    format!("{signed}.{}", URL_SAFE_NO_PAD.encode(mac.finalize().into_bytes()))
+    let mut claims = token_claims(subject, scope);
+    for name in ["nbf", "exp"] {
+        claims[name] = json!(claims[name].as_u64().unwrap() + seconds);
+    }
+    sign(&token_header().to_string(), &claims.to_string(), SECRET)
 }
 
 pub(crate) fn token(subject: &str) -> String {

@@ -108,6 +108,18 @@ async fn a_preflight_needs_no_token_and_costs_no_budget() {
     assert_eq!(api.get("/api/workflows", "").await.0, 200, "the address has its budget");
 }
 
+/// The Worker never sees an empty header: natively it means as little.
+#[tokio::test]
+async fn an_empty_origin_makes_no_preflight() {
+    let api = Api::start().await;
+    for (origin, method) in [("", "PUT"), ("https://good.example", "")] {
+        let request = api.client.request(Method::OPTIONS, format!("{}/workflows", api.base));
+        let request = request.header("origin", origin);
+        let answer = request.header("access-control-request-method", method).send().await.unwrap();
+        assert_eq!(answer.status(), 405, "{origin:?} {method:?}");
+    }
+}
+
 #[tokio::test]
 async fn every_answer_is_safe_to_show_to_a_browser_and_has_an_id() {
     let api = Api::start().await;

@@ -24,11 +24,11 @@ pub(super) const MAX_LINE: usize = 8 * 1024;
 
 /// What of an answer the caller will look at.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Wanted {
+pub(in crate::execute) struct Wanted {
     /// Whether the headers are kept.
-    pub(super) headers: bool,
+    pub(in crate::execute) headers: bool,
     /// Whether the body is kept; else it is only counted.
-    pub(super) body: bool,
+    pub(in crate::execute) body: bool,
 }
 
 /// An answer in the making.
@@ -90,10 +90,6 @@ fn malformed(detail: impl Into<String>) -> SendError {
     fault(ErrorKind::Malformed, detail)
 }
 
-fn too_large() -> SendError {
-    fault(ErrorKind::TooLarge, format!("the body is longer than {MAX_BODY} bytes"))
-}
-
 impl Answer {
     /// Of which nothing has come yet.
     pub(super) fn new(head_only: bool) -> Self {
@@ -118,6 +114,11 @@ impl Answer {
     /// Whether the final head is there.
     pub(super) fn has_head(&self) -> bool {
         self.state != State::Head
+    }
+
+    /// Bytes of the body that are kept so far.
+    pub(super) fn kept(&self) -> usize {
+        self.body.len()
     }
 
     /// Whether the connection may carry another request after this answer.
@@ -234,7 +235,9 @@ impl Answer {
         self.reusable = !fields.close && (modern || fields.keep_alive) && framing != Framing::Close;
         self.state = match framing {
             Framing::Length(0) => State::Done,
-            Framing::Length(length) if length > MAX_BODY as u64 => return Err(too_large()),
+            Framing::Length(length) if length > MAX_BODY as u64 => {
+                return Err(SendError::too_large());
+            }
             Framing::Length(length) => State::Fixed(length),
             Framing::Chunked => State::ChunkSize,
             Framing::Close => State::UntilClose,
@@ -304,7 +307,7 @@ impl Answer {
     fn keep(&mut self, bytes: &[u8]) -> Result<usize, SendError> {
         self.length += bytes.len() as u64;
         if self.length > MAX_BODY as u64 {
-            return Err(too_large());
+            return Err(SendError::too_large());
         }
         if self.keep {
             self.body.extend_from_slice(bytes);

@@ -1,16 +1,21 @@
 //! One connection, owned by its thread.
 
-use std::{io, net::SocketAddr};
+use std::io;
 
 use http::StatusCode;
-use tokio::{io::Interest, net::TcpStream};
+use rustix::net::{RecvFlags, recv};
+use tokio::{
+    io::{AsyncReadExt as _, Interest},
+    net::TcpStream,
+};
 
 use super::{
     super::{
-        ErrorKind, SendError, clock,
-        error::{Stage, classify},
+        ErrorKind, Phases, SendError,
+        budget::{Budget, Held},
+        clock,
+        error::Stage,
     },
-    Phases,
     answer::{Answer, Wanted},
     site::Wire,
 };
@@ -19,12 +24,26 @@ use super::{
 /// this.
 const READ: usize = 8 * 1024;
 
+/// How a server begins that ends an idle connection with a message (RFC 9110, 15.5.9).
+const REQUEST_TIMEOUT: &[u8] = b"HTTP/1.1 408";
+
 /// A connection and what was read of it but not yet used.
 #[derive(Debug)]
 pub(super) struct Connection {
     stream: TcpStream,
     input: Vec<u8>,
     used: bool,
+}
+
+/// What the target did with a connection on which it was asked nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Condition {
+    /// Nothing.
+    Quiet,
+    /// It ended the connection.
+    Closed,
+    /// It said something. RFC 9112, 9.2: that is no answer to anything.
+    Spoken,
 }
 
 /// An exchange that came to nothing.
@@ -36,32 +55,39 @@ pub(super) struct Broken {
     pub(super) stale: bool,
 }
 
-/// An error of the system, with the kind it has at this point of an exchange.
-pub(super) fn system_error(error: &io::Error, stage: Stage) -> SendError {
-    SendError { kind: classify(error, stage), detail: error.to_string() }
-}
-
 impl Connection {
-    pub(super) async fn open(address: SocketAddr) -> io::Result<Self> {
-        let stream = TcpStream::connect(address).await?;
-        stream.set_nodelay(true)?;
-        Ok(Self { stream, input: Vec::new(), used: false })
+    pub(super) fn new(stream: TcpStream) -> Self {
+        Self { stream, input: Vec::new(), used: false }
     }
 
-    /// Whether the target has neither closed the connection nor said anything unasked.
-    pub(super) fn is_quiet(&self) -> bool {
-        let read = self.stream.try_read(&mut [0]);
-        matches!(read, Err(error) if error.kind() == io::ErrorKind::WouldBlock)
+    /// Whether a request can be sent. `surely` asks the system; else what the runtime has heard so
+    /// far must do, which costs nothing.
+    pub(super) fn condition(&self, surely: bool) -> Condition {
+        let mut heard = [0; REQUEST_TIMEOUT.len()];
+        let read = if surely {
+            let flags = RecvFlags::PEEK | RecvFlags::DONTWAIT;
+            recv(&self.stream, &mut heard, flags).map(|(read, _)| read).map_err(io::Error::from)
+        } else {
+            self.stream.try_read(&mut heard)
+        };
+        match read {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Condition::Quiet,
+            Ok(1..) if heard != REQUEST_TIMEOUT => Condition::Spoken,
+            _ => Condition::Closed,
+        }
     }
 
-    /// Sends `wire` and reads the whole answer. `phases` is told of the first byte.
+    /// Sends `wire` and reads the whole answer, within `budget`. `phases` is told of the first
+    /// byte.
     pub(super) async fn exchange(
         &mut self,
         wire: &Wire,
         wanted: &impl Fn(StatusCode) -> Wanted,
         phases: &mut Phases,
+        budget: &Budget,
     ) -> Result<Answer, Broken> {
         let mut turn = Turn {
+            held: budget.hold(),
             answer: Answer::new(wire.head_only),
             wanted,
             phases,
@@ -115,7 +141,7 @@ impl Connection {
                     // A target that closes early may have said why before.
                     turn.sent_all = false;
                     let last_words = self.receive(turn).await;
-                    let error = || system_error(&error, Stage::Head);
+                    let error = || SendError::system(&error, Stage::Head);
                     return if turn.read > 0 { last_words } else { Err(error()) };
                 }
             }
@@ -129,10 +155,15 @@ impl Connection {
         turn: &mut Turn<'_, W>,
     ) -> Result<(), SendError> {
         let both = Interest::READABLE | Interest::WRITABLE;
-        let ready =
-            self.stream.ready(both).await.map_err(|error| system_error(&error, Stage::Head))?;
+        let ready = self
+            .stream
+            .ready(both)
+            .await
+            .map_err(|error| SendError::system(&error, Stage::Head))?;
         if ready.is_readable() {
-            self.read(turn)?;
+            self.make_room();
+            let read = self.stream.try_read_buf(&mut self.input);
+            self.take(read, turn)?;
         }
         Ok(())
     }
@@ -142,33 +173,37 @@ impl Connection {
         &mut self,
         turn: &mut Turn<'_, W>,
     ) -> Result<(), SendError> {
-        // A target that never pauses must not keep this thread from its other work.
-        tokio::task::consume_budget().await;
-        while !self.read(turn)? {
-            let stage = turn.stage();
-            self.stream.readable().await.map_err(|error| system_error(&error, stage))?;
-        }
-        Ok(())
+        self.make_room();
+        // This waits from time to time although there is something to read: a target that never
+        // pauses must not keep this thread from its other work. And it remembers of a read that did
+        // not fill the buffer that nothing is left, which saves a system call.
+        let read = self.stream.read_buf(&mut self.input).await;
+        self.take(read, turn)
     }
 
-    /// Takes what is there; `false` if nothing was.
-    fn read<W: Fn(StatusCode) -> Wanted>(
-        &mut self,
-        turn: &mut Turn<'_, W>,
-    ) -> Result<bool, SendError> {
+    fn make_room(&mut self) {
         if self.input.capacity() - self.input.len() < READ / 2 {
             self.input.reserve(READ);
         }
-        match self.stream.try_read_buf(&mut self.input) {
-            Ok(0) => turn.answer.close().map(|()| true),
+    }
+
+    /// Uses what was read.
+    fn take<W: Fn(StatusCode) -> Wanted>(
+        &mut self,
+        read: io::Result<usize>,
+        turn: &mut Turn<'_, W>,
+    ) -> Result<(), SendError> {
+        match read {
+            Ok(0) => turn.answer.close(),
             Ok(read) => {
                 turn.note(read);
                 let used = turn.answer.take(&self.input, turn.wanted)?;
+                turn.held.grow(turn.answer.kept())?;
                 self.consume(used);
-                Ok(true)
+                Ok(())
             }
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(false),
-            Err(error) => Err(system_error(&error, turn.stage())),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(()),
+            Err(error) => Err(SendError::system(&error, turn.stage())),
         }
     }
 
@@ -185,6 +220,7 @@ impl Connection {
 struct Turn<'a, W> {
     answer: Answer,
     wanted: &'a W,
+    held: Held,
     phases: &'a mut Phases,
     /// Bytes of the answer so far.
     read: usize,

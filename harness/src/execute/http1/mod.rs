@@ -4,20 +4,17 @@
 //! are bytes before they are due, one write for each, answers parsed in place, and bodies that
 //! nobody reads counted instead of kept. Everything here belongs to one thread.
 
-use std::{
-    cell::{OnceCell, RefCell},
-    io,
-    net::SocketAddr,
-    rc::Rc,
-    time::{Duration, Instant},
-};
+use std::{cell::RefCell, rc::Rc, time::Duration};
 
 use http::StatusCode;
 use reqwest::Url;
 
 use super::{
-    ErrorKind, Exchange, Response, SendError, clock,
-    error::Stage,
+    ErrorKind, Exchange, Phases, SendError,
+    alarm::Alarm,
+    budget::Budget,
+    clock,
+    place::Place,
     values::{At, Scope},
 };
 use crate::plan::{Connections, LoadPlan, RequestPlan};
@@ -28,20 +25,12 @@ mod pieces;
 mod rehearsal;
 mod site;
 
-use answer::Wanted;
-use connection::{Connection, system_error};
+use answer::Answer;
+pub(super) use answer::Wanted;
+use connection::{Condition, Connection};
 pub use rehearsal::{Rehearsal, read_answer};
 use site::Sites;
-pub(super) use site::Wire;
-
-/// When the parts of an exchange were done.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Phases {
-    /// A connection had to be made, and was there at this instant.
-    pub connected: Option<Instant>,
-    /// The first byte of the answer came.
-    pub first_byte: Option<Instant>,
-}
+pub(super) use site::{Wire, wanted};
 
 /// What sends requests of one thread, or of one user if users have connections of their own.
 #[derive(Clone, Debug)]
@@ -52,31 +41,34 @@ pub(super) struct Client {
 
 #[derive(Debug)]
 struct Target {
-    host: String,
-    port: u16,
-    /// Looked up once: a run goes to one place.
-    addresses: OnceCell<Vec<SocketAddr>>,
+    place: Place,
     sites: Sites,
+    budget: Budget,
 }
 
 /// Connections that wait for a request.
 #[derive(Debug)]
 struct Pool {
-    idle: RefCell<Vec<Connection>>,
+    idle: RefCell<Vec<Kept>>,
     limit: usize,
 }
 
+/// A connection between requests, and the timer of their deadlines.
+#[derive(Debug)]
+struct Kept {
+    connection: Connection,
+    alarm: Alarm,
+}
+
 impl Client {
-    /// For the requests of `load`; at most `limit` connections are kept open between requests.
-    /// `None` if the target does not speak plain HTTP.
-    pub(super) fn new(target: &Url, load: &LoadPlan, limit: usize) -> Option<Self> {
+    /// For the requests of `load`; at most `limit` connections are kept open between requests, and
+    /// answers within `budget`. `None` if the target does not speak plain HTTP.
+    pub(super) fn new(target: &Url, load: &LoadPlan, limit: usize, budget: Budget) -> Option<Self> {
         if target.scheme() != "http" {
             return None;
         }
-        let host = target.host_str()?.trim_matches(['[', ']']).to_owned();
-        let port = target.port_or_known_default()?;
-        let sites = Sites::new(target, load);
-        let target = Target { host, port, addresses: OnceCell::new(), sites };
+        let (place, sites) = (Place::of(target)?, Sites::new(target, load));
+        let target = Target { place, sites, budget };
         let limit = if load.connections == Connections::PerOperation { 0 } else { limit };
         Some(Self { target: Rc::new(target), pool: Rc::new(Pool::new(limit)) })
     }
@@ -110,61 +102,58 @@ impl Client {
         let Wanted { headers, body } = wire.wanted;
         let wanted = |status| Wanted { headers, body: body || shows_body(status) };
         let sent = clock::now();
+        let deadline = clock::after(sent, timeout);
         let mut phases = Phases::default();
-        let exchange = self.exchange(wire, &wanted, &mut phases);
-        let outcome = tokio::time::timeout(timeout, exchange).await;
-        let received = clock::now();
-        let outcome = outcome.unwrap_or_else(|_| Err(SendError::late(timeout)));
-        Exchange { sent, received, phases, outcome }
+        let outcome = match self.pool.take(wire) {
+            Err(error) => Err(error),
+            Ok(kept) => {
+                let (connection, mut alarm) = match kept {
+                    Some(Kept { connection, alarm }) => (Some(connection), alarm),
+                    None => (None, Alarm::at(deadline)),
+                };
+                let exchange = self.exchange(connection, wire, &wanted, &mut phases);
+                let ended = alarm.guard(deadline, exchange).await;
+                ended.unwrap_or_else(|| Err(SendError::late(timeout))).map(
+                    |(answer, connection)| {
+                        if answer.is_reusable() {
+                            self.pool.put(Kept { connection, alarm });
+                        }
+                        answer.into_response()
+                    },
+                )
+            }
+        };
+        Exchange { sent, received: clock::now(), phases, outcome }
     }
 
     async fn exchange(
         &self,
+        connection: Option<Connection>,
         wire: &Wire,
         wanted: &impl Fn(StatusCode) -> Wanted,
         phases: &mut Phases,
-    ) -> Result<Response, SendError> {
-        let mut connection = match self.pool.take() {
+    ) -> Result<(Answer, Connection), SendError> {
+        let mut connection = match connection {
             Some(connection) => connection,
             None => self.connect(phases).await?,
         };
-        let mut result = connection.exchange(wire, wanted, phases).await;
+        let mut result = connection.exchange(wire, wanted, phases, &self.target.budget).await;
         if wire.idempotent && result.as_ref().is_err_and(|broken| broken.stale) {
             // RFC 9110, 9.2.2: only what may be done twice is sent again.
             connection = self.connect(phases).await?;
-            result = connection.exchange(wire, wanted, phases).await;
+            result = connection.exchange(wire, wanted, phases, &self.target.budget).await;
         }
-        let answer = result.map_err(|broken| broken.error)?;
-        if answer.is_reusable() {
-            self.pool.put(connection);
-        }
-        Ok(answer.into_response())
+        result.map(|answer| (answer, connection)).map_err(|broken| broken.error)
     }
 
     async fn connect(&self, phases: &mut Phases) -> Result<Connection, SendError> {
-        let mut error = io::Error::from(io::ErrorKind::NotFound);
-        for address in self.addresses().await? {
-            match Connection::open(*address).await {
-                Ok(connection) => {
-                    phases.connected = Some(clock::now());
-                    return Ok(connection);
-                }
-                Err(other) => error = other,
-            }
+        let connection = Connection::new(self.target.place.connect().await?);
+        phases.connected = Some(clock::now());
+        match connection.condition(true) {
+            Condition::Spoken => Err(spoken()),
+            // What is closed shows when it is used.
+            Condition::Quiet | Condition::Closed => Ok(connection),
         }
-        Err(system_error(&error, Stage::Head))
-    }
-
-    async fn addresses(&self) -> Result<&[SocketAddr], SendError> {
-        let Target { host, port, addresses, .. } = &*self.target;
-        if let Some(known) = addresses.get() {
-            return Ok(known);
-        }
-        let found = tokio::net::lookup_host((host.as_str(), *port)).await.map_err(|error| {
-            SendError { kind: ErrorKind::Dns, detail: format!("{host}: {error}") }
-        })?;
-        let found: Vec<_> = found.collect();
-        Ok(addresses.get_or_init(|| found))
     }
 }
 
@@ -174,22 +163,33 @@ impl Pool {
     }
 
     /// The connection that was used last, so that those that are not needed become old.
-    fn take(&self) -> Option<Connection> {
+    ///
+    /// # Errors
+    /// If the target said something on it that it was not asked for.
+    fn take(&self, wire: &Wire) -> Result<Option<Kept>, SendError> {
         let mut idle = self.idle.borrow_mut();
-        while let Some(connection) = idle.pop() {
-            if connection.is_quiet() {
-                return Some(connection);
+        while let Some(kept) = idle.pop() {
+            // What cannot be sent again is worth a system call.
+            match kept.connection.condition(!wire.idempotent) {
+                Condition::Quiet => return Ok(Some(kept)),
+                Condition::Closed => {}
+                Condition::Spoken => return Err(spoken()),
             }
         }
-        None
+        Ok(None)
     }
 
-    fn put(&self, connection: Connection) {
+    fn put(&self, kept: Kept) {
         let mut idle = self.idle.borrow_mut();
         if idle.len() < self.limit {
-            idle.push(connection);
+            idle.push(kept);
         }
     }
+}
+
+fn spoken() -> SendError {
+    let detail = "the target spoke before it was asked".to_owned();
+    SendError { kind: ErrorKind::Malformed, detail }
 }
 
 #[cfg(test)]

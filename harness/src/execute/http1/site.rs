@@ -19,8 +19,8 @@ use super::{
     pieces::{Piece, Pieces},
 };
 use crate::plan::{
-    Body, Connections, CountExpectation, LoadPlan, RequestPlan, Segment, Step, StepId, Subject,
-    Template,
+    Body, Connections, CountExpectation, DistinctExpectation, LoadPlan, RequestPlan, Segment, Step,
+    StepId, Subject, Template,
 };
 
 /// A request, ready to be sent.
@@ -54,11 +54,10 @@ struct Site {
 impl Sites {
     pub(super) fn new(target: &Url, load: &LoadPlan) -> Self {
         let mut sites = Self(Vec::new());
-        for step in load.journeys.iter().flat_map(|journey| &journey.steps) {
+        for step in load.journeys.iter().flat_map(|journey| Step::flat(&journey.steps)) {
             let Some(request) = step.request() else { continue };
             let mut site = Site::new(target, request, load.connections);
-            site.wire.wanted = wanted(step);
-            site.wire.wanted.headers |= load.metered;
+            site.wire.wanted = wanted(load, step);
             let index = request.id.0;
             sites.0.resize_with(sites.0.len().max(index + 1), || None);
             sites.0[index] = Some(site);
@@ -73,14 +72,19 @@ impl Sites {
 }
 
 /// What of the answers to the requests of `step` is looked at.
-fn wanted(step: &Step) -> Wanted {
+pub(in crate::execute) fn wanted(load: &LoadPlan, step: &Step) -> Wanted {
     let counts: &[CountExpectation] =
         if let Step::Burst(burst) = step { &burst.counts } else { &[] };
     let counted = counts.iter().flat_map(|count| &count.matching);
     let expected = step.request().into_iter().flat_map(|request| &request.expect);
+    let also = step.request().into_iter().flat_map(|request| &request.also);
+    let also = also.flat_map(|also| &also.expect);
     let captured = step.request().into_iter().flat_map(|request| &request.capture);
-    let subjects = expected.chain(counted).map(|expectation| &expectation.subject);
-    let mut wanted = Wanted::default();
+    let distinct: &[DistinctExpectation] =
+        if let Step::Burst(burst) = step { &burst.distinct } else { &[] };
+    let subjects = expected.chain(counted).chain(also).map(|expectation| &expectation.subject);
+    let subjects = subjects.chain(distinct.iter().map(|distinct| &distinct.subject));
+    let mut wanted = Wanted { headers: load.metered, body: false };
     for subject in subjects.chain(captured.map(|capture| &capture.subject)) {
         wanted.headers |= matches!(subject, Subject::Header(_));
         wanted.body |= matches!(subject, Subject::Json(_) | Subject::Text);

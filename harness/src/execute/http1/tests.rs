@@ -1,4 +1,5 @@
 use std::{
+    io,
     rc::Rc,
     sync::{
         Arc,
@@ -14,6 +15,7 @@ use tokio::{
 };
 
 use super::*;
+use crate::execute::Response;
 use crate::plan::Profile;
 
 const LONG: Duration = Duration::from_secs(10);
@@ -50,7 +52,7 @@ fn with<F: Future<Output = ()>>(serve: Serve, test: impl FnOnce(Lab) -> F) {
 impl Lab {
     fn client(&self, connections: crate::plan::Connections) -> Client {
         let load = LoadPlan { connections, ..LoadPlan::new(Profile::constant(1.0, LONG), vec![]) };
-        Client::new(&self.url, &load, 4).unwrap()
+        Client::new(&self.url, &load, 4, Budget::of_one(1)).unwrap()
     }
 
     fn reusing(&self) -> Client {
@@ -304,6 +306,45 @@ fn both_clients_see_the_same() {
                 let theirs = theirs.send(&prepared, LONG).await.outcome;
                 assert_eq!(seen(ours), seen(theirs), "{method} {path}");
             }
+        }
+    });
+}
+
+/// Answers, and says more after a while.
+async fn chat(mut stream: TcpStream, more: &str) {
+    while asked(&mut stream).await {
+        say(&mut stream, "HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n").await;
+        tokio::time::sleep(Duration::from_millis(20)).await;
+        say(&mut stream, more).await;
+    }
+}
+
+/// RFC 9112, 9.2: even if it looks like an answer.
+#[test]
+fn what_comes_unasked_is_an_error_of_the_next_request() {
+    let serve: Serve =
+        |stream, _| Box::pin(chat(stream, "HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n"));
+    with(serve, async |lab| {
+        let client = lab.reusing();
+        for request in [GET, POST] {
+            assert_eq!(send(&client, &wire(request)).await, Ok((200, "".into())));
+            tokio::time::sleep(Duration::from_millis(60)).await;
+            assert_eq!(send(&client, &wire(request)).await, Err(ErrorKind::Malformed));
+        }
+    });
+}
+
+/// RFC 9110, 15.5.9: that is how some servers end a connection that nobody uses.
+#[test]
+fn an_idle_connection_may_end_with_a_message() {
+    let serve: Serve = |stream, _| Box::pin(chat(stream, "HTTP/1.1 408 Request Timeout\r\n\r\n"));
+    with(serve, async |lab| {
+        let client = lab.reusing();
+        for request in [GET, POST] {
+            assert_eq!(send(&client, &wire(request)).await, Ok((200, "".into())));
+            tokio::time::sleep(Duration::from_millis(60)).await;
+            assert_eq!(send(&client, &wire(request)).await, Ok((200, "".into())));
+            tokio::time::sleep(Duration::from_millis(60)).await;
         }
     });
 }

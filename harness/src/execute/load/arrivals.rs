@@ -59,14 +59,13 @@ fn arrive(crew: &mut Crew, number: u64, planned: Instant, measured: bool) {
         propagate(ended);
     }
     let journey = crew.journey(number);
-    let has_slot = crew.running.len() < crew.share.slots;
-    let Some(sender) = crew.sender().filter(|_| has_slot) else {
+    if crew.running.len() >= crew.share.slots {
         if measured {
             drop_arrival(crew, journey, planned);
         }
         return;
-    };
-    let iteration = crew.share.order.iteration(number, &crew.lane, sender, measured);
+    }
+    let iteration = crew.share.order.iteration(number, &crew.lane, crew.sender(), measured);
     let load = crew.share.order.job.load.clone();
     crew.running.spawn_local(async move {
         if let Some(journey) = load.journeys.get(journey) {
@@ -79,7 +78,8 @@ fn arrive(crew: &mut Crew, number: u64, planned: Instant, measured: bool) {
 /// A dropped arrival counts on the first request it would have sent.
 fn drop_arrival(crew: &Crew, journey: usize, planned: Instant) {
     let steps = crew.load().journeys.get(journey).map(|journey| journey.steps.as_slice());
-    if let Some(request) = steps.unwrap_or_default().iter().find_map(Step::request) {
+    if let Some(request) = Step::flat(steps.unwrap_or_default()).into_iter().find_map(Step::request)
+    {
         let mut recorder = crew.lane.recorder.borrow_mut();
         recorder.scheduled(request.id);
         recorder.dropped(request.id, crew.lane.offset(planned));

@@ -12,12 +12,14 @@ use super::{
     Environment, LoadTick, ProgressEvent, StopFlag, clock,
     progress::{self, Gauge},
     thread::{ThreadError, on_own_thread},
+    unasked,
     values::World,
+    vitals::Nurse,
 };
 use crate::{
     judge,
     plan::{LoadPlan, ScenarioPlan, Values},
-    record::{Books, Level, Pace, ScenarioRecord, StepRecord, float},
+    record::{Books, Drift, Level, Pace, ScenarioRecord, StepRecord, float},
 };
 
 mod arrivals;
@@ -51,6 +53,10 @@ pub(super) struct Loaded {
     pub(super) hopeless: Option<String>,
     /// The rates that were tried, if it was a search.
     pub(super) levels: Vec<Level>,
+    /// What became of the development server that the target runs on.
+    pub(super) server: Option<Drift>,
+    /// What is wrong with the target, whatever it answers.
+    pub(super) problem: Option<String>,
     /// Why threads gave no result.
     pub(super) errors: Vec<ThreadError>,
 }
@@ -95,6 +101,8 @@ pub(super) async fn run(job: Job, environment: &Environment) -> Loaded {
     let threads = environment.threads.get().min(slots).min(connections.unwrap_or(slots).max(1));
     let part = |all: usize, index| all / threads + usize::from(index < all % threads);
     let warmup = job.load.warmup;
+    let problem = unasked::listen(&job.world.url).await;
+    let mut nurse = Nurse::of(environment.server.as_ref());
     let order = Order {
         job,
         stop: environment.stop.clone(),
@@ -121,10 +129,12 @@ pub(super) async fn run(job: Job, environment: &Environment) -> Loaded {
     }
     let (mut loaded, end) = tokio::select! {
         ended = collect(parts, order.start) => ended,
-        never = watch(&windows, &order, environment) => match never {},
+        never = watch(&windows, &order, environment, &mut nurse) => match never {},
     };
     loaded.window = end.saturating_duration_since(clock::after(order.start, warmup));
     loaded.hopeless = order.hopeless.get().cloned();
+    loaded.server = nurse.map(Nurse::leave);
+    loaded.problem = problem;
     loaded
 }
 
@@ -148,8 +158,14 @@ async fn collect(
     (loaded, end)
 }
 
-/// Tells the watcher how the load goes on, once per second, and looks for hopeless thresholds.
-async fn watch(windows: &[Arc<Window>], order: &Order, environment: &Environment) -> Infallible {
+/// Tells the watcher how the load goes on, once per second, and looks for hopeless thresholds and at
+/// the server.
+async fn watch(
+    windows: &[Arc<Window>],
+    order: &Order,
+    environment: &Environment,
+    nurse: &mut Option<Nurse>,
+) -> Infallible {
     let gauges: Vec<_> = windows.iter().map(|window| Arc::clone(&window.gauge)).collect();
     let mut before = 0;
     let mut next = order.start;
@@ -166,6 +182,7 @@ async fn watch(windows: &[Arc<Window>], order: &Order, environment: &Environment
         };
         before = tick.ended;
         environment.progress.event(ProgressEvent::Load(tick));
+        nurse.iter_mut().for_each(Nurse::look);
         if order.job.load.abort_after.is_some_and(|delay| elapsed >= delay)
             && let Some(threshold) = hopeless(windows, &order.job.plan)
         {

@@ -11,6 +11,7 @@ use tokio::task::{AbortHandle, JoinError, JoinSet};
 use super::{FAIL_FAST, Job, Order, TICK, Window, arrivals, interrupted, users};
 use crate::{
     execute::{
+        budget::Budget,
         clock,
         iteration::Iteration,
         lane::Lane,
@@ -18,7 +19,7 @@ use crate::{
         thread::ThreadError,
         values::{Draws, Scope},
     },
-    plan::{Connections, Profile, Until, Users},
+    plan::{Connections, Phase, Profile, Until, Users},
     record::{Books, Pace, Recorder},
     schedule::{Mix, Purpose},
 };
@@ -73,7 +74,8 @@ impl Share {
 impl Crew {
     fn new(share: Share) -> Result<Self, String> {
         let Job { plan, load, world, .. } = &share.order.job;
-        let sender = Sender::load(&world.url, load, share.slots, share.connections)
+        let budget = Budget::of_one(share.order.threads);
+        let sender = Sender::load(&world.url, load, share.slots, share.connections, budget)
             .map_err(|error| error.to_string())?;
         let start = share.order.start.saturating_duration_since(world.origin);
         let window_end = match &load.profile {
@@ -96,11 +98,11 @@ impl Crew {
         &self.share.order.job.load
     }
 
-    /// What the next user sends requests with; `None` if the system has no room for it.
-    pub(super) fn sender(&self) -> Option<Sender> {
+    /// What the next user sends requests with.
+    pub(super) fn sender(&self) -> Sender {
         match self.load().connections {
-            Connections::PerUser => self.lane.sender.for_one_user().ok(),
-            Connections::Reuse | Connections::PerOperation => Some(self.lane.sender.clone()),
+            Connections::PerUser => self.lane.sender.for_one_user(),
+            Connections::Reuse | Connections::PerOperation => self.lane.sender.clone(),
         }
     }
 
@@ -176,7 +178,7 @@ impl Order {
         let number = first + number;
         let draws = Draws { purpose: Purpose::Iteration, number };
         let scope = Scope::new(Arc::clone(world), Arc::clone(base), draws, number);
-        Iteration { lane: Rc::clone(lane), sender, scope, measured }
+        Iteration { lane: Rc::clone(lane), sender, scope, measured, file: None, phase: Phase::Work }
     }
 }
 

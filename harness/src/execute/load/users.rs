@@ -30,12 +30,11 @@ struct User {
 pub(super) async fn all(crew: &mut Crew, users: Users) -> Instant {
     let started = Rc::new(Cell::new(0));
     for number in (crew.share.index..users.count).step_by(crew.share.order.threads) {
-        let Some(sender) = crew.sender() else { continue };
         let user = User {
             order: crew.share.order.clone(),
             lane: Rc::clone(&crew.lane),
             mix: crew.mix().clone(),
-            sender,
+            sender: crew.sender(),
             number: number as u64,
             users,
             started: Rc::clone(&started),

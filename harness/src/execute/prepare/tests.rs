@@ -35,6 +35,9 @@ impl Tokens for Fake {
 
 fn plan(users: Vec<UserPlan>) -> ScenarioPlan {
     ScenarioPlan {
+        feeds: Vec::new(),
+        values: Vec::new(),
+        audit: Vec::new(),
         file: "a.yaml".into(),
         name: "a".into(),
         about: None,
@@ -78,6 +81,10 @@ fn template(text: &str) -> Template {
 fn request() -> RequestPlan {
     let body = json!({"v": "${{ v }}", "i": "${{ index }}", "n": "${{ iteration }}"});
     RequestPlan {
+        to: crate::plan::Destination::Target,
+        claim: crate::plan::Claim::default(),
+        also: Vec::new(),
+        may_be_lost: false,
         id: StepId(0),
         span: Span::default(),
         method: Method::POST,

@@ -209,6 +209,7 @@ fn counts_on_the_status_are_expectations_on_it() {
     let mut response = response();
     response.status = StatusCode::TOO_MANY_REQUESTS;
     let count = CountExpectation {
+        claim: crate::plan::Claim::default(),
         matching: vec![expectation(Subject::Status, Matcher::Eq(operand(&json!(429))))],
         is: Matcher::Ge(2.0),
         span: Span::default(),

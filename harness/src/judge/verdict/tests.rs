@@ -1,7 +1,7 @@
 use super::*;
 use crate::{
     plan::{Clock, LoadPlan, Profile, Quantity, Span, StepLabel, Threshold},
-    record::{Pace, Reach},
+    record::{Drift, Pace, Reach},
 };
 
 const MS: Duration = Duration::from_millis(1);
@@ -9,6 +9,9 @@ const MS: Duration = Duration::from_millis(1);
 fn plan(work: Work, thresholds: Vec<Threshold>) -> ScenarioPlan {
     let label = |name: &str, phase| StepLabel { name: name.to_owned(), phase };
     ScenarioPlan {
+        feeds: Vec::new(),
+        values: Vec::new(),
+        audit: Vec::new(),
         file: "a.yaml".into(),
         name: "smoke/a".to_owned(),
         about: None,
@@ -202,4 +205,20 @@ fn signals_and_defects_come_first() {
 fn not_applicable_has_no_exit() {
     let judgement = Judgement::not_applicable("the target has no upstream stub");
     assert_eq!((judgement.verdict, judgement.exit), (Verdict::NotApplicable, None));
+}
+
+#[test]
+fn a_development_server_that_degrades_is_not_judged() {
+    let fine = Drift { memory: 1_000, peak: 1_000 + SERVER_GROWTH, errors: 0, lost: 0 };
+    for (drift, expected, why) in [
+        (fine, Verdict::Pass, ""),
+        (Drift { peak: fine.peak + 1, ..fine }, Verdict::Inconclusive, "from 0 MB to 256 MB"),
+        (Drift { errors: 1, ..fine }, Verdict::Inconclusive, "1 errors"),
+        (Drift { lost: 1, ..fine }, Verdict::Inconclusive, "1 of its processes ended"),
+    ] {
+        let record = ScenarioRecord { server: Some(drift), ..record(books(100, 0)) };
+        let judgement = judge(&load(Vec::new()), &record);
+        assert_eq!(judgement.verdict, expected, "{judgement:?}");
+        assert!(judgement.reasons.iter().all(|reason| reason.text.contains(why)));
+    }
 }

@@ -78,7 +78,11 @@ impl Lowering {
             .one_of
             .as_ref()
             .map(|values| values.iter().map(|value| self.json(value)).collect());
-        let length = file.length.as_ref().map(|length| self.matcher(length, length.span));
+        let mut inner = |matcher: &Option<Spanned<Box<MatcherFile>>>| {
+            matcher.as_ref().map(|matcher| Box::new(self.matcher(matcher, matcher.span)))
+        };
+        let (length, distinct) = (inner(&file.length), inner(&file.distinct));
+        let each = inner(&file.each);
         [
             file.eq.as_ref().map(|value| Matcher::Eq(self.json(value))),
             file.ne.as_ref().map(|value| Matcher::Ne(self.json(value))),
@@ -90,7 +94,11 @@ impl Lowering {
             file.matches.as_ref().map(|pattern| Matcher::Matches(pattern.0.clone())),
             file.contains.as_ref().map(|value| Matcher::Contains(self.json(value))),
             file.exists.map(Matcher::Exists),
-            length.map(|matcher| Matcher::Length(Box::new(matcher))),
+            length.map(Matcher::Length),
+            distinct.map(Matcher::Distinct),
+            each.map(Matcher::Each),
+            file.sorted.map(Matcher::Sorted),
+            file.schema.as_ref().map(|schema| Matcher::Schema(schema.0.clone())),
         ]
         .into_iter()
         .flatten()

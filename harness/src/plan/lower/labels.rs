@@ -4,10 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
     plan::{Phase, Span, StepId, StepLabel},
-    scenario::{
-        Diagnostic, ScenarioFile, Spanned, clip,
-        file::{RequestFile, StepFile},
-    },
+    scenario::{Diagnostic, ScenarioFile, Spanned, clip, file::StepFile},
 };
 
 use super::Found;
@@ -25,8 +22,8 @@ pub(super) struct Labels {
 impl Labels {
     pub(super) fn new(file: &ScenarioFile) -> Self {
         let mut written = BTreeMap::new();
-        for name in requests(file).filter_map(|request| request.name.as_ref()) {
-            written.entry(name.0.clone()).or_insert(name.span);
+        for list in file.step_lists() {
+            note_names(list, &mut written);
         }
         Self {
             list: Vec::new(),
@@ -75,16 +72,13 @@ impl Labels {
     }
 }
 
-/// Every request in the file.
-fn requests(file: &ScenarioFile) -> impl Iterator<Item = &RequestFile> {
-    let journeys = file.load.iter().flat_map(|load| load.journeys.iter());
-    let lists: [&[Spanned<StepFile>]; 3] = [
-        file.setup.as_deref().unwrap_or_default(),
-        file.steps.as_ref().map(|steps| steps.value.as_slice()).unwrap_or_default(),
-        file.teardown.as_deref().unwrap_or_default(),
-    ];
-    let steps = lists.into_iter().flatten();
-    steps
-        .chain(journeys.flat_map(|(_, journey)| &journey.steps.value))
-        .filter_map(|step| step.request())
+fn note_names(steps: &[Spanned<StepFile>], written: &mut BTreeMap<String, Span>) {
+    for step in steps {
+        if let Some(name) = step.name() {
+            written.entry(name.0.clone()).or_insert(name.span);
+        }
+        for inner in step.inner() {
+            note_names(inner, written);
+        }
+    }
 }

@@ -74,7 +74,10 @@ impl Lowering {
             let matches = file.matches.as_ref().map(|pattern| ("matches", pattern.span));
             let contains = file.contains.as_ref().map(|value| ("contains", value.span));
             let length = file.length.as_ref().map(|length| ("length", length.span));
-            for (operator, span) in [matches, contains, length].into_iter().flatten() {
+            let distinct = file.distinct.as_ref().map(|distinct| ("distinct", distinct.span));
+            let schema = file.schema.as_ref().map(|schema| ("schema", schema.span));
+            let all = [matches, contains, length, distinct, schema];
+            for (operator, span) in all.into_iter().flatten() {
                 self.never_holds(
                     format!("{subject} is a number: `{operator}` never holds"),
                     kind,
@@ -84,6 +87,9 @@ impl Lowering {
         }
         if let Some(length) = &file.length {
             self.check_operands(length, Operand::Count, "a length");
+        }
+        if let Some(distinct) = &file.distinct {
+            self.check_operands(distinct, Operand::Count, "a number of items");
         }
     }
 

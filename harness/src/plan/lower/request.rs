@@ -6,13 +6,13 @@ use http::{HeaderName, Method, header::AUTHORIZATION};
 
 use crate::{
     plan::{
-        Body, Capture, Expectation, JsonTemplate, Matcher, RequestPlan, Segment, Span, StepId,
-        Subject, Template, UserId,
+        Also, Body, Capture, Claim, Destination, Expectation, JsonTemplate, Matcher, RequestPlan,
+        Segment, Span, StepId, Subject, Template, UserId,
     },
     scenario::{
         Diagnostic, MAX_ERRORS, Spanned,
-        file::{Json, RequestFile},
-        text::PathText,
+        file::{ExpectFile, Json, RequestFile},
+        text::{PathText, StepName},
     },
 };
 
@@ -33,12 +33,15 @@ impl Lowering {
         let headers = self.headers(file);
         let body = self.body(file);
         let expect = self.expect(file, span);
+        let claim = file.expect.as_ref().map(|expect| self.claim_of(expect)).unwrap_or_default();
+        let also = file.also.iter().flatten().map(|also| self.also(also)).collect();
         let capture = self.capture(file);
         let (method, path) = method?;
         let id = self.label(file, &method, path)?;
         Some(RequestPlan {
             id,
             span,
+            to: Destination::Target,
             method,
             path: path.0.clone(),
             headers,
@@ -46,6 +49,9 @@ impl Lowering {
             auth,
             timeout: file.timeout.map_or(DEFAULT_TIMEOUT, |time| time.0),
             expect,
+            claim,
+            also,
+            may_be_lost: file.may_be_lost.unwrap_or_default(),
             capture,
         })
     }
@@ -79,10 +85,32 @@ impl Lowering {
     fn label(&mut self, file: &RequestFile, method: &Method, path: &PathText) -> Option<StepId> {
         let Some(name) = &file.name else {
             let base = format!("{method} {}", path.0.source());
-            return Some(self.labels.unnamed(&base, self.phase));
+            return Some(self.label_of(&base));
         };
+        self.named(name)
+    }
+
+    /// A label with the name that the author gave. In a called scenario, which may be called
+    /// twice, it is made unique.
+    pub(super) fn named(&mut self, name: &Spanned<StepName>) -> Option<StepId> {
+        if !self.prefix.is_empty() {
+            return Some(self.label_of(&name.0));
+        }
         let label = self.labels.named(&name.0, name.span, self.phase);
         self.ok(label)
+    }
+
+    /// A label that is made.
+    pub(super) fn label_of(&mut self, base: &str) -> StepId {
+        self.labels.unnamed(&format!("{}{base}", self.prefix), self.phase)
+    }
+
+    fn also(&mut self, file: &Spanned<ExpectFile>) -> Also {
+        Also { expect: self.expectations(file), claim: self.claim_of(file) }
+    }
+
+    pub(super) fn claim_of(&mut self, file: &ExpectFile) -> Claim {
+        self.claim(file.rule.as_ref(), file.severity.map(|severity| severity.value))
     }
 
     fn auth(&mut self, file: &RequestFile) -> Option<UserId> {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::Found;
 use crate::{
-    plan::{Span, builtin},
+    plan::{Capability, Span, builtin},
     scenario::{Diagnostic, clip, closest, did_you_mean, listed},
 };
 
@@ -16,45 +16,125 @@ pub(super) struct Scope {
     users: Vec<User>,
     /// The position of each user.
     user_names: BTreeMap<String, usize>,
-    requires_upstream: bool,
+    requires: Vec<Capability>,
     pub(super) in_journey: bool,
     pub(super) in_burst: bool,
+    /// Whether what follows falls into one window of a limiter, as far as the file can tell.
+    pub(super) steady: bool,
+    of: Whose,
 }
+
+/// Whose names these are.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Whose {
+    Scenario,
+    Called,
+}
+
+/// The definition that each name has.
+pub(super) type Known = BTreeMap<String, usize>;
 
 struct Definition {
     name: String,
     span: Span,
-    is_var: bool,
+    kind: Kind,
     used: bool,
 }
 
+/// What a name is the name of.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Variable,
+    Feed,
+    Value,
+    Capture,
+    Item,
+}
+
+impl Kind {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Variable => "variable",
+            Self::Feed => "feed",
+            Self::Value => "value",
+            Self::Capture => "capture",
+            Self::Item => "item",
+        }
+    }
+
+    const fn unused(self) -> &'static str {
+        match self {
+            Self::Variable => "unused-var",
+            Self::Feed => "unused-feed",
+            Self::Value => "unused-value",
+            Self::Capture => "unused-capture",
+            Self::Item => "unused-item",
+        }
+    }
+
+    /// Whether another may take its name: what replaces it comes later.
+    const fn is_fixed(self) -> bool {
+        matches!(self, Self::Variable | Self::Feed | Self::Item)
+    }
+}
+
+#[derive(Clone)]
 struct User {
     name: String,
     span: Span,
     minted: bool,
     used: bool,
+    /// Position in the plan.
+    id: usize,
 }
 
 impl Scope {
-    pub(super) fn new(requires_upstream: bool) -> Self {
+    pub(super) fn new(requires: Vec<Capability>) -> Self {
         Self {
             definitions: Vec::new(),
             visible: BTreeMap::new(),
             users: Vec::new(),
             user_names: BTreeMap::new(),
-            requires_upstream,
+            requires,
             in_journey: false,
             in_burst: false,
+            steady: false,
+            of: Whose::Scenario,
         }
     }
 
-    pub(super) fn add_user(&mut self, name: &str, span: Span, minted: bool) {
-        self.user_names.insert(name.to_owned(), self.users.len());
-        self.users.push(User { name: name.to_owned(), span, minted, used: false });
+    /// Of a scenario that is called from here.
+    pub(super) fn called(caller: &Self, requires: Vec<Capability>) -> Self {
+        Self { of: Whose::Called, steady: caller.steady, ..Self::new(requires) }
     }
 
-    /// The position of a user, who counts as used from now on.
+    /// The unused names of a called scenario are its own affair.
+    fn is_called(&self) -> bool {
+        self.of == Whose::Called
+    }
+
+    pub(super) fn add_user(&mut self, name: &str, span: Span, minted: bool, id: usize) {
+        self.user_names.insert(name.to_owned(), self.users.len());
+        self.users.push(User { name: name.to_owned(), span, minted, used: self.is_called(), id });
+    }
+
+    /// The position of a user in the plan, who counts as used from now on.
     pub(super) fn user(&mut self, name: &str, span: Span) -> Found<usize> {
+        self.find_user(name, span).map(|index| self.users[index].id)
+    }
+
+    /// A user whose tokens the harness signs.
+    pub(super) fn minted_user(&mut self, name: &str, span: Span) -> Found<usize> {
+        let index = self.find_user(name, span)?;
+        if self.users[index].minted {
+            return Ok(self.users[index].id);
+        }
+        let message = format!("the token of `{name}` exists already, so there are no claims of it");
+        let error = Diagnostic::error("no-value-here", message, span);
+        Err(error.with_help("name a user without `token`, or write all `claims`").into())
+    }
+
+    fn find_user(&mut self, name: &str, span: Span) -> Found<usize> {
         match self.user_names.get(name).copied() {
             Some(index) => {
                 self.users[index].used = true;
@@ -74,29 +154,45 @@ impl Scope {
     }
 
     pub(super) fn define_var(&mut self, name: &str, span: Span) -> Found<()> {
-        self.define(name, span, true)
+        self.define(name, span, Kind::Variable)
+    }
+
+    pub(super) fn define_feed(&mut self, name: &str, span: Span) -> Found<()> {
+        self.define(name, span, Kind::Feed)
+    }
+
+    /// A later value may take the name of an earlier one.
+    pub(super) fn define_value(&mut self, name: &str, span: Span) -> Found<()> {
+        self.define(name, span, Kind::Value)
+    }
+
+    /// The item of a loop; it ends with [`Self::restore`].
+    pub(super) fn define_item(&mut self, name: &str, span: Span) -> Found<()> {
+        self.define(name, span, Kind::Item)
     }
 
     /// A later capture may take the name of an earlier one: its value is replaced.
     pub(super) fn define_capture(&mut self, name: &str, span: Span) -> Found<()> {
-        self.define(name, span, false)
+        self.define(name, span, Kind::Capture)
     }
 
-    fn define(&mut self, name: &str, span: Span, is_var: bool) -> Found<()> {
+    fn define(&mut self, name: &str, span: Span, kind: Kind) -> Found<()> {
         let user = self.user_names.get(name).map(|&index| self.users[index].span);
         let earlier = self.visible.get(name).map(|&index| &self.definitions[index]);
-        let var = earlier.filter(|earlier| earlier.is_var).map(|earlier| earlier.span);
-        let taken = if builtin::ALL.contains(&name) || name == "user" {
+        let fixed = earlier.filter(|earlier| earlier.kind.is_fixed());
+        let fixed = fixed.map(|earlier| (earlier.kind.name(), earlier.span));
+        let taken = if builtin::ALL.contains(&name) || builtin::PREFIXES.contains(&name) {
             Some(format!("`{name}` is a name that always has a value of its own"))
         } else {
-            let other = user.map(|span| ("user", span)).or(var.map(|span| ("variable", span)));
+            let other = user.map(|span| ("user", span)).or(fixed);
             other.map(|(what, span)| {
                 format!("`{name}` is already a {what}, defined at line {}", span.line)
             })
         };
         // Defined in any case, so that its uses are not errors as well.
         self.visible.insert(name.to_owned(), self.definitions.len());
-        self.definitions.push(Definition { name: name.to_owned(), span, is_var, used: false });
+        let definition = Definition { name: name.to_owned(), span, kind, used: self.is_called() };
+        self.definitions.push(definition);
         match taken {
             None => Ok(()),
             Some(message) => Err(Diagnostic::error("name-taken", message, span)
@@ -115,6 +211,34 @@ impl Scope {
         self.visible = known;
     }
 
+    /// Goes back to `known`, and returns what is known now.
+    pub(super) fn replace_known(&mut self, known: BTreeMap<String, usize>) -> Known {
+        std::mem::replace(&mut self.visible, known)
+    }
+
+    /// Adds what was known elsewhere.
+    pub(super) fn learn(&mut self, known: Known) {
+        self.visible.extend(known);
+    }
+
+    /// What a name stands for now, for [`Self::restore`].
+    pub(super) fn visible(&self, name: &str) -> Option<usize> {
+        self.visible.get(name).copied()
+    }
+
+    /// Gives a name the meaning that it had.
+    pub(super) fn restore(&mut self, name: &str, meaning: Option<usize>) {
+        match meaning {
+            Some(index) => self.visible.insert(name.to_owned(), index),
+            None => self.visible.remove(name),
+        };
+    }
+
+    /// The names that are known now.
+    pub(super) fn names(&self) -> Vec<String> {
+        self.visible.keys().cloned().collect()
+    }
+
     /// Checks that `name` has a value here, and counts it as used.
     pub(super) fn use_name(&mut self, name: &str, span: Span) -> Found<()> {
         if builtin::ALL.contains(&name) {
@@ -123,7 +247,11 @@ impl Scope {
         if let Some(user) = name.strip_prefix("user.").and_then(|rest| rest.strip_suffix(".sub")) {
             return self.use_subject(user, span);
         }
-        match self.visible.get(name) {
+        if let Some(rest) = name.strip_prefix("row.") {
+            return self.use_row(rest, name, span);
+        }
+        let root = name.split('.').next().unwrap_or_default();
+        match self.visible.get(root) {
             Some(&index) => {
                 self.definitions[index].used = true;
                 Ok(())
@@ -132,10 +260,23 @@ impl Scope {
         }
     }
 
+    /// `row.<feed>`, `row.<feed>.<column>`.
+    fn use_row(&mut self, rest: &str, name: &str, span: Span) -> Found<()> {
+        let feed = rest.split('.').next().unwrap_or_default();
+        let index = self.visible.get(feed).copied();
+        if let Some(index) = index.filter(|&index| self.definitions[index].kind == Kind::Feed) {
+            self.definitions[index].used = true;
+            return Ok(());
+        }
+        let message = format!("there is no feed `{}`", clip(feed));
+        let error = Diagnostic::error("unknown-variable", message, span).with_focus(name);
+        Err(error.with_help("declare it: `feeds: { people: people.csv }`").into())
+    }
+
     fn use_builtin(&self, name: &str, span: Span) -> Found<()> {
         let (has_value, message, help) = match name {
             builtin::UPSTREAM => (
-                self.requires_upstream,
+                self.requires.contains(&Capability::Upstream),
                 "`upstream` has a value only where the target has an upstream stub",
                 "add `requires: [upstream]` to the scenario",
             ),
@@ -190,10 +331,9 @@ impl Scope {
     pub(super) fn unused(&self) -> Vec<Diagnostic> {
         let definitions = self.definitions.iter().filter(|definition| !definition.used);
         let users = self.users.iter().filter(|user| !user.used);
-        let definitions = definitions.map(|Definition { name, span, is_var, .. }| {
-            let (code, what) =
-                if *is_var { ("unused-var", "variable") } else { ("unused-capture", "capture") };
-            Diagnostic::warning(code, format!("the {what} `{name}` is never used"), *span)
+        let definitions = definitions.map(|Definition { name, span, kind, .. }| {
+            let message = format!("the {} `{name}` is never used", kind.name());
+            Diagnostic::warning(kind.unused(), message, *span)
         });
         let users = users.map(|User { name, span, .. }| {
             Diagnostic::warning("unused-user", format!("the user `{name}` is never used"), *span)

@@ -3,10 +3,13 @@
 use std::time::Duration;
 
 use crate::{
-    plan::{BurstPlan, CountExpectation, Expectation, Matcher, Span, Step, Subject, UntilPlan},
+    plan::{
+        Act, BurstPlan, CountExpectation, DistinctExpectation, Drive, Expectation, Matcher, Span,
+        Step, Subject, UntilPlan,
+    },
     scenario::{
         Diagnostic, Spanned,
-        file::{BurstFile, CountFile, StepFile, UntilFile},
+        file::{BurstFile, CountFile, DistinctFile, StepFile, UntilFile},
         quantity::Whole,
     },
 };
@@ -43,21 +46,36 @@ impl Lowering {
             StepFile::Burst(file) => Step::Burst(Box::new(self.burst(file, span)?)),
             StepFile::Until(file) => Step::Until(Box::new(self.until(file, span)?)),
             StepFile::Wait(time) => Step::Wait(time.0),
+            StepFile::Parallel(branches) => self.parallel(branches),
+            StepFile::Repeat(file) => self.repeat(file),
+            StepFile::ForEach(file) => self.for_each(file),
+            StepFile::Let(values) => Step::Let(self.values(values)),
+            _ if self.scope.in_journey => {
+                let message = "this step has no place in a journey";
+                self.error(Diagnostic::error("not-in-journey", message, span).with_help(
+                    "a load asks and measures; put it into `setup`, `audit` or `teardown`",
+                ));
+                return None;
+            }
+            StepFile::Check(file) => self.check(file, span),
+            StepFile::Ledger(file) => self.ledger(file, span)?,
+            StepFile::Fault(file) => self.fault(file, span),
+            StepFile::Elapse(time) => Step::Drive(Drive { act: Act::Elapse(time.0), span }),
+            StepFile::Align(file) => self.align(file, span),
+            StepFile::Clock(file) => self.clock(*file, span),
+            StepFile::Target(file) => self.target(*file, span),
+            StepFile::Call(file) => Step::Call(Box::new(self.call(file, span)?)),
         })
     }
 
     fn burst(&mut self, file: &BurstFile, span: Span) -> Option<BurstPlan> {
-        if let Some(capture) = &file.request.capture {
-            let message = "a burst has many responses, so nothing can be captured from it";
-            self.error(
-                Diagnostic::error("capture-in-burst", message, capture.span)
-                    .with_help("capture from a request before or after it"),
-            );
-        }
         self.scope.in_burst = true;
         let request = self.request(&file.request, span);
         self.scope.in_burst = false;
         let counts = self.counts(file);
+        let distinct = file.expect.iter().flat_map(|expect| expect.distinct.iter().flatten());
+        let distinct = distinct.map(|distinct| self.distinct(distinct)).collect();
+        self.lint_burst(file, span);
         let mut request = request?;
         if !counts.is_empty() && !file.request.expects_status() {
             expect_any_status(&mut request.expect, span);
@@ -67,16 +85,21 @@ impl Lowering {
             count: file.count.count(),
             concurrency: file.concurrency.map_or(DEFAULT_CONCURRENCY, Whole::count),
             counts,
+            distinct,
         })
     }
 
     fn counts(&mut self, file: &BurstFile) -> Vec<CountExpectation> {
         let Some(expect) = &file.expect else { return Vec::new() };
-        if expect.counts.is_empty() {
-            let error = Diagnostic::error("empty-expect", "`counts` is empty", expect.span);
+        let some = |list: Option<usize>| list.is_some_and(|length| length > 0);
+        let counts = expect.counts.as_ref().map(Vec::len);
+        if !some(counts) && !some(expect.distinct.as_ref().map(Vec::len)) {
+            let what =
+                if counts.is_some() { "`counts` is empty" } else { "nothing is expected here" };
+            let error = Diagnostic::error("empty-expect", what, expect.span);
             self.error(error.with_help("expect something, or remove it"));
         }
-        expect.counts.iter().map(|count| self.count(count)).collect()
+        expect.counts.iter().flatten().map(|count| self.count(count)).collect()
     }
 
     fn count(&mut self, file: &Spanned<CountFile>) -> CountExpectation {
@@ -85,6 +108,17 @@ impl Lowering {
             matching: self.expectations(&file.matching),
             is: self.matcher(&file.is, file.is.span),
             span: file.span,
+            claim: self.claim(file.rule.as_ref(), file.severity),
+        }
+    }
+
+    fn distinct(&mut self, file: &Spanned<DistinctFile>) -> DistinctExpectation {
+        self.check_operands(&file.is, Operand::Count, "a number of values");
+        DistinctExpectation {
+            subject: file.of.0.clone(),
+            is: self.matcher(&file.is, file.is.span),
+            span: file.span,
+            claim: self.claim(file.rule.as_ref(), file.severity),
         }
     }
 

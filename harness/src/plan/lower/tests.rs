@@ -32,12 +32,7 @@ fn steps(plan: &ScenarioPlan) -> &[Step] {
 }
 
 fn request(step: &Step) -> &RequestPlan {
-    match step {
-        Step::Request(request) => request,
-        Step::Burst(burst) => &burst.request,
-        Step::Until(until) => &until.request,
-        Step::Wait(_) => panic!("no request"),
-    }
+    step.request().unwrap()
 }
 
 fn lifecycle() -> ScenarioPlan {

@@ -39,6 +39,7 @@ impl Lowering {
         let phase = match labels[index].phase {
             Phase::Work => return Ok(StepId(index)),
             Phase::Setup => "setup",
+            Phase::Audit => "audit",
             Phase::Teardown => "teardown",
         };
         let message = format!("`{}` is a step of `{phase}`, which is not judged", clip(name));

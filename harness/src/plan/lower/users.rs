@@ -12,14 +12,17 @@ use super::Lowering;
 pub const DEFAULT_SCOPE: &str = "read write meter";
 
 impl Lowering {
-    pub(super) fn users(&mut self, file: &ScenarioFile) -> Vec<UserPlan> {
-        let mut users = Vec::new();
+    /// Those of the file. A called scenario has the caller's people where the names are the same.
+    pub(super) fn add_users(&mut self, file: &ScenarioFile) {
         for (name, user) in file.users.iter().flatten() {
-            self.scope.add_user(&name.0, name.span, user.token.is_none());
             let credentials = self.credentials(name, user);
-            users.push(UserPlan { name: name.0.clone(), credentials });
+            let known = self.users.iter().position(|user| user.name == name.0);
+            let id = known.unwrap_or(self.users.len());
+            self.scope.add_user(&name.0, name.span, user.token.is_none(), id);
+            if known.is_none() {
+                self.users.push(UserPlan { name: name.0.clone(), credentials });
+            }
         }
-        users
     }
 
     fn credentials(&mut self, name: &Spanned<Name>, user: &UserFile) -> Credentials {

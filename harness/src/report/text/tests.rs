@@ -32,6 +32,9 @@ fn plan() -> ScenarioPlan {
     let p99 = Metric::Percentile(Clock::Response, 99.0);
     let time = |ms| Quantity::Time(Duration::from_millis(ms));
     ScenarioPlan {
+        feeds: Vec::new(),
+        values: Vec::new(),
+        audit: Vec::new(),
         file: "scenarios/load/mix.yaml".into(),
         name: "load/mix".into(),
         about: None,
@@ -80,6 +83,10 @@ fn record() -> ScenarioRecord {
         runs.response.record_unanswered(Duration::from_secs(9));
     }
     runs.samples = vec![Failure {
+        file: None,
+        claim: crate::plan::Claim::default(),
+        items: Vec::new(),
+        differences: Vec::new(),
         at: Duration::from_millis(1500),
         step: "POST /workflows/{id}/runs and more".into(),
         phase: Phase::Work,

@@ -1,7 +1,7 @@
 //! Matchers: a value alone, or a map of operators. A new operator is a field of [`OperatorsFile`]
 //! and a line in `plan::lower::expect`.
 
-use std::{borrow::Cow, fmt};
+use std::{borrow::Cow, fmt, sync::Arc};
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{
@@ -10,7 +10,10 @@ use serde::{
 };
 
 use super::{Json, Spanned};
-use crate::scenario::text::Pattern;
+use crate::{
+    plan::{JsonSchemaOf, Order},
+    scenario::{error::Problem, text::Pattern},
+};
 
 /// What a value must be. The deserializer chooses by the shape of the node.
 #[derive(Clone, Debug, Deserialize)]
@@ -52,6 +55,14 @@ pub struct OperatorsFile {
     pub exists: Option<bool>,
     /// The number of characters, items or members.
     pub length: Option<Spanned<Box<MatcherFile>>>,
+    /// The number of different items of a list.
+    pub distinct: Option<Spanned<Box<MatcherFile>>>,
+    /// Every item of a list.
+    pub each: Option<Spanned<Box<MatcherFile>>>,
+    /// A list in this order.
+    pub sorted: Option<Order>,
+    /// Valid by this JSON Schema.
+    pub schema: Option<Spanned<CompiledSchema>>,
 }
 
 /// A number to compare with.
@@ -116,5 +127,37 @@ impl JsonSchema for MatcherFile {
                 operators,
             ],
         })
+    }
+}
+
+/// A JSON Schema, checked when the file is read. It refers to nothing outside itself.
+#[derive(Clone, Debug)]
+pub struct CompiledSchema(pub JsonSchemaOf);
+
+impl<'de> Deserialize<'de> for CompiledSchema {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let schema = Json::deserialize(deserializer)?.value;
+        let compiled = jsonschema::validator_for(&schema).map_err(|error| {
+            let message = format!("is not a JSON Schema: {error}");
+            D::Error::custom(
+                Problem::new("bad-schema", message)
+                    .with_help("a schema is for example `{ type: object, required: [id] }`"),
+            )
+        })?;
+        Ok(Self(JsonSchemaOf(Arc::new(compiled))))
+    }
+}
+
+impl JsonSchema for CompiledSchema {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        Cow::Borrowed("json-schema")
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "type": ["object", "boolean"], "description": "a JSON Schema" })
     }
 }

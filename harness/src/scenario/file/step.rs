@@ -5,12 +5,18 @@ use http::Method;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::{Entries, Json, MatcherFile, Spanned};
-use crate::scenario::{
-    quantity::{Time, Whole},
-    text::{
-        CaptureSource, HeaderText, JsonPath, Name, PathText, RequestHeader, ResponseHeader,
-        StepName, TemplateText,
+use super::{
+    AlignFile, CallFile, CheckFile, ClockFile, Entries, FaultFile, ForEachFile, Json, LedgerFile,
+    MatcherFile, RepeatFile, Spanned, TargetFile, ValueFile,
+};
+use crate::{
+    plan::Severity,
+    scenario::{
+        quantity::{Time, Whole},
+        text::{
+            CaptureSource, HeaderText, JsonPath, Name, PathText, RequestHeader, ResponseHeader,
+            RuleId, StepName, TemplateText,
+        },
     },
 };
 
@@ -26,6 +32,30 @@ pub enum StepFile {
     Until(Box<UntilFile>),
     /// Do nothing for this long.
     Wait(Time),
+    /// Several lists of steps at once, each with a name.
+    Parallel(Spanned<Entries<Name, Spanned<Vec<Spanned<StepFile>>>>>),
+    /// Steps several times.
+    Repeat(Box<RepeatFile>),
+    /// Steps for each item of a list.
+    ForEach(Box<ForEachFile>),
+    /// Values computed now.
+    Let(Entries<Name, Spanned<ValueFile>>),
+    /// What must hold of values that are known already.
+    Check(Box<CheckFile>),
+    /// What the upstream stub was sent.
+    Ledger(Box<LedgerFile>),
+    /// What the upstream stub does to calls from now on.
+    Fault(Box<FaultFile>),
+    /// So much time passes for the target: its clock is put forward if it lets us, else we wait.
+    Elapse(Time),
+    /// Wait until the current window has enough left.
+    Align(AlignFile),
+    /// Stop the clock of the target, or let it go on.
+    Clock(ClockFile),
+    /// Something that is done to the target itself.
+    Target(TargetFile),
+    /// Another scenario.
+    Call(Box<CallFile>),
 }
 
 /// A request, what its response must be, and what is kept of it.
@@ -60,6 +90,10 @@ pub struct RequestFile {
     pub timeout: Option<Time>,
     /// What the response must be; by default its status must be below 400.
     pub expect: Option<Spanned<ExpectFile>>,
+    /// What it must be besides, each for itself, with a rule and a severity of its own.
+    pub also: Option<Vec<Spanned<ExpectFile>>>,
+    /// Whether it may stay without an answer, because the target is killed meanwhile.
+    pub may_be_lost: Option<bool>,
     /// Names for parts of the response, for later steps.
     pub capture: Option<Spanned<Entries<Name, Spanned<CaptureSource>>>>,
 }
@@ -68,6 +102,10 @@ pub struct RequestFile {
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(rename = "expect", deny_unknown_fields)]
 pub struct ExpectFile {
+    /// The rule that it stands for.
+    pub rule: Option<Spanned<RuleId>>,
+    /// How bad it is when it does not hold; `required` by default.
+    pub severity: Option<Spanned<Severity>>,
     /// The status code.
     pub status: Option<Spanned<MatcherFile>>,
     /// Headers by name.
@@ -104,7 +142,23 @@ pub struct BurstFile {
 #[serde(rename = "burst-expect", deny_unknown_fields)]
 pub struct BurstExpectFile {
     /// How many responses look like what.
-    pub counts: Vec<Spanned<CountFile>>,
+    pub counts: Option<Vec<Spanned<CountFile>>>,
+    /// How many different values they have of what.
+    pub distinct: Option<Vec<Spanned<DistinctFile>>>,
+}
+
+/// How many different values responses have.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(rename = "distinct", deny_unknown_fields)]
+pub struct DistinctFile {
+    /// Of what: a JSON path, `header.<name>` or `status`.
+    pub of: Spanned<CaptureSource>,
+    /// What their number must be.
+    pub is: Spanned<MatcherFile>,
+    /// The rule that it stands for.
+    pub rule: Option<Spanned<RuleId>>,
+    /// How bad it is when it does not hold.
+    pub severity: Option<Severity>,
 }
 
 /// How many responses look like this.
@@ -116,6 +170,10 @@ pub struct CountFile {
     pub matching: Spanned<ExpectFile>,
     /// What their number must be.
     pub is: Spanned<MatcherFile>,
+    /// The rule that it stands for.
+    pub rule: Option<Spanned<RuleId>>,
+    /// How bad it is when it does not hold.
+    pub severity: Option<Severity>,
 }
 
 /// One request, repeated until its expectations hold.
@@ -131,13 +189,26 @@ pub struct UntilFile {
 }
 
 impl StepFile {
-    /// The request that this step sends, if it sends one.
-    pub fn request(&self) -> Option<&RequestFile> {
+    /// The name that the author gave it, in reports.
+    pub fn name(&self) -> Option<&Spanned<StepName>> {
         match self {
-            Self::Request(request) => Some(request),
-            Self::Burst(burst) => Some(&burst.request),
-            Self::Until(until) => Some(&until.request),
-            Self::Wait(_) => None,
+            Self::Request(request) => request.name.as_ref(),
+            Self::Burst(burst) => burst.request.name.as_ref(),
+            Self::Until(until) => until.request.name.as_ref(),
+            Self::Ledger(ledger) => ledger.name.as_ref(),
+            _ => None,
+        }
+    }
+
+    /// The lists of steps in it.
+    pub fn inner(&self) -> Vec<&[Spanned<Self>]> {
+        match self {
+            Self::Parallel(branches) => {
+                branches.iter().map(|(_, steps)| steps.value.as_slice()).collect()
+            }
+            Self::Repeat(repeat) => vec![&repeat.steps.value],
+            Self::ForEach(each) => vec![&each.steps.value],
+            _ => Vec::new(),
         }
     }
 }

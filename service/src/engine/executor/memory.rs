@@ -16,10 +16,10 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::ai::Breaker;
-use crate::domain::ai::Model;
+use crate::domain::{Millis, ai::Model};
 use crate::ports::{
-    Ai, Clock, Completion, Database, Http, Joint, KeyValue, OutboundRequest, OutboundResponse,
-    Param, Rows, Statement,
+    ActorClass, Actors, Ai, Clock, Completion, Database, Http, Joint, KeyValue, OutboundRequest,
+    OutboundResponse, Param, Rows, Statement,
 };
 
 /// What goes wrong at a call.

@@ -12,11 +12,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use proptest::{collection::vec, prelude::*, sample::Index};
 use run::Simulated;
 
-use super::{
-    memory::{Answer, FAULTS, Fault},
-    *,
-};
-use crate::engine::machine::ATTEMPT_LEASE;
+use super::memory::{Answer, FAULTS, Fault};
+use crate::{domain::Millis, engine::machine::ATTEMPT_LEASE};
 
 /// Lists tried when nobody says how many.
 const LISTS: u32 = 3_000;
@@ -116,24 +113,24 @@ impl World {
     }
 
     fn apply_to_run(&mut self, op: &Op) {
-        match op {
-            Op::StartAgain(run) => self.run(*run).begin_start(),
-            Op::Cancel(run) => self.run(*run).begin_cancel(),
-            Op::Follow(run) => self.run(*run).begin_events(),
-            Op::GoOn { run, handler, calls } => self.run(*run).go_on(*handler, *calls),
-            Op::Finish(run) => self.run(*run).finish(),
+        match op.clone() {
+            Op::StartAgain(run) => self.run(run).begin_start(),
+            Op::Cancel(run) => self.run(run).begin_cancel(),
+            Op::Follow(run) => self.run(run).begin_events(),
+            Op::GoOn { run, handler, calls } => self.run(run).go_on(handler, calls),
+            Op::Finish(run) => self.run(run).finish(),
             Op::FireAlarm { run, early } => {
                 let now = self.now;
-                self.run(*run).begin_alarm(now, *early);
+                self.run(run).begin_alarm(now, early);
             }
-            Op::LoseAlarm(run) => self.run(*run).lose_alarm(),
+            Op::LoseAlarm(run) => self.run(run).lose_alarm(),
             Op::Answer { run, answers } => {
-                self.run(*run).memory.inner().answers.extend(answers.iter().copied());
+                self.run(run).memory.inner().answers.extend(answers);
             }
             Op::Fault { run, calls, fault } => {
-                let mut inner = self.run(*run).memory.inner();
+                let mut inner = self.run(run).memory.inner();
                 let call = inner.calls + calls;
-                inner.faults.insert(call, *fault);
+                inner.faults.insert(call, fault);
             }
             Op::Create { .. } | Op::MoveClock(_) | Op::Sweep => {}
         }

@@ -6,7 +6,7 @@ use super::{
     memory::{FAULTS, Fault, Memory, text},
     *,
 };
-use crate::domain::run::RunStatus;
+use crate::domain::Millis;
 
 const START: Millis = 1_000_000;
 /// The sweep comes by so often.

@@ -140,7 +140,7 @@ mod tests {
     use super::*;
     use crate::domain::run::RunStatus;
     use crate::engine::machine::RunState;
-    use crate::ports::{PortFailure, Sql};
+    use crate::ports::{MAX_FUNCTION_ARGS, PortFailure, Sql};
     use crate::store::{Runs, SETTLE_USAGE, last_projection_usage};
 
     const SELECT: Sql = Sql { name: "select", text: "SELECT id FROM workflows WHERE user_id = ?1" };
@@ -214,6 +214,14 @@ mod tests {
         }
         let text: &'static str =
             Box::leak(format!("SELECT {}", vec!["?"; MAX_PARAMS].join(",")).into_boxed_str());
+        let max = |n: u8| {
+            let arguments: Vec<_> = (0..n).map(|n| n.to_string()).collect();
+            let text: &'static str =
+                Box::leak(format!("SELECT max({})", arguments.join(",")).into_boxed_str());
+            Sql { name: "max", text }.bind([])
+        };
+        assert!(database.query(max(MAX_FUNCTION_ARGS)).await.is_ok());
+        assert!(database.query(max(MAX_FUNCTION_ARGS + 1)).await.is_err());
         let many = |n| Sql { name: "many", text }.bind(vec![Param::Null; n]);
         assert!(database.query(many(MAX_PARAMS)).await.is_ok());
         assert!(database.query(many(MAX_PARAMS + 1)).await.is_err());

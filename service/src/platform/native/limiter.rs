@@ -82,6 +82,19 @@ mod tests {
     }
 
     #[test]
+    fn keys_of_past_windows_are_kept_up_to_the_limit() {
+        let limiter = SlidingCounter::new(1, 60, NativeClock::default());
+        let kept = || limiter.counts.lock().unwrap().len();
+        for key in 0..MAX_IDLE_KEYS {
+            limiter.admit_at(&key.to_string(), 0);
+        }
+        limiter.admit_at("later", 120_000);
+        assert_eq!(kept(), MAX_IDLE_KEYS + 1);
+        limiter.admit_at("last", 120_000);
+        assert_eq!(kept(), 2);
+    }
+
+    #[test]
     fn slides() {
         let limiter = SlidingCounter::new(100, 60, NativeClock::default());
         assert_eq!(admitted(&limiter, "a", 0, 101), 100);

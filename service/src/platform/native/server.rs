@@ -9,7 +9,12 @@ use std::{
     time::Duration,
 };
 
-use axum::{Router, body::Body, http::Request};
+use axum::{
+    Router,
+    body::Body,
+    http::{Request, Version, header},
+    response::IntoResponse,
+};
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::{
     rt::{TokioIo, TokioTimer},
@@ -24,7 +29,7 @@ use super::{
     system::log,
 };
 use crate::config::Config;
-use crate::guard::ClientAddress;
+use crate::guard::{ClientAddress, Problem};
 use crate::ports::{Clock, Ledger, Platform, PortError};
 use crate::routes::{App, router};
 use crate::upkeep;
@@ -131,6 +136,9 @@ impl Server {
             counters.requests.fetch_add(1, Relaxed);
             let mut router = router.clone();
             async move {
+                if !names_one_host(&request) {
+                    return Ok(Problem::bad_host().into_response());
+                }
                 Ok::<_, Infallible>(
                     router.call(request).await.unwrap_or_else(|never| match never {}),
                 )
@@ -147,4 +155,10 @@ impl Server {
             let _ = connection.await;
         });
     }
+}
+
+/// RFC 9112 §3.2: a request of HTTP/1.1 has exactly one. hyper does not look.
+fn names_one_host(request: &Request<Body>) -> bool {
+    let hosts = request.headers().get_all(header::HOST).iter().count();
+    hosts == 1 || (hosts == 0 && request.version() < Version::HTTP_11)
 }

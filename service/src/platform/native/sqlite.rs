@@ -2,10 +2,10 @@
 
 use std::{path::Path, sync::mpsc, thread, time::Duration};
 
-use rusqlite::{Connection, ErrorCode};
+use rusqlite::{Connection, ErrorCode, limits::Limit};
 use tokio::sync::oneshot;
 
-use crate::ports::{PortError, PortFailure};
+use crate::ports::{MAX_FUNCTION_ARGS, PortError, PortFailure};
 
 type Job = Box<dyn FnOnce(&mut Connection) + Send>;
 
@@ -50,6 +50,7 @@ impl Sqlite {
 }
 
 fn configure(connection: &Connection) -> rusqlite::Result<()> {
+    connection.set_limit(Limit::SQLITE_LIMIT_FUNCTION_ARG, MAX_FUNCTION_ARGS.into());
     // Another process on the same state directory is a mistake; give it time to go away.
     connection.busy_timeout(Duration::from_secs(5))?;
     // WAL with `normal` survives the death of the process at any moment; a power cut may undo the

@@ -97,10 +97,10 @@ fn problems(route: &Route) -> Vec<u16> {
     match route.takes {
         Takes::Nothing => {}
         Takes::Page | Takes::CachedPage | Takes::LastEventId => problems.push(400),
-        Takes::Draft | Takes::Summary | Takes::Query => problems.extend([400, 413, 415]),
-        Takes::Event => problems.push(413),
-        Takes::DraftOnce | Takes::CheckoutOnce => problems.extend([400, 409, 413, 415, 422]),
-        Takes::Once => problems.extend([400, 409, 413, 422]),
+        Takes::Draft | Takes::Summary | Takes::Query => problems.extend([400, 408, 413, 415]),
+        Takes::Event => problems.extend([408, 413]),
+        Takes::DraftOnce | Takes::CheckoutOnce => problems.extend([400, 408, 409, 413, 415, 422]),
+        Takes::Once => problems.extend([400, 408, 409, 413, 422]),
     }
     problems.extend([500, 503]);
     problems.sort_unstable();

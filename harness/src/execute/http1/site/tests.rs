@@ -37,6 +37,9 @@ fn target() -> Url {
 fn scope() -> Scope {
     let credentials = Credentials::Minted { count: 3, scope: "a".into() };
     let plan = ScenarioPlan {
+        feeds: Vec::new(),
+        values: Vec::new(),
+        audit: Vec::new(),
         file: "a.yaml".into(),
         name: "a".into(),
         about: None,
@@ -64,6 +67,10 @@ fn scope() -> Scope {
 
 fn plan(method: Method, path: &str, body: Body) -> RequestPlan {
     RequestPlan {
+        to: crate::plan::Destination::Target,
+        claim: crate::plan::Claim::default(),
+        also: Vec::new(),
+        may_be_lost: false,
         id: StepId(0),
         span: Span::default(),
         method,

@@ -13,7 +13,7 @@ use super::super::{
     memory::{Memory, text},
     *,
 };
-use crate::{domain::run::RunStatus, engine::machine::MAX_ATTEMPTS, ports::Param};
+use crate::{domain::Millis, engine::machine::MAX_ATTEMPTS, ports::Param};
 
 /// Something under way in an object.
 struct Handler {
@@ -86,9 +86,8 @@ impl Simulated {
     pub(super) fn begin_cancel(&mut self) {
         let (memory, state) = (Arc::clone(&self.memory), self.accepted.clone());
         self.begin(None, async move {
-            Outcome::Cancelled(
-                cancel(&*memory, state).await.ok().map(|reply| reply.value.run.status),
-            )
+            let cancelled = cancel(&*memory, state).await.ok();
+            Outcome::Cancelled(cancelled.map(|reply| reply.value.run.status))
         });
     }
 

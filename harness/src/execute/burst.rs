@@ -1,0 +1,132 @@
+//! The same request many times, several at once.
+
+use std::{
+    cell::{Cell, RefCell},
+    collections::BTreeSet,
+    time::Instant,
+};
+
+use futures_util::future::join_all;
+use serde_json::Value;
+
+use super::{
+    clock,
+    iteration::{Call, Halt, Iteration, Miss},
+};
+use crate::{
+    judge::expect::{self, Subjects},
+    plan::{BurstPlan, Claim},
+};
+
+/// What the responses of a burst have in common.
+struct Tally {
+    /// How many match, by count.
+    matching: Vec<u64>,
+    /// The different values, as text, by expectation on them.
+    distinct: Vec<BTreeSet<String>>,
+    /// What is captured of each response that was as expected, by capture.
+    captured: Vec<Vec<Value>>,
+}
+
+impl Tally {
+    fn new(burst: &BurstPlan) -> Self {
+        Self {
+            matching: vec![0; burst.counts.len()],
+            distinct: vec![BTreeSet::new(); burst.distinct.len()],
+            captured: vec![Vec::new(); burst.request.capture.len()],
+        }
+    }
+}
+
+impl Iteration {
+    /// Requests are due at the start of the burst, or when the one before them on their place is
+    /// done: waiting for a place is what the author asked for, not lateness.
+    pub(super) async fn burst(&self, burst: &BurstPlan, start: Instant) -> Result<Instant, Halt> {
+        let next = Cell::new(0);
+        let halt = Cell::new(None);
+        let tally = RefCell::new(Tally::new(burst));
+        let timeout = burst.request.timeout;
+        let place = async || {
+            let mut planned = start;
+            while next.get() < burst.count && halt.get() != Some(Halt::Absent) {
+                let index = next.replace(next.get() + 1);
+                let call = Call { planned, index, timeout };
+                let (received, result) = self.one_of_burst(burst, call, &tally).await;
+                planned = received;
+                if let Err(reason) = result
+                    && halt.get() != Some(Halt::Absent)
+                {
+                    halt.set(Some(reason));
+                }
+            }
+        };
+        join_all((0..burst.concurrency.min(burst.count)).map(|_| place())).await;
+        let tally = tally.into_inner();
+        let held = self.over_all(burst, &tally);
+        for (capture, values) in burst.request.capture.iter().zip(tally.captured) {
+            self.scope.capture(&capture.name, Value::Array(values));
+        }
+        halt.get().map_or(held, Err).map(|()| clock::now())
+    }
+
+    async fn one_of_burst(
+        &self,
+        burst: &BurstPlan,
+        call: Call,
+        tally: &RefCell<Tally>,
+    ) -> (Instant, Result<(), Halt>) {
+        let request = &burst.request;
+        let done = self.exchange(request, &call).await;
+        let received = done.received;
+        let found = self.examine(request, Some(&burst.counts), call.index, &done);
+        if let Ok(response) = &done.outcome {
+            let names = self.scope.at(call.index);
+            let mut tally = tally.borrow_mut();
+            for (count, number) in burst.counts.iter().zip(&mut tally.matching) {
+                *number += u64::from(expect::all(&count.matching, response, &names).is_ok());
+            }
+            let subjects = Subjects::new(response);
+            for (distinct, values) in burst.distinct.iter().zip(&mut tally.distinct) {
+                if let Ok(Some(value)) = subjects.value(&distinct.subject) {
+                    values.insert(value.to_string());
+                }
+            }
+            for (capture, values) in request.capture.iter().zip(&mut tally.captured) {
+                if found.is_ok()
+                    && let Ok(Some(value)) = subjects.value(&capture.subject)
+                {
+                    values.push(value);
+                }
+            }
+        }
+        (received, self.settle(request, call.index, done, found))
+    }
+
+    /// What must hold over all responses.
+    fn over_all(&self, burst: &BurstPlan, tally: &Tally) -> Result<(), Halt> {
+        let names = self.scope.at(0);
+        let counts = burst.counts.iter().zip(&tally.matching);
+        let counts = counts
+            .map(|(count, number)| (&count.claim, expect::check_count(count, *number, &names)));
+        let distinct = burst.distinct.iter().zip(&tally.distinct).map(|(distinct, values)| {
+            (&distinct.claim, expect::check_distinct(distinct, values.len() as u64, &names))
+        });
+        let checked: Vec<(&Claim, _)> = counts.chain(distinct).collect();
+        let mut result = Ok(());
+        for (claim, held) in checked {
+            if self.measured {
+                self.lane.recorder.borrow_mut().claimed(claim, held.is_ok());
+            }
+            if let Err(mismatch) = held {
+                if claim.is_required() {
+                    result = Err(Halt::Failed);
+                }
+                self.sample(&burst.request, claim, Miss::Mismatch(mismatch), None, None);
+            }
+        }
+        if result.is_err() && self.measured {
+            self.lane.recorder.borrow_mut().broken_count(burst.request.id);
+        }
+        result
+    }
+}

@@ -1,0 +1,250 @@
+//! Values that are computed.
+
+use base64::{
+    Engine as _,
+    engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD},
+};
+use hmac::{Hmac, Mac as _};
+use serde_json::{Map, Value, json};
+use sha2::Sha256;
+
+use super::values::{At, Scope};
+use crate::{
+    judge::expect,
+    plan::{
+        Credentials, Encoding, InstantFormat, JsonTemplate, JwtPlan, Key, ScenarioPlan, Spoil,
+        Template, ValuePlan,
+    },
+    record::hex,
+};
+
+/// The shortest secret: hiding a shorter one would make reports unreadable, and guessing it easy.
+pub const MIN_SECRET: usize = 8;
+
+/// What values are computed from.
+pub(super) struct Computer<'a> {
+    pub(super) plan: &'a ScenarioPlan,
+    pub(super) scope: &'a Scope,
+    /// What the clock of the target shows, in milliseconds since 1970.
+    pub(super) now: i64,
+}
+
+impl Computer<'_> {
+    /// Computes a value.
+    ///
+    /// # Errors
+    /// Why there is none, without secrets.
+    pub(super) fn compute(&self, value: &ValuePlan) -> Result<Value, String> {
+        let names = self.scope.at(0);
+        Ok(match value {
+            ValuePlan::Uuid => self.scope.uuid().into(),
+            ValuePlan::Now { offset, format } => instant(self.now + offset, *format)?,
+            ValuePlan::Repeat { text, times } => text_of(text, &names)?.repeat(*times).into(),
+            ValuePlan::Base64(text) => STANDARD.encode(text_of(text, &names)?).into(),
+            ValuePlan::Base64Url(text) => URL_SAFE_NO_PAD.encode(text_of(text, &names)?).into(),
+            ValuePlan::Text(text) => text_of(text, &names)?.into(),
+            ValuePlan::JsonText(json) => json_of(json, &names)?.to_string().into(),
+            ValuePlan::Select { from, path } => {
+                let from = json_of(from, &names)?;
+                expect::select(&from, path)?.ok_or_else(|| format!("{path} selects nothing"))?
+            }
+            ValuePlan::Hmac { key, text, encoding } => {
+                let signature = hmac(&self.key(key, &names)?, &text_of(text, &names)?)?;
+                self.signed(key, encode(&signature, *encoding))
+            }
+            ValuePlan::StripeSignature { key, payload, offset, scheme } => {
+                let at = (self.now + offset).div_euclid(1000);
+                let signed = format!("{at}.{}", text_of(payload, &names)?);
+                let signature = hmac(&self.key(key, &names)?, &signed)?;
+                let signature = encode(&signature, Encoding::Hex);
+                format!("t={at},{scheme}={}", self.signed(key, signature).as_str().unwrap_or(""))
+                    .into()
+            }
+            ValuePlan::Jwt(jwt) => {
+                let token = self.jwt(jwt, &names)?;
+                self.signed(&jwt.key, token)
+            }
+            ValuePlan::Secret(name) => self.environment(name)?.into(),
+        })
+    }
+
+    /// What is signed with a secret is one: it opens the same doors.
+    fn signed(&self, key: &Key, signature: String) -> Value {
+        if key.is_secret() {
+            self.scope.world().secrets.add(&signature);
+        }
+        signature.into()
+    }
+
+    fn environment(&self, name: &str) -> Result<String, String> {
+        let value = std::env::var(name)
+            .map_err(|_| format!("a secret is expected in ${name}, which is not set"))?;
+        if value.len() < MIN_SECRET {
+            return Err(format!("${name} has less than {MIN_SECRET} bytes, which is no secret"));
+        }
+        self.scope.world().secrets.add(&value);
+        Ok(value)
+    }
+
+    fn key(&self, key: &Key, names: &At<'_>) -> Result<String, String> {
+        match key {
+            Key::Environment(name) => self.environment(name),
+            Key::Text(text) => text_of(text, names),
+            Key::Target => {
+                let signing = self.scope.world().signing.as_ref();
+                let secret = signing.ok_or("the secret of the target is not known")?.expose();
+                self.scope.world().secrets.add(secret);
+                Ok(secret.to_owned())
+            }
+        }
+    }
+
+    fn jwt(&self, jwt: &JwtPlan, names: &At<'_>) -> Result<String, String> {
+        let mut header = Map::from_iter([("alg".to_owned(), json!("HS256"))]);
+        if let Some(signing) = &self.scope.world().signing {
+            header.extend(signing.header());
+        }
+        change(&mut header, json_of(&jwt.header, names)?, "header")?;
+        let mut claims = self.claims(jwt)?;
+        change(&mut claims, json_of(&jwt.claims, names)?, "claims")?;
+        let part = |members: Map<String, Value>| {
+            URL_SAFE_NO_PAD.encode(Value::Object(members).to_string())
+        };
+        let signed = format!("{}.{}", part(header), part(claims));
+        let signature = hmac(&self.key(&jwt.key, names)?, &signed)?;
+        Ok(spoil(&signed, &signature, jwt.spoil))
+    }
+
+    fn claims(&self, jwt: &JwtPlan) -> Result<Map<String, Value>, String> {
+        let Some(id) = jwt.user else { return Ok(Map::new()) };
+        let world = self.scope.world();
+        let person = world.people.person(id, self.scope.iteration);
+        let person = person.ok_or("nobody to make a token for")?;
+        let scope = match self.plan.users.get(id.0).map(|user| &user.credentials) {
+            Some(Credentials::Minted { scope, .. }) => scope.as_str(),
+            _ => "",
+        };
+        let now = u64::try_from(self.now.div_euclid(1000)).unwrap_or_default();
+        Ok(crate::token::claims(&person.subject, scope, now))
+    }
+}
+
+fn text_of(text: &Template, names: &At<'_>) -> Result<String, String> {
+    text.render(names).map_err(|error| error.to_string())
+}
+
+fn json_of(json: &JsonTemplate, names: &At<'_>) -> Result<Value, String> {
+    json.render(names).map_err(|error| error.to_string())
+}
+
+/// Sets members; `null` takes one out.
+fn change(members: &mut Map<String, Value>, changes: Value, what: &str) -> Result<(), String> {
+    let Value::Object(changes) = changes else {
+        return Err(format!("the {what} of a token must be an object"));
+    };
+    for (name, value) in changes {
+        if value.is_null() {
+            members.remove(&name);
+        } else {
+            members.insert(name, value);
+        }
+    }
+    Ok(())
+}
+
+fn instant(millis: i64, format: InstantFormat) -> Result<Value, String> {
+    Ok(match format {
+        InstantFormat::Seconds => millis.div_euclid(1000).into(),
+        InstantFormat::Milliseconds => millis.into(),
+        InstantFormat::Rfc3339 => {
+            let since = u64::try_from(millis).map_err(|_| "the instant is before 1970")?;
+            let at = std::time::UNIX_EPOCH + std::time::Duration::from_millis(since);
+            humantime::format_rfc3339_millis(at).to_string().into()
+        }
+    })
+}
+
+fn hmac(key: &str, text: &str) -> Result<Vec<u8>, String> {
+    // HMAC takes keys of any length.
+    let mac = Hmac::<Sha256>::new_from_slice(key.as_bytes()).map_err(|e| e.to_string())?;
+    Ok(mac.chain_update(text).finalize().into_bytes().to_vec())
+}
+
+fn encode(bytes: &[u8], encoding: Encoding) -> String {
+    match encoding {
+        Encoding::Hex => hex(bytes),
+        Encoding::Base64 => STANDARD.encode(bytes),
+        Encoding::Base64Url => URL_SAFE_NO_PAD.encode(bytes),
+    }
+}
+
+fn spoil(signed: &str, signature: &[u8], how: Option<Spoil>) -> String {
+    let encoded = URL_SAFE_NO_PAD.encode(signature);
+    let flipped = |bytes: &[u8]| {
+        let mut bytes = bytes.to_vec();
+        if let Some(byte) = bytes.first_mut() {
+            *byte ^= 1;
+        }
+        URL_SAFE_NO_PAD.encode(bytes)
+    };
+    match how {
+        None => format!("{signed}.{encoded}"),
+        Some(Spoil::NoSignature) => format!("{signed}."),
+        Some(Spoil::FlipSignature) => format!("{signed}.{}", flipped(signature)),
+        Some(Spoil::CutSignature) => format!("{signed}.{}", &encoded[..encoded.len() * 3 / 4]),
+        Some(Spoil::ExtraPart) => format!("{signed}.{encoded}.{encoded}"),
+        Some(Spoil::FlipClaims) => {
+            let (header, claims) = signed.split_once('.').unwrap_or((signed, ""));
+            // The claims are JSON: a changed byte in the middle leaves text that is still decoded.
+            let mut bytes = URL_SAFE_NO_PAD.decode(claims).unwrap_or_default();
+            let middle = bytes.len() / 2;
+            if let Some(byte) = bytes.get_mut(middle) {
+                *byte ^= 1;
+            }
+            format!("{header}.{}.{encoded}", URL_SAFE_NO_PAD.encode(bytes))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// RFC 4231, test case 2; and the example in Stripe's documentation of its scheme.
+    #[test]
+    fn signatures_are_those_of_the_standards() {
+        let signature = hmac("Jefe", "what do ya want for nothing?").unwrap();
+        assert_eq!(
+            encode(&signature, Encoding::Hex),
+            "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843"
+        );
+        assert_eq!(encode(&[251, 255], Encoding::Base64), "+/8=");
+        assert_eq!(encode(&[251, 255], Encoding::Base64Url), "-_8");
+    }
+
+    #[test]
+    fn instants_in_each_format() {
+        let at = 1_700_000_000_123;
+        assert_eq!(instant(at, InstantFormat::Seconds).unwrap(), 1_700_000_000);
+        assert_eq!(instant(at, InstantFormat::Milliseconds).unwrap(), at);
+        assert_eq!(instant(at, InstantFormat::Rfc3339).unwrap(), "2023-11-14T22:13:20.123Z");
+        assert!(instant(-1, InstantFormat::Rfc3339).is_err());
+    }
+
+    #[test]
+    fn spoiled_tokens_differ_from_the_good_one_and_from_each_other() {
+        let signed = format!("{}.{}", URL_SAFE_NO_PAD.encode("{}"), URL_SAFE_NO_PAD.encode("{ }"));
+        let all: std::collections::BTreeSet<_> = [
+            None,
+            Some(Spoil::NoSignature),
+            Some(Spoil::FlipSignature),
+            Some(Spoil::CutSignature),
+            Some(Spoil::FlipClaims),
+            Some(Spoil::ExtraPart),
+        ]
+        .map(|how| spoil(&signed, &[1; 32], how))
+        .into();
+        assert_eq!(all.len(), 6);
+        assert!(all.contains(&format!("{signed}.")));
+    }
+}

@@ -1,0 +1,60 @@
+//! What a scenario may do to the target besides asking it.
+
+use std::time::Duration;
+
+use tokio::sync::{mpsc, oneshot};
+
+/// Something to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Command {
+    /// Say what its clock shows.
+    Clock,
+    /// Put its clock forward.
+    Advance(Duration),
+    /// Stop its clock, or let it go on.
+    Freeze(bool),
+    /// Fire its cron.
+    Cron,
+    /// End it as a crash would.
+    Kill,
+    /// Kill it, unless that was done, and start it again on the same state.
+    Restart,
+    /// Undo what outlives a scenario: start it if it is dead, let its clock go on.
+    Recover,
+}
+
+/// A command, and where its outcome goes.
+#[derive(Debug)]
+pub struct Order {
+    /// What is to be done.
+    pub command: Command,
+    /// What its clock shows then, in milliseconds since 1970; or why it was not done.
+    pub outcome: oneshot::Sender<Result<i64, String>>,
+}
+
+/// Gives commands to whoever holds the target. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Operator {
+    orders: mpsc::UnboundedSender<Order>,
+    /// Whether the clock of the target can be read and moved.
+    pub has_clock: bool,
+}
+
+impl Operator {
+    /// An operator, and the orders that it gives.
+    pub fn new(has_clock: bool) -> (Self, mpsc::UnboundedReceiver<Order>) {
+        let (orders, received) = mpsc::unbounded_channel();
+        (Self { orders, has_clock }, received)
+    }
+
+    /// Has something done.
+    ///
+    /// # Errors
+    /// Why it was not.
+    pub async fn give(&self, command: Command) -> Result<i64, String> {
+        let gone = || "nobody operates the target any more".to_owned();
+        let (outcome, done) = oneshot::channel();
+        self.orders.send(Order { command, outcome }).map_err(|_| gone())?;
+        done.await.map_err(|_| gone())?
+    }
+}

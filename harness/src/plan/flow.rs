@@ -1,0 +1,260 @@
+//! Steps that hold steps, and steps that send nothing.
+
+use std::{sync::Arc, time::Duration};
+
+use super::{
+    Claim, JsonTemplate, Matcher, RequestPlan, ScenarioPlan, Span, Step, UserId, ValuePlan, Work,
+};
+
+/// Steps that run beside others.
+#[derive(Clone, Debug)]
+pub struct Branch {
+    /// For failures.
+    pub name: String,
+    /// In order.
+    pub steps: Vec<Step>,
+}
+
+/// The same steps several times, one after another.
+#[derive(Clone, Debug)]
+pub struct RepeatPlan {
+    /// How often, ≥ 1.
+    pub times: usize,
+    /// The name that holds the number of the repetition, from 0.
+    pub name: Option<String>,
+    /// What is repeated.
+    pub steps: Vec<Step>,
+}
+
+/// The same steps for each item of a list. Each item is tried, whatever became of the others.
+#[derive(Clone, Debug)]
+pub struct ForEachPlan {
+    /// The name that holds the item.
+    pub name: String,
+    /// The list.
+    pub items: JsonTemplate,
+    /// Where the list stands in the file.
+    pub span: Span,
+    /// What is done with each.
+    pub steps: Vec<Step>,
+}
+
+/// What must hold of a value that is known already.
+#[derive(Clone, Debug)]
+pub struct CheckPlan {
+    /// For failures.
+    pub name: String,
+    /// The value.
+    pub value: JsonTemplate,
+    /// What it must be.
+    pub matcher: Matcher,
+    /// In the file.
+    pub span: Span,
+    /// What it stands for.
+    pub claim: Claim,
+}
+
+/// Another scenario, as a step.
+#[derive(Clone, Debug)]
+pub struct CallPlan {
+    /// Its file, as failures name it.
+    pub file: Arc<str>,
+    /// Its name.
+    pub name: String,
+    /// Its variables, in order; those that the caller gives have the caller's template.
+    pub vars: Vec<CallVar>,
+    /// Its computed values, in order.
+    pub values: Vec<(String, ValuePlan)>,
+    /// Its setup and its steps, in order.
+    pub steps: Vec<Step>,
+    /// Its teardown, run whatever happened before.
+    pub teardown: Vec<Step>,
+    /// What the caller keeps: the caller's name, and the name there.
+    pub capture: Vec<(String, String)>,
+    /// In the caller's file.
+    pub span: Span,
+}
+
+/// A variable of a called scenario.
+#[derive(Clone, Debug)]
+pub struct CallVar {
+    /// Its name there.
+    pub name: String,
+    /// Its value.
+    pub value: JsonTemplate,
+    /// Whether the names in it are the caller's.
+    pub given: bool,
+}
+
+/// Something that is done to the target, or to its time, rather than asked of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Drive {
+    /// What.
+    pub act: Act,
+    /// In the file.
+    pub span: Span,
+}
+
+/// See [`Drive`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Act {
+    /// Time passes for the target: its clock is put forward if it lets us, else we wait.
+    Elapse(Duration),
+    /// Until the current window, counted from 1970, has at least this much left.
+    Align {
+        /// Length of a window.
+        window: Duration,
+        /// Of it.
+        remaining: Duration,
+    },
+    /// Its clock stands, or goes on.
+    Freeze(bool),
+    /// Its cron fires.
+    Cron,
+    /// It ends as in a crash.
+    Kill,
+    /// It is killed, unless that was done, and started again on the same state.
+    Restart,
+}
+
+impl Step {
+    /// The request that the step sends itself, if it sends one.
+    pub fn request(&self) -> Option<&RequestPlan> {
+        match self {
+            Self::Request(request) => Some(request),
+            Self::Burst(burst) => Some(&burst.request),
+            Self::Until(until) => Some(&until.request),
+            _ => None,
+        }
+    }
+
+    /// The steps and those in them, in order.
+    pub fn flat(steps: &[Self]) -> Vec<&Self> {
+        let mut all = Vec::new();
+        for step in steps {
+            all.push(step);
+            for inner in step.inner() {
+                all.extend(Self::flat(inner));
+            }
+        }
+        all
+    }
+
+    /// The most requests of the steps that are under way at the same time.
+    pub fn widest(steps: &[Self]) -> usize {
+        let width = |step: &Self| match step {
+            Self::Burst(burst) => burst.concurrency.min(burst.count),
+            Self::Parallel(branches) => {
+                branches.iter().map(|branch| Self::widest(&branch.steps)).sum()
+            }
+            other => other.inner().into_iter().map(Self::widest).max().unwrap_or(1),
+        };
+        steps.iter().map(width).max().unwrap_or(1).max(1)
+    }
+
+    fn inner(&self) -> Vec<&[Self]> {
+        match self {
+            Self::Parallel(branches) => {
+                branches.iter().map(|branch| branch.steps.as_slice()).collect()
+            }
+            Self::Repeat(repeat) => vec![&repeat.steps],
+            Self::ForEach(each) => vec![&each.steps],
+            Self::Call(call) => vec![&call.steps, &call.teardown],
+            _ => Vec::new(),
+        }
+    }
+
+    /// At least the time that it takes where the target's clock cannot be moved.
+    pub fn real_time(&self) -> Duration {
+        let sum = |steps: &[Self]| steps.iter().map(Self::real_time).sum::<Duration>();
+        match self {
+            Self::Wait(time) | Self::Drive(Drive { act: Act::Elapse(time), .. }) => *time,
+            Self::Parallel(branches) => {
+                branches.iter().map(|branch| sum(&branch.steps)).max().unwrap_or_default()
+            }
+            Self::Repeat(repeat) => {
+                sum(&repeat.steps).saturating_mul(u32::try_from(repeat.times).unwrap_or(u32::MAX))
+            }
+            Self::ForEach(each) => sum(&each.steps),
+            Self::Call(call) => sum(&call.steps) + sum(&call.teardown),
+            _ => Duration::ZERO,
+        }
+    }
+}
+
+impl ScenarioPlan {
+    /// The steps of work that runs once.
+    pub fn once(&self) -> &[Step] {
+        match &self.work {
+            Work::Once(steps) => steps,
+            Work::Load(_) => &[],
+        }
+    }
+
+    /// Every step, those in other steps included.
+    pub fn all_steps(&self) -> Vec<&Step> {
+        let journeys: Vec<&[Step]> = match &self.work {
+            Work::Once(_) => Vec::new(),
+            Work::Load(load) => load.journeys.iter().map(|j| j.steps.as_slice()).collect(),
+        };
+        let lists = [self.setup.as_slice(), self.once(), &self.audit, &self.teardown];
+        lists.into_iter().chain(journeys).flat_map(Step::flat).collect()
+    }
+
+    /// At least the time that it takes where the target's clock cannot be moved.
+    pub fn real_time(&self) -> Duration {
+        let lists = [self.setup.as_slice(), self.once(), &self.audit, &self.teardown];
+        lists.into_iter().flatten().map(Step::real_time).sum()
+    }
+
+    /// What its expectations stand for.
+    pub fn claims(&self) -> Vec<&Claim> {
+        let mut claims = Vec::new();
+        for step in self.all_steps() {
+            if let Some(request) = step.request() {
+                claims.push(&request.claim);
+                claims.extend(request.also.iter().map(|also| &also.claim));
+            }
+            match step {
+                Step::Burst(burst) => {
+                    claims.extend(burst.counts.iter().map(|count| &count.claim));
+                    claims.extend(burst.distinct.iter().map(|distinct| &distinct.claim));
+                }
+                Step::Check(check) => claims.push(&check.claim),
+                _ => {}
+            }
+        }
+        claims
+    }
+}
+
+/// Who a token is made for, and how it is spoiled.
+#[derive(Clone, Debug)]
+pub struct JwtPlan {
+    /// Whose claims it starts from.
+    pub user: Option<UserId>,
+    /// Members of the header on top of the usual ones; `null` takes one out.
+    pub header: JsonTemplate,
+    /// Claims on top of the usual ones; `null` takes one out.
+    pub claims: JsonTemplate,
+    /// What it is signed with.
+    pub key: super::Key,
+    /// What is done to it once it is signed.
+    pub spoil: Option<Spoil>,
+}
+
+/// How a signed token is made a bad one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Spoil {
+    /// The signature is left out: `header.claims.`
+    NoSignature,
+    /// One bit of the signature is another.
+    FlipSignature,
+    /// The last quarter of the signature is left out.
+    CutSignature,
+    /// One bit of the claims is another.
+    FlipClaims,
+    /// There is a fourth part.
+    ExtraPart,
+}

@@ -1,0 +1,137 @@
+//! Values that are computed: what a scenario needs and cannot write down.
+
+use super::{JsonTemplate, JwtPlan, Template};
+
+/// How a value is made. There is no scripting: each kind is one thing that APIs ask for.
+#[derive(Clone, Debug)]
+pub enum ValuePlan {
+    /// A random UUID, from the seed.
+    Uuid,
+    /// An instant.
+    Now {
+        /// Milliseconds from now.
+        offset: i64,
+        /// How it is written.
+        format: InstantFormat,
+    },
+    /// A text several times.
+    Repeat {
+        /// The text.
+        text: Template,
+        /// How often.
+        times: usize,
+    },
+    /// A text in base64.
+    Base64(Template),
+    /// A text in base64 for URLs, without padding.
+    Base64Url(Template),
+    /// A value as JSON text, as it is sent in a body.
+    JsonText(JsonTemplate),
+    /// Texts one after another.
+    Text(Template),
+    /// A part of a value.
+    Select {
+        /// The value.
+        from: JsonTemplate,
+        /// An RFC 9535 query.
+        path: String,
+    },
+    /// HMAC-SHA256 of a text.
+    Hmac {
+        /// What it is signed with.
+        key: Key,
+        /// What is signed.
+        text: Template,
+        /// How it is written.
+        encoding: Encoding,
+    },
+    /// The header `Stripe-Signature` of a payload: `t=…,v1=…`.
+    StripeSignature {
+        /// The secret of the endpoint.
+        key: Key,
+        /// The body, byte for byte.
+        payload: Template,
+        /// Milliseconds from now.
+        offset: i64,
+        /// The scheme, `v1` unless another is wanted to be ignored.
+        scheme: String,
+    },
+    /// A JSON Web Token.
+    Jwt(Box<JwtPlan>),
+    /// The value of an environment variable, which no report shows.
+    Secret(String),
+}
+
+/// How an instant is written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum InstantFormat {
+    /// Whole seconds since 1970.
+    #[default]
+    Seconds,
+    /// Whole milliseconds since 1970.
+    Milliseconds,
+    /// RFC 3339, in UTC.
+    Rfc3339,
+}
+
+/// How bytes are written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Encoding {
+    /// Two digits for each byte.
+    #[default]
+    Hex,
+    /// Base64 with padding.
+    Base64,
+    /// Base64 for URLs, without padding.
+    Base64Url,
+}
+
+/// What something is signed with.
+#[derive(Clone, Debug)]
+pub enum Key {
+    /// The value of an environment variable.
+    Environment(String),
+    /// This text, which is no secret: a key that is wrong on purpose.
+    Text(Template),
+    /// The secret that the target verifies tokens with; see [`super::Capability::SigningKey`].
+    Target,
+}
+
+impl ValuePlan {
+    /// The names in it.
+    pub fn names(&self) -> Vec<&str> {
+        match self {
+            Self::Uuid | Self::Now { .. } | Self::Secret(_) => Vec::new(),
+            Self::Repeat { text, .. }
+            | Self::Base64(text)
+            | Self::Base64Url(text)
+            | Self::Text(text) => text.names().collect(),
+            Self::JsonText(json) | Self::Select { from: json, .. } => json.names(),
+            Self::Hmac { key, text, .. } | Self::StripeSignature { key, payload: text, .. } => {
+                key.names().into_iter().chain(text.names()).collect()
+            }
+            Self::Jwt(jwt) => {
+                let mut names = jwt.header.names();
+                names.extend(jwt.claims.names());
+                names.extend(jwt.key.names());
+                names
+            }
+        }
+    }
+}
+
+impl Key {
+    fn names(&self) -> Vec<&str> {
+        match self {
+            Self::Text(text) => text.names().collect(),
+            Self::Environment(_) | Self::Target => Vec::new(),
+        }
+    }
+
+    /// Whether what is made with it is a secret, too.
+    pub fn is_secret(&self) -> bool {
+        !matches!(self, Self::Text(_))
+    }
+}

@@ -1,0 +1,194 @@
+//! Files that a scenario names: other scenarios, and lists of values.
+
+use std::path::{Path, PathBuf};
+
+use serde_json::{Map, Value};
+
+use super::{Diagnostic, ScenarioFile, clip, discover, parse, source};
+
+/// The largest feed, in bytes: it is held in memory for the whole run.
+pub const MAX_FEED_BYTES: usize = 16 << 20;
+
+/// The most items of a feed, about 100 bytes each at least.
+pub const MAX_FEED_ITEMS: usize = 100_000;
+
+/// How deep scenarios may call each other. Deeper is a circle, or nothing that a reader follows.
+pub const MAX_CALLS: usize = 8;
+
+/// Where the files are that a scenario names, and who called it.
+#[derive(Clone, Debug)]
+pub struct Library {
+    folder: PathBuf,
+    /// The files that called each other, the first one first.
+    callers: Vec<PathBuf>,
+}
+
+/// A called scenario.
+#[derive(Debug)]
+pub(crate) struct Called {
+    /// As failures name it.
+    pub(crate) name: String,
+    pub(crate) file: ScenarioFile,
+    pub(crate) library: Library,
+}
+
+impl Library {
+    /// Of the files beside this one.
+    pub fn beside(file_name: &str) -> Self {
+        let file = Path::new(file_name);
+        let folder = file.parent().unwrap_or(Path::new("")).to_owned();
+        Self { folder, callers: vec![real(file)] }
+    }
+
+    /// Reads a list: CSV with a heading, each line an object of texts; or a JSON array.
+    ///
+    /// # Errors
+    /// What is wrong with the file.
+    pub(crate) fn feed(&self, path: &str) -> Result<Vec<Value>, String> {
+        let file = self.folder.join(path);
+        let bytes = discover::read_up_to(&file, MAX_FEED_BYTES);
+        let bytes = bytes.map_err(|error| error.of(path).to_string())?;
+        if bytes.len() > MAX_FEED_BYTES {
+            return Err(format!("`{path}` is larger than {MAX_FEED_BYTES} bytes"));
+        }
+        let is_json = file.extension().is_some_and(|extension| extension == "json");
+        let items = if is_json { json(&bytes) } else { csv(&bytes) };
+        let items = items.map_err(|problem| format!("`{path}`: {problem}"))?;
+        match items.len() {
+            0 => Err(format!("`{path}` has no items")),
+            count if count > MAX_FEED_ITEMS => {
+                Err(format!("`{path}` has {count} items; the most is {MAX_FEED_ITEMS}"))
+            }
+            _ => Ok(items),
+        }
+    }
+
+    /// Reads a scenario that is called.
+    ///
+    /// # Errors
+    /// What is wrong with it, in one line.
+    pub(crate) fn call(&self, path: &str) -> Result<Called, String> {
+        if self.callers.len() > MAX_CALLS {
+            return Err(format!(
+                "scenarios call each other {MAX_CALLS} deep; `{path}` would be one more"
+            ));
+        }
+        let file = self.folder.join(path);
+        let real = real(&file);
+        if self.callers.contains(&real) {
+            return Err(format!("`{path}` calls itself"));
+        }
+        let bytes = discover::read(&file).map_err(|error| error.of(path).to_string())?;
+        let name = file.display().to_string();
+        let parsed = source::text(&bytes).map_err(|error| vec![*error]).and_then(parse);
+        match parsed {
+            Ok(parsed) => {
+                let folder = file.parent().unwrap_or(Path::new("")).to_owned();
+                let callers = self.callers.iter().cloned().chain([real]).collect();
+                let library = Self { folder, callers };
+                Ok(Called { name, file: parsed, library })
+            }
+            Err(errors) => Err(first_of(path, &errors)),
+        }
+    }
+}
+
+/// The same for each way to a file; one that does not exist is as it is written.
+fn real(file: &Path) -> PathBuf {
+    file.canonicalize().unwrap_or_else(|_| file.to_owned())
+}
+
+/// The first of the errors of another file; `workway check` shows all of them.
+pub(crate) fn first_of(name: &str, errors: &[Diagnostic]) -> String {
+    let first = errors.first().map(ToString::to_string).unwrap_or_default();
+    format!("{name}:{}", clip(&first))
+}
+
+fn json(bytes: &[u8]) -> Result<Vec<Value>, String> {
+    serde_json::from_slice(bytes).map_err(|error| format!("not a JSON array: {error}"))
+}
+
+fn csv(bytes: &[u8]) -> Result<Vec<Value>, String> {
+    let mut reader = csv::Reader::from_reader(bytes);
+    let heading = reader.headers().map_err(|error| error.to_string())?.clone();
+    let mut items = Vec::new();
+    for record in reader.records() {
+        let record = record.map_err(|error| error.to_string())?;
+        let cells = heading.iter().zip(&record);
+        let object: Map<_, _> =
+            cells.map(|(name, cell)| (name.to_owned(), Value::from(cell))).collect();
+        items.push(Value::Object(object));
+        if items.len() > MAX_FEED_ITEMS {
+            break;
+        }
+    }
+    Ok(items)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use serde_json::json;
+
+    use super::*;
+
+    fn library(folder: &tempfile::TempDir) -> Library {
+        Library::beside(&folder.path().join("s.yaml").display().to_string())
+    }
+
+    #[test]
+    fn lists_come_from_csv_and_json() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join("a.csv"), "name,age\nann,7\n\"b, b\",8\n").unwrap();
+        fs::write(folder.path().join("a.json"), "[1, {\"a\": 2}]").unwrap();
+        let library = library(&folder);
+        let rows = library.feed("a.csv").unwrap();
+        assert_eq!(rows, [json!({"name": "ann", "age": "7"}), json!({"name": "b, b", "age": "8"})]);
+        assert_eq!(library.feed("a.json").unwrap(), [json!(1), json!({"a": 2})]);
+    }
+
+    #[test]
+    fn what_is_no_list_is_refused_with_its_reason() {
+        let folder = tempfile::tempdir().unwrap();
+        for (name, text, expected) in [
+            ("a.json", "{}", "not a JSON array"),
+            ("b.json", "[]", "has no items"),
+            ("c.csv", "a,b\n1\n", "found record with 1 field"),
+            ("d.csv", "a,b\n", "has no items"),
+        ] {
+            fs::write(folder.path().join(name), text).unwrap();
+            let problem = library(&folder).feed(name).unwrap_err();
+            assert!(problem.contains(expected), "{problem}");
+        }
+        assert!(library(&folder).feed("gone.csv").unwrap_err().contains("gone.csv"));
+    }
+
+    #[test]
+    fn calls_are_as_deep_as_allowed_and_no_deeper() {
+        let folder = tempfile::tempdir().unwrap();
+        let name = |depth: usize| format!("{depth}.yaml");
+        for depth in 0..=MAX_CALLS + 1 {
+            fs::write(folder.path().join(name(depth)), "scenario: a\nsteps: []\n").unwrap();
+        }
+        let mut library = Library::beside(&folder.path().join(name(0)).display().to_string());
+        for depth in 1..=MAX_CALLS {
+            assert!(library.call(&name(0)).unwrap_err().contains("calls itself"));
+            library = library.call(&name(depth)).unwrap().library;
+        }
+        assert!(library.call(&name(MAX_CALLS + 1)).unwrap_err().contains("one more"));
+    }
+
+    #[test]
+    fn the_limits_and_one_past_them() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.csv");
+        let rows = |count: usize| "a\n".to_owned() + &"1\n".repeat(count);
+        fs::write(&path, rows(MAX_FEED_ITEMS)).unwrap();
+        assert_eq!(library(&folder).feed("a.csv").unwrap().len(), MAX_FEED_ITEMS);
+        fs::write(&path, rows(MAX_FEED_ITEMS + 1)).unwrap();
+        assert!(library(&folder).feed("a.csv").unwrap_err().contains("the most is"));
+        fs::write(folder.path().join("b.json"), vec![b' '; MAX_FEED_BYTES + 1]).unwrap();
+        assert!(library(&folder).feed("b.json").unwrap_err().contains("larger than"));
+    }
+}

@@ -1,0 +1,105 @@
+//! What others say to the executor of a run, from their side.
+
+use serde::{Deserialize, Serialize};
+
+use super::RunState;
+use crate::domain::{
+    Millis,
+    run::{Run, RunEvent},
+};
+use crate::ports::{
+    ActorClass, Actors, Clock, Meter, Metered, Platform, PortError, PortResult, call_actor, used,
+};
+use crate::store::Runs;
+
+/// What the executor of a run can be told.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Message {
+    /// Take this run on; the executor that already has it keeps its own state.
+    Start(RunState),
+    /// End this run; the executor that already has it keeps its own state until then.
+    Cancel(RunState),
+    /// Say what happened after this event.
+    Events(u32),
+}
+
+/// Its answer.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Reply {
+    /// The run is stored, and its alarm set.
+    Accepted,
+    /// To [`Message::Cancel`].
+    Cancelled(Box<Cancellation>),
+    /// To [`Message::Events`].
+    Events(Vec<RunEvent>),
+}
+
+/// What became of a wish to cancel.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Cancellation {
+    /// The run, as it is now.
+    pub run: Run,
+    /// Whether this made it so.
+    pub changed: bool,
+}
+
+/// Hands a run to its executor.
+///
+/// # Errors
+/// [`PortFailure::Unavailable`]. The executor may or may not have taken it.
+pub async fn start<A: Actors>(actors: &A, state: &RunState) -> PortResult<()> {
+    ask(actors, &state.run.id, &Message::Start(state.clone())).await.map(|reply| reply.map(|_| ()))
+}
+
+/// Ends a run. Once this is acknowledged no further attempt begins, and the result of one that is
+/// under way is dropped. `intent` is the run as it was accepted.
+///
+/// # Errors
+/// [`PortFailure::Unavailable`]. The executor may or may not have ended it.
+pub async fn cancel<A: Actors>(actors: &A, intent: RunState) -> PortResult<Cancellation> {
+    let id = intent.run.id.clone();
+    let Metered { value, usage } = ask(actors, &id, &Message::Cancel(intent)).await?;
+    match value {
+        Reply::Cancelled(value) => Ok(Metered { value: *value, usage }),
+        _ => used(Err(PortError::unavailable("actor", "an answer to something else")), usage),
+    }
+}
+
+/// What happened to a run after the event `after`, oldest first. Nothing if its executor does not
+/// have it yet.
+///
+/// # Errors
+/// [`PortFailure::Unavailable`].
+pub async fn events<A: Actors>(actors: &A, id: &str, after: u32) -> PortResult<Vec<RunEvent>> {
+    let Metered { value, usage } = ask(actors, id, &Message::Events(after)).await?;
+    match value {
+        Reply::Events(value) => Ok(Metered { value, usage }),
+        _ => used(Err(PortError::unavailable("actor", "an answer to something else")), usage),
+    }
+}
+
+async fn ask<A: Actors>(actors: &A, id: &str, message: &Message) -> PortResult<Reply> {
+    call_actor(actors, ActorClass::WorkflowExecutor, id, message).await
+}
+
+/// A run is overdue when its row is this much behind: an executor that is merely busy gets no visit.
+pub const SWEEP_GRACE: Millis = 30_000;
+/// Runs in one sweep. The rest follows in the next; each visit is a subrequest of one invocation.
+pub const SWEEP_LIMIT: i64 = 100;
+/// Pokes the executors of runs that should have moved and have not: those whose object was never
+/// reached after the intent was written, and those whose alarm was lost. For a cron trigger.
+///
+/// # Errors
+/// When the overdue runs cannot be read. An executor that cannot be reached waits for the next sweep.
+pub async fn sweep<P: Platform>(platform: &P, meter: &Meter) -> Result<usize, PortError> {
+    let due_before = platform.clock().now() - SWEEP_GRACE;
+    let overdue = Runs::new(platform.database(), meter).overdue(due_before, SWEEP_LIMIT).await?;
+    for state in &overdue {
+        if let Err(error) = meter.charge(start(platform.actors(), state).await) {
+            platform.log(&format!("sweep of run {}: {error}", state.run.id));
+        }
+    }
+    Ok(overdue.len())
+}

@@ -1,0 +1,238 @@
+//! A platform whose ports can fail and hang, and whose clock is set by hand. Underneath is the
+//! native one.
+
+use std::{
+    path::Path,
+    sync::{Arc, Mutex},
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+
+use serde_json::Value;
+use tokio::sync::watch;
+use workway_service::{
+    ai::Breaker,
+    config::Config,
+    domain::Millis,
+    platform::native::{
+        MemoryHttpCache, Native, NativeActors, NativeAnalytics, OsRandom, ReqwestHttp,
+        SlidingCounter, SqliteDatabase, SqliteKeyValue, SqliteLedger,
+    },
+    ports::{
+        ActorClass, Actors, Clock, Database, KeyValue, Platform, PortError, PortResult,
+        RateLimiter, Rows, Statement,
+    },
+};
+
+/// Stands until it is moved.
+#[derive(Clone, Debug)]
+pub(crate) struct HandClock(Arc<watch::Sender<Millis>>);
+
+impl HandClock {
+    fn new() -> Self {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis();
+        Self(Arc::new(watch::Sender::new(Millis::try_from(now).unwrap())))
+    }
+
+    pub(crate) fn advance(&self, by: Millis) {
+        self.0.send_modify(|now| *now += by);
+    }
+}
+
+impl Clock for HandClock {
+    fn now(&self) -> Millis {
+        *self.0.borrow()
+    }
+
+    async fn sleep(&self, duration: Duration) {
+        let until = self.now() + Millis::try_from(duration.as_millis()).unwrap();
+        let _ = self.0.subscribe().wait_for(|now| *now >= until).await;
+    }
+}
+
+/// What is wrong with a port.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(crate) enum Fault {
+    #[default]
+    None,
+    Fails,
+    Hangs,
+    /// Only at the statement of this name.
+    HangsAt(&'static str),
+}
+
+/// A port with a fault.
+#[derive(Clone, Debug)]
+pub(crate) struct Port<T> {
+    inner: T,
+    fault: Arc<Mutex<Fault>>,
+}
+
+impl<T> Port<T> {
+    fn new(inner: T) -> Self {
+        Self { inner, fault: Arc::default() }
+    }
+
+    pub(crate) fn set(&self, fault: Fault) {
+        *self.fault.lock().unwrap() = fault;
+    }
+
+    /// Passes, fails, or never comes back.
+    async fn pass(&self, statement: &str) -> Result<(), PortError> {
+        let fault = *self.fault.lock().unwrap();
+        match fault {
+            Fault::Fails => Err(PortError::unavailable("port", "at /src/secret.rs: SELECT broke")),
+            Fault::Hangs => std::future::pending().await,
+            Fault::HangsAt(name) if name == statement => std::future::pending().await,
+            Fault::None | Fault::HangsAt(_) => Ok(()),
+        }
+    }
+}
+
+impl<T: Database> Database for Port<T> {
+    async fn query(&self, statement: Statement) -> PortResult<Rows> {
+        self.pass(statement.sql.name).await?;
+        self.inner.query(statement).await
+    }
+}
+
+impl<T: KeyValue> KeyValue for Port<T> {
+    async fn get(&self, key: &str) -> PortResult<Option<String>> {
+        self.pass("").await?;
+        self.inner.get(key).await
+    }
+
+    async fn put(&self, key: &str, value: &str, ttl: Duration) -> PortResult<()> {
+        self.pass("").await?;
+        self.inner.put(key, value, ttl).await
+    }
+
+    async fn delete(&self, key: &str) -> PortResult<()> {
+        self.pass("").await?;
+        self.inner.delete(key).await
+    }
+}
+
+impl<T: Actors> Actors for Port<T> {
+    async fn call(&self, class: ActorClass, name: &str, message: Value) -> PortResult<Value> {
+        self.pass("").await?;
+        self.inner.call(class, name, message).await
+    }
+}
+
+impl RateLimiter for Port<Arc<SlidingCounter<HandClock>>> {
+    async fn admit(&self, key: &str) -> PortResult<bool> {
+        self.pass("").await?;
+        self.inner.admit(key).await
+    }
+}
+
+/// All ports. Objects keep the system's time.
+#[derive(Clone, Debug)]
+pub(crate) struct Faulty {
+    native: Native,
+    pub(crate) clock: HandClock,
+    pub(crate) database: Port<SqliteDatabase>,
+    pub(crate) cache: Port<SqliteKeyValue>,
+    pub(crate) actors: Port<NativeActors>,
+    pub(crate) limiter: Port<Arc<SlidingCounter<HandClock>>>,
+    sessions: Port<SqliteKeyValue>,
+    http_cache: Arc<MemoryHttpCache<HandClock>>,
+}
+
+impl Faulty {
+    pub(crate) async fn open(state: &Path, config: Arc<Config>) -> Self {
+        let native = Native::open(state, config).await.unwrap();
+        let clock = HandClock::new();
+        // Not what is tested here: enough for everybody.
+        let limiter = SlidingCounter::new(100_000, 60, clock.clone());
+        Self {
+            database: Port::new(native.database().clone()),
+            cache: Port::new(native.cache().clone()),
+            sessions: Port::new(native.sessions().clone()),
+            actors: Port::new(native.actors().clone()),
+            limiter: Port::new(Arc::new(limiter)),
+            http_cache: Arc::new(MemoryHttpCache::new(clock.clone())),
+            native,
+            clock,
+        }
+    }
+}
+
+impl Platform for Faulty {
+    type Database = Port<SqliteDatabase>;
+    type KeyValue = Port<SqliteKeyValue>;
+    type HttpCache = MemoryHttpCache<HandClock>;
+    type RateLimiter = Port<Arc<SlidingCounter<HandClock>>>;
+    type Actors = Port<NativeActors>;
+    type Http = ReqwestHttp;
+    type Ai = <Native as Platform>::Ai;
+    type VectorIndex = <Native as Platform>::VectorIndex;
+    type Clock = HandClock;
+    type Random = OsRandom;
+    type Analytics = NativeAnalytics;
+    type Ledger = SqliteLedger;
+
+    fn database(&self) -> &Self::Database {
+        &self.database
+    }
+
+    fn cache(&self) -> &Self::KeyValue {
+        &self.cache
+    }
+
+    fn sessions(&self) -> &Self::KeyValue {
+        &self.sessions
+    }
+
+    fn http_cache(&self) -> &Self::HttpCache {
+        &self.http_cache
+    }
+
+    fn rate_limiter(&self) -> &Self::RateLimiter {
+        &self.limiter
+    }
+
+    fn actors(&self) -> &Self::Actors {
+        &self.actors
+    }
+
+    fn http(&self) -> &ReqwestHttp {
+        self.native.http()
+    }
+
+    fn ai(&self) -> Option<&Self::Ai> {
+        self.native.ai()
+    }
+
+    fn breaker(&self) -> &Breaker {
+        self.native.breaker()
+    }
+
+    fn vectors(&self) -> Option<&Self::VectorIndex> {
+        self.native.vectors()
+    }
+
+    fn clock(&self) -> &HandClock {
+        &self.clock
+    }
+
+    fn random(&self) -> &OsRandom {
+        self.native.random()
+    }
+
+    fn analytics(&self) -> &NativeAnalytics {
+        self.native.analytics()
+    }
+
+    fn ledger(&self) -> &SqliteLedger {
+        self.native.ledger()
+    }
+
+    fn wait_until(&self, work: impl Future<Output = ()> + Send + 'static) {
+        self.native.wait_until(work);
+    }
+
+    fn record(&self, _: &str) {}
+
+    fn log(&self, _: &str) {}
+}
