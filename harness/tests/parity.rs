@@ -9,6 +9,7 @@
 //! - Budgets: the platform's limiter counts over a window of its own. Each person stays below it.
 //! - What the server in front of the code decides: request lines and headers that are not HTTP,
 //!   and header sections past its limits. `wrangler dev` puts Node before the Worker.
+//! - What a search uses: one platform has vectors of its own, the other asks the public API for them.
 //! - How often a stream of events says that it is alive, and which of two requests with one
 //!   Idempotency-Key at the same time is told to come again: chance.
 #![cfg(feature = "service")]
@@ -21,7 +22,7 @@ use std::{collections::BTreeMap, time::Duration};
 use proof::{Host, requests};
 use regex::{Captures, Regex};
 use reqwest::Method;
-use serde_json::Value;
+use serde_json::{Value, json};
 use wiremock::{Mock, MockServer, ResponseTemplate, matchers::path_regex};
 use workway::target::TargetSpec;
 use workway_service::guard::FLUSH_DELAY;
@@ -119,9 +120,30 @@ impl Player<'_> {
     }
 }
 
+/// Models, vectors and Stripe, as documented: the same for every question.
+async fn money(server: &MockServer) {
+    let cloudflare = |what: &str| Mock::given(path_regex(format!("^/cloudflare/.*/{what}")));
+    let fine = |result: Value| {
+        let body = json!({"result": result, "success": true, "errors": [], "messages": []});
+        ResponseTemplate::new(200).set_body_string(body.to_string())
+    };
+    let usage = json!({"prompt_tokens": 100, "completion_tokens": 20, "total_tokens": 120});
+    let written = fine(json!({"response": "Short.", "usage": usage}));
+    cloudflare("ai/run/@cf/meta/").respond_with(written).mount(server).await;
+    let vector = vec![0.5; 768];
+    let embedded = fine(json!({"shape": [1, 768], "data": [vector]}));
+    cloudflare("ai/run/@cf/baai/").respond_with(embedded).mount(server).await;
+    let nothing = fine(json!({"count": 0, "matches": []}));
+    cloudflare("vectorize/").respond_with(nothing).mount(server).await;
+    let session = json!({"id": "cs_1", "url": "https://checkout.stripe.test/cs_1"});
+    let session = ResponseTemplate::new(200).set_body_string(session.to_string());
+    Mock::given(path_regex("^/stripe/v1/")).respond_with(session).mount(server).await;
+}
+
 /// Answers 503 twice to each path under `/flaky`, 422 under `/refuse`, else 200.
 async fn upstream() -> MockServer {
     let server = MockServer::start().await;
+    money(&server).await;
     let busy = |n| ResponseTemplate::new(n);
     let mock = |pattern: &str| Mock::given(path_regex(pattern));
     mock("^/flaky").respond_with(busy(503)).up_to_n_times(2).mount(&server).await;

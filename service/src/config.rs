@@ -1,12 +1,16 @@
 //! Configuration, read once from the variables and secrets of the deployment.
 
+mod ai;
+mod billing;
 mod oauth;
 mod secret;
 mod sentry;
 
 use std::fmt;
 
+pub use ai::CloudflareAccount;
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+pub use billing::Billing;
 use sha2::{Digest, Sha256};
 use url::Url;
 
@@ -14,7 +18,7 @@ pub use oauth::{Client, OAuthConfig};
 pub use secret::Secret;
 pub use sentry::SentryConfig;
 
-use crate::domain::outbound::AllowList;
+use crate::domain::{ai::Models, outbound::AllowList};
 
 /// Shortest signing secret, in bytes: RFC 7518 §3.2 wants at least the hash's 32.
 pub const MIN_SECRET_BYTES: usize = 32;
@@ -40,6 +44,12 @@ pub struct Config {
     pub oauth: Option<OAuthConfig>,
     /// Where errors are reported to, if they are.
     pub sentry: Option<SentryConfig>,
+    /// For AI and vectors where there are no bindings of them.
+    pub cloudflare: Option<CloudflareAccount>,
+    /// Which model serves which quality.
+    pub models: Models,
+    /// Stripe, plans and quotas.
+    pub billing: Billing,
 }
 
 /// An HMAC key. Its `Debug` shows the id only.
@@ -64,8 +74,8 @@ pub struct ConfigError {
 impl Config {
     /// Reads `JWT_SECRET` and `JWT_SECRET_PREVIOUS`, `HTTP_ALLOWED_ORIGINS` and
     /// `CORS_ALLOWED_ORIGINS` (comma separated, empty by default), and `LOG_REQUESTS` (`on`, or
-    /// `off`, which is the default: who measures a local server does not want to measure its log);
-    /// and what [`OAuthConfig`] and [`SentryConfig`] need.
+    /// `off`, which is the default: who measures a local server does not want to measure its log).
+    /// The files beside this one say what else, all of which can be left out.
     ///
     /// # Errors
     /// [`ConfigError`] for the first that is missing or wrong.
@@ -84,6 +94,9 @@ impl Config {
             log_requests: parse_switch(&log_requests).map_err(wrong("LOG_REQUESTS"))?,
             oauth: OAuthConfig::from_lookup(&lookup)?,
             sentry: SentryConfig::from_lookup(&lookup)?,
+            cloudflare: ai::account(&lookup)?,
+            models: ai::models(&lookup)?,
+            billing: billing::billing(&lookup)?,
         })
     }
 
@@ -104,6 +117,25 @@ impl Config {
 /// Names the variable that a problem is about.
 fn wrong(name: &'static str) -> impl Fn(String) -> ConfigError {
     move |problem| ConfigError { name, problem }
+}
+
+/// Where an API is: `https://host`, or below a path. No slash at its end.
+fn base(
+    lookup: &impl Fn(&str) -> Option<String>,
+    name: &'static str,
+    default: &str,
+) -> Result<String, ConfigError> {
+    let text = lookup(name).filter(|value| !value.is_empty());
+    let text = text.unwrap_or_else(|| default.to_owned());
+    let wrong = || {
+        let problem = "must be like https://host or https://host/path, and no more".to_owned();
+        ConfigError { name, problem }
+    };
+    let url = Url::parse(&text).map_err(|_| wrong())?;
+    let plain = url.query().is_none() && url.fragment().is_none() && url.username().is_empty();
+    let canonical = url.as_str().trim_end_matches('/') == text;
+    let is_http = ["http", "https"].contains(&url.scheme());
+    (is_http && plain && canonical).then_some(text).ok_or_else(wrong)
 }
 
 fn parse_switch(text: &str) -> Result<bool, String> {
@@ -192,6 +224,24 @@ mod tests {
             let error = with("CORS_ALLOWED_ORIGINS", bad).unwrap_err();
             assert_eq!(error.name, "CORS_ALLOWED_ORIGINS", "{bad}");
         }
+        for (name, bad) in [
+            ("CLOUDFLARE_ACCOUNT_ID", "without-a-token"),
+            ("CLOUDFLARE_API_TOKEN", "without-an-account"),
+            ("AI_MODEL_SIMPLE", "@cf/meta/llama-2-7b-chat-int8"),
+            ("STRIPE_API", "https://api.stripe.com/"),
+            ("STRIPE_API", "https://api.stripe.com?x"),
+            ("STRIPE_API", "ftp://api.stripe.com"),
+            ("STRIPE_PRICES", "free=price_1"),
+            ("STRIPE_PRICES", "startup"),
+            ("PLAN_QUOTAS", "free.runs=-1"),
+            ("CHECKOUT_RETURN_URL", "javascript:x"),
+        ] {
+            let error = with(name, bad).unwrap_err().to_string();
+            assert!(!error.contains("without-a"), "{error}: values may be secret");
+            assert!(["CLOUDFLARE_", name].iter().any(|name| error.starts_with(name)), "{error}");
+        }
+        let config = with("STRIPE_SECRET_KEY", "sk_canary").unwrap();
+        assert!(!format!("{config:?}").contains("sk_canary"));
         assert!(with("LOG_REQUESTS", "on").unwrap().log_requests);
         assert!(!with("LOG_REQUESTS", "off").unwrap().log_requests);
         assert!(with("LOG_REQUESTS", "yes").is_err());

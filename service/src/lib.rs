@@ -4,6 +4,7 @@
 //! [`ports`] that [`platform`] implements twice: on Cloudflare Workers and natively. One router,
 //! one set of rules and one set of SQL statements serve both.
 
+pub mod ai;
 pub mod backup;
 pub mod config;
 pub mod domain;

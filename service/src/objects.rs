@@ -3,6 +3,7 @@
 
 use serde_json::Value;
 
+use crate::ai;
 use crate::config::Config;
 use crate::engine::executor::Executor;
 use crate::identity::Keeper;
@@ -21,6 +22,7 @@ pub async fn message<C: ActorContext>(
     match class {
         ActorClass::WorkflowExecutor => executor(context, config).message(message).await,
         ActorClass::OAuth => Keeper::new(context, config.oauth.as_ref()).message(message).await,
+        ActorClass::AiMisses => ai::answer(context, &config.billing.quotas, message).await,
     }
 }
 
@@ -36,9 +38,12 @@ pub async fn alarm<C: ActorContext>(
     match class {
         ActorClass::WorkflowExecutor => executor(context, config).alarm().await,
         ActorClass::OAuth => Keeper::new(context, config.oauth.as_ref()).alarm().await,
+        // It never sets one.
+        ActorClass::AiMisses => Ok(()),
     }
 }
 
 fn executor<'a, C: ActorContext>(context: &'a C, config: &'a Config) -> Executor<'a, C> {
-    Executor::new(context, &config.http_allow_list).with_oauth(config.oauth.as_ref())
+    let executor = Executor::new(context, &config.http_allow_list, config.models);
+    executor.with_oauth(config.oauth.as_ref())
 }

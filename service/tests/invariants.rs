@@ -48,14 +48,14 @@ fn matches(folders: &[&str], pattern: &str) -> Vec<String> {
 
 #[test]
 fn only_platforms_name_a_platform() {
-    let folders = ["backup", "domain", "engine", "identity", "routes", "guard", "store"];
+    let folders = ["ai", "backup", "domain", "engine", "identity", "routes", "guard", "store"];
     let names = r"\b(worker|tokio|rand|rusqlite|reqwest)::|\b(SystemTime|Instant)\b";
     assert_eq!(matches(&folders, names), [""; 0]);
 }
 
 #[test]
 fn only_the_store_and_the_platforms_hold_sql() {
-    let folders = ["backup", "domain", "engine", "identity", "routes", "guard"];
+    let folders = ["ai", "backup", "domain", "engine", "identity", "routes", "guard"];
     assert_eq!(matches(&folders, r#""(SELECT|INSERT|UPDATE|DELETE|CREATE) "#), [""; 0]);
 }
 

@@ -15,6 +15,8 @@ mod api;
 mod backup;
 #[path = "worker/identity.rs"]
 mod identity;
+#[path = "worker/models.rs"]
+mod models;
 #[path = "worker/runs.rs"]
 mod runs;
 #[path = "worker/world.rs"]

@@ -1,6 +1,6 @@
 //! What a deployed domain must show to the outside, before the first request of the API means
 //! anything: HTTPS only, modern TLS, a certificate that lasts, and headers that browsers and caches
-//! obey. Facts are gathered first ([`probe`]), then judged by rules that know no network.
+//! obey. Facts are gathered first ([`probe()`]), then judged by rules that know no network.
 
 mod old_tls;
 mod probe;

@@ -4,9 +4,11 @@
 //! which hold secrets.
 //!
 //! Under `/_workway/` it answers the harness: `GET /_workway/identity`, `GET /_workway/ledger` (all
-//! of it), `GET /_workway/calls?path=…` (what scenarios ask), `POST` and `DELETE /_workway/faults`.
+//! of it), `GET /_workway/calls?path=…` (what scenarios ask), `POST` and `DELETE /_workway/faults`
+//! (see [`Fault`]), and `POST /_workway/stripe/events` (see [`Delivery`]).
 
 mod breaks;
+mod cloudflare;
 mod consent;
 mod faults;
 mod google;
@@ -14,6 +16,7 @@ mod ledger;
 mod notion;
 mod sentry;
 mod settings;
+mod stripe;
 
 use std::{
     io,
@@ -37,6 +40,7 @@ pub use ledger::{Call, Calls, Effect, Ledger, MAX_EFFECTS, MAX_SHOWN};
 use reqwest::Url;
 use serde::{Deserialize, Serialize};
 pub use settings::settings;
+pub use stripe::{Delivered, Delivery, MAX_DELIVERIES, WEBHOOK_SECRET, signature};
 use tokio::net::TcpListener;
 
 /// Largest body that the sink takes, in bytes.
@@ -117,12 +121,17 @@ fn router() -> Router {
         .nest("/google", google::router())
         .nest("/notion", notion::router())
         .nest("/sentry", sentry::router())
+        .nest_service("/cloudflare", cloudflare::router())
+        .nest_service("/stripe", stripe::router())
         .layer(from_fn_with_state(stub.clone(), watched));
     Router::new()
         .route("/_workway/identity", get(identity))
         .route("/_workway/ledger", get(ledger))
         .route(CALLS_PATH, get(calls))
         .route(FAULTS_PATH, post(add_fault).delete(remove_faults))
+        .route("/_workway/stripe/events", post(stripe::deliver))
+        .nest_service("/cloudflare", cloudflare::router())
+        .nest_service("/stripe", stripe::router())
         .fallback(any(effect))
         .with_state(stub)
         .merge(upstreams)
@@ -271,7 +280,7 @@ mod tests {
         let refused = call().await.unwrap();
         assert_eq!(
             (refused.status().as_u16(), &refused.headers()["retry-after"]),
-            (503, &HeaderValue::from_static("7"))
+            (503, &reqwest::header::HeaderValue::from_static("7"))
         );
         assert_eq!(call().await.unwrap().status(), 200);
         let asked = client.get(format!("{origin}{CALLS_PATH}?path=%2Fcharge%2F*"));

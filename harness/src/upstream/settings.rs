@@ -1,6 +1,8 @@
 //! What a local service is told, so that it finds the stub where the real ones would be. All of it
 //! is published here, and so worth nothing: the service listens on loopback only.
 
+use super::{cloudflare, stripe};
+
 /// Encrypts tokens of the stub.
 const TOKEN_ENCRYPTION_KEY: &str = "bG9jYWwta2V5LXB1Ymxpc2hlZC1mb3ItbG9vcGJhY2s=";
 
@@ -19,5 +21,12 @@ pub fn settings(api: &str, stub: &str) -> Vec<(&'static str, String)> {
         ("NOTION_CLIENT_ID", "workway-local".to_owned()),
         ("NOTION_CLIENT_SECRET", "published".to_owned()),
         ("SENTRY_DSN", format!("http://published@{authority}/sentry/1")),
+        ("CLOUDFLARE_API", format!("{stub}/cloudflare")),
+        ("CLOUDFLARE_ACCOUNT_ID", cloudflare::ACCOUNT.to_owned()),
+        ("CLOUDFLARE_API_TOKEN", cloudflare::API_TOKEN.to_owned()),
+        ("STRIPE_API", format!("{stub}/stripe")),
+        ("STRIPE_SECRET_KEY", stripe::SECRET_KEY.to_owned()),
+        ("STRIPE_WEBHOOK_SECRET", stripe::WEBHOOK_SECRET.to_owned()),
+        ("STRIPE_PRICES", stripe::PRICES.to_owned()),
     ]
 }

@@ -5,6 +5,7 @@ mod changes;
 mod events;
 mod identity;
 mod keys;
+mod money;
 mod origins;
 mod tables;
 
@@ -39,6 +40,7 @@ pub(crate) struct Request {
 pub(crate) fn all() -> Vec<Request> {
     let mut list = Vec::new();
     list.extend(runs());
+    list.extend(money::all());
     list.extend(pages());
     list.extend(bodies());
     list.extend(workflows());

@@ -1,11 +1,14 @@
 //! What the API is about: workflows, runs, and the rules they obey. No I/O.
 
+pub mod ai;
+pub mod billing;
 pub mod id;
 pub mod json;
 pub mod month;
 pub mod notion;
 pub mod outbound;
 pub mod page;
+pub mod plan;
 pub mod run;
 pub mod template;
 pub mod workflow;

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::{Issue, Millis, notion, template};
+use super::{Issue, Millis, ai::Quality, notion, template};
 
 /// Longest name, in Unicode code points (the guide's schema).
 pub const MAX_NAME: usize = 100;
@@ -64,6 +64,9 @@ pub struct Step {
 pub enum StepKind {
     /// An outbound HTTP request.
     Http,
+    /// A summary of a text, which may quote earlier outputs: `{"content": …, "quality": …}`.
+    #[serde(rename = "ai.summarize")]
+    AiSummarize,
     /// A value made of earlier outputs: `{"value": …}`, see [`template`].
     Transform,
     /// A pause: `{"seconds": n}`.
@@ -79,13 +82,20 @@ pub enum StepKind {
 
 impl StepKind {
     /// Every kind, for messages.
-    const ALL: [Self; 5] =
-        [Self::Http, Self::Transform, Self::Delay, Self::GoogleUserinfo, Self::NotionCreatePage];
+    const ALL: [Self; 6] = [
+        Self::Http,
+        Self::AiSummarize,
+        Self::Transform,
+        Self::Delay,
+        Self::GoogleUserinfo,
+        Self::NotionCreatePage,
+    ];
 
     /// As it is written in `type`.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Http => "http",
+            Self::AiSummarize => "ai.summarize",
             Self::Transform => "transform",
             Self::Delay => "delay",
             Self::GoogleUserinfo => "google.userinfo",
@@ -129,11 +139,25 @@ impl Step {
         self.config.get("value").ok_or_else(|| "config.value is required".to_owned())
     }
 
+    /// The content of an `ai.summarize` step: a text, which may quote.
+    ///
+    /// # Errors
+    /// What is wrong with its settings.
+    pub fn content(&self) -> Result<&Value, String> {
+        let content = self.config.get("content").filter(|content| content.is_string());
+        content.ok_or_else(|| "config.content must be a string".to_owned())
+    }
+
     /// Checks what can be known of the settings before the step runs. Where an `http` step may go
     /// is the deployment's to say, when it goes there.
     fn check(&self, index: usize) -> Result<(), String> {
         match self.kind {
             StepKind::Http | StepKind::GoogleUserinfo => Ok(()),
+            StepKind::AiSummarize => {
+                Quality::from_json(self.config.get("quality"))
+                    .map_err(|problem| format!("config.quality {problem}"))?;
+                template::check(self.content()?, index)
+            }
             StepKind::Transform => template::check(self.template()?, index),
             StepKind::Delay => self.pause().map(|_| ()),
             StepKind::NotionCreatePage => {
@@ -168,7 +192,8 @@ impl Draft {
     }
 }
 
-fn text(
+/// A member that must be a text of `min` to `max` characters.
+pub(super) fn text(
     object: &Map<String, Value>,
     key: &str,
     min: usize,
@@ -319,7 +344,7 @@ mod tests {
             [
                 "name: must be a string, is null",
                 "description: is required",
-                "steps[0].type: is not a known step type; known are: http, transform, delay, google.userinfo, notion.create_page",
+                "steps[0].type: is not a known step type; known are: http, ai.summarize, transform, delay, google.userinfo, notion.create_page",
                 "steps[0].config: must be an object, is an array",
                 "steps[1]: must be an object, is a number",
                 "steps[2].type: is required",

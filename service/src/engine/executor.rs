@@ -9,12 +9,13 @@ use client::{Message, Reply};
 use futures_util::future::{Either, join_all, select};
 
 use super::{
-    http_step,
+    ai_step, http_step,
     machine::{ATTEMPT_TIMEOUT, AttemptId, Effect, Event, Failure, RunState},
     provider_step::OnBehalf,
 };
 use crate::config::OAuthConfig;
 use crate::domain::{
+    ai::Models,
     outbound::AllowList,
     run::{Run, RunStatus},
     workflow::{Step, StepKind},
@@ -59,13 +60,14 @@ pub struct Executor<'a, C> {
     context: &'a C,
     allowed: &'a AllowList,
     oauth: Option<&'a OAuthConfig>,
+    models: Models,
     meter: Meter,
 }
 
 impl<'a, C: ActorContext> Executor<'a, C> {
     /// An executor on the object that `context` stands for.
-    pub fn new(context: &'a C, allowed: &'a AllowList) -> Self {
-        Self { context, allowed, oauth: None, meter: Meter::default() }
+    pub fn new(context: &'a C, allowed: &'a AllowList, models: Models) -> Self {
+        Self { context, allowed, oauth: None, models, meter: Meter::default() }
     }
 
     /// The same, with providers for the steps that act for the owner.
@@ -227,6 +229,9 @@ impl<'a, C: ActorContext> Executor<'a, C> {
             StepKind::GoogleUserinfo | StepKind::NotionCreatePage => {
                 let Self { context, oauth, meter, .. } = self;
                 OnBehalf { context: *context, oauth: *oauth, owner, meter }.attempt(step).await
+            }
+            StepKind::AiSummarize => {
+                ai_step::attempt(self.context, self.models, owner, step, &self.meter).await
             }
             // The machine takes these itself.
             StepKind::Transform | StepKind::Delay => {

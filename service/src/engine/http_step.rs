@@ -53,6 +53,7 @@ fn request(call: HttpCall, key: &str) -> OutboundRequest {
 fn port_failure(error: PortError) -> Failure {
     let message = match error.cause {
         PortFailure::Timeout(_) => "no answer in time".to_owned(),
+        PortFailure::Refused(_) => "the request was refused".to_owned(),
         PortFailure::Conflict(message) | PortFailure::Unavailable { message, .. } => message,
     };
     Failure { message, retry: true }

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use super::http_step::MAX_RESPONSE_BYTES;
 use crate::domain::{
     Millis,
+    ai::MAX_CONTENT,
     run::{Change, Run, RunEvent, RunStatus, StepReport, StepStatus},
     template::{self, Outputs},
     workflow::{MAX_STEPS, Step, StepKind},
@@ -30,6 +31,9 @@ pub const PROJECTION_RETRY: Millis = 1_000;
 
 /// A run may take this long, its pauses included: a week, so that what somebody forgot ends.
 pub const RUN_TIMEOUT: Millis = 7 * 24 * 60 * 60 * 1000;
+/// Most that the content of a summary quotes, in bytes: more than the summary takes, in its longest
+/// encoding.
+pub const MAX_QUOTED_BYTES: usize = 4 * MAX_CONTENT;
 /// Most events of a run: it is accepted and ends, and so does each attempt of each step. Nothing
 /// is dropped; at about 80 bytes each they take 40 KB of the object's row.
 pub const MAX_EVENTS: usize = 2 + 2 * MAX_STEPS * MAX_ATTEMPTS as usize;
@@ -183,6 +187,10 @@ impl RunState {
                         Err(message) => self.give_up(index, message, now),
                     };
                 }
+                StepKind::AiSummarize => match self.quoting(step) {
+                    Ok(step) => return self.attempt(AttemptId { step: index, number }, step, now),
+                    Err(message) => return self.give_up(index, message, now),
+                },
                 StepKind::Delay => match step.pause() {
                     Ok(pause) => {
                         self.change(RunStatus::Waiting, Some(now + pause), now);
@@ -236,20 +244,32 @@ impl RunState {
         if !step.kind.quotes() {
             return Ok(step);
         }
-        match self.render(&Value::Object(step.config))? {
+        match self.render(&Value::Object(step.config), MAX_RESPONSE_BYTES)? {
             Value::Object(config) => Ok(Step { config, ..step }),
             _ => Err("config is no object".to_owned()),
         }
     }
 
-    fn render(&self, template: &Value) -> Result<Value, String> {
+    /// The step with what its content quotes of earlier outputs in it.
+    fn quoting(&self, mut step: Step) -> Result<Step, String> {
+        let content = self.render(step.content()?, MAX_QUOTED_BYTES)?;
+        // A quotation that is the whole content need not be a text.
+        let content = match content {
+            Value::String(text) => text,
+            other => other.to_string(),
+        };
+        step.config.insert("content".to_owned(), content.into());
+        Ok(step)
+    }
+
+    fn render(&self, template: &Value, mut budget: usize) -> Result<Value, String> {
         let outputs: Vec<_> = self.run.steps.iter().map(|step| step.output.as_ref()).collect();
-        template::render(template, Outputs(&outputs), &mut { MAX_RESPONSE_BYTES })
+        template::render(template, Outputs(&outputs), &mut budget)
     }
 
     fn transform(&self, step: &Step) -> Result<Value, String> {
         // What it quotes and what it says itself: together no longer than another output.
-        let output = self.render(step.template()?)?;
+        let output = self.render(step.template()?, MAX_RESPONSE_BYTES)?;
         if output.to_string().len() > MAX_RESPONSE_BYTES {
             return Err(format!("the value has more than {MAX_RESPONSE_BYTES} bytes"));
         }

@@ -58,7 +58,10 @@ fn is_json(headers: &HeaderMap) -> bool {
 }
 
 /// The whole body, as long as it stays within the limit; what its length claims does not matter.
-pub(super) async fn read<C: Clock>(body: Body, clock: &C) -> Result<bytes::Bytes, Problem> {
+///
+/// # Errors
+/// 413; 408 or 400 when it did not arrive.
+pub async fn read<C: Clock>(body: Body, clock: &C) -> Result<bytes::Bytes, Problem> {
     let body = Limited::new(body, MAX_BODY_BYTES).collect();
     let Either::Left((body, _)) = select(pin!(body), pin!(clock.sleep(BODY_DEADLINE))).await else {
         return Err(Problem::body_too_slow());

@@ -12,14 +12,16 @@ mod observe;
 mod problem;
 mod sentry;
 mod session_token;
+mod stripe;
 mod token;
 
 pub use address::ClientAddress;
 pub use auth::{Caller, Scope, authenticate, caller_of, limit_by_address};
 pub use billing::{FLUSH_DELAY, FlushTimer, bill};
-pub use body::{BODY_DEADLINE, MAX_BODY_BYTES, StrictJson};
+pub use body::{BODY_DEADLINE, MAX_BODY_BYTES, StrictJson, read as read_body};
 pub use idempotency::{CLAIM_TIMEOUT, ClaimedId, MAX_KEY, RETENTION, once};
 pub use observe::{HANDLER_DEADLINE, USAGE_HEADER, observe};
 pub use problem::Problem;
 pub use session_token::{ACCESS_LIFETIME_SECONDS, REFRESH_AUDIENCE, SessionToken};
+pub use stripe::{MAX_SIGNATURE_BYTES, TOLERANCE_SECONDS, is_signed};
 pub use token::{AUDIENCE, Claims, ISSUER, LEEWAY_SECONDS, MAX_TOKEN_BYTES, TokenError, verify};

@@ -43,6 +43,12 @@ static BODY_TOO_SLOW: Kind =
     kind(StatusCode::REQUEST_TIMEOUT, "urn:workway:problem:body-too-slow", "Body too slow");
 static UNAUTHORIZED: Kind =
     kind(StatusCode::UNAUTHORIZED, "urn:workway:problem:unauthorized", "Unauthorized");
+static OVER_QUOTA: Kind =
+    kind(StatusCode::PAYMENT_REQUIRED, "urn:workway:problem:over-quota", "Quota used up");
+static REFUSED_CONTENT: Kind =
+    kind(StatusCode::UNPROCESSABLE_ENTITY, "urn:workway:problem:refused", "Content refused");
+static BAD_SIGNATURE: Kind =
+    kind(StatusCode::BAD_REQUEST, "urn:workway:problem:bad-signature", "Bad signature");
 static FORBIDDEN: Kind = kind(StatusCode::FORBIDDEN, "urn:workway:problem:forbidden", "Forbidden");
 static NOT_FOUND: Kind = kind(StatusCode::NOT_FOUND, "urn:workway:problem:not-found", "Not found");
 static METHOD_NOT_ALLOWED: Kind = kind(
@@ -123,6 +129,24 @@ impl Problem {
         let challenge = "Bearer realm=\"workway\", error=\"invalid_token\"";
         Self::new(&UNAUTHORIZED)
             .header(header::WWW_AUTHENTICATE, HeaderValue::from_static(challenge))
+    }
+
+    /// 402: the month's quota is used up.
+    pub fn over_quota(what: &'static str) -> Self {
+        let detail = format!(
+            "the {what} that the plan includes in a calendar month are used up; see /billing/plan"
+        );
+        Self::new(&OVER_QUOTA).detail(detail)
+    }
+
+    /// 422: the model will not answer this.
+    pub fn refused_content() -> Self {
+        Self::new(&REFUSED_CONTENT).detail("the model refused the content")
+    }
+
+    /// 400: a webhook that is not signed, or not now. One text for every reason.
+    pub fn bad_signature() -> Self {
+        Self::new(&BAD_SIGNATURE)
     }
 
     /// 403: the token does not have this scope.

@@ -4,3 +4,5 @@
 pub mod cloudflare;
 #[cfg(not(target_arch = "wasm32"))]
 pub mod native;
+mod rest;
+mod shapes;

@@ -4,17 +4,25 @@
 //! Methods return `impl Future + Send`, so that handlers fit axum on both platforms. Every call
 //! that the platform bills returns what it used, beside its value: see [`Metered`].
 
+mod ai;
 mod analytics;
+mod joint;
 mod usage;
 
 use std::{collections::BTreeMap, future::Future, time::Duration};
 
+pub use ai::{
+    AI_TIMEOUT, Ai, Completion, Match, VECTOR_TIMEOUT, Vector, VectorIndex,
+    embedding as embedding_usage, one_queried, one_written, tokens as ai_tokens,
+};
 pub use analytics::{Analytics, DataPoint, Event, ONE_POINT};
+pub use joint::{Joint, LOST_AFTER, Outcome, Part};
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
 pub(crate) use usage::resources;
 pub use usage::{Cause, Meter, Metered, NOBODY, Share, Tally, Usage, used};
 
+use crate::ai::Breaker;
 use crate::domain::{Millis, month::Month};
 
 /// All ports of one deployment. Cheap to clone.
@@ -33,6 +41,10 @@ pub trait Platform: Clone + Send + Sync + 'static {
     type ObjectStore: ObjectStore;
     /// See [`Http`].
     type Http: Http;
+    /// See [`Ai`].
+    type Ai: Ai;
+    /// See [`VectorIndex`].
+    type VectorIndex: VectorIndex;
     /// See [`Clock`].
     type Clock: Clock;
     /// See [`Random`].
@@ -58,6 +70,12 @@ pub trait Platform: Clone + Send + Sync + 'static {
     fn backups(&self) -> &Self::ObjectStore;
     /// Outbound requests.
     fn http(&self) -> &Self::Http;
+    /// Models, if this deployment has any.
+    fn ai(&self) -> Option<&Self::Ai>;
+    /// Guards the models; as long-lived as the process or isolate.
+    fn breaker(&self) -> &Breaker;
+    /// The vectors of workflows, if this deployment has any.
+    fn vectors(&self) -> Option<&Self::VectorIndex>;
     /// Time.
     fn clock(&self) -> &Self::Clock;
     /// Randomness.
@@ -91,6 +109,9 @@ pub enum PortFailure {
     /// A constraint of the database forbids it.
     #[error("conflict: {0}")]
     Conflict(String),
+    /// The other side will not do this, however often it is asked.
+    #[error("{0} refused the request")]
+    Refused(&'static str),
     /// No answer in time.
     #[error("{0} did not answer in time")]
     Timeout(&'static str),
@@ -320,17 +341,20 @@ pub enum ActorClass {
     WorkflowExecutor,
     /// One for each person, and one for each sign-in that is under way.
     OAuth,
+    /// One for each question to a model that is not answered from the cache.
+    AiMisses,
 }
 
 impl ActorClass {
     /// All of them.
-    pub const ALL: [Self; 2] = [Self::WorkflowExecutor, Self::OAuth];
+    pub const ALL: [Self; 3] = [Self::WorkflowExecutor, Self::OAuth, Self::AiMisses];
 
     /// The name of the class, as the platform knows it.
     pub const fn name(self) -> &'static str {
         match self {
             Self::WorkflowExecutor => "WorkflowExecutor",
             Self::OAuth => "OAuth",
+            Self::AiMisses => "AiMisses",
         }
     }
 
@@ -339,13 +363,14 @@ impl ActorClass {
         match self {
             Self::WorkflowExecutor => "WORKFLOW_EXECUTOR",
             Self::OAuth => "OAUTH",
+            Self::AiMisses => "AI_MISSES",
         }
     }
 }
 
 /// Single-writer objects, found by class and name; made when first called.
 pub trait Actors: Send + Sync {
-    /// Sends a message and waits for the reply.
+    /// Sends a message and waits for the reply. Whoever stops waiting does not stop the object.
     ///
     /// # Errors
     /// [`PortFailure::Unavailable`]. The message may or may not have been handled.
@@ -379,12 +404,16 @@ pub async fn call_actor<A: Actors, M: Serialize, R: DeserializeOwned>(
 pub trait ActorContext: Send + Sync {
     /// See [`Database`].
     type Database: Database;
-    /// See [`Http`].
-    type Http: Http;
-    /// See [`Clock`].
-    type Clock: Clock;
+    /// See [`KeyValue`].
+    type KeyValue: KeyValue;
     /// See [`Actors`].
     type Actors: Actors;
+    /// See [`Http`].
+    type Http: Http;
+    /// See [`Ai`].
+    type Ai: Ai;
+    /// See [`Clock`].
+    type Clock: Clock;
     /// See [`Random`].
     type Random: Random;
     /// See [`Analytics`].
@@ -420,14 +449,22 @@ pub trait ActorContext: Send + Sync {
     /// [`PortFailure::Unavailable`].
     fn erase(&self) -> impl Future<Output = PortResult<()>> + Send;
 
+    /// What it remembers while it is in memory, for all events alike.
+    fn joint(&self) -> &Joint;
     /// D1, or SQLite.
     fn database(&self) -> &Self::Database;
-    /// Outbound requests.
-    fn http(&self) -> &Self::Http;
-    /// Time.
-    fn clock(&self) -> &Self::Clock;
+    /// The namespace `CACHE`.
+    fn cache(&self) -> &Self::KeyValue;
     /// Other objects.
     fn actors(&self) -> &Self::Actors;
+    /// Outbound requests.
+    fn http(&self) -> &Self::Http;
+    /// See [`Platform::ai`].
+    fn ai(&self) -> Option<&Self::Ai>;
+    /// See [`Platform::breaker`].
+    fn breaker(&self) -> &Breaker;
+    /// Time.
+    fn clock(&self) -> &Self::Clock;
     /// Randomness.
     fn random(&self) -> &Self::Random;
     /// Events for analysis.

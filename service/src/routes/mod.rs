@@ -1,5 +1,7 @@
 //! The routes. [`ROUTES`] is their table of contents.
 
+mod ai;
+mod billing;
 mod catalogue;
 mod connections;
 mod context;
@@ -53,11 +55,11 @@ pub fn router<P: Platform>(app: App<P>) -> Router {
     let (mut open, mut public, mut private) = (Router::new(), Router::new(), Router::new());
     for route in ROUTES {
         let mut handler = handler::<P>(route);
-        if matches!(route.takes, Takes::Once | Takes::DraftOnce) {
+        if matches!(route.takes, Takes::Once | Takes::DraftOnce | Takes::CheckoutOnce) {
             handler = handler.layer(from_fn_with_state(app.clone(), once::<P>));
         }
         match route.access {
-            Access::Open => open = open.route(route.path, handler),
+            Access::Open | Access::Signed => open = open.route(route.path, handler),
             Access::Anyone => public = public.route(route.path, handler),
             Access::Caller(_) => private = private.route(route.path, handler),
         }
@@ -104,5 +106,10 @@ fn handler<P: Platform>(route: &Route) -> MethodRouter<App<P>> {
         Operation::GetMe => on(method, sessions::me::<P>),
         Operation::ListConnections => on(method, connections::list::<P>),
         Operation::DeleteConnection => on(method, connections::delete::<P>),
+        Operation::Summarize => on(method, ai::summarize::<P>),
+        Operation::Search => on(method, ai::search::<P>),
+        Operation::CreateCheckout => on(method, billing::checkout::<P>),
+        Operation::GetPlan => on(method, billing::plan::<P>),
+        Operation::ReceiveStripeEvent => on(method, billing::webhook::<P>),
     }
 }

@@ -13,12 +13,15 @@ use super::{
     workflows,
 };
 use crate::domain::{
+    month::Month,
     page::{Page, Position},
+    plan::Metric,
     run::{Run, RunStatus, RunSummary},
 };
 use crate::engine::{executor, machine::RunState};
 use crate::guard::{Problem, Scope};
 use crate::ports::Platform;
+use crate::store::QuotaMonths;
 
 /// A page of runs.
 #[derive(Debug, Serialize)]
@@ -76,19 +79,44 @@ pub(super) async fn create<P: Platform>(
     let owner = context.caller_with(Scope::Write)?;
     let workflow = workflows::find(&context, owner, &workflow_id).await?;
     let (id, owner_of_it) = (context.new_id()?, owner.to_owned());
-    let mut state = RunState::new(id, owner_of_it, workflow.id, workflow.steps, context.now());
-    let stored = context.runs().insert(&state).await;
-    if context.made_before(stored)? {
-        let intent = context.runs().intent(owner, &state.run.id).await;
-        let intent = intent.map_err(|error| context.failed(&error))?;
-        state = intent.ok_or_else(Problem::not_found)?;
-    }
+    let state = RunState::new(id, owner_of_it, workflow.id, workflow.steps, context.now());
+    let state = accept(&context, owner, state).await?;
     let started = executor::start(context.app.platform.actors(), &state).await;
     if let Err(error) = context.meter.charge(started) {
         context.app.platform.log(&format!("start of run {}: {error}", state.run.id));
     }
     let location = [(header::LOCATION, format!("/runs/{}", state.run.id))];
     Ok((StatusCode::ACCEPTED, location, Json(state.run)).into_response())
+}
+
+/// Writes a run down, within the month's quota: as it is there already, if an earlier attempt at this
+/// request did that.
+///
+/// What it takes of the quota it takes before: should the outcome of writing be unknown, the caller
+/// has one run less this month, and never one more.
+async fn accept<P: Platform>(
+    context: &Context<P>,
+    owner: &str,
+    state: RunState,
+) -> Result<RunState, Problem> {
+    let month = Month::of(state.run.created_at);
+    let months = QuotaMonths::new(context.app.platform.database(), &context.meter);
+    let quotas = &context.app.config.billing.quotas;
+    let taken = months.take(owner, month, Metric::Runs, quotas).await;
+    if !taken.map_err(|error| context.failed(&error))? {
+        let accepted = context.runs().intent(owner, &state.run.id).await;
+        let accepted = accepted.map_err(|error| context.failed(&error))?;
+        return accepted.ok_or_else(|| Problem::over_quota(Metric::Runs.title()));
+    }
+    let stored = context.runs().insert(&state).await;
+    if !context.made_before(stored)? {
+        return Ok(state);
+    }
+    // It has its place in the quota already.
+    let given_back = months.give_back(owner, month, Metric::Runs).await;
+    given_back.map_err(|error| context.failed(&error))?;
+    let accepted = context.runs().intent(owner, &state.run.id).await;
+    accepted.map_err(|error| context.failed(&error))?.ok_or_else(Problem::not_found)
 }
 
 /// `GET /runs/{id}`

@@ -42,6 +42,8 @@ pub enum Method {
 pub enum Access {
     /// Anyone, as often as they like: it costs next to nothing.
     Open,
+    /// Who signed the request. What is not signed is refused before anything is looked up.
+    Signed,
     /// Anyone, within the budget of their address.
     Anyone,
     /// Signed-in callers whose token has this scope, within their budget.
@@ -61,6 +63,14 @@ pub enum Takes {
     Draft,
     /// A workflow as JSON, and `Idempotency-Key`.
     DraftOnce,
+    /// A wish for a summary as JSON.
+    Summary,
+    /// A wish to find workflows as JSON.
+    Query,
+    /// A wish to buy a plan as JSON, and `Idempotency-Key`.
+    CheckoutOnce,
+    /// A signed event.
+    Event,
     /// `Idempotency-Key`.
     Once,
     /// `Last-Event-ID`.
@@ -101,6 +111,11 @@ pub enum Operation {
     GetMe,
     ListConnections,
     DeleteConnection,
+    Summarize,
+    Search,
+    CreateCheckout,
+    GetPlan,
+    ReceiveStripeEvent,
 }
 
 const READ: Access = Access::Caller(Scope::Read);
@@ -170,7 +185,8 @@ pub const ROUTES: &[Route] = &[
     ),
     route(O::StartRun, (Post, "/workflows/{id}/runs"), WRITE, "Run a workflow")
         .takes(Takes::Once)
-        .answers(&[202]),
+        .answers(&[202])
+        .problems(&[402]),
     route(
         O::ListRunsOfWorkflow,
         (Get, "/workflows/{id}/runs"),
@@ -226,4 +242,26 @@ pub const ROUTES: &[Route] = &[
         "Forget a connection, and ask the provider to revoke it",
     )
     .problems(&[404]),
+    route(O::Summarize, (Post, "/ai/summarize"), WRITE, "Summarize a text")
+        .takes(Takes::Summary)
+        .problems(&[402, 422]),
+    route(
+        O::Search,
+        (Post, "/search"),
+        READ,
+        "Find workflows by what they are about: the caller's and published ones, as they were a moment ago",
+    )
+    .takes(Takes::Query)
+    .problems(&[402]),
+    route(O::CreateCheckout, (Post, "/billing/checkout"), WRITE, "Buy a plan, on a page of Stripe's")
+        .takes(Takes::CheckoutOnce)
+        .answers(&[201]),
+    route(O::GetPlan, (Get, "/billing/plan"), READ, "The caller's plan, its quota, and what is used"),
+    route(
+        O::ReceiveStripeEvent,
+        (Post, "/webhooks/stripe"),
+        Access::Signed,
+        "Take an event of Stripe's, signed in Stripe-Signature",
+    )
+    .takes(Takes::Event),
 ];

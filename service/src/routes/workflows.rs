@@ -11,6 +11,7 @@ use super::{
     Context,
     extract::{Id, ListPage},
 };
+use crate::ai::search::refresh_later;
 use crate::domain::{
     page::Position,
     workflow::{Draft, Workflow},
@@ -49,6 +50,7 @@ pub(super) async fn create<P: Platform>(
     if context.made_before(stored)? {
         workflow = find(&context, owner, &workflow.id).await?;
     }
+    refresh_later(&context.app.platform, &workflow.id);
     let location = [(header::LOCATION, format!("/workflows/{}", workflow.id))];
     Ok((StatusCode::CREATED, location, Json(workflow)).into_response())
 }
@@ -84,7 +86,10 @@ pub(super) async fn update<P: Platform>(
     let owner = context.caller_with(Scope::Write)?;
     let draft = Draft::from_json(&body).map_err(Problem::invalid_input)?;
     let updated = context.workflows().update(owner, &id, &draft, context.now()).await;
-    updated.map_err(|error| context.failed(&error))?.map(Json).ok_or_else(Problem::not_found)
+    let updated =
+        updated.map_err(|error| context.failed(&error))?.ok_or_else(Problem::not_found)?;
+    refresh_later(&context.app.platform, &id);
+    Ok(Json(updated))
 }
 
 /// `DELETE /workflows/{id}`: its runs stay, and go on.
@@ -95,7 +100,11 @@ pub(super) async fn delete<P: Platform>(
     let owner = context.caller_with(Scope::Write)?;
     let deleted = context.workflows().delete(owner, &id).await;
     let deleted = deleted.map_err(|error| context.failed(&error))?;
-    if deleted { Ok(StatusCode::NO_CONTENT) } else { Err(Problem::not_found()) }
+    if !deleted {
+        return Err(Problem::not_found());
+    }
+    refresh_later(&context.app.platform, &id);
+    Ok(StatusCode::NO_CONTENT)
 }
 
 /// `POST /workflows/{id}/publish`: for everyone to see, from now or since it was first published.
@@ -105,7 +114,10 @@ pub(super) async fn publish<P: Platform>(
 ) -> Result<Json<Workflow>, Problem> {
     let owner = context.caller_with(Scope::Write)?;
     let published = context.workflows().publish(owner, &id, context.now()).await;
-    published.map_err(|error| context.failed(&error))?.map(Json).ok_or_else(Problem::not_found)
+    let published =
+        published.map_err(|error| context.failed(&error))?.ok_or_else(Problem::not_found)?;
+    refresh_later(&context.app.platform, &id);
+    Ok(Json(published))
 }
 
 /// A workflow of `owner`.

@@ -2,13 +2,19 @@
 //! same text.
 
 mod idempotency;
+mod quotas;
 mod runs;
+mod search;
+mod subscriptions;
 mod tables;
 mod usage;
 mod workflows;
 
 pub use idempotency::{Claim, Claimed, IdempotencyKeys, Outcome};
+pub use quotas::QuotaMonths;
 pub use runs::{Runs, SETTLE_USAGE, last_projection_usage};
+pub use search::{Outdated, SearchStore, Subject, Visible};
+pub use subscriptions::{EVENTS_KEPT, Entitlement, Subscriptions};
 pub use tables::{NOT_INCLUDED, TABLES, Table};
 pub use usage::{ADD_USAGE, Account, UsageAccounts, add as add_usage, metering};
 pub use workflows::{CatalogueEntry, Workflows};
@@ -24,6 +30,7 @@ pub const MIGRATIONS: &[(&str, &str)] = &[
     ("0002_idempotency", include_str!("../../migrations/0002_idempotency.sql")),
     ("0003_usage", include_str!("../../migrations/0003_usage.sql")),
     ("0004_usage_accounts", include_str!("../../migrations/0004_usage_accounts.sql")),
+    ("0006_money_and_search", include_str!("../../migrations/0006_money_and_search.sql")),
 ];
 
 /// Every statement of the service, for the test that looks at their query plans.
@@ -49,6 +56,20 @@ pub const STATEMENTS: &[Sql] = &[
     idempotency::COMPLETE,
     idempotency::EXPIRE,
     idempotency::CLEAN,
+    quotas::TAKE_RUN,
+    quotas::TAKE_AI_OPERATION,
+    quotas::GIVE_BACK_RUN,
+    quotas::GIVE_BACK_AI_OPERATION,
+    quotas::USED,
+    search::DUE,
+    search::CHANGES,
+    search::DONE,
+    search::LATER,
+    search::SUBJECT,
+    search::VISIBLE,
+    subscriptions::TAKE,
+    subscriptions::ENTITLED,
+    subscriptions::CLEAN,
     usage::ADD,
     usage::OF_ACCOUNT,
     usage::OF_RUNS,
@@ -106,7 +127,9 @@ mod tests {
             let mut rows = statement.raw_query();
             while let Some(row) = rows.next().unwrap() {
                 let step: String = row.get("detail").unwrap();
-                let fine = step.starts_with("SEARCH") || step == "SCAN CONSTANT ROW";
+                let fine = step.starts_with("SEARCH")
+                    || step.starts_with("SCALAR SUBQUERY")
+                    || step == "SCAN CONSTANT ROW";
                 assert!(fine, "{}: {step}", sql.name);
             }
         }

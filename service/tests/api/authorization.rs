@@ -8,7 +8,10 @@ use workway_service::{
     routes::{Access, Method, Operation, ROUTES, Route, Takes},
 };
 
-use crate::client::{Api, token, token_of};
+use crate::{
+    client::{Api, token, token_of},
+    stand_in,
+};
 
 /// Things of Ann, which Bob asks for.
 struct Things {
@@ -24,11 +27,25 @@ async fn send(api: &Api, route: &Route, things: &Things, token: &str) -> Respons
         Method::Put => HttpMethod::PUT,
         Method::Delete => HttpMethod::DELETE,
     };
-    let takes_draft = matches!(route.takes, Takes::Draft | Takes::DraftOnce);
     let steps = json!([{"type": "transform", "config": {"value": 1}}]);
     let draft = json!({"name": "n", "description": "d", "steps": steps});
     let path = route.path.replace("{id}", id).replace("{provider}", "google");
-    api.send(method, &path, token, takes_draft.then_some(draft)).await
+    let body = match route.takes {
+        Takes::Draft | Takes::DraftOnce => Some(draft),
+        Takes::Summary => Some(json!({"content": "A text."})),
+        Takes::Query => Some(json!({"query": "a workflow"})),
+        Takes::CheckoutOnce => Some(json!({"plan": "growth"})),
+        Takes::Event => Some(json!({"id": "evt_1"})),
+        Takes::Nothing
+        | Takes::Page
+        | Takes::CachedPage
+        | Takes::Once
+        | Takes::LastEventId
+        | Takes::RefreshCookie
+        | Takes::ReturnTo
+        | Takes::Consent => None,
+    };
+    api.send(method, &path, token, body).await
 }
 
 /// What a caller with every scope gets for an identifier of somebody else. A route without a row
@@ -59,7 +76,12 @@ fn of_a_foreign_id(operation: Operation) -> Option<u16> {
         | Operation::EndSession
         | Operation::GetMe
         | Operation::ListConnections
-        | Operation::DeleteConnection => None,
+        | Operation::DeleteConnection
+        | Operation::Summarize
+        | Operation::Search
+        | Operation::CreateCheckout
+        | Operation::GetPlan
+        | Operation::ReceiveStripeEvent => None,
     }
 }
 
@@ -76,7 +98,8 @@ fn of_nothing(operation: Operation) -> Option<u16> {
 
 #[tokio::test]
 async fn nobody_passes_without_the_right_to() {
-    let api = Api::start().await;
+    let api = Api::start_with(stand_in::VARS).await;
+    stand_in::fine(&api.upstream).await;
     let (ann, bob) = (token("ann"), token("bob"));
     let workflow = api.workflow(&ann, api.http_step()).await;
     let things = Things { run: api.run(&ann, &workflow).await, workflow };
@@ -91,6 +114,11 @@ async fn nobody_passes_without_the_right_to() {
                     let fits =
                         expected.map_or(route.answers.contains(&answer), |other| other == answer);
                     assert!(fits, "{route:?}: {answer}");
+                }
+            }
+            Access::Signed => {
+                for token in ["", &forged, &bob] {
+                    assert_eq!(status(token).await, 400, "{route:?}");
                 }
             }
             Access::Caller(scope) => {

@@ -28,6 +28,7 @@ pub(crate) struct Api {
     pub(crate) client: Client,
     pub(crate) upstream: MockServer,
     pub(crate) state: tempfile::TempDir,
+    vars: Vec<(&'static str, String)>,
     /// Where `http` steps may go beside the upstream.
     also_allowed: String,
     stop: Option<oneshot::Sender<()>>,
@@ -36,11 +37,20 @@ pub(crate) struct Api {
 
 impl Api {
     pub(crate) async fn start() -> Self {
-        Self::start_allowing("").await
+        Self::start_as("", &[]).await
+    }
+
+    /// With these variables, in which `{upstream}` is the origin of the upstream.
+    pub(crate) async fn start_with(vars: &[(&'static str, &str)]) -> Self {
+        Self::start_as("", vars).await
     }
 
     /// `http` steps may go to `origin` too.
     pub(crate) async fn start_allowing(origin: &str) -> Self {
+        Self::start_as(origin, &[]).await
+    }
+
+    async fn start_as(origin: &str, vars: &[(&'static str, &str)]) -> Self {
         let _ = rustls::crypto::ring::default_provider().install_default();
         let mut api = Self {
             base: String::new(),
@@ -48,9 +58,13 @@ impl Api {
             upstream: MockServer::start().await,
             state: tempfile::tempdir().unwrap(),
             also_allowed: origin.to_owned(),
+            vars: Vec::new(),
             stop: None,
             task: None,
         };
+        let origin = api.upstream.uri();
+        let vars = vars.iter().map(|(name, value)| (*name, value.replace("{upstream}", &origin)));
+        api.vars = vars.collect();
         api.boot().await;
         api
     }
@@ -61,6 +75,9 @@ impl Api {
         Config::from_lookup(|name| {
             if let Some((_, value)) = changed.iter().find(|(changed, _)| *changed == name) {
                 return Some((*value).to_owned());
+            }
+            if let Some((_, value)) = self.vars.iter().find(|(known, _)| *known == name) {
+                return Some(value.clone());
             }
             let value = match name {
                 "JWT_SECRET" => SECRET.to_owned(),
@@ -231,6 +248,15 @@ pub(crate) fn token_claims(subject: &str, scope: &str) -> Value {
 pub(crate) fn token_of(subject: &str, scope: &str) -> String {
     let (header, claims) = (token_header(), token_claims(subject, scope));
     sign(&header.to_string(), &claims.to_string(), SECRET)
+}
+
+/// A token that is valid only so many seconds from now.
+pub(crate) fn token_after(subject: &str, scope: &str, seconds: u64) -> String {
+    let mut claims = token_claims(subject, scope);
+    for name in ["nbf", "exp"] {
+        claims[name] = json!(claims[name].as_u64().unwrap() + seconds);
+    }
+    sign(&token_header().to_string(), &claims.to_string(), SECRET)
 }
 
 pub(crate) fn token(subject: &str) -> String {

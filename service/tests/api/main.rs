@@ -2,7 +2,9 @@
 #![cfg(not(target_arch = "wasm32"))]
 #![allow(clippy::unwrap_used, clippy::panic, clippy::disallowed_methods, reason = "a test")]
 
+mod ai;
 mod authorization;
+mod billing;
 mod browser;
 mod canary;
 mod catalogue;
@@ -17,9 +19,12 @@ mod idempotency;
 mod oauth;
 mod openapi;
 mod provider_steps;
+mod quotas;
 mod runs;
+mod search;
 mod sentry;
 mod sessions;
+mod stand_in;
 mod stop;
 mod tokens;
 mod usage;

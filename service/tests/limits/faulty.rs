@@ -10,6 +10,7 @@ use std::{
 use serde_json::Value;
 use tokio::sync::watch;
 use workway_service::{
+    ai::Breaker,
     config::Config,
     domain::Millis,
     platform::native::{
@@ -165,6 +166,8 @@ impl Platform for Faulty {
     type Actors = Port<NativeActors>;
     type ObjectStore = FolderObjectStore;
     type Http = ReqwestHttp;
+    type Ai = <Native as Platform>::Ai;
+    type VectorIndex = <Native as Platform>::VectorIndex;
     type Clock = HandClock;
     type Random = OsRandom;
     type Analytics = NativeAnalytics;
@@ -200,6 +203,18 @@ impl Platform for Faulty {
 
     fn http(&self) -> &ReqwestHttp {
         self.native.http()
+    }
+
+    fn ai(&self) -> Option<&Self::Ai> {
+        self.native.ai()
+    }
+
+    fn breaker(&self) -> &Breaker {
+        self.native.breaker()
+    }
+
+    fn vectors(&self) -> Option<&Self::VectorIndex> {
+        self.native.vectors()
     }
 
     fn clock(&self) -> &HandClock {

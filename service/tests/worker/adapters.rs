@@ -25,7 +25,7 @@ async fn query<const N: usize>(
 #[wasm_bindgen_test]
 async fn d1_gives_back_what_it_was_given() {
     let world = World::new();
-    let platform = Cloudflare::new(&world.env);
+    let platform = world.platform();
     world.rows(&TABLE.replace("v)", "v ANY)"));
     let values: [(Param, Value); 8] = [
         (Param::Null, Value::Null),
@@ -54,7 +54,7 @@ async fn d1_gives_back_what_it_was_given() {
 #[wasm_bindgen_test]
 async fn d1_tells_conflicts_from_failures() {
     let world = World::new();
-    let platform = Cloudflare::new(&world.env);
+    let platform = world.platform();
     world.rows(&TABLE.replace("v)", "v TEXT NOT NULL)"));
     let insert = "INSERT INTO t (k, v) VALUES (?1, ?2)";
     query(&platform, insert, ["a".into(), "v".into()]).await.unwrap();
@@ -76,7 +76,7 @@ async fn d1_tells_conflicts_from_failures() {
 #[wasm_bindgen_test]
 async fn kv_counts_each_call() {
     let world = World::new();
-    let platform = Cloudflare::new(&world.env);
+    let platform = world.platform();
     put_in_cache(&world.env, "k", "é😀");
     for (key, expected) in [("k", Some("é😀")), ("absent", None)] {
         let read = platform.cache().get(key).await.unwrap();
@@ -103,7 +103,7 @@ async fn kv_counts_each_call() {
 #[wasm_bindgen_test]
 async fn a_binding_of_another_class_is_no_limiter() {
     let world = World::new();
-    let platform = Cloudflare::new(&world.env);
+    let platform = world.platform();
     assert!(platform.rate_limiter().admit("a").await.unwrap().value);
     misbind_limiter(&world.env);
     let error = platform.rate_limiter().admit("a").await.unwrap_err();

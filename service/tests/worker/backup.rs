@@ -4,7 +4,6 @@ use serde_json::json;
 use wasm_bindgen_test::wasm_bindgen_test;
 use workway_service::{
     backup::{MANIFEST, Manifest, line, sha256, tables},
-    platform::cloudflare::Cloudflare,
     ports::{MAX_OBJECT_KEYS, ObjectStore, Platform, Usage},
 };
 
@@ -29,7 +28,7 @@ async fn the_cron_writes_what_the_tables_hold_and_deletes_old_backups() {
     world.cron().await;
     let (backup, bucket) = (manifest(&world), world.bucket());
     assert!(backup.finished_at.is_some(), "{backup:?}");
-    let held = tables(Cloudflare::new(&world.env).database()).await.unwrap();
+    let held = tables(world.platform().database()).await.unwrap();
     for (table, state) in backup.tables.iter().zip(&held) {
         assert_eq!((&table.digest, table.rows), (&state.digest, state.rows), "{}", table.name);
         for chunk in &table.chunks {
@@ -70,7 +69,7 @@ async fn a_bucket_that_is_down_is_logged_and_met_again_a_minute_later() {
 #[wasm_bindgen_test]
 async fn objects_are_kept_listed_and_deleted() {
     let world = World::new();
-    let platform = Cloudflare::new(&world.env);
+    let platform = world.platform();
     let store = platform.backups();
     assert_eq!(store.get("d/x/1").await.unwrap().value, None);
     for key in ["d/x/2", "d/x/1", "d/y/1"] {

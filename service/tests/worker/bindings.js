@@ -143,6 +143,50 @@ class R2Bucket {
   }
 }
 
+/** Workers AI. Its input must be a plain object: the real one drops maps. */
+class Ai {
+  mode = "well";
+  calls = [];
+
+  async run(model, input) {
+    if (input instanceof Map || input?.messages?.some((message) => message instanceof Map)) throw new Error("a map");
+    this.calls.push({ model, input });
+    if (this.mode === "broken") throw new Error("3040: Capacity temporarily exceeded");
+    if (this.mode === "silent") await new Promise(() => {});
+    if (this.mode === "nonsense") return { response: 7 };
+    if (model.includes("/baai/")) return { shape: [1, 768], data: [Array(768).fill(0.5)] };
+    return { response: "Short.", usage: { prompt_tokens: 100, completion_tokens: 20, total_tokens: 120 } };
+  }
+}
+
+/** Vectorize, which finds everything that it was given. */
+class VectorizeIndex {
+  mode = "well";
+  calls = [];
+
+  async #call(name, ...args) {
+    this.calls.push({ name, args: args.map((arg) => (arg instanceof Float32Array ? [...arg] : arg)) });
+    if (this.mode === "broken") throw new Error("VECTOR_QUERY_ERROR (code = 40026)");
+    if (this.mode === "silent") await new Promise(() => {});
+  }
+  async upsert(vectors) {
+    const plain = vectors.map(({ id, values, metadata }) => ({ id, dimensions: values.length, metadata }));
+    await this.#call("upsert", plain);
+    return { mutationId: "0000aaaa-11bb-22cc-33dd-444444eeeeee" };
+  }
+  async deleteByIds(ids) {
+    await this.#call("deleteByIds", ids);
+    return { mutationId: "0000aaaa-11bb-22cc-33dd-444444eeeeee" };
+  }
+  async query(values, options) {
+    if (!(values instanceof Float32Array) || options instanceof Map) throw new TypeError("not what is documented");
+    await this.#call("query", values.length, options);
+    const written = this.calls.filter(({ name }) => name === "upsert").flatMap(({ args: [vectors] }) => vectors);
+    const matches = written.map(({ id }) => ({ id, score: 0.5 }));
+    return { count: matches.length, matches };
+  }
+}
+
 class Ratelimit {
   keys = [];
   #counts = new Map();
@@ -177,10 +221,15 @@ export function makeEnv(vars) {
   env.BACKUPS = new R2Bucket();
   env.WORKFLOW_EXECUTOR = new DurableObjectNamespace("WorkflowExecutor", env);
   env.OAUTH = new DurableObjectNamespace("OAuth", env);
+  env.AI_MISSES = new DurableObjectNamespace("AiMisses", env);
   env.ANALYTICS = new AnalyticsEngineDataset();
   return env;
 }
 
+/** Binds Workers AI and Vectorize, as in staging and production. */
+export const bindModels = (env) => void Object.assign(env, { AI: new Ai(), VECTORDB: new VectorizeIndex() });
+/** What a binding was called with. */
+export const callsOf = (env, binding) => JSON.stringify(env[binding].calls);
 /** Sets how a binding behaves. */
 export const setMode = (env, binding, mode) => void (env[binding].mode = mode);
 /** What SESSIONS holds, and puts it back: a replica that is behind. */

@@ -9,7 +9,6 @@ use workway_service::{
         executor,
         machine::{ATTEMPT_LEASE, ATTEMPT_TIMEOUT, BACKOFF_BASE, MAX_ATTEMPTS, RunState},
     },
-    platform::cloudflare::Cloudflare,
     ports::{MAX_VALUE_BYTES, Meter, Platform},
 };
 
@@ -174,7 +173,7 @@ async fn a_run_whose_object_never_heard_of_it_is_swept() {
     assert!(log().contains(&format!("start of run {id}: actor failed")), "{}", log());
     assert_eq!(world.object_names(), json!([]));
 
-    let platform = Cloudflare::new(&world.env);
+    let platform = world.platform();
     advance(30_001).await;
     assert_eq!(
         executor::sweep(&platform, &Meter::default()).await.unwrap(),
@@ -216,7 +215,7 @@ async fn a_second_start_keeps_the_state_and_sets_the_alarm_again() {
     world.ring(&id).await;
     let (waiting, alarm) = (world.state(&id), world.alarm(&id));
     lose_alarm(&world.env, &id);
-    let platform = Cloudflare::new(&world.env);
+    let platform = world.platform();
     let started = executor::start(platform.actors(), &first).await.unwrap();
     assert_eq!(started.usage.actor_requests, 1);
     assert_eq!((world.state(&id), world.alarm(&id)), (waiting, alarm));

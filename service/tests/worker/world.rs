@@ -9,6 +9,7 @@ use worker::{Env, js_sys::Promise, wasm_bindgen_futures::JsFuture};
 use workway_service::{
     config::SigningKey,
     guard::{AUDIENCE, ISSUER},
+    platform::cloudflare::{Cloudflare, config},
 };
 
 pub(crate) const SECRET: &str = "a secret for tests, of at least 32 bytes";
@@ -36,6 +37,10 @@ extern "C" {
 extern "C" {
     #[wasm_bindgen(js_name = makeEnv)]
     fn make_env(vars: &str) -> JsValue;
+    #[wasm_bindgen(js_name = bindModels)]
+    pub(crate) fn bind_models(env: &Env);
+    #[wasm_bindgen(js_name = callsOf)]
+    fn calls_of_js(env: &Env, binding: &str) -> String;
     #[wasm_bindgen(js_name = setMode)]
     pub(crate) fn set_mode(env: &Env, binding: &str, mode: &str);
     #[wasm_bindgen(js_name = setVar)]
@@ -121,6 +126,11 @@ impl World {
             "NOTION_CLIENT_SECRET": "notion-secret",
         });
         Self { env: make_env(&vars.to_string()).unchecked_into() }
+    }
+
+    /// The ports on this environment.
+    pub(crate) fn platform(&self) -> Cloudflare {
+        Cloudflare::new(&self.env, &config(&self.env).unwrap())
     }
 
     /// Starts a request. It may need [`advance`] to end.
@@ -233,6 +243,11 @@ impl World {
 
     pub(crate) fn commits(&self, id: &str) -> Value {
         parse(&commits_js(&self.env, id))
+    }
+
+    /// What a binding was called with, oldest first.
+    pub(crate) fn calls_of(&self, binding: &str) -> Vec<Value> {
+        serde_json::from_str(&calls_of_js(&self.env, binding)).unwrap()
     }
 
     /// What was written for analysis.

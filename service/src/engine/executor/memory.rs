@@ -15,10 +15,11 @@ use std::{
 use serde_json::{Value, json};
 
 use super::*;
-use crate::domain::Millis;
+use crate::ai::Breaker;
+use crate::domain::{Millis, ai::Model};
 use crate::ports::{
-    ActorClass, Actors, Clock, Database, Http, OutboundRequest, OutboundResponse, Param, Random,
-    Rows, Statement,
+    ActorClass, Actors, Ai, Clock, Completion, Database, Http, Joint, KeyValue, OutboundRequest,
+    OutboundResponse, Param, Random, Rows, Statement,
 };
 
 /// What goes wrong at a call.
@@ -142,9 +143,11 @@ async fn pause() {
 
 impl ActorContext for Memory {
     type Database = Self;
-    type Http = Self;
-    type Clock = Self;
+    type KeyValue = Self;
     type Actors = Self;
+    type Http = Self;
+    type Ai = Self;
+    type Clock = Self;
     type Random = Self;
     type Analytics = Self;
     type Turn = Turn;
@@ -172,12 +175,28 @@ impl ActorContext for Memory {
         self.call(|inner| (inner.state, inner.alarm) = (None, None)).await
     }
 
+    fn joint(&self) -> &Joint {
+        panic!("no step of these runs asks a model")
+    }
+
+    fn breaker(&self) -> &Breaker {
+        panic!("no step of these runs asks a model")
+    }
+
+    fn cache(&self) -> &Self {
+        self
+    }
+
     fn actors(&self) -> &Self {
         self
     }
 
     fn random(&self) -> &Self {
         self
+    }
+
+    fn ai(&self) -> Option<&Self> {
+        None
     }
 
     fn database(&self) -> &Self {
@@ -300,22 +319,50 @@ impl Clock for Memory {
 }
 
 impl Memory {
-    /// Boxed: an object may call another.
-    fn handled(
+    /// Boxed: what an object does includes calling objects.
+    fn handle(
         &self,
         message: Value,
     ) -> Pin<Box<dyn Future<Output = PortResult<Value>> + Send + '_>> {
-        Box::pin(async move { Executor::new(self, &AllowList::default()).message(message).await })
+        Box::pin(async {
+            let allowed = AllowList::default();
+            Executor::new(self, &allowed, Models::default()).message(message).await
+        })
+    }
+}
+
+impl KeyValue for Memory {
+    async fn get(&self, _: &str) -> PortResult<Option<String>> {
+        panic!("no step of these runs reads the cache")
+    }
+
+    async fn put(&self, _: &str, _: &str, _: Duration) -> PortResult<()> {
+        panic!("no step of these runs writes the cache")
+    }
+
+    async fn delete(&self, _: &str) -> PortResult<()> {
+        panic!("no step of these runs writes the cache")
+    }
+}
+
+impl Ai for Memory {
+    async fn complete(
+        &self,
+        _: &'static Model,
+        _: &str,
+        _: &str,
+        _: u32,
+    ) -> PortResult<Completion> {
+        panic!("no step of these runs asks a model")
+    }
+
+    async fn embed(&self, _: &str) -> PortResult<Vec<f32>> {
+        panic!("no step of these runs asks a model")
     }
 }
 
 impl Actors for Memory {
-    fn call(
-        &self,
-        _: ActorClass,
-        _: &str,
-        message: Value,
-    ) -> impl Future<Output = PortResult<Value>> + Send {
-        self.handled(message)
+    async fn call(&self, _: ActorClass, _: &str, message: Value) -> PortResult<Value> {
+        self.handle(message).await
     }
 }

@@ -57,7 +57,7 @@ impl Scenario {
             let Some(at) = alarm else { return };
             let now = self.memory.now().max(at);
             self.memory.inner().now = now;
-            let executor = Executor::new(&self.memory, &self.allowed);
+            let executor = Executor::new(&self.memory, &self.allowed, Models::default());
             let rung = self.memory.drive(executor.alarm());
             if !matches!(rung, Some(Ok(()))) {
                 self.memory.inner().alarm.get_or_insert(at);

@@ -13,7 +13,7 @@ use worker::{
     web_sys::{Request, Response},
 };
 
-use super::{Cloudflare, app, exchange, invocation::during, system};
+use super::{Cloudflare, app, config, exchange, invocation::during, system};
 use crate::config::ConfigError;
 use crate::guard::Problem;
 use crate::routes::router;
@@ -56,8 +56,12 @@ fn is_same(one: &Env, other: &Env) -> bool {
 #[event(scheduled)]
 #[expect(clippy::cast_possible_truncation, reason = "instants are whole and below 2^53")]
 async fn scheduled(event: ScheduledEvent, env: Env, _: ScheduleContext) {
-    if let Err(error) = upkeep::every_minute(&Cloudflare::new(&env), event.schedule() as i64).await
-    {
+    let due = event.schedule() as i64;
+    let done = match config(&env) {
+        Ok(config) => upkeep::every_minute(&Cloudflare::new(&env, &config), due).await,
+        Err(error) => return system::log(&error.to_string()),
+    };
+    if let Err(error) = done {
         system::log(&format!("upkeep: {error}"));
     }
 }

@@ -5,6 +5,7 @@
 //! theirs, and nobody else has to.
 
 mod actors;
+mod ai;
 mod analytics;
 mod bucket;
 mod database;
@@ -18,10 +19,12 @@ mod ledger;
 mod limiter;
 mod objects;
 mod system;
+mod vectors;
 
 use std::sync::{Arc, LazyLock};
 
 pub use actors::DurableObjects;
+pub use ai::WorkersAi;
 pub use analytics::AnalyticsEngine;
 pub use bucket::Bucket;
 pub use database::D1;
@@ -30,10 +33,12 @@ pub use http_cache::EdgeCache;
 pub use kv::Kv;
 pub use ledger::IsolateLedger;
 pub use limiter::RateLimiterBinding;
-pub use objects::{OAuth, WorkflowExecutor};
+pub use objects::{AiMisses, OAuth, WorkflowExecutor};
 pub use system::{JsClock, JsRandom};
+pub use vectors::Vectorize;
 use worker::Env;
 
+use crate::ai::Breaker;
 use crate::config::{Config, ConfigError};
 use crate::guard::FlushTimer;
 use crate::ports::{Platform, PortError};
@@ -48,6 +53,8 @@ pub struct Cloudflare {
     limiter: RateLimiterBinding,
     actors: DurableObjects,
     backups: Bucket,
+    ai: Option<WorkersAi>,
+    vectors: Option<Vectorize>,
     clock: JsClock,
     random: JsRandom,
     analytics: AnalyticsEngine,
@@ -56,7 +63,7 @@ pub struct Cloudflare {
 
 impl Cloudflare {
     /// Ports on the bindings of `env`.
-    pub fn new(env: &Env) -> Self {
+    pub fn new(env: &Env, config: &Config) -> Self {
         let database = D1::new(env.clone());
         Self {
             ledger: IsolateLedger::new(database.clone()),
@@ -66,6 +73,8 @@ impl Cloudflare {
             limiter: RateLimiterBinding::new(env.clone()),
             actors: DurableObjects::new(env.clone()),
             backups: Bucket::new(env.clone()),
+            ai: WorkersAi::new(env, config),
+            vectors: Vectorize::new(env, config),
             clock: JsClock,
             random: JsRandom,
             analytics: AnalyticsEngine::new(env.clone()),
@@ -75,6 +84,7 @@ impl Cloudflare {
 
 /// One for each isolate: plain data, which may outlive a request.
 static HEALTH: LazyLock<Arc<HealthMemo>> = LazyLock::new(Arc::default);
+static BREAKER: Breaker = Breaker::new();
 static FLUSHES: LazyLock<Arc<FlushTimer>> = LazyLock::new(Arc::default);
 
 /// The application on the bindings, variables and secrets of `env`.
@@ -84,10 +94,14 @@ static FLUSHES: LazyLock<Arc<FlushTimer>> = LazyLock::new(Arc::default);
 pub fn app(env: &Env) -> Result<App<Cloudflare>, ConfigError> {
     let config = Arc::new(config(env)?);
     let (health, flushes) = (Arc::clone(&HEALTH), Arc::clone(&FLUSHES));
-    Ok(App { platform: Cloudflare::new(env), config, health, flushes })
+    Ok(App { platform: Cloudflare::new(env, &config), config, health, flushes })
 }
 
-fn config(env: &Env) -> Result<Config, ConfigError> {
+/// What the variables and secrets of `env` say.
+///
+/// # Errors
+/// [`ConfigError`] for the first that is missing or wrong.
+pub fn config(env: &Env) -> Result<Config, ConfigError> {
     Config::from_lookup(|name| env.var(name).ok().map(|value| value.to_string()))
 }
 
@@ -107,6 +121,8 @@ impl Platform for Cloudflare {
     type Actors = DurableObjects;
     type ObjectStore = Bucket;
     type Http = Fetcher;
+    type Ai = WorkersAi;
+    type VectorIndex = Vectorize;
     type Clock = JsClock;
     type Random = JsRandom;
     type Analytics = AnalyticsEngine;
@@ -142,6 +158,18 @@ impl Platform for Cloudflare {
 
     fn http(&self) -> &Fetcher {
         &Fetcher
+    }
+
+    fn ai(&self) -> Option<&WorkersAi> {
+        self.ai.as_ref()
+    }
+
+    fn breaker(&self) -> &Breaker {
+        &BREAKER
+    }
+
+    fn vectors(&self) -> Option<&Vectorize> {
+        self.vectors.as_ref()
     }
 
     fn clock(&self) -> &JsClock {

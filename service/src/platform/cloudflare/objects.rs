@@ -9,12 +9,16 @@ use worker::{
 };
 
 use super::{
-    AnalyticsEngine, D1, DurableObjects, Fetcher, JsClock, JsRandom, config, system, unavailable,
+    AnalyticsEngine, BREAKER, D1, DurableObjects, Fetcher, JsClock, JsRandom, Kv, WorkersAi,
+    config, system, unavailable,
 };
+use crate::ai::Breaker;
 use crate::config::Config;
 use crate::domain::Millis;
 use crate::objects;
-use crate::ports::{ActorClass, ActorContext, Meter, Metered, PortError, PortResult, Usage, used};
+use crate::ports::{
+    ActorClass, ActorContext, Joint, Meter, Metered, PortError, PortResult, Usage, used,
+};
 
 /// A class of the runtime that hosts one of ours.
 macro_rules! class {
@@ -49,6 +53,11 @@ class! {
     OAuth
 }
 
+class! {
+    /// One object for each question to a model, named by its hash.
+    AiMisses
+}
+
 /// An object of any class.
 struct Host {
     class: ActorClass,
@@ -59,10 +68,18 @@ struct Host {
 impl Host {
     fn new(class: ActorClass, state: State, env: Env) -> Self {
         let config = config(&env).map_err(|error| error.to_string());
-        let (actors, analytics) =
-            (DurableObjects::new(env.clone()), AnalyticsEngine::new(env.clone()));
-        let (database, unpaid, erased) = (D1::new(env), Meter::default(), AtomicBool::new(false));
-        let context = Context { state, database, actors, analytics, unpaid, erased };
+        let ai = config.as_ref().ok().and_then(|config| WorkersAi::new(&env, config));
+        let context = Context {
+            state,
+            joint: Joint::default(),
+            database: D1::new(env.clone()),
+            cache: Kv::new(env.clone(), "CACHE"),
+            actors: DurableObjects::new(env.clone()),
+            ai,
+            analytics: AnalyticsEngine::new(env),
+            unpaid: Meter::default(),
+            erased: AtomicBool::new(false),
+        };
         // Should this fail, so will each statement after it, and their errors are handled.
         let _ = context.unpaid.charge(context.sql(SCHEMA, Vec::new()));
         Self { class, context, config }
@@ -101,8 +118,11 @@ impl Host {
 /// What the object has.
 struct Context {
     state: State,
+    joint: Joint,
     database: D1,
+    cache: Kv,
     actors: DurableObjects,
+    ai: Option<WorkersAi>,
     analytics: AnalyticsEngine,
     /// What making the table used, until somebody is charged for it. A table that is there costs
     /// nothing.
@@ -176,9 +196,11 @@ fn instant(at: Millis) -> ScheduledTime {
 
 impl ActorContext for Context {
     type Database = D1;
-    type Http = Fetcher;
-    type Clock = JsClock;
+    type KeyValue = Kv;
     type Actors = DurableObjects;
+    type Http = Fetcher;
+    type Ai = WorkersAi;
+    type Clock = JsClock;
     type Random = JsRandom;
     type Analytics = AnalyticsEngine;
     /// The object's SQLite has no await: nobody comes between `load` and the writes of `save`.
@@ -200,6 +222,22 @@ impl ActorContext for Context {
 
     fn erase(&self) -> impl Future<Output = PortResult<()>> + Send {
         SendFuture::new(self.forget())
+    }
+
+    fn joint(&self) -> &Joint {
+        &self.joint
+    }
+
+    fn cache(&self) -> &Kv {
+        &self.cache
+    }
+
+    fn ai(&self) -> Option<&WorkersAi> {
+        self.ai.as_ref()
+    }
+
+    fn breaker(&self) -> &Breaker {
+        &BREAKER
     }
 
     fn database(&self) -> &D1 {

@@ -3,7 +3,6 @@
 use std::{
     collections::HashMap,
     path::Path,
-    pin::Pin,
     sync::{
         Arc, Mutex, PoisonError, Weak,
         atomic::{AtomicU64, Ordering::Relaxed},
@@ -12,9 +11,13 @@ use std::{
 };
 
 use serde_json::Value;
-use tokio::sync::{Mutex as AsyncMutex, Notify, OwnedMutexGuard};
+use tokio::{
+    sync::{Mutex as AsyncMutex, Notify, OwnedMutexGuard},
+    task::JoinHandle,
+};
 
 use super::{
+    Counted, SqliteKeyValue,
     analytics::NativeAnalytics,
     clock::NativeClock,
     counted,
@@ -23,12 +26,14 @@ use super::{
     sqlite::Sqlite,
     system::{OsRandom, log},
 };
+use crate::ai::Breaker;
 use crate::config::Config;
 use crate::domain::Millis;
 use crate::objects;
+use crate::platform::rest::Rest;
 use crate::ports::{
-    ActorClass, ActorContext, Actors, Clock, Meter, PortError, PortResult, Rows, Sql, Statement,
-    Usage, used,
+    ActorClass, ActorContext, Actors, Clock, Joint, Meter, PortError, PortResult, Rows, Sql,
+    Statement, Usage, used,
 };
 
 /// `firing`: the alarm rang and its handler has not ended. A handler that ends without a new alarm
@@ -98,7 +103,10 @@ const RETRY: Duration = Duration::from_secs(1);
 #[derive(Clone, Debug)]
 pub(super) struct Reach {
     pub(super) database: SqliteDatabase,
+    pub(super) cache: SqliteKeyValue,
     pub(super) http: ReqwestHttp,
+    pub(super) ai: Option<Counted<Rest<ReqwestHttp>>>,
+    pub(super) breaker: Arc<Breaker>,
     pub(super) clock: NativeClock,
     pub(super) analytics: NativeAnalytics,
 }
@@ -115,6 +123,7 @@ struct Inner {
     total: Meter,
     alarms_rung: AtomicU64,
     turns: Mutex<HashMap<String, Weak<AsyncMutex<()>>>>,
+    joints: Mutex<HashMap<String, Arc<Joint>>>,
     alarms_changed: Notify,
 }
 
@@ -136,6 +145,7 @@ impl NativeActors {
             total: Meter::default(),
             alarms_rung: AtomicU64::new(0),
             turns: Mutex::default(),
+            joints: Mutex::default(),
             alarms_changed: Notify::new(),
         });
         inner.sql(REARM.bind([])).await?;
@@ -161,22 +171,8 @@ impl NativeActors {
         self.0.total.add(table);
         let unpaid = Meter::default();
         unpaid.add(table);
-        Ok(Context { actors: self, inner: &self.0, name, id, unpaid })
-    }
-
-    /// Boxed: an object may call another, and the type of its future would hold itself.
-    fn handled(
-        &self,
-        class: ActorClass,
-        name: String,
-        message: Value,
-    ) -> Pin<Box<dyn Future<Output = PortResult<Value>> + Send + '_>> {
-        Box::pin(async move {
-            let inner = &self.0;
-            let context = self.object(&name).await?;
-            inner.total.add(one_request());
-            used(objects::message(class, &context, &inner.config, message).await, one_request())
-        })
+        let joint = self.0.joint(name);
+        Ok(Context { actors: self, inner: &self.0, name, id, joint, unpaid })
     }
 
     /// What all objects used in their own storage, the requests included.
@@ -198,14 +194,26 @@ impl NativeActors {
 }
 
 impl Actors for NativeActors {
-    fn call(
-        &self,
-        class: ActorClass,
-        name: &str,
-        message: Value,
-    ) -> impl Future<Output = PortResult<Value>> + Send {
-        self.handled(class, full_name(class, name), message)
+    async fn call(&self, class: ActorClass, name: &str, message: Value) -> PortResult<Value> {
+        self.0.total.add(one_request());
+        let handled = handle(self.clone(), class, full_name(class, name), message).await;
+        let gone = |error| PortError::unavailable("actor", error);
+        used(handled.map_err(gone).and_then(|handled| handled), one_request())
     }
+}
+
+/// A task of its own, as an object is not its caller: it goes on when nobody waits any more.
+fn handle(
+    actors: NativeActors,
+    class: ActorClass,
+    name: String,
+    message: Value,
+) -> JoinHandle<PortResult<Value>> {
+    #[expect(clippy::disallowed_methods, reason = "objects run side by side")]
+    tokio::spawn(async move {
+        let context = actors.object(&name).await?;
+        objects::message(class, &context, &actors.0.config, message).await
+    })
 }
 
 impl Inner {
@@ -219,6 +227,19 @@ impl Inner {
         let actors = NativeActors(Arc::clone(self));
         let context = actors.object(name).await?;
         objects::alarm(class, &context, &self.config).await
+    }
+
+    /// What an object remembers. Of those that are over nothing is kept.
+    fn joint(&self, name: &str) -> Arc<Joint> {
+        let mut joints = self.joints.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(joint) = joints.get(name) {
+            return Arc::clone(joint);
+        }
+        let now = self.reach.clock.now();
+        joints.retain(|_, joint| Arc::strong_count(joint) > 1 || !joint.is_over(now));
+        let joint = Arc::<Joint>::default();
+        joints.insert(name.to_owned(), Arc::clone(&joint));
+        joint
     }
 
     /// The lock of an object. Objects that nobody waits for are forgotten.
@@ -318,15 +339,18 @@ struct Context<'a> {
     inner: &'a Inner,
     name: &'a str,
     id: i64,
+    joint: Arc<Joint>,
     /// What making it used, until somebody is charged for it.
     unpaid: Meter,
 }
 
 impl ActorContext for Context<'_> {
     type Database = SqliteDatabase;
-    type Http = ReqwestHttp;
-    type Clock = NativeClock;
+    type KeyValue = SqliteKeyValue;
     type Actors = NativeActors;
+    type Http = ReqwestHttp;
+    type Ai = Counted<Rest<ReqwestHttp>>;
+    type Clock = NativeClock;
     type Random = OsRandom;
     type Analytics = NativeAnalytics;
     type Turn = OwnedMutexGuard<()>;
@@ -362,8 +386,24 @@ impl ActorContext for Context<'_> {
         counted(&self.inner.total, erased)
     }
 
+    fn joint(&self) -> &Joint {
+        &self.joint
+    }
+
     fn database(&self) -> &SqliteDatabase {
         &self.inner.reach.database
+    }
+
+    fn cache(&self) -> &SqliteKeyValue {
+        &self.inner.reach.cache
+    }
+
+    fn ai(&self) -> Option<&Self::Ai> {
+        self.inner.reach.ai.as_ref()
+    }
+
+    fn breaker(&self) -> &Breaker {
+        &self.inner.reach.breaker
     }
 
     fn http(&self) -> &ReqwestHttp {
@@ -428,8 +468,11 @@ mod tests {
         let objects = directory.path().join("objects");
         let config = Arc::new(config.unwrap());
         let http = ReqwestHttp::new(&config.http_allow_list).unwrap();
-        let (clock, analytics) = (NativeClock::default(), NativeAnalytics::default());
-        let reach = Reach { database, http, clock, analytics };
+        let clock = NativeClock::default();
+        let cache = directory.path().join("cache");
+        let cache = SqliteKeyValue::open(&cache, clock.clone()).unwrap();
+        let (ai, breaker, analytics) = (None, Arc::default(), NativeAnalytics::default());
+        let reach = Reach { database, cache, http, ai, breaker, clock, analytics };
         let actors = NativeActors::open(&objects, reach, config).await;
         let inner = actors.unwrap().0;
 

@@ -6,6 +6,7 @@ mod address;
 mod analytics;
 mod clock;
 mod control;
+mod counted;
 mod database;
 mod http;
 mod http_cache;
@@ -16,6 +17,7 @@ mod objects;
 mod server;
 mod sqlite;
 mod system;
+mod vectors;
 
 use std::{path::Path, sync::Arc};
 
@@ -32,9 +34,13 @@ pub use limiter::SlidingCounter;
 pub use objects::FolderObjectStore;
 pub use server::{ServeError, Server};
 pub use system::OsRandom;
+pub use vectors::{MAX_VECTORS, SqliteVectors};
 
 use actors::Reach;
+pub use counted::Counted;
 
+use super::rest::Rest;
+use crate::ai::Breaker;
 use crate::config::{Config, RATE_LIMIT, RATE_PERIOD_SECONDS};
 use crate::ports::{Meter, Platform, PortError, PortResult, Usage};
 
@@ -49,6 +55,9 @@ pub struct Native {
     actors: NativeActors,
     backups: FolderObjectStore,
     http: ReqwestHttp,
+    ai: Option<Counted<Rest<ReqwestHttp>>>,
+    breaker: Arc<Breaker>,
+    vectors: SqliteVectors,
     clock: NativeClock,
     random: OsRandom,
     analytics: NativeAnalytics,
@@ -70,10 +79,17 @@ impl Native {
         let limiter = Arc::new(SlidingCounter::new(RATE_LIMIT, RATE_PERIOD_SECONDS, clock.clone()));
         let objects = state.join("objects.sqlite");
         let http = ReqwestHttp::new(&config.trusted_origins())?;
+        let account = config.cloudflare.clone();
+        let ai = account.map(|account| Counted::new(Rest::new(http.clone(), account)));
+        let breaker = Arc::default();
+        let vectors = SqliteVectors::open(&state.join("vectors.sqlite"))?;
         let analytics = NativeAnalytics::default();
         let reach = Reach {
             database: database.clone(),
+            cache: cache.clone(),
             http: http.clone(),
+            ai: ai.clone(),
+            breaker: Arc::clone(&breaker),
             clock: clock.clone(),
             analytics: analytics.clone(),
         };
@@ -89,6 +105,9 @@ impl Native {
             actors,
             backups,
             http,
+            ai,
+            breaker,
+            vectors,
             clock,
             random: OsRandom,
             analytics,
@@ -104,6 +123,8 @@ impl Native {
         usage += self.http.usage();
         usage += self.actors.usage();
         usage += self.backups.usage();
+        usage += self.vectors.usage();
+        usage += self.ai.as_ref().map(Counted::usage).unwrap_or_default();
         usage += self.analytics.usage();
         usage
     }
@@ -117,6 +138,8 @@ impl Platform for Native {
     type Actors = NativeActors;
     type ObjectStore = FolderObjectStore;
     type Http = ReqwestHttp;
+    type Ai = Counted<Rest<ReqwestHttp>>;
+    type VectorIndex = SqliteVectors;
     type Clock = NativeClock;
     type Random = OsRandom;
     type Analytics = NativeAnalytics;
@@ -152,6 +175,18 @@ impl Platform for Native {
 
     fn http(&self) -> &ReqwestHttp {
         &self.http
+    }
+
+    fn ai(&self) -> Option<&Self::Ai> {
+        self.ai.as_ref()
+    }
+
+    fn breaker(&self) -> &Breaker {
+        &self.breaker
+    }
+
+    fn vectors(&self) -> Option<&SqliteVectors> {
+        Some(&self.vectors)
     }
 
     fn clock(&self) -> &NativeClock {

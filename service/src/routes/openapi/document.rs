@@ -5,6 +5,7 @@ use serde_json::{Map, Value, json};
 
 use crate::domain::{
     Issue,
+    ai::{DEFAULT_RESULTS, MAX_CONTENT, MAX_QUERY, MAX_RESULTS},
     page::{DEFAULT_LIMIT, MAX_LIMIT},
     run::{Run, RunEvent},
     workflow::{MAX_DESCRIPTION, MAX_NAME, MAX_STEPS, Step, Workflow},
@@ -12,8 +13,8 @@ use crate::domain::{
 use crate::guard::MAX_KEY;
 use crate::identity::Provider;
 use crate::routes::{
-    Access, Method, Operation, ROUTES, Route, Takes, connections, health, oauth, runs::RunList,
-    sessions, usage::UsageReport, workflows::WorkflowList,
+    Access, Method, Operation, ROUTES, Route, Takes, ai, billing, connections, health, oauth,
+    runs::RunList, sessions, usage::UsageReport, workflows::WorkflowList,
 };
 use crate::store::CatalogueEntry;
 
@@ -71,8 +72,8 @@ fn operation(route: &Route, schemas: &mut SchemaGenerator) -> Value {
         "parameters": parameters(route),
         "responses": responses,
     });
-    if matches!(route.takes, Takes::Draft | Takes::DraftOnce) {
-        let content = json!({"application/json": {"schema": reference("Draft")}});
+    if let Some(schema) = body(route.takes) {
+        let content = json!({"application/json": {"schema": schema}});
         operation["requestBody"] = json!({"required": true, "content": content});
     }
     if let Access::Caller(scope) = route.access {
@@ -86,6 +87,8 @@ fn problems(route: &Route) -> Vec<u16> {
     let mut problems = route.problems.to_vec();
     match route.access {
         Access::Open => {}
+        // Not signed.
+        Access::Signed => problems.push(400),
         Access::Anyone => problems.push(429),
         Access::Caller(_) => problems.extend([401, 403, 429]),
     }
@@ -97,8 +100,9 @@ fn problems(route: &Route) -> Vec<u16> {
         Takes::Page | Takes::CachedPage | Takes::LastEventId | Takes::ReturnTo | Takes::Consent => {
             problems.push(400);
         }
-        Takes::Draft => problems.extend([400, 408, 413, 415]),
-        Takes::DraftOnce => problems.extend([400, 408, 409, 413, 415, 422]),
+        Takes::Draft | Takes::Summary | Takes::Query => problems.extend([400, 408, 413, 415]),
+        Takes::Event => problems.extend([408, 413]),
+        Takes::DraftOnce | Takes::CheckoutOnce => problems.extend([400, 408, 409, 413, 415, 422]),
         Takes::Once => problems.extend([400, 408, 409, 413, 422]),
     }
     problems.extend([500, 503]);
@@ -139,7 +143,8 @@ fn parameters(route: &Route) -> Vec<Value> {
     match route.takes {
         Takes::CachedPage => header("If-None-Match", "An `ETag` that the client has."),
         Takes::LastEventId => header("Last-Event-ID", "The last event that the client has."),
-        Takes::Once | Takes::DraftOnce => {
+        Takes::Event => header("Stripe-Signature", "`t=…,v1=…`, over the body."),
+        Takes::Once | Takes::DraftOnce | Takes::CheckoutOnce => {
             let text = format!("In double quotes, 1 to {MAX_KEY} characters: carried out once.");
             header("Idempotency-Key", &text);
         }
@@ -151,7 +156,13 @@ fn parameters(route: &Route) -> Vec<Value> {
                 "schema": schema,
             }));
         }
-        Takes::Nothing | Takes::Page | Takes::Draft | Takes::ReturnTo | Takes::Consent => {}
+        Takes::Nothing
+        | Takes::Page
+        | Takes::Draft
+        | Takes::ReturnTo
+        | Takes::Consent
+        | Takes::Summary
+        | Takes::Query => {}
     }
     parameters
 }
@@ -206,6 +217,11 @@ fn answer(operation: Operation, status: u16, schemas: &mut SchemaGenerator) -> V
         Operation::GetMe => json_of::<sessions::Me>(schemas),
         Operation::ListConnections => json_of::<connections::ConnectionList>(schemas),
         Operation::DeleteConnection => json_of::<connections::Disconnected>(schemas),
+        Operation::Summarize => json_of::<ai::SummaryAnswer>(schemas),
+        Operation::Search => json_of::<ai::SearchAnswer>(schemas),
+        Operation::CreateCheckout => json_of::<billing::Checkout>(schemas),
+        Operation::GetPlan => json_of::<billing::PlanReport>(schemas),
+        Operation::ReceiveStripeEvent => json_of::<billing::Received>(schemas),
     };
     json!({"description": description, "content": {kind: {"schema": schema}}})
 }
@@ -221,6 +237,39 @@ fn reference(name: &str) -> Value {
 fn reason(status: u16) -> &'static str {
     let status = axum::http::StatusCode::from_u16(status).ok();
     status.and_then(|status| status.canonical_reason()).unwrap_or("")
+}
+
+/// The schema of a request body.
+fn body(takes: Takes) -> Option<Value> {
+    let object = |required: &[&str], properties: Value| json!({"type": "object", "required": required, "properties": properties});
+    match takes {
+        Takes::Draft | Takes::DraftOnce => Some(reference("Draft")),
+        Takes::Summary => {
+            let content = json!({"type": "string", "minLength": 1, "maxLength": MAX_CONTENT});
+            let quality = json!({"enum": ["simple", "balanced", "complex"], "default": "balanced"});
+            Some(object(&["content"], json!({"content": content, "quality": quality})))
+        }
+        Takes::Query => {
+            let query = json!({"type": "string", "minLength": 1, "maxLength": MAX_QUERY});
+            let limit = json!({
+                "type": "integer", "minimum": 1, "maximum": MAX_RESULTS, "default": DEFAULT_RESULTS,
+            });
+            Some(object(&["query"], json!({"query": query, "limit": limit})))
+        }
+        Takes::CheckoutOnce => {
+            let plan = json!({"enum": ["startup", "growth", "scale", "enterprise"]});
+            Some(object(&["plan"], json!({ "plan": plan })))
+        }
+        Takes::Event => Some(json!({"type": "object", "description": "An event of Stripe's."})),
+        Takes::Nothing
+        | Takes::Page
+        | Takes::CachedPage
+        | Takes::Once
+        | Takes::LastEventId
+        | Takes::ReturnTo
+        | Takes::Consent
+        | Takes::RefreshCookie => None,
+    }
 }
 
 fn draft(step: &Value) -> Value {

@@ -108,7 +108,9 @@ impl Simulated {
         let memory = Arc::clone(&self.memory);
         self.begin(Some(at), async move {
             let allowed = AllowList::parse("https://upstream.test").unwrap();
-            Outcome::Alarm(Executor::new(&*memory, &allowed).alarm().await.is_ok())
+            Outcome::Alarm(
+                Executor::new(&*memory, &allowed, Models::default()).alarm().await.is_ok(),
+            )
         });
     }
 

@@ -1,0 +1,240 @@
+//! AI, search, quotas and Stripe on both platforms, against the stub. The rules are tested in
+//! service/tests/api; here is what a platform could get wrong: objects that coalesce, statements
+//! that decide between many at once, answers that never come.
+#![cfg(feature = "service")]
+#![allow(clippy::unwrap_used, clippy::panic, clippy::disallowed_methods, reason = "a test")]
+
+mod proof;
+
+use std::{collections::BTreeMap, time::Duration};
+
+use futures_util::future::join_all;
+use proof::{Caller, Host, token};
+use reqwest::{Client, Url};
+use serde_json::{Value, json};
+use workway::{
+    target::TargetSpec,
+    upstream::{Delivered, Ledger, signature},
+};
+
+/// Requests of one person at once: below the budget of a minute.
+const MANY: usize = 90;
+/// AI operations of the free plan.
+const QUOTA: usize = 50;
+
+struct World {
+    host: Host,
+    caller: Caller,
+    stub: Url,
+    client: Client,
+}
+
+impl World {
+    async fn start(spec: TargetSpec) -> Self {
+        let mut host = Host::new(spec, None);
+        host.start().await;
+        let (caller, stub) = (host.caller(), host.target().upstream.clone().unwrap());
+        let client = Client::builder().no_proxy().timeout(Duration::from_secs(40)).build().unwrap();
+        Self { host, caller, stub, client }
+    }
+
+    async fn control(&self, path: &str, body: &Value) -> String {
+        let url = self.stub.join(path).unwrap();
+        let request = self.client.post(url).header("content-type", "application/json");
+        let answer = request.body(body.to_string()).send().await.unwrap();
+        assert!(answer.status().is_success(), "{path}: {}", answer.status());
+        answer.text().await.unwrap()
+    }
+
+    /// The next call of a model or index meets this.
+    async fn fault(&self, mut fault: Value) {
+        fault["path"] = json!("/cloudflare/*");
+        fault["times"] = json!(1);
+        self.control("/_workway/faults", &fault).await;
+    }
+
+    /// Calls of models that write.
+    async fn chats(&self) -> usize {
+        let url = self.stub.join("/_workway/ledger").unwrap();
+        let text = self.client.get(url).send().await.unwrap().text().await.unwrap();
+        let ledger: Ledger = serde_json::from_str(&text).unwrap();
+        ledger.effects().iter().filter(|call| call.path.contains("/@cf/meta/")).count()
+    }
+
+    async fn summarize(&self, subject: &str, content: &str) -> (u16, Value) {
+        let body = json!({"content": content, "quality": "simple"});
+        let answer = self.caller.post("/ai/summarize", subject, &body).await.unwrap();
+        (answer.status, answer.body)
+    }
+
+    async fn plan(&self, subject: &str) -> Value {
+        self.caller.get("/billing/plan", subject).await.unwrap().body
+    }
+}
+
+fn tally(statuses: impl IntoIterator<Item = u16>) -> BTreeMap<u16, usize> {
+    let mut tally = BTreeMap::new();
+    for status in statuses {
+        *tally.entry(status).or_default() += 1;
+    }
+    tally
+}
+
+async fn same_question_at_once(world: &World) {
+    let before = world.chats().await;
+    world.fault(json!({"latency_ms": 700})).await;
+    let same = join_all((0..50).map(|_| world.summarize("same", "one two three"))).await;
+    assert_eq!(tally(same.iter().map(|answer| answer.0)), BTreeMap::from([(200, 50)]), "{same:?}");
+    assert!(same.iter().all(|answer| answer.1["summary"] == "In short: one two three"));
+    assert_eq!(world.chats().await - before, 1, "50 concurrent misses, one call");
+    assert_eq!(world.plan("same").await["used"]["ai_operations"], 1);
+    assert_eq!(world.summarize("same", "one two three").await.1["cached"], true);
+}
+
+async fn others_do_not_wait(world: &World) {
+    world.fault(json!({"latency_ms": 5_000})).await;
+    let slow = async { (world.summarize("slow", "slow").await, tokio::time::Instant::now()) };
+    let quick = async {
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        (world.summarize("slow", "quick").await, tokio::time::Instant::now())
+    };
+    let ((slow, slow_at), (quick, quick_at)) = futures_util::future::join(slow, quick).await;
+    assert_eq!((slow.0, quick.0), (200, 200), "{slow:?} {quick:?}");
+    assert!(quick_at < slow_at, "the second question was answered while the first was not");
+}
+
+async fn leader_that_leaves(world: &World) {
+    let before = world.chats().await;
+    world.fault(json!({"latency_ms": 2_000})).await;
+    let url = world.host.target().url.join("/ai/summarize").unwrap();
+    let leader = world.client.post(url).bearer_auth(token("leaver"));
+    let leader = leader.header("content-type", "application/json");
+    let leader = leader.body(json!({"content": "left", "quality": "simple"}).to_string());
+    assert!(leader.timeout(Duration::from_millis(700)).send().await.unwrap_err().is_timeout());
+    let (status, body) = world.summarize("leaver", "left").await;
+    assert_eq!((status, &body["summary"]), (200, &json!("In short: left")), "{body}");
+    assert_eq!(world.chats().await - before, 1, "the call went on without who began it");
+}
+
+async fn upstreams_that_fail(world: &World) {
+    let broken = ["reset", "half_body", "nonsense"].map(|broken| json!({ "breaks": broken }));
+    for fault in broken.into_iter().chain([json!({"status": 500})]) {
+        world.fault(fault.clone()).await;
+        let content = fault.to_string();
+        let (status, body) = world.summarize("unlucky", &content).await;
+        assert_eq!(status, 503, "{fault}: {body}");
+        let text = body.to_string();
+        assert!(!text.contains("127.0.0.1") && !text.contains("nonsense"), "{text}");
+        let (status, body) = world.summarize("unlucky", &content).await;
+        assert_eq!((status, &body["cached"]), (200, &json!(false)), "after {fault}");
+    }
+    assert_eq!(world.plan("unlucky").await["used"]["ai_operations"], 4, "failures take none");
+}
+
+/// The leader's failure is its followers', at once.
+async fn followers_of_a_failure(world: &World) {
+    world.fault(json!({"breaks": "hang"})).await;
+    let all = join_all((0..5).map(|_| world.summarize("hanging", "hang"))).await;
+    assert_eq!(tally(all.iter().map(|answer| answer.0)), BTreeMap::from([(503, 5)]), "{all:?}");
+    assert_eq!(world.summarize("hanging", "hang").await.0, 200);
+}
+
+async fn quota(world: &World) {
+    let statuses = join_all(
+        (0..MANY).map(|n| async move { world.summarize("greedy", &format!("text {n}")).await.0 }),
+    );
+    let tally = tally(statuses.await);
+    assert_eq!(tally, BTreeMap::from([(200, QUOTA), (402, MANY - QUOTA)]));
+    assert_eq!(world.plan("greedy").await["used"]["ai_operations"], QUOTA);
+}
+
+fn event(id: &str, created: i64, status: &str, price: &str) -> Value {
+    let items = json!({"data": [{"price": {"id": price}, "current_period_end": 1_900_000_000}]});
+    json!({
+        "id": id, "type": "customer.subscription.updated", "created": created,
+        "data": {"object": {
+            "id": "sub_1", "customer": "cus_1", "status": status, "items": items,
+            "metadata": {"user_id": "payer"},
+        }},
+    })
+}
+
+async fn stripe(world: &World) {
+    let to = world.host.target().url.join("/webhooks/stripe").unwrap();
+    let deliver = async |event: Value, times: usize, offset: i64| {
+        let order =
+            json!({"to": to.as_str(), "event": event, "times": times, "offset_seconds": offset});
+        let text = world.control("/_workway/stripe/events", &order).await;
+        let delivered: Delivered = serde_json::from_str(&text).unwrap();
+        tally(delivered.statuses)
+    };
+    let checkout = json!({"plan": "growth"});
+    let session = world.caller.post("/billing/checkout", "payer", &checkout).await.unwrap();
+    assert_eq!(session.status, 201, "{}", session.body);
+    let once = deliver(event("evt_2", 200, "active", "price_growth"), 100, 0).await;
+    assert_eq!(once, BTreeMap::from([(200, 100)]));
+    assert_eq!(world.plan("payer").await["plan"], "growth");
+    let late = deliver(event("evt_1", 100, "canceled", "price_growth"), 1, 0).await;
+    assert_eq!(late, BTreeMap::from([(200, 1)]));
+    assert_eq!(world.plan("payer").await["plan"], "growth", "what is late changes nothing");
+    for offset in [-302, 302] {
+        let stale = deliver(event("evt_3", 300, "canceled", "price_growth"), 1, offset).await;
+        assert_eq!(stale, BTreeMap::from([(400, 1)]));
+    }
+    let forged = event("evt_4", 400, "canceled", "price_growth").to_string();
+    let forged = world.client.post(to.clone()).body(forged);
+    let forged = forged.header("stripe-signature", signature("whsec_other", 1, "{}"));
+    assert_eq!(forged.send().await.unwrap().status(), 400);
+    assert_eq!(world.plan("payer").await["plan"], "growth");
+    deliver(event("evt_5", 500, "canceled", "price_growth"), 10, 0).await;
+    assert_eq!(world.plan("payer").await["plan"], "free");
+}
+
+async fn search(world: &World) {
+    let steps = json!([{"type": "transform", "config": {"value": 1}}]);
+    for (subject, name) in
+        [("finder", "send invoices"), ("finder", "water plants"), ("hider", "hide invoices")]
+    {
+        let body = json!({"name": name, "description": "d", "steps": steps});
+        let created = world.caller.post("/workflows", subject, &body).await.unwrap();
+        assert_eq!(created.status, 201, "{}", created.body);
+    }
+    let mut names = Vec::new();
+    for _ in 0..30 {
+        let query = json!({"query": "invoices"});
+        let found = world.caller.post("/search", "finder", &query).await.unwrap();
+        assert_eq!(found.status, 200, "{}", found.body);
+        let results = found.body["results"].as_array().unwrap().clone();
+        names = results.iter().map(|result| result["name"].as_str().unwrap().to_owned()).collect();
+        if names.len() == 2 {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
+    assert_eq!(names, ["send invoices", "water plants"], "hers, the nearest first");
+}
+
+async fn everything(spec: TargetSpec) {
+    workway::tls::install();
+    let world = World::start(spec).await;
+    same_question_at_once(&world).await;
+    others_do_not_wait(&world).await;
+    leader_that_leaves(&world).await;
+    upstreams_that_fail(&world).await;
+    followers_of_a_failure(&world).await;
+    quota(&world).await;
+    stripe(&world).await;
+    search(&world).await;
+    world.host.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn natively() {
+    everything(TargetSpec::Embedded).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs the Worker's tools: scripts/test runs it"]
+async fn on_workerd() {
+    everything(TargetSpec::Wrangler).await;
+}

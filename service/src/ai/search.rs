@@ -1,0 +1,128 @@
+//! The vectors of workflows: what search finds them by.
+//!
+//! Whoever changes a workflow leaves a row in the outbox with the same statement. Its vector is
+//! brought up to date right after the answer, or by the next cron should that fail: until then
+//! search shows the workflow as it was, or not at all. Never to others: see
+//! [`crate::store::SearchStore::visible`].
+
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use sha2::{Digest, Sha256};
+
+use crate::domain::{Millis, month::Month};
+use crate::ports::{
+    Ai, Cause, Clock, Ledger, Meter, NOBODY, Platform, PortError, Share, Tally, Vector, VectorIndex,
+};
+use crate::store::{Outdated, SearchStore, Subject};
+
+/// Workflows that one cron looks after: each is a call of a model and one of the index.
+pub const CATCH_UP: i64 = 20;
+/// A workflow whose vector could not be made is tried again after this.
+const RETRY: Millis = 60_000;
+
+/// Who may find a published workflow.
+const EVERYONE: &str = "everyone";
+
+/// The group that only `user` is in. Hashed, so that it fits the 64 bytes that are filtered by.
+fn only(user: &str) -> String {
+    let digest = Sha256::new_with_prefix("workway reader:").chain_update(user).finalize();
+    format!("user:{}", URL_SAFE_NO_PAD.encode(digest))
+}
+
+/// The groups that `user` is in.
+pub fn readers_of(user: &str) -> Vec<String> {
+    vec![EVERYONE.to_owned(), only(user)]
+}
+
+/// Brings the vector of a workflow up to date after the answer; if that fails, the cron will.
+pub fn refresh_later<P: Platform>(platform: &P, workflow: &str) {
+    if platform.ai().is_none() || platform.vectors().is_none() {
+        return;
+    }
+    let (owned, workflow) = (platform.clone(), workflow.to_owned());
+    platform.wait_until(async move {
+        let meter = Meter::default();
+        let store = SearchStore::new(owned.database(), &meter);
+        match store.outdated(&workflow).await {
+            Ok(Some(outdated)) => refresh(&owned, &meter, &outdated).await,
+            Ok(None) => {}
+            Err(error) => owned.log(&format!("search: {error}")),
+        }
+        // For everybody: as what the cron does.
+        let (account, month) = (NOBODY.to_owned(), Month::of(owned.clock().now()));
+        let tally = Tally { count: 0, usage: meter.usage() };
+        let share = Share { account, month, cause: Cause::Upkeep, tally };
+        if let Err(error) = owned.ledger().add(share).await {
+            owned.log(&format!("usage: {error}"));
+        }
+    });
+}
+
+/// Looks after what is in the outbox. For a cron trigger.
+///
+/// # Errors
+/// When the outbox cannot be read. What fails stays in it.
+pub async fn catch_up<P: Platform>(platform: &P, meter: &Meter) -> Result<(), PortError> {
+    if platform.ai().is_none() || platform.vectors().is_none() {
+        return Ok(());
+    }
+    let store = SearchStore::new(platform.database(), meter);
+    for outdated in store.due(platform.clock().now(), CATCH_UP).await? {
+        refresh(platform, meter, &outdated).await;
+    }
+    Ok(())
+}
+
+async fn refresh<P: Platform>(platform: &P, meter: &Meter, outdated: &Outdated) {
+    let store = SearchStore::new(platform.database(), meter);
+    if let Err(error) = try_refresh(platform, meter, &store, outdated).await {
+        platform.log(&format!("search: workflow {}: {error}", outdated.workflow_id));
+        let again = platform.clock().now() + RETRY;
+        if let Err(error) = store.later(&outdated.workflow_id, again).await {
+            platform.log(&format!("search: {error}"));
+        }
+    }
+}
+
+async fn try_refresh<P: Platform>(
+    platform: &P,
+    meter: &Meter,
+    store: &SearchStore<'_, P::Database>,
+    outdated: &Outdated,
+) -> Result<(), PortError> {
+    let missing = || PortError::unavailable("search", "this deployment has none");
+    let (ai, vectors) = platform.ai().zip(platform.vectors()).ok_or_else(missing)?;
+    let id = &outdated.workflow_id;
+    match store.subject(id).await? {
+        Some(subject) => {
+            let text = text_of(&subject);
+            let values = meter.charge(ai.embed(&text).await)?;
+            let readers = match subject.published_at {
+                Some(_) => EVERYONE.to_owned(),
+                None => only(&subject.user_id),
+            };
+            let vector = Vector { id: id.clone(), values, readers };
+            meter.charge(vectors.upsert(vector).await)?;
+        }
+        None => meter.charge(vectors.delete(id).await)?,
+    }
+    store.done(outdated).await
+}
+
+/// What a workflow is found by.
+fn text_of(subject: &Subject) -> String {
+    format!("{}\n{}", subject.name, subject.description)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn readers_fit_what_vectorize_filters_by_and_are_not_each_other() {
+        let long = "x".repeat(96);
+        assert!(readers_of(&long).iter().all(|readers| readers.len() <= 64));
+        assert_ne!(only("ann"), only("bob"));
+        assert!(!only("ann").contains("ann"));
+        assert_ne!(only(EVERYONE), EVERYONE);
+    }
+}

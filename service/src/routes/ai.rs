@@ -1,0 +1,149 @@
+//! Summaries and search.
+
+use std::collections::HashMap;
+
+use axum::Json;
+use serde::Serialize;
+
+use super::Context;
+use crate::ai::search;
+use crate::ai::{Desk, NoSummary, Question};
+use crate::domain::{
+    Millis,
+    ai::{Quality, SearchRequest, SummaryRequest},
+    month::Month,
+    plan::Metric,
+};
+use crate::guard::{HANDLER_DEADLINE, Problem, Scope, StrictJson};
+use crate::ports::{
+    AI_TIMEOUT, Ai, Clock, Match, Platform, PortError, PortFailure, VECTOR_TIMEOUT, VectorIndex,
+};
+use crate::store::{QuotaMonths, SearchStore};
+
+/// A search needs both before its own deadline.
+const _: () =
+    assert!(AI_TIMEOUT.as_millis() + VECTOR_TIMEOUT.as_millis() < HANDLER_DEADLINE.as_millis());
+
+/// A summary.
+#[derive(Debug, Serialize)]
+#[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
+pub(super) struct SummaryAnswer {
+    /// The text.
+    summary: String,
+    /// The model that wrote it.
+    model: String,
+    /// As it was asked for.
+    quality: Quality,
+    /// Whether it was there already: then it used no AI operation.
+    cached: bool,
+}
+
+/// What was found, the best first.
+#[derive(Debug, Serialize)]
+#[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
+pub(super) struct SearchAnswer {
+    results: Vec<SearchResult>,
+}
+
+/// A workflow that was found.
+#[derive(Debug, Serialize)]
+#[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
+pub(super) struct SearchResult {
+    /// Identifier.
+    id: String,
+    /// Name.
+    name: String,
+    /// Description.
+    description: String,
+    /// When it was published; null when it is not, and so the caller's own.
+    published_at: Option<Millis>,
+    /// Whether it is the caller's.
+    owned: bool,
+    /// How near it is to the query, at most 1.
+    score: f64,
+}
+
+/// `POST /ai/summarize`
+pub(super) async fn summarize<P: Platform>(
+    context: Context<P>,
+    StrictJson(body): StrictJson,
+) -> Result<Json<SummaryAnswer>, Problem> {
+    let owner = context.caller_with(Scope::Write)?;
+    let SummaryRequest { content, quality } =
+        SummaryRequest::from_json(&body).map_err(Problem::invalid_input)?;
+    let question = Question::new(owner, context.app.config.models.of(quality), content);
+    let platform = &context.app.platform;
+    let (cache, actors) = (platform.cache(), platform.actors());
+    let (clock, breaker) = (platform.clock(), platform.breaker());
+    let desk = Desk { cache, actors, clock, breaker, meter: &context.meter };
+    let (summary, cached) = desk.summarize(&question).await.map_err(|problem| match problem {
+        NoSummary::OverQuota => Problem::over_quota(Metric::AiOperations.title()),
+        NoSummary::Refused => Problem::refused_content(),
+        NoSummary::Failed(error) => context.failed(&error),
+    })?;
+    Ok(Json(SummaryAnswer { summary: summary.summary, model: summary.model, quality, cached }))
+}
+
+/// `POST /search`
+pub(super) async fn search<P: Platform>(
+    context: Context<P>,
+    StrictJson(body): StrictJson,
+) -> Result<Json<SearchAnswer>, Problem> {
+    let user = context.caller_with(Scope::Read)?;
+    let request = SearchRequest::from_json(&body).map_err(Problem::invalid_input)?;
+    let matches = find(&context, user, &request).await?;
+    let store = SearchStore::new(context.app.platform.database(), &context.meter);
+    let visible = store.visible(user, matches.iter().map(|found| found.id.as_str())).await;
+    let visible = visible.map_err(|error| context.failed(&error))?;
+    let mut by_id: HashMap<_, _> =
+        visible.into_iter().map(|workflow| (workflow.id.clone(), workflow)).collect();
+    let results = matches.into_iter().filter_map(|Match { id, score }| {
+        let workflow = by_id.remove(&id)?;
+        let (name, description) = (workflow.name, workflow.description);
+        let (published_at, owned) = (workflow.published_at, workflow.owned == 1);
+        Some(SearchResult { id, name, description, published_at, owned, score })
+    });
+    Ok(Json(SearchAnswer { results: results.collect() }))
+}
+
+/// What the index finds. It takes an AI operation, and gives it back if the model does not answer.
+async fn find<P: Platform>(
+    context: &Context<P>,
+    user: &str,
+    request: &SearchRequest,
+) -> Result<Vec<Match>, Problem> {
+    let platform = &context.app.platform;
+    let none = || context.failed(&PortError::unavailable("search", "this deployment has none"));
+    let (ai, vectors) = platform.ai().zip(platform.vectors()).ok_or_else(none)?;
+    let clock = platform.clock();
+    if !platform.breaker().admits(clock.now()) {
+        return Err(context.failed(&PortError::unavailable("ai", "the breaker is open")));
+    }
+    let month = Month::of(context.now());
+    let months = QuotaMonths::new(platform.database(), &context.meter);
+    let (metric, quotas) = (Metric::AiOperations, &context.app.config.billing.quotas);
+    let taken = months.take(user, month, metric, quotas).await;
+    if !taken.map_err(|error| context.failed(&error))? {
+        return Err(Problem::over_quota(metric.title()));
+    }
+    let embedded = context.meter.charge(ai.embed(&request.query).await);
+    // What it refuses says nothing about its health.
+    let well = !matches!(&embedded, Err(error) if !matches!(error.cause, PortFailure::Refused(_)));
+    platform.breaker().record(well, clock.now());
+    let found = match embedded {
+        Ok(values) => {
+            let found = vectors.query(values, search::readers_of(user), request.limit).await;
+            context.meter.charge(found)
+        }
+        Err(error) => Err(error),
+    };
+    match found {
+        Ok(found) => Ok(found),
+        Err(error) => {
+            if let Err(error) = months.give_back(user, month, metric).await {
+                platform.log(&error.to_string());
+            }
+            Err(context.failed(&error))
+        }
+    }
+}

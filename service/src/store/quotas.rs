@@ -1,0 +1,136 @@
+//! The table `quota_months`: what people used of what their plan includes.
+
+use serde::Deserialize;
+
+use super::run;
+use crate::domain::{
+    month::Month,
+    plan::{Metric, Plan, Quota, Quotas},
+};
+use crate::ports::{Database, Meter, Param, PortError, Sql, Statement};
+
+/// One statement decides, so that a quota of n admits exactly n, however many ask at once. The
+/// limit is that of the best plan that the person pays for, else the free one's.
+macro_rules! take {
+    ($name:literal, $column:literal, $runs:literal, $operations:literal) => {
+        Sql {
+            name: $name,
+            text: concat!(
+                "INSERT INTO quota_months (user_id, month, runs, ai_operations) SELECT ?1, ?2, ",
+                $runs,
+                ", ",
+                $operations,
+                " WHERE 0 < ",
+                take!(@limit),
+                " ON CONFLICT (user_id, month) DO UPDATE SET ",
+                $column,
+                " = ",
+                $column,
+                " + 1 WHERE ",
+                $column,
+                " < ",
+                take!(@limit),
+                " RETURNING ",
+                $column,
+                " AS used"
+            ),
+        }
+    };
+    (@limit) => {
+        "ifnull((SELECT max(json_extract(?3, '$.' || plan)) FROM subscriptions \
+         WHERE user_id = ?1 AND entitled = 1), json_extract(?3, '$.free'))"
+    };
+}
+
+pub(super) const TAKE_RUN: Sql = take!("take_run", "runs", "1", "0");
+pub(super) const TAKE_AI_OPERATION: Sql = take!("take_ai_operation", "ai_operations", "0", "1");
+
+pub(super) const GIVE_BACK_RUN: Sql = Sql {
+    name: "give_back_run",
+    text: "UPDATE quota_months SET runs = runs - 1 WHERE user_id = ?1 AND month = ?2 AND runs > 0",
+};
+pub(super) const GIVE_BACK_AI_OPERATION: Sql = Sql {
+    name: "give_back_ai_operation",
+    text: "UPDATE quota_months SET ai_operations = ai_operations - 1 \
+           WHERE user_id = ?1 AND month = ?2 AND ai_operations > 0",
+};
+pub(super) const USED: Sql = Sql {
+    name: "get_quota_month",
+    text: "SELECT runs, ai_operations FROM quota_months WHERE user_id = ?1 AND month = ?2",
+};
+
+/// Quotas in the database.
+pub struct QuotaMonths<'a, D> {
+    database: &'a D,
+    meter: &'a Meter,
+}
+
+#[derive(Deserialize)]
+struct Row {
+    runs: i64,
+    ai_operations: i64,
+}
+
+impl<'a, D: Database> QuotaMonths<'a, D> {
+    /// Quotas in `database`; what statements use goes to `meter`.
+    pub fn new(database: &'a D, meter: &'a Meter) -> Self {
+        Self { database, meter }
+    }
+
+    /// Takes one, if there is one left; whether there was.
+    ///
+    /// # Errors
+    /// [`PortError`]. One may have been taken.
+    pub async fn take(
+        &self,
+        user: &str,
+        month: Month,
+        metric: Metric,
+        quotas: &Quotas,
+    ) -> Result<bool, PortError> {
+        let limits = Plan::ALL.iter().map(|plan| {
+            let limit = quotas.of(*plan).of(metric);
+            (plan.name().to_owned(), serde_json::Value::from(limit))
+        });
+        let limits = serde_json::Value::Object(limits.collect()).to_string();
+        let sql = match metric {
+            Metric::Runs => TAKE_RUN,
+            Metric::AiOperations => TAKE_AI_OPERATION,
+        };
+        let taken = self.run(sql.bind([user.into(), month.name().into(), limits.into()])).await?;
+        Ok(!taken.rows.is_empty())
+    }
+
+    /// Gives one back, of what was taken for nothing.
+    ///
+    /// # Errors
+    /// [`PortError`].
+    pub async fn give_back(
+        &self,
+        user: &str,
+        month: Month,
+        metric: Metric,
+    ) -> Result<(), PortError> {
+        let sql = match metric {
+            Metric::Runs => GIVE_BACK_RUN,
+            Metric::AiOperations => GIVE_BACK_AI_OPERATION,
+        };
+        let params: [Param; 2] = [user.into(), month.name().into()];
+        self.run(sql.bind(params)).await.map(|_| ())
+    }
+
+    /// What was taken in a month.
+    ///
+    /// # Errors
+    /// [`PortError`].
+    pub async fn used(&self, user: &str, month: Month) -> Result<Quota, PortError> {
+        let rows = self.run(USED.bind([user.into(), month.name().into()])).await?;
+        let row = rows.decode::<Row>()?.into_iter().next();
+        let row = row.unwrap_or(Row { runs: 0, ai_operations: 0 });
+        Ok(Quota { runs: row.runs, ai_operations: row.ai_operations })
+    }
+
+    async fn run(&self, statement: Statement) -> Result<crate::ports::Rows, PortError> {
+        run(self.database, self.meter, statement).await
+    }
+}

@@ -1,0 +1,101 @@
+//! The tables `subscriptions` and `stripe_events`.
+
+use serde::{Deserialize, Serialize};
+
+use super::run;
+use crate::domain::{
+    Millis,
+    billing::SubscriptionEvent,
+    plan::{Plan, Quotas},
+};
+use crate::ports::{Database, Meter, Param, PortError, Sql};
+
+/// A trigger applies the event in the same step: see the migration.
+pub(super) const TAKE: Sql = Sql {
+    name: "take_stripe_event",
+    text: "INSERT INTO stripe_events (id, created, received_at, subscription_id, user_id, \
+           customer_id, plan, status, entitled, period_end) \
+           VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10) \
+           ON CONFLICT (id) DO NOTHING RETURNING id",
+};
+
+/// A person has few: all that were ever bought.
+pub(super) const ENTITLED: Sql = Sql {
+    name: "list_entitled_subscriptions",
+    text: "SELECT plan, status, period_end FROM subscriptions WHERE user_id = ?1 AND entitled = 1",
+};
+
+pub(super) const CLEAN: Sql =
+    Sql { name: "clean_stripe_events", text: "DELETE FROM stripe_events WHERE received_at < ?1" };
+
+/// Events are kept for so long: Stripe sends one again for three days, and old signatures are
+/// refused in any case.
+pub const EVENTS_KEPT: Millis = 30 * 24 * 60 * 60 * 1000;
+
+/// Subscriptions in the database.
+pub struct Subscriptions<'a, D> {
+    database: &'a D,
+    meter: &'a Meter,
+}
+
+/// What somebody pays for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Entitlement {
+    /// The plan.
+    pub plan: Plan,
+    /// As Stripe names it.
+    pub status: String,
+    /// When the period ends that is paid for, in seconds since 1970.
+    pub period_end: Option<i64>,
+}
+
+impl<'a, D: Database> Subscriptions<'a, D> {
+    /// Subscriptions in `database`; what statements use goes to `meter`.
+    pub fn new(database: &'a D, meter: &'a Meter) -> Self {
+        Self { database, meter }
+    }
+
+    /// Takes an event and applies it, unless it was taken before; whether it was not.
+    ///
+    /// # Errors
+    /// [`PortError`].
+    pub async fn take(&self, event: &SubscriptionEvent, now: Millis) -> Result<bool, PortError> {
+        let subscription = &event.subscription;
+        let params: [Param; 10] = [
+            event.id.as_str().into(),
+            event.created.into(),
+            now.into(),
+            subscription.id.as_str().into(),
+            subscription.user.as_str().into(),
+            subscription.customer.as_str().into(),
+            subscription.plan.name().into(),
+            subscription.status.as_str().into(),
+            i64::from(subscription.entitled()).into(),
+            subscription.period_end.into(),
+        ];
+        let taken = run(self.database, self.meter, TAKE.bind(params)).await?;
+        Ok(!taken.rows.is_empty())
+    }
+
+    /// The best that somebody pays for.
+    ///
+    /// # Errors
+    /// [`PortError`].
+    pub async fn best(
+        &self,
+        user: &str,
+        quotas: &Quotas,
+    ) -> Result<Option<Entitlement>, PortError> {
+        let statement = ENTITLED.bind([user.into()]);
+        let rows = run(self.database, self.meter, statement).await?.decode::<Entitlement>()?;
+        Ok(rows.into_iter().max_by_key(|row| (quotas.of(row.plan).runs, row.plan)))
+    }
+
+    /// Deletes events that were taken before `instant`.
+    ///
+    /// # Errors
+    /// [`PortError`].
+    pub async fn clean(&self, instant: Millis) -> Result<(), PortError> {
+        run(self.database, self.meter, CLEAN.bind([instant.into()])).await.map(|_| ())
+    }
+}

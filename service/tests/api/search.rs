@@ -1,0 +1,112 @@
+//! Search.
+
+use std::time::Duration;
+
+use reqwest::Method;
+use serde_json::{Value, json};
+use wiremock::{Mock, ResponseTemplate, matchers::path_regex};
+
+use crate::{
+    client::{Api, token},
+    stand_in::{EMBED, VARS, fine, vars},
+};
+
+async fn make(api: &Api, token: &str, name: &str) -> String {
+    let steps = json!([{"type": "transform", "config": {"value": 1}}]);
+    let body = json!({"name": name, "description": "d", "steps": steps});
+    let (status, body) = api.post("/workflows", token, body).await;
+    assert_eq!(status, 201, "{body}");
+    body["id"].as_str().unwrap().to_owned()
+}
+
+async fn find(api: &Api, token: &str, query: &str) -> Vec<Value> {
+    let (status, body) = api.post("/search", token, json!({"query": query, "limit": 20})).await;
+    assert_eq!(status, 200, "{body}");
+    body["results"].as_array().unwrap().clone()
+}
+
+/// What is found, once it is `wanted`: search is a moment behind.
+async fn until(api: &Api, token: &str, query: &str, wanted: &[&str]) -> Vec<Value> {
+    let mut found = Vec::new();
+    for _ in 0..40 {
+        found = find(api, token, query).await;
+        if found.iter().map(|result| result["name"].as_str().unwrap()).eq(wanted.iter().copied()) {
+            return found;
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    panic!("{wanted:?} was not found: {found:?}");
+}
+
+/// Fires the cron.
+async fn cron(api: &Api) {
+    let socket = workway_service::platform::native::control_socket(api.state.path());
+    let client = reqwest::Client::builder().no_proxy().unix_socket(socket).build().unwrap();
+    let fired = client.post("http://control/cron").header("content-type", "application/json");
+    assert!(fired.body("null").send().await.unwrap().status().is_success());
+}
+
+#[tokio::test]
+async fn the_nearest_come_first_and_others_workflows_only_when_published() {
+    let api = Api::start_with(VARS).await;
+    fine(&api.upstream).await;
+    let (ann, bob) = (token("ann"), token("bob"));
+    let invoices = make(&api, &ann, "collect invoices").await;
+    make(&api, &ann, "water plants").await;
+    make(&api, &bob, "send invoices").await;
+    let found = until(&api, &ann, "invoices", &["collect invoices", "water plants"]).await;
+    assert_eq!((&found[0]["id"], &found[0]["owned"]), (&json!(invoices), &json!(true)));
+    assert!(found[0]["score"].as_f64() > found[1]["score"].as_f64());
+    until(&api, &bob, "invoices", &["send invoices"]).await;
+
+    api.post(&format!("/workflows/{invoices}/publish"), &ann, json!({})).await;
+    let found = until(&api, &bob, "collect invoices", &["collect invoices", "send invoices"]).await;
+    assert_eq!(found[0]["owned"], false);
+    assert!(found[0]["published_at"].is_i64());
+
+    let steps = json!([{"type": "transform", "config": {"value": 1}}]);
+    let renamed = json!({"name": "feed cats", "description": "d", "steps": steps});
+    api.send(Method::PUT, &format!("/workflows/{invoices}"), &ann, Some(renamed)).await;
+    until(&api, &bob, "cats", &["feed cats", "send invoices"]).await;
+    api.send(Method::DELETE, &format!("/workflows/{invoices}"), &ann, None).await;
+    until(&api, &bob, "cats", &["send invoices"]).await;
+}
+
+#[tokio::test]
+async fn what_could_not_be_indexed_is_indexed_by_the_cron() {
+    let mut api = Api::start_with(VARS).await;
+    let broken = Mock::given(path_regex(EMBED)).respond_with(ResponseTemplate::new(500));
+    let broken = broken.mount_as_scoped(&api.upstream).await;
+    let ann = token("ann");
+    make(&api, &ann, "collect invoices").await;
+    let (status, body) = api.post("/search", &ann, json!({"query": "invoices"})).await;
+    assert_eq!((status.as_u16(), &body["type"]), (503, &json!("urn:workway:problem:unavailable")));
+    drop(broken);
+    fine(&api.upstream).await;
+    // Whatever was under way is over.
+    api.stop().await;
+    api.boot().await;
+    let socket = workway_service::platform::native::control_socket(api.state.path());
+    let client = reqwest::Client::builder().no_proxy().unix_socket(socket).build().unwrap();
+    let body = json!({"advance_ms": 60_000}).to_string();
+    let moved = client.post("http://control/clock").header("content-type", "application/json");
+    moved.body(body).send().await.unwrap();
+    cron(&api).await;
+    until(&api, &ann, "invoices", &["collect invoices"]).await;
+}
+
+#[tokio::test]
+async fn a_search_takes_an_ai_operation_unless_it_fails() {
+    let api = Api::start_with(&vars(&[("PLAN_QUOTAS", "free.ai_operations=1")])).await;
+    let broken = Mock::given(path_regex(EMBED)).respond_with(ResponseTemplate::new(500));
+    let broken = broken.mount_as_scoped(&api.upstream).await;
+    let ann = token("ann");
+    assert_eq!(api.post("/search", &ann, json!({"query": "x"})).await.0, 503);
+    drop(broken);
+    fine(&api.upstream).await;
+    assert_eq!(find(&api, &ann, "x").await, [Value::Null; 0]);
+    assert_eq!(api.post("/search", &ann, json!({"query": "x"})).await.0, 402);
+    for bad in [json!({}), json!({"query": ""}), json!({"query": "x", "limit": 21}), json!([])] {
+        assert_eq!(api.post("/search", &ann, bad).await.0, 400);
+    }
+}
