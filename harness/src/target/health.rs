@@ -125,7 +125,12 @@ mod tests {
         command.args(["-c", SCRIPT]).stdin(Stdio::null()).stdout(Stdio::null());
         let (process, _) = Process::start("sh", &mut command).unwrap();
         let group = process.health("sh").unwrap();
-        let first = group.vitals().unwrap();
+        let mut first = group.vitals().unwrap();
+        // Between the fork and the program it has no memory of its own.
+        while first.memory == 0 {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+            first = group.vitals().unwrap();
+        }
         assert_eq!(first.processes.len(), 1, "{first:?}");
         assert!(first.memory > 0 && first.memory < 30_000_000, "{first:?}");
         let mut now = first.clone();

@@ -130,8 +130,6 @@ fn router() -> Router {
         .route(CALLS_PATH, get(calls))
         .route(FAULTS_PATH, post(add_fault).delete(remove_faults))
         .route("/_workway/stripe/events", post(stripe::deliver))
-        .nest_service("/cloudflare", cloudflare::router())
-        .nest_service("/stripe", stripe::router())
         .fallback(any(effect))
         .with_state(stub)
         .merge(upstreams)
