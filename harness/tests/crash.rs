@@ -208,7 +208,9 @@ async fn listed(caller: &Caller, owner: &str) -> Vec<Value> {
 /// The keys under which each effect arrived, and how often.
 fn by_path(ledger: &Ledger) -> BTreeMap<String, (BTreeSet<String>, u64)> {
     let mut paths: BTreeMap<String, (BTreeSet<String>, u64)> = BTreeMap::new();
-    for effect in ledger.effects() {
+    // The service's own calls of models carry no key: they are no steps of runs.
+    let of_steps = |effect: &&workway::upstream::Effect| !effect.path.starts_with("/cloudflare/");
+    for effect in ledger.effects().iter().filter(of_steps) {
         let (keys, deliveries) = paths.entry(effect.path.clone()).or_default();
         assert!(keys.insert(effect.key.clone().unwrap()));
         *deliveries += effect.deliveries;

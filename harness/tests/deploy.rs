@@ -119,7 +119,7 @@ async fn resources_are_made_once() {
     let secret = "npx wrangler secret put JWT_SECRET --env staging";
     assert!(first.stdout.lines().any(|line| line == secret), "{}{}", first.stdout, first.stderr);
     let made = account.transcript();
-    assert_eq!(made.len(), 4, "a database, two namespaces, a bucket: {made:#?}");
+    assert_eq!(made.len(), 5, "a database, two namespaces, a bucket, an index: {made:#?}");
 
     let secrets = std::fs::read_to_string(repository().join(".github/secrets.txt")).unwrap();
     for name in secrets.lines().filter(|line| !line.starts_with('#')) {

@@ -155,13 +155,14 @@ fn run_file(name: &str, raw: Raw, scenario: &str) -> (ScenarioReport, u64) {
     (report.scenarios.remove(0), memory)
 }
 
-/// Waits for the end; the most memory that the process had, in kB, as of a moment before it.
+/// Waits for the end; the most memory that the process had, in kB, as of a moment before it. What is
+/// mapped of the program itself, which is large in a debug build, is not its data.
 fn watch(mut child: Child) -> u64 {
     let status = format!("/proc/{}/status", child.id());
     let mut most = 0;
     while child.try_wait().unwrap().is_none() {
         let text = fs::read_to_string(&status).unwrap_or_default();
-        let line = text.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+        let line = text.lines().find_map(|line| line.strip_prefix("RssAnon:"));
         let peak = line.and_then(|line| line.trim().trim_end_matches(" kB").parse().ok());
         most = most.max(peak.unwrap_or(0));
         std::thread::sleep(Duration::from_millis(10));

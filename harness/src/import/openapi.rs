@@ -130,6 +130,8 @@ impl Operation<'_> {
                     guessed |= given.is_none();
                     query.push(format!("{}={}", encoded(name), encoded(&text(&value))));
                 }
+                // It is not sent: what a browser was given cannot be made up.
+                Some("cookie") => guessed = true,
                 _ => {}
             }
         }

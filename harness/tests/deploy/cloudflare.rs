@@ -58,6 +58,7 @@ struct Resources {
     databases: Vec<(String, String)>,
     namespaces: Vec<(String, String)>,
     buckets: Vec<String>,
+    indexes: Vec<String>,
     secrets: Vec<String>,
 }
 
@@ -129,6 +130,9 @@ async fn api(State(account): State<Arc<Mutex<Inner>>>, request: Request) -> Resp
     let (parts, body) = request.into_parts();
     let body = to_bytes(body, usize::MAX).await.unwrap();
     let path = parts.uri.path().to_owned();
+    let query_text = parts.uri.query().unwrap_or_default();
+    // Everything fits on the first page; wrangler asks until a page is empty.
+    let beyond = query_text.split('&').any(|pair| pair.starts_with("page=") && pair != "page=1");
     let route = path.splitn(4, '/').nth(3).unwrap_or_default().to_owned();
     let post = parts.method == "POST";
     if post && !route.ends_with("/query") {
@@ -146,7 +150,13 @@ async fn api(State(account): State<Arc<Mutex<Inner>>>, request: Request) -> Resp
         "deployments" if post => deployment(&account, &body),
         "deployments" => json!({"deployments": [current(&account)]}),
         "database" | "namespaces" | "buckets" if post => create(&account, last, &body),
+        "database" | "namespaces" if beyond => json!([]),
         "database" | "namespaces" | "buckets" => list(&account, last),
+        "indexes" if post => create(&account, last, &body),
+        _ if route.contains("vectorize/v2/indexes/") => match index(&account, last) {
+            Some(index) => index,
+            None => return not_found(&route),
+        },
         "script-settings" => json!({"logpush": false, "tail_consumers": []}),
         "secrets" => {
             let names = account.lock().unwrap().resources.secrets.clone();
@@ -155,7 +165,8 @@ async fn api(State(account): State<Arc<Mutex<Inner>>>, request: Request) -> Resp
         _ if route.contains("r2/buckets/") => json!({"name": last}),
         _ if route.contains("/versions/") => version(last),
         _ if route.contains("workers/services/") => {
-            let script = json!({"last_deployed_from": "wrangler", "migration_tag": "v1"});
+            let tag = last_migration();
+            let script = json!({"last_deployed_from": "wrangler", "migration_tag": tag});
             json!({"default_environment": {"environment": "production", "script": script}})
         }
         _ => return not_found(&route),
@@ -180,11 +191,26 @@ fn create(account: &Mutex<Inner>, kind: &str, body: &Bytes) -> Value {
             resources.namespaces.push((text("title"), id.clone()));
             json!({"id": id, "title": text("title")})
         }
+        "indexes" => {
+            resources.indexes.push(text("name"));
+            described(&text("name"))
+        }
         _ => {
             resources.buckets.push(text("name"));
             json!({"name": text("name")})
         }
     }
+}
+
+fn index(account: &Mutex<Inner>, name: &str) -> Option<Value> {
+    let known = account.lock().unwrap().resources.indexes.iter().any(|known| known == name);
+    known.then(|| described(name))
+}
+
+fn described(index: &str) -> Value {
+    let date = "2026-11-22T00:00:00Z";
+    json!({"name": index, "config": {"dimensions": 768, "metric": "cosine"}, "created_on": date,
+        "modified_on": date, "description": ""})
 }
 
 fn list(account: &Mutex<Inner>, kind: &str) -> Value {
@@ -299,4 +325,11 @@ async fn edge(State(edge): State<Edge>, request: Request) -> Response {
     headers.remove("transfer-encoding");
     headers.remove("content-length");
     (status, headers, answer.bytes().await.unwrap()).into_response()
+}
+
+/// The tag of the last migration of objects: what runs there has had all of them.
+fn last_migration() -> &'static str {
+    let config = include_str!("../../../service/wrangler.toml");
+    let tags = config.lines().filter_map(|line| line.strip_prefix("tag = \"")?.strip_suffix('"'));
+    tags.last().unwrap()
 }

@@ -30,6 +30,10 @@ async fn the_cron_writes_what_the_tables_hold_and_deletes_old_backups() {
     assert!(backup.finished_at.is_some(), "{backup:?}");
     let held = tables(world.platform().database()).await.unwrap();
     for (table, state) in backup.tables.iter().zip(&held) {
+        // Usage moves to the database after the backup, its own included.
+        if table.name == "usage_accounts" {
+            continue;
+        }
         assert_eq!((&table.digest, table.rows), (&state.digest, state.rows), "{}", table.name);
         for chunk in &table.chunks {
             assert_eq!(sha256(bucket[&chunk.object].as_str().unwrap()), chunk.sha256);
