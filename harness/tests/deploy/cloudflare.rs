@@ -149,10 +149,9 @@ async fn api(State(account): State<Arc<Mutex<Inner>>>, request: Request) -> Resp
         "versions" => json!({"items": [version(NEW), version(OLD)]}),
         "deployments" if post => deployment(&account, &body),
         "deployments" => json!({"deployments": [current(&account)]}),
-        "database" | "namespaces" | "buckets" if post => create(&account, last, &body),
+        "database" | "namespaces" | "buckets" | "indexes" if post => create(&account, last, &body),
         "database" | "namespaces" if beyond => json!([]),
         "database" | "namespaces" | "buckets" => list(&account, last),
-        "indexes" if post => create(&account, last, &body),
         _ if route.contains("vectorize/v2/indexes/") => match index(&account, last) {
             Some(index) => index,
             None => return not_found(&route),
@@ -330,6 +329,7 @@ async fn edge(State(edge): State<Edge>, request: Request) -> Response {
 /// The tag of the last migration of objects: what runs there has had all of them.
 fn last_migration() -> &'static str {
     let config = include_str!("../../../service/wrangler.toml");
-    let tags = config.lines().filter_map(|line| line.strip_prefix("tag = \"")?.strip_suffix('"'));
-    tags.last().unwrap()
+    let mut tags =
+        config.lines().filter_map(|line| line.strip_prefix("tag = \"")?.strip_suffix('"'));
+    tags.next_back().unwrap()
 }
