@@ -7,7 +7,8 @@ use uuid::Uuid;
 
 use super::{
     duel::{Contender, Duel, windowed},
-    gate, output,
+    gate,
+    output::{self, Format},
     state::{CALIBRATION_SCHEMA_VERSION, Saved},
 };
 use crate::{
@@ -41,8 +42,8 @@ pub(super) struct Arguments {
     #[arg(long)]
     allow_remote: bool,
     /// What goes to stdout.
-    #[arg(long, value_enum, default_value_t = gate::Format::Text)]
-    format: gate::Format,
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    format: Format,
 }
 
 pub(super) async fn calibrate(arguments: &Arguments) -> Exit {
@@ -94,17 +95,7 @@ fn publish(arguments: &Arguments, saved: &Saved) -> Exit {
             return output::fail(Exit::ReportNotWritten, message);
         }
     }
-    let shown = match arguments.format {
-        gate::Format::Text => text(saved),
-        gate::Format::Json => match serde_json::to_string_pretty(saved) {
-            Ok(json) => json + "\n",
-            Err(error) => return output::fail(Exit::Internal, &error.to_string()),
-        },
-    };
-    match output::result(&shown) {
-        Ok(()) => Exit::Pass,
-        Err(error) => output::fail(Exit::ReportNotWritten, &format!("stdout: {error}")),
-    }
+    output::show(arguments.format, saved, text)
 }
 
 fn text(saved: &Saved) -> String {

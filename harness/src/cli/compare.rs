@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::{gate::Format, output};
+use super::output::{self, Format};
 use crate::{
     exit::Exit,
     gate::{Decision, Rule},
@@ -66,16 +66,9 @@ fn judge(arguments: &Arguments, report: &RunReport) -> Result<Exit, BaselineErro
         let message = "the run has no load; there is nothing to compare";
         return Ok(output::fail(Exit::NothingSelected, message));
     }
-    let shown = match arguments.format {
-        Format::Text => comparison_text(&comparisons),
-        Format::Json => match serde_json::to_string_pretty(&comparisons) {
-            Ok(json) => json + "\n",
-            Err(error) => return Ok(output::fail(Exit::Internal, &error.to_string())),
-        },
-    };
-    Ok(match output::result(&shown) {
-        Ok(()) => Exit::worst(comparisons.iter().map(exit)),
-        Err(error) => output::fail(Exit::ReportNotWritten, &format!("stdout: {error}")),
+    Ok(match output::show(arguments.format, &comparisons, |all| comparison_text(all)) {
+        Exit::Pass => Exit::worst(comparisons.iter().map(exit)),
+        failed => failed,
     })
 }
 

@@ -2,9 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
-use clap::{Args, ValueEnum};
+use clap::Args;
 
-use super::output;
+use super::output::{self, Format};
 use crate::{
     cost::{
         BOOKS, Mix, PriceBook, Question, TIERS, Tiers, UnitUsage, UsageError, WhatIf, assess,
@@ -41,32 +41,10 @@ pub(super) struct Arguments {
     format: Format,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum Format {
-    /// For people.
-    Text,
-    /// For programs; see `schema_version` in it.
-    Json,
-}
-
 pub(super) fn cost(arguments: &Arguments) -> Exit {
     match assessed(arguments) {
-        Ok(report) => publish(arguments, &report),
+        Ok(report) => output::show(arguments.format, &report, cost_text),
         Err(problem) => output::fail(Exit::Usage, &problem),
-    }
-}
-
-fn publish(arguments: &Arguments, report: &CostReport) -> Exit {
-    let shown = match arguments.format {
-        Format::Text => cost_text(report),
-        Format::Json => match serde_json::to_string_pretty(report) {
-            Ok(json) => json + "\n",
-            Err(error) => return output::fail(Exit::Internal, &format!("report: {error}")),
-        },
-    };
-    match output::result(&shown) {
-        Ok(()) => Exit::Pass,
-        Err(error) => output::fail(Exit::ReportNotWritten, &format!("stdout: {error}")),
     }
 }
 

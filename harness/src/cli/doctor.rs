@@ -1,8 +1,8 @@
 //! `workway doctor`
 
-use clap::{Args, ValueEnum};
+use clap::Args;
 
-use super::output;
+use super::output::{self, Format};
 use crate::{
     doctor::{Diagnosis, State, examine},
     exit::Exit,
@@ -22,14 +22,6 @@ pub(super) struct Arguments {
     format: Format,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum Format {
-    /// For people.
-    Text,
-    /// For programs.
-    Json,
-}
-
 pub(super) async fn doctor(arguments: &Arguments) -> Exit {
     let mut found = examine();
     if let Some(spec) = &arguments.target {
@@ -43,11 +35,7 @@ pub(super) async fn doctor(arguments: &Arguments) -> Exit {
             Err(error) => return output::fail(error.exit(), &error.to_string()),
         }
     }
-    let shown = match arguments.format {
-        Format::Text => found.iter().map(line).collect(),
-        Format::Json => serde_json::to_string_pretty(&found).unwrap_or_default() + "\n",
-    };
-    match output::result_or_fail(&shown) {
+    match output::show(arguments.format, &found, |found| found.iter().map(line).collect()) {
         Exit::Pass if found.iter().any(|one| one.state == State::Broken) => Exit::Usage,
         exit => exit,
     }

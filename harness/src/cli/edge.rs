@@ -2,10 +2,10 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, ValueEnum};
+use clap::Args;
 use reqwest::Url;
 
-use super::output;
+use super::output::{self, Format};
 use crate::{
     edge::{Domain, EdgeError, Finding, Outcome, judge, probe},
     exit::Exit,
@@ -31,14 +31,6 @@ pub(super) struct Arguments {
     format: Format,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum Format {
-    /// For people.
-    Text,
-    /// For programs.
-    Json,
-}
-
 pub(super) async fn edge(arguments: Arguments) -> Exit {
     let domain = match domain(&arguments) {
         Ok(domain) => domain,
@@ -52,11 +44,7 @@ pub(super) async fn edge(arguments: Arguments) -> Exit {
         Err(error) => return output::fail(Exit::Usage, &error.to_string()),
     };
     let findings = judge(&facts);
-    let shown = match arguments.format {
-        Format::Text => findings.iter().map(line).collect(),
-        Format::Json => serde_json::to_string_pretty(&findings).unwrap_or_default() + "\n",
-    };
-    match output::result_or_fail(&shown) {
+    match output::show(arguments.format, &findings, |all| all.iter().map(line).collect()) {
         Exit::Pass => exit(&findings),
         failed => failed,
     }

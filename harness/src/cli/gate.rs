@@ -5,12 +5,13 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use clap::{Args, ValueEnum};
+use clap::Args;
 use uuid::Uuid;
 
 use super::{
     duel::{Contender, Duel, Fought, windowed},
-    output, selection,
+    output::{self, Format},
+    selection,
     signals::Signals,
     state::Saved,
 };
@@ -74,15 +75,6 @@ pub(super) struct Arguments {
     /// Also write gate.json, gate.txt, gate.md and gate.html into this folder.
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
-}
-
-/// What goes to stdout.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(super) enum Format {
-    /// For people.
-    Text,
-    /// For programs; see `schema_version` in it.
-    Json,
 }
 
 /// What is needed beside the measurements.
@@ -257,9 +249,9 @@ impl Frame {
 fn publish(arguments: &Arguments, report: &GateReport) -> Exit {
     let exit = Exit::of(report.exit);
     let plain = report::gate_text(report, false);
-    let json = match serde_json::to_string_pretty(report) {
-        Ok(json) => json + "\n",
-        Err(error) => return output::fail(Exit::Internal, &format!("report: {error}")),
+    let json = match output::json(report) {
+        Ok(json) => json,
+        Err(exit) => return exit,
     };
     if let Some(folder) = &arguments.out {
         let files = [

@@ -2,9 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
-use clap::{Args, ValueEnum};
+use clap::Args;
 
-use super::output;
+use super::output::{self, Format};
 use crate::{
     exit::Exit,
     launch::{Checklist, Commit, EvidenceError, PROOFS, State, checklist, html, load, prove, text},
@@ -26,14 +26,6 @@ pub(super) struct Arguments {
     format: Format,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum Format {
-    /// For people.
-    Text,
-    /// For programs; see `schema_version` in it.
-    Json,
-}
-
 pub(super) fn launch(arguments: &Arguments) -> Exit {
     let Some(root) = repository_with("scenarios") else {
         let message = "no folder `scenarios` here or above: the checklist is about a repository";
@@ -46,7 +38,10 @@ pub(super) fn launch(arguments: &Arguments) -> Exit {
         }
         Err(error) => return output::fail(Exit::Usage, &error.to_string()),
     };
-    let json = serde_json::to_string_pretty(&list).unwrap_or_default() + "\n";
+    let json = match output::json(&list) {
+        Ok(json) => json,
+        Err(exit) => return exit,
+    };
     if let Some(folder) = &arguments.out {
         for (name, bytes) in [("launch.html", &html(&list)), ("launch.json", &json)] {
             match write(folder, name, bytes.as_bytes()) {

@@ -2,6 +2,9 @@
 
 use std::io::{self, IsTerminal, Write};
 
+use clap::ValueEnum;
+use serde::Serialize;
+
 use crate::exit::Exit;
 
 /// One line on stderr. A closed stderr is no reason to stop.
@@ -32,6 +35,39 @@ pub(super) fn result_or_fail(text: &str) -> Exit {
         Ok(()) => Exit::Pass,
         Err(error) => fail(Exit::ReportNotWritten, &format!("stdout: {error}")),
     }
+}
+
+/// What goes to stdout, where there are these two.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum Format {
+    /// For people.
+    Text,
+    /// For programs.
+    Json,
+}
+
+/// Writes the result of a command that succeeds with it, in the format that was asked for.
+pub(super) fn show<T: Serialize>(
+    format: Format,
+    result: &T,
+    text: impl FnOnce(&T) -> String,
+) -> Exit {
+    match format {
+        Format::Text => result_or_fail(&text(result)),
+        Format::Json => match json(result) {
+            Ok(json) => result_or_fail(&json),
+            Err(exit) => exit,
+        },
+    }
+}
+
+/// A result for programs.
+///
+/// # Errors
+/// How the command ends.
+pub(super) fn json<T: Serialize>(result: &T) -> Result<String, Exit> {
+    let json = serde_json::to_string_pretty(result);
+    json.map(|json| json + "\n").map_err(|error| fail(Exit::Internal, &format!("report: {error}")))
 }
 
 /// Whether colour is wanted on stdout: a terminal, and no `NO_COLOR` (no-color.org).

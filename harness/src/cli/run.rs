@@ -2,13 +2,18 @@
 
 use std::{path::PathBuf, sync::Arc, time::SystemTime};
 
-use clap::{Args, ValueEnum};
+use clap::Args;
 use reqwest::Url;
 use uuid::Uuid;
 
 use super::{
-    applicable::applicable, credentials::RunTokens, output, progress, rendering, rerun::Failed,
-    selection, signals::Signals,
+    applicable::applicable,
+    credentials::RunTokens,
+    output::{self, Format},
+    progress, rendering,
+    rerun::Failed,
+    selection,
+    signals::Signals,
 };
 use crate::{
     execute::{self, Command, Environment, Operator, Signal, StopFlag, clock},
@@ -50,14 +55,6 @@ pub(super) struct Arguments {
     /// What random choices are drawn from; a report names the one it used.
     #[arg(long)]
     seed: Option<u64>,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum Format {
-    /// For people.
-    Text,
-    /// For programs; see `schema_version` in it.
-    Json,
 }
 
 pub(super) async fn run(arguments: Arguments) -> Exit {

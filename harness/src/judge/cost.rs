@@ -59,12 +59,7 @@ fn judge(
     match figure(threshold, usage, tiers, book) {
         Err(error) => without_data(threshold, error.to_string()),
         Ok((measured, why)) => {
-            let holds = match threshold.comparison {
-                Comparison::Below => measured < threshold.bound,
-                Comparison::AtMost => measured <= threshold.bound,
-                Comparison::Above => measured > threshold.bound,
-                Comparison::AtLeast => measured >= threshold.bound,
-            };
+            let holds = threshold.comparison.accepts(measured.cmp(&threshold.bound));
             let status = if holds { ThresholdStatus::Passed } else { ThresholdStatus::Failed };
             let threshold = threshold.clone();
             CostResult { threshold, status, measured: Some(measured), why, samples }

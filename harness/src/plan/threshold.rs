@@ -1,6 +1,6 @@
 //! What the numbers of a run must satisfy.
 
-use std::{fmt, time::Duration};
+use std::{cmp::Ordering, fmt, time::Duration};
 
 use super::{Span, StepId};
 
@@ -88,12 +88,17 @@ impl Comparison {
             (Quantity::Count(a), Quantity::Count(b)) => a.partial_cmp(&b),
             _ => None,
         }?;
-        Some(match self {
+        Some(self.accepts(order))
+    }
+
+    /// Whether something in this order to the bound satisfies it.
+    pub fn accepts(self, order: Ordering) -> bool {
+        match self {
             Self::Below => order.is_lt(),
             Self::AtMost => order.is_le(),
             Self::Above => order.is_gt(),
             Self::AtLeast => order.is_ge(),
-        })
+        }
     }
 }
 
