@@ -51,7 +51,7 @@ pub use hdr_log::hdr_log;
 pub use html::{gate_html, html};
 pub use json::json;
 pub use junit::junit;
-pub use load::{GeneratorReport, LevelReport, ServerReport, SpanReport};
+pub use load::{GeneratorReport, LevelReport, ServerReport, ServiceSpan, SpanReport};
 pub use markdown::markdown;
 pub use merge::{MergeError, merge};
 pub use prometheus::prometheus;
