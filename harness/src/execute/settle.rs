@@ -67,6 +67,10 @@ pub(super) async fn settle(
     before: Option<Arrivals>,
 ) -> RunUsage {
     let mut usage = RunUsage { steps: steps(plan, cost, record), ..RunUsage::default() };
+    if record.used.all().count == 0 && record.used.unmetered > 0 {
+        // A target that does not meter has no total of its own either; its platform may know.
+        return usage;
+    }
     let audited = match Auditor::new(world, record.used.clone()) {
         Ok(auditor) => auditor.audit(before).await,
         Err(why) => Err(why),

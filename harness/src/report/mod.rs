@@ -3,6 +3,7 @@
 //! Every format is made in memory first, and nothing here prints.
 
 mod baseline;
+mod cheapest;
 mod conformance;
 mod cost;
 mod cost_text;
@@ -32,6 +33,7 @@ mod write;
 pub use baseline::{
     AcceptedRun, BASELINE_SCHEMA_VERSION, Baseline, BaselineError, Comparison, MAX_RUNS,
 };
+pub use cheapest::{CheapestReport, ChoiceReport, TierChoices, against_latency, cheapest_text};
 pub use conformance::{FailureReport, RuleName, RuleReport};
 pub use cost::{
     BookReport, COST_SCHEMA_VERSION, ChangeReport, CostReport, CostThresholdReport, CrossingReport,

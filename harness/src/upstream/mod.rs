@@ -5,9 +5,11 @@
 //!
 //! Under `/_workway/` it answers the harness: `GET /_workway/identity`, `GET /_workway/ledger` (all
 //! of it), `GET /_workway/calls?path=…` (what scenarios ask), `GET /_workway/arrivals` (see
-//! [`Arrivals`]), `POST` and `DELETE /_workway/faults` (see [`Fault`]), and `POST
-//! /_workway/stripe/events` (see [`Delivery`]).
+//! [`Arrivals`]), `POST` and `DELETE /_workway/faults` (see [`Fault`]), `POST
+//! /_workway/stripe/events` (see [`Delivery`]), and `POST /_workway/analytics` (see
+//! [`AnalyticsGroup`]).
 
+mod analytics;
 mod ask;
 mod breaks;
 mod cloudflare;
@@ -27,6 +29,7 @@ use std::{
     time::Duration,
 };
 
+pub use analytics::{AnalyticsGroup, MAX_GROUPS};
 pub use ask::{arrivals, clear_faults};
 use axum::{
     Json, Router,
@@ -38,6 +41,7 @@ use axum::{
     routing::{any, get, post},
 };
 use breaks::{Socket, break_off};
+pub use cloudflare::{ACCOUNT, API_TOKEN};
 pub use faults::{Break, Fault, MAX_FAULTS};
 pub use ledger::{Arrivals, Call, Calls, Effect, Ledger, MAX_EFFECTS, MAX_SHOWN};
 use serde::{Deserialize, Serialize};
@@ -51,6 +55,8 @@ const MAX_BODY_BYTES: usize = 1024 * 1024;
 pub const CALLS_PATH: &str = "/_workway/calls";
 /// Where the number of all calls is.
 pub const ARRIVALS_PATH: &str = "/_workway/arrivals";
+/// Where the analytics of the stub's account are given to it.
+pub const ANALYTICS_PATH: &str = "/_workway/analytics";
 /// Where scenarios set faults, and where they are removed.
 pub const FAULTS_PATH: &str = "/_workway/faults";
 /// The `stub` of [`Identity`].
@@ -79,6 +85,7 @@ pub struct Receipt {
 struct Stub {
     ledger: Ledger,
     faults: faults::Faults,
+    analytics: Vec<AnalyticsGroup>,
 }
 
 type Shared = Arc<Mutex<Stub>>;
@@ -106,11 +113,12 @@ pub fn origin(address: SocketAddr) -> String {
 
 fn router() -> Router {
     let stub = Shared::default();
+    let analytics = analytics::router().with_state(stub.clone());
     let upstreams = Router::new()
         .nest("/google", google::router())
         .nest("/notion", notion::router())
         .nest("/sentry", sentry::router())
-        .nest_service("/cloudflare", cloudflare::router())
+        .nest_service("/cloudflare", cloudflare::router().merge(analytics))
         .nest_service("/stripe", stripe::router())
         .layer(from_fn_with_state(stub.clone(), watched));
     Router::new()
@@ -118,6 +126,7 @@ fn router() -> Router {
         .route("/_workway/ledger", get(ledger))
         .route(CALLS_PATH, get(calls))
         .route(ARRIVALS_PATH, get(arrived))
+        .route(ANALYTICS_PATH, post(analytics::add))
         .route(FAULTS_PATH, post(add_fault).delete(remove_faults))
         .route("/_workway/stripe/events", post(stripe::deliver))
         .fallback(any(effect))
