@@ -23,7 +23,50 @@ pub struct Ledger {
     #[serde(default)]
     refused: BTreeMap<String, u64>,
     #[serde(skip)]
+    arrivals: Arrivals,
+    #[serde(skip)]
     by_key: HashMap<String, usize>,
+}
+
+/// How many calls arrived, whatever became of them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Arrivals {
+    /// All of them, repetitions and refused ones too.
+    pub all: u64,
+    /// Those that may be nobody's: see [`UNOWNED`].
+    pub unowned: u64,
+}
+
+/// Paths of calls that the service may make without a caller who pays: signing in, reports of
+/// errors, and the cron, which finishes what keeping search up to date has left over.
+const UNOWNED: [&str; 5] = [
+    "/google/*",
+    "/notion/*",
+    "/sentry/*",
+    "/cloudflare/*/ai/run/@cf/baai/*",
+    "/cloudflare/*/vectorize/*",
+];
+
+impl Arrivals {
+    fn count(&mut self, path: &str) {
+        self.all += 1;
+        let unowned = UNOWNED.iter().any(|pattern| glob::matches(pattern, path));
+        self.unowned += u64::from(unowned);
+    }
+
+    /// What came after `before`.
+    #[must_use]
+    pub const fn since(self, before: Self) -> Self {
+        Self {
+            all: self.all.saturating_sub(before.all),
+            unowned: self.unowned.saturating_sub(before.unowned),
+        }
+    }
+
+    /// Whether so many calls of known callers fit.
+    pub const fn fits(self, owned: u64) -> bool {
+        owned <= self.all && owned >= self.all.saturating_sub(self.unowned)
+    }
 }
 
 /// Calls shown in detail: what a scenario looks at one by one is less.
@@ -82,8 +125,14 @@ impl Ledger {
         &self.effects
     }
 
+    /// How many calls arrived.
+    pub(super) const fn arrivals(&self) -> Arrivals {
+        self.arrivals
+    }
+
     /// A call that a fault refused.
     pub(super) fn refuse(&mut self, path: String) {
+        self.arrivals.count(&path);
         if self.refused.len() < MAX_EFFECTS || self.refused.contains_key(&path) {
             *self.refused.entry(path).or_default() += 1;
         }
@@ -105,6 +154,7 @@ impl Ledger {
     }
 
     pub(super) fn record(&mut self, mut effect: Effect) -> Receipt {
+        self.arrivals.count(&effect.path);
         let known = effect.key.as_ref().and_then(|key| self.by_key.get(key));
         if let Some(known) = known.and_then(|index| self.effects.get_mut(*index)) {
             known.deliveries += 1;
@@ -166,5 +216,23 @@ mod tests {
         }
         assert_eq!((ledger.effects().len(), ledger.beyond), (MAX_EFFECTS, 1));
         assert!(ledger.record(effect(7)).duplicate);
+        ledger.refuse("/sentry/1".to_owned());
+        let all = MAX_EFFECTS as u64 + 3;
+        assert_eq!(ledger.arrivals(), Arrivals { all, unowned: 1 });
+    }
+
+    #[test]
+    fn what_may_be_nobodys_need_not_be_paid_for() {
+        let mut arrivals = Arrivals::default();
+        let before = arrivals;
+        let model = "/cloudflare/client/v4/accounts/local/ai/run/@cf";
+        for path in
+            ["/charge/1", &format!("{model}/meta/x"), &format!("{model}/baai/y"), "/google/token"]
+        {
+            arrivals.count(path);
+        }
+        let arrivals = arrivals.since(before);
+        let fits = [1, 2, 3, 4, 5].map(|owned| arrivals.fits(owned));
+        assert_eq!(fits, [false, true, true, true, false]);
     }
 }
