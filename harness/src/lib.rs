@@ -19,6 +19,8 @@ pub mod import;
 pub mod judge;
 pub mod launch;
 pub mod plan;
+#[cfg(feature = "service")]
+pub mod prove;
 pub mod record;
 pub mod report;
 pub mod scenario;

@@ -180,11 +180,14 @@ pub(super) async fn environment_of(target: &mut Target, suffix: String) -> Envir
     Environment {
         upstream: target.upstream.clone(),
         signing: target.secret.clone(),
+        limiter: target.known_limiter(),
+        skew: target.skew(),
         ..Environment::new(target.url.clone(), tokens)
     }
 }
 
-async fn scenario(
+/// One scenario, if it is applicable.
+pub(super) async fn scenario(
     plan: &ScenarioPlan,
     environment: Environment,
     target: &mut Target,

@@ -103,7 +103,8 @@ impl Conductor {
             }
         };
         let people = People::prepare(&self.plan, &*self.environment.tokens, needed)?;
-        let world = World::new(&self.environment, people, origin).with_feeds(&self.plan);
+        let world = World::new(&self.environment, people, origin).of_plan(&self.plan);
+        world.moving(Some(true), async { Ok(()) }).await?;
         let world = Arc::new(world);
         let sender = Sender::once().map_err(|error| error.to_string())?;
         let scope = Scope::new(Arc::clone(&world), Arc::default(), sequence(0), 0);
@@ -269,6 +270,7 @@ impl Conductor {
         record::merge(&mut self.record.steps, &books.steps);
         record::merge_claims(&mut self.record.claims, &books.claims);
         self.record.failures.extend(books.failures.iter().cloned());
+        self.record.undecided.extend(books.undecided.iter().cloned());
         self.record.reach.then(&books.reach);
         self.record.used.add(&books.used);
     }

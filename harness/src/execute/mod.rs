@@ -19,6 +19,7 @@ mod iteration;
 mod lane;
 mod limits;
 mod load;
+mod model;
 mod operation;
 mod operator;
 mod people;
@@ -36,6 +37,7 @@ mod thread;
 mod unasked;
 mod values;
 mod vitals;
+mod watch;
 
 pub use client::{Client, Exchange, MAX_BODY, Prepared, Response, SendError};
 pub use compute::MIN_SECRET;

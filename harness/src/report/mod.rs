@@ -19,6 +19,8 @@ mod json;
 mod junit;
 mod load;
 mod markdown;
+mod matrix;
+mod matrix_text;
 mod merge;
 mod number;
 mod prometheus;
@@ -55,6 +57,11 @@ pub use json::json;
 pub use junit::junit;
 pub use load::{GeneratorReport, LevelReport, ServerReport, ServiceSpan, SpanReport};
 pub use markdown::markdown;
+pub use matrix::{
+    Area, CleanRuns, Detection, DetectionMatrix, Kill, MATRIX_SCHEMA_VERSION, Outcome,
+    RuleDetections,
+};
+pub use matrix_text::{matrix_markdown, matrix_text};
 pub use merge::{MergeError, merge};
 pub use prometheus::prometheus;
 pub use read::{ReadError, read_run};

@@ -23,13 +23,13 @@ use super::{
     counted,
     database::{SqliteDatabase, execute},
     http::ReqwestHttp,
+    layers::Objects,
     sqlite::Sqlite,
     system::{OsRandom, log},
 };
 use crate::ai::Breaker;
 use crate::config::Config;
 use crate::domain::Millis;
-use crate::objects;
 use crate::platform::rest::Rest;
 use crate::ports::{
     ActorClass, ActorContext, Actors, Clock, Joint, Meter, PortError, PortResult, Rows, Sql,
@@ -121,6 +121,7 @@ struct Inner {
     objects: Sqlite,
     reach: Reach,
     config: Arc<Config>,
+    handler: Arc<dyn Objects>,
     total: Meter,
     alarms_rung: AtomicU64,
     turns: Mutex<HashMap<String, Weak<AsyncMutex<()>>>>,
@@ -138,11 +139,13 @@ impl NativeActors {
         path: &Path,
         reach: Reach,
         config: Arc<Config>,
+        handler: Arc<dyn Objects>,
     ) -> Result<Self, PortError> {
         let inner = Arc::new(Inner {
             objects: Sqlite::open(path, SCHEMA)?,
             reach,
             config,
+            handler,
             total: Meter::default(),
             alarms_rung: AtomicU64::new(0),
             turns: Mutex::default(),
@@ -212,7 +215,8 @@ fn handle(
     #[expect(clippy::disallowed_methods, reason = "objects run side by side")]
     tokio::spawn(async move {
         let context = actors.object(&name).await?;
-        objects::message(class, &context, &actors.0.config, message).await
+        let inner = &actors.0;
+        inner.handler.message(class, &context, &inner.config, message).await
     })
 }
 
@@ -226,7 +230,7 @@ impl Inner {
             class_of(name).ok_or_else(|| PortError::unavailable("actor", "no such class"))?;
         let actors = NativeActors(Arc::clone(self));
         let context = actors.object(name).await?;
-        objects::alarm(class, &context, &self.config).await
+        self.handler.alarm(class, &context, &self.config).await
     }
 
     /// What an object remembers. Of those that are over nothing is kept.
@@ -334,7 +338,7 @@ async fn ring_due(inner: &Arc<Inner>) -> Result<Duration, PortError> {
 
 /// One object, while it handles one event.
 #[derive(Debug)]
-struct Context<'a> {
+pub struct Context<'a> {
     actors: &'a NativeActors,
     inner: &'a Inner,
     name: &'a str,
@@ -455,7 +459,7 @@ fn in_one(
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{super::layers::Bare, *};
 
     #[tokio::test]
     async fn an_alarm_whose_handler_failed_rings_again() {
@@ -470,7 +474,7 @@ mod tests {
         let cache = SqliteKeyValue::open(&cache, clock.clone()).unwrap();
         let (ai, breaker, analytics) = (None, Arc::default(), NativeAnalytics::default());
         let reach = Reach { database, cache, http, ai, breaker, clock, analytics };
-        let actors = NativeActors::open(&objects, reach, config).await;
+        let actors = NativeActors::open(&objects, reach, config, Arc::new(Bare)).await;
         let inner = actors.unwrap().0;
 
         let ringing = "INSERT INTO alarms VALUES (?1, ?2, 1)";
