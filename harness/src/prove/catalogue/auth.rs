@@ -149,7 +149,7 @@ pub(super) const DEFECTS: &[Defect] = &[
     made(
         A,
         ("AU-16", "the token of a session that is over goes on"),
-        &["AU9"],
+        &["AU12"],
         &[Change::Message(ActorClass::OAuth, |_, message| {
             message.to_string().contains("is_live").then_some(Value::Bool(true))
         })],

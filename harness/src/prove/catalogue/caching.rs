@@ -135,7 +135,7 @@ pub(super) const DEFECTS: &[Defect] = &[
     made(
         A,
         ("CA-19", "whoever waited gets the headers of whoever asked first"),
-        &["CA16"],
+        &["CA21"],
         &[Change::Front(Front { on: CATALOGUE, ..FRONT })],
     ),
     elsewhere(
@@ -153,7 +153,7 @@ pub(super) const DEFECTS: &[Defect] = &[
     made(
         A,
         ("CA-25", "the empty body of HEAD is given to GET"),
-        &["CA17"],
+        &["CA20"],
         &[Change::Front(Front { on: CATALOGUE, ..FRONT })],
     ),
     made(

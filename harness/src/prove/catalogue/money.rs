@@ -260,7 +260,7 @@ pub(super) const DEFECTS: &[Defect] = &[
     made(
         Cost,
         ("CO-Q1", "a query more with each list"),
-        &["cost"],
+        &["cost/list"],
         &[Change::Extra(
             "list_workflows",
             "SELECT count(*) AS n FROM workflows WHERE description <> ''",
@@ -269,7 +269,7 @@ pub(super) const DEFECTS: &[Defect] = &[
     made(
         Cost,
         ("CO-Q2", "a write more with each list"),
-        &["cost"],
+        &["cost/list"],
         &[Change::Extra(
             "list_workflows",
             "INSERT INTO quota_months (user_id, month, runs, ai_operations) \

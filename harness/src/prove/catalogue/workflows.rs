@@ -241,7 +241,7 @@ pub(super) const DEFECTS: &[Defect] = &[
     made(
         A,
         ("WF-20", "the alarm of a run that is over goes on for ever"),
-        &["WF14"],
+        &["WF18"],
         &[Change::Save(|_, state, alarm| {
             if alarm.is_none() {
                 *alarm = state["run"]["updated_at"].as_i64().map(|at| at + 1_000);
