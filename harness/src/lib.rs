@@ -3,6 +3,7 @@
 //! Each module is a station of that flow and hands one type to the next.
 #![forbid(unsafe_code)]
 
+pub mod analytics;
 #[cfg(feature = "service")]
 pub mod backup;
 pub mod cli;

@@ -19,6 +19,7 @@ mod gate;
 mod import;
 mod launch;
 mod list;
+mod measured;
 mod merge;
 mod output;
 mod progress;
@@ -142,7 +143,7 @@ fn parse_and_run() -> Exit {
             Command::Prove(arguments) => prove::prove(&arguments).await,
             Command::List(arguments) => list::list(&arguments),
             Command::Schema => schema::schema(),
-            Command::Cost(arguments) => cost::cost(&arguments),
+            Command::Cost(arguments) => cost::cost(&arguments).await,
             Command::Doctor(arguments) => doctor::doctor(&arguments).await,
             Command::Completions(arguments) => completions::completions(&arguments),
             Command::Import(arguments) => import::import(&arguments),

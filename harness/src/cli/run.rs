@@ -180,6 +180,8 @@ pub(super) async fn environment_of(target: &mut Target, suffix: String) -> Envir
     Environment {
         upstream: target.upstream.clone(),
         signing: target.secret.clone(),
+        limiter: target.known_limiter(),
+        skew: target.skew(),
         ..Environment::new(target.url.clone(), tokens)
     }
 }

@@ -23,7 +23,7 @@ use crate::{
     plan::{Destination, LoadPlan, Phase, Profile, ScenarioPlan, Step, Until, Users, Values, Work},
     record::{self, Books, PhaseEnd, Recorder, ScenarioRecord, StepRecord},
     schedule::{Purpose, Schedule},
-    upstream,
+    upstream::{self, Arrivals},
 };
 
 /// How long a teardown may take after a signal. It should clean up, and somebody waits.
@@ -62,6 +62,8 @@ struct Stage {
     sender: Sender,
     /// Variables and what was captured so far.
     values: Arc<Values>,
+    /// What the stub had seen before; only where usage is measured, and the stub can be asked.
+    before: Option<Arrivals>,
 }
 
 impl Conductor {
@@ -101,7 +103,8 @@ impl Conductor {
             }
         };
         let people = People::prepare(&self.plan, &*self.environment.tokens, needed)?;
-        let world = World::new(&self.environment, people, origin).with_feeds(&self.plan);
+        let world = World::new(&self.environment, people, origin).of_plan(&self.plan);
+        world.moving(Some(true), async { Ok(()) }).await?;
         let world = Arc::new(world);
         let sender = Sender::once().map_err(|error| error.to_string())?;
         let scope = Scope::new(Arc::clone(&world), Arc::default(), sequence(0), 0);
@@ -120,7 +123,11 @@ impl Conductor {
             }
         }
         let values = scope.values();
-        Ok(Stage { world, sender, values })
+        let before = match &self.environment.upstream {
+            Some(stub) if self.plan.cost.is_some() => upstream::arrivals(stub).await.ok(),
+            _ => None,
+        };
+        Ok(Stage { world, sender, values, before })
     }
 
     async fn setup(&mut self, stage: &mut Stage) {
@@ -189,7 +196,9 @@ impl Conductor {
         if let Some(cost) = &self.plan.cost
             && self.environment.stop.raised().is_none()
         {
-            self.record.usage = Some(settle(&self.plan, cost, &self.record, &stage.world).await);
+            let Stage { world, before, .. } = stage;
+            let usage = settle(&self.plan, cost, &self.record, world, *before).await;
+            self.record.usage = Some(usage);
         }
     }
 
@@ -261,6 +270,7 @@ impl Conductor {
         record::merge(&mut self.record.steps, &books.steps);
         record::merge_claims(&mut self.record.claims, &books.claims);
         self.record.failures.extend(books.failures.iter().cloned());
+        self.record.undecided.extend(books.undecided.iter().cloned());
         self.record.reach.then(&books.reach);
         self.record.used.add(&books.used);
     }

@@ -150,7 +150,13 @@ impl Iteration {
             Ok(filled) => {
                 operation.ready(clock::now());
                 let shows_body = |status| self.shows_body(request, status, &names);
+                let world = &self.lane.world;
+                let dial = world.watch.dial();
                 let exchange = self.sender.send(&filled, call.timeout, shows_body).await;
+                if world.watch.is_on() {
+                    let place = (world.target.as_str(), world.origin);
+                    world.watch.see(request, &filled, &exchange, dial, place);
+                }
                 let Exchange { sent, received, phases, outcome } = exchange;
                 operation.sent(sent);
                 operation.phases(phases);

@@ -4,8 +4,10 @@ mod cost;
 mod difference;
 mod equal;
 pub mod expect;
+pub mod limiter;
 mod matcher;
 pub mod oracle;
+pub mod runs;
 mod threshold;
 mod verdict;
 

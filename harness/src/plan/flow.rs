@@ -221,6 +221,7 @@ impl ScenarioPlan {
                     claims.extend(burst.distinct.iter().map(|distinct| &distinct.claim));
                 }
                 Step::Check(check) => claims.push(&check.claim),
+                Step::Model(model) => claims.extend(model.claims()),
                 _ => {}
             }
         }

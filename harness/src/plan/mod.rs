@@ -17,6 +17,7 @@ mod expect;
 mod flow;
 mod load;
 mod lower;
+mod model;
 pub mod rules;
 mod template;
 mod threshold;
@@ -37,6 +38,9 @@ pub use load::{
     Stretch, Until, Users,
 };
 pub use lower::{DEFAULT_SCOPE, MAX_BRANCHES, lower};
+pub use model::{
+    EffectsPlan, Limiter, ModelOf, ModelPlan, RateLimitPlan, RunsCheck, RunsPlan, THE_RUN,
+};
 pub(crate) use template::percent_encode;
 pub use template::{Bindings, JsonTemplate, Segment, Template, TemplateError};
 pub use threshold::{Clock, Comparison, Metric, Quantity, Threshold};
@@ -181,6 +185,8 @@ pub enum Step {
     Check(Box<CheckPlan>),
     /// Something done to the target.
     Drive(Drive),
+    /// What was seen so far, held against a model.
+    Model(Box<ModelPlan>),
     /// Another scenario.
     Call(Box<CallPlan>),
 }

@@ -64,6 +64,7 @@ const TABLE: &[Line] = &[
     ("WF8", "attempts are bounded", "the declared retries"),
     ("WF9", "deadlines are kept", "the declared timeouts"),
     ("WF10", "after a cancellation no step begins", "the declared states"),
+    ("WF11", "answers about a run have an order that explains them", "Wing and Gong 1993"),
     ("WF13", "runs do not mix", "rules of Durable Objects"),
     ("WF15", "every run is listed exactly once", "the declared pagination"),
     ("WF16", "events are in order, without gaps, and resumable", "WHATWG server-sent events"),

@@ -64,6 +64,7 @@ impl Lowering {
             StepFile::Align(file) => self.align(file, span),
             StepFile::Clock(file) => self.clock(*file, span),
             StepFile::Target(file) => self.target(*file, span),
+            StepFile::Model(file) => self.model(file, span),
             StepFile::Call(file) => Step::Call(Box::new(self.call(file, span)?)),
         })
     }

@@ -7,7 +7,7 @@ use serde::Deserialize;
 
 use super::{
     AlignFile, CallFile, CheckFile, ClockFile, Entries, FaultFile, ForEachFile, Json, LedgerFile,
-    MatcherFile, RepeatFile, Spanned, TargetFile, ValueFile,
+    MatcherFile, ModelFile, RepeatFile, Spanned, TargetFile, ValueFile,
 };
 use crate::{
     plan::Severity,
@@ -54,6 +54,8 @@ pub enum StepFile {
     Clock(ClockFile),
     /// Something that is done to the target itself.
     Target(TargetFile),
+    /// What was seen so far must be what a model of the target gives.
+    Model(Box<ModelFile>),
     /// Another scenario.
     Call(Box<CallFile>),
 }
