@@ -68,7 +68,6 @@ const TABLE: &[Line] = &[
     ("WF13", "runs do not mix", "rules of Durable Objects"),
     ("WF15", "every run is listed exactly once", "the declared pagination"),
     ("WF16", "events are in order, without gaps, and resumable", "WHATWG server-sent events"),
-    ("WF18", "an object whose run is over rests", "Durable Objects: alarms"),
     ("AU1", "a token that is not signed as declared is refused", "RFC 8725 section 3"),
     ("AU2", "a token is refused before nbf and after exp", "RFC 7519 section 4.1"),
     ("AU3", "a token for somebody else is refused", "RFC 7519 section 4.1"),

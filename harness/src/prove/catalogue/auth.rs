@@ -85,7 +85,9 @@ pub(super) const DEFECTS: &[Defect] = &[
         &["AU3"],
         &[Change::Token(|token| {
             token.is_ours
-                && token.claims["iss"].as_str().is_some_and(|iss| iss.starts_with("workway"))
+                && token.claims["iss"]
+                    .as_str()
+                    .is_some_and(|iss| iss != "workway" && iss.starts_with("workway"))
         })],
     ),
     made(
@@ -98,7 +100,9 @@ pub(super) const DEFECTS: &[Defect] = &[
         A,
         ("AU-12", "`aud` is ignored"),
         &["AU3"],
-        &[Change::Token(|token| token.is_ours && token.claims["aud"].is_string())],
+        &[Change::Token(|token| {
+            token.is_ours && token.claims["aud"].as_str().is_some_and(|aud| aud != "workway-api")
+        })],
     ),
     made(
         A,
