@@ -111,7 +111,7 @@ async fn api(arguments: &Arguments, stop: impl Future<Output = ()>) -> Served {
 #[cfg(feature = "service")]
 fn config(api: SocketAddr, upstream: &str) -> Result<workway_service::config::Config, String> {
     use crate::{
-        target::CORS_VARIABLE,
+        target::VARIABLES,
         token::{SECRET_VARIABLE, Secret},
     };
 
@@ -122,7 +122,7 @@ fn config(api: SocketAddr, upstream: &str) -> Result<workway_service::config::Co
     };
     workway_service::config::Config::from_lookup(|name| match name {
         "JWT_SECRET" => Some(secret.expose().to_owned()),
-        CORS_VARIABLE => std::env::var(name).ok(),
+        _ if VARIABLES.contains(&name) => std::env::var(name).ok(),
         _ => of_the_stub(name),
     })
     .map_err(|error| match error.name {
