@@ -15,6 +15,7 @@ mod claim;
 mod cost;
 mod expect;
 mod flow;
+mod generate;
 mod load;
 mod lower;
 mod model;
@@ -33,6 +34,7 @@ pub use expect::{
 pub use flow::{
     Act, Branch, CallPlan, CallVar, CheckPlan, Drive, ForEachPlan, JwtPlan, RepeatPlan, Spoil,
 };
+pub use generate::{GeneratePlan, Outcome};
 pub use load::{
     Connections, EXACT_UP_TO, Journey, LoadPlan, MAX_RATES, Pacing, Profile, Raise, Search,
     Stretch, Until, Users,
@@ -171,6 +173,8 @@ pub enum Step {
     Burst(Box<BurstPlan>),
     /// One request repeated until its expectations hold.
     Until(Box<UntilPlan>),
+    /// The same request with bodies made from a JSON Schema.
+    Generate(Box<GeneratePlan>),
     /// Do nothing for this long.
     Wait(Duration),
     /// Several lists of steps at once.

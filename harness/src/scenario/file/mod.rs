@@ -6,6 +6,7 @@
 mod cost;
 mod entries;
 mod flow;
+mod generate;
 mod json;
 mod load;
 mod matcher;
@@ -32,6 +33,7 @@ pub use flow::{
     AlignFile, CallFile, CheckFile, ClockFile, FaultFile, ForEachFile, LedgerFile, MAX_FAULT_TIMES,
     MAX_REPEATS, RepeatFile, TargetFile,
 };
+pub use generate::{GenerateFile, MAX_RANDOM};
 pub use json::Json;
 pub use load::{JourneyFile, LoadFile, MAX_IN_FLIGHT, MAX_WEIGHT};
 pub(super) use matcher::BY_SHAPE;
