@@ -41,7 +41,8 @@ pub use load::{
 };
 pub use lower::{DEFAULT_SCOPE, MAX_BRANCHES, lower};
 pub use model::{
-    EffectsPlan, Limiter, ModelOf, ModelPlan, RateLimitPlan, RunsCheck, RunsPlan, THE_RUN,
+    CachePlan, EffectsPlan, KeyPart, Limiter, ModelOf, ModelPlan, RateLimitPlan, RunsCheck,
+    RunsPlan, THE_RUN,
 };
 pub(crate) use template::percent_encode;
 pub use template::{Bindings, JsonTemplate, Segment, Template, TemplateError};

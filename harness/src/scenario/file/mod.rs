@@ -39,7 +39,8 @@ pub use load::{JourneyFile, LoadFile, MAX_IN_FLIGHT, MAX_WEIGHT};
 pub(super) use matcher::BY_SHAPE;
 pub use matcher::{MatcherFile, Number, OperatorsFile};
 pub use model::{
-    Algorithm, EffectsFile, MAX_EFFECTS_EACH, MAX_RATE_LIMIT, ModelFile, RateLimitFile, RunsFile,
+    Algorithm, CacheFile, EffectsFile, MAX_EFFECTS_EACH, MAX_RATE_LIMIT, ModelFile, RateLimitFile,
+    RunsFile,
 };
 pub use profile::{
     ConstantFile, MAX_ITERATIONS, ProfileFile, RampFile, SearchFile, SpikeFile, UsersFile,
