@@ -58,6 +58,11 @@ async fn serve(State(outside): State<Outside>, request: Request) -> Response {
     outside.answer(http::Request::from_parts(parts, body)).await
 }
 
+/// A body that is a JSON object: edits look for members.
+fn object(body: &[u8]) -> Option<Value> {
+    serde_json::from_slice(body).ok().filter(Value::is_object)
+}
+
 impl Outside {
     async fn answer(&self, mut request: http::Request<Bytes>) -> Response {
         let first = self.head(&request);
@@ -137,7 +142,7 @@ impl Outside {
             match change {
                 Change::Request(on, edit) if on.fits(head) => edit(head, request),
                 Change::Body(on, edit) if on.fits(head) => {
-                    if let Ok(mut json) = serde_json::from_slice::<Value>(request.body()) {
+                    if let Some(mut json) = object(request.body()) {
                         edit(&mut json);
                         *request.body_mut() = json.to_string().into();
                     }
@@ -168,7 +173,7 @@ impl Outside {
             match change {
                 Change::Answer(on, edit) if on.fits(head) => edit(head, answer),
                 Change::AnswerBody(on, edit) if on.fits(head) => {
-                    if let Ok(mut json) = serde_json::from_slice::<Value>(answer.body()) {
+                    if let Some(mut json) = object(answer.body()) {
                         edit(&mut json);
                         *answer.body_mut() = json.to_string().into();
                     }

@@ -190,7 +190,24 @@ pub struct RuleDetections {
     pub kills: Vec<String>,
 }
 
+impl Detection {
+    /// Whether something that should see it did; what only others see may be seen by chance.
+    pub fn is_seen_as_expected(&self) -> bool {
+        let seen = |name: &String| {
+            let by = |kill: &Kill| kill.rule.as_ref() == Some(name) || kill.scenario == *name;
+            self.killed_by.iter().any(by)
+        };
+        self.expected.iter().any(seen)
+    }
+}
+
 impl DetectionMatrix {
+    /// Defects that only others saw than those that should.
+    pub fn seen_by_others(&self) -> impl Iterator<Item = &Detection> {
+        let killed = self.defects.iter().filter(|defect| defect.outcome == Outcome::Killed);
+        killed.filter(|defect| !defect.is_seen_as_expected())
+    }
+
     /// How many defects came out so.
     pub fn count(&self, outcome: Outcome) -> usize {
         self.defects.iter().filter(|defect| defect.outcome == outcome).count()

@@ -95,6 +95,8 @@ fn summary(matrix: &DetectionMatrix) -> String {
     for scenario in &clean.inconclusive {
         let _ = writeln!(text, "  inconclusive: {scenario}");
     }
+    let others: Vec<_> = matrix.seen_by_others().map(|defect| defect.id.as_str()).collect();
+    let _ = writeln!(text, "killed by other rules than expected: {}", listed(&others));
     let _ = writeln!(text, "rules that saw no defect: {}", ids(matrix.idle_rules()));
     let _ = writeln!(text, "rules that nothing exercised: {}", ids(matrix.unexercised_rules()));
     let _ = writeln!(text, "{:.0} s", matrix.duration_s);
@@ -103,5 +105,9 @@ fn summary(matrix: &DetectionMatrix) -> String {
 
 fn ids<'a>(rules: impl Iterator<Item = &'a RuleDetections>) -> String {
     let ids: Vec<_> = rules.map(|rule| rule.id.as_str()).collect();
-    if ids.is_empty() { "none".to_owned() } else { ids.join(", ") }
+    listed(&ids)
+}
+
+fn listed(names: &[&str]) -> String {
+    if names.is_empty() { "none".to_owned() } else { names.join(", ") }
 }

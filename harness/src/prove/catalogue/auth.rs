@@ -85,7 +85,9 @@ pub(super) const DEFECTS: &[Defect] = &[
         &["AU3"],
         &[Change::Token(|token| {
             token.is_ours
-                && token.claims["iss"].as_str().is_some_and(|iss| iss.starts_with("workway"))
+                && token.claims["iss"]
+                    .as_str()
+                    .is_some_and(|iss| iss != "workway" && iss.starts_with("workway"))
         })],
     ),
     made(
@@ -98,7 +100,9 @@ pub(super) const DEFECTS: &[Defect] = &[
         A,
         ("AU-12", "`aud` is ignored"),
         &["AU3"],
-        &[Change::Token(|token| token.is_ours && token.claims["aud"].is_string())],
+        &[Change::Token(|token| {
+            token.is_ours && token.claims["aud"].as_str().is_some_and(|aud| aud != "workway-api")
+        })],
     ),
     made(
         A,
@@ -149,7 +153,7 @@ pub(super) const DEFECTS: &[Defect] = &[
     made(
         A,
         ("AU-16", "the token of a session that is over goes on"),
-        &["AU9"],
+        &["AU12"],
         &[Change::Message(ActorClass::OAuth, |_, message| {
             message.to_string().contains("is_live").then_some(Value::Bool(true))
         })],

@@ -14,6 +14,8 @@ use crate::prove::{
 const SUMMARIZE: On = on("POST", "/ai/summarize");
 const CATALOGUE: On = on("", "/api/workflows");
 const MINE: On = on("GET", "/workflows");
+/// Over before anything is too old.
+const SECONDS: Duration = Duration::from_secs(5);
 const DAY: Duration = Duration::from_hours(24);
 const YEAR: Duration = Duration::from_hours(365 * 24);
 
@@ -25,6 +27,11 @@ const FRONT: Front = Front {
     ttl: Duration::from_mins(1),
     only_if_error: false,
 };
+
+/// The same for each validator.
+fn conditional(head: &Head) -> String {
+    format!("{} {}", head.uri, head.header("if-none-match"))
+}
 
 fn member(head: &Head, name: &str) -> String {
     head.json()[name].as_str().unwrap_or_default().to_owned()
@@ -135,8 +142,13 @@ pub(super) const DEFECTS: &[Defect] = &[
     made(
         A,
         ("CA-19", "whoever waited gets the headers of whoever asked first"),
-        &["CA16"],
-        &[Change::Front(Front { on: CATALOGUE, ..FRONT })],
+        &["CA21"],
+        &[Change::Front(Front {
+            on: on("GET", "/api/workflows"),
+            ttl: SECONDS,
+            key: conditional,
+            ..FRONT
+        })],
     ),
     elsewhere(
         A,
@@ -147,14 +159,18 @@ pub(super) const DEFECTS: &[Defect] = &[
     made(
         A,
         ("CA-23", "what depends on Authorization is kept without it"),
-        &["CA6"],
-        &[Change::Front(Front { on: on("GET", "/*"), keeps: |status| status < 500, ..FRONT })],
+        &["AU5"],
+        &[Change::Front(Front {
+            on: on("GET", "/workflows/*"),
+            keeps: |status| status < 500,
+            ..FRONT
+        })],
     ),
     made(
         A,
         ("CA-25", "the empty body of HEAD is given to GET"),
-        &["CA17"],
-        &[Change::Front(Front { on: CATALOGUE, ..FRONT })],
+        &["CA20"],
+        &[Change::Front(Front { on: CATALOGUE, ttl: SECONDS, key: conditional, ..FRONT })],
     ),
     made(
         A,
