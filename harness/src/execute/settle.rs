@@ -60,6 +60,9 @@ pub(super) async fn settle(
     world: &World,
 ) -> RunUsage {
     let mut usage = RunUsage { steps: steps(plan, cost, record), ..RunUsage::default() };
+    if !cost.audit {
+        return usage;
+    }
     let mut said = record.used.clone();
     let mut total = Tally::default();
     let mut auditor = match Auditor::new(world) {
