@@ -18,7 +18,7 @@ pub const LAUNCH_SCHEMA_VERSION: u32 = 1;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum State {
-    /// Each proof succeeded, on this commit, and there is nothing beyond.
+    /// Each proof succeeded, on this commit without changes, and there is nothing beyond.
     Proven,
     /// A proof failed.
     Failed,
@@ -65,8 +65,9 @@ pub fn checklist(commit: Commit, evidence: &[Evidence]) -> Checklist {
 fn item(one: &LaunchBox, commit: &Commit, evidence: &[Evidence]) -> Item {
     let of = |name: &&str| {
         let found = evidence.iter().find(|evidence| evidence.proof == **name);
-        // What another commit showed proves nothing of this one.
-        found.filter(|evidence| evidence.commit == *commit).cloned()
+        // What another commit showed proves nothing of this one; what files showed that are no commit
+        // proves nothing of whatever they are now.
+        found.filter(|evidence| evidence.commit == *commit && commit.clean).cloned()
     };
     let found: Vec<_> = one.proofs.iter().filter_map(of).collect();
     let missing = one.proofs.iter().filter(|name| of(name).is_none());
@@ -131,6 +132,10 @@ mod tests {
         assert_eq!(state(title, &[said("backup-drill", "a", 0)]), State::Proven);
         assert_eq!(state(title, &[said("backup-drill", "a", 1)]), State::Failed);
         assert_eq!(state(title, &[said("backup-drill", "b", 0)]), State::NotProvenHere);
+        let dirty = Commit { clean: false, ..commit("a") };
+        let changed = Evidence { commit: dirty.clone(), ..said("backup-drill", "a", 0) };
+        let list = checklist(dirty, &[changed]);
+        assert_eq!(list.count(State::Proven), 0, "files that are no commit");
         let some = [said("secrets", "a", 0)];
         assert_eq!(state("Security audit complete", &some), State::NotProvenHere);
     }

@@ -60,7 +60,7 @@ pub fn html(list: &Checklist) -> String {
 
 fn headline(list: &Checklist) -> String {
     let id = list.commit.id.get(..12).unwrap_or(&list.commit.id);
-    let clean = if list.commit.clean { "" } else { " with changes that are not committed" };
+    let clean = if list.commit.clean { "" } else { ", changed since, so nothing is proven of it" };
     format!(
         "Commit {id}{clean}: {} proven, {} failed, {} not proven here, {} not applicable",
         list.count(State::Proven),
