@@ -22,7 +22,8 @@ pub enum State {
     Proven,
     /// A proof failed.
     Failed,
-    /// A proof was not run on this commit, or something is beyond what can be proven here.
+    /// A proof was not run on this commit, or could not decide, or something is beyond what can be
+    /// proven here.
     NotProvenHere,
     /// There is nothing to do, for the reason given.
     NotApplicable,
@@ -70,13 +71,13 @@ fn item(one: &LaunchBox, commit: &Commit, evidence: &[Evidence]) -> Item {
         found.filter(|evidence| evidence.commit == *commit && commit.clean).cloned()
     };
     let found: Vec<_> = one.proofs.iter().filter_map(of).collect();
-    let missing = one.proofs.iter().filter(|name| of(name).is_none());
+    let missing = one.proofs.iter().filter(|name| of(name).is_none_or(|found| found.undecided()));
     let mut to_prove: Vec<_> =
         missing.map(|name| format!("workway launch --prove {name}")).collect();
     to_prove.extend(one.command_beyond.map(str::to_owned));
     let state = if one.not_applicable {
         State::NotApplicable
-    } else if found.iter().any(|evidence| !evidence.succeeded()) {
+    } else if found.iter().any(|evidence| !evidence.succeeded() && !evidence.undecided()) {
         State::Failed
     } else if to_prove.is_empty() && one.note.is_none() {
         State::Proven
@@ -132,6 +133,11 @@ mod tests {
         assert_eq!(state(title, &[said("backup-drill", "a", 0)]), State::Proven);
         assert_eq!(state(title, &[said("backup-drill", "a", 1)]), State::Failed);
         assert_eq!(state(title, &[said("backup-drill", "b", 0)]), State::NotProvenHere);
+        assert_eq!(
+            state(title, &[said("backup-drill", "a", 8)]),
+            State::NotProvenHere,
+            "undecided"
+        );
         let dirty = Commit { clean: false, ..commit("a") };
         let changed = Evidence { commit: dirty.clone(), ..said("backup-drill", "a", 0) };
         let list = checklist(dirty, &[changed]);

@@ -84,6 +84,7 @@ fn lines(item: &Item) -> Vec<String> {
         let Evidence { proof, finished_at, seconds, exit, figure, .. } = evidence;
         let ended = match exit {
             Some(0) => String::new(),
+            Some(_) if evidence.undecided() => ", undecided".to_owned(),
             Some(code) => format!(", exit code {code}"),
             None => ", killed".to_owned(),
         };
