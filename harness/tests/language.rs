@@ -62,7 +62,7 @@ fn every_word_of_the_language_works_on_the_embedded_service() {
     assert_eq!(code(&output), 0, "{}", texts(&output));
     let report: Value = serde_json::from_slice(&output.stdout).unwrap();
     let rules = report["scenarios"][0]["rules"].as_array().unwrap();
-    assert_eq!(rules.len(), 6);
+    assert_eq!(rules.len(), 11);
     for rule in rules {
         assert!(rule["held"].as_u64().unwrap() > 0 && rule["broken"] == 0, "{rule}");
     }

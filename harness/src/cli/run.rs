@@ -149,6 +149,7 @@ async fn report_of(
             stop: stop.clone(),
             progress: Arc::clone(&progress),
             server: target.server(),
+            out: arguments.out.clone(),
             // Each scenario has people of its own: their budgets and their things are fresh.
             ..environment_of(target, format!("{run_id}-{number}")).await
         };
@@ -180,11 +181,14 @@ pub(super) async fn environment_of(target: &mut Target, suffix: String) -> Envir
     Environment {
         upstream: target.upstream.clone(),
         signing: target.secret.clone(),
+        limiter: target.known_limiter(),
+        skew: target.skew(),
         ..Environment::new(target.url.clone(), tokens)
     }
 }
 
-async fn scenario(
+/// One scenario, if it is applicable.
+pub(super) async fn scenario(
     plan: &ScenarioPlan,
     environment: Environment,
     target: &mut Target,

@@ -3,6 +3,7 @@
 //! Prices and bills are those of `workway_price`, with which the service prices a month, too.
 
 mod assess;
+mod cheapest;
 mod compare;
 mod interval;
 mod project;
@@ -11,6 +12,7 @@ mod unit;
 mod usage;
 
 pub use assess::{Assessment, CostError, Mix, Question, assess};
+pub use cheapest::{Alternative, Choice, choices};
 pub use compare::{Change, changes};
 pub use interval::half_width;
 pub use project::{Crossing, Projection, TableComparison, per_1000_requests};

@@ -23,7 +23,7 @@ use crate::{
     plan::{Destination, LoadPlan, Phase, Profile, ScenarioPlan, Step, Until, Users, Values, Work},
     record::{self, Books, PhaseEnd, Recorder, ScenarioRecord, StepRecord},
     schedule::{Purpose, Schedule},
-    upstream,
+    upstream::{self, Arrivals},
 };
 
 /// How long a teardown may take after a signal. It should clean up, and somebody waits.
@@ -62,6 +62,8 @@ struct Stage {
     sender: Sender,
     /// Variables and what was captured so far.
     values: Arc<Values>,
+    /// What the stub had seen before; only where usage is measured, and the stub can be asked.
+    before: Option<Arrivals>,
 }
 
 impl Conductor {
@@ -95,13 +97,16 @@ impl Conductor {
     /// Tokens and variables: everything that needs no request.
     async fn stage(&self, origin: Instant) -> Result<Stage, String> {
         let needed = match &self.plan.work {
+            // Each body that is made is sent by the next person.
+            Work::Once(_) if self.generates() => usize::MAX,
             Work::Once(_) => 1,
             Work::Load(load) => {
                 usize::try_from(iterations(load, self.environment.seed)).unwrap_or(usize::MAX)
             }
         };
         let people = People::prepare(&self.plan, &*self.environment.tokens, needed)?;
-        let world = World::new(&self.environment, people, origin).with_feeds(&self.plan);
+        let world = World::new(&self.environment, people, origin).of_plan(&self.plan);
+        world.moving(Some(true), async { Ok(()) }).await?;
         let world = Arc::new(world);
         let sender = Sender::once().map_err(|error| error.to_string())?;
         let scope = Scope::new(Arc::clone(&world), Arc::default(), sequence(0), 0);
@@ -120,7 +125,15 @@ impl Conductor {
             }
         }
         let values = scope.values();
-        Ok(Stage { world, sender, values })
+        let before = match &self.environment.upstream {
+            Some(stub) if self.plan.cost.is_some() => upstream::arrivals(stub).await.ok(),
+            _ => None,
+        };
+        Ok(Stage { world, sender, values, before })
+    }
+
+    fn generates(&self) -> bool {
+        self.plan.all_steps().iter().any(|step| matches!(step, Step::Generate(_)))
     }
 
     async fn setup(&mut self, stage: &mut Stage) {
@@ -189,7 +202,9 @@ impl Conductor {
         if let Some(cost) = &self.plan.cost
             && self.environment.stop.raised().is_none()
         {
-            self.record.usage = Some(settle(&self.plan, cost, &self.record, &stage.world).await);
+            let Stage { world, before, .. } = stage;
+            let usage = settle(&self.plan, cost, &self.record, world, *before).await;
+            self.record.usage = Some(usage);
         }
     }
 
@@ -261,6 +276,7 @@ impl Conductor {
         record::merge(&mut self.record.steps, &books.steps);
         record::merge_claims(&mut self.record.claims, &books.claims);
         self.record.failures.extend(books.failures.iter().cloned());
+        self.record.undecided.extend(books.undecided.iter().cloned());
         self.record.reach.then(&books.reach);
         self.record.used.add(&books.used);
     }

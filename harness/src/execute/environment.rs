@@ -1,11 +1,13 @@
 //! Where a plan is run.
 
-use std::{num::NonZeroUsize, sync::Arc, thread::available_parallelism};
+use std::{
+    num::NonZeroUsize, path::PathBuf, sync::Arc, thread::available_parallelism, time::Duration,
+};
 
 use reqwest::Url;
 
 use super::{NoProgress, Operator, Patient, Progress, StopFlag, Tokens};
-use crate::token::Secret;
+use crate::{plan::Limiter, token::Secret};
 
 /// Everything a run needs that is not in the scenario.
 #[derive(Clone)]
@@ -32,6 +34,12 @@ pub struct Environment {
     pub progress: Arc<dyn Progress + Send + Sync>,
     /// The development server that the target runs on, if it does and can be looked at.
     pub server: Option<Arc<dyn Patient + Send + Sync>>,
+    /// What the limiter of the target is known for.
+    pub limiter: Option<Limiter>,
+    /// How far the clock of the target may be from ours, where it cannot be read.
+    pub skew: Duration,
+    /// The folder of the reports, if there is one: counterexamples go there, too.
+    pub out: Option<PathBuf>,
 }
 
 impl Environment {
@@ -49,6 +57,9 @@ impl Environment {
             signing: None,
             progress: Arc::new(NoProgress),
             server: None,
+            limiter: None,
+            skew: Duration::ZERO,
+            out: None,
         }
     }
 }

@@ -20,6 +20,7 @@ use crate::{
     judge::{
         clipped,
         expect::{self, Mismatch},
+        runs::Happened,
     },
     plan::{
         Act, Branch, CallPlan, CheckPlan, Claim, Drive, ForEachPlan, RepeatPlan, Span, Step,
@@ -44,13 +45,15 @@ impl Iteration {
             Step::Check(check) => self.check(check)?,
             Step::Drive(drive) => self.drive(*drive).await?,
             Step::Call(call) => self.call(call).await?,
+            Step::Model(model) => self.model(model).await?,
+            Step::Generate(generate) => return self.generate(generate).await,
             Step::Request(_) | Step::Burst(_) | Step::Until(_) | Step::Wait(_) => {}
         }
         Ok(clock::now())
     }
 
     /// An iteration like this one with names of its own.
-    fn with_scope(&self, scope: Scope) -> Self {
+    pub(super) fn with_scope(&self, scope: Scope) -> Self {
         let (lane, sender) = (Rc::clone(&self.lane), self.sender.clone());
         Self { lane, sender, scope, file: self.file.clone(), ..*self }
     }
@@ -152,14 +155,29 @@ impl Iteration {
     }
 
     async fn drive(&self, drive: Drive) -> Result<(), Halt> {
-        let done = match drive.act {
-            Act::Elapse(time) => self.elapse(time).await,
-            Act::Align { window, remaining } => self.align(window, remaining).await,
-            Act::Freeze(frozen) => self.give(Command::Freeze(frozen)).await,
-            Act::Cron => self.give(Command::Cron).await,
-            Act::Kill => self.give(Command::Kill).await,
-            Act::Restart => self.give(Command::Restart).await,
+        let goes = match drive.act {
+            Act::Freeze(frozen) => Some(!frozen),
+            // A new process shows the system's time, put forward.
+            Act::Restart => Some(true),
+            Act::Elapse(_) | Act::Align { .. } | Act::Cron | Act::Kill => None,
         };
+        let act = async {
+            match drive.act {
+                Act::Elapse(time) => self.elapse(time).await,
+                Act::Align { window, remaining } => self.align(window, remaining).await,
+                Act::Freeze(frozen) => self.give(Command::Freeze(frozen)).await,
+                Act::Cron => self.give(Command::Cron).await,
+                Act::Kill => self.give(Command::Kill).await,
+                Act::Restart => self.give(Command::Restart).await,
+            }
+        };
+        let done = self.lane.world.moving(goes, act).await;
+        self.lane.world.watch.note(Happened {
+            at: self.lane.offset(clock::now()),
+            what: done_to(drive.act),
+            is_crash: matches!(drive.act, Act::Kill | Act::Restart),
+            run: String::new(),
+        });
         match done {
             Ok(()) => Ok(()),
             Err(problem) => {
@@ -241,6 +259,21 @@ impl Iteration {
         };
         self.note(name, &Claim::default(), Mismatch::new(expected, actual, span), span);
         Err(Halt::Failed)
+    }
+}
+
+/// For a timeline.
+fn done_to(act: Act) -> String {
+    match act {
+        Act::Elapse(time) => {
+            format!("time: {:.1} s passed; alarms that were due rang", time.as_secs_f64())
+        }
+        Act::Align { .. } => "time: until the next window, if need be".to_owned(),
+        Act::Freeze(true) => "time: the clock was stopped".to_owned(),
+        Act::Freeze(false) => "time: the clock goes".to_owned(),
+        Act::Cron => "target: its cron fired".to_owned(),
+        Act::Kill => "target: killed".to_owned(),
+        Act::Restart => "target: started again".to_owned(),
     }
 }
 

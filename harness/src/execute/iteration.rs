@@ -150,7 +150,13 @@ impl Iteration {
             Ok(filled) => {
                 operation.ready(clock::now());
                 let shows_body = |status| self.shows_body(request, status, &names);
+                let world = &self.lane.world;
+                let dial = world.watch.dial();
                 let exchange = self.sender.send(&filled, call.timeout, shows_body).await;
+                if world.watch.is_on() {
+                    let place = (world.target.as_str(), world.origin);
+                    world.watch.see(request, &filled, &exchange, dial, place);
+                }
                 let Exchange { sent, received, phases, outcome } = exchange;
                 operation.sent(sent);
                 operation.phases(phases);
@@ -233,7 +239,7 @@ impl Iteration {
 
 impl Done<'_> {
     /// Closes the operation of a poll that goes on: an answer is as good as any.
-    fn pending(self) {
+    pub(super) fn pending(self) {
         let outcome = outcome(&self.outcome, true);
         self.operation.end(self.received, outcome);
     }

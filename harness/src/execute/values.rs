@@ -1,18 +1,25 @@
 //! What names in templates stand for.
 
-use std::{cell::RefCell, collections::BTreeMap, sync::Arc, time::Instant};
+use std::{
+    cell::RefCell,
+    collections::BTreeMap,
+    path::PathBuf,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use rand::Rng as _;
 use rand_chacha::ChaCha8Rng;
 use serde_json::Value;
 
 use super::{
-    Environment,
+    Environment, clock,
     operator::{Command, Operator},
     people::People,
+    watch::Watch,
 };
 use crate::{
-    plan::{Bindings, ScenarioPlan, Values},
+    plan::{Bindings, Limiter, ScenarioPlan, Values},
     record::Secrets,
     schedule::{Purpose, random},
     token::Secret,
@@ -23,6 +30,8 @@ use crate::{
 pub(super) struct World {
     /// When the scenario started; offsets in the record count from here.
     pub(super) origin: Instant,
+    /// The same on the system's clock, in milliseconds since 1970.
+    pub(super) origin_millis: i64,
     /// Base URL of the target.
     pub(super) url: reqwest::Url,
     /// The same as text, without a slash at the end.
@@ -43,6 +52,14 @@ pub(super) struct World {
     pub(super) operator: Option<Operator>,
     /// What no report shows.
     pub(super) secrets: Secrets,
+    /// What the limiter of the target is known for.
+    pub(super) limiter: Option<Limiter>,
+    /// How far the clock of the target may be from ours.
+    pub(super) skew: Duration,
+    /// What models look at.
+    pub(super) watch: Watch,
+    /// The folder of the reports, if there is one.
+    pub(super) out: Option<PathBuf>,
 }
 
 impl World {
@@ -50,6 +67,7 @@ impl World {
         let base = |url: &reqwest::Url| url.as_str().trim_end_matches('/').to_owned();
         Self {
             origin,
+            origin_millis: crate::token::now_millis() - ago(origin),
             url: environment.target.clone(),
             target: base(&environment.target),
             upstream: environment.upstream.as_ref().map(base),
@@ -60,12 +78,35 @@ impl World {
             signing: environment.signing.clone(),
             operator: environment.operator.clone(),
             secrets: Secrets::default(),
+            limiter: environment.limiter,
+            skew: environment.skew,
+            watch: Watch::default(),
+            out: environment.out.clone(),
         }
     }
 
-    /// With the feeds of a plan.
-    pub(super) fn with_feeds(self, plan: &ScenarioPlan) -> Self {
-        Self { feeds: plan.feeds.iter().cloned().collect(), ..self }
+    /// With the feeds of a plan, and what its models look at.
+    pub(super) fn of_plan(self, plan: &ScenarioPlan) -> Self {
+        let feeds = plan.feeds.iter().cloned().collect();
+        Self { feeds, watch: Watch::new(plan), ..self }
+    }
+
+    /// Does something that may move the clock of the target. It goes afterwards if `goes` says so,
+    /// and otherwise as before.
+    pub(super) async fn moving<T>(
+        &self,
+        goes: Option<bool>,
+        act: impl Future<Output = Result<T, String>>,
+    ) -> Result<T, String> {
+        if !self.watch.is_on() {
+            return act.await;
+        }
+        self.watch.moves();
+        let done = act.await;
+        let from = clock::now();
+        let shows = self.now().await;
+        self.watch.reads(from, clock::now(), shows.clone().unwrap_or_default(), goes);
+        shows.and(done)
     }
 
     /// What the clock of the target shows, in milliseconds since 1970; ours, where it cannot be
@@ -76,6 +117,12 @@ impl World {
             None => Ok(crate::token::now_millis()),
         }
     }
+}
+
+/// Milliseconds since `instant`.
+fn ago(instant: Instant) -> i64 {
+    let passed = clock::now().saturating_duration_since(instant).as_millis();
+    i64::try_from(passed).unwrap_or_default()
 }
 
 impl World {
@@ -167,6 +214,11 @@ impl Scope {
         let fork = Self::new(Arc::clone(&self.world), self.values(), draws, self.iteration);
         fork.items.replace(self.items.borrow().clone());
         fork
+    }
+
+    /// The same for another iteration, and so for other people.
+    pub(super) fn fork_as(&self, iteration: u64) -> Self {
+        Self { iteration, ..self.fork() }
     }
 
     /// Takes over what a branch captured.

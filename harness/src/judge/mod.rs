@@ -1,11 +1,14 @@
 //! What a record means: expectations, thresholds, and the verdict.
 
+pub mod cache;
 mod cost;
 mod difference;
 mod equal;
 pub mod expect;
+pub mod limiter;
 mod matcher;
 pub mod oracle;
+pub mod runs;
 mod threshold;
 mod verdict;
 

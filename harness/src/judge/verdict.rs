@@ -26,8 +26,8 @@ pub enum Verdict {
     Fail,
     /// The target was never there, or went away.
     Unreachable,
-    /// The generator was the bottleneck, or the development server was not well, so the figures
-    /// say nothing about the target.
+    /// The generator was the bottleneck, the development server was not well, or a model could not
+    /// decide, so what was seen says nothing about the target.
     Inconclusive,
     /// The target does not offer what the scenario requires; nothing was sent.
     NotApplicable,
@@ -86,6 +86,7 @@ pub fn judge(plan: &ScenarioPlan, record: &ScenarioRecord) -> Judgement {
     }
     reachability(record, &mut reasons);
     phases(plan, record, &mut reasons);
+    undecided(record, &mut reasons);
     if record.work != PhaseEnd::Skipped {
         misses(&thresholds, &mut reasons);
         dearer(record, &cost, &mut reasons);
@@ -269,6 +270,13 @@ fn phases(plan: &ScenarioPlan, record: &ScenarioRecord, reasons: &mut Reasons) {
     if record.teardown == PhaseEnd::Failed && !gone {
         let steps = failed_steps(plan, record, Phase::Teardown);
         reasons.add(Exit::Conformance, format_args!("the teardown failed{steps}"));
+    }
+}
+
+/// What models could not decide says nothing about the target.
+fn undecided(record: &ScenarioRecord, reasons: &mut Reasons) {
+    for why in &record.undecided {
+        reasons.add(Exit::Inconclusive, format_args!("undecided: {why}"));
     }
 }
 

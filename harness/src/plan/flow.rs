@@ -124,6 +124,7 @@ impl Step {
             Self::Request(request) => Some(request),
             Self::Burst(burst) => Some(&burst.request),
             Self::Until(until) => Some(&until.request),
+            Self::Generate(generate) => Some(&generate.request),
             _ => None,
         }
     }
@@ -147,6 +148,7 @@ impl Step {
                 Self::Request(request) => change(request),
                 Self::Burst(burst) => change(&mut burst.request),
                 Self::Until(until) => change(&mut until.request),
+                Self::Generate(generate) => change(&mut generate.request),
                 Self::Parallel(branches) => {
                     for branch in branches {
                         Self::each_request(&mut branch.steps, change);
@@ -158,7 +160,8 @@ impl Step {
                     Self::each_request(&mut call.steps, change);
                     Self::each_request(&mut call.teardown, change);
                 }
-                Self::Wait(_) | Self::Let(_) | Self::Check(_) | Self::Drive(_) => {}
+                Self::Wait(_) | Self::Let(_) | Self::Check(_) | Self::Drive(_) | Self::Model(_) => {
+                }
             }
         }
     }
@@ -244,6 +247,10 @@ impl ScenarioPlan {
                     claims.extend(burst.distinct.iter().map(|distinct| &distinct.claim));
                 }
                 Step::Check(check) => claims.push(&check.claim),
+                Step::Generate(generate) => {
+                    claims.extend([&generate.refused.claim, &generate.accepted.claim]);
+                }
+                Step::Model(model) => claims.extend(model.claims()),
                 _ => {}
             }
         }

@@ -8,9 +8,11 @@ mod claims;
 mod cost;
 mod expect;
 mod flow;
+mod generate;
 mod labels;
 mod lints;
 mod load;
+mod model;
 mod operands;
 mod profile;
 mod request;
@@ -104,6 +106,8 @@ struct Lowering {
     prefix: String,
     /// Whether the scenario measures what it uses.
     metered: bool,
+    /// Whether the work is a load.
+    is_load: bool,
 }
 
 impl Lowering {
@@ -122,6 +126,7 @@ impl Lowering {
             library: Library::beside(file_name),
             prefix: String::new(),
             metered: file.cost.is_some(),
+            is_load: file.load.is_some(),
         }
     }
 

@@ -17,6 +17,8 @@ pub struct Books {
     pub claims: Claims,
     /// Failures of steps that send no request.
     pub failures: Vec<Failure>,
+    /// What models could not decide.
+    pub undecided: Vec<String>,
     /// Whether the target was there.
     pub reach: Reach,
     /// Second by second; empty unless it was a load.
@@ -31,6 +33,7 @@ impl Books {
         merge(&mut self.steps, &other.steps);
         merge_claims(&mut self.claims, &other.claims);
         self.failures.extend(other.failures.iter().cloned());
+        self.undecided.extend(other.undecided.iter().cloned());
         self.reach.merge(&other.reach);
         self.timeline.merge(&other.timeline);
         self.used.add(&other.used);

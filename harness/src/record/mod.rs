@@ -8,6 +8,7 @@ mod latency;
 mod recorder;
 mod scenario;
 mod secrets;
+mod seen;
 mod step;
 mod timeline;
 
@@ -19,6 +20,7 @@ pub use recorder::{MAX_NOTES, Outcome, Parts, Recorder, Times};
 pub use scenario::{Drift, Level, Pace, PhaseEnd, Reach, ScenarioRecord};
 pub use secrets::Secrets;
 pub(crate) use secrets::hex;
+pub use seen::Seen;
 pub use step::{MAX_SAMPLES, StepRecord};
 pub use timeline::{MAX_SPANS, Sketch, Span as TimelineSpan, Timeline};
 

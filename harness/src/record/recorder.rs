@@ -20,6 +20,7 @@ pub struct Recorder {
     claims: Claims,
     /// Failures of steps that send no request.
     failures: Vec<Failure>,
+    undecided: Vec<String>,
     reach: Reach,
     timeline: Timeline,
     used: Tallies,
@@ -80,6 +81,7 @@ impl Recorder {
             dropped: vec![Latency::new(); steps],
             claims: Claims::new(),
             failures: Vec::new(),
+            undecided: Vec::new(),
             reach: Reach::default(),
             timeline: Timeline::default(),
             used: Tallies::default(),
@@ -195,6 +197,13 @@ impl Recorder {
         }
     }
 
+    /// A model could not decide, and why, if there is room.
+    pub fn undecided(&mut self, why: String) {
+        if self.undecided.len() < MAX_NOTES {
+            self.undecided.push(why);
+        }
+    }
+
     /// Whether the target is there; see [`Reach::count`].
     pub fn reached(&mut self, error: Option<ErrorKind>) {
         self.reach.count(error);
@@ -215,8 +224,8 @@ impl Recorder {
                 record.response.record_unanswered_n(age, planned.count_since_last_iteration());
             }
         }
-        let Self { steps, claims, failures, reach, timeline, used, .. } = self;
-        Books { steps, claims, failures, reach, timeline, used }
+        let Self { steps, claims, failures, undecided, reach, timeline, used, .. } = self;
+        Books { steps, claims, failures, undecided, reach, timeline, used }
     }
 
     fn step(&mut self, step: StepId) -> &mut StepRecord {

@@ -29,6 +29,8 @@ pub struct ScenarioRecord {
     pub claims: Claims,
     /// Failures of steps that send no request.
     pub failures: Vec<Failure>,
+    /// What models could not decide, and why.
+    pub undecided: Vec<String>,
     /// How the teardown ended.
     pub teardown: PhaseEnd,
     /// Whether anything answered.

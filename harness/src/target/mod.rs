@@ -55,6 +55,8 @@ pub struct TargetOptions {
     pub built: bool,
     /// Variables of the service for a target that is started, of [`VARIABLES`].
     pub variables: Vec<(&'static str, String)>,
+    /// A deliberate defect of the embedded service, by its name in the catalogue.
+    pub defect: Option<String>,
 }
 
 /// A target that answers.

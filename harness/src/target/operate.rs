@@ -4,15 +4,18 @@ use std::{future::pending, time::Duration};
 
 use tokio::sync::mpsc::UnboundedReceiver;
 
-use super::{Control, Launch, Process, Target, TargetError, client};
+use super::{Control, Launch, Process, Target, TargetError, client, is_loopback, wrangler};
 use crate::{
     execute::{Command, Order},
-    plan::Capability,
+    plan::{Capability, Limiter},
     token::now_millis,
 };
 
 /// A clock this far ahead is what a process that starts shows by itself.
 const NOT_AHEAD: i64 = 1000;
+
+/// Clocks that are kept right over a network differ by less than this.
+const SKEW: Duration = Duration::from_secs(1);
 
 /// Where `wrangler dev` takes the order to fire a cron.
 const SCHEDULED: &str = "/cdn-cgi/handler/scheduled?cron=*+*+*+*+*";
@@ -33,6 +36,21 @@ impl Target {
             | Capability::DurableAlarms
             | Capability::NoCacheInFront => return None,
         })
+    }
+
+    /// What its limiter is known for: ours are, and nobody knows what answers at a URL.
+    pub fn known_limiter(&self) -> Option<Limiter> {
+        match self.kind {
+            "embedded" => Some(Limiter::Sliding),
+            wrangler::KIND => Some(Limiter::Fixed),
+            _ => None,
+        }
+    }
+
+    /// How far its clock may be from ours, where it cannot be read.
+    pub fn skew(&self) -> Duration {
+        let is_here = self.kind != "url" || is_loopback(&self.url);
+        if is_here { Duration::ZERO } else { SKEW }
     }
 
     /// Does what it is told, for ever.

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::Receipt;
-use crate::glob;
+use crate::{glob, token::now_millis};
 
 /// Effects kept in detail, about 300 bytes each; what comes later is counted only, so that memory
 /// does not grow with the length of a load.
@@ -22,8 +22,52 @@ pub struct Ledger {
     /// Calls that a fault refused, by path; paths past [`MAX_EFFECTS`] are not kept.
     #[serde(default)]
     refused: BTreeMap<String, u64>,
+    /// All calls, and so the place of the next in their order.
+    #[serde(default)]
+    arrivals: Arrivals,
     #[serde(skip)]
     by_key: HashMap<String, usize>,
+}
+
+/// How many calls arrived, whatever became of them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Arrivals {
+    /// All of them, repetitions and refused ones too.
+    pub all: u64,
+    /// Those that may be nobody's: see [`UNOWNED`].
+    pub unowned: u64,
+}
+
+/// Paths of calls that the service may make without a caller who pays: signing in, reports of
+/// errors, and the cron, which finishes what keeping search up to date has left over.
+const UNOWNED: [&str; 5] = [
+    "/google/*",
+    "/notion/*",
+    "/sentry/*",
+    "/cloudflare/*/ai/run/@cf/baai/*",
+    "/cloudflare/*/vectorize/*",
+];
+
+impl Arrivals {
+    fn count(&mut self, path: &str) {
+        self.all += 1;
+        let unowned = UNOWNED.iter().any(|pattern| glob::matches(pattern, path));
+        self.unowned += u64::from(unowned);
+    }
+
+    /// What came after `before`.
+    #[must_use]
+    pub const fn since(self, before: Self) -> Self {
+        Self {
+            all: self.all.saturating_sub(before.all),
+            unowned: self.unowned.saturating_sub(before.unowned),
+        }
+    }
+
+    /// Whether so many calls of known callers fit.
+    pub const fn fits(self, owned: u64) -> bool {
+        owned <= self.all && owned >= self.all.saturating_sub(self.unowned)
+    }
 }
 
 /// Calls shown in detail: what a scenario looks at one by one is less.
@@ -57,6 +101,18 @@ pub struct Call {
     pub body: Value,
     /// How often it arrived.
     pub deliveries: u64,
+    /// Number of its first delivery among all calls, from 1.
+    #[serde(default)]
+    pub first: u64,
+    /// Number of its last.
+    #[serde(default)]
+    pub last: u64,
+    /// When it first arrived, in milliseconds since 1970.
+    #[serde(default)]
+    pub at: i64,
+    /// When it last did, likewise.
+    #[serde(default)]
+    pub last_at: i64,
 }
 
 /// One effect.
@@ -74,6 +130,18 @@ pub struct Effect {
     pub body: String,
     /// How often it arrived.
     pub deliveries: u64,
+    /// Number of its first delivery among all calls, from 1.
+    #[serde(default)]
+    pub first: u64,
+    /// Number of its last.
+    #[serde(default)]
+    pub last: u64,
+    /// When it first arrived, in milliseconds since 1970.
+    #[serde(default)]
+    pub at: i64,
+    /// When it last did, likewise.
+    #[serde(default)]
+    pub last_at: i64,
 }
 
 impl Ledger {
@@ -82,8 +150,14 @@ impl Ledger {
         &self.effects
     }
 
+    /// How many calls arrived.
+    pub(super) const fn arrivals(&self) -> Arrivals {
+        self.arrivals
+    }
+
     /// A call that a fault refused.
     pub(super) fn refuse(&mut self, path: String) {
+        self.arrivals.count(&path);
         if self.refused.len() < MAX_EFFECTS || self.refused.contains_key(&path) {
             *self.refused.entry(path).or_default() += 1;
         }
@@ -105,12 +179,17 @@ impl Ledger {
     }
 
     pub(super) fn record(&mut self, mut effect: Effect) -> Receipt {
+        self.arrivals.count(&effect.path);
+        let (turn, now) = (self.arrivals.all, now_millis());
         let known = effect.key.as_ref().and_then(|key| self.by_key.get(key));
         if let Some(known) = known.and_then(|index| self.effects.get_mut(*index)) {
             known.deliveries += 1;
+            (known.last, known.last_at) = (turn, now);
             return Receipt { effect: known.number, duplicate: true };
         }
         effect.number = self.effects.len() as u64 + self.beyond + 1;
+        (effect.first, effect.last) = (turn, turn);
+        (effect.at, effect.last_at) = (now, now);
         let receipt = Receipt { effect: effect.number, duplicate: false };
         if self.effects.len() < MAX_EFFECTS {
             if let Some(key) = effect.key.clone() {
@@ -134,15 +213,20 @@ impl Effect {
             path: uri.to_string(),
             body: String::new(),
             deliveries: 1,
+            first: 0,
+            last: 0,
+            at: 0,
+            last_at: 0,
         }
     }
 }
 
 impl Call {
     fn of(effect: &Effect) -> Self {
-        let Effect { number, key, method, path, body, deliveries } = effect.clone();
+        let Effect { number, key, method, path, body, deliveries, .. } = effect.clone();
+        let Effect { first, last, at, last_at, .. } = *effect;
         let body = serde_json::from_str(&body).unwrap_or(Value::String(body));
-        Self { number, key, method, path, body, deliveries }
+        Self { number, key, method, path, body, deliveries, first, last, at, last_at }
     }
 }
 
@@ -154,17 +238,33 @@ mod tests {
     fn is_bounded_and_goes_on_counting() {
         let mut ledger = Ledger::default();
         let effect = |key: usize| Effect {
-            number: 0,
             key: Some(key.to_string()),
-            method: String::new(),
-            path: String::new(),
-            body: String::new(),
-            deliveries: 1,
+            ..Effect::of(&Method::GET, &Uri::default())
         };
         for n in 0..=MAX_EFFECTS {
             assert_eq!(ledger.record(effect(n)).effect, n as u64 + 1);
         }
         assert_eq!((ledger.effects().len(), ledger.beyond), (MAX_EFFECTS, 1));
         assert!(ledger.record(effect(7)).duplicate);
+        let eighth = &ledger.effects()[7];
+        assert_eq!((eighth.first, eighth.last), (8, MAX_EFFECTS as u64 + 2));
+        ledger.refuse("/sentry/1".to_owned());
+        let all = MAX_EFFECTS as u64 + 3;
+        assert_eq!(ledger.arrivals(), Arrivals { all, unowned: 1 });
+    }
+
+    #[test]
+    fn what_may_be_nobodys_need_not_be_paid_for() {
+        let mut arrivals = Arrivals::default();
+        let before = arrivals;
+        let model = "/cloudflare/client/v4/accounts/local/ai/run/@cf";
+        for path in
+            ["/charge/1", &format!("{model}/meta/x"), &format!("{model}/baai/y"), "/google/token"]
+        {
+            arrivals.count(path);
+        }
+        let arrivals = arrivals.since(before);
+        let fits = [1, 2, 3, 4, 5].map(|owned| arrivals.fits(owned));
+        assert_eq!(fits, [false, true, true, true, false]);
     }
 }

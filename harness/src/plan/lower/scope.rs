@@ -134,6 +134,17 @@ impl Scope {
         Err(error.with_help("name a user without `token`, or write all `claims`").into())
     }
 
+    /// A user whose budgets nobody used before.
+    pub(super) fn fresh_user(&mut self, name: &str, span: Span) -> Found<usize> {
+        let index = self.find_user(name, span)?;
+        if self.users[index].minted {
+            return Ok(self.users[index].id);
+        }
+        let message = format!("`{name}` has a token of their own, and may have spent their budget");
+        let error = Diagnostic::error("no-value-here", message, span);
+        Err(error.with_help("name a user without `token`: each run makes a fresh one").into())
+    }
+
     fn find_user(&mut self, name: &str, span: Span) -> Found<usize> {
         match self.user_names.get(name).copied() {
             Some(index) => {

@@ -57,6 +57,7 @@ impl Lowering {
                 ));
                 return None;
             }
+            StepFile::Generate(file) => Step::Generate(Box::new(self.generate(file, span)?)),
             StepFile::Check(file) => self.check(file, span),
             StepFile::Ledger(file) => self.ledger(file, span)?,
             StepFile::Fault(file) => self.fault(file, span),
@@ -64,6 +65,7 @@ impl Lowering {
             StepFile::Align(file) => self.align(file, span),
             StepFile::Clock(file) => self.clock(*file, span),
             StepFile::Target(file) => self.target(*file, span),
+            StepFile::Model(file) => self.model(file, span),
             StepFile::Call(file) => Step::Call(Box::new(self.call(file, span)?)),
         })
     }

@@ -52,8 +52,7 @@ impl Lowering {
             Some(name) => self.named(name)?,
             None => self.label_of(&format!("ledger {}", file.path.0.source())),
         };
-        let mut request = stub_request(id, span, Method::GET, Template::default());
-        request.path = query(CALLS_PATH, &file.path.0);
+        let mut request = calls_request(id, span, &file.path.0);
         request.expect.extend(expect);
         request.claim = self.claim(file.rule.as_ref(), file.severity);
         Some(match file.within {
@@ -105,7 +104,7 @@ impl Lowering {
     }
 }
 
-fn stub_request(id: StepId, span: Span, method: Method, path: Template) -> RequestPlan {
+pub(super) fn stub_request(id: StepId, span: Span, method: Method, path: Template) -> RequestPlan {
     RequestPlan {
         id,
         span,
@@ -122,6 +121,11 @@ fn stub_request(id: StepId, span: Span, method: Method, path: Template) -> Reque
         may_be_lost: false,
         capture: Vec::new(),
     }
+}
+
+/// Asks for the calls to `path`.
+pub(super) fn calls_request(id: StepId, span: Span, path: &Template) -> RequestPlan {
+    stub_request(id, span, Method::GET, query(CALLS_PATH, path))
 }
 
 /// `base?path=…`, with the literal parts percent-encoded as the values will be.

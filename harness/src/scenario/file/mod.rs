@@ -6,9 +6,11 @@
 mod cost;
 mod entries;
 mod flow;
+mod generate;
 mod json;
 mod load;
 mod matcher;
+mod model;
 mod profile;
 mod step;
 mod users;
@@ -31,10 +33,15 @@ pub use flow::{
     AlignFile, CallFile, CheckFile, ClockFile, FaultFile, ForEachFile, LedgerFile, MAX_FAULT_TIMES,
     MAX_REPEATS, RepeatFile, TargetFile,
 };
+pub use generate::{GenerateFile, MAX_RANDOM};
 pub use json::Json;
 pub use load::{JourneyFile, LoadFile, MAX_IN_FLIGHT, MAX_WEIGHT};
 pub(super) use matcher::BY_SHAPE;
 pub use matcher::{MatcherFile, Number, OperatorsFile};
+pub use model::{
+    Algorithm, CacheFile, EffectsFile, MAX_EFFECTS_EACH, MAX_RATE_LIMIT, ModelFile, RateLimitFile,
+    RunsFile,
+};
 pub use profile::{
     ConstantFile, MAX_ITERATIONS, ProfileFile, RampFile, SearchFile, SpikeFile, UsersFile,
 };

@@ -57,6 +57,10 @@ fn models(limit: i64) -> [Model; 4] {
     ]
 }
 
+fn answer(admitted: bool) -> Answer {
+    if admitted { Answer::Admitted } else { Answer::Refused }
+}
+
 /// What is seen of a limiter: each instant within an interval around it.
 fn observe(model: Model, limit: i64, requests: &[(i64, i64, i64)]) -> Vec<Observation> {
     let mut requests: Vec<_> = requests.to_vec();
@@ -69,7 +73,7 @@ fn observe(model: Model, limit: i64, requests: &[(i64, i64, i64)]) -> Vec<Observ
     let seen = requests.into_iter().map(|(at, early, late)| Observation {
         sent: at - early,
         received: at + late,
-        admitted: limiter.admits(at),
+        answer: answer(limiter.admits(at)),
     });
     seen.collect()
 }
@@ -127,10 +131,30 @@ proptest! {
             prop_assert!(less.over.is_empty() && !less.under.is_empty());
         }
     }
+
+    /// Of requests that are all under way at the same time, whose order nobody knows, as many as the
+    /// limit are admitted: no more, and no fewer. Those without an answer may be among them.
+    #[test]
+    fn one_off_is_seen_whatever_the_order(
+        limit in 1i32..20, refused in 1usize..5, lost in 0usize..3, at in 0i64..PERIOD - 9,
+    ) {
+        let model = Model::Fixed { limit: i64::from(limit), period: PERIOD };
+        let burst = |admitted: i32| {
+            let admitted = usize::try_from(admitted).unwrap();
+            let of = |answer| Observation { sent: at, received: at + 9, answer };
+            let counts = [(Answer::Admitted, admitted), (Answer::Refused, refused), (Answer::Unknown, lost)];
+            counts.map(|(answer, count)| vec![of(answer); count]).concat()
+        };
+        prop_assert!(model.judge(&burst(limit)).holds());
+        prop_assert_eq!(model.judge(&burst(limit + 1)).over.len(), usize::try_from(limit + 1).unwrap());
+        let less = model.judge(&burst(limit - 1));
+        prop_assert_eq!(less.under.len(), if lost == 0 { refused } else { 0 });
+        prop_assert!(!less.holds());
+    }
 }
 
 fn at(instant: i64, admitted: bool) -> Observation {
-    Observation { sent: instant, received: instant, admitted }
+    Observation { sent: instant, received: instant, answer: answer(admitted) }
 }
 
 #[test]
@@ -147,10 +171,10 @@ fn a_fixed_window_taken_for_a_sliding_one_is_seen() {
 #[test]
 fn what_may_straddle_the_end_of_a_window_is_undecided() {
     let model = Model::Fixed { limit: 1, period: PERIOD };
-    let straddles = Observation { sent: 990, received: 1010, admitted: true };
+    let straddles = Observation { sent: 990, received: 1010, answer: Answer::Admitted };
     let opinion = model.judge(&[at(500, true), straddles]);
-    assert!(!opinion.violated() && opinion.undecided == 1);
-    let within = Observation { sent: 990, received: 999, admitted: true };
+    assert_eq!(opinion, Opinion { undecided: vec![1], ..Opinion::default() });
+    let within = Observation { sent: 990, received: 999, answer: Answer::Admitted };
     assert_eq!(model.judge(&[at(500, true), within]).over, [1]);
 }
 
@@ -162,4 +186,19 @@ fn the_deployed_binding_may_admit_too_many_and_must_not_refuse_too_early() {
     assert_eq!(model.judge(&[at(0, true), at(1, false)]).under, [1]);
     let late = model.judge(&[at(0, true), at(1, true), at(3 * PERIOD, false)]);
     assert_eq!(late.under, [2], "a limit that never comes back");
+}
+
+#[test]
+fn an_answer_slower_than_the_windows_says_nothing() {
+    let slow = |periods: i64| Observation {
+        sent: 0,
+        received: periods * PERIOD - 1,
+        answer: Answer::Refused,
+    };
+    for model in models(1).into_iter().take(2) {
+        let under = model.judge(&[slow(MAX_STRADDLED)]);
+        assert_eq!((under.under.len(), under.undecided.len()), (1, 0));
+        let open = model.judge(&[slow(MAX_STRADDLED + 1)]);
+        assert_eq!((open.under.len(), open.undecided.len()), (0, 1));
+    }
 }

@@ -1,0 +1,175 @@
+//! What was seen of the target, held against models of it.
+
+use std::time::Duration;
+
+use super::{Claim, RequestPlan, Span, UserId};
+
+/// A model, as a step: it judges everything that was seen until then.
+#[derive(Clone, Debug)]
+pub struct ModelPlan {
+    /// For failures.
+    pub name: String,
+    /// In the file.
+    pub span: Span,
+    /// Of what.
+    pub of: ModelOf,
+}
+
+/// See [`ModelPlan`].
+#[derive(Clone, Debug)]
+pub enum ModelOf {
+    /// A rate limiter.
+    RateLimit(RateLimitPlan),
+    /// What runs do.
+    Runs(Box<RunsPlan>),
+    /// A cache.
+    Cache(Box<CachePlan>),
+}
+
+/// A cache in front of something that the stub stands for.
+#[derive(Clone, Debug)]
+pub struct CachePlan {
+    /// The requests whose answers are kept: a path, in which `*` stands for anything.
+    pub path: String,
+    /// What answers depend on.
+    pub key: Vec<KeyPart>,
+    /// How long they are kept, in milliseconds.
+    pub ttl: i64,
+    /// Asks the stub for the calls of what is behind the cache.
+    pub calls: RequestPlan,
+    /// What it stands for.
+    pub claim: Claim,
+}
+
+/// A part of what an answer depends on.
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize, schemars::JsonSchema,
+)]
+#[serde(rename_all = "kebab-case")]
+pub enum KeyPart {
+    /// Who asks.
+    User,
+    /// The path, and the query.
+    Path,
+    /// The body, as JSON.
+    Body,
+}
+
+/// Runs, and what is held against each.
+#[derive(Clone, Debug)]
+pub struct RunsPlan {
+    /// What must hold, and what that stands for.
+    pub checks: Vec<(RunsCheck, Claim)>,
+    /// Looks at the run that has the name [`THE_RUN`].
+    pub look: RequestPlan,
+    /// Asks for its events.
+    pub events: RequestPlan,
+    /// The effects of the runs.
+    pub effects: Option<EffectsPlan>,
+}
+
+/// What stands for the id of a run in the requests of a [`RunsPlan`].
+pub const THE_RUN: &str = "the-run";
+
+/// What reaches the stub.
+#[derive(Clone, Debug)]
+pub struct EffectsPlan {
+    /// Asks the stub for it.
+    pub calls: RequestPlan,
+    /// How many effects a run has that succeeds.
+    pub each: usize,
+}
+
+/// What must hold of runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RunsCheck {
+    /// Only legal transitions, and what is final stays.
+    Legal,
+    /// An acknowledged run is there.
+    Durable,
+    /// Answers about a run have an order that explains them.
+    Linear,
+    /// Each effect is there once.
+    Once,
+    /// A run goes on from where it was.
+    Resumed,
+}
+
+impl RunsCheck {
+    /// Those that need the effects, and those that do not.
+    pub const fn all(effects: bool) -> &'static [Self] {
+        const ALL: [RunsCheck; 5] = [
+            RunsCheck::Legal,
+            RunsCheck::Durable,
+            RunsCheck::Linear,
+            RunsCheck::Once,
+            RunsCheck::Resumed,
+        ];
+        const WITHOUT_EFFECTS: usize = 3;
+        if effects { &ALL } else { ALL.split_at(WITHOUT_EFFECTS).0 }
+    }
+
+    /// The rule that it is.
+    pub const fn rule(self) -> &'static str {
+        match self {
+            Self::Legal => "WF1",
+            Self::Durable => "WF2",
+            Self::Linear => "WF11",
+            Self::Once => "WF4",
+            Self::Resumed => "WF6",
+        }
+    }
+}
+
+/// A rate limiter and whose requests it counts.
+#[derive(Clone, Debug)]
+pub struct RateLimitPlan {
+    /// How it decides; what the target is known for if `None`.
+    pub limiter: Option<Limiter>,
+    /// Requests of one key in a period.
+    pub limit: i64,
+    /// Milliseconds.
+    pub period: i64,
+    /// The users who are a key each.
+    pub keys: Vec<UserId>,
+    /// How far the clock of the target may be from ours, if the file says so.
+    pub skew: Option<Duration>,
+    /// What it stands for.
+    pub claim: Claim,
+}
+
+/// How a rate limiter decides.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Limiter {
+    /// Windows with fixed ends, counted from 1970.
+    Fixed,
+    /// The same windows; the one before counts as much as it still overlaps the last period.
+    Sliding,
+    /// A bucket of tokens, refilled evenly.
+    TokenBucket,
+    /// It may admit too many, and refuses nobody who has not spent the limit.
+    AtLeast,
+}
+
+impl Limiter {
+    /// For a reader.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Fixed => "windows with fixed ends",
+            Self::Sliding => "a sliding counter",
+            Self::TokenBucket => "a token bucket",
+            Self::AtLeast => "a limiter that may admit too many",
+        }
+    }
+}
+
+impl ModelPlan {
+    /// What it stands for.
+    pub fn claims(&self) -> Vec<&Claim> {
+        match &self.of {
+            ModelOf::RateLimit(limiter) => vec![&limiter.claim],
+            ModelOf::Cache(cache) => vec![&cache.claim],
+            ModelOf::Runs(runs) => runs.checks.iter().map(|(_, claim)| claim).collect(),
+        }
+    }
+}
