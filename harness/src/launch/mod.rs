@@ -172,6 +172,8 @@ mod tests {
     #[test]
     fn pages_show_evidence_and_escape_it() {
         let list = checklist(commit("a"), &[said("backup-drill", "a", 0)]);
+        let undecided = checklist(commit("a"), &[said("load", "a", 8)]);
+        assert!(super::text(&undecided).contains("Load testing performed: not proven here"));
         let (text, html) = (text(&list), html(&list));
         assert!(text.contains("12 <passed>") && text.contains("workway launch --prove secrets"));
         assert!(html.contains("12 &lt;passed&gt;") && !html.contains("12 <passed>"));

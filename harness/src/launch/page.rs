@@ -73,8 +73,8 @@ fn headline(list: &Checklist) -> String {
 fn verdict(item: &Item) -> &'static str {
     match item.state {
         State::Failed => ": failed",
-        State::NotProvenHere if item.evidence.is_empty() => ": not proven here",
-        State::NotProvenHere => ": proven in part",
+        State::NotProvenHere if item.evidence.iter().any(Evidence::succeeded) => ": proven in part",
+        State::NotProvenHere => ": not proven here",
         _ => "",
     }
 }
