@@ -67,8 +67,9 @@ pub(super) async fn settle(
     before: Option<Arrivals>,
 ) -> RunUsage {
     let mut usage = RunUsage { steps: steps(plan, cost, record), ..RunUsage::default() };
-    if record.used.all().count == 0 && record.used.unmetered > 0 {
-        // A target that does not meter has no total of its own either; its platform may know.
+    let metered = record.used.all().count > 0 || record.used.unmetered == 0;
+    // A target that does not meter has no total of its own either; its platform may know.
+    if !cost.audit || !metered {
         return usage;
     }
     let audited = match Auditor::new(world, record.used.clone()) {
