@@ -13,6 +13,7 @@ pub mod edge;
 pub mod execute;
 pub mod exit;
 pub mod gate;
+pub mod generate;
 pub mod glob;
 pub mod host;
 pub mod import;

@@ -12,13 +12,14 @@ use std::{
 };
 
 use axum::{
-    Router,
+    Json, Router,
     extract::{Path, State},
     http::{HeaderMap, StatusCode},
     response::{IntoResponse, Response},
     routing::{get, post},
 };
 use common::Target;
+use serde_json::Value;
 
 fn run(target: &Target, scenario: &str, arguments: &[&str]) -> Output {
     let folder = tempfile::tempdir().unwrap();
@@ -159,4 +160,67 @@ fn runs_that_go_back_or_are_lost_are_shown_on_a_timeline() {
     assert!(lost.contains("it was acknowledged, and later was not there"), "{lost}");
     let odd = ends(&executor(&["asleep"]), LOOKS, 1);
     assert!(odd.contains("it was in a state that there is not: \"asleep\""), "{odd}");
+}
+
+/// Takes names that are one character too long at `/long`, and breaks over a quotation mark at
+/// `/quote`.
+fn careless() -> Target {
+    async fn make(Path(path): Path<String>, Json(body): Json<Value>) -> StatusCode {
+        let name = body["name"].as_str().unwrap_or_default();
+        let longest = if path == "long" { 11 } else { 10 };
+        match name.chars().count() {
+            1.. if path == "quote" && name.contains('"') => StatusCode::INTERNAL_SERVER_ERROR,
+            count if (1..=longest).contains(&count) => StatusCode::CREATED,
+            _ => StatusCode::BAD_REQUEST,
+        }
+    }
+    Target::start(Router::new().route("/{path}", post(make)))
+}
+
+/// What is said of a target, and the scenarios that are written.
+fn made(path: &str, random: usize) -> (String, Vec<String>) {
+    let scenario = format!(
+        "scenario: a/b\nusers: {{ crowd: {{ count: 3 }} }}\nsteps:\n- generate:\n    request: \
+         {{ name: make, post: {path}, auth: crowd }}\n    schema: {{ type: object, required: \
+         [name], properties: {{ name: {{ type: string, minLength: 1, maxLength: 10 }} }} }}\n    \
+         valid: {{ name: a }}\n    random: {random}\n    refused: {{ rule: IV1, status: 400 }}\n    \
+         accepted: {{ rule: IV2, status: {{ ge: 201, lt: 300 }} }}\n"
+    );
+    let out = tempfile::tempdir().unwrap();
+    let target = careless();
+    let output = run(&target, &scenario, &["--seed", "3", "--out", out.path().to_str().unwrap()]);
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert_eq!(output.status.code(), Some(1), "{text}");
+    let files = fs::read_dir(out.path()).unwrap().map(|file| file.unwrap().path());
+    let files = files.filter(|path| path.extension().is_some_and(|end| end == "yaml"));
+    let written: Vec<_> = files.map(|path| fs::read_to_string(path).unwrap()).collect();
+    for scenario in &written {
+        let again = ends(&target, scenario, 1);
+        assert!(again.contains("counterexample"), "each fails by itself: {again}");
+    }
+    (text, written)
+}
+
+#[test]
+fn a_rule_that_is_off_by_one_is_found_and_written_as_a_scenario() {
+    let (text, written) = made("/long", 1);
+    for expected in [
+        "with      name has 11 times a",
+        "with      name has 11 times 😀",
+        "IV1: an invalid value is refused with 4xx",
+        "expected  status = 400",
+        "as a scenario: ",
+    ] {
+        assert!(text.contains(expected), "{expected} in {text}");
+    }
+    assert!(written.len() >= 3, "a, é and 😀: {text}");
+}
+
+#[test]
+fn what_breaks_a_target_is_found_by_chance_and_made_simple() {
+    let (text, written) = made("/quote", 200);
+    for expected in [r#"with      random body {"name":"\""}"#, "actual    500"] {
+        assert!(text.contains(expected), "{expected} in {text}");
+    }
+    assert_eq!(written.len(), 1, "{text}");
 }

@@ -149,6 +149,7 @@ async fn report_of(
             stop: stop.clone(),
             progress: Arc::clone(&progress),
             server: target.server(),
+            out: arguments.out.clone(),
             // Each scenario has people of its own: their budgets and their things are fresh.
             ..environment_of(target, format!("{run_id}-{number}")).await
         };

@@ -97,6 +97,8 @@ impl Conductor {
     /// Tokens and variables: everything that needs no request.
     async fn stage(&self, origin: Instant) -> Result<Stage, String> {
         let needed = match &self.plan.work {
+            // Each body that is made is sent by the next person.
+            Work::Once(_) if self.generates() => usize::MAX,
             Work::Once(_) => 1,
             Work::Load(load) => {
                 usize::try_from(iterations(load, self.environment.seed)).unwrap_or(usize::MAX)
@@ -128,6 +130,10 @@ impl Conductor {
             _ => None,
         };
         Ok(Stage { world, sender, values, before })
+    }
+
+    fn generates(&self) -> bool {
+        self.plan.all_steps().iter().any(|step| matches!(step, Step::Generate(_)))
     }
 
     async fn setup(&mut self, stage: &mut Stage) {

@@ -1,6 +1,8 @@
 //! Where a plan is run.
 
-use std::{num::NonZeroUsize, sync::Arc, thread::available_parallelism, time::Duration};
+use std::{
+    num::NonZeroUsize, path::PathBuf, sync::Arc, thread::available_parallelism, time::Duration,
+};
 
 use reqwest::Url;
 
@@ -36,6 +38,8 @@ pub struct Environment {
     pub limiter: Option<Limiter>,
     /// How far the clock of the target may be from ours, where it cannot be read.
     pub skew: Duration,
+    /// The folder of the reports, if there is one: counterexamples go there, too.
+    pub out: Option<PathBuf>,
 }
 
 impl Environment {
@@ -55,6 +59,7 @@ impl Environment {
             server: None,
             limiter: None,
             skew: Duration::ZERO,
+            out: None,
         }
     }
 }

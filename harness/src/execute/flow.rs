@@ -46,13 +46,14 @@ impl Iteration {
             Step::Drive(drive) => self.drive(*drive).await?,
             Step::Call(call) => self.call(call).await?,
             Step::Model(model) => self.model(model).await?,
+            Step::Generate(generate) => return self.generate(generate).await,
             Step::Request(_) | Step::Burst(_) | Step::Until(_) | Step::Wait(_) => {}
         }
         Ok(clock::now())
     }
 
     /// An iteration like this one with names of its own.
-    fn with_scope(&self, scope: Scope) -> Self {
+    pub(super) fn with_scope(&self, scope: Scope) -> Self {
         let (lane, sender) = (Rc::clone(&self.lane), self.sender.clone());
         Self { lane, sender, scope, file: self.file.clone(), ..*self }
     }

@@ -239,7 +239,7 @@ impl Iteration {
 
 impl Done<'_> {
     /// Closes the operation of a poll that goes on: an answer is as good as any.
-    fn pending(self) {
+    pub(super) fn pending(self) {
         let outcome = outcome(&self.outcome, true);
         self.operation.end(self.received, outcome);
     }

@@ -2,21 +2,22 @@
 
 use super::{
     Response, clock,
-    iteration::{Call, Halt, Iteration},
+    iteration::{self, Halt, Iteration},
 };
 use crate::{
     judge::{
+        cache,
         expect::Mismatch,
         limiter::{self, Key},
         oracle::Finding,
         runs::{Evidence, Happened, events},
     },
     plan::{
-        Claim, EffectsPlan, Limiter, ModelOf, ModelPlan, RateLimitPlan, RequestPlan, RunsPlan,
-        THE_RUN, UserId,
+        CachePlan, Claim, EffectsPlan, Limiter, ModelOf, ModelPlan, RateLimitPlan, RequestPlan,
+        RunsPlan, THE_RUN, UserId,
     },
     record::Seen,
-    upstream::Calls,
+    upstream::{Call, Calls},
 };
 
 /// Runs whose events are asked for when something is wrong: the failures show no more.
@@ -29,6 +30,7 @@ impl Iteration {
         match &model.of {
             ModelOf::RateLimit(plan) => self.rate_limit(model, plan),
             ModelOf::Runs(plan) => self.runs(model, plan).await,
+            ModelOf::Cache(plan) => self.cache(model, plan).await,
         }
     }
 
@@ -52,6 +54,31 @@ impl Iteration {
             result = result.and(self.found(model, &plan.claim, finding));
         }
         result
+    }
+
+    async fn cache(&self, model: &ModelPlan, plan: &CachePlan) -> Result<(), Halt> {
+        let calls = self.calls(&plan.calls).await?;
+        let world = &self.lane.world;
+        // Those of earlier scenarios are not this one's. Both clocks are the harness's.
+        let ours = |call: &&Call| call.last_at >= world.origin_millis;
+        let asked = calls.map(|calls| calls.iter().filter(ours).count());
+        let skew = i64::try_from(world.skew.as_millis()).unwrap_or_default();
+        let finding = match (asked, world.watch.seen()) {
+            (Ok(asked), Ok(seen)) => cache::judge(plan, &self.lane.plan, &seen, skew, asked),
+            (Err(why), _) | (_, Err(why)) => Finding::Undecided(why),
+        };
+        self.found(model, &plan.claim, finding)
+    }
+
+    /// What reached the stub, one by one; or why that is not known.
+    async fn calls(&self, request: &RequestPlan) -> Result<Result<Vec<Call>, String>, Halt> {
+        let answer = self.ask(request).await?;
+        let calls = answer.and_then(|answer| serde_json::from_slice::<Calls>(&answer.body).ok());
+        Ok(match calls {
+            Some(calls) if calls.calls.len() as u64 == calls.effects => Ok(calls.calls),
+            Some(calls) => Err(format!("the stub does not show all of {} calls", calls.effects)),
+            None => Err("the stub does not say what reached it".to_owned()),
+        })
     }
 
     async fn runs(&self, model: &ModelPlan, plan: &RunsPlan) -> Result<(), Halt> {
@@ -97,15 +124,8 @@ impl Iteration {
         }
         let evidence = self.seen_of_runs();
         let Some(EffectsPlan { calls, each }) = &plan.effects else { return Ok(evidence) };
-        let answer = self.ask(calls).await?;
-        let calls = answer.and_then(|answer| serde_json::from_slice::<Calls>(&answer.body).ok());
-        Ok(evidence.and_then(|evidence| match calls {
-            Some(calls) if calls.calls.len() as u64 == calls.effects => {
-                Ok(Evidence { calls: calls.calls, each: *each, ..evidence })
-            }
-            Some(calls) => Err(format!("the stub does not show all of {} effects", calls.effects)),
-            None => Err("the stub does not say what reached it".to_owned()),
-        }))
+        let calls = self.calls(calls).await?;
+        Ok(evidence.and_then(|evidence| Ok(Evidence { calls: calls?, each: *each, ..evidence })))
     }
 
     fn seen_of_runs(&self) -> Result<Evidence, String> {
@@ -151,7 +171,7 @@ impl Iteration {
 
     /// What the harness asks itself. Only that nobody listens ends the iteration.
     async fn ask(&self, request: &RequestPlan) -> Result<Option<Response>, Halt> {
-        let call = Call { planned: clock::now(), index: 0, timeout: request.timeout };
+        let call = iteration::Call { planned: clock::now(), index: 0, timeout: request.timeout };
         let done = self.exchange(request, &call).await;
         let answer = done.outcome.as_ref().ok().cloned();
         let found = self.examine(request, None, 0, &done);

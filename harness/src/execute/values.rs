@@ -3,6 +3,7 @@
 use std::{
     cell::RefCell,
     collections::BTreeMap,
+    path::PathBuf,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -57,6 +58,8 @@ pub(super) struct World {
     pub(super) skew: Duration,
     /// What models look at.
     pub(super) watch: Watch,
+    /// The folder of the reports, if there is one.
+    pub(super) out: Option<PathBuf>,
 }
 
 impl World {
@@ -78,6 +81,7 @@ impl World {
             limiter: environment.limiter,
             skew: environment.skew,
             watch: Watch::default(),
+            out: environment.out.clone(),
         }
     }
 
@@ -210,6 +214,11 @@ impl Scope {
         let fork = Self::new(Arc::clone(&self.world), self.values(), draws, self.iteration);
         fork.items.replace(self.items.borrow().clone());
         fork
+    }
+
+    /// The same for another iteration, and so for other people.
+    pub(super) fn fork_as(&self, iteration: u64) -> Self {
+        Self { iteration, ..self.fork() }
     }
 
     /// Takes over what a branch captured.

@@ -86,11 +86,11 @@ impl Watch {
     pub(super) fn new(plan: &ScenarioPlan) -> Self {
         let steps = plan.all_steps();
         let model = |step: &&Step| matches!(step, Step::Model(_));
-        let of_runs = |step: &&Step| match step {
-            Step::Model(model) => matches!(model.of, ModelOf::Runs(_)),
+        let of_bodies = |step: &&Step| match step {
+            Step::Model(model) => !matches!(model.of, ModelOf::RateLimit(_)),
             _ => false,
         };
-        Self::of(steps.iter().any(model), steps.iter().any(of_runs))
+        Self::of(steps.iter().any(model), steps.iter().any(of_bodies))
     }
 
     fn of(on: bool, bodies: bool) -> Self {
@@ -151,10 +151,10 @@ impl Watch {
         let (base, origin) = place;
         let after = self.dial();
         let offset = |at: Instant| at.saturating_duration_since(origin);
-        let body = outcome.as_ref().ok().filter(|_| self.bodies).and_then(|response| {
-            let fits = response.body.len() <= MAX_SEEN_BODY;
-            serde_json::from_slice(&response.body).ok().filter(|_| fits)
-        });
+        let json = |body: &[u8]| {
+            let wanted = self.bodies && body.len() <= MAX_SEEN_BODY;
+            serde_json::from_slice(body).ok().filter(|_| wanted)
+        };
         let path = prepared.url.as_str();
         let path = path.strip_prefix(base).unwrap_or(path);
         let seen = Seen {
@@ -167,7 +167,8 @@ impl Watch {
             earliest: before.map_or(-FAR, |dial| dial.earliest(*sent)),
             latest: after.map_or(FAR, |dial| dial.latest(*received)),
             status: outcome.as_ref().ok().map(|response| response.status.as_u16()),
-            body,
+            asked: json(&prepared.body),
+            body: outcome.as_ref().ok().and_then(|response| json(&response.body)),
         };
         let mut state = self.state();
         if state.seen.len() < MAX_SEEN {

@@ -1,5 +1,6 @@
 //! What a record means: expectations, thresholds, and the verdict.
 
+pub mod cache;
 mod cost;
 mod difference;
 mod equal;

@@ -124,6 +124,7 @@ impl Step {
             Self::Request(request) => Some(request),
             Self::Burst(burst) => Some(&burst.request),
             Self::Until(until) => Some(&until.request),
+            Self::Generate(generate) => Some(&generate.request),
             _ => None,
         }
     }
@@ -221,6 +222,9 @@ impl ScenarioPlan {
                     claims.extend(burst.distinct.iter().map(|distinct| &distinct.claim));
                 }
                 Step::Check(check) => claims.push(&check.claim),
+                Step::Generate(generate) => {
+                    claims.extend([&generate.refused.claim, &generate.accepted.claim]);
+                }
                 Step::Model(model) => claims.extend(model.claims()),
                 _ => {}
             }

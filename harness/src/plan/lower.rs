@@ -8,6 +8,7 @@ mod claims;
 mod cost;
 mod expect;
 mod flow;
+mod generate;
 mod labels;
 mod lints;
 mod load;

@@ -15,6 +15,7 @@ mod claim;
 mod cost;
 mod expect;
 mod flow;
+mod generate;
 mod load;
 mod lower;
 mod model;
@@ -33,13 +34,15 @@ pub use expect::{
 pub use flow::{
     Act, Branch, CallPlan, CallVar, CheckPlan, Drive, ForEachPlan, JwtPlan, RepeatPlan, Spoil,
 };
+pub use generate::{GeneratePlan, Outcome};
 pub use load::{
     Connections, EXACT_UP_TO, Journey, LoadPlan, MAX_RATES, Pacing, Profile, Raise, Search,
     Stretch, Until, Users,
 };
 pub use lower::{DEFAULT_SCOPE, MAX_BRANCHES, lower};
 pub use model::{
-    EffectsPlan, Limiter, ModelOf, ModelPlan, RateLimitPlan, RunsCheck, RunsPlan, THE_RUN,
+    CachePlan, EffectsPlan, KeyPart, Limiter, ModelOf, ModelPlan, RateLimitPlan, RunsCheck,
+    RunsPlan, THE_RUN,
 };
 pub(crate) use template::percent_encode;
 pub use template::{Bindings, JsonTemplate, Segment, Template, TemplateError};
@@ -171,6 +174,8 @@ pub enum Step {
     Burst(Box<BurstPlan>),
     /// One request repeated until its expectations hold.
     Until(Box<UntilPlan>),
+    /// The same request with bodies made from a JSON Schema.
+    Generate(Box<GeneratePlan>),
     /// Do nothing for this long.
     Wait(Duration),
     /// Several lists of steps at once.

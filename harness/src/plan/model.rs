@@ -22,6 +22,37 @@ pub enum ModelOf {
     RateLimit(RateLimitPlan),
     /// What runs do.
     Runs(Box<RunsPlan>),
+    /// A cache.
+    Cache(Box<CachePlan>),
+}
+
+/// A cache in front of something that the stub stands for.
+#[derive(Clone, Debug)]
+pub struct CachePlan {
+    /// The requests whose answers are kept: a path, in which `*` stands for anything.
+    pub path: String,
+    /// What answers depend on.
+    pub key: Vec<KeyPart>,
+    /// How long they are kept, in milliseconds.
+    pub ttl: i64,
+    /// Asks the stub for the calls of what is behind the cache.
+    pub calls: RequestPlan,
+    /// What it stands for.
+    pub claim: Claim,
+}
+
+/// A part of what an answer depends on.
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize, schemars::JsonSchema,
+)]
+#[serde(rename_all = "kebab-case")]
+pub enum KeyPart {
+    /// Who asks.
+    User,
+    /// The path, and the query.
+    Path,
+    /// The body, as JSON.
+    Body,
 }
 
 /// Runs, and what is held against each.
@@ -137,6 +168,7 @@ impl ModelPlan {
     pub fn claims(&self) -> Vec<&Claim> {
         match &self.of {
             ModelOf::RateLimit(limiter) => vec![&limiter.claim],
+            ModelOf::Cache(cache) => vec![&cache.claim],
             ModelOf::Runs(runs) => runs.checks.iter().map(|(_, claim)| claim).collect(),
         }
     }

@@ -27,6 +27,8 @@ pub struct Seen {
     pub earliest: i64,
     /// What it showed at the latest when the answer left it, likewise.
     pub latest: i64,
+    /// The body that was sent, as JSON, where a model looks at bodies and it is.
+    pub asked: Option<Value>,
     /// The status; `None` without a complete answer.
     pub status: Option<u16>,
     /// The body as JSON, where a model looks at bodies and it is.

@@ -4,6 +4,7 @@
 //! and nobody knows at which. A model reports a violation only if it is one for every placement of
 //! the instants in their intervals; what depends on the placement is undecided, and no pass.
 
+pub mod cache;
 pub mod history;
 pub mod rate_limit;
 

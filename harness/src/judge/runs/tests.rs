@@ -13,6 +13,7 @@ fn seen(sent: u64, method: Method, path: &str, status: Option<u16>, body: Value)
         received: Duration::from_millis(sent + 5),
         earliest: 0,
         latest: 0,
+        asked: None,
         status,
         body: Some(body),
     }

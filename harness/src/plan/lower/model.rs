@@ -6,13 +6,13 @@ use http::Method;
 
 use crate::{
     plan::{
-        Capability, Claim, Destination, EffectsPlan, Expectation, Limiter, Matcher, ModelOf,
-        ModelPlan, RateLimitPlan, RequestPlan, RunsCheck, RunsPlan, Segment, Span, Step, Subject,
-        THE_RUN, Template, UserId,
+        CachePlan, Capability, Claim, Destination, EffectsPlan, Expectation, Limiter, Matcher,
+        ModelOf, ModelPlan, RateLimitPlan, RequestPlan, RunsCheck, RunsPlan, Segment, Span, Step,
+        Subject, THE_RUN, Template, UserId,
     },
     scenario::{
         Diagnostic, Spanned,
-        file::{Algorithm, ModelFile, RateLimitFile, RunsFile},
+        file::{Algorithm, CacheFile, ModelFile, RateLimitFile, RunsFile},
         text::Name,
     },
 };
@@ -37,6 +37,7 @@ impl Lowering {
         }
         let (name, of) = match file {
             ModelFile::RateLimit(file) => ("rate limit", self.rate_limit(file)),
+            ModelFile::Cache(file) => ("cache", self.cache(file, span)),
             ModelFile::Runs(file) => ("runs", self.runs(file, span)),
         };
         Step::Model(Box::new(ModelPlan { name: name.to_owned(), span, of }))
@@ -68,6 +69,28 @@ impl Lowering {
             skew: file.skew.map(|skew| skew.0),
             claim: self.claim(file.rule.as_ref(), file.severity),
         })
+    }
+
+    fn cache(&mut self, file: &CacheFile, span: Span) -> ModelOf {
+        self.must_require(Capability::Upstream, "the ledger of the stub is read", span);
+        self.use_template(&file.calls.0, file.calls.span);
+        if file.path.0.names().next().is_some() {
+            let message = "the path of a cache has no names in it";
+            let error = Diagnostic::error("cache-path", message, file.path.span);
+            self.error(error.with_help("write `*` for what differs"));
+        }
+        if file.key.is_empty() {
+            let error = Diagnostic::error("no-keys", "`key` is empty", file.key.span);
+            self.error(error.with_help("name what answers depend on: `[user, body]`"));
+        }
+        let id = self.label_of("cache: calls");
+        ModelOf::Cache(Box::new(CachePlan {
+            path: file.path.0.source(),
+            key: file.key.value.clone(),
+            ttl: i64::try_from(file.ttl.0.as_millis()).unwrap_or(i64::MAX),
+            calls: calls_request(id, span, &file.calls.0),
+            claim: self.claim(file.rule.as_ref(), file.severity),
+        }))
     }
 
     fn runs(&mut self, file: &RunsFile, span: Span) -> ModelOf {

@@ -57,6 +57,7 @@ impl Lowering {
                 ));
                 return None;
             }
+            StepFile::Generate(file) => Step::Generate(Box::new(self.generate(file, span)?)),
             StepFile::Check(file) => self.check(file, span),
             StepFile::Ledger(file) => self.ledger(file, span)?,
             StepFile::Fault(file) => self.fault(file, span),

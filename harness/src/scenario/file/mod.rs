@@ -6,6 +6,7 @@
 mod cost;
 mod entries;
 mod flow;
+mod generate;
 mod json;
 mod load;
 mod matcher;
@@ -32,12 +33,14 @@ pub use flow::{
     AlignFile, CallFile, CheckFile, ClockFile, FaultFile, ForEachFile, LedgerFile, MAX_FAULT_TIMES,
     MAX_REPEATS, RepeatFile, TargetFile,
 };
+pub use generate::{GenerateFile, MAX_RANDOM};
 pub use json::Json;
 pub use load::{JourneyFile, LoadFile, MAX_IN_FLIGHT, MAX_WEIGHT};
 pub(super) use matcher::BY_SHAPE;
 pub use matcher::{MatcherFile, Number, OperatorsFile};
 pub use model::{
-    Algorithm, EffectsFile, MAX_EFFECTS_EACH, MAX_RATE_LIMIT, ModelFile, RateLimitFile, RunsFile,
+    Algorithm, CacheFile, EffectsFile, MAX_EFFECTS_EACH, MAX_RATE_LIMIT, ModelFile, RateLimitFile,
+    RunsFile,
 };
 pub use profile::{
     ConstantFile, MAX_ITERATIONS, ProfileFile, RampFile, SearchFile, SpikeFile, UsersFile,

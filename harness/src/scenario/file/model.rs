@@ -5,7 +5,7 @@ use serde::Deserialize;
 
 use super::Spanned;
 use crate::{
-    plan::Severity,
+    plan::{KeyPart, Severity},
     scenario::{
         quantity::{Time, TimeOrZero, Whole},
         text::{Name, PathText, RuleId},
@@ -21,6 +21,28 @@ pub enum ModelFile {
     /// Every run that was started so far: WF1, WF2 and WF11, and WF4 and WF6 with `effects`. Those
     /// that had not ended are looked at once more.
     Runs(Box<RunsFile>),
+    /// A cache in front of something that the stub stands for: how often that was asked since the
+    /// scenario began.
+    Cache(Box<CacheFile>),
+}
+
+/// A cache: what is asked for the same again within the time to live, also while it is asked for,
+/// costs one call; errors are not kept.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(rename = "cache", deny_unknown_fields)]
+pub struct CacheFile {
+    /// The requests whose answers are kept: a path without names, in which `*` stands for anything.
+    pub path: Spanned<PathText>,
+    /// What answers depend on.
+    pub key: Spanned<Vec<KeyPart>>,
+    /// How long they are kept.
+    pub ttl: Time,
+    /// The calls of what is behind the cache: a path of the stub, likewise.
+    pub calls: Spanned<PathText>,
+    /// The rule that it stands for.
+    pub rule: Option<Spanned<RuleId>>,
+    /// How bad it is when it does not hold.
+    pub severity: Option<Severity>,
 }
 
 /// The most effects of one run: as many as it has steps.

@@ -6,8 +6,8 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::{
-    AlignFile, CallFile, CheckFile, ClockFile, Entries, FaultFile, ForEachFile, Json, LedgerFile,
-    MatcherFile, ModelFile, RepeatFile, Spanned, TargetFile, ValueFile,
+    AlignFile, CallFile, CheckFile, ClockFile, Entries, FaultFile, ForEachFile, GenerateFile, Json,
+    LedgerFile, MatcherFile, ModelFile, RepeatFile, Spanned, TargetFile, ValueFile,
 };
 use crate::{
     plan::Severity,
@@ -28,6 +28,8 @@ pub enum StepFile {
     Request(Box<RequestFile>),
     /// The same request many times, several at once.
     Burst(Box<BurstFile>),
+    /// The same request with bodies made from a JSON Schema.
+    Generate(Box<GenerateFile>),
     /// One request, repeated until its expectations hold.
     Until(Box<UntilFile>),
     /// Do nothing for this long.
@@ -197,6 +199,7 @@ impl StepFile {
             Self::Request(request) => request.name.as_ref(),
             Self::Burst(burst) => burst.request.name.as_ref(),
             Self::Until(until) => until.request.name.as_ref(),
+            Self::Generate(generate) => generate.request.name.as_ref(),
             Self::Ledger(ledger) => ledger.name.as_ref(),
             _ => None,
         }

@@ -72,7 +72,8 @@ const STORE: Sql = Sql {
     text: "INSERT INTO object_states VALUES (?1, ?2) \
            ON CONFLICT (id) DO UPDATE SET state = excluded.state",
 };
-/// An object there has a table of its own, and pays for it when it is first called.
+/// An object there has a table of its own, and pays for it when it is first read; one that stores
+/// nothing has none.
 const TABLE_USAGE: Usage = Usage { rows_read: 1, rows_written: 2, ..Usage::NONE };
 const SET_ALARM: Sql = Sql {
     name: "set_alarm",
@@ -171,7 +172,6 @@ impl NativeActors {
         let (found, table) = found.await?;
         let id = found.rows.first().and_then(|row| row.get("id")?.as_i64());
         let id = id.ok_or_else(|| PortError::unavailable("actor", "it got no number"))?;
-        self.0.total.add(table);
         let unpaid = Meter::default();
         unpaid.add(table);
         let joint = self.0.joint(name);
@@ -344,7 +344,7 @@ pub struct Context<'a> {
     name: &'a str,
     id: i64,
     joint: Arc<Joint>,
-    /// What making it used, until somebody is charged for it.
+    /// What making its table uses, until somebody is charged for it.
     unpaid: Meter,
 }
 
@@ -365,18 +365,25 @@ impl ActorContext for Context<'_> {
 
     async fn load(&self) -> PortResult<Option<String>> {
         let loaded = self.inner.sql(LOAD.bind([self.id.into()])).await;
-        let loaded = used(counted(&self.inner.total, loaded), self.unpaid.take())?;
+        let table = self.unpaid.take();
+        self.inner.total.add(table);
+        let loaded = used(counted(&self.inner.total, loaded), table)?;
         Ok(loaded.map(|rows| Some(rows.rows.first()?.get("state")?.as_str()?.to_owned())))
     }
 
     async fn save(&self, state: &str, alarm: Option<Millis>) -> PortResult<()> {
         let store = STORE.bind([self.id.into(), state.into()]);
+        let sets_alarm = alarm.is_some();
         let alarm = match alarm {
             Some(at) => SET_ALARM.bind([self.name.into(), at.into()]),
             None => CLEAR_ALARM.bind([self.name.into()]),
         };
         let stored =
-            self.inner.objects.run(move |connection| save(connection, &store, &alarm)).await;
+            self.inner.objects.run(move |connection| in_one(connection, &store, &alarm)).await;
+        // Our table of alarms is not the platform's: it bills setting an alarm as one row written, and
+        // deleting it as none.
+        let set = Usage { rows_written: u64::from(sets_alarm), ..Usage::default() };
+        let stored = used(stored, set);
         self.inner.alarms_changed.notify_one();
         counted(&self.inner.total, stored)
     }
@@ -436,16 +443,6 @@ impl ActorContext for Context<'_> {
 }
 
 /// State and alarm in one transaction.
-fn save(
-    connection: &mut rusqlite::Connection,
-    store: &Statement,
-    alarm: &Statement,
-) -> PortResult<()> {
-    let stored = in_one(connection, store, alarm);
-    // Our table of alarms is not the platform's: it bills setting an alarm as one row written.
-    used(stored, Usage { rows_written: 1, ..Usage::default() })
-}
-
 /// Two statements in one transaction. What the second uses is our own bookkeeping.
 fn in_one(
     connection: &mut rusqlite::Connection,
