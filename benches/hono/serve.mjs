@@ -8,7 +8,10 @@ import { fileURLToPath } from "node:url";
 const service = fileURLToPath(new URL("../../service/", import.meta.url));
 const require = createRequire(service);
 const { Miniflare, convertV4MiniflareOptions } = require("miniflare");
-const { unstable_getMiniflareWorkerOptions: optionsOf } = require("wrangler");
+const {
+  unstable_getMiniflareWorkerOptions: optionsOf,
+  unstable_splitSqlQuery: statementsOf,
+} = require("wrangler");
 
 const BUDGET = 1_000_000_000;
 const bundles = {
@@ -40,8 +43,7 @@ const miniflare = new Miniflare(convertV4MiniflareOptions(options));
 const url = await miniflare.ready;
 const database = await miniflare.getD1Database("DB");
 for (const file of readdirSync(service + "migrations").sort()) {
-  const statements = readFileSync(service + "migrations/" + file, "utf8").replace(/^--.*$/gm, "");
-  for (const statement of statements.split(";").filter((text) => text.trim())) {
+  for (const statement of statementsOf(readFileSync(service + "migrations/" + file, "utf8"))) {
     await database.prepare(statement).run();
   }
 }

@@ -3,6 +3,7 @@
 //! Each module is a station of that flow and hands one type to the next.
 #![forbid(unsafe_code)]
 
+pub mod analytics;
 #[cfg(feature = "service")]
 pub mod backup;
 pub mod cli;
@@ -19,6 +20,8 @@ pub mod import;
 pub mod judge;
 pub mod launch;
 pub mod plan;
+#[cfg(feature = "service")]
+pub mod prove;
 pub mod record;
 pub mod report;
 pub mod scenario;

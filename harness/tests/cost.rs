@@ -2,13 +2,19 @@
 #![cfg(feature = "service")]
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test")]
 
+mod common;
+
 use std::{
     fs,
+    io::{BufRead as _, BufReader},
     path::Path,
-    process::{Command, Output},
+    process::{Child, Command, Output, Stdio},
 };
 
+use axum::{Json, Router, routing::get};
+use common::Target;
 use serde_json::{Value, json};
+use workway::upstream::{ACCOUNT, API_TOKEN};
 
 fn workway(arguments: &[&str]) -> Output {
     let repository = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
@@ -130,4 +136,281 @@ fn what_cannot_be_answered_says_why() {
         assert!(said.contains(expected), "{arguments:?}: {said}");
         assert!(output.stdout.is_empty());
     }
+}
+
+/// The stub alone, in a process of its own.
+struct Stub {
+    process: Child,
+    url: String,
+}
+
+impl Stub {
+    fn start() -> Self {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_workway"));
+        command.args(["serve", "--upstreams-only", "--port", "0"]).stdout(Stdio::piped());
+        let mut process = command.stderr(Stdio::null()).spawn().unwrap();
+        let mut url = String::new();
+        BufReader::new(process.stdout.take().unwrap()).read_line(&mut url).unwrap();
+        Self { process, url: url.trim().trim_end_matches('/').to_owned() }
+    }
+
+    fn post(&self, path: &str, body: &Value) {
+        let url = format!("{}{path}", self.url);
+        let sent = common::block_on(async {
+            workway::tls::install();
+            let client = reqwest::Client::builder().no_proxy().build().unwrap();
+            let request = client.post(url).header("content-type", "application/json");
+            request.body(body.to_string()).send().await.unwrap().status()
+        });
+        assert!(sent.is_success(), "{sent}");
+    }
+}
+
+impl Drop for Stub {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+/// A service that says of each request that it called the stub twice, and of nobody else.
+fn boastful(looks: u64) -> Target {
+    let look = || async { ([("workway-usage", "outbound_requests=2")], "[]") };
+    let runs = || async { ([("workway-usage", "")], Json(json!({"runs": [], "next": null}))) };
+    let usage = move || async move {
+        let requests = json!({"count": looks + 1, "outbound_requests": 2 * looks});
+        let month = json!({"requests": requests, "runs": {"count": 0}, "background": {}});
+        ([("workway-usage", "")], Json(month))
+    };
+    let router = Router::new().route("/look", get(look)).route("/runs", get(runs));
+    Target::start(router.route("/usage", get(usage)))
+}
+
+/// What the service says that it called is what the stub saw, or the check fails.
+#[test]
+fn calls_that_the_stub_did_not_see_are_a_failed_check() {
+    let (folder, stub, target) = (tempfile::tempdir().unwrap(), Stub::start(), boastful(3));
+    let path = folder.path().join("a.yaml");
+    let text = "scenario: a/b\nusers: { one: {} }\nload:\n  profile: { users: { count: 1, \
+                iterations: 3 } }\n  journeys: { a: { steps: [{ request: { name: look, get: \
+                /look, auth: one } }] } }\nthresholds: [error_rate <= 0%]\ncost: {}\n";
+    fs::write(&path, text).unwrap();
+    let url = format!("http://{}", target.address);
+    let path = path.to_str().unwrap();
+    let output = workway(&["run", path, "--target", &url, "--upstream", &stub.url]);
+    assert_eq!(code(&output), 1, "{output:?}");
+    let expected = "usage: outbound_requests: the service counted 6, the stub saw 0";
+    assert!(text_of(&output).contains(expected), "{}", text_of(&output));
+
+    let output = workway(&["run", path, "--target", &url]);
+    assert_eq!(code(&output), 0, "without a stub nobody can tell: {output:?}");
+}
+
+fn text_of(output: &Output) -> String {
+    text(&output.stdout)
+}
+
+/// The scenarios of the settings, natively: what is measured is conserved, caching and smaller
+/// models are cheaper, and a setting that is too slow is not chosen.
+#[test]
+fn the_cheapest_setting_that_is_fast_enough_is_found() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("out");
+    let output = workway(&["run", "scenarios/cost/ai", "--out", out.to_str().unwrap()]);
+    // A machine that is too busy to send in time says 8; what was used is the same.
+    assert!(matches!(code(&output), 0 | 8), "{}", text_of(&output));
+    let mut measured = report(&out);
+    for scenario in measured["scenarios"].as_array_mut().unwrap() {
+        assert_eq!(scenario["cost"]["usage"]["conserved"], true, "{scenario}");
+        (scenario["exit"], scenario["verdict"]) = (json!(0), json!("pass"));
+        for threshold in scenario["thresholds"].as_array_mut().unwrap() {
+            threshold["status"] = json!("passed");
+        }
+    }
+    let path = folder.path().join("report.json");
+    let choose = |measured: &Value| {
+        fs::write(&path, measured.to_string()).unwrap();
+        let path = path.to_str().unwrap();
+        let asked = ["cost", path, "--cheapest", "--tier", "scale", "--book", "cloudflare-2026-11"];
+        let output = workway(&[&asked[..], &["--format", "json"]].concat());
+        let shown = workway(&asked);
+        assert_eq!(code(&shown), code(&output));
+        let json: Value = serde_json::from_slice(&output.stdout).unwrap();
+        let tier = json["tiers"][0].clone();
+        let names = tier["choices"].as_array().unwrap().iter();
+        let names: Vec<_> = names.map(|c| c["scenario"].as_str().unwrap().to_owned()).collect();
+        (code(&output), tier["cheapest"].clone(), names, text_of(&shown))
+    };
+    let (exit, cheapest, names, shown) = choose(&measured);
+    let name = |short: &str| format!("cost/ai/{short}");
+    assert_eq!((exit, &cheapest), (0, &json!(name("cached"))), "{shown}");
+    let order = ["cached", "fresh-simple", "fresh", "fresh-complex"].map(name);
+    assert_eq!(names, order, "{shown}");
+    assert!(shown.contains("cost/ai/cached") && shown.contains("the cheapest"), "{shown}");
+
+    let mut slow = |short: &str| {
+        let scenarios = measured["scenarios"].as_array_mut().unwrap();
+        let scenario = scenarios.iter_mut().find(|s| s["name"] == name(short)).unwrap();
+        let threshold = &mut scenario["thresholds"][0];
+        threshold["status"] = json!("failed");
+        threshold["measured_text"] = json!("3.00 s");
+        scenario["exit"] = json!(5);
+        measured.clone()
+    };
+    let (exit, cheapest, _, shown) = choose(&slow("cached"));
+    assert_eq!((exit, &cheapest), (0, &json!(name("fresh-simple"))), "{shown}");
+    assert!(shown.contains("p95(summarize) < 2 s: 3.00 s"), "{shown}");
+    slow("fresh-simple");
+    slow("fresh");
+    let (exit, cheapest, _, shown) = choose(&slow("fresh-complex"));
+    assert_eq!((exit, &cheapest), (5, &Value::Null), "{shown}");
+    assert!(shown.contains("none meets its thresholds on latency"), "{shown}");
+}
+
+/// Fifty rows: two requests at once, a hundred one by one.
+#[test]
+fn a_batch_is_cheaper_than_as_many_single_writes() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("out");
+    let output = workway(&["run", "scenarios/cost/batch", "--out", out.to_str().unwrap()]);
+    assert_eq!(code(&output), 0, "{}", text_of(&output));
+    let measured = report(&out);
+    let per_50_rows = |name: &str, requests: f64| {
+        let scenarios = measured["scenarios"].as_array().unwrap();
+        let mut one = measured.clone();
+        one["scenarios"] = scenarios.iter().filter(|s| s["name"] == name).cloned().collect();
+        let path = folder.path().join("one.json");
+        fs::write(&path, one.to_string()).unwrap();
+        let book = "cloudflare-2026-11";
+        let asked = ["cost", path.to_str().unwrap(), "--book", book, "--tier", "scale"];
+        let output = workway(&[&asked[..], &["--format", "json"]].concat());
+        let cost: Value = serde_json::from_slice(&output.stdout).unwrap();
+        let tier = &cost["books"][0]["tiers"][0];
+        let usd: f64 = tier["usd_per_1000_requests"].as_str().unwrap().parse().unwrap();
+        usd / 1000.0 * requests
+    };
+    let batch = per_50_rows("cost/batch/batch", 2.0);
+    let single = per_50_rows("cost/batch/single", 100.0);
+    println!("50 rows: {batch:.6} USD as a batch, {single:.6} USD one by one");
+    assert!(batch * 2.0 < single, "{batch} {single}");
+}
+
+/// A recorded run of a target without `Workway-Usage`, and a stub that has the analytics.
+struct Deployed {
+    folder: tempfile::TempDir,
+    stub: Stub,
+}
+
+impl Deployed {
+    /// Twenty looks and twenty AI operations, none of which says what it used.
+    fn recorded() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let ok = || async { "ok" };
+        let silent = Target::start(Router::new().route("/", get(ok)).route("/ask", get(ok)));
+        let text = "scenario: a/b\nload:\n  profile: { users: { count: 1, iterations: 20 } }\n  \
+                    journeys: { a: { steps: [{ request: { name: look, get: / } }, { request: { \
+                    name: ask, get: /ask } }] } }\nthresholds: [error_rate <= 0%]\ncost: { ai: \
+                    [ask] }\n";
+        let path = folder.path().join("a.yaml");
+        fs::write(&path, text).unwrap();
+        let recorded = Self { folder, stub: Stub::start() };
+        let (target, out) = (format!("http://{}", silent.address), recorded.out());
+        let output = workway(&["run", path.to_str().unwrap(), "--target", &target, "--out", &out]);
+        assert_eq!(code(&output), 0, "{output:?}");
+        recorded.happened();
+        recorded
+    }
+
+    fn out(&self) -> String {
+        self.folder.path().join("out").display().to_string()
+    }
+
+    fn api(&self) -> String {
+        format!("{}/cloudflare", self.stub.url)
+    }
+
+    /// Ours while it ran; and what is another's, or was at another time.
+    fn happened(&self) {
+        let began = report(Path::new(&self.out()))["started_at"].clone();
+        let group = |dataset: &str, dimensions: Value, sum: Value| json!({"dataset": dataset, "datetime": began, "dimensions": dimensions, "sum": sum});
+        let worker = |script: &str, requests: u64| {
+            let sum = json!({"requests": requests, "cpuTimeUs": 3000 * requests});
+            group("workersInvocationsAdaptive", json!({ "scriptName": script }), sum)
+        };
+        let mut long_ago = worker("workway-api-production", 999);
+        long_ago["datetime"] = json!("2026-01-01T00:00:00Z");
+        let database = json!({"databaseId": "00000000-0000-0000-0000-000000000003"});
+        let rows = json!({"rowsRead": 80, "rowsWritten": 20});
+        let models = json!({"totalNeurons": 2, "totalInputTokens": 2000, "totalOutputTokens": 400});
+        let groups = json!([
+            worker("workway-api-production", 40),
+            worker("another", 999),
+            long_ago,
+            group("d1AnalyticsAdaptiveGroups", database, rows),
+            group("aiInferenceAdaptiveGroups", json!({"modelId": "m"}), models),
+        ]);
+        self.stub.post(workway::upstream::ANALYTICS_PATH, &groups);
+    }
+
+    fn cost(&self, token: &str, api: &str, more: &[&str]) -> Output {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_workway"));
+        let repository = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+        command.args(["cost", &self.out(), "--from-analytics", "service/wrangler.toml"]);
+        command.args(["--env", "production", "--account", ACCOUNT, "--cloudflare-api", api]);
+        command.args(["--token-env", "ANALYTICS_TOKEN"]).args(more).env("ANALYTICS_TOKEN", token);
+        command.current_dir(repository).output().unwrap()
+    }
+}
+
+#[test]
+fn usage_of_a_deployed_target_comes_from_analytics() {
+    let deployed = Deployed::recorded();
+    let output = workway(&["cost", &deployed.out()]);
+    assert_eq!(code(&output), 2, "the answers say nothing: {output:?}");
+    let asked = ["--format", "json", "--book", "cloudflare-2026-11", "--tier", "enterprise"];
+    let output = deployed.cost(API_TOKEN, &deployed.api(), &asked);
+    assert_eq!(code(&output), 0, "{output:?}");
+    let costs: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let lines = costs["books"][0]["tiers"][0]["lines"].as_array().unwrap();
+    let line = |name: &str| lines.iter().find(|line| line["resource"] == name).unwrap();
+    // A hundred million requests, of which ten million are AI operations: a tenth of a neuron each.
+    for (name, amount) in [
+        ("rows_read", "200000000"),
+        ("rows_written", "50000000"),
+        ("cpu_ms", "300000000"),
+        ("ai_millineurons", "1000000000"),
+        ("ai_input_tokens", "1000000000"),
+    ] {
+        let (amount, measured) = (json!(amount), json!("measured"));
+        assert_eq!((&line(name)["amount"], &line(name)["origin"]), (&amount, &measured), "{name}");
+    }
+    assert_eq!(line("log_events")["origin"], "assumed");
+    let warnings = costs["warnings"].to_string();
+    assert!(warnings.contains("Cloudflare's analytics") && warnings.contains("whole account"));
+}
+
+#[test]
+fn analytics_that_cannot_be_had_say_why_and_never_the_token() {
+    let deployed = Deployed::recorded();
+    let said = |output: &Output| text(&output.stderr) + &text(&output.stdout);
+    let secret = "not-the-token-of-anybody";
+    let dead = format!("http://{}", common::dead());
+    for (token, api, exit, expected) in [
+        (secret, deployed.api(), 2, "Account Analytics: Read"),
+        ("", deployed.api(), 2, "$ANALYTICS_TOKEN, which is not set"),
+        (API_TOKEN, dead, 7, "does not answer"),
+        (API_TOKEN, deployed.stub.url.clone(), 2, "otherwise than documented"),
+    ] {
+        let output = deployed.cost(token, &api, &[]);
+        assert_eq!(code(&output), exit, "{output:?}");
+        assert!(said(&output).contains(expected), "{output:?}");
+        assert!(!said(&output).contains(API_TOKEN) && !said(&output).contains(secret));
+    }
+    let report_of = Path::new(&deployed.out()).join("report.json");
+    let mut earlier = report(Path::new(&deployed.out()));
+    earlier["started_at"] = json!("2025-01-01T00:00:00Z");
+    fs::write(report_of, earlier.to_string()).unwrap();
+    let nothing = deployed.cost(API_TOKEN, &deployed.api(), &[]);
+    assert_eq!(code(&nothing), 2, "{nothing:?}");
+    assert!(said(&nothing).contains("no request to the Worker `workway-api-production`"));
 }

@@ -141,3 +141,35 @@ fn a_load_that_cannot_be_cut_into_windows_is_refused() {
     assert_eq!(output.status.code(), Some(2), "{output:?}");
     assert!(String::from_utf8_lossy(&output.stderr).contains("changes its rate"), "{output:?}");
 }
+
+/// The same commit twice, built and side by side: the gate of a pull request, to its end. What both
+/// use is exactly the same, so a failure would be an alarm about time.
+#[test]
+#[ignore = "builds a revision: scripts/test-long runs it"]
+fn revisions_are_built_and_compared_to_the_end() {
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("out");
+    let mut command = Command::new(env!("CARGO_BIN_EXE_workway"));
+    command.env("XDG_STATE_HOME", folder.path()).current_dir(root);
+    command.args(["gate", "--base", "HEAD", "--head", "HEAD", "--pairs", "7", "--seed", "7"]);
+    command.args(["--window", "2s", "--warmup", "300ms", "--out"]).arg(&out);
+    let output = command.output().unwrap();
+    assert!(matches!(output.status.code(), Some(0 | 5 | 8)), "{output:?}");
+    let report: GateReport =
+        serde_json::from_slice(&fs::read(out.join("gate.json")).unwrap()).unwrap();
+    let head = Command::new("git").args(["rev-parse", "HEAD"]).current_dir(root).output().unwrap();
+    let head = String::from_utf8(head.stdout).unwrap();
+    for side in [&report.base, &report.head] {
+        assert_eq!(side.commit.as_deref(), Some(head.trim()), "{side:?}");
+    }
+    assert!(report.pairs > 0, "{:?}", report.reasons);
+    let usage =
+        report.findings.iter().filter(|found| matches!(found.kind, Kind::Usage | Kind::Cost));
+    let usage: Vec<_> = usage.collect();
+    assert!(!usage.is_empty(), "the revisions metered nothing: {report:?}");
+    for finding in usage {
+        assert_ne!(finding.decision, Decision::Fail, "{finding:?}");
+    }
+    println!("{}", String::from_utf8_lossy(&output.stdout));
+}

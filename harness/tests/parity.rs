@@ -175,9 +175,12 @@ fn comparable(exchanges: &[String]) -> Vec<String> {
     let instant = Regex::new("\\b1[0-9]{12}\\b").unwrap();
     let cursor = Regex::new("\"next\":\"[^\"]+\"").unwrap();
     let address = Regex::new("127\\.0\\.0\\.1:[0-9]+").unwrap();
+    // What a search uses, and the sum that it is in.
+    let search = Regex::new("\"(search|total)\":\\{[^}]*\\}").unwrap();
     let mut seen = BTreeMap::new();
     let mut placeholder = |text: &str| {
-        let text = id.replace_all(text, |found: &Captures<'_>| {
+        let text = search.replace_all(text, "\"$1\":<other>");
+        let text = id.replace_all(&text, |found: &Captures<'_>| {
             let next = seen.len() + 1;
             format!("<id {}>", seen.entry(found[0].to_owned()).or_insert(next))
         });

@@ -335,3 +335,29 @@ fn end(mut child: Child, signal: Signal) -> Output {
     }
     child.wait_with_output().unwrap()
 }
+
+/// Both clocks: by percentile and over time.
+#[test]
+fn the_page_shows_both_clocks() {
+    let case = Case::new("{ constant: { rate: 100/s, for: 3s } }", "");
+    let output = case.run("out").output().unwrap();
+    assert!(matches!(output.status.code(), Some(0 | 8)), "{output:?}");
+    let out = case.folder.path().join("out");
+    let page = fs::read_to_string(out.join("report.html")).unwrap();
+    for expected in [
+        "Latency by percentile",
+        "response, from the planned time",
+        "service, from sending",
+        "Response time over time",
+        "Service time over time",
+    ] {
+        assert!(page.contains(expected), "{expected}");
+    }
+    let report = read_run(&out).unwrap();
+    let spans: Vec<_> = report.scenarios[0].timeline.iter().filter(|s| s.planned > 0).collect();
+    assert!(spans.len() > 1);
+    for span in spans.iter().filter(|span| span.p95.is_some()) {
+        // What is sent late waits longer than it takes, never the other way round.
+        assert!(span.service.max.unwrap() <= span.max.unwrap(), "{span:?}");
+    }
+}

@@ -4,14 +4,19 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 
-use super::output::{self, Format};
+use super::{
+    measured::{Source, Used},
+    output::{self, Format},
+};
 use crate::{
     cost::{
-        BOOKS, Mix, PriceBook, Question, TIERS, Tiers, UnitUsage, UsageError, WhatIf, assess,
+        Alternative, BOOKS, Mix, PriceBook, Question, TIERS, Tiers, UnitUsage, WhatIf, assess,
         changes,
     },
     exit::Exit,
-    report::{self, BookReport, COST_SCHEMA_VERSION, CostReport, cost_text, read_run},
+    report::{
+        self, BookReport, COST_SCHEMA_VERSION, CheapestReport, CostReport, cheapest_text, cost_text,
+    },
 };
 
 #[derive(Debug, Args)]
@@ -36,37 +41,118 @@ pub(super) struct Arguments {
     /// Another report to compare with: what the change adds, by resource.
     #[arg(long, value_name = "REPORT")]
     base: Option<PathBuf>,
+    /// Which scenario is the cheapest that still meets its thresholds on latency? Each is one
+    /// setting: a model, a cache.
+    #[arg(long, conflicts_with_all = ["base", "from_analytics"])]
+    cheapest: bool,
+    #[command(flatten)]
+    source: Source,
     /// What goes to stdout.
     #[arg(long, value_enum, default_value_t = Format::Text)]
     format: Format,
 }
 
-pub(super) fn cost(arguments: &Arguments) -> Exit {
-    match assessed(arguments) {
-        Ok(report) => output::show(arguments.format, &report, cost_text),
-        Err(problem) => output::fail(Exit::Usage, &problem),
+pub(super) async fn cost(arguments: &Arguments) -> Exit {
+    let (asked, runs) = match read(arguments).await {
+        Ok(read) => read,
+        Err((exit, problem)) => return output::fail(exit, &problem),
+    };
+    let shown = if arguments.cheapest {
+        cheapest(arguments, &asked, &runs)
+    } else {
+        assessed(arguments, &asked, &runs)
+            .map(|report| output::show(arguments.format, &report, cost_text))
+    };
+    shown.unwrap_or_else(|problem| output::fail(Exit::Usage, &problem))
+}
+
+/// What was read.
+struct Runs {
+    runs: Vec<Used>,
+    base: Option<Used>,
+}
+
+async fn read(arguments: &Arguments) -> Result<(Asked, Runs), (Exit, String)> {
+    let asked = Asked::read(arguments).map_err(|problem| (Exit::Usage, problem))?;
+    let measured = arguments.source.open()?;
+    let mut runs = Vec::new();
+    for path in &arguments.reports {
+        runs.push(measured.read(path).await?);
+    }
+    let base = match &arguments.base {
+        Some(path) => Some(measured.read(path).await?),
+        None => None,
+    };
+    Ok((asked, Runs { runs, base }))
+}
+
+/// What is asked for, once it was read from the command line and its files.
+struct Asked {
+    tiers: Tiers,
+    only: Vec<String>,
+    whatif: WhatIf,
+    books: Vec<PriceBook>,
+}
+
+impl Asked {
+    fn read(arguments: &Arguments) -> Result<Self, String> {
+        let tiers = match &arguments.tiers {
+            Some(path) => Tiers::read(path),
+            None => Tiers::parse(TIERS, "of this program"),
+        };
+        let tiers = tiers.map_err(|error| error.to_string())?;
+        let whatif = WhatIf::parse(arguments.settings.iter().map(String::as_str))
+            .map_err(|error| error.to_string())?;
+        let only = arguments.only.clone();
+        Ok(Self { tiers, only, whatif, books: books(&arguments.books)? })
+    }
+
+    fn question(&self) -> Question<'_> {
+        Question { tiers: &self.tiers, only: &self.only, whatif: &self.whatif }
     }
 }
 
-fn assessed(arguments: &Arguments) -> Result<CostReport, String> {
-    let tiers = match &arguments.tiers {
-        Some(path) => Tiers::read(path),
-        None => Tiers::parse(TIERS, "of this program"),
-    };
-    let tiers = tiers.map_err(|error| error.to_string())?;
-    let whatif = WhatIf::parse(arguments.settings.iter().map(String::as_str))
-        .map_err(|error| error.to_string())?;
-    let question = Question { tiers: &tiers, only: &arguments.only, whatif: &whatif };
-    let books = books(&arguments.books)?;
-    let runs = arguments.reports.iter().map(|path| mixes(path)).collect::<Result<Vec<_>, _>>()?;
-    let base = arguments.base.as_deref().map(mixes).transpose()?;
-    let books = books.iter().map(|book| of_book(book, &runs, base.as_ref(), &question));
+fn assessed(arguments: &Arguments, asked: &Asked, read: &Runs) -> Result<CostReport, String> {
+    let question = asked.question();
+    let runs: Vec<_> = read.runs.iter().map(|used| used.mixes.clone()).collect();
+    let base = read.base.as_ref().map(|used| &used.mixes);
+    let books = asked.books.iter().map(|book| of_book(book, &runs, base, &question));
+    let mut warnings: Vec<_> = read.runs.iter().flat_map(|used| used.warnings.clone()).collect();
+    warnings.dedup();
     Ok(CostReport {
         schema_version: COST_SCHEMA_VERSION,
         settings: arguments.settings.clone(),
-        warnings: report::warnings(&runs),
+        warnings,
         books: books.collect::<Result<_, _>>()?,
     })
+}
+
+/// The scenarios as alternatives, the cheapest first that keeps its promises.
+fn cheapest(arguments: &Arguments, asked: &Asked, read: &Runs) -> Result<Exit, String> {
+    let question = asked.question();
+    let alternatives = alternatives(&read.runs);
+    let report = CheapestReport::new(&alternatives, &question, &asked.books, &arguments.settings)
+        .map_err(|error| error.to_string())?;
+    let found = report.found();
+    let shown = output::show(arguments.format, &report, cheapest_text);
+    Ok(if shown == Exit::Pass && !found { Exit::Threshold } else { shown })
+}
+
+/// Each scenario that measured its usage, with its repetitions in all runs.
+fn alternatives(runs: &[Used]) -> Vec<Alternative> {
+    let mut alternatives = Vec::<Alternative>::new();
+    for used in runs {
+        for mix in &used.mixes {
+            let scenario = used.report.scenarios.iter().find(|one| one.name == mix.scenario);
+            let against = scenario.map(report::against_latency).unwrap_or_default();
+            let same = |known: &&mut Alternative| known.scenario == mix.scenario;
+            match alternatives.iter_mut().find(same) {
+                Some(known) => known.add(mix.usage.clone(), against),
+                None => alternatives.push(Alternative::new(mix, against)),
+            }
+        }
+    }
+    alternatives
 }
 
 fn of_book(
@@ -113,12 +199,4 @@ fn books(wanted: &[String]) -> Result<Vec<PriceBook>, String> {
         None => PriceBook::read(Path::new(name)),
     });
     books.collect::<Result<_, _>>().map_err(|error| error.to_string())
-}
-
-/// What the scenarios of a recorded run used.
-fn mixes(path: &Path) -> Result<Vec<Mix>, String> {
-    let name = path.display();
-    let report = read_run(path).map_err(|error| error.to_string())?;
-    let mixes = report::mixes(&report.scenarios);
-    if mixes.is_empty() { Err(UsageError::None(name.to_string()).to_string()) } else { Ok(mixes) }
 }

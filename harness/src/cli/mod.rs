@@ -19,9 +19,12 @@ mod gate;
 mod import;
 mod launch;
 mod list;
+mod measured;
 mod merge;
 mod output;
 mod progress;
+#[cfg(feature = "service")]
+mod prove;
 mod rendering;
 mod report;
 mod rerun;
@@ -32,6 +35,8 @@ mod serve;
 mod signals;
 mod state;
 mod token;
+#[cfg(feature = "service")]
+mod trial;
 
 use std::panic::{UnwindSafe, catch_unwind};
 
@@ -70,6 +75,9 @@ enum Command {
     Report(report::Arguments),
     /// Measure the noise of this machine, for `workway gate`.
     Calibrate(calibrate::Arguments),
+    /// Prove that the scenarios see what they are for: run them against deliberate defects.
+    #[cfg(feature = "service")]
+    Prove(prove::Arguments),
     /// Print the scenarios, or the rules that they name.
     List(list::Arguments),
     /// Print the JSON Schema of scenario files, for editors.
@@ -131,9 +139,11 @@ fn parse_and_run() -> Exit {
             Command::Merge(arguments) => merge::merge(&arguments),
             Command::Report(arguments) => report::report(&arguments),
             Command::Calibrate(arguments) => calibrate::calibrate(&arguments).await,
+            #[cfg(feature = "service")]
+            Command::Prove(arguments) => prove::prove(&arguments).await,
             Command::List(arguments) => list::list(&arguments),
             Command::Schema => schema::schema(),
-            Command::Cost(arguments) => cost::cost(&arguments),
+            Command::Cost(arguments) => cost::cost(&arguments).await,
             Command::Doctor(arguments) => doctor::doctor(&arguments).await,
             Command::Completions(arguments) => completions::completions(&arguments),
             Command::Import(arguments) => import::import(&arguments),

@@ -187,7 +187,8 @@ pub(super) async fn environment_of(target: &mut Target, suffix: String) -> Envir
     }
 }
 
-async fn scenario(
+/// One scenario, if it is applicable.
+pub(super) async fn scenario(
     plan: &ScenarioPlan,
     environment: Environment,
     target: &mut Target,

@@ -31,6 +31,9 @@ pub(super) struct Arguments {
     /// Only the stub of what the API calls, on the port itself.
     #[arg(long)]
     upstreams_only: bool,
+    /// With a deliberate defect of the catalogue (`workway prove --list`).
+    #[arg(long, value_name = "ID", hide = true, conflicts_with = "upstreams_only")]
+    defect: Option<String>,
     /// End when standard input does: whoever started this holds its other end.
     #[arg(long, hide = true)]
     until_stdin_closes: bool,
@@ -93,9 +96,15 @@ async fn api(arguments: &Arguments, stop: impl Future<Output = ()>) -> Served {
     // The stub first: `announce` tells others that both are there.
     #[expect(clippy::disallowed_methods, reason = "the stub is a server of its own")]
     let stub = stub.map(|stub| tokio::spawn(upstream::serve(stub, std::future::pending())));
-    let server = Server::open(listener, &state, config)
-        .await
-        .map_err(|error| (Exit::Usage, error.to_string()))?;
+    let server = match seeded(arguments)? {
+        Some(seeded) => {
+            let mut config = config;
+            seeded.configure(&mut config);
+            Server::open_with(listener, &state, config, &seeded).await
+        }
+        None => Server::open(listener, &state, config).await,
+    };
+    let server = server.map_err(|error| (Exit::Usage, error.to_string()))?;
     announce_at(address)?;
     let kept = if arguments.state.is_some() { "kept" } else { "removed at the end" };
     output::say(&format!("upstream stub: {origin}"));
@@ -106,6 +115,20 @@ async fn api(arguments: &Arguments, stop: impl Future<Output = ()>) -> Served {
         stub.abort();
     }
     Ok(Exit::Pass)
+}
+
+/// What is put around the service, if a defect is asked for.
+#[cfg(feature = "service")]
+fn seeded(arguments: &Arguments) -> Result<Option<crate::prove::Seeded>, (Exit, String)> {
+    use crate::{
+        prove::{Seeded, find},
+        token::Secret,
+    };
+
+    let Some(id) = &arguments.defect else { return Ok(None) };
+    let secret = Secret::from_environment().unwrap_or_else(Secret::local);
+    let seeded = find(id).and_then(|defect| Seeded::new(defect, secret));
+    seeded.map(Some).map_err(|error| (Exit::Usage, error))
 }
 
 #[cfg(feature = "service")]

@@ -5,6 +5,7 @@
 mod assess;
 mod bill;
 mod book;
+mod cheapest;
 mod compare;
 mod interval;
 mod project;
@@ -16,6 +17,7 @@ mod usage;
 pub use assess::{Assessment, CostError, Mix, Question, assess};
 pub use bill::{Bill, Line, Origin, Origins, UnknownPrice, cents};
 pub use book::{Band, BookError, Entry, ModelPrice, Price, PriceBook};
+pub use cheapest::{Alternative, Choice, choices};
 pub use compare::{Change, changes};
 pub use interval::half_width;
 pub use project::{Crossing, Projection, TableComparison, per_1000_requests};

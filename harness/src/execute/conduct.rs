@@ -23,7 +23,7 @@ use crate::{
     plan::{Destination, LoadPlan, Phase, Profile, ScenarioPlan, Step, Until, Users, Values, Work},
     record::{self, Books, PhaseEnd, Recorder, ScenarioRecord, StepRecord},
     schedule::{Purpose, Schedule},
-    upstream,
+    upstream::{self, Arrivals},
 };
 
 /// How long a teardown may take after a signal. It should clean up, and somebody waits.
@@ -62,6 +62,8 @@ struct Stage {
     sender: Sender,
     /// Variables and what was captured so far.
     values: Arc<Values>,
+    /// What the stub had seen before; only where usage is measured, and the stub can be asked.
+    before: Option<Arrivals>,
 }
 
 impl Conductor {
@@ -123,7 +125,11 @@ impl Conductor {
             }
         }
         let values = scope.values();
-        Ok(Stage { world, sender, values })
+        let before = match &self.environment.upstream {
+            Some(stub) if self.plan.cost.is_some() => upstream::arrivals(stub).await.ok(),
+            _ => None,
+        };
+        Ok(Stage { world, sender, values, before })
     }
 
     fn generates(&self) -> bool {
@@ -196,7 +202,9 @@ impl Conductor {
         if let Some(cost) = &self.plan.cost
             && self.environment.stop.raised().is_none()
         {
-            self.record.usage = Some(settle(&self.plan, cost, &self.record, &stage.world).await);
+            let Stage { world, before, .. } = stage;
+            let usage = settle(&self.plan, cost, &self.record, world, *before).await;
+            self.record.usage = Some(usage);
         }
     }
 

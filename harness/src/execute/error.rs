@@ -101,7 +101,7 @@ pub(super) fn next<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a (dyn Erro
 }
 
 /// What all causes from `cause` on say, outermost first.
-pub(super) fn causes(mut cause: Option<&(dyn Error + 'static)>) -> String {
+pub(crate) fn causes(mut cause: Option<&(dyn Error + 'static)>) -> String {
     let mut texts: Vec<String> = Vec::new();
     while let Some(error) = cause {
         let text = error.to_string();

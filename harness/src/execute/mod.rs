@@ -46,6 +46,7 @@ pub use compute::MIN_SECRET;
 pub use conduct::run;
 pub use environment::Environment;
 pub use error::ErrorKind;
+pub(crate) use error::causes;
 pub use http1::{Rehearsal, read_answer};
 pub use limits::RESERVED_DESCRIPTORS;
 pub use load::{FAIL_FAST, INTERRUPTED_DRAIN};

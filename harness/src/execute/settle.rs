@@ -1,5 +1,5 @@
 //! After a scenario that measures usage: what its durable runs used, and whether the service's own
-//! total agrees with what its answers said.
+//! total agrees with what its answers said, and with what the stub saw.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -15,12 +15,17 @@ use crate::{
     cost::{Counts, RunUsage, StepUsage, Tallies, Tally, USAGE_HEADER},
     plan::{CostPlan, Phase, ScenarioPlan, StepId},
     record::ScenarioRecord,
+    upstream::{self, Arrivals},
 };
 
 /// Runs that are not over by then are not waited for: those of a scenario take seconds.
 const PATIENCE: Duration = Duration::from_mins(1);
 /// Between two looks at a person's runs.
 const PAUSE: Duration = Duration::from_millis(250);
+/// What goes on after an answer, such as making a workflow findable, takes some calls of models.
+const SETTLES_WITHIN: Duration = Duration::from_secs(5);
+/// Between two looks at everybody's month: a request of each person, whose budget is limited.
+const SETTLING: Duration = Duration::from_millis(500);
 const TIMEOUT: Duration = Duration::from_secs(10);
 
 /// `GET /usage`: what the service says of a person's month.
@@ -52,40 +57,31 @@ struct Run {
 }
 
 /// Gathers what a scenario used. Nothing here fails the scenario by itself: where the service
-/// cannot be asked, the record says so.
+/// cannot be asked, or says otherwise than its answers or the stub, the record says so. `before` is
+/// what the stub had seen when the scenario began.
 pub(super) async fn settle(
     plan: &ScenarioPlan,
     cost: &CostPlan,
     record: &ScenarioRecord,
     world: &World,
+    before: Option<Arrivals>,
 ) -> RunUsage {
     let mut usage = RunUsage { steps: steps(plan, cost, record), ..RunUsage::default() };
-    let mut said = record.used.clone();
-    let mut total = Tally::default();
-    let mut auditor = match Auditor::new(world) {
-        Ok(auditor) => auditor,
-        Err(why) => {
-            usage.disagreements.push(why);
-            return usage;
-        }
-    };
-    for person in world.people.everyone() {
-        match auditor.month(person).await {
-            Ok(month) => {
-                total.add(&month.requests.into());
-                usage.runs.add(&month.runs.into());
-                for (_, part) in month.background {
-                    usage.background.add(&part.into());
-                }
-            }
-            Err(why) => {
-                usage.disagreements.push(why);
-                return usage;
-            }
-        }
+    if record.used.all().count == 0 && record.used.unmetered > 0 {
+        // A target that does not meter has no total of its own either; its platform may know.
+        return usage;
     }
-    said.add(&auditor.said);
-    usage.disagreements.extend(differences(&said, &total));
+    let audited = match Auditor::new(world, record.used.clone()) {
+        Ok(auditor) => auditor.audit(before).await,
+        Err(why) => Err(why),
+    };
+    match audited {
+        Ok((total, disagreements)) => {
+            (usage.runs, usage.background) = (total.runs, total.background);
+            usage.disagreements = disagreements;
+        }
+        Err(why) => usage.disagreements.push(why),
+    }
     usage.conserved = usage.disagreements.is_empty();
     usage
 }
@@ -125,9 +121,45 @@ fn differences(said: &Tallies, counted: &Tally) -> Vec<String> {
         .collect()
 }
 
+/// The outbound calls that the service counted beside those that the stub saw.
+fn outbound(total: &Total, saw: Arrivals) -> Option<String> {
+    let counted = total.outbound();
+    let Arrivals { all, unowned } = saw;
+    let slack = match unowned {
+        0 => String::new(),
+        some => format!(", of which {some} may be nobody's"),
+    };
+    let text =
+        format!("outbound_requests: the service counted {counted}, the stub saw {all}{slack}");
+    (!saw.fits(counted)).then_some(text)
+}
+
 impl From<Sum> for Tally {
     fn from(sum: Sum) -> Self {
         Self { count: sum.count, usage: sum.usage }
+    }
+}
+
+/// What the service says of everybody, together.
+#[derive(Default)]
+struct Total {
+    requests: Tally,
+    runs: Tally,
+    background: Tally,
+}
+
+impl Total {
+    fn add(&mut self, month: Month) {
+        self.requests.add(&month.requests.into());
+        self.runs.add(&month.runs.into());
+        for (_, part) in month.background {
+            self.background.add(&part.into());
+        }
+    }
+
+    fn outbound(&self) -> u64 {
+        let of = |tally: &Tally| tally.usage.get("outbound_requests").copied().unwrap_or_default();
+        [&self.requests, &self.runs, &self.background].map(of).iter().sum()
     }
 }
 
@@ -136,19 +168,59 @@ struct Auditor<'a> {
     client: Client,
     world: &'a World,
     deadline: Instant,
-    /// What the answers to the questions themselves used; they are counted, too.
+    /// What all answers said, those to the questions themselves included: they are counted, too.
     said: Tallies,
+    /// What answers said that count from the next question on.
+    to_be_counted: Tallies,
 }
 
 impl<'a> Auditor<'a> {
-    fn new(world: &'a World) -> Result<Self, String> {
+    fn new(world: &'a World, said: Tallies) -> Result<Self, String> {
         let client = Client::new(1).map_err(|error| error.to_string())?;
         let deadline = clock::after(clock::now(), PATIENCE);
-        Ok(Self { client, world, deadline, said: Tallies::default() })
+        Ok(Self { client, world, deadline, said, to_be_counted: Tallies::default() })
     }
 
-    /// The month of a person whose runs are over.
-    async fn month(&mut self, person: &Person) -> Result<Month, String> {
+    /// The totals when everything that the scenario started is over, and who says otherwise.
+    async fn audit(mut self, before: Option<Arrivals>) -> Result<(Total, Vec<String>), String> {
+        for person in self.world.people.everyone() {
+            self.runs_are_over(person).await?;
+        }
+        let give_up = clock::after(clock::now(), SETTLES_WITHIN);
+        loop {
+            let first = self.arrived(before).await?;
+            let total = self.total().await?;
+            let then = self.arrived(before).await?;
+            let strangers = then.and_then(|saw| outbound(&total, saw));
+            if (first == then && strangers.is_none()) || clock::now() >= give_up {
+                let mut disagreements = differences(&self.said, &total.requests);
+                disagreements.extend(strangers);
+                return Ok((total, disagreements));
+            }
+            clock::sleep_until(clock::after(clock::now(), SETTLING)).await;
+            self.said.add(&std::mem::take(&mut self.to_be_counted));
+        }
+    }
+
+    /// The calls that the stub saw since the scenario began, if it can be asked.
+    async fn arrived(&self, before: Option<Arrivals>) -> Result<Option<Arrivals>, String> {
+        let (Some(before), Some(stub)) = (before, &self.world.upstream) else { return Ok(None) };
+        let stub = stub.parse().map_err(|_| "the stub has no URL".to_owned())?;
+        let now = upstream::arrivals(&stub).await;
+        now.map(|now| Some(now.since(before))).map_err(|why| format!("the stub's count: {why}"))
+    }
+
+    async fn total(&mut self) -> Result<Total, String> {
+        let mut total = Total::default();
+        for person in self.world.people.everyone() {
+            let (month, header) = self.get(person, "/usage").await?;
+            self.to_be_counted.count(header.as_deref());
+            total.add(month);
+        }
+        Ok(total)
+    }
+
+    async fn runs_are_over(&mut self, person: &Person) -> Result<(), String> {
         while self.has_open_runs(person).await? {
             if clock::now() >= self.deadline {
                 let patience = PATIENCE.as_secs();
@@ -156,8 +228,7 @@ impl<'a> Auditor<'a> {
             }
             clock::sleep_until(clock::after(clock::now(), PAUSE)).await;
         }
-        let (month, _) = self.get(person, "/usage").await?;
-        Ok(month)
+        Ok(())
     }
 
     async fn has_open_runs(&mut self, person: &Person) -> Result<bool, String> {

@@ -31,6 +31,8 @@ pub struct Span {
     pub failed: u64,
     /// Response times of the answered operations that were due in it.
     pub waits: Sketch,
+    /// Their service times: from sending.
+    pub services: Sketch,
 }
 
 impl Timeline {
@@ -58,6 +60,9 @@ impl Timeline {
         planned.planned += 1;
         if matches!(outcome, Outcome::Answered { .. }) {
             planned.waits.record(times.ended.saturating_sub(times.planned));
+            if let Some(sent) = times.sent {
+                planned.services.record(times.ended.saturating_sub(sent));
+            }
         }
         if let Some(sent) = times.sent {
             self.at(sent).sent += 1;
@@ -120,11 +125,12 @@ impl Span {
         self.ended += other.ended;
         self.failed += other.failed;
         self.waits.merge(&other.waits);
+        self.services.merge(&other.services);
     }
 }
 
 /// Durations in buckets whose bounds are within a sixteenth of each other: enough to draw a line,
-/// at two kilobytes for each span.
+/// at two kilobytes for each span and clock.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Sketch {
     counts: Vec<u32>,
@@ -225,7 +231,17 @@ mod tests {
         assert_eq!(counts, [(2, 2, 0, 0), (1, 0, 1, 1), (0, 0, 1, 0)]);
         assert_eq!(timeline.spans()[0].waits.max(), Some(secs(2)));
         assert_eq!(timeline.spans()[0].waits.percentile(50), Some(secs(2)));
+        assert_eq!(timeline.spans()[0].services.max(), Some(secs(2)));
         assert_eq!(timeline.spans()[1].waits.percentile(50), None);
+    }
+
+    #[test]
+    fn the_service_clock_starts_when_it_was_sent() {
+        let mut timeline = Timeline::new(Duration::ZERO);
+        let late = Times { sent: Some(secs(5)), ..times(1, 6) };
+        timeline.ended(late, OK);
+        let due = &timeline.spans()[1];
+        assert_eq!((due.waits.max(), due.services.max()), (Some(secs(5)), Some(secs(1))));
     }
 
     #[test]

@@ -328,7 +328,7 @@ impl ChangeReport {
 }
 
 /// Dollars to the cent.
-fn usd(amount: Decimal) -> String {
+pub(super) fn usd(amount: Decimal) -> String {
     format!("{:.2}", cents(amount))
 }
 

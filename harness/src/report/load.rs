@@ -39,6 +39,20 @@ pub struct SpanReport {
     pub p95: Option<f64>,
     /// The largest, exactly.
     pub max: Option<f64>,
+    /// The same by the service clock, from sending; absent in reports of older versions.
+    #[serde(default)]
+    pub service: ServiceSpan,
+}
+
+/// Service times of the answered operations that were due in a span, in milliseconds.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct ServiceSpan {
+    /// Median, at most a sixteenth too long.
+    pub p50: Option<f64>,
+    /// 95th percentile, likewise.
+    pub p95: Option<f64>,
+    /// The largest, exactly.
+    pub max: Option<f64>,
 }
 
 /// What became of the development server under a load.
@@ -103,7 +117,7 @@ pub(super) fn timeline(timeline: &Timeline) -> Vec<SpanReport> {
 
 impl SpanReport {
     fn new(span: &TimelineSpan, at_s: u64) -> Self {
-        let TimelineSpan { planned, sent, ended, failed, ref waits } = *span;
+        let TimelineSpan { planned, sent, ended, failed, ref waits, ref services } = *span;
         let time = |time: Option<Duration>| time.map(milliseconds);
         Self {
             at_s,
@@ -114,6 +128,11 @@ impl SpanReport {
             p50: time(waits.percentile(50)),
             p95: time(waits.percentile(95)),
             max: time(waits.max()),
+            service: ServiceSpan {
+                p50: time(services.percentile(50)),
+                p95: time(services.percentile(95)),
+                max: time(services.max()),
+            },
         }
     }
 }

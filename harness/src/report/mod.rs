@@ -3,6 +3,7 @@
 //! Every format is made in memory first, and nothing here prints.
 
 mod baseline;
+mod cheapest;
 mod conformance;
 mod cost;
 mod cost_text;
@@ -18,6 +19,8 @@ mod json;
 mod junit;
 mod load;
 mod markdown;
+mod matrix;
+mod matrix_text;
 mod merge;
 mod number;
 mod prometheus;
@@ -32,6 +35,7 @@ mod write;
 pub use baseline::{
     AcceptedRun, BASELINE_SCHEMA_VERSION, Baseline, BaselineError, Comparison, MAX_RUNS,
 };
+pub use cheapest::{CheapestReport, ChoiceReport, TierChoices, against_latency, cheapest_text};
 pub use conformance::{FailureReport, RuleName, RuleReport};
 pub use cost::{
     BookReport, COST_SCHEMA_VERSION, ChangeReport, CostReport, CostThresholdReport, CrossingReport,
@@ -51,8 +55,13 @@ pub use hdr_log::hdr_log;
 pub use html::{gate_html, html};
 pub use json::json;
 pub use junit::junit;
-pub use load::{GeneratorReport, LevelReport, ServerReport, SpanReport};
+pub use load::{GeneratorReport, LevelReport, ServerReport, ServiceSpan, SpanReport};
 pub use markdown::markdown;
+pub use matrix::{
+    Area, CleanRuns, Detection, DetectionMatrix, Kill, MATRIX_SCHEMA_VERSION, Outcome,
+    RuleDetections,
+};
+pub use matrix_text::{matrix_markdown, matrix_text};
 pub use merge::{MergeError, merge};
 pub use prometheus::prometheus;
 pub use read::{ReadError, read_run};

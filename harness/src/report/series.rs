@@ -70,7 +70,8 @@ mod tests {
 
     fn span(at_s: u64, planned: u64, sent: u64, failed: u64, p95: Option<f64>) -> SpanReport {
         let (ended, p50, max) = (sent, p95, p95);
-        SpanReport { at_s, planned, sent, ended, failed, p50, p95, max }
+        let service = crate::report::ServiceSpan::default();
+        SpanReport { at_s, planned, sent, ended, failed, p50, p95, max, service }
     }
 
     fn lines(timeline: &[SpanReport]) -> Vec<(&'static str, String, String)> {

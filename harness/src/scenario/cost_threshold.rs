@@ -52,7 +52,8 @@ fn figure(text: &str) -> Result<CostFigure, Problem> {
     }
     if let Some(resource) = argument("per_request") {
         let resource: Result<Resource, _> = resource.parse();
-        return resource.map(CostFigure::PerRequest).map_err(|error| problem(error.to_string()));
+        let odd = |error| problem(format!("must name a resource: {error}"));
+        return resource.map(CostFigure::PerRequest).map_err(odd);
     }
     if text == "per_1000_requests" {
         return Ok(CostFigure::Per1000Requests);

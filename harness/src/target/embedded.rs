@@ -27,6 +27,7 @@ pub(super) struct Launch {
     upstream: Url,
     secret: Secret,
     cors_origins: String,
+    defect: Option<String>,
 }
 
 pub(super) async fn start(options: &TargetOptions) -> Result<Target, TargetError> {
@@ -47,6 +48,7 @@ pub(super) async fn start(options: &TargetOptions) -> Result<Target, TargetError
         upstream: upstream.clone(),
         secret: secret.clone(),
         cors_origins: options.cors_origins.clone(),
+        defect: options.defect.clone(),
     };
     let (service, url) = launch.start(0).await?;
     Ok(Target {
@@ -83,8 +85,11 @@ impl Launch {
     /// Starts the service at this port of loopback; 0 picks one.
     pub(super) async fn start(&self, port: u16) -> Result<(Process, Url), TargetError> {
         let upstream = OsStr::new(self.upstream.as_str());
-        let arguments =
-            [OsStr::new("--state"), self.state.as_os_str(), OsStr::new("--upstream"), upstream];
+        let mut arguments =
+            vec![OsStr::new("--state"), self.state.as_os_str(), OsStr::new("--upstream"), upstream];
+        if let Some(defect) = &self.defect {
+            arguments.extend([OsStr::new("--defect"), OsStr::new(defect)]);
+        }
         serve(NAME, &self.program, port, &arguments, &self.secret, &self.cors_origins).await
     }
 }

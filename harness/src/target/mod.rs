@@ -56,6 +56,8 @@ pub struct TargetOptions {
     /// Origins whose pages may read the answers of a target that is started, comma separated:
     /// `CORS_ALLOWED_ORIGINS` of the service.
     pub cors_origins: String,
+    /// A deliberate defect of the embedded service, by its name in the catalogue.
+    pub defect: Option<String>,
 }
 
 /// A target that answers.

@@ -18,9 +18,9 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 /// The account of a local service.
-pub(super) const ACCOUNT: &str = "local";
+pub const ACCOUNT: &str = "local";
 /// Its token. Published here, so worth nothing: only the stub takes it.
-pub(super) const API_TOKEN: &str = "workway-local-token-published-and-so-for-the-stub-only";
+pub const API_TOKEN: &str = "workway-local-token-published-and-so-for-the-stub-only";
 
 /// Dimensions of a vector, as the embedding model of the service has them.
 const DIMENSIONS: usize = 768;
@@ -57,11 +57,16 @@ fn wrong(status: StatusCode, code: u32, message: &str) -> Response {
     (status, Json(body)).into_response()
 }
 
+/// Whether a request is for the stub's account, with its token.
+pub(super) fn is_ours(account: &str, headers: &HeaderMap) -> bool {
+    let token = headers.get("authorization").and_then(|value| value.to_str().ok()?.split_once(' '));
+    account == ACCOUNT && token == Some(("Bearer", API_TOKEN))
+}
+
 /// Who is not the local service is told so.
 fn refused(account: &str, headers: &HeaderMap) -> Option<Response> {
-    let token = headers.get("authorization").and_then(|value| value.to_str().ok()?.split_once(' '));
-    let is_ours = account == ACCOUNT && token == Some(("Bearer", API_TOKEN));
-    (!is_ours).then(|| wrong(StatusCode::UNAUTHORIZED, 10_000, "Authentication error"))
+    let wrong = || wrong(StatusCode::UNAUTHORIZED, 10_000, "Authentication error");
+    (!is_ours(account, headers)).then(wrong)
 }
 
 async fn run(

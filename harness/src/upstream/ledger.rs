@@ -19,14 +19,55 @@ pub struct Ledger {
     effects: Vec<Effect>,
     /// Effects that came when the ledger was full; repetitions among them are not recognised.
     beyond: u64,
-    /// Deliveries so far.
-    #[serde(default)]
-    delivered: u64,
     /// Calls that a fault refused, by path; paths past [`MAX_EFFECTS`] are not kept.
     #[serde(default)]
     refused: BTreeMap<String, u64>,
+    /// All calls, and so the place of the next in their order.
+    #[serde(default)]
+    arrivals: Arrivals,
     #[serde(skip)]
     by_key: HashMap<String, usize>,
+}
+
+/// How many calls arrived, whatever became of them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Arrivals {
+    /// All of them, repetitions and refused ones too.
+    pub all: u64,
+    /// Those that may be nobody's: see [`UNOWNED`].
+    pub unowned: u64,
+}
+
+/// Paths of calls that the service may make without a caller who pays: signing in, reports of
+/// errors, and the cron, which finishes what keeping search up to date has left over.
+const UNOWNED: [&str; 5] = [
+    "/google/*",
+    "/notion/*",
+    "/sentry/*",
+    "/cloudflare/*/ai/run/@cf/baai/*",
+    "/cloudflare/*/vectorize/*",
+];
+
+impl Arrivals {
+    fn count(&mut self, path: &str) {
+        self.all += 1;
+        let unowned = UNOWNED.iter().any(|pattern| glob::matches(pattern, path));
+        self.unowned += u64::from(unowned);
+    }
+
+    /// What came after `before`.
+    #[must_use]
+    pub const fn since(self, before: Self) -> Self {
+        Self {
+            all: self.all.saturating_sub(before.all),
+            unowned: self.unowned.saturating_sub(before.unowned),
+        }
+    }
+
+    /// Whether so many calls of known callers fit.
+    pub const fn fits(self, owned: u64) -> bool {
+        owned <= self.all && owned >= self.all.saturating_sub(self.unowned)
+    }
 }
 
 /// Calls shown in detail: what a scenario looks at one by one is less.
@@ -60,7 +101,7 @@ pub struct Call {
     pub body: Value,
     /// How often it arrived.
     pub deliveries: u64,
-    /// Number of its first delivery, among all deliveries, from 1.
+    /// Number of its first delivery among all calls, from 1.
     #[serde(default)]
     pub first: u64,
     /// Number of its last.
@@ -89,7 +130,7 @@ pub struct Effect {
     pub body: String,
     /// How often it arrived.
     pub deliveries: u64,
-    /// Number of its first delivery, among all deliveries, from 1.
+    /// Number of its first delivery among all calls, from 1.
     #[serde(default)]
     pub first: u64,
     /// Number of its last.
@@ -109,8 +150,14 @@ impl Ledger {
         &self.effects
     }
 
+    /// How many calls arrived.
+    pub(super) const fn arrivals(&self) -> Arrivals {
+        self.arrivals
+    }
+
     /// A call that a fault refused.
     pub(super) fn refuse(&mut self, path: String) {
+        self.arrivals.count(&path);
         if self.refused.len() < MAX_EFFECTS || self.refused.contains_key(&path) {
             *self.refused.entry(path).or_default() += 1;
         }
@@ -132,16 +179,16 @@ impl Ledger {
     }
 
     pub(super) fn record(&mut self, mut effect: Effect) -> Receipt {
-        let now = now_millis();
-        self.delivered += 1;
+        self.arrivals.count(&effect.path);
+        let (turn, now) = (self.arrivals.all, now_millis());
         let known = effect.key.as_ref().and_then(|key| self.by_key.get(key));
         if let Some(known) = known.and_then(|index| self.effects.get_mut(*index)) {
             known.deliveries += 1;
-            (known.last, known.last_at) = (self.delivered, now);
+            (known.last, known.last_at) = (turn, now);
             return Receipt { effect: known.number, duplicate: true };
         }
         effect.number = self.effects.len() as u64 + self.beyond + 1;
-        (effect.first, effect.last) = (self.delivered, self.delivered);
+        (effect.first, effect.last) = (turn, turn);
         (effect.at, effect.last_at) = (now, now);
         let receipt = Receipt { effect: effect.number, duplicate: false };
         if self.effects.len() < MAX_EFFECTS {
@@ -201,5 +248,23 @@ mod tests {
         assert!(ledger.record(effect(7)).duplicate);
         let eighth = &ledger.effects()[7];
         assert_eq!((eighth.first, eighth.last), (8, MAX_EFFECTS as u64 + 2));
+        ledger.refuse("/sentry/1".to_owned());
+        let all = MAX_EFFECTS as u64 + 3;
+        assert_eq!(ledger.arrivals(), Arrivals { all, unowned: 1 });
+    }
+
+    #[test]
+    fn what_may_be_nobodys_need_not_be_paid_for() {
+        let mut arrivals = Arrivals::default();
+        let before = arrivals;
+        let model = "/cloudflare/client/v4/accounts/local/ai/run/@cf";
+        for path in
+            ["/charge/1", &format!("{model}/meta/x"), &format!("{model}/baai/y"), "/google/token"]
+        {
+            arrivals.count(path);
+        }
+        let arrivals = arrivals.since(before);
+        let fits = [1, 2, 3, 4, 5].map(|owned| arrivals.fits(owned));
+        assert_eq!(fits, [false, true, true, true, false]);
     }
 }

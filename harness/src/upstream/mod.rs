@@ -4,9 +4,13 @@
 //! which hold secrets.
 //!
 //! Under `/_workway/` it answers the harness: `GET /_workway/identity`, `GET /_workway/ledger` (all
-//! of it), `GET /_workway/calls?path=…` (what scenarios ask), `POST` and `DELETE /_workway/faults`
-//! (see [`Fault`]), and `POST /_workway/stripe/events` (see [`Delivery`]).
+//! of it), `GET /_workway/calls?path=…` (what scenarios ask), `GET /_workway/arrivals` (see
+//! [`Arrivals`]), `POST` and `DELETE /_workway/faults` (see [`Fault`]), `POST
+//! /_workway/stripe/events` (see [`Delivery`]), and `POST /_workway/analytics` (see
+//! [`AnalyticsGroup`]).
 
+mod analytics;
+mod ask;
 mod breaks;
 mod cloudflare;
 mod consent;
@@ -25,6 +29,8 @@ use std::{
     time::Duration,
 };
 
+pub use analytics::{AnalyticsGroup, MAX_GROUPS};
+pub use ask::{arrivals, clear_faults};
 use axum::{
     Json, Router,
     body::Bytes,
@@ -35,9 +41,9 @@ use axum::{
     routing::{any, get, post},
 };
 use breaks::{Socket, break_off};
+pub use cloudflare::{ACCOUNT, API_TOKEN};
 pub use faults::{Break, Fault, MAX_FAULTS};
-pub use ledger::{Call, Calls, Effect, Ledger, MAX_EFFECTS, MAX_SHOWN};
-use reqwest::Url;
+pub use ledger::{Arrivals, Call, Calls, Effect, Ledger, MAX_EFFECTS, MAX_SHOWN};
 use serde::{Deserialize, Serialize};
 pub use settings::settings;
 pub use stripe::{Delivered, Delivery, MAX_DELIVERIES, WEBHOOK_SECRET, signature};
@@ -45,10 +51,12 @@ use tokio::net::TcpListener;
 
 /// Largest body that the sink takes, in bytes.
 const MAX_BODY_BYTES: usize = 1024 * 1024;
-/// The stub answers from memory.
-const ANSWERS_WITHIN: Duration = Duration::from_secs(5);
 /// Where scenarios ask for calls.
 pub const CALLS_PATH: &str = "/_workway/calls";
+/// Where the number of all calls is.
+pub const ARRIVALS_PATH: &str = "/_workway/arrivals";
+/// Where the analytics of the stub's account are given to it.
+pub const ANALYTICS_PATH: &str = "/_workway/analytics";
 /// Where scenarios set faults, and where they are removed.
 pub const FAULTS_PATH: &str = "/_workway/faults";
 /// The `stub` of [`Identity`].
@@ -77,6 +85,7 @@ pub struct Receipt {
 struct Stub {
     ledger: Ledger,
     faults: faults::Faults,
+    analytics: Vec<AnalyticsGroup>,
 }
 
 type Shared = Arc<Mutex<Stub>>;
@@ -102,32 +111,22 @@ pub fn origin(address: SocketAddr) -> String {
     format!("http://{address}")
 }
 
-/// Removes all faults of the stub at `url`.
-///
-/// # Errors
-/// Why they remain.
-pub async fn clear_faults(url: &Url) -> Result<(), String> {
-    let url = url.join(FAULTS_PATH).map_err(|error| error.to_string())?;
-    crate::tls::install();
-    let client = reqwest::Client::builder().no_proxy().timeout(ANSWERS_WITHIN).build();
-    let client = client.map_err(|error| error.to_string())?;
-    let response = client.delete(url).send().await.map_err(|error| error.to_string())?;
-    response.error_for_status().map(|_| ()).map_err(|error| error.to_string())
-}
-
 fn router() -> Router {
     let stub = Shared::default();
+    let analytics = analytics::router().with_state(stub.clone());
     let upstreams = Router::new()
         .nest("/google", google::router())
         .nest("/notion", notion::router())
         .nest("/sentry", sentry::router())
-        .nest_service("/cloudflare", cloudflare::router())
+        .nest_service("/cloudflare", cloudflare::router().merge(analytics))
         .nest_service("/stripe", stripe::router())
         .layer(from_fn_with_state(stub.clone(), watched));
     Router::new()
         .route("/_workway/identity", get(identity))
         .route("/_workway/ledger", get(ledger))
         .route(CALLS_PATH, get(calls))
+        .route(ARRIVALS_PATH, get(arrived))
+        .route(ANALYTICS_PATH, post(analytics::add))
         .route(FAULTS_PATH, post(add_fault).delete(remove_faults))
         .route("/_workway/stripe/events", post(stripe::deliver))
         .fallback(any(effect))
@@ -152,6 +151,10 @@ struct Which {
 
 async fn calls(State(stub): State<Shared>, Query(which): Query<Which>) -> Json<Calls> {
     Json(lock(&stub).ledger.calls(&which.path))
+}
+
+async fn arrived(State(stub): State<Shared>) -> Json<Arrivals> {
+    Json(lock(&stub).ledger.arrivals())
 }
 
 async fn add_fault(State(stub): State<Shared>, Json(fault): Json<Fault>) -> Response {

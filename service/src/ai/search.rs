@@ -10,7 +10,7 @@ use sha2::{Digest, Sha256};
 
 use crate::domain::{Millis, month::Month};
 use crate::ports::{
-    Ai, Cause, Clock, Ledger, Meter, NOBODY, Platform, PortError, Share, Tally, Vector, VectorIndex,
+    Ai, Cause, Clock, Ledger, Meter, Platform, PortError, Share, Tally, Vector, VectorIndex,
 };
 use crate::store::{Outdated, SearchStore, Subject};
 
@@ -33,12 +33,14 @@ pub fn readers_of(user: &str) -> Vec<String> {
     vec![EVERYONE.to_owned(), only(user)]
 }
 
-/// Brings the vector of a workflow up to date after the answer; if that fails, the cron will.
-pub fn refresh_later<P: Platform>(platform: &P, workflow: &str) {
+/// Brings the vector of a workflow up to date after the answer, at its owner's expense; if that
+/// fails, the cron will.
+pub fn refresh_later<P: Platform>(platform: &P, owner: &str, workflow: &str) {
     if platform.ai().is_none() || platform.vectors().is_none() {
         return;
     }
     let (owned, workflow) = (platform.clone(), workflow.to_owned());
+    let account = owner.to_owned();
     platform.wait_until(async move {
         let meter = Meter::default();
         let store = SearchStore::new(owned.database(), &meter);
@@ -47,9 +49,8 @@ pub fn refresh_later<P: Platform>(platform: &P, workflow: &str) {
             Ok(None) => {}
             Err(error) => owned.log(&format!("search: {error}")),
         }
-        // For everybody: as what the cron does.
-        let (account, month) = (NOBODY.to_owned(), Month::of(owned.clock().now()));
-        let tally = Tally { count: 0, usage: meter.usage() };
+        let month = Month::of(owned.clock().now());
+        let tally = Tally { count: 1, usage: meter.usage() };
         let share = Share { account, month, cause: Cause::Upkeep, tally };
         if let Err(error) = owned.ledger().add(share).await {
             owned.log(&format!("usage: {error}"));

@@ -41,18 +41,20 @@ enum Payer {
 
 /// What [`ActorContext::load`] uses where there is a state.
 const LOAD_USAGE: Usage = Usage { rows_read: 1, ..Usage::NONE };
-/// What [`ActorContext::save`] uses: the row of the state, and the alarm.
-const SAVE_USAGE: Usage = Usage { rows_written: 2, ..Usage::NONE };
+/// What [`ActorContext::save`] uses: the row of the state, and the alarm where one is set.
+const fn save_usage(sets_alarm: bool) -> Usage {
+    Usage { rows_written: if sets_alarm { 2 } else { 1 }, ..Usage::NONE }
+}
 
 /// What a run pays for beforehand, because it cannot be written down afterwards without using more:
 /// the save that writes its account; for a run that ends by this, the event that says so, the last
-/// projection and what follows on it; and what `effects` settle. None of it varies.
-fn to_come(effects: &[Effect], ends: Option<RunStatus>) -> Usage {
+/// projection and what follows on it, which sets no alarm; and what `effects` settle.
+fn to_come(effects: &[Effect], ends: Option<RunStatus>, sets_alarm: bool) -> Usage {
     let settling = if effects.contains(&Effect::Settle) { SETTLE_USAGE } else { Usage::NONE };
     let ending = ends.map_or(Usage::NONE, |status| {
-        ONE_POINT + last_projection_usage(status) + LOAD_USAGE + SAVE_USAGE
+        ONE_POINT + last_projection_usage(status) + LOAD_USAGE + save_usage(false)
     });
-    SAVE_USAGE + settling + ending
+    save_usage(sets_alarm) + settling + ending
 }
 
 /// The executor of one run, for as long as one message or alarm takes.
@@ -192,7 +194,8 @@ impl<'a, C: ActorContext> Executor<'a, C> {
             if ended && effects.is_empty() {
                 effects.push(Effect::Settle);
             }
-            let to_come = to_come(&effects, (was_open && ended).then_some(state.run.status));
+            let ends = (was_open && ended).then_some(state.run.status);
+            let to_come = to_come(&effects, ends, state.wake_at.is_some());
             state.run.usage += self.meter.take() + to_come;
             self.meter.prepay(to_come);
         }

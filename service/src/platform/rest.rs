@@ -6,13 +6,13 @@ use std::{collections::BTreeMap, time::Duration};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::{Value, json};
 
-use super::shapes::{Chat, Embedded, Embeddings, Written, read_embedding};
+use super::shapes::{Chat, Embedded, Embeddings, Matches, Written, read_embedding};
 use crate::config::CloudflareAccount;
 use crate::domain::ai::{EMBEDDING, Model};
 use crate::ports::{
     AI_TIMEOUT, Ai, Completion, Http, Match, Meter, Metered, OutboundRequest, PortError,
-    PortFailure, PortResult, VECTOR_TIMEOUT, Vector, VectorIndex, ai_tokens, embedding_usage,
-    one_queried, one_written, used,
+    PortFailure, PortResult, VECTOR_TIMEOUT, Vector, VectorIndex, embedding_usage, one_written,
+    used,
 };
 
 /// Longest answer that is read, in bytes: an embedding has about 17 KB, a summary a few.
@@ -115,12 +115,7 @@ impl<H: Http> Ai for Rest<H> {
         let meter = Meter::default();
         let chat = Chat::new(instruction, content, max_tokens);
         let written = self.run::<_, Written>(&meter, model, &chat).await;
-        let outcome = written.map(|written| {
-            let usage =
-                ai_tokens(model, written.usage.prompt_tokens, written.usage.completion_tokens);
-            Metered { value: Completion { text: written.response }, usage }
-        });
-        metered(&meter, outcome)
+        metered(&meter, written.map(|written| written.by(model)))
     }
 
     async fn embed(&self, text: &str) -> PortResult<Vec<f32>> {
@@ -134,17 +129,6 @@ impl<H: Http> Ai for Rest<H> {
 
 #[derive(Deserialize)]
 struct Mutation {}
-
-#[derive(Deserialize)]
-struct Matches {
-    matches: Vec<Found>,
-}
-
-#[derive(Deserialize)]
-struct Found {
-    id: String,
-    score: f64,
-}
 
 impl<H: Http> VectorIndex for Rest<H> {
     async fn upsert(&self, vector: Vector) -> PortResult<()> {
@@ -179,12 +163,7 @@ impl<H: Http> VectorIndex for Rest<H> {
             "returnMetadata": "none",
         });
         let found = self.vectorize::<Matches>(&meter, "query", "application/json", &query).await;
-        let outcome = found.map(|found| {
-            let matches = found.matches.into_iter();
-            let value = matches.map(|Found { id, score }| Match { id, score }).collect();
-            Metered { value, usage: one_queried() }
-        });
-        metered(&meter, outcome)
+        metered(&meter, found.map(Matches::found))
     }
 }
 

@@ -1,9 +1,10 @@
-//! What Workers AI takes and gives, which is the same through the binding and the public API.
+//! What Workers AI and Vectorize take and give, which is the same through the bindings and the
+//! public API.
 
 use serde::{Deserialize, Serialize};
 
-use crate::domain::ai::DIMENSIONS;
-use crate::ports::PortError;
+use crate::domain::ai::{DIMENSIONS, Model};
+use crate::ports::{Completion, Match, Metered, PortError, ai_tokens, one_queried};
 
 /// The input of a chat model. Structs, never maps: the binding drops maps silently.
 #[derive(Serialize)]
@@ -28,14 +29,22 @@ impl<'a> Chat<'a> {
 /// Its answer.
 #[derive(Deserialize)]
 pub(super) struct Written {
-    pub(super) response: String,
-    pub(super) usage: Tokens,
+    response: String,
+    usage: Tokens,
 }
 
 #[derive(Deserialize)]
-pub(super) struct Tokens {
-    pub(super) prompt_tokens: u64,
-    pub(super) completion_tokens: u64,
+struct Tokens {
+    prompt_tokens: u64,
+    completion_tokens: u64,
+}
+
+impl Written {
+    /// What it says, with its tokens.
+    pub(super) fn by(self, model: &'static Model) -> Metered<Completion> {
+        let usage = ai_tokens(model, self.usage.prompt_tokens, self.usage.completion_tokens);
+        Metered { value: Completion { text: self.response }, usage }
+    }
 }
 
 /// The input of an embedding model.
@@ -57,5 +66,26 @@ pub(super) fn read_embedding(embedded: Embedded) -> Result<Vec<f32>, PortError> 
         Ok(vector)
     } else {
         Err(PortError::unavailable("ai", "the answer is no vector of ours"))
+    }
+}
+
+/// The answer of an index to a query.
+#[derive(Deserialize)]
+pub(super) struct Matches {
+    matches: Vec<Found>,
+}
+
+#[derive(Deserialize)]
+struct Found {
+    id: String,
+    score: f64,
+}
+
+impl Matches {
+    /// The vectors that were found, with the dimensions that were looked through.
+    pub(super) fn found(self) -> Metered<Vec<Match>> {
+        let matches = self.matches.into_iter();
+        let value = matches.map(|Found { id, score }| Match { id, score }).collect();
+        Metered { value, usage: one_queried() }
     }
 }

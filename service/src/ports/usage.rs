@@ -151,7 +151,8 @@ pub enum Cause {
     Requests,
     /// Following runs, after the head of the answer.
     Events,
-    /// What is done each minute, for everybody.
+    /// Keeping search up to date for whoever changed a workflow; and what is done each minute, for
+    /// everybody.
     Upkeep,
 }
 

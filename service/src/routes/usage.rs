@@ -35,6 +35,8 @@ struct Background {
     events: Tally,
     /// Writing usage down, `count` times.
     metering: Tally,
+    /// Making changed workflows findable, after the answer: `count` times.
+    search: Tally,
 }
 
 /// `GET /usage`: this calendar month, without this very request.
@@ -54,8 +56,9 @@ pub(super) async fn show<P: Platform>(context: Context<P>) -> Result<Json<UsageR
         tally
     };
     let (requests, events) = (of(Cause::Requests), of(Cause::Events));
-    let background = Background { events, metering: account.metering };
-    let parts = [requests, runs, background.events, background.metering];
+    let (metering, search) = (account.metering, of(Cause::Upkeep));
+    let background = Background { events, metering, search };
+    let parts = [requests, runs, events, metering, search];
     let total = parts.into_iter().map(|tally| tally.usage).sum();
     let (month, from) = (month.name(), month.start());
     Ok(Json(UsageReport { month, from, requests, runs, background, total }))

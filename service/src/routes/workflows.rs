@@ -50,7 +50,7 @@ pub(super) async fn create<P: Platform>(
     if context.made_before(stored)? {
         workflow = find(&context, owner, &workflow.id).await?;
     }
-    refresh_later(&context.app.platform, &workflow.id);
+    refresh_later(&context.app.platform, owner, &workflow.id);
     let location = [(header::LOCATION, format!("/workflows/{}", workflow.id))];
     Ok((StatusCode::CREATED, location, Json(workflow)).into_response())
 }
@@ -88,7 +88,7 @@ pub(super) async fn update<P: Platform>(
     let updated = context.workflows().update(owner, &id, &draft, context.now()).await;
     let updated =
         updated.map_err(|error| context.failed(&error))?.ok_or_else(Problem::not_found)?;
-    refresh_later(&context.app.platform, &id);
+    refresh_later(&context.app.platform, owner, &id);
     Ok(Json(updated))
 }
 
@@ -103,7 +103,7 @@ pub(super) async fn delete<P: Platform>(
     if !deleted {
         return Err(Problem::not_found());
     }
-    refresh_later(&context.app.platform, &id);
+    refresh_later(&context.app.platform, owner, &id);
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -116,7 +116,7 @@ pub(super) async fn publish<P: Platform>(
     let published = context.workflows().publish(owner, &id, context.now()).await;
     let published =
         published.map_err(|error| context.failed(&error))?.ok_or_else(Problem::not_found)?;
-    refresh_later(&context.app.platform, &id);
+    refresh_later(&context.app.platform, owner, &id);
     Ok(Json(published))
 }
 

@@ -70,6 +70,19 @@ async fn the_nearest_come_first_and_others_workflows_only_when_published() {
     until(&api, &bob, "cats", &["feed cats", "send invoices"]).await;
     api.send(Method::DELETE, &format!("/workflows/{invoices}"), &ann, None).await;
     until(&api, &bob, "cats", &["send invoices"]).await;
+    // Five changes of hers, one of his; what made them findable is on their own bills.
+    for (owner, changes) in [(&ann, 5), (&bob, 1)] {
+        let mut search = Value::Null;
+        for _ in 0..40 {
+            search = api.get("/usage", owner).await.1["background"]["search"].take();
+            if search["count"] == changes {
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        assert_eq!(search["count"], changes, "{search}");
+        assert!(search["ai_input_tokens"].as_u64() > Some(0), "{search}");
+    }
 }
 
 #[tokio::test]

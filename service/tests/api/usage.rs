@@ -66,7 +66,7 @@ async fn headers_and_runs_are_the_usage_also_after_a_restart() {
             let of_requests = used.get(name).copied().unwrap_or(0);
             assert_eq!(usage["requests"][name], of_requests, "{name}");
             assert_eq!(usage["runs"][name], of_runs, "{name}");
-            let background: u64 = ["events", "metering"]
+            let background: u64 = ["events", "metering", "search"]
                 .map(|part| usage["background"][part][name].as_u64().unwrap())
                 .into_iter()
                 .sum();

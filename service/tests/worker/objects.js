@@ -154,9 +154,11 @@ export const commits = (env, name) => JSON.stringify(object(env, name).storage.c
 export const alarmOf = (env, name) => object(env, name).storage.alarm ?? undefined;
 export const loseAlarm = (env, name) => void (object(env, name).storage.alarm = null);
 export const breakStorage = (env, name, broken) => void (object(env, name).storage.broken = broken);
-/** The state as it is stored. */
-export const stored = (env, name) =>
-  object(env, name).storage.sql.exec("SELECT state FROM object").toArray()[0]?.state;
+/** The state as it is stored; an object that never stored one has no table either. */
+export const stored = (env, name) => {
+  const { storage } = object(env, name);
+  return storage.holdsState() ? storage.sql.exec("SELECT state FROM object").toArray()[0].state : undefined;
+};
 /** Forgets the instance, as the runtime does when it needs the memory. */
 export const evict = (env, name) => void (object(env, name).instance = null);
 /** A message, straight to the object: its status and its answer. */

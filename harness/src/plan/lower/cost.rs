@@ -2,7 +2,7 @@
 
 use crate::{
     cost::{BOOKS, TIERS, Tiers},
-    plan::{CostFigure, CostPlan, CostThreshold, Phase, Span, StepId},
+    plan::{CostFigure, CostPlan, CostThreshold, Span},
     scenario::{Diagnostic, ScenarioFile, clip, file::CostFile},
 };
 
@@ -14,7 +14,7 @@ impl Lowering {
         let tiers = tier_names();
         let mut ai = Vec::new();
         for name in cost.ai.iter().flatten() {
-            let step = self.step_of_work(&name.0, name.span);
+            let step = self.labels.of_work(&name.0, name.span, "`ai` names");
             ai.extend(self.ok(step));
         }
         let tier = cost.tier.as_ref().and_then(|tier| {
@@ -49,18 +49,6 @@ impl Lowering {
             self.error(suggest(error, &wanted.0, names(), "price books"));
         }
         found
-    }
-
-    fn step_of_work(&self, name: &str, span: Span) -> Found<StepId> {
-        let labels = self.labels.list();
-        let of_work = |label: &&crate::plan::StepLabel| label.phase == Phase::Work;
-        let found = labels.iter().position(|label| label.name == name && of_work(&label));
-        found.map(StepId).ok_or_else(|| {
-            let message = format!("`{}` is no step of the work", clip(name));
-            let error = Diagnostic::error("unknown-step", message, span);
-            let names = labels.iter().filter(of_work).map(|label| label.name.as_str());
-            suggest(error, name, names, "steps").into()
-        })
     }
 }
 

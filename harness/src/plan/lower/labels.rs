@@ -7,7 +7,7 @@ use crate::{
     scenario::{Diagnostic, ScenarioFile, Spanned, clip, file::StepFile},
 };
 
-use super::Found;
+use super::{Found, scope::suggest};
 
 /// The names that reports and thresholds know steps by.
 pub(super) struct Labels {
@@ -63,8 +63,24 @@ impl Labels {
         StepId(self.list.len() - 1)
     }
 
-    pub(super) fn list(&self) -> &[StepLabel] {
-        &self.list
+    /// The step of the work with this name; what needs it begins the message: `whose`.
+    pub(super) fn of_work(&self, name: &str, span: Span, whose: &str) -> Found<StepId> {
+        let Some(index) = self.list.iter().position(|label| label.name == name) else {
+            let message = format!("{whose} an unknown step `{}`", clip(name));
+            let error = Diagnostic::error("unknown-step", message, span).with_focus(name);
+            let work = self.list.iter().filter(|label| label.phase == Phase::Work);
+            let names = work.map(|label| label.name.as_str());
+            return Err(suggest(error, name, names, "steps").into());
+        };
+        let phase = match self.list[index].phase {
+            Phase::Work => return Ok(StepId(index)),
+            Phase::Setup => "setup",
+            Phase::Audit => "audit",
+            Phase::Teardown => "teardown",
+        };
+        let message = format!("`{}` is a step of `{phase}`, which is not judged", clip(name));
+        let error = Diagnostic::error("step-not-judged", message, span).with_focus(name);
+        Err(error.with_help("name a step of the work").into())
     }
 
     pub(super) fn into_list(self) -> Vec<StepLabel> {

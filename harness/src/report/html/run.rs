@@ -136,7 +136,8 @@ fn plots(scenario: &ScenarioReport) -> Vec<Plot> {
     let mut plots: Vec<_> = scenario.total.as_ref().map(percentiles).into_iter().collect();
     let timeline = loaded(&scenario.timeline);
     if timeline.len() > 1 {
-        plots.extend([over_time(timeline), rate(timeline), failures(timeline)]);
+        plots.extend([responses(timeline), services(timeline)]);
+        plots.extend([rate(timeline), failures(timeline)]);
     }
     plots
 }
@@ -198,20 +199,35 @@ fn at(latency: &Latency, percent: f64) -> Option<f64> {
     }
 }
 
-fn over_time(timeline: &[SpanReport]) -> Plot {
-    let known = timeline.iter().flat_map(|span| [span.p50, span.p95, span.max]).flatten();
-    let line = |of: fn(&SpanReport) -> Option<f64>| {
-        let point = |span: &SpanReport| Some((float(span.at_s), of(span)?.max(1e-6).log10()));
+fn responses(timeline: &[SpanReport]) -> Plot {
+    let of = |span: &SpanReport| [span.p50, span.p95, span.max];
+    over_time("Response time over time", timeline, of)
+}
+
+fn services(timeline: &[SpanReport]) -> Plot {
+    let of = |span: &SpanReport| [span.service.p50, span.service.p95, span.service.max];
+    over_time("Service time over time", timeline, of)
+}
+
+/// The median, the 95th percentile and the largest of each span, in milliseconds.
+fn over_time(
+    title: &str,
+    timeline: &[SpanReport],
+    of: fn(&SpanReport) -> [Option<f64>; 3],
+) -> Plot {
+    let known: Vec<f64> = timeline.iter().flat_map(of).flatten().collect();
+    let line = |figure: usize| {
+        let point = |s: &SpanReport| Some((float(s.at_s), of(s)[figure]?.max(1e-6).log10()));
         timeline.iter().map(point).collect()
     };
     Plot {
-        title: "Response time over time".to_owned(),
+        title: title.to_owned(),
         x: seconds(timeline),
-        y: Axis::logarithmic("latency", known.collect::<Vec<_>>().into_iter(), number::time),
+        y: Axis::logarithmic("latency", known.into_iter(), number::time),
         lines: vec![
-            Line { name: "median", points: line(|span| span.p50) },
-            Line { name: "p95", points: line(|span| span.p95) },
-            Line { name: "largest", points: line(|span| span.max) },
+            Line { name: "median", points: line(0) },
+            Line { name: "p95", points: line(1) },
+            Line { name: "largest", points: line(2) },
         ],
         band: Vec::new(),
     }

@@ -17,8 +17,7 @@ use crate::platform::{
     shapes::{Chat, Embedded, Embeddings, Written, read_embedding},
 };
 use crate::ports::{
-    AI_TIMEOUT, Ai, Completion, Metered, PortError, PortFailure, PortResult, ai_tokens,
-    embedding_usage,
+    AI_TIMEOUT, Ai, Completion, Metered, PortError, PortFailure, PortResult, embedding_usage,
 };
 
 /// Either way to the models.
@@ -61,9 +60,7 @@ async fn run<T: DeserializeOwned>(
 }
 
 async fn complete(env: &Env, model: &'static Model, chat: Chat<'_>) -> PortResult<Completion> {
-    let Written { response, usage } = run(env, model, chat).await?;
-    let usage = ai_tokens(model, usage.prompt_tokens, usage.completion_tokens);
-    Ok(Metered { value: Completion { text: response }, usage })
+    run(env, model, chat).await.map(|written: Written| written.by(model))
 }
 
 async fn embed(env: &Env, text: &str) -> PortResult<Vec<f32>> {

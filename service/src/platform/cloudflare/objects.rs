@@ -78,10 +78,8 @@ impl Host {
             ai,
             analytics: AnalyticsEngine::new(env),
             unpaid: Meter::default(),
-            erased: AtomicBool::new(false),
+            bare: AtomicBool::new(true),
         };
-        // Should this fail, so will each statement after it, and their errors are handled.
-        let _ = context.unpaid.charge(context.sql(SCHEMA, Vec::new()));
         Self { class, context, config }
     }
 
@@ -127,8 +125,9 @@ struct Context {
     /// What making the table used, until somebody is charged for it. A table that is there costs
     /// nothing.
     unpaid: Meter,
-    /// The storage is empty, without its table.
-    erased: AtomicBool,
+    /// The table may not be there. It is made before the first statement: an object that stores
+    /// nothing, such as that of a question to a model, has no storage to pay for.
+    bare: AtomicBool,
 }
 
 /// Without a row beside the key, storing reads nothing.
@@ -148,7 +147,8 @@ impl Context {
     /// The statement runs at once; the object's SQLite has no await.
     fn sql(&self, text: &str, params: Vec<SqlStorageValue>) -> PortResult<Option<String>> {
         let run = || -> worker::Result<Metered<Option<String>>> {
-            if self.erased.swap(false, Relaxed) {
+            if self.bare.swap(false, Relaxed) {
+                // Should this fail, so will the statement after it, and its error is handled.
                 let _ = self.unpaid.charge(self.sql(SCHEMA, Vec::new()));
             }
             let cursor = self.state.storage().sql().exec(text, params)?;
@@ -170,7 +170,7 @@ impl Context {
         storage.delete_alarm().await.map_err(unavailable("actor"))?;
         // The table, too: an object with nothing in it is not billed.
         storage.delete_all().await.map_err(unavailable("actor"))?;
-        self.erased.store(true, Relaxed);
+        self.bare.store(true, Relaxed);
         Ok(erased)
     }
 
@@ -183,8 +183,8 @@ impl Context {
             None => storage.delete_alarm().await,
         };
         alarm_is.map_err(unavailable("actor"))?;
-        // The platform bills setting an alarm as one row written.
-        stored.usage.rows_written += 1;
+        // The platform bills setting an alarm as one row written, and deleting it as none.
+        stored.usage.rows_written += u64::from(alarm.is_some());
         Ok(stored)
     }
 }

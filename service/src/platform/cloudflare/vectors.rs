@@ -2,7 +2,6 @@
 //! no such binding: this is what we need of it.
 
 use futures_util::future::{Either, select};
-use serde::Deserialize;
 use wasm_bindgen::prelude::wasm_bindgen;
 use worker::{
     Delay, Env,
@@ -14,10 +13,10 @@ use worker::{
 
 use super::{Fetcher, ai::has_binding};
 use crate::config::Config;
-use crate::platform::rest::Rest;
+use crate::platform::{rest::Rest, shapes::Matches};
 use crate::ports::{
     Match, Metered, PortError, PortFailure, PortResult, VECTOR_TIMEOUT, Vector, VectorIndex,
-    one_queried, one_written,
+    one_written,
 };
 
 #[wasm_bindgen]
@@ -38,17 +37,6 @@ pub enum Vectorize {
     Binding(Env),
     /// The public API.
     Rest(Box<Rest<Fetcher>>),
-}
-
-#[derive(Deserialize)]
-struct Matches {
-    matches: Vec<Found>,
-}
-
-#[derive(Deserialize)]
-struct Found {
-    id: String,
-    score: f64,
 }
 
 impl Vectorize {
@@ -123,9 +111,7 @@ async fn query(
     let text = JSON::stringify(&found).map_err(|error| failed(&error))?;
     let found: Matches = serde_json::from_str(&String::from(text))
         .map_err(|error| PortError::unavailable("vectors", error))?;
-    let matches = found.matches.into_iter();
-    let value = matches.map(|Found { id, score }| Match { id, score }).collect();
-    Ok(Metered { value, usage: one_queried() })
+    Ok(found.found())
 }
 
 impl VectorIndex for Vectorize {

@@ -23,13 +23,13 @@ use super::{
     counted,
     database::{SqliteDatabase, execute},
     http::ReqwestHttp,
+    layers::Objects,
     sqlite::Sqlite,
     system::{OsRandom, log},
 };
 use crate::ai::Breaker;
 use crate::config::Config;
 use crate::domain::Millis;
-use crate::objects;
 use crate::platform::rest::Rest;
 use crate::ports::{
     ActorClass, ActorContext, Actors, Clock, Joint, Meter, PortError, PortResult, Rows, Sql,
@@ -72,7 +72,8 @@ const STORE: Sql = Sql {
     text: "INSERT INTO object_states VALUES (?1, ?2) \
            ON CONFLICT (id) DO UPDATE SET state = excluded.state",
 };
-/// An object there has a table of its own, and pays for it when it is first called.
+/// An object there has a table of its own, and pays for it when it is first read; one that stores
+/// nothing has none.
 const TABLE_USAGE: Usage = Usage { rows_read: 1, rows_written: 2, ..Usage::NONE };
 const SET_ALARM: Sql = Sql {
     name: "set_alarm",
@@ -120,6 +121,7 @@ struct Inner {
     objects: Sqlite,
     reach: Reach,
     config: Arc<Config>,
+    handler: Arc<dyn Objects>,
     total: Meter,
     alarms_rung: AtomicU64,
     turns: Mutex<HashMap<String, Weak<AsyncMutex<()>>>>,
@@ -137,11 +139,13 @@ impl NativeActors {
         path: &Path,
         reach: Reach,
         config: Arc<Config>,
+        handler: Arc<dyn Objects>,
     ) -> Result<Self, PortError> {
         let inner = Arc::new(Inner {
             objects: Sqlite::open(path, SCHEMA)?,
             reach,
             config,
+            handler,
             total: Meter::default(),
             alarms_rung: AtomicU64::new(0),
             turns: Mutex::default(),
@@ -168,7 +172,6 @@ impl NativeActors {
         let (found, table) = found.await?;
         let id = found.rows.first().and_then(|row| row.get("id")?.as_i64());
         let id = id.ok_or_else(|| PortError::unavailable("actor", "it got no number"))?;
-        self.0.total.add(table);
         let unpaid = Meter::default();
         unpaid.add(table);
         let joint = self.0.joint(name);
@@ -212,7 +215,8 @@ fn handle(
     #[expect(clippy::disallowed_methods, reason = "objects run side by side")]
     tokio::spawn(async move {
         let context = actors.object(&name).await?;
-        objects::message(class, &context, &actors.0.config, message).await
+        let inner = &actors.0;
+        inner.handler.message(class, &context, &inner.config, message).await
     })
 }
 
@@ -226,7 +230,7 @@ impl Inner {
             class_of(name).ok_or_else(|| PortError::unavailable("actor", "no such class"))?;
         let actors = NativeActors(Arc::clone(self));
         let context = actors.object(name).await?;
-        objects::alarm(class, &context, &self.config).await
+        self.handler.alarm(class, &context, &self.config).await
     }
 
     /// What an object remembers. Of those that are over nothing is kept.
@@ -334,13 +338,13 @@ async fn ring_due(inner: &Arc<Inner>) -> Result<Duration, PortError> {
 
 /// One object, while it handles one event.
 #[derive(Debug)]
-struct Context<'a> {
+pub struct Context<'a> {
     actors: &'a NativeActors,
     inner: &'a Inner,
     name: &'a str,
     id: i64,
     joint: Arc<Joint>,
-    /// What making it used, until somebody is charged for it.
+    /// What making its table uses, until somebody is charged for it.
     unpaid: Meter,
 }
 
@@ -361,18 +365,25 @@ impl ActorContext for Context<'_> {
 
     async fn load(&self) -> PortResult<Option<String>> {
         let loaded = self.inner.sql(LOAD.bind([self.id.into()])).await;
-        let loaded = used(counted(&self.inner.total, loaded), self.unpaid.take())?;
+        let table = self.unpaid.take();
+        self.inner.total.add(table);
+        let loaded = used(counted(&self.inner.total, loaded), table)?;
         Ok(loaded.map(|rows| Some(rows.rows.first()?.get("state")?.as_str()?.to_owned())))
     }
 
     async fn save(&self, state: &str, alarm: Option<Millis>) -> PortResult<()> {
         let store = STORE.bind([self.id.into(), state.into()]);
+        let sets_alarm = alarm.is_some();
         let alarm = match alarm {
             Some(at) => SET_ALARM.bind([self.name.into(), at.into()]),
             None => CLEAR_ALARM.bind([self.name.into()]),
         };
         let stored =
-            self.inner.objects.run(move |connection| save(connection, &store, &alarm)).await;
+            self.inner.objects.run(move |connection| in_one(connection, &store, &alarm)).await;
+        // Our table of alarms is not the platform's: it bills setting an alarm as one row written, and
+        // deleting it as none.
+        let set = Usage { rows_written: u64::from(sets_alarm), ..Usage::default() };
+        let stored = used(stored, set);
         self.inner.alarms_changed.notify_one();
         counted(&self.inner.total, stored)
     }
@@ -432,16 +443,6 @@ impl ActorContext for Context<'_> {
 }
 
 /// State and alarm in one transaction.
-fn save(
-    connection: &mut rusqlite::Connection,
-    store: &Statement,
-    alarm: &Statement,
-) -> PortResult<()> {
-    let stored = in_one(connection, store, alarm);
-    // Our table of alarms is not the platform's: it bills setting an alarm as one row written.
-    used(stored, Usage { rows_written: 1, ..Usage::default() })
-}
-
 /// Two statements in one transaction. What the second uses is our own bookkeeping.
 fn in_one(
     connection: &mut rusqlite::Connection,
@@ -458,7 +459,7 @@ fn in_one(
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{super::layers::Bare, *};
 
     #[tokio::test]
     async fn an_alarm_whose_handler_failed_rings_again() {
@@ -473,7 +474,7 @@ mod tests {
         let cache = SqliteKeyValue::open(&cache, clock.clone()).unwrap();
         let (ai, breaker, analytics) = (None, Arc::default(), NativeAnalytics::default());
         let reach = Reach { database, cache, http, ai, breaker, clock, analytics };
-        let actors = NativeActors::open(&objects, reach, config).await;
+        let actors = NativeActors::open(&objects, reach, config, Arc::new(Bare)).await;
         let inner = actors.unwrap().0;
 
         let ringing = "INSERT INTO alarms VALUES (?1, ?2, 1)";

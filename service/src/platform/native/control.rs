@@ -30,11 +30,10 @@ use serde_json::Value;
 use tokio::net::UnixListener;
 use tower_service::Service;
 
-use super::{Native, database::execute, system::log};
+use super::{Native, database::execute, layers::Upkeep, system::log};
 use crate::domain::Millis;
 use crate::ports::{Cause, Clock, Platform, PortError, PortResult, Rows, Sql, Tally, Usage};
 use crate::store::metering;
-use crate::upkeep;
 
 /// Of the state directory.
 const FOLDER: &str = "control";
@@ -79,6 +78,7 @@ pub(super) struct Control {
 #[derive(Clone)]
 struct Controlled {
     platform: Native,
+    upkeep: Upkeep,
     counters: Arc<Counters>,
 }
 
@@ -155,6 +155,7 @@ impl Control {
     pub(super) fn open(
         state: &Path,
         platform: Native,
+        upkeep: Upkeep,
         counters: Arc<Counters>,
     ) -> io::Result<Self> {
         let path = socket(state);
@@ -168,7 +169,7 @@ impl Control {
             _ => {}
         }
         let listener = UnixListener::bind(path)?;
-        Ok(Self { listener, router: router(Controlled { platform, counters }) })
+        Ok(Self { listener, router: router(Controlled { platform, upkeep, counters }) })
     }
 
     /// Serves for ever.
@@ -231,12 +232,12 @@ async fn set_clock(
 async fn cron(State(controlled): State<Controlled>) -> Result<Json<Swept>, Failed> {
     controlled.counters.sweeps.fetch_add(1, Relaxed);
     let due = controlled.platform.clock().now();
-    let visited = upkeep::every_minute(&controlled.platform, due).await.map_err(failed)?;
+    let visited = controlled.upkeep.every_minute(due).await.map_err(failed)?;
     Ok(Json(Swept { visited }))
 }
 
 async fn counters(State(controlled): State<Controlled>) -> Json<Counts> {
-    let Controlled { platform, counters } = controlled;
+    let Controlled { platform, counters, .. } = controlled;
     let alarms_rung = platform.actors.alarms_rung();
     let (requests, sweeps) = (counters.requests.load(Relaxed), counters.sweeps.load(Relaxed));
     Json(Counts { requests, sweeps, alarms_rung, usage: platform.usage() })

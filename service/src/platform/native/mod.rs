@@ -11,6 +11,7 @@ mod database;
 mod http;
 mod http_cache;
 mod kv;
+mod layers;
 mod ledger;
 mod limiter;
 mod objects;
@@ -21,7 +22,7 @@ mod vectors;
 
 use std::{path::Path, sync::Arc};
 
-pub use actors::NativeActors;
+pub use actors::{Context as NativeContext, NativeActors};
 pub use analytics::NativeAnalytics;
 pub use clock::NativeClock;
 pub use control::socket as control_socket;
@@ -29,6 +30,7 @@ pub use database::SqliteDatabase;
 pub use http::ReqwestHttp;
 pub use http_cache::MemoryHttpCache;
 pub use kv::SqliteKeyValue;
+pub use layers::{Bare, Layers, Objects, Work};
 pub use ledger::SqliteLedger;
 pub use limiter::SlidingCounter;
 pub use objects::FolderObjectStore;
@@ -71,6 +73,18 @@ impl Native {
     /// # Errors
     /// When the state cannot be opened or migrated.
     pub async fn open(state: &Path, config: Arc<Config>) -> Result<Self, PortError> {
+        Self::open_with(state, config, Arc::new(Bare)).await
+    }
+
+    /// The same, with something else to handle the events of objects.
+    ///
+    /// # Errors
+    /// As [`Native::open`].
+    pub async fn open_with(
+        state: &Path,
+        config: Arc<Config>,
+        handler: Arc<dyn Objects>,
+    ) -> Result<Self, PortError> {
         let clock = NativeClock::default();
         let database = SqliteDatabase::open(&state.join("database.sqlite"))?;
         let cache = SqliteKeyValue::open(&state.join("cache.sqlite"), clock.clone())?;
@@ -93,7 +107,7 @@ impl Native {
             clock: clock.clone(),
             analytics: analytics.clone(),
         };
-        let actors = NativeActors::open(&objects, reach, config).await?;
+        let actors = NativeActors::open(&objects, reach, config, handler).await?;
         let backups = FolderObjectStore::new(state.join("backups"));
         let ledger = SqliteLedger::open(database.clone()).await?;
         Ok(Self {

@@ -26,13 +26,13 @@ use tower_service::Service;
 use super::{
     Native,
     control::{Control, Counters},
+    layers::{Bare, Layers, Upkeep},
     system::log,
 };
 use crate::config::Config;
 use crate::guard::{ClientAddress, Problem};
 use crate::ports::{Clock, Ledger, Platform, PortError};
 use crate::routes::{App, router};
-use crate::upkeep;
 
 /// A request head that takes longer is an attack or a dead peer. axum 0.8 sets no such limit.
 const HEADER_READ_TIMEOUT: Duration = Duration::from_secs(10);
@@ -62,6 +62,7 @@ pub enum ServeError {
 pub struct Server {
     listener: TcpListener,
     platform: Native,
+    upkeep: Upkeep,
     router: Router,
     counters: Arc<Counters>,
     control: Control,
@@ -77,16 +78,32 @@ impl Server {
         state: &Path,
         config: Config,
     ) -> Result<Self, ServeError> {
+        Self::open_with(listener, state, config, &Bare).await
+    }
+
+    /// The same, with something around its ports, objects and routes.
+    ///
+    /// # Errors
+    /// [`ServeError`].
+    pub async fn open_with<L: Layers>(
+        listener: TcpListener,
+        state: &Path,
+        config: Config,
+        layers: &L,
+    ) -> Result<Self, ServeError> {
         std::fs::create_dir_all(state)
             .map_err(|error| ServeError::State(state.to_owned(), error))?;
         let config = Arc::new(config);
-        let platform = Native::open(state, Arc::clone(&config)).await?;
+        let platform = Native::open_with(state, Arc::clone(&config), layers.objects()).await?;
+        let ports = layers.platform(platform.clone());
+        let upkeep = Upkeep::new(ports.clone());
         let (health, flushes) = (Arc::default(), Arc::default());
-        let app = App { platform: platform.clone(), config, health, flushes };
+        let app = App { platform: ports, config, health, flushes };
         let counters = Arc::<Counters>::default();
-        let control = Control::open(state, platform.clone(), Arc::clone(&counters))
+        let control = Control::open(state, platform.clone(), upkeep.clone(), Arc::clone(&counters))
             .map_err(|error| ServeError::Control(state.to_owned(), error))?;
-        Ok(Self { listener, platform, router: router(app), counters, control })
+        let router = layers.router(router(app));
+        Ok(Self { listener, platform, upkeep, router, counters, control })
     }
 
     /// Serves until `stop` is ready; then finishes what is in flight.
@@ -121,7 +138,7 @@ impl Server {
             self.platform.clock().sleep(SWEEP_EVERY).await;
             self.counters.sweeps.fetch_add(1, Relaxed);
             let due = self.platform.clock().now();
-            if let Err(error) = upkeep::every_minute(&self.platform, due).await {
+            if let Err(error) = self.upkeep.every_minute(due).await {
                 log(&format!("upkeep: {error}"));
             }
         }

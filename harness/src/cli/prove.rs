@@ -1,0 +1,341 @@
+//! `workway prove`
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt::Write as _,
+    num::NonZeroUsize,
+    path::PathBuf,
+    thread::available_parallelism,
+    time::{Duration, SystemTime},
+};
+
+use clap::Args;
+use futures_util::stream::{self, StreamExt};
+
+use super::{
+    output::{self, Format},
+    selection,
+    signals::Signals,
+    trial::{Trial, Tried},
+};
+use crate::{
+    execute::clock,
+    exit::Exit,
+    host::{self, Host},
+    judge::Verdict,
+    plan::ScenarioPlan,
+    prove::{Area, Defect, Fate, all, find},
+    report::{
+        self, CleanRuns, Detection, DetectionMatrix, Kill, MATRIX_SCHEMA_VERSION, Outcome,
+        RuleDetections,
+    },
+    target::{SelfCheck, TargetOptions, TargetSpec},
+};
+
+/// The scenarios that are run on every defect, whatever rules they name.
+const SMOKE: &str = "smoke";
+/// More are a mistake: a run takes seconds.
+const MAX_CLEAN_RUNS: u64 = 1_000;
+const MATRIX_JSON: &str = "detection-matrix.json";
+const MATRIX_MARKDOWN: &str = "detection-matrix.md";
+
+#[derive(Debug, Args)]
+pub(super) struct Arguments {
+    /// Only these defects; all by default.
+    #[arg(long = "defect", value_name = "ID")]
+    defects: Vec<String>,
+    /// Only the defects of these areas.
+    #[arg(long = "area", value_enum)]
+    areas: Vec<Area>,
+    /// How often the scenarios are run on the service without a defect.
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u64).range(0..=MAX_CLEAN_RUNS))]
+    clean_runs: u64,
+    /// How many defects at once; by default as many as there are cores.
+    #[arg(long, value_name = "N")]
+    jobs: Option<NonZeroUsize>,
+    /// Print the catalogue, and run nothing.
+    #[arg(long)]
+    list: bool,
+    /// What goes to stdout.
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    format: Format,
+    /// Also write the matrix into this folder, as JSON and as Markdown.
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+    /// What random choices of scenarios are drawn from.
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+}
+
+pub(super) async fn prove(arguments: &Arguments) -> Exit {
+    let defects = match chosen(arguments) {
+        Ok(defects) => defects,
+        Err(exit) => return exit,
+    };
+    if arguments.list {
+        return output::result_or_fail(&catalogue(&defects));
+    }
+    let mut signals = match Signals::new() {
+        Ok(signals) => signals,
+        Err(error) => return output::fail(Exit::Internal, &format!("signals: {error}")),
+    };
+    tokio::select! {
+        exit = work(arguments, &defects) => exit,
+        exit = signals.next() => exit,
+    }
+}
+
+fn chosen(arguments: &Arguments) -> Result<Vec<&'static Defect>, Exit> {
+    let fail = |message: String| output::fail(Exit::Usage, &message);
+    let named: Result<Vec<_>, _> = arguments.defects.iter().map(|id| find(id)).collect();
+    let named = named.map_err(fail)?;
+    let of_area =
+        |defect: &&Defect| arguments.areas.is_empty() || arguments.areas.contains(&defect.area);
+    let all = if named.is_empty() { all().iter().collect() } else { named };
+    let chosen: Vec<_> = all.into_iter().filter(of_area).collect();
+    if chosen.is_empty() {
+        return Err(output::fail(Exit::NothingSelected, "none of these defects is of that area"));
+    }
+    Ok(chosen)
+}
+
+fn catalogue(defects: &[&Defect]) -> String {
+    defects.iter().fold(String::new(), |mut text, defect| {
+        let Defect { id, area, says, fate } = defect;
+        let fate = match fate {
+            Fate::Made { seen_by, .. } => seen_by.join(", "),
+            Fate::NotApplicable(why) => format!("not applicable: {why}"),
+            Fate::Elsewhere(test) => format!("tested elsewhere: {test}"),
+        };
+        // Writing to a String cannot fail.
+        let _ = writeln!(text, "{id:<7} {:<11} {says} ({fate})", area.name());
+        text
+    })
+}
+
+async fn work(arguments: &Arguments, defects: &[&'static Defect]) -> Exit {
+    let plans = match selection::select(&[], "scenarios") {
+        Ok(plans) => plans,
+        Err(exit) => return exit,
+    };
+    #[expect(clippy::disallowed_methods, reason = "a report says when it was made")]
+    let started_at = SystemTime::now();
+    let started = clock::now();
+    let families: Vec<_> = defects.iter().map(|defect| (*defect, family(defect, &plans))).collect();
+    let used: Vec<&ScenarioPlan> = plans
+        .iter()
+        .filter(|plan| {
+            families.iter().any(|(_, family)| family.iter().any(|p| p.name == plan.name))
+        })
+        .collect();
+    let made = families.iter().filter(|(_, family)| !family.is_empty()).count();
+    let runs = arguments.clean_runs;
+    output::say(&format!("plan: {made} defects, {runs} clean runs of {} scenarios", used.len()));
+    let check = match clean_facts(&used).await {
+        Ok(check) => check,
+        Err(exit) => return exit,
+    };
+    let clean = clean(arguments, &used, &check).await;
+    let detections = detections(arguments, &families, &check).await;
+    let (clean, held) = clean;
+    let rules = rules(&used, &held, &detections);
+    let mut matrix = DetectionMatrix {
+        schema_version: MATRIX_SCHEMA_VERSION,
+        tool_version: env!("CARGO_PKG_VERSION").to_owned(),
+        commit: host::commit(),
+        host: Host::here(),
+        started_at: humantime::format_rfc3339_seconds(started_at).to_string(),
+        duration_s: seconds(clock::now().saturating_duration_since(started)),
+        defects: detections,
+        clean,
+        rules,
+        exit: 0,
+    };
+    matrix.exit = matrix.exit_code().code();
+    publish(arguments, &matrix)
+}
+
+/// A tenth is exact enough.
+fn seconds(time: Duration) -> f64 {
+    (time.as_secs_f64() * 10.0).round() / 10.0
+}
+
+/// The scenarios that should see a defect: those that name its rules, those that it names, and the
+/// smoke suite. None for a defect that is not made.
+fn family<'p>(defect: &Defect, plans: &'p [ScenarioPlan]) -> Vec<&'p ScenarioPlan> {
+    let Fate::Made { seen_by, .. } = defect.fate else { return Vec::new() };
+    let is_of_it = |plan: &&ScenarioPlan| {
+        let claims = plan.claims();
+        let mut rules = claims.iter().filter_map(|claim| claim.rule.as_ref());
+        plan.tags.iter().any(|tag| tag == SMOKE)
+            || seen_by.contains(&plan.name.as_str())
+            || rules.any(|rule| seen_by.contains(&rule.id.as_str()))
+    };
+    plans.iter().filter(is_of_it).collect()
+}
+
+/// What the service offers: asked once, of the one without a defect.
+async fn clean_facts(plans: &[&ScenarioPlan]) -> Result<SelfCheck, Exit> {
+    let asked = plans.iter().flat_map(|plan| &plan.requires).map(|capability| capability.name());
+    let mut target = TargetSpec::Embedded
+        .start(&TargetOptions::default())
+        .await
+        .map_err(|error| output::fail(error.exit(), &error.to_string()))?;
+    let check = target.self_check(&asked.collect()).await;
+    target.kill().await;
+    Ok(check)
+}
+
+/// How often each rule held.
+type Held = BTreeMap<String, u64>;
+
+async fn clean(
+    arguments: &Arguments,
+    plans: &[&ScenarioPlan],
+    check: &SelfCheck,
+) -> (CleanRuns, Held) {
+    let (mut runs, mut inconclusive, mut held) = (Vec::new(), BTreeSet::new(), Held::new());
+    let trials = (0..arguments.clean_runs).map(|number| Trial {
+        name: format!("clean{number}"),
+        defect: None,
+        plans: plans.to_vec(),
+        check,
+        seed: arguments.seed.wrapping_add(number),
+    });
+    let mut tried =
+        stream::iter(trials).map(async |trial| trial.run().await).buffer_unordered(jobs(arguments));
+    while let Some(tried) = tried.next().await {
+        let mut kills = tried.kills();
+        if let Some(error) = &tried.error {
+            let (scenario, exit) = ("-".to_owned(), Exit::Unreachable.code());
+            kills.push(Kill { rule: None, scenario, step: error.clone(), exit });
+        }
+        for report in &tried.reports {
+            if report.verdict == Verdict::Inconclusive {
+                inconclusive.insert(format!("{}: {}", report.name, report.reasons.join("; ")));
+            }
+            for rule in &report.rules {
+                *held.entry(rule.id.clone()).or_default() += rule.held;
+            }
+        }
+        runs.push(kills);
+        output::say(&format!("clean run {}: {}", runs.len(), alarms(&runs)));
+    }
+    (CleanRuns::new(plans.len() as u64, runs, inconclusive.into_iter().collect()), held)
+}
+
+fn alarms(runs: &[Vec<Kill>]) -> String {
+    let last = runs.last().map_or(0, Vec::len);
+    if last == 0 { "quiet".to_owned() } else { format!("{last} false alarms") }
+}
+
+async fn detections(
+    arguments: &Arguments,
+    families: &[(&'static Defect, Vec<&ScenarioPlan>)],
+    check: &SelfCheck,
+) -> Vec<Detection> {
+    let tried = stream::iter(families)
+        .map(async |(defect, family)| detection(arguments, defect, family, check).await)
+        // In their order, so that two matrices can be compared line by line.
+        .buffered(jobs(arguments));
+    tried.collect().await
+}
+
+fn jobs(arguments: &Arguments) -> usize {
+    let cores = || available_parallelism().unwrap_or(NonZeroUsize::MIN);
+    arguments.jobs.unwrap_or_else(cores).get()
+}
+
+async fn detection(
+    arguments: &Arguments,
+    defect: &Defect,
+    family: &[&ScenarioPlan],
+    check: &SelfCheck,
+) -> Detection {
+    let started = clock::now();
+    let (expected, tried) = match defect.fate {
+        Fate::NotApplicable(why) => return untried(defect, Outcome::NotApplicable, why),
+        Fate::Elsewhere(test) => return untried(defect, Outcome::Elsewhere, test),
+        Fate::Made { seen_by, .. } => {
+            let name = format!("prove{}", defect.id.replace('-', "").to_lowercase());
+            let plans = family.to_vec();
+            let (defect, seed) = (Some(defect.id), arguments.seed);
+            (seen_by, Trial { name, defect, plans, check, seed }.run().await)
+        }
+    };
+    let killed_by = tried.kills();
+    let outcome = match (&tried.error, killed_by.is_empty()) {
+        (Some(_), _) => Outcome::Error,
+        (None, true) => Outcome::Survived,
+        (None, false) => Outcome::Killed,
+    };
+    output::say(&format!("{:<8} {}", defect.id, outcome.name()));
+    Detection {
+        outcome,
+        expected: expected.iter().map(|&rule| rule.to_owned()).collect(),
+        scenarios: ran(&tried),
+        duration_s: seconds(clock::now().saturating_duration_since(started)),
+        why: tried.error.clone(),
+        killed_by,
+        ..untried(defect, outcome, "")
+    }
+}
+
+/// Scenarios that were applicable.
+fn ran(tried: &Tried) -> Vec<String> {
+    let applicable = tried.reports.iter().filter(|r| r.verdict != Verdict::NotApplicable);
+    applicable.map(|report| report.name.clone()).collect()
+}
+
+fn untried(defect: &Defect, outcome: Outcome, why: &str) -> Detection {
+    Detection {
+        id: defect.id.to_owned(),
+        area: defect.area,
+        says: defect.says.to_owned(),
+        outcome,
+        why: Some(why.to_owned()),
+        expected: Vec::new(),
+        killed_by: Vec::new(),
+        scenarios: Vec::new(),
+        duration_s: 0.0,
+    }
+}
+
+/// What each rule of the scenarios saw.
+fn rules(plans: &[&ScenarioPlan], held: &Held, detections: &[Detection]) -> Vec<RuleDetections> {
+    let mut rules = BTreeMap::new();
+    for claim in plans.iter().flat_map(|plan| plan.claims()) {
+        if let Some(rule) = &claim.rule {
+            rules.entry(rule.id.clone()).or_insert_with(|| rule.says.clone());
+        }
+    }
+    let saw = |id: &str, defect: &&Detection| {
+        defect.killed_by.iter().any(|kill| kill.rule.as_deref() == Some(id))
+    };
+    let rule = |(id, says): (String, String)| RuleDetections {
+        says,
+        held: held.get(&id).copied().unwrap_or(0),
+        kills: detections.iter().filter(|d| saw(&id, d)).map(|d| d.id.clone()).collect(),
+        id,
+    };
+    rules.into_iter().map(rule).collect()
+}
+
+fn publish(arguments: &Arguments, matrix: &DetectionMatrix) -> Exit {
+    if let Some(folder) = &arguments.out {
+        let json = match output::json(matrix) {
+            Ok(json) => json.into_bytes(),
+            Err(exit) => return exit,
+        };
+        let markdown = report::matrix_markdown(matrix).into_bytes();
+        let files = [(MATRIX_MARKDOWN.to_owned(), markdown), (MATRIX_JSON.to_owned(), json)];
+        if let Err(error) = report::write_all(folder, &files) {
+            return output::fail(Exit::ReportNotWritten, &error.to_string());
+        }
+        output::say(&format!("matrix: {}", folder.join(MATRIX_MARKDOWN).display()));
+    }
+    match output::show(arguments.format, matrix, report::matrix_text) {
+        Exit::Pass => matrix.exit_code(),
+        failed => failed,
+    }
+}

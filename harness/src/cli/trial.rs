@@ -1,0 +1,102 @@
+//! Scenarios against one build of the embedded service, with a defect or without.
+
+use std::{sync::Arc, time::Duration};
+
+use super::run;
+use crate::{
+    execute::{Environment, NoProgress, StopFlag},
+    exit::Exit,
+    judge::{ThresholdStatus, Verdict},
+    plan::{ScenarioPlan, Severity},
+    report::{Kill, ScenarioReport},
+    target::{SelfCheck, TargetError, TargetOptions, TargetSpec},
+};
+
+/// A trial that takes longer hangs: the longest family takes a tenth of it.
+const TRIAL_WITHIN: Duration = Duration::from_mins(10);
+
+/// What is run, and what is known beforehand.
+pub(super) struct Trial<'a> {
+    /// Names the trial: each has people of its own.
+    pub(super) name: String,
+    /// The defect, if there is one.
+    pub(super) defect: Option<&'a str>,
+    pub(super) plans: Vec<&'a ScenarioPlan>,
+    /// What the service without a defect offers. A defect must not excuse itself.
+    pub(super) check: &'a SelfCheck,
+    pub(super) seed: u64,
+}
+
+/// What came of it.
+pub(super) struct Tried {
+    pub(super) reports: Vec<ScenarioReport>,
+    /// The target did not start, died, or hung.
+    pub(super) error: Option<String>,
+}
+
+impl Trial<'_> {
+    /// Runs it, on a target of its own.
+    pub(super) async fn run(&self) -> Tried {
+        match tokio::time::timeout(TRIAL_WITHIN, self.try_to_run()).await {
+            Ok(Ok(tried)) => tried,
+            Ok(Err(error)) => Tried { reports: Vec::new(), error: Some(error.to_string()) },
+            Err(_) => {
+                let error = format!("it took more than {} s", TRIAL_WITHIN.as_secs());
+                Tried { reports: Vec::new(), error: Some(error) }
+            }
+        }
+    }
+
+    async fn try_to_run(&self) -> Result<Tried, TargetError> {
+        let options =
+            TargetOptions { defect: self.defect.map(str::to_owned), ..TargetOptions::default() };
+        let mut target = TargetSpec::Embedded.start(&options).await?;
+        let mut reports = Vec::new();
+        for (number, plan) in self.plans.iter().enumerate() {
+            let environment = Environment {
+                seed: self.seed,
+                run_id: self.name.clone(),
+                stop: StopFlag::new(),
+                progress: Arc::new(NoProgress),
+                ..run::environment_of(&mut target, format!("{}-{number}", self.name)).await
+            };
+            reports.push(run::scenario(plan, environment, &mut target, self.check).await);
+        }
+        let error = (!target.is_alive()).then(|| "the target died".to_owned());
+        target.kill().await;
+        Ok(Tried { reports, error })
+    }
+}
+
+impl Tried {
+    /// What failed, each once.
+    pub(super) fn kills(&self) -> Vec<Kill> {
+        let mut kills: Vec<_> = self.reports.iter().flat_map(kills_of).collect();
+        kills.sort();
+        kills.dedup();
+        kills
+    }
+}
+
+fn kills_of(report: &ScenarioReport) -> Vec<Kill> {
+    let exit = report.exit.unwrap_or_default();
+    let kill = |rule, step: String| Kill { rule, scenario: report.name.clone(), step, exit };
+    if report.verdict != Verdict::Fail {
+        return Vec::new();
+    }
+    let required = report.failures.iter().filter(|failure| failure.severity == Severity::Required);
+    let mut kills: Vec<_> = required
+        .map(|failure| {
+            kill(failure.rule.as_ref().map(|rule| rule.id.clone()), failure.step.clone())
+        })
+        .collect();
+    let costs = report.cost.iter().flat_map(|cost| &cost.thresholds);
+    let missed = costs.filter(|threshold| threshold.status == ThresholdStatus::Failed);
+    kills.extend(missed.map(|threshold| kill(None, threshold.text.clone())));
+    if kills.is_empty() {
+        // Every failure counts, also one that nothing but a sentence tells of.
+        kills.extend(report.reasons.iter().map(|reason| kill(None, reason.clone())));
+    }
+    debug_assert!(exit != Exit::Pass.code());
+    kills
+}

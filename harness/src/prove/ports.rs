@@ -1,0 +1,404 @@
+//! Defects around ports.
+
+use std::{sync::Arc, time::Duration};
+
+use serde_json::{Value, json};
+use workway_service::{
+    ai::Breaker,
+    domain::ai::Model as Named,
+    platform::native::{Native, NativeClock},
+    ports::{
+        ActorClass, Actors, Ai, Clock, Completion, Database, Http, HttpCache, KeyValue, Metered,
+        OutboundRequest, OutboundResponse, Param, Platform, PortError, PortResult, RateLimiter,
+        Rows, Sql, Statement, used,
+    },
+};
+
+use super::{
+    change::{Cache, Change, Head, Model, ReadThenWrite},
+    limiter::WrongLimiter,
+    seeded::{Seeded, head},
+};
+
+/// Something with a defect around it.
+#[derive(Clone, Debug)]
+pub struct Around<T> {
+    pub(super) inner: T,
+    pub(super) seeded: Seeded,
+}
+
+impl<T> Around<T> {
+    pub(super) fn new(inner: T, seeded: &Seeded) -> Self {
+        Self { inner, seeded: seeded.clone() }
+    }
+
+    /// The request that is being answered; outside of any, only what time it is.
+    fn head(&self) -> Arc<Head> {
+        let head = head();
+        if head.now > 0 {
+            return head;
+        }
+        Arc::new(Head { now: self.seeded.clock().now(), ..Head::default() })
+    }
+
+    pub(super) fn changes(&self) -> impl Iterator<Item = &'static Change> + use<T> {
+        self.seeded.changes().iter()
+    }
+}
+
+impl<T: Database + Clone + 'static> Database for Around<T> {
+    async fn query(&self, mut statement: Statement) -> PortResult<Rows> {
+        let name = statement.sql.name;
+        for change in self.changes() {
+            match change {
+                Change::Sql(of, from, to) if *of == name => {
+                    statement.sql.text = self.seeded.statement(statement.sql.text, from, to);
+                }
+                Change::Bind(of, number, value) if name.contains(of) => {
+                    if let Some(param) = statement.params.get_mut(number - 1) {
+                        *param = value(&self.head(), param);
+                    }
+                }
+                Change::Late(of, by) if *of == name => {
+                    return Ok(Metered::free(later(self.inner.clone(), statement, *by)));
+                }
+                Change::Extra(of, text) if *of == name => {
+                    let more = Sql { name: "extra", text }.bind([]);
+                    let usage = self.inner.query(more).await?.usage;
+                    return used(self.inner.query(statement).await, usage);
+                }
+                Change::ReadThenWrite(how) if how.statement == name => {
+                    return read_then_write(&self.inner, how, statement).await;
+                }
+                _ => {}
+            }
+        }
+        self.inner.query(statement).await
+    }
+}
+
+/// Does it later, and says that it is done.
+fn later<D: Database + 'static>(database: D, statement: Statement, by: Duration) -> Rows {
+    #[expect(clippy::disallowed_methods, reason = "what is fired and forgotten is the defect")]
+    tokio::spawn(async move {
+        tokio::time::sleep(by).await;
+        // Nobody hears of it.
+        let _ = database.query(statement).await;
+    });
+    Rows::default()
+}
+
+/// Longer than requests that are sent at once are apart.
+const RACE: Duration = Duration::from_millis(30);
+
+async fn read_then_write<D: Database>(
+    database: &D,
+    how: &ReadThenWrite,
+    statement: Statement,
+) -> PortResult<Rows> {
+    let params = statement.params;
+    let read = Sql { name: "read", text: how.read }.bind(params.clone());
+    let read = database.query(read).await?.value;
+    let number = |name: &str| read.rows.first().and_then(|row| row.get(name)?.as_i64());
+    let (used, allowed) = (number("used").unwrap_or(0), number("allowed").unwrap_or(0));
+    tokio::time::sleep(RACE).await;
+    if used >= allowed {
+        return Ok(Metered::free(Rows::default()));
+    }
+    let params = params.into_iter().chain([Param::Integer(used)]);
+    database.query(Sql { name: "write", text: how.write }.bind(params)).await
+}
+
+/// Where the name of an entry leads; it is learnt from whoever asks first, and holds for those who
+/// write without being asked for anything.
+fn alias<T>(around: &Around<T>, key: &str) -> String {
+    let memory = around.seeded.memory();
+    let name = format!("alias {key}");
+    if let Some(known) = memory.get(&name).and_then(|known| known.as_str().map(str::to_owned)) {
+        return known;
+    }
+    let wrong = around.changes().find_map(|change| match change {
+        Change::KeyValue(Cache::Key(wrong)) => Some(wrong),
+        _ => None,
+    });
+    let head = head();
+    let Some(wrong) = wrong.filter(|_| head.uri.path().starts_with("/ai/")) else {
+        return key.to_owned();
+    };
+    let alias = format!("{:x}", md(&wrong(memory, &head)));
+    memory.put(&name, alias.clone());
+    alias
+}
+
+/// Short enough for a key, whatever the text.
+fn md(text: &str) -> u128 {
+    let digest = <sha2::Sha256 as sha2::Digest>::digest(text);
+    digest.iter().take(16).fold(0, |sum, byte| sum << 8 | u128::from(*byte))
+}
+
+impl<T: KeyValue> KeyValue for Around<T> {
+    async fn get(&self, key: &str) -> PortResult<Option<String>> {
+        let found = self.inner.get(&alias(self, key)).await?;
+        for change in self.changes() {
+            if let (Change::KeyValue(Cache::Slides(ttl)), Some(value)) = (change, &found.value) {
+                self.inner.put(key, value, *ttl).await?;
+            }
+        }
+        Ok(found)
+    }
+
+    async fn put(&self, key: &str, value: &str, ttl: Duration) -> PortResult<()> {
+        let mut ttl = ttl;
+        for change in self.changes() {
+            match change {
+                Change::KeyValue(Cache::Loses) => return Ok(Metered::free(())),
+                Change::KeyValue(Cache::Ttl(wrong)) => ttl = wrong(ttl),
+                _ => {}
+            }
+        }
+        self.inner.put(&alias(self, key), value, ttl).await
+    }
+
+    async fn delete(&self, key: &str) -> PortResult<()> {
+        self.inner.delete(key).await
+    }
+}
+
+impl<T: Ai> Ai for Around<T> {
+    async fn complete(
+        &self,
+        model: &'static Named,
+        instruction: &str,
+        content: &str,
+        max_tokens: u32,
+    ) -> PortResult<Completion> {
+        let (memory, name) = (self.seeded.memory(), format!("said {} {content}", model.name));
+        if let Some(said) = memory.get(&name) {
+            let text = said.as_str().ok_or_else(|| PortError::unavailable("ai", "it failed once"));
+            return text.map(|text| Metered::free(Completion { text: text.to_owned() }));
+        }
+        let mut said = self.inner.complete(model, instruction, content, max_tokens).await;
+        for change in self.changes() {
+            match (change, &mut said) {
+                (Change::Model(Model::Usage(wrong)), Ok(said)) => said.usage = wrong(said.usage),
+                (Change::Model(Model::Memo { .. }), Err(_)) => {
+                    memory.put(&name, Value::Null);
+                }
+                (Change::Model(Model::Memo { answers: true }), Ok(said)) => {
+                    memory.put(&name, json!(said.value.text));
+                }
+                (Change::Model(Model::Hangs), Err(_)) => std::future::pending().await,
+                _ => {}
+            }
+        }
+        said
+    }
+
+    async fn embed(&self, text: &str) -> PortResult<Vec<f32>> {
+        self.inner.embed(text).await
+    }
+}
+
+impl<T: Http> Http for Around<T> {
+    async fn send(&self, mut request: OutboundRequest) -> PortResult<OutboundResponse> {
+        for change in self.changes() {
+            if let Change::Outbound(edit) = change {
+                edit(self.seeded.memory(), &mut request);
+            }
+        }
+        self.inner.send(request).await
+    }
+}
+
+impl<T: Actors + Clone + 'static> Actors for Around<T> {
+    async fn call(&self, class: ActorClass, name: &str, mut message: Value) -> PortResult<Value> {
+        for change in self.changes() {
+            match change {
+                Change::Message(of, edit) if *of == class => {
+                    if let Some(reply) = edit(self.seeded.memory(), &mut message) {
+                        return Ok(Metered::free(reply));
+                    }
+                }
+                Change::LateMessage(of, by, reply) if *of == class => {
+                    if let Some(reply) = reply(&message) {
+                        let (actors, name, by) = (self.inner.clone(), name.to_owned(), *by);
+                        #[expect(clippy::disallowed_methods, reason = "that is the defect")]
+                        tokio::spawn(async move {
+                            tokio::time::sleep(by).await;
+                            let _ = actors.call(class, &name, message).await;
+                        });
+                        return Ok(Metered::free(reply));
+                    }
+                }
+                _ => {}
+            }
+        }
+        self.inner.call(class, name, message).await
+    }
+}
+
+impl HttpCache for Around<Native> {
+    async fn get(&self, key: &str) -> PortResult<Option<String>> {
+        let found = self.inner.http_cache().get(&self.http_key(key)).await?;
+        for change in self.changes() {
+            if let (Change::HttpCache(Cache::Slides(ttl)), Some(value)) = (change, &found.value) {
+                self.inner.http_cache().put(key, value, *ttl).await?;
+            }
+        }
+        Ok(found)
+    }
+
+    async fn put(&self, key: &str, body: &str, ttl: Duration) -> PortResult<()> {
+        let mut ttl = ttl;
+        for change in self.changes() {
+            match change {
+                Change::HttpCache(Cache::Loses) => return Ok(Metered::free(())),
+                Change::HttpCache(Cache::Ttl(wrong)) => ttl = wrong(ttl),
+                _ => {}
+            }
+        }
+        self.inner.http_cache().put(&self.http_key(key), body, ttl).await
+    }
+}
+
+impl Around<Native> {
+    fn http_key(&self, key: &str) -> String {
+        let wrong = self.changes().find_map(|change| match change {
+            Change::HttpCache(Cache::Key(wrong)) => Some(wrong(self.seeded.memory(), &head())),
+            _ => None,
+        });
+        wrong.unwrap_or_else(|| key.to_owned())
+    }
+}
+
+/// The limiter of the server, or a wrong one.
+#[derive(Clone, Debug)]
+pub struct Limits {
+    native: Native,
+    wrong: Option<Arc<WrongLimiter>>,
+}
+
+impl RateLimiter for Limits {
+    async fn admit(&self, key: &str) -> PortResult<bool> {
+        match &self.wrong {
+            Some(wrong) => wrong.admit(key, &head()).await,
+            None => self.native.rate_limiter().admit(key).await,
+        }
+    }
+}
+
+/// All ports, with a defect around them.
+#[derive(Clone, Debug)]
+pub struct Ports {
+    native: Around<Native>,
+    database: Around<<Native as Platform>::Database>,
+    cache: Around<<Native as Platform>::KeyValue>,
+    sessions: Around<<Native as Platform>::KeyValue>,
+    actors: Around<<Native as Platform>::Actors>,
+    http: Around<<Native as Platform>::Http>,
+    ai: Option<Around<<Native as Platform>::Ai>>,
+    limits: Limits,
+}
+
+impl Ports {
+    pub(super) fn new(native: Native, seeded: &Seeded, wrong: Option<Arc<WrongLimiter>>) -> Self {
+        Self {
+            database: Around::new(native.database().clone(), seeded),
+            cache: Around::new(native.cache().clone(), seeded),
+            sessions: Around::new(native.sessions().clone(), seeded),
+            actors: Around::new(native.actors().clone(), seeded),
+            http: Around::new(native.http().clone(), seeded),
+            ai: native.ai().map(|ai| Around::new(ai.clone(), seeded)),
+            limits: Limits { native: native.clone(), wrong },
+            native: Around::new(native, seeded),
+        }
+    }
+}
+
+impl Platform for Ports {
+    type Database = Around<<Native as Platform>::Database>;
+    type KeyValue = Around<<Native as Platform>::KeyValue>;
+    type HttpCache = Around<Native>;
+    type RateLimiter = Limits;
+    type Actors = Around<<Native as Platform>::Actors>;
+    type ObjectStore = <Native as Platform>::ObjectStore;
+    type Http = Around<<Native as Platform>::Http>;
+    type Ai = Around<<Native as Platform>::Ai>;
+    type VectorIndex = <Native as Platform>::VectorIndex;
+    type Clock = NativeClock;
+    type Random = <Native as Platform>::Random;
+    type Analytics = <Native as Platform>::Analytics;
+    type Ledger = <Native as Platform>::Ledger;
+
+    fn database(&self) -> &Self::Database {
+        &self.database
+    }
+
+    fn cache(&self) -> &Self::KeyValue {
+        &self.cache
+    }
+
+    fn sessions(&self) -> &Self::KeyValue {
+        &self.sessions
+    }
+
+    fn http_cache(&self) -> &Self::HttpCache {
+        &self.native
+    }
+
+    fn rate_limiter(&self) -> &Limits {
+        &self.limits
+    }
+
+    fn actors(&self) -> &Self::Actors {
+        &self.actors
+    }
+
+    fn backups(&self) -> &Self::ObjectStore {
+        self.native.inner.backups()
+    }
+
+    fn http(&self) -> &Self::Http {
+        &self.http
+    }
+
+    fn ai(&self) -> Option<&Self::Ai> {
+        self.ai.as_ref()
+    }
+
+    fn breaker(&self) -> &Breaker {
+        self.native.inner.breaker()
+    }
+
+    fn vectors(&self) -> Option<&Self::VectorIndex> {
+        self.native.inner.vectors()
+    }
+
+    fn clock(&self) -> &NativeClock {
+        self.native.inner.clock()
+    }
+
+    fn random(&self) -> &Self::Random {
+        self.native.inner.random()
+    }
+
+    fn analytics(&self) -> &Self::Analytics {
+        self.native.inner.analytics()
+    }
+
+    fn ledger(&self) -> &Self::Ledger {
+        self.native.inner.ledger()
+    }
+
+    fn wait_until(&self, work: impl Future<Output = ()> + Send + 'static) {
+        self.native.inner.wait_until(work);
+    }
+
+    fn record(&self, line: &str) {
+        self.native.inner.record(line);
+    }
+
+    fn log(&self, line: &str) {
+        self.native.inner.log(line);
+    }
+}

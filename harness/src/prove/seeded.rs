@@ -1,0 +1,136 @@
+//! The native server with a defect around it.
+
+use std::{
+    collections::HashMap,
+    fmt,
+    sync::{Arc, Mutex, OnceLock, PoisonError},
+};
+
+use axum::Router;
+use workway_service::{
+    config::Config,
+    platform::native::{Layers, Native, NativeClock, Objects},
+    ports::Platform,
+};
+
+use super::{
+    Defect, Fate,
+    change::{Change, Head},
+    front,
+    limiter::WrongLimiter,
+    memory::Memory,
+    ports::{Around, Ports},
+};
+use crate::token::Secret;
+
+tokio::task_local! {
+    /// The request that is being answered, for ports whose defect depends on it.
+    static HEAD: Arc<Head>;
+}
+
+/// The request that is being answered; an empty one outside of any.
+pub(super) fn head() -> Arc<Head> {
+    HEAD.try_with(Arc::clone).unwrap_or_default()
+}
+
+/// Does work as a part of answering a request.
+pub(super) async fn answering<T>(head: Arc<Head>, work: impl Future<Output = T>) -> T {
+    HEAD.scope(head, work).await
+}
+
+/// What is put around the server: the changes of one defect, and what they remember.
+#[derive(Clone)]
+pub struct Seeded(Arc<Inner>);
+
+struct Inner {
+    changes: &'static [Change],
+    secret: Secret,
+    memory: Memory,
+    /// The server's, once there is one.
+    clock: OnceLock<NativeClock>,
+    /// Texts of statements, made once.
+    statements: Mutex<HashMap<&'static str, &'static str>>,
+}
+
+impl Seeded {
+    /// The layers of a defect, for a server whose tokens this secret signs.
+    ///
+    /// # Errors
+    /// When it is one that is not made.
+    pub fn new(defect: &Defect, secret: Secret) -> Result<Self, String> {
+        let changes = match defect.fate {
+            Fate::Made { changes, .. } => changes,
+            Fate::NotApplicable(why) | Fate::Elsewhere(why) => {
+                return Err(format!("{} is in the catalogue and not made: {why}", defect.id));
+            }
+        };
+        let (memory, clock, statements) = (Memory::default(), OnceLock::new(), Mutex::default());
+        Ok(Self(Arc::new(Inner { changes, secret, memory, clock, statements })))
+    }
+
+    /// Makes what is wrong with the configuration.
+    pub fn configure(&self, config: &mut Config) {
+        for change in self.changes() {
+            if let Change::Config(edit) = change {
+                edit(config);
+            }
+        }
+    }
+
+    pub(super) fn changes(&self) -> &'static [Change] {
+        self.0.changes
+    }
+
+    pub(super) fn secret(&self) -> &Secret {
+        &self.0.secret
+    }
+
+    /// The server's clock.
+    pub(super) fn clock(&self) -> NativeClock {
+        self.0.clock.get().cloned().unwrap_or_default()
+    }
+
+    pub(super) fn memory(&self) -> &Memory {
+        &self.0.memory
+    }
+
+    /// The text of a statement with one of its parts changed. It is made once and never freed: a
+    /// statement's text is for ever, and there are a handful.
+    pub(super) fn statement(&self, text: &'static str, from: &str, to: &str) -> &'static str {
+        if !text.contains(from) {
+            // The statement has changed, and this defect with it: it must neither count as seen nor
+            // as missed. A target that dies is an error of the proof.
+            std::process::abort();
+        }
+        let mut statements = self.0.statements.lock().unwrap_or_else(PoisonError::into_inner);
+        statements.entry(text).or_insert_with(|| Box::leak(text.replace(from, to).into_boxed_str()))
+    }
+}
+
+impl fmt::Debug for Seeded {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Seeded").field(&self.0.changes).finish()
+    }
+}
+
+impl Layers for Seeded {
+    type Platform = Ports;
+
+    fn platform(&self, native: Native) -> Ports {
+        let clock = self.0.clock.get_or_init(|| native.clock().clone()).clone();
+        let around = |change: &Change| match change {
+            Change::Limiter(how) => Some(WrongLimiter::new(*how, clock.clone())),
+            _ => None,
+        };
+        let limiter = self.changes().iter().find_map(around).map(Arc::new);
+        Ports::new(native, self, limiter)
+    }
+
+    fn router(&self, router: Router) -> Router {
+        front::around(router, self)
+    }
+
+    fn objects(&self) -> Arc<dyn Objects> {
+        Arc::new(Around::new((), self))
+    }
+}

@@ -1,0 +1,113 @@
+//! The detection matrix for people.
+
+use std::{collections::BTreeSet, fmt::Write as _};
+
+use super::matrix::{Detection, DetectionMatrix, Outcome, RuleDetections};
+
+/// At a terminal.
+pub fn matrix_text(matrix: &DetectionMatrix) -> String {
+    let mut text = String::new();
+    for defect in &matrix.defects {
+        let Detection { id, says, outcome, .. } = defect;
+        let _ = writeln!(text, "{:<14} {id:<8} {says}{}", outcome.name(), told(defect));
+    }
+    text + "\n" + &summary(matrix)
+}
+
+/// As a page of the repository.
+pub fn matrix_markdown(matrix: &DetectionMatrix) -> String {
+    let mut text = String::from("# Detection matrix\n\n");
+    text += "Made by `workway prove`; the same as JSON is beside it.\n\n```\n";
+    text += &summary(matrix);
+    text += "```\n";
+    let areas: BTreeSet<_> = matrix.defects.iter().map(|defect| defect.area).collect();
+    for area in areas {
+        let _ = write!(
+            text,
+            "\n## {}\n\n| defect | what is wrong | outcome | seen by |\n|---|---|---|---|\n",
+            area.name()
+        );
+        for defect in matrix.defects.iter().filter(|defect| defect.area == area) {
+            let Detection { id, says, outcome, .. } = defect;
+            let seen = seen_by(defect);
+            let seen = if seen.is_empty() { defect.why.clone().unwrap_or_default() } else { seen };
+            let _ =
+                writeln!(text, "| {id} | {} | {} | {} |", cell(says), outcome.name(), cell(&seen));
+        }
+    }
+    text
+}
+
+/// A `|` would end the cell.
+fn cell(text: &str) -> String {
+    text.replace('|', "\\|")
+}
+
+/// The rules, then the scenarios in which something without a rule failed.
+fn seen_by(defect: &Detection) -> String {
+    let mut rules = BTreeSet::new();
+    let mut others = BTreeSet::new();
+    for kill in &defect.killed_by {
+        match &kill.rule {
+            Some(rule) => drop(rules.insert(rule.clone())),
+            None if kill.exit == crate::exit::Exit::Cost.code() => {
+                others.insert(format!("{}: {}", kill.scenario, kill.step));
+            }
+            None => drop(others.insert(kill.scenario.clone())),
+        }
+    }
+    rules.into_iter().chain(others).collect::<Vec<_>>().join(", ")
+}
+
+fn told(defect: &Detection) -> String {
+    let seen = seen_by(defect);
+    match (&defect.why, seen.is_empty()) {
+        (Some(why), _) => format!(" ({why})"),
+        (None, false) => format!(" ({seen})"),
+        (None, true) => format!(" (expected: {})", defect.expected.join(", ")),
+    }
+}
+
+fn summary(matrix: &DetectionMatrix) -> String {
+    let of = |outcome| matrix.count(outcome);
+    let (killed, survived, errors) =
+        (of(Outcome::Killed), of(Outcome::Survived), of(Outcome::Error));
+    let made = killed + survived + errors;
+    let mut text = format!(
+        "{made} defects: {killed} killed, {survived} survived, {errors} errors; {} not applicable, \
+         {} tested elsewhere\n",
+        of(Outcome::NotApplicable),
+        of(Outcome::Elsewhere)
+    );
+    let clean = &matrix.clean;
+    let _ = writeln!(
+        text,
+        "{} clean runs of {} scenarios: {} with a false alarm (at most {:.1} % of runs, 95 %)",
+        clean.runs,
+        clean.scenarios,
+        clean.alarmed,
+        clean.bound * 100.0
+    );
+    for alarm in &clean.false_alarms {
+        let rule = alarm.rule.as_deref().unwrap_or("no rule");
+        let _ = writeln!(text, "  false alarm: {}: {} ({rule})", alarm.scenario, alarm.step);
+    }
+    for scenario in &clean.inconclusive {
+        let _ = writeln!(text, "  inconclusive: {scenario}");
+    }
+    let others: Vec<_> = matrix.seen_by_others().map(|defect| defect.id.as_str()).collect();
+    let _ = writeln!(text, "killed by other rules than expected: {}", listed(&others));
+    let _ = writeln!(text, "rules that saw no defect: {}", ids(matrix.idle_rules()));
+    let _ = writeln!(text, "rules that nothing exercised: {}", ids(matrix.unexercised_rules()));
+    let _ = writeln!(text, "{:.0} s", matrix.duration_s);
+    text
+}
+
+fn ids<'a>(rules: impl Iterator<Item = &'a RuleDetections>) -> String {
+    let ids: Vec<_> = rules.map(|rule| rule.id.as_str()).collect();
+    listed(&ids)
+}
+
+fn listed(names: &[&str]) -> String {
+    if names.is_empty() { "none".to_owned() } else { names.join(", ") }
+}

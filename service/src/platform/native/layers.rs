@@ -1,0 +1,117 @@
+//! What can be put around the native server from outside: around its ports, its objects and its
+//! routes. A test that wants a service with a defect wraps it here; the service itself knows none.
+
+use std::{fmt, pin::Pin, sync::Arc};
+
+use axum::Router;
+use serde_json::Value;
+
+use super::{Native, NativeContext};
+use crate::config::Config;
+use crate::domain::Millis;
+use crate::objects;
+use crate::ports::{ActorClass, Platform, PortError, PortResult};
+use crate::upkeep;
+
+/// Work of a [`Objects`], or of an [`Upkeep`].
+pub type Work<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+/// What is put around a server.
+pub trait Layers {
+    /// The ports that requests and the cron are given.
+    type Platform: Platform;
+
+    /// Around the ports.
+    fn platform(&self, native: Native) -> Self::Platform;
+    /// Around the routes.
+    fn router(&self, router: Router) -> Router;
+    /// What handles the events of objects.
+    fn objects(&self) -> Arc<dyn Objects>;
+}
+
+/// What handles the events of objects.
+pub trait Objects: fmt::Debug + Send + Sync {
+    /// See [`objects::message`].
+    fn message<'a>(
+        &'a self,
+        class: ActorClass,
+        context: &'a NativeContext<'a>,
+        config: &'a Config,
+        message: Value,
+    ) -> Work<'a, PortResult<Value>>;
+
+    /// See [`objects::alarm`].
+    fn alarm<'a>(
+        &'a self,
+        class: ActorClass,
+        context: &'a NativeContext<'a>,
+        config: &'a Config,
+    ) -> Work<'a, Result<(), PortError>>;
+}
+
+/// Nothing around it.
+#[derive(Clone, Copy, Debug)]
+pub struct Bare;
+
+impl Layers for Bare {
+    type Platform = Native;
+
+    fn platform(&self, native: Native) -> Native {
+        native
+    }
+
+    fn router(&self, router: Router) -> Router {
+        router
+    }
+
+    fn objects(&self) -> Arc<dyn Objects> {
+        Arc::new(Self)
+    }
+}
+
+impl Objects for Bare {
+    fn message<'a>(
+        &'a self,
+        class: ActorClass,
+        context: &'a NativeContext<'a>,
+        config: &'a Config,
+        message: Value,
+    ) -> Work<'a, PortResult<Value>> {
+        Box::pin(objects::message(class, context, config, message))
+    }
+
+    fn alarm<'a>(
+        &'a self,
+        class: ActorClass,
+        context: &'a NativeContext<'a>,
+        config: &'a Config,
+    ) -> Work<'a, Result<(), PortError>> {
+        Box::pin(objects::alarm(class, context, config))
+    }
+}
+
+/// What is done every minute, whatever the ports are.
+#[derive(Clone)]
+pub(super) struct Upkeep(
+    Arc<dyn Fn(Millis) -> Work<'static, Result<usize, PortError>> + Send + Sync>,
+);
+
+impl Upkeep {
+    pub(super) fn new<P: Platform>(platform: P) -> Self {
+        Self(Arc::new(move |due| {
+            let platform = platform.clone();
+            Box::pin(async move { upkeep::every_minute(&platform, due).await })
+        }))
+    }
+
+    /// See [`upkeep::every_minute`].
+    pub(super) async fn every_minute(&self, due: Millis) -> Result<usize, PortError> {
+        (self.0)(due).await
+    }
+}
+
+impl fmt::Debug for Upkeep {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Upkeep")
+    }
+}
