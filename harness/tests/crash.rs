@@ -23,7 +23,10 @@ use std::{
 use proof::{Caller, Dice, Host, bill::Bills, bound, program, setting};
 use reqwest::Url;
 use serde_json::{Value, json};
-use workway::{target::TargetSpec, upstream::Ledger};
+use workway::{
+    target::{TargetSpec, USAGE_VARIABLE},
+    upstream::Ledger,
+};
 
 const STEPS: usize = 3;
 /// Writers at a time.
@@ -259,12 +262,24 @@ fn say(text: &str) {
     println!("{text}");
 }
 
+/// When the usage of an answer is on disk.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Usage {
+    /// As the platform does it by itself.
+    Default,
+    /// In the database, before the answer leaves.
+    BeforeAnswer,
+}
+
 /// Everything there, for `kills` lives in each of which the service dies within `span` ms.
-async fn prove(spec: TargetSpec, kills: u64, runs: usize, span: u64) {
+async fn prove(spec: TargetSpec, usage: Usage, kills: u64, runs: usize, span: u64) {
     let seed = setting("WORKWAY_SEED", 0x5eed);
     say(&format!("seed {seed} (WORKWAY_SEED)"));
     let (stub, mut dice) = (Stub::start(), Dice::new(seed));
     let mut host = Host::new(spec, Some(stub.url.clone()));
+    if usage == Usage::BeforeAnswer {
+        host = host.with(USAGE_VARIABLE, "on");
+    }
     let (mut all, bills) = (Vec::new(), Bills::default());
     let mut lives = 0;
     while lives < kills || started(&all) < runs {
@@ -275,8 +290,9 @@ async fn prove(spec: TargetSpec, kills: u64, runs: usize, span: u64) {
     let ready = Ready::now();
     host.cron().await;
     let caller = host.caller();
-    // Natively an answer's usage is on disk before it leaves.
-    let audit = bills.audit(&caller, host.target().control.is_some()).await;
+    // Natively an answer's usage is on disk before it leaves, wherever that is.
+    let durable = usage == Usage::BeforeAnswer || host.target().control.is_some();
+    let audit = bills.audit(&caller, durable).await;
     let last = wait_for_ends(&caller, &all, ready).await;
     for entry in &all {
         let found = caller.get(&format!("/workflows/{}", entry.workflow), &entry.owner).await;
@@ -309,8 +325,9 @@ async fn prove(spec: TargetSpec, kills: u64, runs: usize, span: u64) {
         last.as_secs_f64()
     ));
     say(&format!(
-        "of {} answered requests {} are not billed, of {} without an answer any number may be",
-        audit.answered, audit.missing, audit.unanswered
+        "usage {usage:?}: of {} answered requests {} are not billed; of {} without an answer, which \
+         may be, {} are",
+        audit.answered, audit.missing, audit.unanswered, audit.beyond
     ));
     say(&format!("acknowledged runs lost, stuck or failed: {}", bound(started(&all))));
     say(&format!("kills that broke something: {}", bound(usize::try_from(lives).unwrap())));
@@ -321,17 +338,35 @@ async fn prove(spec: TargetSpec, kills: u64, runs: usize, span: u64) {
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "a minute: scripts/test-long runs it"]
 async fn nothing_acknowledged_is_lost_natively() {
-    prove(TargetSpec::Embedded, setting("WORKWAY_KILLS", 30), runs(), 700).await;
+    let kills = setting("WORKWAY_KILLS", 30);
+    prove(TargetSpec::Embedded, Usage::Default, kills, runs(), 700).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "a minute: scripts/test-long runs it"]
+async fn nothing_answered_is_unbilled_natively_with_usage_before_answers() {
+    let kills = setting("WORKWAY_KILLS", 30);
+    prove(TargetSpec::Embedded, Usage::BeforeAnswer, kills, runs(), 700).await;
 }
 
 /// A few kills, for every day.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_few_kills_lose_nothing_natively() {
-    prove(TargetSpec::Embedded, 3, 30, 300).await;
+    for usage in [Usage::Default, Usage::BeforeAnswer] {
+        prove(TargetSpec::Embedded, usage, 2, 20, 300).await;
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "minutes, and needs the Worker's tools: scripts/test-long runs it"]
 async fn nothing_acknowledged_is_lost_on_workerd() {
-    prove(TargetSpec::Wrangler, setting("WORKWAY_KILLS", 30), runs(), 8_000).await;
+    let kills = setting("WORKWAY_KILLS", 30);
+    prove(TargetSpec::Wrangler, Usage::Default, kills, runs(), 8_000).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "minutes, and needs the Worker's tools: scripts/test-long runs it"]
+async fn nothing_answered_is_unbilled_on_workerd_with_usage_before_answers() {
+    let kills = setting("WORKWAY_KILLS", 30);
+    prove(TargetSpec::Wrangler, Usage::BeforeAnswer, kills, runs(), 8_000).await;
 }

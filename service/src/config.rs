@@ -40,6 +40,8 @@ pub struct Config {
     pub cors_allowed_origins: Vec<String>,
     /// Whether each request is a line in the log.
     pub log_requests: bool,
+    /// Whether what a request used is in the database before its answer leaves: a row for each.
+    pub usage_before_answer: bool,
     /// How people sign in, if they can.
     pub oauth: Option<OAuthConfig>,
     /// Where errors are reported to, if they are.
@@ -73,8 +75,9 @@ pub struct ConfigError {
 
 impl Config {
     /// Reads `JWT_SECRET` and `JWT_SECRET_PREVIOUS`, `HTTP_ALLOWED_ORIGINS` and
-    /// `CORS_ALLOWED_ORIGINS` (comma separated, empty by default), and `LOG_REQUESTS` (`on`, or
-    /// `off`, which is the default: who measures a local server does not want to measure its log).
+    /// `CORS_ALLOWED_ORIGINS` (comma separated, empty by default), `LOG_REQUESTS` (`on`, or `off`,
+    /// which is the default: who measures a local server does not want to measure its log), and
+    /// `USAGE_BEFORE_ANSWER` (`on`, or `off`, which is the default: it is a row for each request).
     /// The files beside this one say what else, all of which can be left out.
     ///
     /// # Errors
@@ -84,6 +87,7 @@ impl Config {
         let allowed = lookup("HTTP_ALLOWED_ORIGINS").unwrap_or_default();
         let origins = lookup("CORS_ALLOWED_ORIGINS").unwrap_or_default();
         let log_requests = lookup("LOG_REQUESTS").unwrap_or_default();
+        let usage_before_answer = lookup("USAGE_BEFORE_ANSWER").unwrap_or_default();
         let previous = lookup("JWT_SECRET_PREVIOUS").filter(|secret| !secret.is_empty());
         let previous = previous.map(|secret| SigningKey::new(secret.as_bytes())).transpose();
         Ok(Self {
@@ -92,6 +96,8 @@ impl Config {
             http_allow_list: AllowList::parse(&allowed).map_err(wrong("HTTP_ALLOWED_ORIGINS"))?,
             cors_allowed_origins: parse_origins(&origins).map_err(wrong("CORS_ALLOWED_ORIGINS"))?,
             log_requests: parse_switch(&log_requests).map_err(wrong("LOG_REQUESTS"))?,
+            usage_before_answer: parse_switch(&usage_before_answer)
+                .map_err(wrong("USAGE_BEFORE_ANSWER"))?,
             oauth: OAuthConfig::from_lookup(&lookup)?,
             sentry: SentryConfig::from_lookup(&lookup)?,
             cloudflare: ai::account(&lookup)?,
@@ -244,6 +250,10 @@ mod tests {
         assert!(!format!("{config:?}").contains("sk_canary"));
         assert!(with("LOG_REQUESTS", "on").unwrap().log_requests);
         assert!(!with("LOG_REQUESTS", "off").unwrap().log_requests);
-        assert!(with("LOG_REQUESTS", "yes").is_err());
+        assert!(with("USAGE_BEFORE_ANSWER", "on").unwrap().usage_before_answer);
+        assert!(!with("USAGE_BEFORE_ANSWER", "").unwrap().usage_before_answer, "the default");
+        for name in ["LOG_REQUESTS", "USAGE_BEFORE_ANSWER"] {
+            assert_eq!(with(name, "yes").unwrap_err().name, name);
+        }
     }
 }

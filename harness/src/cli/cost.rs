@@ -10,8 +10,8 @@ use super::{
 };
 use crate::{
     cost::{
-        Alternative, BOOKS, Mix, PriceBook, Question, TIERS, Tiers, UnitUsage, WhatIf, assess,
-        changes,
+        Alternative, BOOKS, BuiltIn, Mix, PriceBook, Question, TIERS, Tiers, UnitUsage, WhatIf,
+        assess, changes,
     },
     exit::Exit,
     report::{
@@ -189,13 +189,13 @@ fn compare(
 }
 
 fn books(wanted: &[String]) -> Result<Vec<PriceBook>, String> {
-    let known = |name: &str| BOOKS.iter().find(|(known, _)| *known == name);
+    let known = |name: &str| BOOKS.iter().find(|book| book.name == name);
     if wanted.is_empty() {
-        let books = BOOKS.iter().map(|(name, text)| PriceBook::parse(text, name));
+        let books = BOOKS.iter().map(BuiltIn::open);
         return books.collect::<Result<_, _>>().map_err(|error| error.to_string());
     }
     let books = wanted.iter().map(|name| match known(name) {
-        Some((name, text)) => PriceBook::parse(text, name),
+        Some(book) => book.open(),
         None => PriceBook::read(Path::new(name)),
     });
     books.collect::<Result<_, _>>().map_err(|error| error.to_string())

@@ -145,7 +145,6 @@ impl Frame {
             (Some(saved), None) => format!("calibrated {}", saved.made_at),
             (None, None) => "defaults; not calibrated".to_owned(),
         };
-        let (name, text) = BOOKS[0];
         Ok(Self {
             rule,
             rule_from,
@@ -153,7 +152,7 @@ impl Frame {
             seed: arguments.seed.unwrap_or_else(|| Uuid::new_v4().as_u64_pair().1),
             started_at: now(),
             tiers: Tiers::parse(TIERS, "of this program").map_err(|error| error.to_string())?,
-            book: PriceBook::parse(text, name).map_err(|error| error.to_string())?,
+            book: BOOKS[0].open().map_err(|error| error.to_string())?,
         })
     }
 

@@ -134,7 +134,7 @@ fn seeded(arguments: &Arguments) -> Result<Option<crate::prove::Seeded>, (Exit, 
 #[cfg(feature = "service")]
 fn config(api: SocketAddr, upstream: &str) -> Result<workway_service::config::Config, String> {
     use crate::{
-        target::CORS_VARIABLE,
+        target::VARIABLES,
         token::{SECRET_VARIABLE, Secret},
     };
 
@@ -145,7 +145,7 @@ fn config(api: SocketAddr, upstream: &str) -> Result<workway_service::config::Co
     };
     workway_service::config::Config::from_lookup(|name| match name {
         "JWT_SECRET" => Some(secret.expose().to_owned()),
-        CORS_VARIABLE => std::env::var(name).ok(),
+        _ if VARIABLES.contains(&name) => std::env::var(name).ok(),
         _ => of_the_stub(name),
     })
     .map_err(|error| match error.name {

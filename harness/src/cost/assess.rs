@@ -1,10 +1,9 @@
 //! Everything together: recorded runs → tiers → bills under every book.
 
 use rust_decimal::Decimal;
+use workway_price::{PriceBook, UnknownPrice};
 
 use super::{
-    bill::UnknownPrice,
-    book::PriceBook,
     interval::half_width,
     project::{Projection, per_1000_requests},
     tier::{Tier, Tiers},

@@ -3,8 +3,8 @@
 use rust_decimal::Decimal;
 
 use super::{
+    PriceBook,
     assess::{CostError, Mix, Question, assess},
-    book::PriceBook,
     usage::RunUsage,
 };
 

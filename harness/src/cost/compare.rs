@@ -1,15 +1,9 @@
 //! Two runs of the same scenarios: what a change adds, by resource.
 
 use rust_decimal::Decimal;
+use workway_price::{Amounts, PriceBook, Resource, UnknownPrice};
 
-use super::{
-    bill::UnknownPrice,
-    book::PriceBook,
-    project::Projection,
-    resource::{Amounts, Resource},
-    tier::Tiers,
-    unit::UnitUsage,
-};
+use super::{project::Projection, tier::Tiers, unit::UnitUsage};
 
 /// What a change adds to one resource.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -1,11 +1,9 @@
 //! What a month of a tier costs, from what a run used.
 
 use rust_decimal::Decimal;
+use workway_price::{Amounts, Bill, Entry, Origins, PriceBook, Resource, UnknownPrice};
 
 use super::{
-    bill::{Bill, Origins, UnknownPrice},
-    book::{Entry, PriceBook},
-    resource::{Amounts, Resource},
     tier::{Tier, Tiers},
     unit::UnitUsage,
 };
@@ -134,12 +132,6 @@ pub fn per_1000_requests(
         }
     }
     let amounts = tiers.assume(amounts, &mut Origins::new());
-    let thousand = Decimal::from(1000);
-    amounts.iter().try_fold(Decimal::ZERO, |sum, (resource, amount)| match book.entry(resource) {
-        Entry::Unknown => Err(UnknownPrice { book: book.name.clone(), resource, amount }),
-        Entry::Unpriced(_) => Ok(sum),
-        Entry::Priced(_) => {
-            Ok(sum + book.list_price(resource).unwrap_or_default() * amount * thousand)
-        }
-    })
+    let bill = Bill::new(&book.clone().at_list_price(), &amounts, &Origins::new())?;
+    Ok(bill.total() * Decimal::ONE_THOUSAND)
 }

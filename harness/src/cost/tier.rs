@@ -5,11 +5,7 @@ use std::{collections::BTreeMap, fs, path::Path};
 
 use rust_decimal::Decimal;
 use serde::Deserialize;
-
-use super::{
-    bill::{Origin, Origins},
-    resource::{Amounts, Resource},
-};
+use workway_price::{Amounts, Origin, Origins, Resource, UnknownResource};
 
 /// Most requests or operations of a tier: far beyond any, and far within exact arithmetic.
 pub const MAX_VOLUME: u64 = 1_000_000_000_000_000;
@@ -212,7 +208,7 @@ impl TierFile {
 impl AssumptionFile {
     fn validate(self, name: &str) -> Result<Assumption, Fault> {
         let field = format!("assumptions.{name}");
-        let unknown = |error: super::resource::UnknownResource| (field.clone(), error.to_string());
+        let unknown = |error: UnknownResource| (field.clone(), error.to_string());
         let resource = name.parse().map_err(unknown)?;
         let of = self.of.parse().map_err(unknown)?;
         match Decimal::from_str_exact(&self.amount) {

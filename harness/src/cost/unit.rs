@@ -1,10 +1,9 @@
 //! What one request and one AI operation use: measured, or as they would be under other settings.
 
 use rust_decimal::Decimal;
+use workway_price::{Amounts, PriceBook, Resource, UnknownResource};
 
 use super::{
-    book::PriceBook,
-    resource::{Amounts, Resource},
     tier::Tier,
     usage::{RunUsage, Tallies, Tally, UsageError},
 };
@@ -207,7 +206,7 @@ impl WhatIf {
                 "model" => whatif.model = Some(value.to_owned()),
                 resource => {
                     let resource: Resource =
-                        resource.parse().map_err(|error: super::resource::UnknownResource| {
+                        resource.parse().map_err(|error: UnknownResource| {
                             fault(&format!("{error}; or set `cache_hit` or `model`"))
                         })?;
                     whatif.per_request.set(resource, number()?);

@@ -5,8 +5,7 @@ use std::collections::BTreeMap;
 use rust_decimal::Decimal;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-
-use super::resource::{Amounts, Resource};
+use workway_price::{Amounts, Resource, UnknownResource};
 
 /// Where an answer says what it used: an RFC 8941 dictionary of integers.
 pub const USAGE_HEADER: &str = "workway-usage";
@@ -75,7 +74,7 @@ pub enum UsageError {
     None(String),
     /// The service named a resource that nobody here knows.
     #[error("the service metered {0}; this program is older than the service")]
-    Unknown(#[from] super::resource::UnknownResource),
+    Unknown(#[from] UnknownResource),
 }
 
 impl Tally {

@@ -4,8 +4,8 @@ use rust_decimal::Decimal;
 
 use crate::{
     cost::{
-        Assessment, BOOKS, CostError, Mix, PriceBook, Question, RunUsage, TIERS, Tiers, WhatIf,
-        assess, cents,
+        Assessment, BOOKS, BuiltIn, CostError, Mix, PriceBook, Question, RunUsage, TIERS, Tiers,
+        WhatIf, assess, cents,
     },
     plan::{Comparison, CostFigure, CostPlan, CostThreshold},
 };
@@ -29,8 +29,7 @@ pub struct CostResult {
 
 /// Every threshold on cost of the plan, in its order.
 pub(super) fn evaluate(plan: &CostPlan, usage: &RunUsage) -> Vec<CostResult> {
-    let books = BOOKS.iter().filter(|(name, _)| *name == plan.book);
-    let book = books.map(|(name, text)| PriceBook::parse(text, name)).next();
+    let book = BOOKS.iter().find(|book| book.name == plan.book).map(BuiltIn::open);
     let tiers = Tiers::parse(TIERS, "of this program");
     let judge = |threshold: &CostThreshold| match (&book, &tiers) {
         (Some(Ok(book)), Ok(tiers)) => judge(threshold, usage, tiers, book),

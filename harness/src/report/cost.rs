@@ -183,13 +183,12 @@ impl CostReport {
         let question = Question { tiers: &tiers, only: &[], whatif: &whatif };
         let runs = [mixes];
         let mut report = Self { warnings: warnings(&runs), ..Self::default() };
-        for (name, text) in BOOKS {
-            let assessed =
-                PriceBook::parse(text, name).map_err(|error| error.to_string()).and_then(|book| {
-                    let assessments = assess(&runs, &question, &book);
-                    let report = |assessments: Vec<_>| BookReport::new(&book, &assessments, None);
-                    assessments.map(report).map_err(|error| error.to_string())
-                });
+        for book in BOOKS {
+            let assessed = book.open().map_err(|error| error.to_string()).and_then(|book| {
+                let assessments = assess(&runs, &question, &book);
+                let report = |assessments: Vec<_>| BookReport::new(&book, &assessments, None);
+                assessments.map(report).map_err(|error| error.to_string())
+            });
             match assessed {
                 Ok(book) => report.books.push(book),
                 Err(why) => report.warnings.push(why),

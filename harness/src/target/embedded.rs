@@ -14,7 +14,7 @@ use tokio::{
     process::{ChildStdout, Command},
 };
 
-use super::{CORS_VARIABLE, Control, Process, READY_WITHIN, Target, TargetError, TargetOptions};
+use super::{Control, Process, READY_WITHIN, Target, TargetError, TargetOptions, VARIABLES};
 use crate::token::{SECRET_VARIABLE, Secret};
 
 const NAME: &str = "the embedded service";
@@ -26,7 +26,7 @@ pub(super) struct Launch {
     state: PathBuf,
     upstream: Url,
     secret: Secret,
-    cors_origins: String,
+    variables: Vec<(&'static str, String)>,
     defect: Option<String>,
 }
 
@@ -47,7 +47,7 @@ pub(super) async fn start(options: &TargetOptions) -> Result<Target, TargetError
         state,
         upstream: upstream.clone(),
         secret: secret.clone(),
-        cors_origins: options.cors_origins.clone(),
+        variables: options.variables.clone(),
         defect: options.defect.clone(),
     };
     let (service, url) = launch.start(0).await?;
@@ -77,7 +77,7 @@ pub(super) async fn stub(
     let program =
         program(options).map_err(|error| TargetError::Spawn { program: name.to_owned(), error })?;
     let arguments = [OsStr::new("--upstreams-only")];
-    let (stub, url) = serve(name, &program, 0, &arguments, secret, "").await?;
+    let (stub, url) = serve(name, &program, 0, &arguments, secret, &[]).await?;
     Ok((Some(stub), url))
 }
 
@@ -90,7 +90,7 @@ impl Launch {
         if let Some(defect) = &self.defect {
             arguments.extend([OsStr::new("--defect"), OsStr::new(defect)]);
         }
-        serve(NAME, &self.program, port, &arguments, &self.secret, &self.cors_origins).await
+        serve(NAME, &self.program, port, &arguments, &self.secret, &self.variables).await
     }
 }
 
@@ -115,14 +115,18 @@ async fn serve(
     port: u16,
     arguments: &[&OsStr],
     secret: &Secret,
-    cors_origins: &str,
+    variables: &[(&'static str, String)],
 ) -> Result<(Process, Url), TargetError> {
     let mut command = Command::new(program);
+    for name in VARIABLES {
+        // Only what was asked for, whatever is set here.
+        command.env_remove(name);
+    }
     command
         .args(["serve", "--until-stdin-closes", "--port", &port.to_string()])
         .args(arguments)
         .env(SECRET_VARIABLE, secret.expose())
-        .env(CORS_VARIABLE, cors_origins)
+        .envs(variables.iter().map(|(name, value)| (name, value)))
         .stdin(Stdio::piped())
         .stdout(Stdio::piped());
     let (mut process, stdout) = Process::start(name, &mut command)?;

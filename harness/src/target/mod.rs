@@ -53,9 +53,8 @@ pub struct TargetOptions {
     pub state: Option<PathBuf>,
     /// The Worker is built already, and is what it should be.
     pub built: bool,
-    /// Origins whose pages may read the answers of a target that is started, comma separated:
-    /// `CORS_ALLOWED_ORIGINS` of the service.
-    pub cors_origins: String,
+    /// Variables of the service for a target that is started, of [`VARIABLES`].
+    pub variables: Vec<(&'static str, String)>,
     /// A deliberate defect of the embedded service, by its name in the catalogue.
     pub defect: Option<String>,
 }
@@ -147,6 +146,10 @@ impl TargetError {
 
 /// Of the service: origins whose pages may read its answers, comma separated.
 pub const CORS_VARIABLE: &str = "CORS_ALLOWED_ORIGINS";
+/// Of the service: `on` writes what a request used before its answer leaves.
+pub const USAGE_VARIABLE: &str = "USAGE_BEFORE_ANSWER";
+/// Variables of the service that may differ from start to start; the harness decides all others.
+pub const VARIABLES: [&str; 2] = [CORS_VARIABLE, USAGE_VARIABLE];
 
 /// A process that is not ready after this long never will be. A cold `wrangler dev` takes about 3 s.
 const READY_WITHIN: Duration = Duration::from_mins(1);

@@ -14,8 +14,7 @@ use reqwest::Url;
 use tokio::process::Command;
 
 use super::{
-    CORS_VARIABLE, Process, READY_WITHIN, Target, TargetError, TargetOptions, client, embedded,
-    repository_with,
+    Process, READY_WITHIN, Target, TargetError, TargetOptions, client, embedded, repository_with,
 };
 use crate::{token::Secret, upstream::settings};
 
@@ -42,7 +41,7 @@ pub(super) async fn start(options: &TargetOptions) -> Result<Target, TargetError
     let variables = scratch.path().join("variables.env");
     let port = free_port().map_err(failed)?;
     let api = format!("http://127.0.0.1:{port}");
-    write_variables(&variables, &secret, [&api, &origin_of(&upstream)], &options.cors_origins)
+    write_variables(&variables, &secret, [&api, &origin_of(&upstream)], &options.variables)
         .map_err(failed)?;
     let launch = Launch { service, state, variables };
     let (worker, url) = launch.start(port).await?;
@@ -142,12 +141,11 @@ fn write_variables(
     path: &Path,
     secret: &Secret,
     [api, upstream]: [&str; 2],
-    cors_origins: &str,
+    variables: &[(&'static str, String)],
 ) -> std::io::Result<()> {
     let mut file = fs::File::create(path)?;
     writeln!(file, "JWT_SECRET=\"{}\"", secret.expose())?;
-    writeln!(file, "{CORS_VARIABLE}=\"{cors_origins}\"")?;
-    for (name, value) in settings(api, upstream) {
+    for (name, value) in settings(api, upstream).iter().chain(variables) {
         writeln!(file, "{name}=\"{value}\"")?;
     }
     Ok(())

@@ -27,6 +27,8 @@ pub(crate) struct Audit {
     pub(crate) unanswered: u64,
     /// Answered, and not written down.
     pub(crate) missing: u64,
+    /// Written down, and not answered.
+    pub(crate) beyond: u64,
 }
 
 impl Bills {
@@ -62,6 +64,7 @@ impl Bills {
             audit.answered += bill.answered;
             audit.unanswered += bill.unanswered;
             audit.missing += bill.answered.saturating_sub(count);
+            audit.beyond += count.saturating_sub(bill.answered);
         }
         audit
     }

@@ -11,7 +11,7 @@ use reqwest::{Client, Method, Url};
 use serde_json::Value;
 use workway::{
     plan::DEFAULT_SCOPE,
-    target::{Target, TargetOptions, TargetSpec},
+    target::{CORS_VARIABLE, Target, TargetOptions, TargetSpec},
     token::{Secret, now},
 };
 
@@ -67,11 +67,17 @@ impl Host {
             program: Some(program()),
             state: Some(state.path().to_owned()),
             built: env::var_os("WORKWAY_BUILT").is_some(),
-            cors_origins: PAGES.to_owned(),
+            variables: vec![(CORS_VARIABLE, PAGES.to_owned())],
             ..TargetOptions::default()
         };
         let client = client();
         Self { spec, options, target: None, _state: state, client }
+    }
+
+    /// With another variable of the service.
+    pub(crate) fn with(mut self, name: &'static str, value: &str) -> Self {
+        self.options.variables.push((name, value.to_owned()));
+        self
     }
 
     /// Starts it, and waits until it answers.

@@ -398,6 +398,9 @@ fn documents() -> Vec<Request> {
         get("/usage", "nobody").nobody(),
         get("/usage", "unheard-of"),
         request(Method::DELETE, "/usage", "unheard-of"),
+        get("/usage/costs", "nobody").nobody(),
+        get("/usage/costs?book=none", "unheard-of"),
+        get("/usage/costs?book=workway-guide&book=workway-guide", "unheard-of"),
         post("/workflows", "accountant", &workflow("a", &[pause])).keep("w-count"),
         post("/workflows/{w-count}/runs", "accountant", &json!({})),
         post("/workflows", "accountant", &json!({})),
@@ -405,5 +408,7 @@ fn documents() -> Vec<Request> {
     let mut used = get("/usage", "accountant");
     used.when_settled = true;
     list.extend([used, get("/usage?month=2026-01", "accountant")]);
+    let books = ["", "?book=cloudflare-2026-11", "?book=workway-guide"];
+    list.extend(books.map(|book| get(&format!("/usage/costs{book}"), "accountant")));
     list
 }

@@ -17,7 +17,7 @@ mod token;
 
 pub use address::ClientAddress;
 pub use auth::{Caller, Scope, authenticate, caller_of, limit_by_address};
-pub use billing::{FLUSH_DELAY, FlushTimer, bill};
+pub use billing::{FLUSH_DELAY, FlushTimer, WRITE_DEADLINE, bill};
 pub use body::{BODY_DEADLINE, MAX_BODY_BYTES, StrictJson, read as read_body};
 pub use idempotency::{CLAIM_TIMEOUT, ClaimedId, MAX_KEY, RETENTION, once};
 pub use observe::{HANDLER_DEADLINE, USAGE_HEADER, observe};

@@ -6,6 +6,7 @@ mod catalogue;
 mod connections;
 mod context;
 mod cookies;
+mod costs;
 mod events;
 mod extract;
 mod health;
@@ -99,6 +100,7 @@ fn handler<P: Platform>(route: &Route) -> MethodRouter<App<P>> {
         Operation::CancelRun => on(method, runs::cancel::<P>),
         Operation::FollowRun => on(method, events::stream::<P>),
         Operation::GetUsage => on(method, usage::show::<P>),
+        Operation::GetCosts => on(method, costs::show::<P>),
         Operation::AuthorizeProvider => on(method, oauth::authorize::<P>),
         Operation::ReturnFromProvider => on(method, oauth::callback::<P>),
         Operation::RefreshSession => on(method, sessions::refresh::<P>),

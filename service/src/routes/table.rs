@@ -75,6 +75,8 @@ pub enum Takes {
     Once,
     /// `Last-Event-ID`.
     LastEventId,
+    /// `book`.
+    Book,
     /// `return_to`.
     ReturnTo,
     /// What a provider's consent page adds: `state`, and `code` or `error`.
@@ -104,6 +106,7 @@ pub enum Operation {
     CancelRun,
     FollowRun,
     GetUsage,
+    GetCosts,
     AuthorizeProvider,
     ReturnFromProvider,
     RefreshSession,
@@ -203,6 +206,13 @@ pub const ROUTES: &[Route] = &[
         .takes(Takes::LastEventId)
         .answers(&[200, 204]),
     route(O::GetUsage, (Get, "/usage"), READ, "What the caller used this calendar month (UTC)"),
+    route(
+        O::GetCosts,
+        (Get, "/usage/costs"),
+        READ,
+        "What that costs at the list prices of a price book",
+    )
+    .takes(Takes::Book),
     route(
         O::AuthorizeProvider,
         (Get, "/oauth/{provider}/authorize"),

@@ -14,17 +14,17 @@ use crate::store::UsageAccounts;
 #[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
 pub(super) struct UsageReport {
     /// `2026-11`, in UTC.
-    month: String,
+    pub(super) month: String,
     /// Its first instant.
-    from: Millis,
+    pub(super) from: Millis,
     /// What answering requests used: the sum of their `Workway-Usage`.
-    requests: Tally,
+    pub(super) requests: Tally,
     /// What the runs accepted in this month used beside that: the sum of their `usage`.
     runs: Tally,
     /// What was used beside both.
     background: Background,
     /// All of it.
-    total: Usage,
+    pub(super) total: Usage,
 }
 
 /// Work that no answer and no run reports.
@@ -41,6 +41,11 @@ struct Background {
 
 /// `GET /usage`: this calendar month, without this very request.
 pub(super) async fn show<P: Platform>(context: Context<P>) -> Result<Json<UsageReport>, Problem> {
+    this_month(&context).await.map(Json)
+}
+
+/// What the caller has used this calendar month, without this very request.
+pub(super) async fn this_month<P: Platform>(context: &Context<P>) -> Result<UsageReport, Problem> {
     let owner = context.caller_with(Scope::Read)?;
     let month = Month::of(context.now());
     let accounts = UsageAccounts::new(context.app.platform.database(), &context.meter);
@@ -61,5 +66,5 @@ pub(super) async fn show<P: Platform>(context: Context<P>) -> Result<Json<UsageR
     let parts = [requests, runs, events, metering, search];
     let total = parts.into_iter().map(|tally| tally.usage).sum();
     let (month, from) = (month.name(), month.start());
-    Ok(Json(UsageReport { month, from, requests, runs, background, total }))
+    Ok(UsageReport { month, from, requests, runs, background, total })
 }

@@ -42,6 +42,7 @@ async fn send(api: &Api, route: &Route, things: &Things, token: &str) -> Respons
         | Takes::Once
         | Takes::LastEventId
         | Takes::RefreshCookie
+        | Takes::Book
         | Takes::ReturnTo
         | Takes::Consent => None,
     };
@@ -70,6 +71,7 @@ fn of_a_foreign_id(operation: Operation) -> Option<u16> {
         | Operation::ListWorkflows
         | Operation::ListRuns
         | Operation::GetUsage
+        | Operation::GetCosts
         | Operation::AuthorizeProvider
         | Operation::ReturnFromProvider
         | Operation::RefreshSession

@@ -9,6 +9,7 @@ mod browser;
 mod canary;
 mod catalogue;
 mod client;
+mod costs;
 mod guards;
 mod hostile_bodies;
 mod hostile_clients;

@@ -126,15 +126,28 @@ async fn everything_at_once(world: &World) -> (Headers, Vec<String>) {
 #[tokio::test]
 async fn usage_is_conserved() {
     let world = World::start().await;
-    let (mut all, runs) = everything_at_once(&world).await;
+    conserved(&world).await;
+}
+
+#[tokio::test]
+async fn usage_is_conserved_when_it_is_written_before_each_answer() {
+    let world = World::start_with("on").await;
+    let (answers, written) = conserved(&world).await;
+    assert!(written >= answers, "{written} rows for {answers} answers");
+}
+
+/// How many answers the caller got, and how often a row of their usage was written.
+#[expect(clippy::print_stdout, reason = "a proof says how much it proved")]
+async fn conserved(world: &World) -> (u64, u64) {
+    let (mut all, runs) = everything_at_once(world).await;
     world.until("/rest", "/quiet", json!(true)).await;
     world.settled().await;
     let mut of_runs = Sum::default();
     for run in &runs {
-        of_runs.report(&all.get(&world, &format!("/runs/{run}")).await["usage"]);
+        of_runs.report(&all.get(world, &format!("/runs/{run}")).await["usage"]);
     }
     let expected = (all.answers, all.sum.clone());
-    let usage = all.get(&world, "/usage").await;
+    let usage = all.get(world, "/usage").await;
     assert_eq!(usage["requests"]["count"], expected.0, "{usage}");
     let mut sum = expected.1;
     sum.report(&json!(Usage::NONE));
@@ -164,4 +177,5 @@ async fn usage_is_conserved() {
     assert_eq!(anns, all.answers, "the tenant is the index");
     let cancelled = ends.iter().filter(|point| point["blobs"][3] == "cancelled").count();
     assert_eq!(cancelled, 1, "{ends:?}");
+    (expected.0, usage["background"]["metering"]["count"].as_u64().unwrap())
 }

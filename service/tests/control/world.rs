@@ -29,24 +29,29 @@ pub(crate) struct World {
     pub(crate) token: String,
 }
 
-fn config(upstream: &str) -> Config {
+fn config(upstream: &str, usage_before_answer: &str) -> Config {
     Config::from_lookup(|name| match name {
         "JWT_SECRET" => Some(SECRET.to_owned()),
         "HTTP_ALLOWED_ORIGINS" => Some(upstream.to_owned()),
+        "USAGE_BEFORE_ANSWER" => Some(usage_before_answer.to_owned()),
         _ => None,
     })
     .unwrap()
 }
 
 pub(crate) async fn open(state: &Path, upstream: &str) -> Result<(String, Server), ServeError> {
+    open_with(state, config(upstream, "off")).await
+}
+
+async fn open_with(state: &Path, config: Config) -> Result<(String, Server), ServeError> {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let base = format!("http://{}", listener.local_addr().unwrap());
-    Ok((base, Server::open(listener, state, config(upstream)).await?))
+    Ok((base, Server::open(listener, state, config).await?))
 }
 
 /// Valid for a day.
 fn token() -> String {
-    let key = config("").signing_key.id;
+    let key = config("", "off").signing_key.id;
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
     let header = json!({"alg": "HS256", "typ": "at+jwt", "kid": key});
     let claims = json!({"iss": ISSUER, "aud": AUDIENCE, "sub": "ann", "scope": "read write meter",
@@ -60,9 +65,15 @@ fn token() -> String {
 
 impl World {
     pub(crate) async fn start() -> Self {
+        Self::start_with("off").await
+    }
+
+    /// With this for `USAGE_BEFORE_ANSWER`.
+    pub(crate) async fn start_with(usage_before_answer: &str) -> Self {
         let _ = rustls::crypto::ring::default_provider().install_default();
         let (state, upstream) = (tempfile::tempdir().unwrap(), MockServer::start().await);
-        let (base, server) = open(state.path(), &upstream.uri()).await.unwrap();
+        let config = config(&upstream.uri(), usage_before_answer);
+        let (base, server) = open_with(state.path(), config).await.unwrap();
         tokio::spawn(server.run(std::future::pending()));
         let control =
             Client::builder().no_proxy().unix_socket(control_socket(state.path())).build().unwrap();

@@ -58,6 +58,8 @@ pub(crate) enum Fault {
     Hangs,
     /// Only at the statement of this name.
     HangsAt(&'static str),
+    /// Only at the statement of this name.
+    FailsAt(&'static str),
 }
 
 /// A port with a fault.
@@ -79,11 +81,13 @@ impl<T> Port<T> {
     /// Passes, fails, or never comes back.
     async fn pass(&self, statement: &str) -> Result<(), PortError> {
         let fault = *self.fault.lock().unwrap();
+        let fails = || Err(PortError::unavailable("port", "at /src/secret.rs: SELECT broke"));
         match fault {
-            Fault::Fails => Err(PortError::unavailable("port", "at /src/secret.rs: SELECT broke")),
+            Fault::Fails => fails(),
+            Fault::FailsAt(name) if name == statement => fails(),
             Fault::Hangs => std::future::pending().await,
             Fault::HangsAt(name) if name == statement => std::future::pending().await,
-            Fault::None | Fault::HangsAt(_) => Ok(()),
+            Fault::None | Fault::HangsAt(_) | Fault::FailsAt(_) => Ok(()),
         }
     }
 }

@@ -13,7 +13,7 @@ use serde_json::json;
 use workway_service::{
     domain::Millis,
     engine::executor::{SWEEP_GRACE, SWEEP_LIMIT},
-    guard::{CLAIM_TIMEOUT, HANDLER_DEADLINE, RETENTION},
+    guard::{CLAIM_TIMEOUT, HANDLER_DEADLINE, RETENTION, WRITE_DEADLINE},
     ports::Clock as _,
     routes::{
         Access, CHECK_DEADLINE, Method, POLL_DEADLINE, POLL_EVERY, REPORT_AGE, ROUTES,
@@ -44,6 +44,38 @@ async fn a_handler_that_hangs_is_given_up_at_its_deadline() {
     let response = asked.response().await;
     assert_eq!(response.status(), 503);
     assert_eq!(response.headers()["retry-after"], "5");
+}
+
+/// How many of ann's requests are billed, once her answer is here.
+async fn billed(world: &World) -> serde_json::Value {
+    world.get("/usage", "ann").await.1["requests"]["count"].clone()
+}
+
+#[tokio::test]
+async fn an_answer_waits_for_its_usage_to_be_written_until_the_deadline() {
+    let world = World::start_with("USAGE_BEFORE_ANSWER", "on").await;
+    assert_eq!(world.get("/workflows", "ann").await.0, 200);
+    assert_eq!(billed(&world).await, 1);
+    world.platform.database.set(Fault::HangsAt("add_usage"));
+    let token = format!("Bearer {}", world.token("ann"));
+    let mut asked = world.ask("GET", "/workflows", &[("authorization", &token)], None);
+    assert!(asked.waits().await);
+    world.platform.clock.advance(millis(WRITE_DEADLINE) - 1);
+    assert!(asked.waits().await);
+    world.platform.clock.advance(1);
+    assert_eq!(asked.answer().await.0, 200);
+    world.platform.database.set(Fault::None);
+    assert_eq!(billed(&world).await, 2, "it may have been written: nobody pays twice");
+    world.platform.database.set(Fault::FailsAt("add_usage"));
+    assert_eq!(world.get("/workflows", "ann").await.0, 200);
+    assert_eq!(billed(&world).await, 4, "what was not written is kept until it can be");
+}
+
+#[tokio::test]
+async fn an_answer_does_not_wait_for_its_usage_by_default() {
+    let world = World::start().await;
+    world.platform.database.set(Fault::HangsAt("add_usage"));
+    assert_eq!(world.get("/workflows", "ann").await.0, 200);
 }
 
 #[tokio::test]

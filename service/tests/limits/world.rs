@@ -33,8 +33,16 @@ pub(crate) struct Asked(Pin<Box<dyn Future<Output = Response> + Send>>);
 
 impl World {
     pub(crate) async fn start() -> Self {
+        Self::start_with("", "").await
+    }
+
+    /// With a variable.
+    pub(crate) async fn start_with(variable: &str, value: &str) -> Self {
         let state = tempfile::tempdir().unwrap();
-        let lookup = |name: &str| (name == "JWT_SECRET").then(|| SECRET.to_owned());
+        let lookup = |name: &str| match name {
+            "JWT_SECRET" => Some(SECRET.to_owned()),
+            _ => (name == variable).then(|| value.to_owned()),
+        };
         let config = Arc::new(Config::from_lookup(lookup).unwrap());
         let platform = Faulty::open(state.path(), Arc::clone(&config)).await;
         let app = App {

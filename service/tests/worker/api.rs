@@ -358,6 +358,22 @@ async fn usage_is_written_after_a_while_and_counted_before() {
 }
 
 #[wasm_bindgen_test]
+async fn usage_is_written_before_the_answer_where_that_is_asked_for() {
+    let world = World::new();
+    set_var(&world.env, "USAGE_BEFORE_ANSWER", Some("on"));
+    let eve = token("eve");
+    let of_eve = "SELECT count, written FROM usage_accounts WHERE user_id = 'eve'";
+    for sent in 1..=3 {
+        world.get("/workflows", &eve).await;
+        assert_eq!(world.rows(of_eve), json!([{"count": sent, "written": sent}]));
+    }
+    let usage = world.get("/usage", &eve).await.body;
+    assert_eq!(usage["requests"]["count"], 3);
+    assert_eq!(usage["background"]["metering"]["rows_written"], 3, "what that used");
+    assert_eq!(log().matches("usage:").count(), 0, "{}", log());
+}
+
+#[wasm_bindgen_test]
 async fn each_request_is_an_event_whose_index_is_its_caller() {
     let world = World::new();
     let ann = token("ann");

@@ -39,7 +39,7 @@ fn pairs(count: u32, head: impl Fn(u32) -> (f64, u64, u64)) -> Vec<Pair> {
 
 fn judged(pairs: &[Pair]) -> Judged {
     let tiers = Tiers::parse(TIERS, "here").unwrap();
-    let book = PriceBook::parse(BOOKS[0].1, BOOKS[0].0).unwrap();
+    let book = BOOKS[0].open().unwrap();
     judge(pairs, &Rule::default(), &tiers, &book).unwrap()
 }
 

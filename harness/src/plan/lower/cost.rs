@@ -40,7 +40,7 @@ impl Lowering {
     }
 
     fn book(&mut self, cost: &CostFile) -> Option<&'static str> {
-        let names = || BOOKS.iter().map(|(name, _)| *name);
+        let names = || BOOKS.iter().map(|book| book.name);
         let Some(wanted) = &cost.book else { return names().next() };
         let found = names().find(|name| *name == wanted.0);
         if found.is_none() {

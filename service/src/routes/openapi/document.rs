@@ -2,6 +2,7 @@
 
 use schemars::{JsonSchema, SchemaGenerator, generate::SchemaSettings};
 use serde_json::{Map, Value, json};
+use workway_price::BOOKS;
 
 use crate::domain::{
     Issue,
@@ -13,8 +14,8 @@ use crate::domain::{
 use crate::guard::MAX_KEY;
 use crate::identity::Provider;
 use crate::routes::{
-    Access, Method, Operation, ROUTES, Route, Takes, ai, billing, connections, health, oauth,
-    runs::RunList, sessions, usage::UsageReport, workflows::WorkflowList,
+    Access, Method, Operation, ROUTES, Route, Takes, ai, billing, connections, costs::CostReport,
+    health, oauth, runs::RunList, sessions, usage::UsageReport, workflows::WorkflowList,
 };
 use crate::store::CatalogueEntry;
 
@@ -97,9 +98,12 @@ fn problems(route: &Route) -> Vec<u16> {
     }
     match route.takes {
         Takes::Nothing | Takes::RefreshCookie => {}
-        Takes::Page | Takes::CachedPage | Takes::LastEventId | Takes::ReturnTo | Takes::Consent => {
-            problems.push(400);
-        }
+        Takes::Page
+        | Takes::CachedPage
+        | Takes::LastEventId
+        | Takes::Book
+        | Takes::ReturnTo
+        | Takes::Consent => problems.push(400),
         Takes::Draft | Takes::Summary | Takes::Query => problems.extend([400, 408, 413, 415]),
         Takes::Event => problems.extend([408, 413]),
         Takes::DraftOnce | Takes::CheckoutOnce => problems.extend([400, 408, 409, 413, 415, 422]),
@@ -124,6 +128,14 @@ fn parameters(route: &Route) -> Vec<Value> {
         parameters.push(parameter);
     }
     parameters.extend(query(route.takes));
+    if route.takes == Takes::Book {
+        let names = BOOKS.map(|book| book.name);
+        let schema = json!({"type": "string", "enum": names, "default": names[0]});
+        let description = "Whose prices.";
+        parameters.push(
+            json!({"name": "book", "in": "query", "description": description, "schema": schema}),
+        );
+    }
     if matches!(route.takes, Takes::Page | Takes::CachedPage) {
         let limit = json!({
             "type": "integer", "minimum": 1, "maximum": MAX_LIMIT, "default": DEFAULT_LIMIT,
@@ -159,6 +171,7 @@ fn parameters(route: &Route) -> Vec<Value> {
         Takes::Nothing
         | Takes::Page
         | Takes::Draft
+        | Takes::Book
         | Takes::ReturnTo
         | Takes::Consent
         | Takes::Summary
@@ -210,6 +223,7 @@ fn answer(operation: Operation, status: u16, schemas: &mut SchemaGenerator) -> V
         Operation::ListRuns | Operation::ListRunsOfWorkflow => json_of::<RunList>(schemas),
         Operation::FollowRun => ("text/event-stream", json!({"type": "string"})),
         Operation::GetUsage => json_of::<UsageReport>(schemas),
+        Operation::GetCosts => json_of::<CostReport>(schemas),
         Operation::AuthorizeProvider | Operation::ReturnFromProvider => {
             json_of::<oauth::Arrived>(schemas)
         }
@@ -266,6 +280,7 @@ fn body(takes: Takes) -> Option<Value> {
         | Takes::CachedPage
         | Takes::Once
         | Takes::LastEventId
+        | Takes::Book
         | Takes::ReturnTo
         | Takes::Consent
         | Takes::RefreshCookie => None,

@@ -1,9 +1,10 @@
 //! Price books: what each resource costs, from when, and who says so.
 
-use std::{collections::BTreeMap, fs, path::Path};
+use std::collections::BTreeMap;
 
 use rust_decimal::Decimal;
 use serde::Deserialize;
+use toml_datetime::Date;
 
 use super::resource::Resource;
 
@@ -14,6 +15,7 @@ const DAYS: u32 = 30;
 #[derive(Debug, thiserror::Error)]
 pub enum BookError {
     /// It cannot be read.
+    #[cfg(feature = "files")]
     #[error("price book {path}: {error}")]
     Unreadable {
         /// The file.
@@ -27,7 +29,7 @@ pub enum BookError {
         /// The file.
         path: String,
         /// Line, column and reason.
-        error: toml::de::Error,
+        error: String,
     },
     /// A field says something impossible.
     #[error("price book {path}: {field}: {problem}")]
@@ -39,6 +41,28 @@ pub enum BookError {
         /// What is wrong, and what to do.
         problem: String,
     },
+}
+
+/// A book that comes with the program.
+#[derive(Clone, Copy, Debug)]
+pub struct BuiltIn {
+    /// Its name.
+    pub name: &'static str,
+    json: &'static str,
+}
+
+impl BuiltIn {
+    pub(crate) const fn new(name: &'static str, json: &'static str) -> Self {
+        Self { name, json }
+    }
+
+    /// Its prices.
+    ///
+    /// # Errors
+    /// [`BookError`], of a program that was not tested.
+    pub fn open(&self) -> Result<PriceBook, BookError> {
+        PriceBook::checked(serde_json::from_str(self.json), self.name)
+    }
 }
 
 /// Prices in US dollars, all exact.
@@ -104,9 +128,10 @@ impl PriceBook {
     ///
     /// # Errors
     /// [`BookError`] names the file and the field.
-    pub fn read(path: &Path) -> Result<Self, BookError> {
+    #[cfg(feature = "files")]
+    pub fn read(path: &std::path::Path) -> Result<Self, BookError> {
         let name = path.display().to_string();
-        match fs::read_to_string(path) {
+        match std::fs::read_to_string(path) {
             Ok(text) => Self::parse(&text, &name),
             Err(error) => Err(BookError::Unreadable { path: name, error }),
         }
@@ -116,12 +141,16 @@ impl PriceBook {
     ///
     /// # Errors
     /// [`BookError`].
+    #[cfg(feature = "files")]
     pub fn parse(text: &str, path: &str) -> Result<Self, BookError> {
-        let file: BookFile = toml::from_str(text)
-            .map_err(|error| BookError::Malformed { path: path.to_owned(), error })?;
-        let invalid =
-            |(field, problem)| BookError::Invalid { path: path.to_owned(), field, problem };
-        file.validate().map_err(invalid)
+        Self::checked(toml::from_str(text), path)
+    }
+
+    fn checked<E: ToString>(file: Result<BookFile, E>, path: &str) -> Result<Self, BookError> {
+        let path = || path.to_owned();
+        let malformed = |error: E| BookError::Malformed { path: path(), error: error.to_string() };
+        let invalid = |(field, problem)| BookError::Invalid { path: path(), field, problem };
+        file.map_err(malformed)?.validate().map_err(invalid)
     }
 
     /// What it says of a resource.
@@ -137,6 +166,16 @@ impl PriceBook {
     /// book does not price.
     pub fn list_price(&self, resource: Resource) -> Option<Decimal> {
         self.prices.get(&resource)?.bands.last().map(|band| band.unit)
+    }
+
+    /// The book as it is for one of many who share an account: each unit at its list price. The base
+    /// fee and what is included belong to the account, and nobody's part of them is known.
+    pub fn at_list_price(mut self) -> Self {
+        self.base = Decimal::ZERO;
+        for price in self.prices.values_mut() {
+            price.bands.drain(..price.bands.len().saturating_sub(1));
+        }
+        self
     }
 
     /// The price of a model by name.
@@ -184,7 +223,7 @@ impl Price {
 #[serde(deny_unknown_fields)]
 struct BookFile {
     name: String,
-    date: toml::value::Date,
+    date: Date,
     note: String,
     base_usd: String,
     prices: BTreeMap<String, PriceFile>,

@@ -16,7 +16,7 @@ pub enum Origin {
     Measured,
     /// Not counted: this was taken for it.
     Assumed(String),
-    /// Nobody knows; the line is not in the sum.
+    /// Nobody knows, for this reason; the line is not in the sum.
     Absent(String),
 }
 
@@ -29,7 +29,7 @@ pub struct Line {
     pub amount: Decimal,
     /// How they are known.
     pub origin: Origin,
-    /// Dollars, exact. Absent when the book leaves the resource out.
+    /// Dollars, exact. `None` when the book leaves the resource out, or nobody knows how much it was.
     pub cost: Option<Decimal>,
 }
 
@@ -77,14 +77,14 @@ impl Bill {
             if amount.is_zero() && origin.is_none() {
                 continue;
             }
-            let cost = match book.entry(resource) {
-                Entry::Priced(price) => Some(price.of(amount)),
-                Entry::Unpriced(_) => None,
-                Entry::Unknown => {
+            let origin = origin.cloned().unwrap_or(Origin::Measured);
+            let cost = match (&origin, book.entry(resource)) {
+                (Origin::Absent(_), _) | (_, Entry::Unpriced(_)) => None,
+                (_, Entry::Priced(price)) => Some(price.of(amount)),
+                (_, Entry::Unknown) => {
                     return Err(UnknownPrice { book: book.name.clone(), resource, amount });
                 }
             };
-            let origin = origin.cloned().unwrap_or(Origin::Measured);
             lines.push(Line { resource, amount, origin, cost });
         }
         Ok(Self { base: book.base, lines })

@@ -1,0 +1,178 @@
+//! What a caller's usage costs.
+
+use axum::{Json, http::Uri};
+use serde::Serialize;
+use workway_price::{
+    Amounts, BOOKS, Bill, BuiltIn, Decimal, Entry, Line, Origin, Origins, PriceBook, Resource,
+    UnknownResource,
+};
+
+use super::{
+    Context,
+    extract::once,
+    usage::{UsageReport, this_month},
+};
+use crate::domain::{Issue, Millis};
+use crate::guard::Problem;
+use crate::ports::Platform;
+
+/// A calendar month at list prices: each unit costs what one more costs an account that has used up
+/// what is included. The base fee and what is included belong to the account of the deployment: no
+/// caller's part of them is known, and they are not applied. Not in the sum: CPU time and how long
+/// objects stay in memory, which the service does not measure, and what is stored.
+#[derive(Debug, Serialize)]
+#[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
+pub(super) struct CostReport {
+    /// `2026-11`, in UTC.
+    month: String,
+    /// Its first instant.
+    from: Millis,
+    /// Whose prices.
+    book: Book,
+    /// Of every amount of money here.
+    currency: Currency,
+    /// By resource: what was used, and what is not known.
+    lines: Vec<CostLine>,
+    /// The sum of the lines that have a cost, exact.
+    total: String,
+}
+
+/// A price book.
+#[derive(Debug, Serialize)]
+#[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
+struct Book {
+    /// Its name.
+    name: String,
+    /// The day for which the prices hold, as `2026-11-22`.
+    date: String,
+    /// What to know before believing it.
+    note: String,
+    /// What the account pays each month whatever is used; not in `total`.
+    base: String,
+}
+
+#[derive(Debug, Serialize)]
+#[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
+#[serde(rename_all = "UPPERCASE")]
+enum Currency {
+    Usd,
+}
+
+/// One resource. Amounts and costs are exact decimals, and so strings.
+#[derive(Debug, Serialize)]
+#[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
+struct CostLine {
+    /// As in `GET /usage`.
+    resource: &'static str,
+    /// How many units. `null` when nobody knows.
+    amount: Option<String>,
+    /// What one of it is.
+    unit: &'static str,
+    /// `null` when the amount is not known, or the book has no price for it.
+    cost: Option<String>,
+    /// How the amount is known.
+    origin: Known,
+    /// What was assumed, why nothing is known, or why it has no price.
+    why: Option<String>,
+}
+
+#[derive(Debug, Serialize)]
+#[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
+#[serde(rename_all = "snake_case")]
+enum Known {
+    /// Counted.
+    Measured,
+    /// Not counted: this was taken for it.
+    Assumed,
+    /// Not counted, and not in the sum.
+    Absent,
+}
+
+/// `GET /usage/costs`: this calendar month under a price book, without this very request.
+pub(super) async fn show<P: Platform>(
+    context: Context<P>,
+    uri: Uri,
+) -> Result<Json<CostReport>, Problem> {
+    let book = named(once(uri.query().unwrap_or_default(), "book")?.as_deref())?;
+    let usage = this_month(&context).await?;
+    let priced = book.open().map_err(|error| error.to_string());
+    let report = priced.and_then(|book| report(usage, book, context.app.config.log_requests));
+    report.map(Json).map_err(|error| {
+        // The books come with the program: only a program that is wrong gets here.
+        context.app.platform.log(&format!("costs: {error}"));
+        Problem::internal()
+    })
+}
+
+/// A book that comes with the program; the first when nobody says which.
+fn named(name: Option<&str>) -> Result<BuiltIn, Problem> {
+    let [first, ..] = BOOKS;
+    let Some(name) = name else { return Ok(first) };
+    BOOKS.into_iter().find(|known| known.name == name).ok_or_else(|| {
+        let known = BOOKS.map(|known| known.name).join(", ");
+        Problem::invalid_input(vec![Issue::new("book", format!("must be one of {known}"))])
+    })
+}
+
+fn report(usage: UsageReport, book: PriceBook, logged: bool) -> Result<CostReport, String> {
+    let shown = Book {
+        name: book.name.clone(),
+        date: book.date.clone(),
+        note: book.note.clone(),
+        base: plain(book.base),
+    };
+    let (amounts, origins) = used(&usage, logged).map_err(|error| error.to_string())?;
+    let book = book.at_list_price();
+    let bill = Bill::new(&book, &amounts, &origins).map_err(|error| error.to_string())?;
+    let lines = bill.lines.iter().map(|line| CostLine::new(line, &book)).collect();
+    let UsageReport { month, from, .. } = usage;
+    let (currency, total) = (Currency::Usd, plain(bill.total()));
+    Ok(CostReport { month, from, book: shown, currency, lines, total })
+}
+
+/// The amounts of a month, and how those are known that are not measured.
+fn used(usage: &UsageReport, logged: bool) -> Result<(Amounts, Origins), UnknownResource> {
+    let metered = usage.total.amounts();
+    let metered = metered.map(|(name, amount)| Ok((name.parse()?, Decimal::from(amount))));
+    let requests = Decimal::from(usage.requests.count);
+    let metered: Amounts = metered.collect::<Result<_, UnknownResource>>()?;
+    let mut amounts = metered.with(Resource::Requests, requests);
+    let absent = |why: &str| Origin::Absent(why.to_owned());
+    let mut origins = Origins::from([
+        (Resource::CpuMs, absent("a Worker cannot read its CPU time")),
+        (Resource::ActorGbS, absent("how long objects stay in memory is not measured")),
+    ]);
+    if logged {
+        amounts.set(Resource::LogEvents, requests);
+        let line = "one line for each request".to_owned();
+        origins.insert(Resource::LogEvents, Origin::Assumed(line));
+    }
+    Ok((amounts, origins))
+}
+
+impl CostLine {
+    fn new(line: &Line, book: &PriceBook) -> Self {
+        let (origin, known) = match &line.origin {
+            Origin::Measured => (Known::Measured, None),
+            Origin::Assumed(what) => (Known::Assumed, Some(what.clone())),
+            Origin::Absent(why) => (Known::Absent, Some(why.clone())),
+        };
+        let unpriced = match book.entry(line.resource) {
+            Entry::Unpriced(why) => Some(why.to_owned()),
+            Entry::Priced(_) | Entry::Unknown => None,
+        };
+        Self {
+            resource: line.resource.name(),
+            amount: (!matches!(origin, Known::Absent)).then(|| plain(line.amount)),
+            unit: line.resource.unit(),
+            cost: line.cost.map(plain),
+            origin,
+            why: known.or(unpriced),
+        }
+    }
+}
+
+/// Exact, without zeros at the end.
+fn plain(number: Decimal) -> String {
+    number.normalize().to_string()
+}
