@@ -107,7 +107,7 @@ fn what_cannot_be_decided_is_inconclusive() {
     let unused = burst("/admits/5", "fixed", 1).replace("keys: [alice]", "keys: [alice, bob]");
     let unused = unused.replace("alice: {}", "alice: {}, bob: {}");
     let text = ends(&target, &unused, 8);
-    assert!(text.contains("undecided: rate limit RL2: no request was sent as `bob`"), "{text}");
+    assert!(text.contains("undecided: rate limit: no request was sent as `bob`"), "{text}");
     let slow = burst("/slow", "fixed", 12).replace("period: 24h", "period: 20ms");
     let text = ends(&target, &slow, 8);
     assert!(text.contains("12 of 12 answers to `alice` are right or wrong for"), "{text}");

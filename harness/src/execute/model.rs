@@ -189,8 +189,7 @@ impl Iteration {
                 return Ok(());
             }
             Finding::Undecided(why) => {
-                let rule = claim.rule.as_ref().map_or("", |rule| rule.id.as_str());
-                let why = format!("{} {rule}: {why}", model.name);
+                let why = format!("{}: {why}", model.name);
                 self.lane.recorder.borrow_mut().undecided(why);
                 return Ok(());
             }

@@ -197,9 +197,9 @@ impl Recorder {
         }
     }
 
-    /// A model could not decide, and why, if there is room.
+    /// A model could not decide, and why, if there is room. Said once, whatever rules it concerns.
     pub fn undecided(&mut self, why: String) {
-        if self.undecided.len() < MAX_NOTES {
+        if self.undecided.len() < MAX_NOTES && !self.undecided.contains(&why) {
             self.undecided.push(why);
         }
     }
