@@ -289,7 +289,7 @@ pub(super) const DEFECTS: &[Defect] = &[
     made(
         A,
         ("WF-29", "state and alarm are written apart, and a crash comes between"),
-        &["workflows/crash-start"],
+        &["workflows/crash"],
         &[Change::Save(|_, state, alarm| {
             if status(state) == "running" {
                 *alarm = None;
