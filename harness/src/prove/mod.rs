@@ -1,8 +1,8 @@
 //! Deliberate defects, and whether the scenarios see them.
 //!
-//! A defect is a line of the [`catalogue`]: what is wrong, which rules should see it, and the
+//! A defect is a line of the `catalogue`: what is wrong, which rules should see it, and the
 //! [`Change`]s that make it. Changes are decorators: around the ports of the native server
-//! ([`ports`]), around the events of its objects ([`objects`]), around its routes ([`front`]).
+//! (`ports`), around the events of its objects (`objects`), around its routes (`front`).
 //! The service itself knows of none.
 
 mod caches;

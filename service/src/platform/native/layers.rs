@@ -13,7 +13,7 @@ use crate::objects;
 use crate::ports::{ActorClass, Platform, PortError, PortResult};
 use crate::upkeep;
 
-/// Work of a [`Objects`], or of an [`Upkeep`].
+/// Work of an [`Objects`], or of the upkeep.
 pub type Work<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
 /// What is put around a server.
