@@ -241,7 +241,8 @@ fn compare(month: &Value, measured: &Measured) {
     let times = MONTH / (ITERATIONS * REQUESTS) as f64;
     let mut wrong = Vec::new();
     let mut one = |name: &str, by_hand: f64, reported: f64| {
-        let off = if by_hand == reported { 0.0 } else { reported / by_hand - 1.0 };
+        // Nothing of both is no difference.
+        let off = if by_hand + reported > 0.0 { reported / by_hand - 1.0 } else { 0.0 };
         println!(
             "{name:>18}: by hand {by_hand:>16.2}, reported {reported:>16.2}, {:+.3} %",
             off * 100.0

@@ -101,6 +101,44 @@ fn usage_is_measured_settled_priced_and_compared() {
     assert!(text(&cost.stdout).contains("no resource changed"), "{}", text(&cost.stdout));
 }
 
+/// What a day really cost, against a month of the projection: within the rule of .github/alerts.toml,
+/// beyond it, and where nothing can be said.
+#[test]
+#[ignore = "needs the Worker's tools: scripts/test runs it"]
+fn a_day_is_held_against_the_projection() {
+    let folder = tempfile::tempdir().unwrap();
+    let recorded = folder.path().join("recorded");
+    let path = scenario(folder.path(), 1, "    - monthly(scale) < 500 USD\n");
+    let output = workway(&["run", &path, "--out", recorded.to_str().unwrap()]);
+    assert_eq!(code(&output), 0, "{}{}", text(&output.stdout), text(&output.stderr));
+    let month: f64 = {
+        let tiers = &report(&recorded)["cost"]["books"][0]["tiers"];
+        let growth = tiers.as_array().unwrap().iter().find(|tier| tier["tier"] == "growth");
+        growth.unwrap()["usd"].as_str().unwrap().parse().unwrap()
+    };
+    let repository = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+    let check = |report: &str, dollars: &str, tier: &[(&str, &str)]| {
+        let mut command = Command::new(repository.join("scripts/check-cost"));
+        command.args([report, dollars]).env("WORKWAY", env!("CARGO_BIN_EXE_workway"));
+        let output = command.env_remove("TIER").envs(tier.iter().copied()).output().unwrap();
+        (code(&output), text(&output.stdout) + &text(&output.stderr))
+    };
+    let recorded = recorded.to_str().unwrap();
+    let day = month / 30.0;
+    // Half again as much is allowed.
+    for (times, expected) in [(0.5, 0), (1.49, 0), (1.51, 6)] {
+        let (code, said) = check(recorded, &format!("{:.6}", day * times), &[]);
+        assert_eq!(code, expected, "{times}: {said}");
+        assert!(said.contains(&format!("growth: projected ${day:.2} a day")), "{said}");
+    }
+    let (code, said) = check(recorded, "1", &[("TIER", "free")]);
+    assert!(code == 2 && said.contains("there is no tier `free`"), "{code}: {said}");
+    let (code, said) = check("nowhere.json", "1", &[]);
+    assert!(code == 2 && said.contains("nowhere.json"), "{code}: {said}");
+    let (code, said) = check(recorded, "a lot", &[]);
+    assert!(code == 1 && said.contains("no amount"), "{code}: {said}");
+}
+
 fn measured_rows(report: &Value) -> f64 {
     let book = &report["cost"]["books"][0]["tiers"][3];
     let line =

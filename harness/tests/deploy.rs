@@ -6,6 +6,8 @@
 
 #[path = "deploy/cloudflare.rs"]
 mod cloudflare;
+#[path = "deploy/edge.rs"]
+mod edge;
 
 use std::{path::Path, process::Command};
 
@@ -29,7 +31,8 @@ struct Deployed {
     stderr: String,
 }
 
-async fn deploy(account: &Account, service: &Target) -> Deployed {
+/// `variables` are those of the script.
+async fn deploy(account: &Account, service: &Target, variables: &[(&str, &str)]) -> Deployed {
     let mut command = Command::new(repository().join("scripts/deploy"));
     command.args(["staging", &account.edge]);
     command.env("CLOUDFLARE_API_BASE_URL", &account.api);
@@ -43,6 +46,9 @@ async fn deploy(account: &Account, service: &Target) -> Deployed {
         service.upstream.as_ref().unwrap(),
     );
     command.env("CHECK", check).env("ROUNDS", "2").current_dir(repository());
+    // A few short windows: errors are counts, and found however fast they come.
+    command.env("GATE_ARGUMENTS", "--pairs 7 --window 1s --warmup 200ms --max-p95 1000%");
+    command.envs(variables.iter().copied());
     let output = tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap();
     let text = |bytes| String::from_utf8(bytes).unwrap();
     let deployed = Deployed {
@@ -63,12 +69,23 @@ async fn deploy(account: &Account, service: &Target) -> Deployed {
 async fn a_good_version_is_promoted_step_by_step() {
     let service = service().await;
     let account = Account::open(service.url.clone(), Version::Good).await;
-    let deployed = deploy(&account, &service).await;
+    // Long enough for p95. A machine that is too busy to generate the load cannot decide; it finds
+    // nothing bad, either.
+    let gate = "--pairs 7 --window 5s --warmup 200ms --max-p95 1000%";
+    let variables = [("UNDECIDED", "go"), ("GATE_ARGUMENTS", gate)];
+    let deployed = deploy(&account, &service, &variables).await;
     assert_eq!(deployed.code, Some(0), "{}", deployed.stderr);
     assert_eq!(deployed.stdout.trim(), NEW);
-    let steps = [vec![(NEW, 10), (OLD, 90)], vec![(NEW, 50), (OLD, 50)], vec![(NEW, 100)]];
+    let steps = [
+        vec![(OLD, 100), (NEW, 0)],
+        vec![(NEW, 10), (OLD, 90)],
+        vec![(NEW, 50), (OLD, 50)],
+        vec![(NEW, 100)],
+    ];
     assert_eq!(account.splits(), steps.map(cloudflare::split));
+    assert!(account.named_new() > 0, "the gate never met the new version");
     assert!(account.met_new() > 0, "the checks never met the new version");
+    assert!(deployed.stderr.contains("deploy: gate: "), "{}", deployed.stderr);
     service.stop().await;
 }
 
@@ -78,12 +95,29 @@ async fn a_bad_version_is_rolled_back() {
     let service = service().await;
     for bad in [Version::Broken, Version::Wrong] {
         let account = Account::open(service.url.clone(), bad).await;
-        let deployed = deploy(&account, &service).await;
+        // The checks alone find it.
+        let deployed = deploy(&account, &service, &[("GATE", "off")]).await;
         assert_eq!(deployed.code, Some(1), "{bad:?}: {}", deployed.stderr);
         assert!(deployed.stderr.contains("rolled back"), "{}", deployed.stderr);
         assert_eq!(account.splits().last().unwrap(), &cloudflare::split(vec![(OLD, 100)]));
         assert!(deployed.stdout.is_empty());
+        assert_eq!(account.named_new(), 0);
     }
+    service.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs the Worker's tools: scripts/test runs it"]
+async fn a_version_that_only_the_gate_finds_bad_never_has_traffic() {
+    let service = service().await;
+    let account = Account::open(service.url.clone(), Version::Flaky).await;
+    let deployed = deploy(&account, &service, &[]).await;
+    assert_eq!(deployed.code, Some(1), "{}", deployed.stderr);
+    assert!(deployed.stderr.contains("rolled back"), "{}", deployed.stderr);
+    let splits = [vec![(OLD, 100), (NEW, 0)], vec![(OLD, 100)]];
+    assert_eq!(account.splits(), splits.map(cloudflare::split));
+    assert!(account.named_new() > 0 && account.met_new() == 0);
+    assert!(deployed.stdout.is_empty());
     service.stop().await;
 }
 
@@ -92,7 +126,7 @@ async fn a_bad_version_is_rolled_back() {
 async fn an_upload_that_fails_changes_nothing() {
     let service = service().await;
     let account = Account::open(service.url.clone(), Version::Refused).await;
-    let deployed = deploy(&account, &service).await;
+    let deployed = deploy(&account, &service, &[]).await;
     assert_eq!(deployed.code, Some(1));
     assert!(deployed.stderr.contains("nothing has changed"), "{}", deployed.stderr);
     assert!(account.splits().is_empty());

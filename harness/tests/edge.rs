@@ -61,7 +61,12 @@ fn good(path: &str) -> (&'static str, BTreeMap<&'static str, &'static str>) {
         }
         "/api/workflows" => {
             headers.insert("cache-control", "public, max-age=60, s-maxage=300");
+            headers.insert("cdn-cache-control", "max-age=300");
             headers.insert("etag", "\"x\"");
+            "200 OK"
+        }
+        "/health/live" => {
+            headers.insert("cache-control", "no-store");
             "200 OK"
         }
         _ => "200 OK",
@@ -252,7 +257,13 @@ fn each_rule_has_a_server_that_violates_it_alone() {
         ("EDGE-7", control("/workflows", "private")),
         ("EDGE-7", headers(&[("/workflows", "cf-cache-status", Some("HIT"))])),
         ("EDGE-8", control("/api/workflows", "private, no-store")),
-        ("EDGE-8", control("/api/workflows", "public, max-age=60")),
+        (
+            "EDGE-8",
+            headers(&[
+                ("/api/workflows", "cache-control", Some("public, max-age=60")),
+                ("/api/workflows", "cdn-cache-control", None),
+            ]),
+        ),
         ("EDGE-8", headers(&[("/api/workflows", "etag", None)])),
     ];
     println!("{} servers, each with one fault", cases.len());
@@ -262,6 +273,45 @@ fn each_rule_has_a_server_that_violates_it_alone() {
         assert_eq!(rules, [*rule], "{violated:?}");
         println!("{rule}: {}", violated[0].1);
     }
+}
+
+/// `scenarios/edge/headers` against a server with this fault: its exit code, and what it said.
+fn scenario(fault: &Fault) -> (Option<i32>, String) {
+    let edge = Edge::start(fault);
+    let file = concat!(env!("CARGO_MANIFEST_DIR"), "/../scenarios/edge/headers.yaml");
+    let mut command = Command::new(env!("CARGO_BIN_EXE_workway"));
+    command.args(["run", file, "--target", &edge.https]);
+    let trusts = command.env("SSL_CERT_FILE", edge.authority()).env_remove("SSL_CERT_DIR");
+    let output = trusts.output().unwrap();
+    let said = [output.stdout, output.stderr].concat();
+    (output.status.code(), String::from_utf8(said).unwrap())
+}
+
+#[test]
+fn the_scenario_of_headers_passes_where_they_are_and_names_the_one_that_is_not() {
+    let (code, said) = scenario(&Fault::default());
+    assert_eq!(code, Some(0), "{said}");
+    let (live, one, all) = ("/health/live", "/workflows", "/api/workflows");
+    let faults = [
+        (live, "strict-transport-security", Some("max-age=60")),
+        (live, "x-content-type-options", None),
+        (live, "referrer-policy", Some("unsafe-url")),
+        (live, "content-security-policy", None),
+        (live, "access-control-allow-origin", Some("*")),
+        (live, "cache-control", Some("public")),
+        (one, "cache-control", Some("private")),
+        (all, "cache-control", Some("private, no-store")),
+        (all, "cdn-cache-control", None),
+        (all, "etag", None),
+    ];
+    for fault in faults {
+        let (code, said) = scenario(&Fault { headers: vec![fault], ..Fault::default() });
+        assert_eq!(code, Some(1), "{fault:?}: {said}");
+        assert!(said.contains(fault.1), "{fault:?}: {said}");
+    }
+    let unknown = Fault { unknown_authority: true, ..Fault::default() };
+    let (code, said) = scenario(&unknown);
+    assert_ne!(code, Some(0), "nobody vouches for the certificate: {said}");
 }
 
 #[test]

@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use axum::{Router, routing::get};
+use axum::{Router, http::HeaderMap, routing::get};
 use common::Target;
 use workway::{
     gate::{Decision, Kind},
@@ -41,13 +41,17 @@ impl Case {
     }
 
     fn gate(&self, base: &str, head: &str) -> Output {
+        self.gate_with(base, head, &[])
+    }
+
+    fn gate_with(&self, base: &str, head: &str, more: &[&str]) -> Output {
         let mut command = Command::new(env!("CARGO_BIN_EXE_workway"));
         // No calibration of this machine: the rule is the default one.
         command.env("XDG_STATE_HOME", self.folder.path());
         command.arg("gate").arg(self.folder.path().join("a.yaml"));
         command.args(["--base", base, "--head", head, "--pairs", "7", "--seed", "7"]);
         command.args(["--window", "400ms", "--warmup", "100ms", "--out"]);
-        command.arg(self.folder.path().join("out")).output().unwrap()
+        command.arg(self.folder.path().join("out")).args(more).output().unwrap()
     }
 
     fn report(&self) -> GateReport {
@@ -116,6 +120,38 @@ fn new_errors_fail() {
     }
     if report.decision == Decision::Fail {
         assert!(report.causes.iter().any(|cause| cause.contains("status 500")), "{report:?}");
+    }
+}
+
+/// Two versions behind one URL, told apart by a header.
+#[test]
+fn a_header_names_the_version() {
+    let handler = async |headers: HeaderMap| match headers.get("x-version") {
+        Some(version) if version == "bad" => (http::StatusCode::INTERNAL_SERVER_ERROR, "no"),
+        Some(version) if version == "good" => (http::StatusCode::OK, "ok"),
+        _ => (http::StatusCode::BAD_REQUEST, "which?"),
+    };
+    let target = Target::start(Router::new().route("/", get(handler)));
+    let both = url(&target);
+    let case = Case::new("profile: { constant: { rate: 100/s, for: 1s } }");
+    let versions = ["--base-header", "x-version: good", "--head-header", "x-version: bad"];
+    let output = case.gate_with(&both, &both, &versions);
+    assert!(matches!(output.status.code(), Some(5 | 8)), "{output:?}");
+    let report = case.report();
+    assert!(report.base.target.ends_with("(x-version: good)"), "{}", report.base.target);
+    assert!(report.reproduce.contains("--head-header 'x-version: bad'"), "{}", report.reproduce);
+    if report.pairs > 0 {
+        let errors = report.findings.iter().find(|finding| finding.kind == Kind::Errors).unwrap();
+        assert_eq!((errors.base, errors.decision), (Some(0.0), Decision::Fail), "{errors:?}");
+    }
+    let canary = "authorization: Bearer canary";
+    let output = case.gate_with(&both, &both, &["--head-header", canary]);
+    assert_eq!(output.status.code(), Some(2), "{output:?}");
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(said.contains("authorization is a secret") && !said.contains("canary"), "{said}");
+    for bad in ["x-version", "x version: a", ": a"] {
+        let output = case.gate_with(&both, &both, &["--base-header", bad]);
+        assert_eq!(output.status.code(), Some(2), "{bad}: {output:?}");
     }
 }
 

@@ -120,14 +120,12 @@ impl Deployment {
         let top = file.name.take();
         let Some(name) = environment else { return Self::of(file, top, path) };
         let names: Vec<_> = file.env.keys().cloned().collect();
-        match file.env.remove(name) {
-            // Wrangler's own rule for an environment that has no name.
-            Some(found) => Self::of(found, top.map(|top| format!("{top}-{name}")), path),
-            None => {
-                let known = if names.is_empty() { "none".to_owned() } else { names.join(", ") };
-                Err(DeploymentError::UnknownEnvironment { path, name: name.to_owned(), known })
-            }
-        }
+        let Some(found) = file.env.remove(name) else {
+            let known = if names.is_empty() { "none".to_owned() } else { names.join(", ") };
+            return Err(DeploymentError::UnknownEnvironment { path, name: name.to_owned(), known });
+        };
+        // Wrangler's own rule for an environment that has no name.
+        Self::of(found, top.map(|top| format!("{top}-{name}")), path)
     }
 
     fn of(

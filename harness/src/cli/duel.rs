@@ -1,6 +1,8 @@
 //! Two versions of a target on one machine, window by window.
 
-use std::{collections::BTreeMap, path::PathBuf, time::Duration};
+use std::{borrow::Cow, collections::BTreeMap, path::PathBuf, time::Duration};
+
+use http::{HeaderName, HeaderValue};
 
 use super::{output, run};
 use crate::{
@@ -9,7 +11,7 @@ use crate::{
     exit::Exit,
     gate::{GATED_PERCENTILE, Pair, Window},
     judge::{judge, spoiled},
-    plan::{Profile, ScenarioPlan, Until, Users, Work},
+    plan::{Destination, Profile, RequestPlan, ScenarioPlan, Step, Template, Until, Users, Work},
     target::{self, Counters, Target, TargetError, TargetOptions, TargetSpec},
 };
 
@@ -29,6 +31,16 @@ pub(super) struct Contender {
     pub(super) commit: Option<String>,
     spec: TargetSpec,
     program: Option<PathBuf>,
+    /// What each request to it carries beside the scenario's own: where one URL has several versions,
+    /// it names the one.
+    header: Option<Header>,
+}
+
+/// A header whose value is no secret: reports show it.
+#[derive(Clone, Debug)]
+pub(super) struct Header {
+    name: HeaderName,
+    value: String,
 }
 
 /// What is to be done.
@@ -67,7 +79,13 @@ impl Contender {
         let of = |error: &TargetError| (error.exit(), error.to_string());
         if matches!(name, "embedded" | "wrangler") || name.contains("://") {
             let spec = TargetSpec::parse(name).map_err(|error| (Exit::Usage, error))?;
-            return Ok(Self { name: name.to_owned(), commit: None, spec, program: None });
+            return Ok(Self {
+                name: name.to_owned(),
+                commit: None,
+                spec,
+                program: None,
+                header: None,
+            });
         }
         output::say(&format!("building {name}, unless it is there already"));
         let built = target::build(name).await.map_err(|error| of(&error))?;
@@ -76,7 +94,37 @@ impl Contender {
             commit: Some(built.commit),
             spec: TargetSpec::Embedded,
             program: Some(built.program),
+            header: None,
         })
+    }
+
+    /// Whose requests carry this header; its name says so.
+    pub(super) fn with_header(self, header: Option<Header>) -> Self {
+        let name = match &header {
+            Some(header) => format!("{} ({header})", self.name),
+            None => self.name,
+        };
+        Self { name, header, ..self }
+    }
+
+    /// The scenario as it is sent to this one.
+    fn plan<'a>(&self, plan: &'a ScenarioPlan) -> Cow<'a, ScenarioPlan> {
+        let Some(Header { name, value }) = &self.header else { return Cow::Borrowed(plan) };
+        let mut plan = plan.clone();
+        let mut mark = |request: &mut RequestPlan| {
+            if request.to == Destination::Target {
+                request.headers.push((name.clone(), Template::literal(value)));
+            }
+        };
+        for steps in [&mut plan.setup, &mut plan.audit, &mut plan.teardown] {
+            Step::each_request(steps, &mut mark);
+        }
+        if let Work::Load(load) = &mut plan.work {
+            for journey in &mut load.journeys {
+                Step::each_request(&mut journey.steps, &mut mark);
+            }
+        }
+        Cow::Owned(plan)
     }
 
     async fn start(&self, allow_remote: bool) -> Result<Target, (Exit, String)> {
@@ -148,8 +196,12 @@ impl Duel<'_> {
         let before = (counters(base).await, counters(head).await);
         let mut pair = Pair::default();
         for is_head in [head_first, !head_first] {
-            let (target, name) = if is_head { (&mut *head, "head") } else { (&mut *base, "base") };
-            match self.window(target, number, name).await {
+            let (side, target, name) = if is_head {
+                (self.head, &mut *head, "head")
+            } else {
+                (self.base, &mut *base, "base")
+            };
+            match self.window(&side.plan(self.plan), target, number, name).await {
                 Outcome::Measured(window) if is_head => pair.head = *window,
                 Outcome::Measured(window) => pair.base = *window,
                 Outcome::Spoiled(why) => return Err((Exit::Inconclusive, why)),
@@ -168,15 +220,21 @@ impl Duel<'_> {
     }
 
     /// Both windows of a pair draw the same choices, so that they do the same work.
-    async fn window(&self, target: &mut Target, number: usize, side: &str) -> Outcome {
+    async fn window(
+        &self,
+        plan: &ScenarioPlan,
+        target: &mut Target,
+        number: usize,
+        side: &str,
+    ) -> Outcome {
         let environment = Environment {
             seed: self.seed.wrapping_add(number as u64),
             run_id: format!("{number}-{side}"),
             stop: self.stop.clone(),
             ..run::environment_of(target, format!("{number}-{side}")).await
         };
-        let record = execute::run(self.plan, &environment).await;
-        let judgement = judge(self.plan, &record);
+        let record = execute::run(plan, &environment).await;
+        let judgement = judge(plan, &record);
         let find = |exit| judgement.reasons.iter().find(|reason| reason.exit == exit);
         let ends = [
             Exit::Interrupted,
@@ -190,10 +248,34 @@ impl Duel<'_> {
                 return Outcome::Over(exit, reason.text.clone());
             }
         }
-        match spoiled(self.plan, &record, GATED_PERCENTILE) {
+        match spoiled(plan, &record, GATED_PERCENTILE) {
             Some(why) => Outcome::Spoiled(why),
-            None => Outcome::Measured(Box::new(Window::new(self.plan, &record))),
+            None => Outcome::Measured(Box::new(Window::new(plan, &record))),
         }
+    }
+}
+
+impl Header {
+    /// Reads `NAME: VALUE`.
+    ///
+    /// # Errors
+    /// What is wrong with it; never its value.
+    pub(super) fn parse(text: &str) -> Result<Self, String> {
+        let (name, value) = text.split_once(':').ok_or("write NAME: VALUE")?;
+        let name = HeaderName::from_bytes(name.trim().as_bytes())
+            .map_err(|_| "the part before `:` is no name of a header")?;
+        if execute::is_secret(&name) {
+            return Err(format!("{name} is a secret, and reports show this; use `auth:`"));
+        }
+        let value = value.trim().to_owned();
+        HeaderValue::from_str(&value).map_err(|_| format!("{name}: control characters"))?;
+        Ok(Self { name, value })
+    }
+}
+
+impl std::fmt::Display for Header {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}: {}", self.name, self.value)
     }
 }
 

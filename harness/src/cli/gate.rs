@@ -9,7 +9,7 @@ use clap::Args;
 use uuid::Uuid;
 
 use super::{
-    duel::{Contender, Duel, Fought, windowed},
+    duel::{Contender, Duel, Fought, Header, windowed},
     output::{self, Format},
     selection,
     signals::Signals,
@@ -44,6 +44,13 @@ pub(super) struct Arguments {
     /// What is judged.
     #[arg(long, value_name = "TARGET|REVISION")]
     head: String,
+    /// A header of each request to base, as `NAME: VALUE`: where one URL has several versions, it
+    /// names the one. Reports show it.
+    #[arg(long, value_name = "HEADER")]
+    base_header: Option<String>,
+    /// The same of head.
+    #[arg(long, value_name = "HEADER")]
+    head_header: Option<String>,
     /// Pairs of windows; by default 12, or as many as `workway calibrate` found to be needed.
     #[arg(long, value_parser = pairs)]
     pairs: Option<usize>,
@@ -101,8 +108,10 @@ async fn gated(arguments: &Arguments, stop: &StopFlag) -> Result<GateReport, (Ex
     let plan = scenario(&arguments.scenario)?;
     let plan = windowed(&plan, arguments.warmup, arguments.window).map_err(usage)?;
     let frame = Frame::new(arguments).map_err(usage)?;
-    let base = Contender::prepare(&arguments.base).await?;
-    let head = Contender::prepare(&arguments.head).await?;
+    let base_header = header("--base-header", arguments.base_header.as_deref())?;
+    let head_header = header("--head-header", arguments.head_header.as_deref())?;
+    let base = Contender::prepare(&arguments.base).await?.with_header(base_header);
+    let head = Contender::prepare(&arguments.head).await?.with_header(head_header);
     let started = clock::now();
     let duel = Duel {
         plan: &plan,
@@ -121,6 +130,12 @@ async fn gated(arguments: &Arguments, stop: &StopFlag) -> Result<GateReport, (Ex
     let duration = clock::now().saturating_duration_since(started);
     let report = frame.report(arguments, &plan, [&base, &head], fought).map_err(usage)?;
     Ok(GateReport { duration_s: duration.as_secs_f64(), ..report })
+}
+
+/// What clap says of a bad value shows it, and somebody may have put a secret there.
+fn header(option: &str, text: Option<&str>) -> Result<Option<Header>, (Exit, String)> {
+    let parsed = text.map(Header::parse).transpose();
+    parsed.map_err(|error| (Exit::Usage, format!("{option}: {error}")))
 }
 
 impl Frame {
@@ -230,9 +245,16 @@ impl Frame {
         let Rule { latency, errors, usage, .. } = self.rule;
         let percent = |part: f64| format!("{}%", (part * 1e4).round() / 1e2);
         let remote = if arguments.allow_remote { " --allow-remote" } else { "" };
+        let header = |side: &str, header: &Option<String>| {
+            header
+                .as_ref()
+                .map_or_else(String::new, |header| format!(" --{side}-header '{header}'"))
+        };
+        let headers =
+            header("base", &arguments.base_header) + &header("head", &arguments.head_header);
         format!(
             "workway gate {} --base {base} --head {head} --pairs {} --window {} --warmup {} \
-             --max-p95 {} --max-errors {} --max-usage {} --seed {}{remote}",
+             --max-p95 {} --max-errors {} --max-usage {} --seed {}{headers}{remote}",
             scenario.display(),
             self.pairs,
             humantime::format_duration(*window).to_string().replace(' ', ""),

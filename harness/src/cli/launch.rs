@@ -64,10 +64,16 @@ fn judged(arguments: &Arguments, root: &Path) -> Result<Checklist, EvidenceError
     if let Some(names) = &arguments.prove {
         let all = || PROOFS.iter().map(|proof| proof.name.to_owned()).collect();
         let names: Vec<String> = if names.is_empty() { all() } else { names.clone() };
+        let program =
+            std::env::current_exe().map_err(|error| EvidenceError::Run("workway", error))?;
         for name in &names {
             output::say(&format!("proving {name}"));
-            let evidence = prove(root, name)?;
-            let how = if evidence.succeeded() { "proven" } else { "failed" };
+            let evidence = prove(root, &program, name)?;
+            let how = match evidence {
+                _ if evidence.succeeded() => "proven",
+                _ if evidence.undecided() => "undecided",
+                _ => "failed",
+            };
             output::say(&format!("{how}: {}", evidence.figure));
         }
     }

@@ -41,13 +41,8 @@ pub(super) struct Source {
     cloudflare_api: Url,
 }
 
-/// Where usage comes from.
-pub(super) enum Measured {
-    /// The answers.
-    Answers,
-    /// The platform's analytics.
-    Analytics(Account, Deployment),
-}
+/// Where usage comes from: the answers, unless the platform's analytics are asked.
+pub(super) struct Measured(Option<(Account, Deployment)>);
 
 /// A recorded run and what its scenarios used.
 pub(super) struct Used {
@@ -58,39 +53,38 @@ pub(super) struct Used {
 
 type Problem = (Exit, String);
 
-fn usage(problem: impl ToString) -> Problem {
+fn usage(problem: &impl ToString) -> Problem {
     (Exit::Usage, problem.to_string())
 }
 
 impl Source {
     /// What is needed to look.
     pub(super) fn open(&self) -> Result<Measured, Problem> {
-        let Some(path) = &self.from_analytics else { return Ok(Measured::Answers) };
-        let deployment = Deployment::read(path, self.env.as_deref()).map_err(usage)?;
+        let Some(path) = &self.from_analytics else { return Ok(Measured(None)) };
+        let deployment =
+            Deployment::read(path, self.env.as_deref()).map_err(|error| usage(&error))?;
         let variable = |name: &str| env::var(name).ok().filter(|value| !value.is_empty());
         let id = self.account.clone().or_else(|| variable(ACCOUNT_VARIABLE)).ok_or_else(|| {
-            usage(format!("which account? give --account, or set ${ACCOUNT_VARIABLE}"))
+            usage(&format!("which account? give --account, or set ${ACCOUNT_VARIABLE}"))
         })?;
         let token = variable(&self.token_env).ok_or_else(|| {
             let name = &self.token_env;
-            usage(format!(
+            usage(&format!(
                 "the token for Cloudflare's API is expected in ${name}, which is not set"
             ))
         })?;
         let api = self.cloudflare_api.clone();
-        Ok(Measured::Analytics(Account { api, id, token }, deployment))
+        Ok(Measured(Some((Account { api, id, token }, deployment))))
     }
 }
 
 impl Measured {
     /// What the scenarios of a recorded run used.
     pub(super) async fn read(&self, path: &Path) -> Result<Used, Problem> {
-        let report = read_run(path).map_err(usage)?;
-        match self {
-            Self::Answers => of_answers(path, report),
-            Self::Analytics(account, deployment) => {
-                of_analytics(path, report, account, deployment).await
-            }
+        let report = read_run(path).map_err(|error| usage(&error))?;
+        match &self.0 {
+            None => of_answers(path, report),
+            Some((account, deployment)) => of_analytics(path, report, account, deployment).await,
         }
     }
 }
@@ -98,7 +92,7 @@ impl Measured {
 fn of_answers(path: &Path, report: RunReport) -> Result<Used, Problem> {
     let mixes = report::mixes(&report.scenarios);
     if mixes.is_empty() {
-        return Err(usage(UsageError::None(path.display().to_string())));
+        return Err(usage(&UsageError::None(path.display().to_string())));
     }
     let warnings = report::warnings(std::slice::from_ref(&mixes));
     Ok(Used { report, mixes, warnings })
@@ -113,10 +107,10 @@ async fn of_analytics(
     let name = path.display();
     let took = Duration::try_from_secs_f64(report.duration_s).ok();
     let span = took.and_then(|took| Span::of_run(&report.started_at, took));
-    let span = span.ok_or_else(|| usage(format!("{name} does not say when it was made")))?;
+    let span = span.ok_or_else(|| usage(&format!("{name} does not say when it was made")))?;
     let operations = operations(&report);
     if operations.all == 0 {
-        return Err(usage(format!("{name}: nothing in it was answered")));
+        return Err(usage(&format!("{name}: nothing in it was answered")));
     }
     let spent = account.spent(deployment, &span).await.map_err(|error| {
         let exit = match &error {

@@ -53,6 +53,7 @@ pub use load::{FAIL_FAST, INTERRUPTED_DRAIN};
 pub use operator::{Command, Operator, Order};
 pub use people::{TokenError, Tokens};
 pub use phases::Phases;
+pub(crate) use prepare::is_secret;
 pub use progress::{LoadTick, NoProgress, Progress, ProgressEvent};
 pub use stop::{Signal, StopFlag};
 pub use vitals::{Patient, Vitals};

@@ -71,7 +71,8 @@ fn body(body: &Body, headers: &mut HeaderMap, names: &At<'_>) -> Result<Bytes, S
     }
 }
 
-pub(super) fn is_secret(name: &HeaderName) -> bool {
+/// Whether its value is shown to nobody.
+pub(crate) fn is_secret(name: &HeaderName) -> bool {
     [AUTHORIZATION, PROXY_AUTHORIZATION, COOKIE].contains(name) || name == "x-api-key"
 }
 

@@ -10,7 +10,10 @@ use std::{
 use serde::{Deserialize, Serialize};
 
 use super::{PROOFS, Proof};
-use crate::report::{WriteError, write};
+use crate::{
+    exit::Exit,
+    report::{WriteError, write},
+};
 
 /// Of the repository.
 const FOLDER: &str = "target/launch";
@@ -47,6 +50,12 @@ impl Evidence {
     /// Whether it proves what it should.
     pub fn succeeded(&self) -> bool {
         self.exit == Some(0)
+    }
+
+    /// Whether it proves neither that nor the contrary: this machine was too slow to measure, or what
+    /// was needed could not be reached.
+    pub fn undecided(&self) -> bool {
+        self.exit == Some(i32::from(Exit::Inconclusive.code()))
     }
 }
 
@@ -90,11 +99,12 @@ impl Commit {
     }
 }
 
-/// Runs a proof and keeps what it said.
+/// Runs a proof and keeps what it said. `program` is this one, by the path it had at the start: a proof
+/// that compiles may put a new file in its place.
 ///
 /// # Errors
 /// [`EvidenceError`]; not when the proof fails: that is evidence, too.
-pub fn prove(root: &Path, name: &str) -> Result<Evidence, EvidenceError> {
+pub fn prove(root: &Path, program: &Path, name: &str) -> Result<Evidence, EvidenceError> {
     let Some(Proof { name, command }) = PROOFS.iter().find(|proof| proof.name == name) else {
         let known = PROOFS.iter().map(|proof| proof.name).collect::<Vec<_>>().join(", ");
         return Err(EvidenceError::Unknown { name: name.to_owned(), known });
@@ -103,9 +113,7 @@ pub fn prove(root: &Path, name: &str) -> Result<Evidence, EvidenceError> {
     let begun = now();
     let mut bash = Command::new("bash");
     bash.args(["-c", command]).current_dir(root).stdin(Stdio::null()).stderr(Stdio::inherit());
-    if let Ok(program) = std::env::current_exe() {
-        bash.env("WORKWAY", program);
-    }
+    bash.env("WORKWAY", program);
     let output = bash.output().map_err(|error| EvidenceError::Run(command, error))?;
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
     let figure = text.lines().rfind(|line| !line.trim().is_empty()).unwrap_or_default();

@@ -18,11 +18,12 @@ pub const LAUNCH_SCHEMA_VERSION: u32 = 1;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum State {
-    /// Each proof succeeded, on this commit, and there is nothing beyond.
+    /// Each proof succeeded, on this commit without changes, and there is nothing beyond.
     Proven,
     /// A proof failed.
     Failed,
-    /// A proof was not run on this commit, or something is beyond what can be proven here.
+    /// A proof was not run on this commit, or could not decide, or something is beyond what can be
+    /// proven here.
     NotProvenHere,
     /// There is nothing to do, for the reason given.
     NotApplicable,
@@ -65,17 +66,18 @@ pub fn checklist(commit: Commit, evidence: &[Evidence]) -> Checklist {
 fn item(one: &LaunchBox, commit: &Commit, evidence: &[Evidence]) -> Item {
     let of = |name: &&str| {
         let found = evidence.iter().find(|evidence| evidence.proof == **name);
-        // What another commit showed proves nothing of this one.
-        found.filter(|evidence| evidence.commit == *commit).cloned()
+        // What another commit showed proves nothing of this one; what files showed that are no commit
+        // proves nothing of whatever they are now.
+        found.filter(|evidence| evidence.commit == *commit && commit.clean).cloned()
     };
     let found: Vec<_> = one.proofs.iter().filter_map(of).collect();
-    let missing = one.proofs.iter().filter(|name| of(name).is_none());
+    let missing = one.proofs.iter().filter(|name| of(name).is_none_or(|found| found.undecided()));
     let mut to_prove: Vec<_> =
         missing.map(|name| format!("workway launch --prove {name}")).collect();
     to_prove.extend(one.command_beyond.map(str::to_owned));
     let state = if one.not_applicable {
         State::NotApplicable
-    } else if found.iter().any(|evidence| !evidence.succeeded()) {
+    } else if found.iter().any(|evidence| !evidence.succeeded() && !evidence.undecided()) {
         State::Failed
     } else if to_prove.is_empty() && one.note.is_none() {
         State::Proven
@@ -131,6 +133,15 @@ mod tests {
         assert_eq!(state(title, &[said("backup-drill", "a", 0)]), State::Proven);
         assert_eq!(state(title, &[said("backup-drill", "a", 1)]), State::Failed);
         assert_eq!(state(title, &[said("backup-drill", "b", 0)]), State::NotProvenHere);
+        assert_eq!(
+            state(title, &[said("backup-drill", "a", 8)]),
+            State::NotProvenHere,
+            "undecided"
+        );
+        let dirty = Commit { clean: false, ..commit("a") };
+        let changed = Evidence { commit: dirty.clone(), ..said("backup-drill", "a", 0) };
+        let list = checklist(dirty, &[changed]);
+        assert_eq!(list.count(State::Proven), 0, "files that are no commit");
         let some = [said("secrets", "a", 0)];
         assert_eq!(state("Security audit complete", &some), State::NotProvenHere);
     }
@@ -161,6 +172,8 @@ mod tests {
     #[test]
     fn pages_show_evidence_and_escape_it() {
         let list = checklist(commit("a"), &[said("backup-drill", "a", 0)]);
+        let undecided = checklist(commit("a"), &[said("load", "a", 8)]);
+        assert!(super::text(&undecided).contains("Load testing performed: not proven here"));
         let (text, html) = (text(&list), html(&list));
         assert!(text.contains("12 <passed>") && text.contains("workway launch --prove secrets"));
         assert!(html.contains("12 &lt;passed&gt;") && !html.contains("12 <passed>"));

@@ -60,7 +60,7 @@ pub fn html(list: &Checklist) -> String {
 
 fn headline(list: &Checklist) -> String {
     let id = list.commit.id.get(..12).unwrap_or(&list.commit.id);
-    let clean = if list.commit.clean { "" } else { " with changes that are not committed" };
+    let clean = if list.commit.clean { "" } else { ", changed since, so nothing is proven of it" };
     format!(
         "Commit {id}{clean}: {} proven, {} failed, {} not proven here, {} not applicable",
         list.count(State::Proven),
@@ -73,8 +73,8 @@ fn headline(list: &Checklist) -> String {
 fn verdict(item: &Item) -> &'static str {
     match item.state {
         State::Failed => ": failed",
-        State::NotProvenHere if item.evidence.is_empty() => ": not proven here",
-        State::NotProvenHere => ": proven in part",
+        State::NotProvenHere if item.evidence.iter().any(Evidence::succeeded) => ": proven in part",
+        State::NotProvenHere => ": not proven here",
         _ => "",
     }
 }
@@ -84,6 +84,7 @@ fn lines(item: &Item) -> Vec<String> {
         let Evidence { proof, finished_at, seconds, exit, figure, .. } = evidence;
         let ended = match exit {
             Some(0) => String::new(),
+            Some(_) if evidence.undecided() => ", undecided".to_owned(),
             Some(code) => format!(", exit code {code}"),
             None => ", killed".to_owned(),
         };

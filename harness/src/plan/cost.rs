@@ -14,6 +14,8 @@ pub struct CostPlan {
     pub ai: Vec<StepId>,
     /// The price book of the thresholds.
     pub book: &'static str,
+    /// Whether the service's own total is asked afterwards, and held against the answers.
+    pub audit: bool,
     /// What the cost must satisfy.
     pub thresholds: Vec<CostThreshold>,
 }

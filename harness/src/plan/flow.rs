@@ -141,6 +141,31 @@ impl Step {
         all
     }
 
+    /// Does something to each request of the steps.
+    pub fn each_request(steps: &mut [Self], change: &mut impl FnMut(&mut RequestPlan)) {
+        for step in steps {
+            match step {
+                Self::Request(request) => change(request),
+                Self::Burst(burst) => change(&mut burst.request),
+                Self::Until(until) => change(&mut until.request),
+                Self::Generate(generate) => change(&mut generate.request),
+                Self::Parallel(branches) => {
+                    for branch in branches {
+                        Self::each_request(&mut branch.steps, change);
+                    }
+                }
+                Self::Repeat(repeat) => Self::each_request(&mut repeat.steps, change),
+                Self::ForEach(each) => Self::each_request(&mut each.steps, change),
+                Self::Call(call) => {
+                    Self::each_request(&mut call.steps, change);
+                    Self::each_request(&mut call.teardown, change);
+                }
+                Self::Wait(_) | Self::Let(_) | Self::Check(_) | Self::Drive(_) | Self::Model(_) => {
+                }
+            }
+        }
+    }
+
     /// The most requests of the steps that are under way at the same time.
     pub fn widest(steps: &[Self]) -> usize {
         let width = |step: &Self| match step {

@@ -7,10 +7,10 @@ use anstyle::{AnsiColor, Style};
 use super::{GateReport, number};
 use crate::gate::{Decision, Finding, Kind, Scale};
 
-/// Columns of a metric's name.
-const NAME: usize = 18;
+/// Columns of a metric's name: `vector_dimensions_written / request` has 35.
+const NAME: usize = 36;
 /// Columns of a figure.
-const FIGURE: usize = 12;
+const FIGURE: usize = 14;
 
 /// The report as text. Its first six lines hold the metric that decides, base, head, the interval,
 /// the rule, and the command that does it again.

@@ -153,13 +153,11 @@ fn asked(query: &str) -> Result<Vec<Asked<'_>>, String> {
         };
         let odd = sums.iter().find(|sum| !known_sums.contains(sum));
         let odd = odd.or_else(|| dimensions.iter().find(|found| !known.contains(found)));
-        match odd {
-            Some(odd) => Err(format!("unknown field {odd:?} of {name:?}")),
-            None => {
-                let by_script = filter.contains("scriptName: $script");
-                Ok(Asked { name, by_script, sums, dimensions })
-            }
+        if let Some(odd) = odd {
+            return Err(format!("unknown field {odd:?} of {name:?}"));
         }
+        let by_script = filter.contains("scriptName: $script");
+        Ok(Asked { name, by_script, sums, dimensions })
     });
     datasets.collect()
 }

@@ -1,5 +1,5 @@
 //! The part of Cloudflare's API that a deployment uses, as wrangler asks for it, with a database
-//! behind it; and the edge, which sends each request to one of the versions that have traffic.
+//! behind it.
 
 use std::sync::{Arc, Mutex};
 
@@ -7,7 +7,7 @@ use axum::{
     Json, Router,
     body::{Bytes, to_bytes},
     extract::{Request, State},
-    http::{HeaderMap, StatusCode},
+    http::StatusCode,
     response::{IntoResponse, Response},
 };
 use reqwest::Url;
@@ -30,6 +30,8 @@ pub(crate) enum Version {
     Broken,
     /// It accepts whatever it is sent.
     Wrong,
+    /// It answers 500 to what no check looks at, and a load does.
+    Flaky,
     /// The API does not take it.
     Refused,
 }
@@ -41,14 +43,15 @@ pub(crate) fn split(shares: Vec<(&str, u64)>) -> Split {
     shares.into_iter().map(|(version, share)| (version.to_owned(), share)).collect()
 }
 
-struct Inner {
+pub(crate) struct Inner {
     database: SqliteDatabase,
-    version: Version,
-    split: Split,
+    pub(crate) version: Version,
+    pub(crate) split: Split,
     splits: Vec<Split>,
     transcript: Vec<String>,
-    requests: u64,
-    met_new: u64,
+    pub(crate) requests: u64,
+    pub(crate) met_new: u64,
+    pub(crate) named_new: u64,
     resources: Resources,
 }
 
@@ -71,13 +74,6 @@ pub(crate) struct Account {
     inner: Arc<Mutex<Inner>>,
 }
 
-#[derive(Clone)]
-struct Edge {
-    inner: Arc<Mutex<Inner>>,
-    service: Url,
-    client: reqwest::Client,
-}
-
 impl Account {
     pub(crate) async fn open(service: Url, version: Version) -> Self {
         let inner = Arc::new(Mutex::new(Inner {
@@ -88,12 +84,11 @@ impl Account {
             transcript: Vec::new(),
             requests: 0,
             met_new: 0,
+            named_new: 0,
             resources: Resources::default(),
         }));
         let api = serve(Router::new().fallback(api).with_state(Arc::clone(&inner))).await;
-        let client = reqwest::Client::builder().no_proxy().build().unwrap();
-        let edge = Edge { inner: Arc::clone(&inner), service, client };
-        let edge = serve(Router::new().fallback(self::edge).with_state(edge)).await;
+        let edge = serve(crate::edge::router(Arc::clone(&inner), service)).await;
         Self { api, edge, inner }
     }
 
@@ -115,6 +110,11 @@ impl Account {
     /// Requests that came to the new version.
     pub(crate) fn met_new(&self) -> u64 {
         self.inner.lock().unwrap().met_new
+    }
+
+    /// Others, which had asked for it by name.
+    pub(crate) fn named_new(&self) -> u64 {
+        self.inner.lock().unwrap().named_new
     }
 }
 
@@ -294,36 +294,6 @@ fn current(account: &Mutex<Inner>) -> Value {
         .collect::<Vec<_>>();
     json!({"id": "d", "strategy": "percentage", "source": "wrangler", "author_email": "a@b.test",
         "created_on": "2026-11-22T00:00:00Z", "annotations": {}, "versions": versions})
-}
-
-/// The share of the new version, spread evenly over the requests.
-fn goes_to_new(account: &Mutex<Inner>) -> Option<Version> {
-    let mut account = account.lock().unwrap();
-    let share = account.split.iter().find(|(version, _)| version == NEW).map_or(0, |(_, n)| *n);
-    let before = account.requests * share / 100;
-    account.requests += 1;
-    let now = account.requests * share / 100;
-    account.met_new += u64::from(now > before);
-    (now > before).then_some(account.version)
-}
-
-async fn edge(State(edge): State<Edge>, request: Request) -> Response {
-    match goes_to_new(&edge.inner) {
-        Some(Version::Broken) => return StatusCode::INTERNAL_SERVER_ERROR.into_response(),
-        Some(Version::Wrong) => return (StatusCode::CREATED, Json(json!({}))).into_response(),
-        _ => {}
-    }
-    let (parts, body) = request.into_parts();
-    let body = to_bytes(body, usize::MAX).await.unwrap();
-    let mut headers = parts.headers;
-    headers.remove("host");
-    let url = edge.service.join(&parts.uri.to_string()).unwrap();
-    let sent = edge.client.request(parts.method, url).headers(headers).body(body).send().await;
-    let answer = sent.unwrap();
-    let (status, mut headers): (_, HeaderMap) = (answer.status(), answer.headers().clone());
-    headers.remove("transfer-encoding");
-    headers.remove("content-length");
-    (status, headers, answer.bytes().await.unwrap()).into_response()
 }
 
 /// The tag of the last migration of objects: what runs there has had all of them.

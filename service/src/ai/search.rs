@@ -33,14 +33,14 @@ pub fn readers_of(user: &str) -> Vec<String> {
     vec![EVERYONE.to_owned(), only(user)]
 }
 
-/// Brings the vector of a workflow up to date after the answer, at its owner's expense; if that
-/// fails, the cron will.
-pub fn refresh_later<P: Platform>(platform: &P, owner: &str, workflow: &str) {
+/// Brings the vector of a workflow up to date after the answer, at the expense of `account`; if
+/// that fails, the cron will.
+pub fn refresh_later<P: Platform>(platform: &P, account: &str, workflow: &str) {
     if platform.ai().is_none() || platform.vectors().is_none() {
         return;
     }
     let (owned, workflow) = (platform.clone(), workflow.to_owned());
-    let account = owner.to_owned();
+    let account = account.to_owned();
     platform.wait_until(async move {
         let meter = Meter::default();
         let store = SearchStore::new(owned.database(), &meter);

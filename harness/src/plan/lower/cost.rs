@@ -36,7 +36,8 @@ impl Lowering {
                 bound: threshold.bound,
             });
         }
-        Some(CostPlan { tier, ai, book: book?, thresholds })
+        let audit = cost.audit.unwrap_or(true);
+        Some(CostPlan { tier, ai, book: book?, audit, thresholds })
     }
 
     fn book(&mut self, cost: &CostFile) -> Option<&'static str> {

@@ -15,6 +15,9 @@ pub struct CostFile {
     pub ai: Option<Vec<Spanned<Name>>>,
     /// The price book of the thresholds, by name; `cloudflare-2026-11` by default.
     pub book: Option<Spanned<Name>>,
+    /// Whether the service's own total is asked afterwards, and held against what its answers said; it
+    /// is by default. Not where answers come from several machines, whose totals are late.
+    pub audit: Option<bool>,
     /// What the cost must satisfy.
     pub thresholds: Option<Vec<Spanned<CostThresholdText>>>,
 }

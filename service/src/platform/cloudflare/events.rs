@@ -5,10 +5,15 @@ use std::{
     sync::{Mutex, PoisonError},
 };
 
-use axum::Router;
+use axum::{
+    Router,
+    http::{HeaderName, HeaderValue},
+    middleware::map_response,
+    response::Response as Answer,
+};
 use tower_service::Service;
 use worker::{
-    Context, Env, ScheduleContext, ScheduledEvent, event,
+    Context, Env, ScheduleContext, ScheduledEvent, WorkerVersionMetadata, event,
     wasm_bindgen::JsValue,
     web_sys::{Request, Response},
 };
@@ -42,11 +47,26 @@ fn router_of(env: &Env) -> Result<Router, ConfigError> {
     match &*last {
         Some((its, router)) if is_same(its, env) => Ok(router.clone()),
         _ => {
-            let router = router(app(env)?);
+            let router = marked(router(app(env)?), env);
             *last = Some((env.clone(), router.clone()));
             Ok(router)
         }
     }
+}
+
+/// Which version of the Worker an answer is from, where several share the traffic: who asks for one by
+/// name can see that it came. The platform ignores names that it does not know.
+const VERSION_HEADER: HeaderName = HeaderName::from_static("workway-version");
+
+/// Marks answers with the version, if the environment has the binding `VERSION`.
+fn marked(router: Router, env: &Env) -> Router {
+    let version = env.get_binding::<WorkerVersionMetadata>("VERSION").map(|version| version.id());
+    let version = version.ok().and_then(|id| HeaderValue::from_str(&id).ok());
+    let Some(version) = version.filter(|version| !version.is_empty()) else { return router };
+    router.layer(map_response(move |mut answer: Answer| {
+        answer.headers_mut().insert(VERSION_HEADER, version.clone());
+        std::future::ready(answer)
+    }))
 }
 
 fn is_same(one: &Env, other: &Env) -> bool {
