@@ -14,7 +14,7 @@ use axum::{Router, routing::get};
 use common::Target;
 use rustix::process::{Pid, Signal, kill_process};
 use schemars::{JsonSchema, schema_for};
-use workway::report::{Baseline, Format, GateReport, RunReport, read_run};
+use workway::report::{Baseline, DetectionMatrix, Format, GateReport, RunReport, read_run};
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned()
@@ -87,6 +87,7 @@ fn the_schemas_are_those_that_are_published() {
     check::<RunReport>("run-1.schema.json");
     check::<GateReport>("gate-1.schema.json");
     check::<Baseline>("baseline-1.schema.json");
+    check::<DetectionMatrix>("matrix-1.schema.json");
 }
 
 #[test]

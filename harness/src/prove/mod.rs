@@ -5,6 +5,7 @@
 //! ([`ports`]), around the events of its objects ([`objects`]), around its routes ([`front`]).
 //! The service itself knows of none.
 
+mod caches;
 mod catalogue;
 mod change;
 mod front;

@@ -214,7 +214,7 @@ pub(super) const DEFECTS: &[Defect] = &[
         ("CA-G1", "the guide's: private data with `Cache-Control: public`"),
         &["CA7"],
         &[Change::Answer(MINE, |_, answer| {
-            set(answer, "cache-control", "public, max-age=60, s-maxage=300")
+            set(answer, "cache-control", "public, max-age=60, s-maxage=300");
         })],
     ),
     made(

@@ -4,20 +4,10 @@ use axum::http::{Method, header};
 use serde_json::Value;
 
 use super::{Area::RateLimit as A, Defect, edit::set, made, none};
-use crate::prove::change::{ANY, Change, Counts, Further, Head, Limiter, RIGHT, on};
+use crate::prove::change::{ANY, Change, Counts, Further, Limiter, RIGHT, on};
 
 const fn limiter(how: Limiter) -> Change {
     Change::Limiter(how)
-}
-
-fn of_the_address(_: &str, _: &Head) -> Option<String> {
-    // Every scenario comes from this machine.
-    Some("ip:127.0.0.1".to_owned())
-}
-
-fn by_forwarded(key: &str, head: &Head) -> Option<String> {
-    let said = head.header("x-forwarded-for");
-    Some(if said.is_empty() { key.to_owned() } else { format!("ip:{said}") })
 }
 
 pub(super) const DEFECTS: &[Defect] = &[
@@ -145,12 +135,22 @@ pub(super) const DEFECTS: &[Defect] = &[
         A,
         ("RL-G1", "the guide's: the key is the address, whoever is signed in"),
         &["RL5"],
-        &[limiter(Limiter { key: of_the_address, ..RIGHT })],
+        &[limiter(Limiter {
+            // Every scenario comes from this machine.
+            key: |_, _| Some("ip:127.0.0.1".to_owned()),
+            ..RIGHT
+        })],
     ),
     made(
         A,
         ("RL-G2", "the address is believed that a header of the client's names"),
         &["RL6"],
-        &[limiter(Limiter { key: by_forwarded, ..RIGHT })],
+        &[limiter(Limiter {
+            key: |key, head| {
+                let said = head.header("x-forwarded-for");
+                Some(if said.is_empty() { key.to_owned() } else { format!("ip:{said}") })
+            },
+            ..RIGHT
+        })],
     ),
 ];

@@ -8,7 +8,7 @@ use std::sync::{
 use axum::http::{HeaderValue, Method, header};
 use regex::{Captures, Regex};
 use serde_json::Value;
-use workway_service::domain::outbound::AllowList;
+use workway_service::{domain::outbound::AllowList, guard::MAX_BODY_BYTES};
 
 use super::{
     Area::Validation as A,
@@ -62,7 +62,7 @@ fn first_step_for_all(body: &mut Value) {
     if let Some(steps) = body.get_mut("steps").and_then(Value::as_array_mut)
         && let Some(first) = steps.first().cloned()
     {
-        steps.iter_mut().for_each(|step| *step = first.clone());
+        steps.fill(first);
     }
 }
 
@@ -307,6 +307,25 @@ pub(super) const DEFECTS: &[Defect] = &[
             if answer.status() == 405 {
                 *answer.status_mut() = axum::http::StatusCode::NOT_FOUND;
             }
+        })],
+    ),
+    made(
+        A,
+        ("IV-24", "a body may be as long as it likes"),
+        &["IV9"],
+        &[Change::Request(CREATE, |_, request| {
+            if request.body().len() > MAX_BODY_BYTES {
+                *request.body_mut() = draft().to_string().into();
+            }
+        })],
+    ),
+    made(
+        A,
+        ("IV-38", "a letter that is written as an escape is another one"),
+        &["IV13"],
+        &[Change::Request(CREATE, |_, request| {
+            let text = String::from_utf8_lossy(request.body()).replace("\\u0061", "\\u0041");
+            *request.body_mut() = text.into();
         })],
     ),
 ];

@@ -7,11 +7,12 @@ use workway_service::ports::{ActorClass, Param};
 
 use super::{Area::Workflows as A, Defect, elsewhere, made, none};
 use crate::prove::{
-    change::{Change, Head},
+    change::{Change, Head, On, on},
     memory::Memory,
 };
 
 const RUN: ActorClass = ActorClass::WorkflowExecutor;
+const EVENTS: On = on("GET", "/runs/*/events");
 
 fn status(state: &Value) -> &str {
     state["run"]["status"].as_str().unwrap_or_default()
@@ -302,9 +303,9 @@ pub(super) const DEFECTS: &[Defect] = &[
         ("WF-34", "a resumed run draws another random value"),
         &["WF4"],
         &[Change::Outbound(|memory, request| {
-            let draw = memory.count("draw");
+            let (draw, process) = (memory.count("draw"), std::process::id());
             if let Some(key) = request.headers.get_mut("idempotency-key") {
-                key.push_str(&format!("-{draw}-{}", std::process::id()));
+                *key = format!("{key}-{draw}-{process}");
             }
         })],
     ),
@@ -318,5 +319,23 @@ pub(super) const DEFECTS: &[Defect] = &[
         A,
         ("WF-36", "a run that was begun by one version cannot be read by the next"),
         "service/tests/released: states as released versions wrote them",
+    ),
+    made(
+        A,
+        ("WF-37", "an event is lost between two others"),
+        &["WF16"],
+        &[Change::Answer(EVENTS, |_, answer| {
+            let text = String::from_utf8_lossy(answer.body()).into_owned();
+            let kept = text.split_inclusive("\n\n").filter(|event| !event.starts_with("id: 2\n"));
+            *answer.body_mut() = kept.collect::<String>().into();
+        })],
+    ),
+    made(
+        A,
+        ("WF-38", "Last-Event-ID is ignored"),
+        &["WF16"],
+        &[Change::Request(EVENTS, |_, request| {
+            drop(request.headers_mut().remove("last-event-id"));
+        })],
     ),
 ];
