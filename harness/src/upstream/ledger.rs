@@ -34,7 +34,7 @@ pub struct Ledger {
 pub struct Arrivals {
     /// All of them, repetitions and refused ones too.
     pub all: u64,
-    /// Those that may be nobody's: see [`UNOWNED`].
+    /// Those that may be nobody's: see `UNOWNED`.
     pub unowned: u64,
 }
 
