@@ -80,10 +80,12 @@ fn a_defect_that_nobody_sees_survives_and_is_a_failure() {
     assert_eq!(output.status.code(), Some(1), "{output:?}");
     let text = stdout(&output);
     assert!(text.contains("survived") && text.contains("(expected: RL1, RL12)"), "{text}");
-    assert!(text.contains("1 defects: 0 killed, 1 survived, 0 errors"), "{text}");
+    assert!(text.contains("defects: 1 made, 0 killed, 1 survived, 0 errors"), "{text}");
     let page = fs::read_to_string(folder.path().join("out/detection-matrix.md")).unwrap();
     assert!(page.contains("| RL-1 |") && page.contains("| survived |"), "{page}");
     assert!(folder.path().join("out/detection-matrix.json").exists());
+    let html = fs::read_to_string(folder.path().join("out/detection-matrix.html")).unwrap();
+    assert!(html.contains("<td class=\"t\">RL-1</td>") && html.contains("survived"), "{html}");
 }
 
 #[test]
@@ -95,7 +97,7 @@ fn a_scenario_that_fails_on_the_clean_service_is_a_false_alarm() {
     let output = workway_in(folder.path(), &["prove", "--defect", "RL-1", "--clean-runs", "2"]);
     assert_eq!(output.status.code(), Some(1), "{output:?}");
     let text = stdout(&output);
-    assert!(text.contains("2 with a false alarm (at most 100.0 % of runs, 95 %)"), "{text}");
+    assert!(text.contains("with a false alarm: 2 (at most 100.0 % of runs, 95 %)"), "{text}");
     assert!(text.contains("false alarm: only: wrong (RL1)"), "{text}");
 }
 

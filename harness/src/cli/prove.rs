@@ -38,6 +38,7 @@ const SMOKE: &str = "smoke";
 const MAX_CLEAN_RUNS: u64 = 1_000;
 const MATRIX_JSON: &str = "detection-matrix.json";
 const MATRIX_MARKDOWN: &str = "detection-matrix.md";
+const MATRIX_HTML: &str = "detection-matrix.html";
 
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
@@ -59,7 +60,7 @@ pub(super) struct Arguments {
     /// What goes to stdout.
     #[arg(long, value_enum, default_value_t = Format::Text)]
     format: Format,
-    /// Also write the matrix into this folder, as JSON and as Markdown.
+    /// Also write the matrix into this folder, as JSON, Markdown and HTML.
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
     /// What random choices of scenarios are drawn from.
@@ -130,7 +131,7 @@ async fn work(arguments: &Arguments, defects: &[&'static Defect]) -> Exit {
         .collect();
     let made = families.iter().filter(|(_, family)| !family.is_empty()).count();
     let runs = arguments.clean_runs;
-    output::say(&format!("plan: {made} defects, {runs} clean runs of {} scenarios", used.len()));
+    output::say(&format!("plan: defects {made}, clean runs {runs}, scenarios {}", used.len()));
     let check = match clean_facts(&used).await {
         Ok(check) => check,
         Err(exit) => return exit,
@@ -328,7 +329,9 @@ fn publish(arguments: &Arguments, matrix: &DetectionMatrix) -> Exit {
             Err(exit) => return exit,
         };
         let markdown = report::matrix_markdown(matrix).into_bytes();
-        let files = [(MATRIX_MARKDOWN.to_owned(), markdown), (MATRIX_JSON.to_owned(), json)];
+        let html = report::matrix_html(matrix).into_bytes();
+        let files = [(MATRIX_MARKDOWN, markdown), (MATRIX_JSON, json), (MATRIX_HTML, html)];
+        let files = files.map(|(name, bytes)| (name.to_owned(), bytes));
         if let Err(error) = report::write_all(folder, &files) {
             return output::fail(Exit::ReportNotWritten, &error.to_string());
         }

@@ -1,8 +1,11 @@
 //! The detection matrix for people.
 
-use std::{collections::BTreeSet, fmt::Write as _};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt::Write as _,
+};
 
-use super::matrix::{Detection, DetectionMatrix, Outcome, RuleDetections};
+use super::matrix::{Area, Detection, DetectionMatrix, Outcome, RuleDetections};
 
 /// At a terminal.
 pub fn matrix_text(matrix: &DetectionMatrix) -> String {
@@ -20,22 +23,33 @@ pub fn matrix_markdown(matrix: &DetectionMatrix) -> String {
     text += "Made by `workway prove`; the same as JSON is beside it.\n\n```\n";
     text += &summary(matrix);
     text += "```\n";
-    let areas: BTreeSet<_> = matrix.defects.iter().map(|defect| defect.area).collect();
-    for area in areas {
+    for (area, defects) in by_area(matrix) {
         let _ = write!(
             text,
             "\n## {}\n\n| defect | what is wrong | outcome | seen by |\n|---|---|---|---|\n",
             area.name()
         );
-        for defect in matrix.defects.iter().filter(|defect| defect.area == area) {
-            let Detection { id, says, outcome, .. } = defect;
-            let seen = seen_by(defect);
-            let seen = if seen.is_empty() { defect.why.clone().unwrap_or_default() } else { seen };
-            let _ =
-                writeln!(text, "| {id} | {} | {} | {} |", cell(says), outcome.name(), cell(&seen));
+        for defect in defects {
+            let _ = writeln!(text, "| {} |", row(defect).map(|text| cell(&text)).join(" | "));
         }
     }
     text
+}
+
+/// The defects of each area.
+pub(super) fn by_area(matrix: &DetectionMatrix) -> BTreeMap<Area, Vec<&Detection>> {
+    let mut areas = BTreeMap::<_, Vec<_>>::new();
+    for defect in &matrix.defects {
+        areas.entry(defect.area).or_default().push(defect);
+    }
+    areas
+}
+
+/// A defect, what is wrong, what became of it, and what saw it; why not, where nothing did.
+pub(super) fn row(defect: &Detection) -> [String; 4] {
+    let seen = seen_by(defect);
+    let seen = if seen.is_empty() { defect.why.clone().unwrap_or_default() } else { seen };
+    [defect.id.clone(), defect.says.clone(), defect.outcome.name().to_owned(), seen]
 }
 
 /// A `|` would end the cell.
@@ -68,13 +82,14 @@ fn told(defect: &Detection) -> String {
     }
 }
 
-fn summary(matrix: &DetectionMatrix) -> String {
+/// The counts.
+pub(super) fn summary(matrix: &DetectionMatrix) -> String {
     let of = |outcome| matrix.count(outcome);
     let (killed, survived, errors) =
         (of(Outcome::Killed), of(Outcome::Survived), of(Outcome::Error));
     let made = killed + survived + errors;
     let mut text = format!(
-        "{made} defects: {killed} killed, {survived} survived, {errors} errors; {} not applicable, \
+        "defects: {made} made, {killed} killed, {survived} survived, {errors} errors; {} not applicable, \
          {} tested elsewhere\n",
         of(Outcome::NotApplicable),
         of(Outcome::Elsewhere)
@@ -82,7 +97,7 @@ fn summary(matrix: &DetectionMatrix) -> String {
     let clean = &matrix.clean;
     let _ = writeln!(
         text,
-        "{} clean runs of {} scenarios: {} with a false alarm (at most {:.1} % of runs, 95 %)",
+        "clean runs: {}, scenarios in each: {}, with a false alarm: {} (at most {:.1} % of runs, 95 %)",
         clean.runs,
         clean.scenarios,
         clean.alarmed,

@@ -52,7 +52,7 @@ pub(crate) use gate_text::summary;
 pub use gate_text::{comparison_text, gate_markdown, gate_text};
 pub use github::github;
 pub use hdr_log::hdr_log;
-pub use html::{gate_html, html};
+pub use html::{gate_html, html, matrix_html};
 pub use json::json;
 pub use junit::junit;
 pub use load::{GeneratorReport, LevelReport, ServerReport, ServiceSpan, SpanReport};

@@ -2,12 +2,13 @@
 
 mod bill;
 mod gate;
+mod matrix;
 mod plot;
 mod run;
 
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
-use super::{GateReport, RunReport};
+use super::{DetectionMatrix, GateReport, RunReport};
 
 /// What the page may load: nothing, and its own style.
 const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'";
@@ -20,6 +21,11 @@ pub fn html(report: &RunReport) -> String {
 /// A gate as a page.
 pub fn gate_html(report: &GateReport) -> String {
     page("workway: gate", &gate::body(report))
+}
+
+/// A detection matrix as a page.
+pub fn matrix_html(matrix: &DetectionMatrix) -> String {
+    page("workway: detection matrix", &matrix::body(matrix))
 }
 
 fn page(title: &str, body: &Markup) -> String {
