@@ -177,9 +177,12 @@ fn comparable(exchanges: &[String]) -> Vec<String> {
     let address = Regex::new("127\\.0\\.0\\.1:[0-9]+").unwrap();
     // What a search uses, and the sum that it is in.
     let search = Regex::new("\"(search|total)\":\\{[^}]*\\}").unwrap();
+    // Its requests on a bill: natively the vectors are nowhere else.
+    let billed = Regex::new("(\"resource\":\"outbound_requests\",\"amount\"):\"[0-9]+\"").unwrap();
     let mut seen = BTreeMap::new();
     let mut placeholder = |text: &str| {
         let text = search.replace_all(text, "\"$1\":<other>");
+        let text = billed.replace_all(&text, "$1:<other>");
         let text = id.replace_all(&text, |found: &Captures<'_>| {
             let next = seen.len() + 1;
             format!("<id {}>", seen.entry(found[0].to_owned()).or_insert(next))
