@@ -11,7 +11,7 @@ use serde_json::Value;
 use tokio::sync::watch;
 use workway_service::{
     ai::Breaker,
-    config::Config,
+    config::{Config, RateLimit},
     domain::Millis,
     platform::native::{
         FolderObjectStore, MemoryHttpCache, Native, NativeActors, NativeAnalytics, OsRandom,
@@ -148,7 +148,8 @@ impl Faulty {
         let native = Native::open(state, config).await.unwrap();
         let clock = HandClock::new();
         // Not what is tested here: enough for everybody.
-        let limiter = SlidingCounter::new(100_000, 60, clock.clone());
+        let limiter =
+            SlidingCounter::new(RateLimit { requests: 100_000, period_seconds: 60 }, clock.clone());
         Self {
             database: Port::new(native.database().clone()),
             cache: Port::new(native.cache().clone()),
