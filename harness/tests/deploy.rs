@@ -185,7 +185,8 @@ async fn what_the_gate_says_decides() {
     for (code, undecided, promoted) in [(0, "stop", true), (8, "stop", false), (8, "go", true)] {
         let account = Account::open(service.url.clone(), Version::Good).await;
         let (_folder, program) = gate_that_ends_with(code);
-        let variables = [("WORKWAY", program.to_str().unwrap()), ("UNDECIDED", undecided)];
+        let program = program.to_str().unwrap();
+        let variables = [("WORKWAY", program), ("UNDECIDED", undecided), ("STEPS", "100")];
         let deployed = deploy(&account, &service, &variables).await;
         let expected = i32::from(!promoted);
         assert_eq!(deployed.code, Some(expected), "{code} {undecided}: {}", deployed.stderr);

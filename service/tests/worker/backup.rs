@@ -67,7 +67,7 @@ async fn a_bucket_that_is_down_is_logged_and_met_again_a_minute_later() {
     // What fails at the same time hides nothing: each part has its line.
     set_mode(&world.env, "DB", "broken");
     world.cron().await;
-    for part in ["sweep: database", "search: database", "backup: objects"] {
+    for part in ["sweep: database", "idempotency keys: database", "backup: objects"] {
         assert!(log().contains(&format!("upkeep: {part} failed")), "{part}: {}", log());
     }
     set_mode(&world.env, "DB", "well");
