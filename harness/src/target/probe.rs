@@ -133,8 +133,10 @@ impl Target {
             tokio::time::sleep(Duration::from_millis(pause)).await;
         }
         let mut admitted = Vec::new();
-        for caller in ["probe-limiter-a", "probe-limiter-b"] {
-            match self.admitted(caller).await {
+        for caller in ["a", "b"] {
+            // Of this look alone: a minute has room for several.
+            let caller = format!("probe-limiter-{}-{caller}", now_millis());
+            match self.admitted(&caller).await {
                 Ok(count) => admitted.push(count),
                 Err(problem) => return check.found(Capability::ExactLimiter, false, problem),
             }

@@ -236,6 +236,21 @@ async fn the_sweep_visits_what_is_overdue_up_to_its_limit() {
     }
 }
 
+/// What fails in a minute's upkeep hides nothing else that fails, and keeps nothing from being done.
+#[tokio::test]
+async fn each_part_of_the_upkeep_that_fails_is_named() {
+    let world = World::start().await;
+    let due = world.platform.clock.now();
+    world.platform.database.set(Fault::Fails);
+    let failures = upkeep::every_minute(&world.platform, due).await.unwrap_err();
+    let parts: Vec<_> = failures.0.iter().map(|failure| failure.part).collect();
+    assert_eq!(parts, ["sweep", "idempotency keys", "events of Stripe", "backup"]);
+    let said = failures.to_string();
+    assert!(said.contains("upkeep: sweep: ") && said.contains("; upkeep: backup: "), "{said}");
+    world.platform.database.set(Fault::None);
+    assert_eq!(upkeep::every_minute(&world.platform, due).await.unwrap(), 0);
+}
+
 /// The database is down: every route says so, or does not need it; none hangs, none says why.
 #[tokio::test]
 async fn routes_without_a_database_are_unavailable() {
