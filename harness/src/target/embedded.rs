@@ -55,6 +55,8 @@ pub(super) async fn start(options: &TargetOptions) -> Result<Target, TargetError
         url,
         upstream: Some(upstream),
         secret: Some(secret),
+        webhook: Some(Secret::local_webhook()),
+        page_origin: super::page_origin(options),
         kind: "embedded",
         control: control(&launch.state),
         service: Some(service),

@@ -29,6 +29,8 @@ impl Target {
             Capability::Cron => self.control.is_some() || self.kind == "wrangler",
             Capability::Restart => self.launch.is_some(),
             Capability::SigningKey => self.secret.is_some(),
+            Capability::WebhookSecret => self.webhook.is_some(),
+            Capability::PageOrigin => self.page_origin.is_some(),
             Capability::Deployed => self.url.scheme() == "https",
             Capability::ExactLimiter
             | Capability::SlidingLimiter

@@ -49,6 +49,8 @@ pub(super) async fn start(options: &TargetOptions) -> Result<Target, TargetError
         url,
         upstream: Some(upstream),
         secret: Some(secret),
+        webhook: Some(Secret::local_webhook()),
+        page_origin: super::page_origin(options),
         kind: KIND,
         control: None,
         service: Some(worker),
@@ -145,7 +147,10 @@ fn write_variables(
 ) -> std::io::Result<()> {
     let mut file = fs::File::create(path)?;
     writeln!(file, "JWT_SECRET=\"{}\"", secret.expose())?;
-    for (name, value) in settings(api, upstream).iter().chain(variables) {
+    let settings = settings(api, upstream);
+    // What was asked for comes before what is usual.
+    let usual = settings.iter().filter(|(name, _)| !variables.iter().any(|(own, _)| own == name));
+    for (name, value) in usual.chain(variables) {
         writeln!(file, "{name}=\"{value}\"")?;
     }
     Ok(())
