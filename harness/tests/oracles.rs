@@ -306,3 +306,15 @@ fn a_refused_body_that_left_something_is_seen() {
     }
     ends(&careless(), &generated("/other", 3, 1, &unchanged.replace("/kept", "/other")), 0);
 }
+
+/// Nothing is refused, or everything is, for another reason: no limiter is seen.
+#[test]
+fn what_answers_with_errors_has_no_limiter_that_counts() {
+    let scenario = "scenario: a/b\nrequires: [exact-limiter]\nsteps:\n- request: { get: / }\n";
+    for status in [StatusCode::NOT_FOUND, StatusCode::UNAUTHORIZED, StatusCode::OK] {
+        let target = Target::start(Router::new().fallback(async move || status));
+        let text = ends(&target, scenario, 4);
+        let expected = "NOT APPLICABLE a/b: the limiter of this target does not count exactly";
+        assert!(text.contains(expected), "{status}: {text}");
+    }
+}

@@ -58,6 +58,7 @@ pub(super) async fn start(options: &TargetOptions) -> Result<Target, TargetError
         webhook: Some(Secret::local_webhook()),
         page_origin: super::page_origin(options),
         kind: "embedded",
+        limiter: None,
         control: control(&launch.state),
         service: Some(service),
         stub,

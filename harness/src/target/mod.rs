@@ -3,6 +3,7 @@
 mod control;
 mod embedded;
 mod health;
+mod limiter;
 mod operate;
 mod probe;
 mod process;
@@ -24,6 +25,7 @@ pub use revision::{Built, build};
 use crate::{
     execute::Patient,
     exit::Exit,
+    plan::Limiter,
     token::Secret,
     upstream::{Identity, PAGE_ORIGIN, STUB_NAME},
 };
@@ -72,6 +74,8 @@ pub struct Target {
     pub webhook: Option<Secret>,
     /// An origin whose pages may read its answers, if one is known.
     pub page_origin: Option<String>,
+    /// What a probe found of its limiter.
+    limiter: Option<Limiter>,
     /// For reports: `embedded`, `wrangler` or `url`.
     pub kind: &'static str,
     /// The control socket, if it has one.

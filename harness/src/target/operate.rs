@@ -40,12 +40,12 @@ impl Target {
         })
     }
 
-    /// What its limiter is known for: ours are, and nobody knows what answers at a URL.
+    /// What its limiter is known for: ours are, and of what answers at a URL a probe may tell.
     pub fn known_limiter(&self) -> Option<Limiter> {
         match self.kind {
             "embedded" => Some(Limiter::Sliding),
             wrangler::KIND => Some(Limiter::Fixed),
-            _ => None,
+            _ => self.limiter,
         }
     }
 

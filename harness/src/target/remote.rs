@@ -58,6 +58,7 @@ pub(super) async fn find(url: &Url, options: &TargetOptions) -> Result<Target, T
         webhook,
         page_origin,
         kind: "url",
+        limiter: None,
         control: None,
         service: None,
         stub: None,

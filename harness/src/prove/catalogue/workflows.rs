@@ -354,21 +354,4 @@ pub(super) const DEFECTS: &[Defect] = &[
         &["WF9"],
         &[Change::Outbound(|_, request| request.timeout = Duration::from_mins(5))],
     ),
-    made(
-        A,
-        ("WF-41", "a refusal for good is asked for again"),
-        &["WF8"],
-        &[Change::Save(|_, state, alarm| {
-            let failed = status(state) == "failed";
-            let tried = |step: &Value| step["attempts"].as_u64().unwrap_or_default();
-            let again = |step: &&mut Value| step["status"] == "failed" && tried(step) < 3;
-            let Some(step) = steps(state).find(again).filter(|_| failed) else { return true };
-            step["status"] = "pending".into();
-            *alarm = state["run"]["updated_at"].as_i64();
-            state["run"]["status"] = "waiting".into();
-            state["run"]["finished_at"] = Value::Null;
-            state["wake_at"] = (*alarm).into();
-            true
-        })],
-    ),
 ];
