@@ -98,6 +98,9 @@ impl Repository {
         report["target_kind"] = json!("url");
         report["target"] = json!(DEPLOYMENT);
         report["commit"] = json!(commit);
+        // In the order in which they are kept.
+        let kept = fs::read_dir(self.path().join("reports/launch")).map_or(0, Iterator::count);
+        report["started_at"] = json!(format!("2026-11-22T12:00:0{kept}Z"));
         self.write("run/report.json", &report.to_string());
     }
 

@@ -27,8 +27,9 @@ pub fn text(list: &Checklist) -> String {
             State::NotApplicable => "–",
         };
         let _ = writeln!(out, "  {mark} {}{}", item.title, verdict(item));
-        for Line { text, .. } in lines(item) {
-            let _ = writeln!(out, "      {text}");
+        for Line { text, files } in lines(item) {
+            let files = files.iter().map(|file| format!("  {file}")).collect::<String>();
+            let _ = writeln!(out, "      {text}{files}");
         }
     }
     out
@@ -128,9 +129,8 @@ fn proof(evidence: &Evidence) -> Line {
         None => ", killed".to_owned(),
     };
     let files = report.iter().cloned().chain([format!("target/launch/{proof}.json")]);
-    let files: Vec<_> = files.collect();
-    let shown = files.join(", ");
-    Line { text: format!("{proof}: {figure} ({finished_at}, {seconds} s{ended}; {shown})"), files }
+    let text = format!("{proof}: {figure} ({finished_at}, {seconds} s{ended})");
+    Line { text, files: files.collect() }
 }
 
 fn attested(one: &Attested) -> Line {
@@ -138,10 +138,7 @@ fn attested(one: &Attested) -> Line {
     let id = commit.get(..12).unwrap_or(commit);
     let of =
         if *of_this_code { "" } else { ", which has other code: it proves nothing of this one" };
-    Line {
-        text: format!("{by}, {on}: {seen} (commit {id}{of}; {file})"),
-        files: vec![file.clone()],
-    }
+    Line { text: format!("{by}, {on}: {seen} (commit {id}{of})"), files: vec![file.clone()] }
 }
 
 fn escaped(text: &str) -> String {
