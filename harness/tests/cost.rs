@@ -400,7 +400,7 @@ impl Deployed {
     }
 }
 
-/// scripts/check-cost with what Cloudflare counted: as much as the answers said, and twice that.
+/// scripts/check-cost with what Cloudflare counted: as little CPU time as is projected, and far more.
 #[test]
 #[ignore = "needs the Worker's tools: scripts/test runs it"]
 fn a_day_by_analytics_is_held_against_the_projection() {

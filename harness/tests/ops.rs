@@ -145,6 +145,8 @@ fn scripts_refuse_what_they_do_not_know_before_they_do_anything() {
         ("provision", &["local"], "no deployed environment"),
         ("deploy", &["staging", "https://x.test", "more"], "usage"),
         ("watch", &[], "usage"),
+        ("check-cost", &["target"], "what the day cost"),
+        ("check-cost", &["target", "--from-analytics", "local"], "usage"),
     ] {
         let mut command = Command::new(repository().join("scripts").join(script));
         command.args(arguments).env_remove("CLOUDFLARE_API_TOKEN");
