@@ -49,10 +49,10 @@ pub(super) fn launch(arguments: &Arguments) -> Exit {
         Ok(json) => json,
         Err(exit) => return exit,
     };
-    if let Some(folder) = &arguments.out {
-        if let Err(problem) = written(folder, &root, &list, &json) {
-            return output::fail(Exit::ReportNotWritten, &problem);
-        }
+    if let Some(folder) = &arguments.out
+        && let Err(problem) = written(folder, &root, &list, &json)
+    {
+        return output::fail(Exit::ReportNotWritten, &problem);
     }
     let shown = if arguments.format == Format::Json { json } else { text(&list) };
     match output::result_or_fail(&shown) {

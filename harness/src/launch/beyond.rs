@@ -129,13 +129,13 @@ pub fn attested(root: &Path, commit: &Commit) -> Result<Vec<Attested>, BeyondErr
     let entries = match fs::read_dir(root.join(FOLDER)) {
         Ok(entries) => entries,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(found),
-        Err(error) => return Err(wrong(FOLDER, error)),
+        Err(error) => return Err(wrong(FOLDER, &error)),
     };
     for entry in entries {
-        let name = entry.map_err(|error| wrong(FOLDER, error))?.file_name();
+        let name = entry.map_err(|error| wrong(FOLDER, &error))?.file_name();
         let name = name.to_string_lossy();
         let file = format!("{FOLDER}/{name}");
-        let text = || fs::read_to_string(root.join(&file)).map_err(|error| wrong(&file, error));
+        let text = || fs::read_to_string(root.join(&file)).map_err(|error| wrong(&file, &error));
         if name == SIGNED {
             found.extend(signatures(&file, &text()?, root, commit)?);
         } else if name.ends_with(".json") {
@@ -146,7 +146,7 @@ pub fn attested(root: &Path, commit: &Commit) -> Result<Vec<Attested>, BeyondErr
     Ok(found)
 }
 
-fn wrong(file: &str, problem: impl ToString) -> BeyondError {
+fn wrong(file: &str, problem: &impl ToString) -> BeyondError {
     BeyondError { file: file.to_owned(), problem: problem.to_string() }
 }
 
@@ -156,10 +156,10 @@ fn signatures(
     root: &Path,
     commit: &Commit,
 ) -> Result<Vec<Attested>, BeyondError> {
-    let parsed: Signatures = toml::from_str(text).map_err(|error| wrong(file, error))?;
+    let parsed: Signatures = toml::from_str(text).map_err(|error| wrong(file, &error))?;
     let one = |signature: Signature| {
         let Signature { r#box: title, by, on, commit: id, seen } = signature;
-        let problem = |problem: String| wrong(file, format!("{title:?}: {problem}"));
+        let problem = |problem: String| wrong(file, &format!("{title:?}: {problem}"));
         match BOXES.iter().find(|known| known.title == title).map(|known| known.closes) {
             Some(Closes::Person) => {}
             Some(Closes::Run(names)) => {
@@ -188,7 +188,7 @@ fn signatures(
 }
 
 fn run(file: &str, text: &str, root: &Path, commit: &Commit) -> Result<Attested, BeyondError> {
-    let run: DeployedRun = serde_json::from_str(text).map_err(|error| wrong(file, error))?;
+    let run: DeployedRun = serde_json::from_str(text).map_err(|error| wrong(file, &error))?;
     let figures = run.scenarios.iter().map(|(name, scenario)| {
         let verdict = serde_json::to_value(scenario.verdict).unwrap_or_default();
         let verdict = verdict.as_str().unwrap_or_default().to_owned();
@@ -212,7 +212,7 @@ fn same(file: &str, root: &Path, id: &str, commit: &Commit) -> Result<bool, Beyo
     if id.len() < ABBREVIATED || !id.bytes().all(|byte| byte.is_ascii_hexdigit()) {
         return Err(wrong(
             file,
-            format!("{id:?} is no commit: write what `git rev-parse HEAD` says"),
+            &format!("{id:?} is no commit: write what `git rev-parse HEAD` says"),
         ));
     }
     Ok(Commit::code(root, id).is_some_and(|code| code == commit.id))
@@ -239,7 +239,7 @@ pub enum ImportError {
 /// [`ImportError`].
 pub fn import(root: &Path, report: &Path) -> Result<String, ImportError> {
     let read = read_run(report)?;
-    let unfit = |problem: String| wrong(&report.display().to_string(), problem);
+    let unfit = |problem: String| wrong(&report.display().to_string(), &problem);
     let url = Url::parse(&read.target).ok().filter(|url| url.host_str().is_some());
     if read.target_kind != "url" || url.is_none_or(|url| is_loopback(&url)) {
         let target = &read.target;

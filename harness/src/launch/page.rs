@@ -28,8 +28,8 @@ pub fn text(list: &Checklist) -> String {
         };
         let _ = writeln!(out, "  {mark} {}{}", item.title, verdict(item));
         for Line { text, files } in lines(item) {
-            let files = files.iter().map(|file| format!("  {file}")).collect::<String>();
-            let _ = writeln!(out, "      {text}{files}");
+            let shown = [&[text], files.as_slice()].concat().join("  ");
+            let _ = writeln!(out, "      {shown}");
         }
     }
     out
@@ -46,7 +46,9 @@ pub fn html(list: &Checklist) -> String {
     for items in list.items.chunk_by(|one, next| one.phase == next.phase) {
         let title = items.first().map_or("", |item| item.phase.title());
         let _ = writeln!(out, "<h2>{title}</h2>\n<ul>");
-        items.iter().for_each(|item| out += &entry(item));
+        for item in items {
+            out += &entry(item);
+        }
         out += "</ul>\n";
     }
     out + "</html>\n"

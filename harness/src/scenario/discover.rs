@@ -148,7 +148,8 @@ mod tests {
         let root = tempfile::tempdir().unwrap();
         let file = touch(root.path(), "ops/uptime.yaml");
         let short = root.path().join("ops/uptime");
-        assert_eq!(discover(std::slice::from_ref(&short)).unwrap(), [file.clone()]);
+        let found = discover(std::slice::from_ref(&short)).unwrap();
+        assert_eq!(found, std::slice::from_ref(&file));
         assert_eq!(discover(&[short.clone(), file]).unwrap().len(), 1, "once");
         let inside = touch(root.path(), "ops/uptime/x.yaml");
         assert_eq!(discover(&[short]).unwrap(), [inside]);
