@@ -400,6 +400,37 @@ impl Deployed {
     }
 }
 
+/// scripts/check-cost with what Cloudflare counted: as little CPU time as is projected, and far more.
+#[test]
+#[ignore = "needs the Worker's tools: scripts/test runs it"]
+fn a_day_by_analytics_is_held_against_the_projection() {
+    let folder = tempfile::tempdir().unwrap();
+    let recorded = folder.path().join("recorded");
+    let path = scenario(folder.path(), 1, "    - monthly(scale) < 500 USD\n");
+    let output = workway(&["run", &path, "--out", recorded.to_str().unwrap()]);
+    assert_eq!(code(&output), 0, "{}{}", text(&output.stdout), text(&output.stderr));
+    let began = report(&recorded)["started_at"].clone();
+    let repository = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+    // A CPU time of 7 ms is what the projection assumes; 700 ms is a bill that nobody expected.
+    for (cpu_us, expected) in [(7_000, 0), (700_000, 6)] {
+        let stub = Stub::start();
+        let answered = 1000;
+        let sum = json!({"requests": answered, "cpuTimeUs": cpu_us * answered});
+        let script = json!({"scriptName": "workway-api-staging"});
+        let group = json!({"dataset": "workersInvocationsAdaptive", "datetime": began, "dimensions": script, "sum": sum});
+        stub.post(workway::upstream::ANALYTICS_PATH, &json!([group]));
+        let mut command = Command::new(repository.join("scripts/check-cost"));
+        command.args([recorded.to_str().unwrap(), "--from-analytics", "staging"]);
+        command.env("WORKWAY", env!("CARGO_BIN_EXE_workway")).env("TIER", "enterprise");
+        command.env("CLOUDFLARE_API", format!("{}/cloudflare", stub.url));
+        command.env("CLOUDFLARE_API_TOKEN", API_TOKEN).env("CLOUDFLARE_ACCOUNT_ID", ACCOUNT);
+        let output = command.output().unwrap();
+        let said = text(&output.stdout) + &text(&output.stderr);
+        assert_eq!(code(&output), expected, "{cpu_us}: {said}");
+        assert!(said.contains("enterprise: projected $"), "{said}");
+    }
+}
+
 #[test]
 fn usage_of_a_deployed_target_comes_from_analytics() {
     let deployed = Deployed::recorded();
