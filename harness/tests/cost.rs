@@ -59,7 +59,7 @@ fn scenario(folder: &Path, looks: usize, thresholds: &str) -> String {
 fn usage_is_measured_settled_priced_and_compared() {
     let folder = tempfile::tempdir().unwrap();
     let (base, head) = (folder.path().join("base"), folder.path().join("head"));
-    let holds = "    - monthly(scale) < 500 USD\n    - per_1000_requests < 0.02 USD\n";
+    let holds = "    - per_request(rows_read) < 100\n    - per_1000_requests < 0.02 USD\n";
     let path = scenario(folder.path(), 1, holds);
     let output = workway(&["run", &path, "--out", base.to_str().unwrap()]);
     assert_eq!(code(&output), 0, "{}{}", text(&output.stdout), text(&output.stderr));
@@ -77,16 +77,40 @@ fn usage_is_measured_settled_priced_and_compared() {
         usage["steps"][1]["used"]["without_model"]["usage"]["rows_written"].as_u64().unwrap() >= 10
     );
 
-    // The same, with a deliberate extra look: dearer, by the resource that it reads.
-    let rows = measured_rows(&measured);
-    let tight = format!("    - per_request(rows_read) <= {rows}\n");
-    let path = scenario(folder.path(), 1, &tight);
+    // Exactly what was measured holds; a thousandth less does not.
+    let rows = rows_of_a_request(usage);
+    let at = |rows: f64| format!("    - per_request(rows_read) <= {rows:.6}\n");
+    let path = scenario(folder.path(), 1, &at(rows));
     let output = workway(&["run", &path]);
     assert_eq!(code(&output), 0, "{}", text(&output.stdout));
-    let path = scenario(folder.path(), 1, "    - per_request(rows_written) < 0.5\n");
+    let path = scenario(folder.path(), 1, &at(rows - 0.001));
     let output = workway(&["run", &path, "--out", head.to_str().unwrap()]);
     assert_eq!(code(&output), 6, "{}", text(&output.stdout));
-    assert!(text(&output.stdout).contains("cost missed: per_request(rows_written) < 0.5: it is"));
+    let missed =
+        format!("cost missed: per_request(rows_read) <= {:.6}: it is {rows}", rows - 0.001);
+    assert!(text(&output.stdout).contains(&missed), "{missed}: {}", text(&output.stdout));
+
+    // With a second look it is another mix: more looks than what is made.
+    let path = scenario(folder.path(), 2, "    - per_request(rows_read) < 100\n");
+    let more = folder.path().join("more");
+    let output = workway(&["run", &path, "--out", more.to_str().unwrap()]);
+    assert_eq!(code(&output), 0, "{}", text(&output.stdout));
+    let compared = [more.to_str().unwrap(), "--base", base.to_str().unwrap(), "--format", "json"];
+    let cost = workway(&[&["cost"], &compared[..]].concat());
+    let cost: Value = serde_json::from_slice(&cost.stdout).unwrap();
+    let changes = cost["books"][0]["changes"].as_array().unwrap();
+    let written = changes.iter().find(|change| change["resource"] == "rows_written").unwrap();
+    let of = |side: &str| written["tiers"][2][side].as_str().unwrap().parse::<f64>().unwrap();
+    // Of three requests one makes something, no longer of two.
+    assert!((of("head") * 3.0 - of("base") * 2.0).abs() < 1e-4, "{written}");
+
+    // A month of a tier has AI operations, of which this run says nothing.
+    let path = scenario(folder.path(), 1, "    - monthly(scale) < 500 USD\n");
+    let output = workway(&["run", &path]);
+    assert_eq!(code(&output), 6, "{}", text(&output.stdout));
+    let undecided =
+        "cost without data: monthly(scale) < 500 USD: 1000000 AI operations: the run had none";
+    assert!(text(&output.stdout).contains(undecided), "{}", text(&output.stdout));
 
     let cost = workway(&["cost", base.to_str().unwrap(), "--format", "json"]);
     assert_eq!(code(&cost), 0, "{}", text(&cost.stderr));
@@ -108,7 +132,7 @@ fn usage_is_measured_settled_priced_and_compared() {
 fn a_day_is_held_against_the_projection() {
     let folder = tempfile::tempdir().unwrap();
     let recorded = folder.path().join("recorded");
-    let path = scenario(folder.path(), 1, "    - monthly(scale) < 500 USD\n");
+    let path = scenario(folder.path(), 1, "    - per_1000_requests < 0.02 USD\n");
     let output = workway(&["run", &path, "--out", recorded.to_str().unwrap()]);
     assert_eq!(code(&output), 0, "{}{}", text(&output.stdout), text(&output.stderr));
     let month: f64 = {
@@ -139,12 +163,174 @@ fn a_day_is_held_against_the_projection() {
     assert!(code == 1 && said.contains("no amount"), "{code}: {said}");
 }
 
-fn measured_rows(report: &Value) -> f64 {
-    let book = &report["cost"]["books"][0]["tiers"][3];
-    let line =
-        book["lines"].as_array().unwrap().iter().find(|line| line["resource"] == "rows_read");
-    let amount: f64 = line.unwrap()["amount"].as_str().unwrap().parse().unwrap();
-    (amount / 90_000_000.0 * 1e6).ceil() / 1e6
+/// What everything together read, for each request: what answers said, and the work after them.
+#[expect(clippy::cast_precision_loss, reason = "a few dozen rows")]
+fn rows_of_a_request(usage: &Value) -> f64 {
+    let steps = usage["steps"].as_array().unwrap();
+    let said = steps.iter().map(|step| &step["used"]["without_model"]);
+    let tallies: Vec<_> = said.chain([&usage["runs"], &usage["background"]]).collect();
+    let rows: u64 = tallies.iter().map(|t| t["usage"]["rows_read"].as_u64().unwrap_or(0)).sum();
+    let requests: u64 = tallies[..steps.len()].iter().map(|t| t["count"].as_u64().unwrap()).sum();
+    (rows as f64 / requests as f64 * 1e6).round() / 1e6
+}
+
+/// A recorded run of scenarios that stand for tiers: 90 lists that read two rows each and write so many
+/// together, and 10 AI operations that the cache answered.
+fn recorded(folder: &Path, name: &str, written: &[(&str, u64)]) -> String {
+    let tally = |count: u64, usage: Value| json!({"count": count, "usage": usage});
+    let none = || tally(0, json!({}));
+    let scenario = |(tier, written): &(&str, u64)| {
+        let step = |name: &str, ai: bool, tally: Value| {
+            let used = json!({"without_model": tally, "with_model": none(), "unmetered": 0});
+            json!({"name": name, "ai": ai, "used": used})
+        };
+        let list = tally(90, json!({"rows_read": 180, "rows_written": written}));
+        let steps = json!([step("list", false, list), step("ask", true, tally(10, json!({})))]);
+        let usage = json!({"steps": steps, "runs": none(), "conserved": true});
+        json!({"file": "a.yaml", "name": format!("cost/{tier}"), "verdict": "pass", "exit": 0,
+            "reasons": [], "duration_s": 1.0, "window_s": 1.0, "steps": [], "total": null,
+            "thresholds": [], "failures": [],
+            "cost": {"tier": tier, "usage": usage, "thresholds": []}})
+    };
+    let scenarios: Vec<_> = written.iter().map(scenario).collect();
+    let run = json!({"schema_version": 1, "tool_version": "0", "run_id": "", "seed": 0, "target": "",
+        "target_kind": "url", "started_at": "", "duration_s": 0.0, "scenarios": scenarios, "exit": 0});
+    let path = folder.join(name);
+    fs::write(&path, run.to_string()).unwrap();
+    path.display().to_string()
+}
+
+/// Two rows more for each list of one tier change the bill of that tier, and by what stands in it.
+#[test]
+fn a_comparison_is_of_the_tiers_own_mixes_and_in_their_order() {
+    let folder = tempfile::tempdir().unwrap();
+    let all = ["enterprise", "startup", "scale", "growth"];
+    let written = |dearer: u64| all.map(|tier| (tier, if tier == "scale" { dearer } else { 90 }));
+    let base = recorded(folder.path(), "base.json", &written(90));
+    let head = recorded(folder.path(), "head.json", &written(270));
+    let asked = ["cost", &head, "--base", &base, "--book", "workway-guide"];
+    let output = workway(&[&asked[..], &["--format", "json"]].concat());
+    assert_eq!(code(&output), 0, "{output:?}");
+    let costs: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let tier = |name: &str, head: &str, usd: &str| json!({"tier": name, "base": "0.9", "head": head, "usd": usd});
+    // 9 million requests write 2 rows more, at $0.001 for a hundred.
+    let expected = json!([{"resource": "rows_written", "tiers": [
+        tier("startup", "0.9", "0.00"), tier("growth", "0.9", "0.00"),
+        tier("scale", "2.7", "180.00"), tier("enterprise", "0.9", "0.00"),
+    ]}]);
+    assert_eq!(costs["books"][0]["changes"], expected);
+    let of = |file: &str| {
+        let output = workway(&["cost", file, "--book", "workway-guide", "--format", "json"]);
+        let costs: Value = serde_json::from_slice(&output.stdout).unwrap();
+        let tiers = costs["books"][0]["tiers"].as_array().unwrap().clone();
+        tiers.iter().map(|t| t["usd"].as_str().unwrap().parse().unwrap()).collect::<Vec<f64>>()
+    };
+    let more: Vec<_> = of(&head).iter().zip(of(&base)).map(|(head, base)| head - base).collect();
+    assert_eq!(more, [0.0, 0.0, 180.0, 0.0], "what the projections themselves say");
+    let shown = text(&workway(&asked).stdout);
+    let line = "rows_written: 0.9 -> 2.7 for each request: +180.00 USD a month at scale\n";
+    assert!(shown.contains(line), "{shown}");
+}
+
+/// A bill says of each line how it is known, and a setting is no measurement.
+#[test]
+fn what_is_set_is_marked_and_what_nobody_measured_is_no_zero() {
+    let folder = tempfile::tempdir().unwrap();
+    let run = recorded(folder.path(), "run.json", &[("scale", 90)]);
+    let lines = |settings: &[&str]| {
+        let asked =
+            ["cost", &run, "--book", "cloudflare-2026-11", "--tier", "scale", "--format", "json"];
+        let output = workway(&[&asked[..], settings].concat());
+        assert_eq!(code(&output), 0, "{output:?}");
+        let costs: Value = serde_json::from_slice(&output.stdout).unwrap();
+        costs["books"][0]["tiers"][0].clone()
+    };
+    let line = |tier: &Value, name: &str| {
+        let lines = tier["lines"].as_array().unwrap();
+        lines.iter().find(|line| line["resource"] == name).unwrap().clone()
+    };
+    let measured = lines(&[]);
+    assert_eq!(line(&measured, "rows_read")["origin"], "measured");
+    assert_eq!(line(&measured, "cpu_ms")["origin"], "assumed");
+    let stored = line(&measured, "d1_stored_gb");
+    assert_eq!((&stored["origin"], &stored["usd"]), (&json!("absent"), &Value::Null));
+    assert!(measured["absent"].as_array().unwrap().contains(&json!("kv_stored_gb")));
+    let set = lines(&["--set", "cpu_ms=0", "--set", "rows_read=0", "--set", "d1_stored_gb=25"]);
+    for (name, amount, usd) in
+        [("cpu_ms", "0", "0.00"), ("rows_read", "0", "0.00"), ("d1_stored_gb", "25", "15.00")]
+    {
+        let line = line(&set, name);
+        assert_eq!(line["origin"], "assumed", "{line}");
+        assert_eq!((&line["amount"], &line["usd"]), (&json!(amount), &json!(usd)), "{line}");
+    }
+    assert!(!set["absent"].as_array().unwrap().contains(&json!("d1_stored_gb")));
+}
+
+/// A scenario brings its own prices and volumes; its thresholds and the bill of the run use them.
+#[test]
+fn a_scenarios_own_book_and_tiers_hold() {
+    let folder = tempfile::tempdir().unwrap();
+    let book = "name = \"ours\"\ndate = 2026-11-22\nnote = \"a flat rate\"\nbase_usd = \"7\"\n\
+                [prices.requests]\nusd = \"1\"\nper = 1000\nsource = \"our contract\"\n[unpriced]\n";
+    let others = ["rows_read", "rows_written", "analytics_points", "outbound_requests"];
+    let more = ["ai_input_tokens", "ai_millineurons", "vector_dimensions_written"];
+    let unpriced = others
+        .iter()
+        .chain(&more)
+        .fold(String::new(), |text, name| text + &format!("{name} = \"included\"\n"));
+    fs::write(folder.path().join("ours.toml"), format!("{book}{unpriced}")).unwrap();
+    let tiers = "[[tiers]]\nname = \"team\"\nrequests = 3000\nai_operations = 0\n";
+    fs::write(folder.path().join("team.toml"), tiers).unwrap();
+    let with = |thresholds: &str| {
+        let path = scenario(folder.path(), 1, thresholds);
+        let own = "cost:\n  book: ours.toml\n  tiers: team.toml\n  tier: team\n";
+        let text = fs::read_to_string(&path).unwrap().replace("cost:\n", own);
+        fs::write(&path, text).unwrap();
+        workway(&["run", &path])
+    };
+    // Seven dollars, and three thousand requests at a dollar a thousand.
+    let output = with("    - monthly(team) <= 10 USD\n");
+    assert_eq!(code(&output), 0, "{output:?}");
+    let shown = text(&output.stdout);
+    assert!(shown.contains("ours (2026-11-22): a flat rate"), "{shown}");
+    let output = with("    - monthly(team) < 10 USD\n");
+    assert_eq!(code(&output), 6, "{output:?}");
+    let output = with("    - monthly(scale) < 10 USD\n");
+    assert_eq!(code(&output), 3, "{output:?}");
+    assert!(text(&output.stderr).contains("there is no tier `scale`"), "{output:?}");
+    fs::write(folder.path().join("ours.toml"), book.replace("requests", "request")).unwrap();
+    let output = with("    - monthly(team) < 10 USD\n");
+    assert_eq!(code(&output), 3, "{output:?}");
+    let said = text(&output.stderr);
+    assert!(said.contains("ours.toml: prices.request: `request` is no resource"), "{said}");
+}
+
+/// A query more with each list, and a write more: every scenario that lists something says so, and
+/// names the resource.
+#[test]
+fn a_deliberate_extra_query_is_seen_by_every_scenario_that_lists() {
+    let mixes = ["list", "startup", "growth", "scale", "enterprise"];
+    let settings = ["ai/cached", "ai/fresh", "ai/fresh-simple", "ai/fresh-complex"];
+    for (defect, resource) in [("CO-Q1", "rows_read"), ("CO-Q2", "rows_written")] {
+        let serving = Stub::serve(&["--defect", defect]);
+        let folder = tempfile::tempdir().unwrap();
+        let paths: Vec<_> = mixes.iter().chain(&settings).collect();
+        let paths: Vec<_> =
+            paths.iter().map(|name| format!("scenarios/cost/{name}.yaml")).collect();
+        let mut arguments = vec!["run", "--target", &serving.url, "--out"];
+        arguments.push(folder.path().to_str().unwrap());
+        arguments.extend(paths.iter().map(String::as_str));
+        let output = workway(&arguments);
+        assert_ne!(code(&output), 0, "{}", text(&output.stdout));
+        let run = report(folder.path());
+        let scenarios = run["scenarios"].as_array().unwrap();
+        assert_eq!(scenarios.len(), paths.len());
+        for scenario in scenarios {
+            let expected = format!("cost missed: per_request({resource}, list) ");
+            let reasons = scenario["reasons"].to_string();
+            assert!(reasons.contains(&expected), "{defect}: {}: {reasons}", scenario["name"]);
+        }
+    }
 }
 
 #[test]
@@ -176,7 +362,7 @@ fn what_cannot_be_answered_says_why() {
     }
 }
 
-/// The stub alone, in a process of its own.
+/// The stub, in a process of its own.
 struct Stub {
     process: Child,
     url: String,
@@ -184,8 +370,14 @@ struct Stub {
 
 impl Stub {
     fn start() -> Self {
+        Self::serve(&["--upstreams-only"])
+    }
+
+    /// With the service before it.
+    fn serve(arguments: &[&str]) -> Self {
         let mut command = Command::new(env!("CARGO_BIN_EXE_workway"));
-        command.args(["serve", "--upstreams-only", "--port", "0"]).stdout(Stdio::piped());
+        command.args(["serve", "--port", "0"]).args(arguments).stdout(Stdio::piped());
+        command.env_remove("WORKWAY_JWT_SECRET");
         let mut process = command.stderr(Stdio::null()).spawn().unwrap();
         let mut url = String::new();
         BufReader::new(process.stdout.take().unwrap()).read_line(&mut url).unwrap();

@@ -10,8 +10,8 @@ use super::{
 };
 use crate::{
     cost::{
-        Alternative, BOOKS, BuiltIn, Mix, PriceBook, Question, TIERS, Tiers, UnitUsage, WhatIf,
-        assess, changes,
+        Alternative, Assessment, BOOKS, BuiltIn, Mix, PriceBook, Projection, Question, TIERS,
+        Tiers, WhatIf, assess, changes,
     },
     exit::Exit,
     report::{
@@ -161,31 +161,18 @@ fn of_book(
     base: Option<&Vec<Mix>>,
     question: &Question<'_>,
 ) -> Result<BookReport, String> {
-    let assessments = assess(runs, question, book).map_err(|error| error.to_string())?;
-    let names: Vec<_> = question.tiers.tiers.iter().map(|tier| tier.name.clone()).collect();
+    let assessed = |runs: &[Vec<Mix>]| assess(runs, question, book).map_err(|e| e.to_string());
+    let head = assessed(runs)?;
+    let months = |assessments: &[Assessment]| -> Vec<Projection> {
+        assessments.iter().map(|assessment| assessment.projection.clone()).collect()
+    };
     let changes = match base {
-        Some(base) => Some(compare(base, runs, question, book)?),
+        Some(base) => {
+            Some(changes(&months(&assessed(std::slice::from_ref(base))?), &months(&head)))
+        }
         None => None,
     };
-    let changes = changes.as_ref().map(|changes| (names.as_slice(), changes.as_slice()));
-    Ok(BookReport::new(book, &assessments, changes))
-}
-
-/// What all mixes together use, before and after.
-fn compare(
-    base: &[Mix],
-    runs: &[Vec<Mix>],
-    question: &Question<'_>,
-    book: &PriceBook,
-) -> Result<Vec<crate::cost::Change>, String> {
-    let unit = |mixes: &mut dyn Iterator<Item = &Mix>| {
-        let mut usage = crate::cost::RunUsage::default();
-        mixes.for_each(|mix| usage.add(&mix.usage));
-        let unit = UnitUsage::measured(&usage).map_err(|error| error.to_string())?;
-        unit.under(question.whatif, book).map_err(|error| error.to_string())
-    };
-    let (base, head) = (unit(&mut base.iter())?, unit(&mut runs.iter().flatten())?);
-    changes(&base, &head, question.tiers, book).map_err(|error| error.to_string())
+    Ok(BookReport::new(book, &head, changes.as_deref()))
 }
 
 fn books(wanted: &[String]) -> Result<Vec<PriceBook>, String> {

@@ -6,6 +6,7 @@ mod baseline;
 mod cheapest;
 mod conformance;
 mod cost;
+mod cost_figures;
 mod cost_text;
 mod diagnose;
 mod document;
@@ -39,7 +40,7 @@ pub use cheapest::{CheapestReport, ChoiceReport, TierChoices, against_latency, c
 pub use conformance::{FailureReport, RuleName, RuleReport};
 pub use cost::{
     BookReport, COST_SCHEMA_VERSION, ChangeReport, CostReport, CostThresholdReport, CrossingReport,
-    LineReport, TableReport, TierReport, mixes, warnings,
+    LineReport, TableReport, TierChangeReport, TierReport, mixes, warnings,
 };
 pub use cost_text::cost_text;
 pub use diagnose::{causes_of_gate, causes_of_run};
