@@ -347,7 +347,7 @@ impl LineReport {
             origin: origin.to_owned(),
             why,
             usd: line.cost.map(usd),
-            percent: line.cost.and_then(share).map(|share| share.round_dp(1).to_string()),
+            percent: line.cost.and_then(share).map(|share| format!("{:.1}", share.round_dp(1))),
         }
     }
 }

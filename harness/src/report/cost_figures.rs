@@ -2,6 +2,7 @@
 //! notes under it.
 
 use super::cost::{BookReport, ChangeReport, TableReport, TierChangeReport, TierReport};
+use super::number;
 use crate::cost::Resource;
 
 /// A row of a table: its name, and a figure for each tier.
@@ -143,9 +144,14 @@ fn crossings(tier: &TierReport) -> Vec<String> {
     const SHOWN: usize = 3;
     let text = |crossing: &super::CrossingReport| {
         let super::CrossingReport { resource, requests, units } = crossing;
+        let (requests, units) = (grouped(requests), grouped(units));
         format!("{resource}: its next price begins at {requests} requests ({units} units)")
     };
     tier.crossings.iter().take(SHOWN).map(text).collect()
+}
+
+fn grouped(whole: &str) -> String {
+    whole.parse().map_or_else(|_| whole.to_owned(), number::count)
 }
 
 /// `rows_read: 2.1 -> 2.5 for each request: +0.40 USD a month at scale`, of the tiers whose bill

@@ -24,7 +24,7 @@ fn of_book(book: &BookReport) -> Markup {
         p class="dim" { (book.note) }
         @if book.tiers.is_empty() { p { (book.book) ": no tier has a mix in this run" } }
         @else {
-            @if let Some(figure) = bar::figure(book) { div class="plots" { (figure) } }
+            @if let Some(figure) = bar::figure(book) { div class="bars" { (figure) } }
             (rows(&format!("{name}: USD a month; ~ is assumed"), book, dollars))
             (rows(&format!("{name}: percent of the month"), book, shares(book)))
             @if let Some(changes) = &book.changes { (changed(changes)) }
@@ -34,7 +34,7 @@ fn of_book(book: &BookReport) -> Markup {
 }
 
 fn rows(caption: &str, book: &BookReport, rows: Vec<Row>) -> Markup {
-    let mut columns = vec![("", false)];
+    let mut columns = vec![("resource or sum", false)];
     columns.extend(book.tiers.iter().map(|tier| (tier.tier.as_str(), true)));
     let cells = |Row { name, figures }| std::iter::once(name).chain(figures).collect();
     table(caption, &columns, &rows.into_iter().map(cells).collect::<Vec<_>>())
