@@ -13,6 +13,7 @@ mod threshold;
 mod verdict;
 
 pub use cost::CostResult;
+pub(crate) use difference::between;
 pub(crate) use matcher::clipped;
 pub use threshold::{Measured, ThresholdResult, ThresholdStatus};
 pub(crate) use threshold::{on_books, work_total};
