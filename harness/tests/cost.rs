@@ -478,6 +478,21 @@ fn the_cheapest_setting_that_is_fast_enough_is_found() {
     assert_eq!(names, order, "{shown}");
     assert!(shown.contains("cost/ai/cached") && shown.contains("the cheapest"), "{shown}");
 
+    // A cache in front of the best model that was not tried: cheaper than without, dearer than no model.
+    let asked =
+        ["cost", path.to_str().unwrap(), "--cheapest", "--tier", "scale", "--format", "json"];
+    let tried = ["--set", "cache_hit=0,0.9", "--book", "cloudflare-2026-11"];
+    let output = workway(&[&asked[..], &tried[..]].concat());
+    assert_eq!(code(&output), 0, "{output:?}");
+    let tried: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(tried["tiers"][0]["cheapest"], "cost/ai/cached with cache_hit=0.9");
+    let notes = tried["notes"].to_string();
+    assert!(
+        notes.contains("cost/ai/fresh: --set cache_hit: the run had no AI operations"),
+        "{notes}"
+    );
+    assert!(notes.contains("times are those of the runs"), "{notes}");
+
     let mut slow = |short: &str| {
         let scenarios = measured["scenarios"].as_array_mut().unwrap();
         let scenario = scenarios.iter_mut().find(|s| s["name"] == name(short)).unwrap();
@@ -615,6 +630,11 @@ fn usage_of_a_deployed_target_comes_from_analytics() {
         assert_eq!((&line(name)["amount"], &line(name)["origin"]), (&amount, &measured), "{name}");
     }
     assert_eq!(line("log_events")["origin"], "assumed");
+    // What analytics do not have is no zero.
+    for name in ["analytics_points", "d1_stored_gb"] {
+        assert_eq!((&line(name)["origin"], &line(name)["usd"]), (&json!("absent"), &Value::Null));
+    }
+    assert!(costs["books"][0]["tiers"][0]["absent"].to_string().contains("analytics_points"));
     let warnings = costs["warnings"].to_string();
     assert!(warnings.contains("Cloudflare's analytics") && warnings.contains("whole account"));
 }

@@ -10,8 +10,8 @@ use super::{
 };
 use crate::{
     cost::{
-        Alternative, Assessment, BOOKS, BuiltIn, Mix, PriceBook, Projection, Question, TIERS,
-        Tiers, WhatIf, assess, changes,
+        Alternative, Assessment, BOOKS, BuiltIn, Combination, Mix, PriceBook, Projection, Question,
+        TIERS, Tiers, WhatIf, assess, changes,
     },
     exit::Exit,
     report::{
@@ -35,14 +35,16 @@ pub(super) struct Arguments {
     /// Only this tier; may be given more than once.
     #[arg(long = "tier", value_name = "NAME")]
     only: Vec<String>,
-    /// What if: `cache_hit=0.9`, `model=NAME`, or `RESOURCE=AMOUNT` for each request.
+    /// What if: `cache_hit=0.9`, `model=NAME`, or `RESOURCE=AMOUNT` for each request (for the month
+    /// where it is something stored). With --cheapest several values, `cache_hit=0,0.5,0.9`, each of
+    /// which is tried.
     #[arg(long = "set", value_name = "NAME=VALUE")]
     settings: Vec<String>,
     /// Another report to compare with: what the change adds, by resource.
     #[arg(long, value_name = "REPORT")]
     base: Option<PathBuf>,
     /// Which scenario is the cheapest that still meets its thresholds on latency? Each is one
-    /// setting: a model, a cache.
+    /// setting: a model, a cache. --set adds others to try.
     #[arg(long, conflicts_with_all = ["base", "from_analytics"])]
     cheapest: bool,
     #[command(flatten)]
@@ -90,7 +92,8 @@ async fn read(arguments: &Arguments) -> Result<(Asked, Runs), (Exit, String)> {
 struct Asked {
     tiers: Tiers,
     only: Vec<String>,
-    whatif: WhatIf,
+    /// One, unless the cheapest is looked for.
+    combinations: Vec<Combination>,
     books: Vec<PriceBook>,
 }
 
@@ -101,19 +104,22 @@ impl Asked {
             None => Tiers::parse(TIERS, "of this program"),
         };
         let tiers = tiers.map_err(|error| error.to_string())?;
-        let whatif = WhatIf::parse(arguments.settings.iter().map(String::as_str))
-            .map_err(|error| error.to_string())?;
+        let settings = &arguments.settings;
+        let combinations = if arguments.cheapest {
+            Combination::all(settings)
+        } else {
+            let whatif = WhatIf::parse(settings.iter().map(String::as_str));
+            whatif.map(|whatif| vec![Combination { settings: settings.clone(), whatif }])
+        };
+        let combinations = combinations.map_err(|error| error.to_string())?;
         let only = arguments.only.clone();
-        Ok(Self { tiers, only, whatif, books: books(&arguments.books)? })
-    }
-
-    fn question(&self) -> Question<'_> {
-        Question { tiers: &self.tiers, only: &self.only, whatif: &self.whatif }
+        Ok(Self { tiers, only, combinations, books: books(&arguments.books)? })
     }
 }
 
 fn assessed(arguments: &Arguments, asked: &Asked, read: &Runs) -> Result<CostReport, String> {
-    let question = asked.question();
+    let whatif = asked.combinations.first().map(|one| one.whatif.clone()).unwrap_or_default();
+    let question = Question { tiers: &asked.tiers, only: &asked.only, whatif: &whatif };
     let runs: Vec<_> = read.runs.iter().map(|used| used.mixes.clone()).collect();
     let base = read.base.as_ref().map(|used| &used.mixes);
     let books = asked.books.iter().map(|book| of_book(book, &runs, base, &question));
@@ -129,9 +135,10 @@ fn assessed(arguments: &Arguments, asked: &Asked, read: &Runs) -> Result<CostRep
 
 /// The scenarios as alternatives, the cheapest first that keeps its promises.
 fn cheapest(arguments: &Arguments, asked: &Asked, read: &Runs) -> Result<Exit, String> {
-    let question = asked.question();
     let alternatives = alternatives(&read.runs);
-    let report = CheapestReport::new(&alternatives, &question, &asked.books, &arguments.settings)
+    let Asked { tiers, only, combinations, books } = asked;
+    let settings = &arguments.settings;
+    let report = CheapestReport::new(&alternatives, combinations, (tiers, only), books, settings)
         .map_err(|error| error.to_string())?;
     let found = report.found();
     let shown = output::show(arguments.format, &report, cheapest_text);

@@ -12,7 +12,7 @@ mod unit;
 mod usage;
 
 pub use assess::{Assessment, CostError, Mix, Question, assess};
-pub use cheapest::{Alternative, Choice, choices};
+pub use cheapest::{Alternative, Choice, Choices, Combination, MAX_COMBINATIONS, choices};
 pub use compare::{Change, TierChange, changes};
 pub use interval::half_width;
 pub use project::{Crossing, Projection, TableComparison, per_1000_requests};

@@ -161,6 +161,55 @@ fn an_extra_query_is_named_and_priced_by_tier() {
     assert_eq!(changes(&base[1..2], &head)[0].tiers.len(), 1);
 }
 
+/// Settings with several values are all combined; what a run says nothing about is left out.
+#[test]
+fn the_cheapest_of_every_combination_of_settings() {
+    let settings = |texts: &[&str]| texts.iter().map(|text| (*text).to_owned()).collect::<Vec<_>>();
+    let all = Combination::all(&settings(&["cache_hit=0,0.5", "cpu_ms=1, 2,3"])).unwrap();
+    assert_eq!(all.len(), 6);
+    assert_eq!(all[4].settings, settings(&["cache_hit=0.5", "cpu_ms=2"]));
+    assert_eq!(Combination::all(&[]).unwrap(), [Combination::default()]);
+    let many = |n: usize| settings(&[&format!("cpu_ms={}", vec!["1"; n].join(","))]);
+    assert_eq!(Combination::all(&many(MAX_COMBINATIONS)).unwrap().len(), MAX_COMBINATIONS);
+    let error = Combination::all(&many(MAX_COMBINATIONS + 1)).unwrap_err().to_string();
+    assert!(error.contains("more than 256 combinations"), "{error}");
+    for (text, expected) in [("cache_hit", "write NAME=VALUE"), ("cache_hit=0,2", "0 to 1")] {
+        let error = Combination::all(&settings(&[text])).unwrap_err().to_string();
+        assert!(error.contains(expected), "{error}");
+    }
+
+    let alternative = |scenario: &str, usage: RunUsage| Alternative {
+        scenario: scenario.to_owned(),
+        runs: vec![usage],
+        against: Vec::new(),
+    };
+    let mut plain = mixed();
+    plain.steps.pop();
+    let alternatives = [alternative("both", mixed()), alternative("plain", plain)];
+    let model = "model=@cf/meta/llama-3.3-70b-instruct-fp8-fast";
+    let tried = settings(&["cache_hit=0,0.75,0.9"]);
+    let combinations = Combination::all(&[tried[0].clone(), model.to_owned()]).unwrap();
+    let only = settings(&["enterprise"]);
+    let found = choices(&alternatives, &combinations, (&tiers(), &only), &cloudflare()).unwrap();
+    let [(tier, choices)] = &found.tiers[..] else { panic!("{found:?}") };
+    assert_eq!(tier, "enterprise");
+    let names: Vec<_> = choices.iter().map(|choice| choice.settings[0].as_str()).collect();
+    assert_eq!(names, ["cache_hit=0.9", "cache_hit=0.75", "cache_hit=0"]);
+    // 1 million misses of 1,000 tokens in and 300 out at $0.293 and $2.253 a million: $968.90; without
+    // a cache ten times as much, and both less the 300,000 neurons of a month.
+    let neurons = |misses: &str| usd(misses) * usd("0.0009689") - usd("3.3");
+    let difference = choices[2].usd - choices[0].usd;
+    let writes = usd("45"); // 10 million and 1 million values written at $5, less the first million
+    let objects = usd("1.35") + (usd("1.28") - usd("0.4")) * usd("12.5"); // 9 million calls; GB-s
+    let expected = neurons("10000000") - neurons("1000000") + writes + objects;
+    assert_eq!(difference.round_dp(6), expected);
+    assert!(
+        found.left_out.iter().all(|why| why.starts_with("plain: --set cache_hit")),
+        "{found:?}"
+    );
+    assert!(!found.left_out.is_empty());
+}
+
 fn months(usage: &RunUsage) -> Vec<Projection> {
     let unit = UnitUsage::measured(usage).unwrap();
     let month = |tier| Projection::new(&unit, tier, &tiers(), &guide()).unwrap();
@@ -178,6 +227,10 @@ fn what_a_run_did_not_have_is_in_no_average() {
     assert_eq!(month.requests, usd("9000000"));
     assert_eq!(month.per_request(Resource::RowsRead), usd("2"));
     assert_eq!(month.per_request(Resource::Requests), usd("1"));
+    // A gate says the same of a window.
+    let window = crate::gate::Window { usage: Some(plain), ..crate::gate::Window::default() };
+    let side = window.unit(&tiers, &book).unwrap().unwrap();
+    assert_eq!(side.amounts.get(Resource::RowsRead), month.per_request(Resource::RowsRead));
     // A request: 2 rows read, half a row written, one KV read, itself: (2 + 5 + 0.5 + 0.5) / 1000.
     for ai in ["0", "0.1", "0.9"] {
         let per = per_1000_requests(&unit, usd(ai), &tiers, &book).unwrap();
