@@ -36,9 +36,9 @@ struct Burst {
 }
 
 impl Target {
-    /// Two callers spend more than their budgets: an exact limiter admits the same of both. In the
-    /// window after that it shows how it counts.
-    pub(super) async fn probe_limiter(&mut self, check: &mut SelfCheck) {
+    /// Two callers spend more than their budgets: an exact limiter admits the same of both. If it
+    /// matters how it counts, it shows in the window after that, up to a minute later.
+    pub(super) async fn probe_limiter(&mut self, check: &mut SelfCheck, how: bool) {
         if let Some(limiter) = self.known_limiter() {
             // Ours: the algorithms are known, and scenarios hold them to it.
             let found = format!("{}, by its kind", limiter.name());
@@ -58,6 +58,9 @@ impl Target {
         match exact(&bursts) {
             Ok(found) => check.found(Capability::ExactLimiter, true, found),
             Err(problem) => return none(check, &problem),
+        }
+        if !how {
+            return;
         }
         match self.algorithm(&callers[0], bursts[0].admitted).await {
             Ok(limiter) => {
