@@ -197,6 +197,10 @@ impl RunUsage {
     /// Adds what another run of the same scenario used. Steps are told apart by name, and by
     /// whether they are AI operations.
     pub fn add(&mut self, other: &Self) {
+        // All of a sum come from one source; the first one says which.
+        if self.steps.is_empty() {
+            self.source = other.source;
+        }
         for step in &other.steps {
             let same = |mine: &&mut StepUsage| mine.name == step.name && mine.ai == step.ai;
             match self.steps.iter_mut().find(same) {

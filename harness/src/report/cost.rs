@@ -6,11 +6,11 @@ use rust_decimal::Decimal;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::ScenarioReport;
+use super::{ChangeReport, ScenarioReport};
 use crate::{
     cost::{
         Assessment, BOOKS, Change, Crossing, Entry, Line, Mix, Origin, PriceBook, Question, TIERS,
-        TableComparison, TierChange, Tiers, WhatIf, assess, cents,
+        TableComparison, Tiers, WhatIf, assess, cents,
     },
     judge::{CostResult, ThresholdStatus},
     plan::ScenarioPlan,
@@ -125,28 +125,6 @@ pub struct TableReport {
     /// The part of writes among the table's database operations with which this book comes to the
     /// table's figure; absent when none does.
     pub explaining_write_share: Option<String>,
-}
-
-/// What a change adds to one resource.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct ChangeReport {
-    /// The resource.
-    pub resource: String,
-    /// In the order of the tiers.
-    pub tiers: Vec<TierChangeReport>,
-}
-
-/// What a change adds to one resource in a tier, with the tier's own mix.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct TierChangeReport {
-    /// The tier.
-    pub tier: String,
-    /// Units for each request, before.
-    pub base: String,
-    /// And after.
-    pub head: String,
-    /// Dollars a month more; negative for less.
-    pub usd: String,
 }
 
 /// A threshold on cost and what was measured.
@@ -374,34 +352,12 @@ impl TableReport {
     }
 }
 
-impl ChangeReport {
-    /// For a reader.
-    pub fn new(change: &Change) -> Self {
-        let of_tier = |change: &TierChange| TierChangeReport {
-            tier: change.tier.clone(),
-            base: plain(change.base),
-            head: plain(change.head),
-            usd: usd(change.usd),
-        };
-        let tiers = change.tiers.iter().map(of_tier).collect();
-        Self { resource: change.resource.to_string(), tiers }
-    }
-
-    /// The tier whose bill changes most; the larger one of two that change alike.
-    pub fn most(&self) -> Option<&TierChangeReport> {
-        let change = |tier: &&TierChangeReport| {
-            tier.usd.parse::<Decimal>().map(|usd| usd.abs()).unwrap_or_default()
-        };
-        self.tiers.iter().max_by_key(change)
-    }
-}
-
 /// Dollars to the cent.
 pub(super) fn usd(amount: Decimal) -> String {
     format!("{:.2}", cents(amount))
 }
 
 /// To six decimals, without zeros at the end.
-fn plain(amount: Decimal) -> String {
+pub(super) fn plain(amount: Decimal) -> String {
     amount.round_dp(6).normalize().to_string()
 }
