@@ -85,7 +85,7 @@ fn the_schemas_are_those_that_are_published() {
         );
     }
     check::<RunReport>("run-1.schema.json");
-    check::<GateReport>("gate-1.schema.json");
+    check::<GateReport>("gate-2.schema.json");
     check::<Baseline>("baseline-1.schema.json");
     check::<DetectionMatrix>("matrix-1.schema.json");
 }

@@ -16,13 +16,13 @@ use super::{
     state::Saved,
 };
 use crate::{
-    cost::{BOOKS, PriceBook, TIERS, Tiers, UnitUsage, changes},
+    cost::{BOOKS, PriceBook, Projection, RunUsage, TIERS, Tiers, UnitUsage, changes},
     execute::{Signal, StopFlag, clock},
     exit::Exit,
     gate::{self, Decision, Judged, MOST_PAIRS, Rule, Window},
     host::{self, Host},
     plan::ScenarioPlan,
-    report::{self, BookReport, ChangeReport, GATE_SCHEMA_VERSION, GateReport, SideReport},
+    report::{self, ChangeReport, GATE_SCHEMA_VERSION, GateReport, SideReport},
 };
 
 /// A load in which everybody does something else.
@@ -231,13 +231,15 @@ impl Frame {
     /// What a month costs more, by resource.
     fn cost(&self, [base, head]: &[Window; 2]) -> Result<Vec<ChangeReport>, String> {
         let (Some(base), Some(head)) = (&base.usage, &head.usage) else { return Ok(Vec::new()) };
-        let unit = |usage| UnitUsage::measured(usage).map_err(|error| error.to_string());
-        let (base, head) = (unit(base)?, unit(head)?);
-        let changes =
-            changes(&base, &head, &self.tiers, &self.book).map_err(|error| error.to_string())?;
-        let names: Vec<_> = self.tiers.tiers.iter().map(|tier| tier.name.clone()).collect();
-        let report = BookReport::new(&self.book, &[], Some((&names, &changes)));
-        Ok(report.changes.unwrap_or_default())
+        let changes = changes(&self.months(base)?, &self.months(head)?);
+        Ok(changes.iter().map(ChangeReport::new).collect())
+    }
+
+    fn months(&self, usage: &RunUsage) -> Result<Vec<Projection>, String> {
+        let unit = UnitUsage::measured(usage).map_err(|error| error.to_string())?;
+        let month = |tier| Projection::new(&unit, tier, &self.tiers, &self.book);
+        let months = self.tiers.tiers.iter().map(month);
+        months.collect::<Result<_, _>>().map_err(|error| error.to_string())
     }
 
     fn reproduce(&self, arguments: &Arguments) -> String {

@@ -22,7 +22,7 @@ use crate::{
     judge::{Judgement, judge},
     plan::ScenarioPlan,
     record::ScenarioRecord,
-    report::{self, RunInfo, RunReport, ScenarioReport},
+    report::{self, CostReport, RunInfo, RunReport, ScenarioReport},
     target::{SelfCheck, Target, TargetOptions, TargetSpec},
     token::now_millis,
 };
@@ -166,10 +166,12 @@ async fn report_of(
         started_at: humantime::format_rfc3339_seconds(started_at).to_string(),
         duration: clock::now().saturating_duration_since(started),
     };
+    let cost = CostReport::of_plans(plans, &scenarios);
     RunReport {
         host: Some(Host::here()),
         commit: host::commit(),
         self_check: check.facts,
+        cost,
         ..RunReport::new(info, scenarios)
     }
 }

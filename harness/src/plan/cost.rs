@@ -1,9 +1,11 @@
 //! What a scenario says about cost, resolved.
 
+use std::sync::Arc;
+
 use rust_decimal::Decimal;
 
 use super::{Comparison, Span, StepId};
-use crate::cost::Resource;
+use crate::cost::{PriceBook, Resource, Tiers};
 
 /// Usage is measured, and a month is projected from it.
 #[derive(Clone, Debug, PartialEq)]
@@ -13,7 +15,9 @@ pub struct CostPlan {
     /// Steps whose requests are the AI operations of a tier.
     pub ai: Vec<StepId>,
     /// The price book of the thresholds.
-    pub book: &'static str,
+    pub book: Arc<PriceBook>,
+    /// The tiers, and what they assume.
+    pub tiers: Arc<Tiers>,
     /// Whether the service's own total is asked afterwards, and held against the answers.
     pub audit: bool,
     /// What the cost must satisfy.
@@ -44,4 +48,8 @@ pub enum CostFigure {
     Per1000Requests,
     /// Units of a resource for each request of the mix.
     PerRequest(Resource),
+    /// Units of a resource that an answer of this step says it used, on average.
+    PerRequestOf(Resource, String),
+    /// Units of a resource that a durable run used after its answer, on average.
+    PerRun(Resource),
 }

@@ -144,9 +144,9 @@ pub fn causes_of_gate(report: &GateReport) -> Vec<String> {
     for finding in risen.filter(|finding| finding.decision == Decision::Fail) {
         let (Some(base), Some(head)) = (finding.base, finding.head) else { continue };
         let dearest = report.cost.iter().find(|change| change.resource == finding.metric);
-        let month = dearest.and_then(|change| change.usd.iter().next_back());
+        let month = dearest.and_then(super::ChangeReport::most);
         let month =
-            month.map_or(String::new(), |(tier, usd)| format!("; {usd} USD a month at {tier}"));
+            month.map_or(String::new(), |m| format!("; {} USD a month at {}", m.usd, m.tier));
         let more = head - base;
         causes.push(format!("{more:+.2} {} for each request{month}", finding.metric));
     }

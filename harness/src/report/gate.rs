@@ -12,7 +12,7 @@ use crate::{
 };
 
 /// Version of the format: raised when a reader of the previous one would misread the new one.
-pub const GATE_SCHEMA_VERSION: u32 = 1;
+pub const GATE_SCHEMA_VERSION: u32 = 2;
 
 /// Two versions of a target, compared.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]

@@ -1,5 +1,7 @@
 //! The report as Markdown: for a job's summary, and for a comment on a pull request.
 
+mod cost;
+
 use std::fmt::Write as _;
 
 use super::{RunReport, ScenarioReport, StepReport, number};
@@ -23,6 +25,9 @@ pub fn markdown(report: &RunReport) -> String {
     }
     for scenario in &report.scenarios {
         details(&mut text, scenario);
+    }
+    if let Some(bill) = &report.cost {
+        cost::cost(&mut text, bill);
     }
     let _ =
         writeln!(text, "\nseed {}, {:.1} s, {}", report.seed, report.duration_s, commit(report));

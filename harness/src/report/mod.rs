@@ -6,6 +6,8 @@ mod baseline;
 mod cheapest;
 mod conformance;
 mod cost;
+mod cost_change;
+mod cost_figures;
 mod cost_text;
 mod diagnose;
 mod document;
@@ -38,9 +40,10 @@ pub use baseline::{
 pub use cheapest::{CheapestReport, ChoiceReport, TierChoices, against_latency, cheapest_text};
 pub use conformance::{FailureReport, RuleName, RuleReport};
 pub use cost::{
-    BookReport, COST_SCHEMA_VERSION, ChangeReport, CostReport, CostThresholdReport, CrossingReport,
-    LineReport, TableReport, TierReport, mixes, warnings,
+    BookReport, COST_SCHEMA_VERSION, CostReport, CostThresholdReport, CrossingReport, LineReport,
+    TableReport, TierReport, mixes, warnings,
 };
+pub use cost_change::{ChangeReport, TierChangeReport};
 pub use cost_text::cost_text;
 pub use diagnose::{causes_of_gate, causes_of_run};
 pub use document::{

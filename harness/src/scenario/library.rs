@@ -63,6 +63,16 @@ impl Library {
         }
     }
 
+    /// Reads a text file.
+    ///
+    /// # Errors
+    /// What is wrong with it, in one line.
+    pub fn text(&self, path: &str) -> Result<String, String> {
+        let bytes =
+            discover::read(&self.folder.join(path)).map_err(|error| error.of(path).to_string())?;
+        String::from_utf8(bytes).map_err(|_| format!("`{path}` is not UTF-8"))
+    }
+
     /// Reads a scenario that is called.
     ///
     /// # Errors
