@@ -277,6 +277,7 @@ impl Conductor {
         record::merge_claims(&mut self.record.claims, &books.claims);
         self.record.failures.extend(books.failures.iter().cloned());
         self.record.undecided.extend(books.undecided.iter().cloned());
+        self.record.figures.extend(books.figures.iter().cloned());
         self.record.reach.then(&books.reach);
         self.record.used.add(&books.used);
     }
