@@ -77,6 +77,9 @@ pub(super) async fn prove(arguments: &Arguments) -> Exit {
     if arguments.list {
         return output::result_or_fail(&catalogue(&defects));
     }
+    if let Err(exit) = output::check_out(arguments.out.as_deref()) {
+        return exit;
+    }
     let mut signals = match Signals::new() {
         Ok(signals) => signals,
         Err(error) => return output::fail(Exit::Internal, &format!("signals: {error}")),

@@ -51,7 +51,7 @@ impl Iteration {
                 seen: &seen,
             };
             if let Some(overshoot) = limiter::overshoot(plan, &key) {
-                self.lane.recorder.borrow_mut().figure(overshoot);
+                self.lane.recorder.borrow_mut().remark(overshoot);
             }
             let finding = limiter::judge(plan, &key, &self.lane.plan.labels);
             result = result.and(self.found(model, &plan.claim, finding));

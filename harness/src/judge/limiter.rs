@@ -69,7 +69,9 @@ pub fn overshoot(plan: &RateLimitPlan, key: &Key<'_>) -> Option<String> {
     #[expect(clippy::cast_precision_loss, reason = "counts are far below 2^53")]
     let share = admitted as f64 / plan.limit.max(1) as f64;
     let (name, sent, limit) = (key.name, key.seen.len(), plan.limit);
-    Some(format!("`{name}`: {admitted} of {sent} requests admitted, {share:.2} of the limit of {limit}"))
+    Some(format!(
+        "`{name}`: {admitted} of {sent} requests admitted, {share:.2} of the limit of {limit}"
+    ))
 }
 
 fn model(limiter: Limiter, plan: &RateLimitPlan) -> Model {

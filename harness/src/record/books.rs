@@ -19,8 +19,8 @@ pub struct Books {
     pub failures: Vec<Failure>,
     /// What models could not decide.
     pub undecided: Vec<String>,
-    /// Figures that no expectation is about.
-    pub figures: Vec<String>,
+    /// What no verdict depends on.
+    pub remarks: Vec<String>,
     /// Whether the target was there.
     pub reach: Reach,
     /// Second by second; empty unless it was a load.
@@ -36,7 +36,7 @@ impl Books {
         merge_claims(&mut self.claims, &other.claims);
         self.failures.extend(other.failures.iter().cloned());
         self.undecided.extend(other.undecided.iter().cloned());
-        self.figures.extend(other.figures.iter().cloned());
+        self.remarks.extend(other.remarks.iter().cloned());
         self.reach.merge(&other.reach);
         self.timeline.merge(&other.timeline);
         self.used.add(&other.used);

@@ -21,7 +21,7 @@ pub struct Recorder {
     /// Failures of steps that send no request.
     failures: Vec<Failure>,
     undecided: Vec<String>,
-    figures: Vec<String>,
+    remarks: Vec<String>,
     reach: Reach,
     timeline: Timeline,
     used: Tallies,
@@ -83,7 +83,7 @@ impl Recorder {
             claims: Claims::new(),
             failures: Vec::new(),
             undecided: Vec::new(),
-            figures: Vec::new(),
+            remarks: Vec::new(),
             reach: Reach::default(),
             timeline: Timeline::default(),
             used: Tallies::default(),
@@ -199,10 +199,10 @@ impl Recorder {
         }
     }
 
-    /// Keeps a figure that no expectation is about.
-    pub fn figure(&mut self, figure: String) {
-        if self.figures.len() < MAX_NOTES {
-            self.figures.push(figure);
+    /// Keeps what no verdict depends on.
+    pub fn remark(&mut self, remark: String) {
+        if self.remarks.len() < MAX_NOTES {
+            self.remarks.push(remark);
         }
     }
 
@@ -233,8 +233,8 @@ impl Recorder {
                 record.response.record_unanswered_n(age, planned.count_since_last_iteration());
             }
         }
-        let Self { steps, claims, failures, undecided, figures, reach, timeline, used, .. } = self;
-        Books { steps, claims, failures, undecided, figures, reach, timeline, used }
+        let Self { steps, claims, failures, undecided, remarks, reach, timeline, used, .. } = self;
+        Books { steps, claims, failures, undecided, remarks, reach, timeline, used }
     }
 
     fn step(&mut self, step: StepId) -> &mut StepRecord {

@@ -86,8 +86,8 @@ impl Page {
         for cause in &scenario.causes {
             self.line(&format!("  likely cause: {}", printable(cause)));
         }
-        for figure in &scenario.figures {
-            self.line(&format!("  figure: {figure}"));
+        for remark in &scenario.remarks {
+            self.line(&format!("  note: {}", printable(remark)));
         }
         self.rules(&scenario.rules);
         let cost = scenario.cost.iter().flat_map(|cost| &cost.thresholds);
