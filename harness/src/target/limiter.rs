@@ -36,9 +36,9 @@ struct Burst {
 }
 
 impl Target {
-    /// Two callers spend more than their budgets: an exact limiter admits the same of both. In the
-    /// window after that it shows how it counts.
-    pub(super) async fn probe_limiter(&mut self, check: &mut SelfCheck) {
+    /// Two callers spend more than their budgets: an exact limiter admits the same of both. If it
+    /// matters how it counts, it shows in the window after that, up to a minute later.
+    pub(super) async fn probe_limiter(&mut self, check: &mut SelfCheck, how: bool) {
         if let Some(limiter) = self.known_limiter() {
             // Ours: the algorithms are known, and scenarios hold them to it.
             let found = format!("{}, by its kind", limiter.name());
@@ -47,7 +47,9 @@ impl Target {
         }
         until_left(LEFT).await;
         let mut bursts = Vec::new();
-        for caller in [FIRST, "probe-limiter-b"] {
+        // Of this look alone: a minute has room for several.
+        let callers = ["a", "b"].map(|caller| format!("probe-limiter-{}-{caller}", now_millis()));
+        for caller in &callers {
             match self.burst(caller).await {
                 Ok(burst) => bursts.push(burst),
                 Err(problem) => return none(check, &problem),
@@ -57,7 +59,10 @@ impl Target {
             Ok(found) => check.found(Capability::ExactLimiter, true, found),
             Err(problem) => return none(check, &problem),
         }
-        match self.algorithm(bursts[0].admitted).await {
+        if !how {
+            return;
+        }
+        match self.algorithm(&callers[0], bursts[0].admitted).await {
             Ok(limiter) => {
                 self.limiter = Some(limiter);
                 let found = format!("{}, by what the next window admitted", limiter.name());
@@ -67,12 +72,13 @@ impl Target {
         }
     }
 
-    async fn algorithm(&self, limit: usize) -> Result<Limiter, String> {
+    /// How it counts, by what the window after the one in which `caller` spent `limit` admits.
+    async fn algorithm(&self, caller: &str, limit: usize) -> Result<Limiter, String> {
         if !is_loopback(&self.url) {
             return Err("its windows are those of its clock, which is not ours".to_owned());
         }
         until_left(WINDOW).await;
-        let again = self.burst(FIRST).await?;
+        let again = self.burst(caller).await?;
         match again.admitted {
             count if count >= limit => Ok(Limiter::Fixed),
             count if SLID.contains(&count) => Ok(Limiter::Sliding),
@@ -95,9 +101,6 @@ impl Target {
         Ok(burst)
     }
 }
-
-/// Who spends the budget first.
-const FIRST: &str = "probe-limiter-a";
 
 fn none(check: &mut SelfCheck, problem: &str) {
     check.found(Capability::ExactLimiter, false, problem);

@@ -158,8 +158,15 @@ pub const CORS_VARIABLE: &str = "CORS_ALLOWED_ORIGINS";
 const PAGE_VARIABLE: &str = "WORKWAY_PAGE_ORIGIN";
 /// Of the service: `on` writes what a request used before its answer leaves.
 pub const USAGE_VARIABLE: &str = "USAGE_BEFORE_ANSWER";
+/// Of the service: requests of each caller in a period. On workerd its binding decides.
+pub const RATE_VARIABLE: &str = "RATE_LIMIT";
+/// Of the service: that period, in seconds.
+pub const PERIOD_VARIABLE: &str = "RATE_PERIOD";
+/// Of the service: changes of what plans include.
+pub const QUOTAS_VARIABLE: &str = "PLAN_QUOTAS";
 /// Variables of the service that may differ from start to start; the harness decides all others.
-pub const VARIABLES: [&str; 2] = [CORS_VARIABLE, USAGE_VARIABLE];
+pub const VARIABLES: [&str; 5] =
+    [CORS_VARIABLE, USAGE_VARIABLE, RATE_VARIABLE, PERIOD_VARIABLE, QUOTAS_VARIABLE];
 
 /// A process that is not ready after this long never will be. A cold `wrangler dev` takes about 3 s.
 const READY_WITHIN: Duration = Duration::from_mins(1);

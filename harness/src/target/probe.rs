@@ -83,7 +83,7 @@ impl Target {
         self.lifetimes(&mut check).await;
         let asks = |capability: Capability| asked.contains(capability.name());
         if asks(Capability::ExactLimiter) || asks(Capability::SlidingLimiter) {
-            self.probe_limiter(&mut check).await;
+            self.probe_limiter(&mut check, asks(Capability::SlidingLimiter)).await;
         }
         if asks(Capability::DurableStorage) || asks(Capability::DurableAlarms) {
             self.durability(&mut check).await;
