@@ -30,6 +30,25 @@ fn every_scenario_in_a_document_is_valid() {
     }
 }
 
+/// What is said not to be checked has no rule that scenarios name.
+#[test]
+fn checks_that_are_not_made_are_not_made() {
+    let text = fs::read_to_string(repository().join("scenarios/README.md")).unwrap();
+    let (_, table) = text.split_once("## Checks that are not made").unwrap();
+    let rules: Vec<_> = workway::plan::rules::all().iter().map(|rule| rule.id.as_str()).collect();
+    let rows = table.lines().filter_map(|line| line.strip_prefix("| ")).skip(1);
+    let mut checks = 0;
+    for row in rows {
+        let (names, why) = row.split_once(" | ").unwrap();
+        assert!(why.len() > 15, "{row}");
+        for id in names.split([' ', ',']).take_while(|word| !word.starts_with(char::is_lowercase)) {
+            assert!(!rules.contains(&id), "{id} is a rule");
+            checks += usize::from(!id.is_empty());
+        }
+    }
+    assert!(checks >= 18, "{checks}");
+}
+
 #[test]
 fn every_exit_code_is_in_the_readme() {
     let readme = fs::read_to_string(repository().join("README.md")).unwrap();

@@ -5,6 +5,7 @@ use std::{
     fmt::Write as _,
     num::NonZeroUsize,
     path::PathBuf,
+    sync::Arc,
     thread::available_parallelism,
     time::{Duration, SystemTime},
 };
@@ -23,7 +24,7 @@ use crate::{
     exit::Exit,
     host::{self, Host},
     judge::Verdict,
-    plan::ScenarioPlan,
+    plan::{Rule, ScenarioPlan, rules},
     prove::{Area, Defect, Fate, all, find},
     report::{
         self, CleanRuns, Detection, DetectionMatrix, Kill, MATRIX_SCHEMA_VERSION, Outcome,
@@ -75,6 +76,9 @@ pub(super) async fn prove(arguments: &Arguments) -> Exit {
     };
     if arguments.list {
         return output::result_or_fail(&catalogue(&defects));
+    }
+    if let Err(exit) = output::check_out(arguments.out.as_deref()) {
+        return exit;
     }
     let mut signals = match Signals::new() {
         Ok(signals) => signals,
@@ -139,7 +143,10 @@ async fn work(arguments: &Arguments, defects: &[&'static Defect]) -> Exit {
     let clean = clean(arguments, &used, &check).await;
     let detections = detections(arguments, &families, &check).await;
     let (clean, held) = clean;
-    let rules = rules(&used, &held, &detections);
+    // Of a part of the catalogue the others were not meant to be looked at.
+    let is_whole = arguments.defects.is_empty() && arguments.areas.is_empty();
+    let known = if is_whole { rules::all() } else { &[] };
+    let rules = rules_of(known, &used, &held, &detections);
     let mut matrix = DetectionMatrix {
         schema_version: MATRIX_SCHEMA_VERSION,
         tool_version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -302,13 +309,17 @@ fn untried(defect: &Defect, outcome: Outcome, why: &str) -> Detection {
     }
 }
 
-/// What each rule of the scenarios saw.
-fn rules(plans: &[&ScenarioPlan], held: &Held, detections: &[Detection]) -> Vec<RuleDetections> {
+/// What each rule saw: of those that are known, and those of the scenarios.
+fn rules_of(
+    known: &[Arc<Rule>],
+    plans: &[&ScenarioPlan],
+    held: &Held,
+    detections: &[Detection],
+) -> Vec<RuleDetections> {
     let mut rules = BTreeMap::new();
-    for claim in plans.iter().flat_map(|plan| plan.claims()) {
-        if let Some(rule) = &claim.rule {
-            rules.entry(rule.id.clone()).or_insert_with(|| rule.says.clone());
-        }
+    let claims = plans.iter().flat_map(|plan| plan.claims());
+    for rule in known.iter().chain(claims.filter_map(|claim| claim.rule.as_ref())) {
+        rules.entry(rule.id.clone()).or_insert_with(|| rule.says.clone());
     }
     let saw = |id: &str, defect: &&Detection| {
         defect.killed_by.iter().any(|kill| kill.rule.as_deref() == Some(id))

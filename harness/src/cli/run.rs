@@ -62,6 +62,9 @@ pub(super) async fn run(arguments: Arguments) -> Exit {
         Ok(plans) => plans,
         Err(exit) => return exit,
     };
+    if let Err(exit) = output::check_out(arguments.out.as_deref()) {
+        return exit;
+    }
     let signals = match Signals::new() {
         Ok(signals) => signals,
         Err(error) => return output::fail(Exit::Internal, &format!("signals: {error}")),

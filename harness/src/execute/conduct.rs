@@ -16,6 +16,7 @@ use super::{
     search,
     sender::Sender,
     settle::settle,
+    standstill::Standstill,
     thread::{ThreadError, on_own_thread},
     values::{Draws, Scope, World},
 };
@@ -257,6 +258,7 @@ impl Conductor {
         let sender = stage.sender.clone();
         let lane = lane.into();
         let iteration = Iteration { lane, sender, scope, measured: true, file: None, phase };
+        let standstill = Standstill::new();
         let end = tokio::select! {
             biased;
             result = iteration.run(steps, clock::now()) => match result {
@@ -264,7 +266,9 @@ impl Conductor {
                 Err(_) => PhaseEnd::Failed,
             },
             () = bound => PhaseEnd::Skipped,
+            () = standstill.watch() => PhaseEnd::Skipped,
         };
+        self.record.remarks.extend(standstill.remark());
         stage.values = iteration.scope.values();
         let books = iteration.lane.finish(clock::now());
         self.absorb(&books);
@@ -277,6 +281,7 @@ impl Conductor {
         record::merge_claims(&mut self.record.claims, &books.claims);
         self.record.failures.extend(books.failures.iter().cloned());
         self.record.undecided.extend(books.undecided.iter().cloned());
+        self.record.remarks.extend(books.remarks.iter().cloned());
         self.record.reach.then(&books.reach);
         self.record.used.add(&books.used);
     }

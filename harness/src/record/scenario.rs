@@ -31,6 +31,8 @@ pub struct ScenarioRecord {
     pub failures: Vec<Failure>,
     /// What models could not decide, and why.
     pub undecided: Vec<String>,
+    /// What no verdict depends on.
+    pub remarks: Vec<String>,
     /// How the teardown ended.
     pub teardown: PhaseEnd,
     /// Whether anything answered.

@@ -98,6 +98,9 @@ pub struct ScenarioReport {
     /// What the data at hand say of the cause, likeliest first.
     #[serde(default)]
     pub causes: Vec<String>,
+    /// What no verdict depends on, such as how much a limiter admits past its limit.
+    #[serde(default)]
+    pub remarks: Vec<String>,
     /// Seconds it took.
     pub duration_s: f64,
     /// Seconds of the measured time.
@@ -242,6 +245,7 @@ impl ScenarioReport {
             exit: judgement.exit.map(Exit::code),
             reasons: judgement.reasons.iter().map(|reason| reason.text.clone()).collect(),
             causes: Vec::new(),
+            remarks: record.remarks.clone(),
             duration_s: record.elapsed.as_secs_f64(),
             window_s: record.window.as_secs_f64(),
             steps: steps.clone().map(|(label, step)| StepReport::new(label, step)).collect(),

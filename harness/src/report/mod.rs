@@ -71,4 +71,4 @@ pub use read::{ReadError, read_run};
 pub use step::{LatencyReport, StepReport};
 pub use stored::{StoredLatency, StoredPart};
 pub use text::text;
-pub use write::{WriteError, write, write_all};
+pub use write::{WriteError, check_folder, write, write_all};

@@ -86,6 +86,9 @@ impl Page {
         for cause in &scenario.causes {
             self.line(&format!("  likely cause: {}", printable(cause)));
         }
+        for remark in &scenario.remarks {
+            self.line(&format!("  note: {}", printable(remark)));
+        }
         self.rules(&scenario.rules);
         let cost = scenario.cost.iter().flat_map(|cost| &cost.thresholds);
         let width = cost.clone().map(|threshold| threshold.text.chars().count()).max();

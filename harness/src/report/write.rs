@@ -26,6 +26,16 @@ pub fn write(folder: &Path, name: &str, bytes: &[u8]) -> Result<PathBuf, WriteEr
     half.finish()
 }
 
+/// Whether a folder can be written into; it is made if absent. Asked before a run, so that nothing
+/// is measured for nobody.
+///
+/// # Errors
+/// [`WriteError`].
+pub fn check_folder(folder: &Path) -> Result<(), WriteError> {
+    let made = fs::create_dir_all(folder).and_then(|()| tempfile::tempfile_in(folder));
+    made.map(drop).map_err(|error| WriteError { path: folder.to_owned(), error })
+}
+
 /// Writes several files of one report. All of them are complete on the disk before the first gets
 /// its name, so that a full disk or a sudden end leaves the older report; the last one is the one
 /// that others are made from.
