@@ -5,7 +5,7 @@ use std::io::{self, IsTerminal, Write};
 use clap::ValueEnum;
 use serde::Serialize;
 
-use crate::exit::Exit;
+use crate::{exit::Exit, report};
 
 /// One line on stderr. A closed stderr is no reason to stop.
 pub(super) fn say(line: &str) {
@@ -44,6 +44,15 @@ pub(super) enum Format {
     Text,
     /// For programs.
     Json,
+}
+
+impl From<Format> for report::Format {
+    fn from(format: Format) -> Self {
+        match format {
+            Format::Text => Self::Text,
+            Format::Json => Self::Json,
+        }
+    }
 }
 
 /// Writes the result of a command that succeeds with it, in the format that was asked for.

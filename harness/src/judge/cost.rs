@@ -28,7 +28,7 @@ pub struct CostResult {
 }
 
 /// Every threshold on cost of the plan, in its order.
-pub(super) fn evaluate(plan: &CostPlan, usage: &RunUsage) -> Vec<CostResult> {
+pub(crate) fn evaluate(plan: &CostPlan, usage: &RunUsage) -> Vec<CostResult> {
     let book = BOOKS.iter().find(|book| book.name == plan.book).map(BuiltIn::open);
     let tiers = Tiers::parse(TIERS, "of this program");
     let judge = |threshold: &CostThreshold| match (&book, &tiers) {

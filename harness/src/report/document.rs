@@ -11,6 +11,7 @@ use super::{
     load::{self, GeneratorReport, LevelReport, ServerReport, SpanReport},
     number::{self, milliseconds},
     step::StepReport,
+    upstream::UpstreamReport,
 };
 use crate::{
     cost::RunUsage,
@@ -123,6 +124,9 @@ pub struct ScenarioReport {
     /// What it used; only a scenario with a `cost` block has it.
     #[serde(default)]
     pub cost: Option<ScenarioCost>,
+    /// What the stub of upstreams saw during the load, if there is one.
+    #[serde(default)]
+    pub upstream: Option<UpstreamReport>,
     /// Every threshold.
     pub thresholds: Vec<ThresholdReport>,
     /// What became of the rules that it names.
@@ -139,15 +143,20 @@ pub struct ScenarioCost {
     pub tier: Option<String>,
     /// What it used.
     pub usage: RunUsage,
+    /// The price book of the thresholds; absent in reports of older versions.
+    #[serde(default)]
+    pub book: Option<String>,
     /// Every threshold on cost.
     pub thresholds: Vec<CostThresholdReport>,
 }
 
 impl ScenarioCost {
     fn new(plan: &ScenarioPlan, record: &ScenarioRecord, judgement: &Judgement) -> Option<Self> {
+        let cost = plan.cost.as_ref()?;
         Some(Self {
-            tier: plan.cost.as_ref()?.tier.clone(),
+            tier: cost.tier.clone(),
             usage: record.usage.clone()?,
+            book: Some(cost.book.to_owned()),
             thresholds: judgement.cost.iter().map(CostThresholdReport::new).collect(),
         })
     }
@@ -251,6 +260,7 @@ impl ScenarioReport {
             timeline: load::timeline(&record.timeline),
             levels: record.levels.iter().map(LevelReport::new).collect(),
             cost: ScenarioCost::new(plan, record, judgement),
+            upstream: record.upstream.map(UpstreamReport::new),
             thresholds: judgement
                 .thresholds
                 .iter()

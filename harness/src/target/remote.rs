@@ -8,6 +8,8 @@ use tokio::net::TcpStream;
 use super::{Target, TargetError, TargetOptions, client, identify};
 use crate::token::Secret;
 
+/// What this is, in a word.
+pub(super) const KIND: &str = "url";
 /// A target that takes longer to accept a connection is not there.
 const CONNECT_WITHIN: Duration = Duration::from_secs(5);
 
@@ -53,7 +55,7 @@ pub(super) async fn find(url: &Url, options: &TargetOptions) -> Result<Target, T
         url: url.clone(),
         upstream,
         secret,
-        kind: "url",
+        kind: KIND,
         control: None,
         service: None,
         stub: None,
