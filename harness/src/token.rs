@@ -10,11 +10,15 @@ use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 
+use crate::upstream::WEBHOOK_SECRET;
+
 /// Signs and verifies tokens of local services. Published here, so worth nothing: a local service
 /// listens on loopback only, and the harness never sends what it signs to another address.
 pub const LOCAL_SECRET: &str = "workway-local-secret-published-and-so-for-loopback-only";
 /// The variable that holds another secret.
 pub const SECRET_VARIABLE: &str = "WORKWAY_JWT_SECRET";
+/// The variable that holds the secret that webhooks of a target are verified with.
+pub const WEBHOOK_VARIABLE: &str = "WORKWAY_WEBHOOK_SECRET";
 /// How long a token is valid, in seconds: longer than any run.
 pub const LIFETIME_SECONDS: u64 = 24 * 60 * 60;
 
@@ -61,6 +65,16 @@ impl Secret {
     /// The one in [`SECRET_VARIABLE`], if it is set.
     pub fn from_environment() -> Option<Self> {
         env::var(SECRET_VARIABLE).ok().filter(|secret| !secret.is_empty()).map(Self)
+    }
+
+    /// The one that a local service verifies webhooks with.
+    pub fn local_webhook() -> Self {
+        Self(WEBHOOK_SECRET.to_owned())
+    }
+
+    /// The one in [`WEBHOOK_VARIABLE`], if it is set.
+    pub fn webhook_from_environment() -> Option<Self> {
+        env::var(WEBHOOK_VARIABLE).ok().filter(|secret| !secret.is_empty()).map(Self)
     }
 
     /// The text itself, for the process that must be given it.

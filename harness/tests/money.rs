@@ -13,14 +13,17 @@ use proof::{Caller, Host, token};
 use reqwest::{Client, Url};
 use serde_json::{Value, json};
 use workway::{
-    target::TargetSpec,
+    target::{QUOTAS_VARIABLE, TargetSpec},
     upstream::{Delivered, Ledger, signature},
 };
+use workway_service::config::{RATE_LIMIT, RATE_PERIOD_SECONDS};
 
-/// Requests of one person at once: below the budget of a minute.
-const MANY: usize = 90;
-/// AI operations of the free plan.
+/// Requests of one person at once: all of the budget of a minute.
+const MANY: usize = RATE_LIMIT as usize;
+/// AI operations of the free plan, and here its runs, too.
 const QUOTA: usize = 50;
+/// After this the limiter has forgotten what was asked.
+const WINDOW: Duration = Duration::from_secs(RATE_PERIOD_SECONDS as u64 + 1);
 
 struct World {
     host: Host,
@@ -31,7 +34,7 @@ struct World {
 
 impl World {
     async fn start(spec: TargetSpec) -> Self {
-        let mut host = Host::new(spec, None);
+        let mut host = Host::new(spec, None).with(QUOTAS_VARIABLE, &format!("free.runs={QUOTA}"));
         host.start().await;
         let (caller, stub) = (host.caller(), host.target().upstream.clone().unwrap());
         let client = Client::builder().no_proxy().timeout(Duration::from_secs(40)).build().unwrap();
@@ -65,6 +68,14 @@ impl World {
         let body = json!({"content": content, "quality": "simple"});
         let answer = self.caller.post("/ai/summarize", subject, &body).await.unwrap();
         (answer.status, answer.body)
+    }
+
+    /// Lets the limiter forget what was asked.
+    async fn forget(&self) {
+        match &self.host.target().control {
+            Some(control) => drop(control.advance(2 * WINDOW).await.unwrap()),
+            None => tokio::time::sleep(WINDOW).await,
+        }
     }
 
     async fn plan(&self, subject: &str) -> Value {
@@ -139,13 +150,29 @@ async fn followers_of_a_failure(world: &World) {
     assert_eq!(world.summarize("hanging", "hang").await.0, 200);
 }
 
-async fn quota(world: &World) {
+/// A quota of n admits n, however many want the last of them.
+async fn quota_of_ai_operations(world: &World) {
+    let before = world.chats().await;
     let statuses = join_all(
         (0..MANY).map(|n| async move { world.summarize("greedy", &format!("text {n}")).await.0 }),
     );
     let tally = tally(statuses.await);
     assert_eq!(tally, BTreeMap::from([(200, QUOTA), (402, MANY - QUOTA)]));
-    assert_eq!(world.plan("greedy").await["used"]["ai_operations"], QUOTA);
+    assert_eq!(world.chats().await - before, QUOTA, "and no more was asked");
+}
+
+/// Of somebody who has not asked for anything in this window.
+async fn quota_of_runs(world: &World, workflow: &str) {
+    let path = format!("/workflows/{workflow}/runs");
+    let start = || async { world.caller.post(&path, "runner", &json!({})).await.unwrap().status };
+    let tally = tally(join_all((0..MANY).map(|_| start())).await);
+    assert_eq!(tally, BTreeMap::from([(202, QUOTA), (402, MANY - QUOTA)]));
+    world.forget().await;
+    let runs = world.caller.get("/runs?limit=100", "runner").await.unwrap().body;
+    assert_eq!(runs["runs"].as_array().unwrap().len(), QUOTA, "as many as were acknowledged");
+    for (subject, metric) in [("runner", "runs"), ("greedy", "ai_operations")] {
+        assert_eq!(world.plan(subject).await["used"][metric], QUOTA);
+    }
 }
 
 fn event(id: &str, created: i64, status: &str, price: &str) -> Value {
@@ -217,14 +244,19 @@ async fn search(world: &World) {
 async fn everything(spec: TargetSpec) {
     workway::tls::install();
     let world = World::start(spec).await;
+    let steps = json!([{"type": "transform", "config": {"value": 1}}]);
+    let body = json!({"name": "n", "description": "d", "steps": steps});
+    let workflow = world.caller.post("/workflows", "runner", &body).await.unwrap().body;
     same_question_at_once(&world).await;
     others_do_not_wait(&world).await;
     leader_that_leaves(&world).await;
     upstreams_that_fail(&world).await;
     followers_of_a_failure(&world).await;
-    quota(&world).await;
     stripe(&world).await;
     search(&world).await;
+    world.forget().await;
+    quota_of_ai_operations(&world).await;
+    quota_of_runs(&world, workflow["id"].as_str().unwrap()).await;
     world.host.stop().await;
 }
 

@@ -163,39 +163,84 @@ fn runs_that_go_back_or_are_lost_are_shown_on_a_timeline() {
 }
 
 /// Takes names that are one character too long at `/long`, and breaks over a quotation mark at
-/// `/quote`.
+/// `/quote`. At `/budget` it does so, too, and admits a hundred requests of each token, as `/spent` does. `/typed`
+/// refuses as text, `/placed` names another place, `/kept` keeps what it refuses.
 fn careless() -> Target {
-    async fn make(Path(path): Path<String>, Json(body): Json<Value>) -> StatusCode {
-        let name = body["name"].as_str().unwrap_or_default();
-        let longest = if path == "long" { 11 } else { 10 };
-        match name.chars().count() {
-            1.. if path == "quote" && name.contains('"') => StatusCode::INTERNAL_SERVER_ERROR,
-            count if (1..=longest).contains(&count) => StatusCode::CREATED,
-            _ => StatusCode::BAD_REQUEST,
+    #[derive(Clone, Default)]
+    struct Books {
+        spent: Arc<Mutex<HashMap<String, usize>>>,
+        kept: Arc<Mutex<Vec<Value>>>,
+    }
+    fn refusal(path: &str) -> Response {
+        let problem = [("content-type", "application/problem+json")];
+        let plain = [("content-type", "text/plain")];
+        let place = |name: &str| format!("{{\"issues\": [{{\"path\": \"{name}\"}}]}}");
+        match path {
+            "typed" => (StatusCode::BAD_REQUEST, plain, place("name")).into_response(),
+            "placed" => (StatusCode::BAD_REQUEST, problem, place("title")).into_response(),
+            _ => (StatusCode::BAD_REQUEST, problem, place("name")).into_response(),
         }
     }
-    Target::start(Router::new().route("/{path}", post(make)))
+    async fn make(
+        State(books): State<Books>,
+        Path(path): Path<String>,
+        headers: HeaderMap,
+        Json(body): Json<Value>,
+    ) -> Response {
+        let name = body["name"].as_str().unwrap_or_default();
+        let key = format!("{:?}", headers.get("authorization"));
+        let spent = {
+            let mut spent = books.spent.lock().unwrap();
+            let spent = spent.entry(key).or_default();
+            *spent += 1;
+            *spent > 100
+        };
+        if ["budget", "spent"].contains(&path.as_str()) && spent {
+            return StatusCode::TOO_MANY_REQUESTS.into_response();
+        }
+        let breaks = ["quote", "budget"].contains(&path.as_str()) && name.contains('"');
+        let longest = if path == "long" { 11 } else { 10 };
+        match name.chars().count() {
+            1.. if breaks => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
+            count if (1..=longest).contains(&count) => StatusCode::CREATED.into_response(),
+            _ => {
+                if path == "kept" {
+                    books.kept.lock().unwrap().push(body.clone());
+                }
+                refusal(&path)
+            }
+        }
+    }
+    let list = async |State(books): State<Books>| Json(books.kept.lock().unwrap().clone());
+    Target::start(Router::new().route("/{path}", post(make).get(list)).with_state(Books::default()))
 }
 
-/// What is said of a target, and the scenarios that are written.
-fn made(path: &str, random: usize) -> (String, Vec<String>) {
-    let scenario = format!(
-        "scenario: a/b\nusers: {{ crowd: {{ count: 3 }} }}\nsteps:\n- generate:\n    request: \
-         {{ name: make, post: {path}, auth: crowd }}\n    schema: {{ type: object, required: \
+/// A schema of one name, `people` to send it, and what stands in `generate` besides.
+fn generated(path: &str, people: usize, random: usize, more: &str) -> String {
+    format!(
+        "scenario: a/b\nusers: {{ crowd: {{ count: {people} }} }}\nsteps:\n- generate:\n    request: \
+         {{ name: make, post: {path}, auth: crowd, headers: {{ x-of: a-test }} }}\n    schema: {{ type: object, required: \
          [name], properties: {{ name: {{ type: string, minLength: 1, maxLength: 10 }} }} }}\n    \
-         valid: {{ name: a }}\n    random: {random}\n    refused: {{ rule: IV1, status: 400 }}\n    \
+         valid: {{ name: a }}\n    random: {random}\n    {more}\n    \
          accepted: {{ rule: IV2, status: {{ ge: 201, lt: 300 }} }}\n"
-    );
+    )
+}
+
+const REFUSED: &str = "refused: { rule: IV1, status: 400 }";
+
+/// What is said of a target, and the scenarios that are written.
+fn made(scenario: &str) -> (String, Vec<String>) {
     let out = tempfile::tempdir().unwrap();
     let target = careless();
-    let output = run(&target, &scenario, &["--seed", "3", "--out", out.path().to_str().unwrap()]);
+    let output = run(&target, scenario, &["--seed", "3", "--out", out.path().to_str().unwrap()]);
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
     assert_eq!(output.status.code(), Some(1), "{text}");
     let files = fs::read_dir(out.path()).unwrap().map(|file| file.unwrap().path());
     let files = files.filter(|path| path.extension().is_some_and(|end| end == "yaml"));
     let written: Vec<_> = files.map(|path| fs::read_to_string(path).unwrap()).collect();
+    let fresh = careless();
     for scenario in &written {
-        let again = ends(&target, scenario, 1);
+        let again = ends(&fresh, scenario, 1);
         assert!(again.contains("counterexample"), "each fails by itself: {again}");
     }
     (text, written)
@@ -203,7 +248,7 @@ fn made(path: &str, random: usize) -> (String, Vec<String>) {
 
 #[test]
 fn a_rule_that_is_off_by_one_is_found_and_written_as_a_scenario() {
-    let (text, written) = made("/long", 1);
+    let (text, written) = made(&generated("/long", 3, 1, REFUSED));
     for expected in [
         "with      name has 11 times a",
         "with      name has 11 times 😀",
@@ -214,13 +259,62 @@ fn a_rule_that_is_off_by_one_is_found_and_written_as_a_scenario() {
         assert!(text.contains(expected), "{expected} in {text}");
     }
     assert!(written.len() >= 3, "a, é and 😀: {text}");
+    assert!(written.iter().all(|scenario| scenario.contains("a-test")), "{written:?}");
 }
 
 #[test]
 fn what_breaks_a_target_is_found_by_chance_and_made_simple() {
-    let (text, written) = made("/quote", 200);
+    let (text, written) = made(&generated("/quote", 3, 200, REFUSED));
     for expected in [r#"with      random body {"name":"\""}"#, "actual    500"] {
         assert!(text.contains(expected), "{expected} in {text}");
     }
     assert_eq!(written.len(), 1, "{text}");
+}
+
+/// The status is right: what fails is a header, and what the body says.
+#[test]
+fn a_counterexample_keeps_what_failed() {
+    let problem = "refused: { rule: IV1, status: 400, headers: { content-type: application/problem+json } }";
+    let (text, written) = made(&generated("/typed", 3, 1, problem));
+    assert!(text.contains("header content-type = \"application/problem+json\""), "{text}");
+    assert!(!written.is_empty() && written.iter().all(|it| it.contains("content-type")), "{text}");
+    let named = format!("pointer: \"$.issues[*].path\"\n    {problem}");
+    let (text, written) = made(&generated("/placed", 3, 1, &named));
+    assert!(text.contains("$.issues[*].path names `name`, or what holds it"), "{text}");
+    assert!(!written.is_empty() && written.iter().all(|it| it.contains("issues")), "{text}");
+}
+
+/// Five hundred requests are enough to look for a failure and to make it simple; a hundred are not,
+/// and then nobody knows.
+#[test]
+fn bodies_are_sent_by_one_person_after_the_other_and_a_spent_budget_decides_nothing() {
+    let (text, _) = made(&generated("/budget", 5, 200, REFUSED));
+    for expected in [r#"with      random body {"name":"\""}"#, "actual    500"] {
+        assert!(text.contains(expected), "{expected} in {text}");
+    }
+    assert!(!text.contains("actual    429"), "{text}");
+    let text = ends(&careless(), &generated("/spent", 1, 200, REFUSED), 8);
+    assert!(text.contains("requests were answered with 429; give the user a larger `count`"), "{text}");
+}
+
+#[test]
+fn a_refused_body_that_left_something_is_seen() {
+    let unchanged = format!("unchanged: /kept\n    {REFUSED}");
+    let text = ends(&careless(), &generated("/kept", 3, 1, &unchanged), 1);
+    for expected in ["that a refused body leaves nothing: []", "with      the body is null"] {
+        assert!(text.contains(expected), "{expected} in {text}");
+    }
+    ends(&careless(), &generated("/other", 3, 1, &unchanged.replace("/kept", "/other")), 0);
+}
+
+/// Nothing is refused, or everything is, for another reason: no limiter is seen.
+#[test]
+fn what_answers_with_errors_has_no_limiter_that_counts() {
+    let scenario = "scenario: a/b\nrequires: [exact-limiter]\nsteps:\n- request: { get: / }\n";
+    for status in [StatusCode::NOT_FOUND, StatusCode::UNAUTHORIZED, StatusCode::OK] {
+        let target = Target::start(Router::new().fallback(async move || status));
+        let text = ends(&target, scenario, 4);
+        let expected = "NOT APPLICABLE a/b: the limiter of this target does not count exactly";
+        assert!(text.contains(expected), "{status}: {text}");
+    }
 }

@@ -25,7 +25,8 @@ def bounds(count, of):
 
 rows = [line.split("\t") for line in open(sys.argv[1]).read().splitlines()]
 wanted = {
-    "same": "alarms without a change",
+    "same": "alarms without a change, of a handler",
+    "service": "alarms without a change, of the service",
     "slower": "caught of 20 ms + 2 ms",
     "query": "caught of one query more for each list",
 }

@@ -2,6 +2,7 @@
 
 mod ai;
 mod billing;
+mod limit;
 mod oauth;
 mod secret;
 mod sentry;
@@ -11,6 +12,7 @@ use std::fmt;
 pub use ai::CloudflareAccount;
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 pub use billing::Billing;
+pub use limit::{MAX_RATE_LIMIT, RATE_LIMIT, RATE_PERIOD_SECONDS, RATE_PERIODS, RateLimit};
 use sha2::{Digest, Sha256};
 use url::Url;
 
@@ -22,10 +24,6 @@ use crate::domain::{ai::Models, outbound::AllowList};
 
 /// Shortest signing secret, in bytes: RFC 7518 §3.2 wants at least the hash's 32.
 pub const MIN_SECRET_BYTES: usize = 32;
-/// What the limiter's binding is configured with, see `wrangler.toml`: 100 requests …
-pub const RATE_LIMIT: u32 = 100;
-/// … in so many seconds. The binding takes 10 or 60 only.
-pub const RATE_PERIOD_SECONDS: u32 = 60;
 
 /// Everything that differs between deployments.
 #[derive(Clone, Debug)]
@@ -52,6 +50,8 @@ pub struct Config {
     pub models: Models,
     /// Stripe, plans and quotas.
     pub billing: Billing,
+    /// What each caller may ask for.
+    pub rate_limit: RateLimit,
 }
 
 /// An HMAC key. Its `Debug` shows the id only.
@@ -103,6 +103,7 @@ impl Config {
             cloudflare: ai::account(&lookup)?,
             models: ai::models(&lookup)?,
             billing: billing::billing(&lookup)?,
+            rate_limit: RateLimit::from_lookup(&lookup)?,
         })
     }
 

@@ -1,6 +1,6 @@
 //! What the code must not say, and where: see the invariants in ARCHITECTURE.md.
 #![cfg(not(target_arch = "wasm32"))]
-#![allow(clippy::unwrap_used, reason = "a test")]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test")]
 
 use std::{
     fs,
@@ -8,6 +8,8 @@ use std::{
 };
 
 use regex::Regex;
+use serde_json::{Value, json};
+use workway_service::config::{Config, MIN_SECRET_BYTES};
 
 fn sources(folder: &Path) -> Vec<PathBuf> {
     let mut found = Vec::new();
@@ -91,4 +93,27 @@ fn the_machine_has_no_ports() {
     let found = matches(&["engine"], ports);
     let machine: Vec<_> = found.into_iter().filter(|line| line.contains("machine")).collect();
     assert_eq!(machine, [""; 0]);
+}
+
+/// The limiter's binding decides on Workers, and says only yes or no: what the service says about
+/// it has to be the same.
+#[test]
+fn the_budget_of_a_caller_is_what_the_binding_counts() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("wrangler.toml");
+    let file: Value = toml::from_str(&fs::read_to_string(path).unwrap()).unwrap();
+    let environments = file["env"].as_object().unwrap();
+    assert_eq!(environments.len(), 2);
+    for environment in environments.values().chain([&file]) {
+        let config = Config::from_lookup(|name| match name {
+            "JWT_SECRET" => Some("s".repeat(MIN_SECRET_BYTES)),
+            "RATE_LIMIT" | "RATE_PERIOD" => environment["vars"][name].as_str().map(str::to_owned),
+            _ => None,
+        });
+        let limit = config.unwrap().rate_limit;
+        let [limiter] = &environment["ratelimits"].as_array().unwrap()[..] else {
+            panic!("one limiter: {environment}")
+        };
+        let says = json!({"limit": limit.requests, "period": limit.period_seconds});
+        assert_eq!(limiter["simple"], says, "{}", environment["name"]);
+    }
 }

@@ -48,6 +48,14 @@ fn missing(capability: Capability) -> &'static str {
         Capability::SigningKey => {
             "the secret that this target verifies tokens with is not known; set WORKWAY_JWT_SECRET"
         }
+        Capability::WebhookSecret => {
+            "the secret that this target verifies webhooks with is not known; set \
+             WORKWAY_WEBHOOK_SECRET"
+        }
+        Capability::PageOrigin => {
+            "no origin is known whose pages may read answers of this target; set \
+             WORKWAY_PAGE_ORIGIN"
+        }
         Capability::ExactLimiter => "the limiter of this target does not count exactly",
         Capability::SlidingLimiter => "the limiter of this target has windows with fixed ends",
         Capability::DurableStorage => "what was written to this target was gone after a crash",

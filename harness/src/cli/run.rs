@@ -181,6 +181,8 @@ pub(super) async fn environment_of(target: &mut Target, suffix: String) -> Envir
     Environment {
         upstream: target.upstream.clone(),
         signing: target.secret.clone(),
+        webhook: target.webhook.clone(),
+        page_origin: target.page_origin.clone(),
         limiter: target.known_limiter(),
         skew: target.skew(),
         ..Environment::new(target.url.clone(), tokens)

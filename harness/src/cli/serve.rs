@@ -145,7 +145,7 @@ fn config(api: SocketAddr, upstream: &str) -> Result<workway_service::config::Co
     };
     workway_service::config::Config::from_lookup(|name| match name {
         "JWT_SECRET" => Some(secret.expose().to_owned()),
-        _ if VARIABLES.contains(&name) => std::env::var(name).ok(),
+        _ if VARIABLES.contains(&name) => std::env::var(name).ok().or_else(|| of_the_stub(name)),
         _ => of_the_stub(name),
     })
     .map_err(|error| match error.name {

@@ -16,6 +16,7 @@ use crate::{
         Template, ValuePlan,
     },
     record::hex,
+    token::Secret,
 };
 
 /// The shortest secret: hiding a shorter one would make reports unreadable, and guessing it easy.
@@ -90,13 +91,17 @@ impl Computer<'_> {
         match key {
             Key::Environment(name) => self.environment(name),
             Key::Text(text) => text_of(text, names),
-            Key::Target => {
-                let signing = self.scope.world().signing.as_ref();
-                let secret = signing.ok_or("the secret of the target is not known")?.expose();
-                self.scope.world().secrets.add(secret);
-                Ok(secret.to_owned())
-            }
+            Key::Target => self.own(self.scope.world().signing.as_ref(), "tokens"),
+            Key::Webhook => self.own(self.scope.world().webhook.as_ref(), "webhooks"),
         }
+    }
+
+    /// A secret that the target verifies something with.
+    fn own(&self, secret: Option<&Secret>, what: &str) -> Result<String, String> {
+        let unknown = || format!("the secret that the target verifies {what} with is not known");
+        let secret = secret.ok_or_else(unknown)?.expose();
+        self.scope.world().secrets.add(secret);
+        Ok(secret.to_owned())
     }
 
     fn jwt(&self, jwt: &JwtPlan, names: &At<'_>) -> Result<String, String> {

@@ -6,18 +6,24 @@ use serde_json::{Map, Value, json};
 
 use super::iteration::Iteration;
 use crate::{
-    generate::Case,
-    plan::{Bindings, Credentials, Expectation, Matcher, RequestPlan, Subject},
+    generate::{Case, holders},
+    plan::{Credentials, RequestPlan, written},
 };
 
 /// Files of one scenario: the first failures are enough to start from.
 const MAX_FILES: usize = 5;
 
-/// Writes the scenario into the folder of the reports, if there is one; a line for the failure.
-pub(super) fn write(iteration: &Iteration, request: &RequestPlan, case: &Case) -> Option<String> {
+/// Writes the scenario into the folder of the reports, if there is one; a line for the failure. The
+/// places that a refusal names are at `pointer`.
+pub(super) fn write(
+    iteration: &Iteration,
+    request: &RequestPlan,
+    case: &Case,
+    pointer: Option<&str>,
+) -> Option<String> {
     let world = &iteration.lane.world;
     let folder = world.out.as_ref()?;
-    let scenario = scenario(iteration, request, case)?;
+    let scenario = scenario(iteration, request, case, pointer)?;
     let name = iteration.lane.plan.name.replace(['/', '\\'], "-");
     let file = |number: usize| folder.join(format!("counterexample-{name}-{number}.yaml"));
     let path = (1..=MAX_FILES).map(file).find(|path| !path.exists())?;
@@ -33,7 +39,12 @@ fn save(folder: &Path, path: &Path, scenario: &Value) -> std::io::Result<()> {
 }
 
 /// JSON is YAML.
-fn scenario(iteration: &Iteration, request: &RequestPlan, case: &Case) -> Option<Value> {
+fn scenario(
+    iteration: &Iteration,
+    request: &RequestPlan,
+    case: &Case,
+    pointer: Option<&str>,
+) -> Option<Value> {
     let plan = &iteration.lane.plan;
     let names = iteration.scope.at(0);
     let path = request.path.render_path(&names).ok()?;
@@ -52,52 +63,40 @@ fn scenario(iteration: &Iteration, request: &RequestPlan, case: &Case) -> Option
         scenario["users"] = json!({ (user.name.clone()): credentials });
         step.insert("auth".to_owned(), user.name.clone().into());
     }
+    let mut headers = Map::new();
+    for (name, value) in &request.headers {
+        headers.insert(name.to_string(), value.render(&names).ok()?.into());
+    }
+    if !headers.is_empty() {
+        step.insert("headers".to_owned(), headers.into());
+    }
     step.insert("json".to_owned(), case.body.clone());
-    let mut expect = json!({ "status": status(&request.expect, &names)? });
+    let mut expect = written::expect(&request.expect, &names)?;
+    let mut also = pointer.zip(case.breaks.as_deref()).map(|(path, place)| naming(path, place));
     if let Some(rule) = &request.claim.rule {
-        expect["rule"] = rule.id.clone().into();
         scenario["rules"] =
             json!({ (rule.id.clone()): { "says": rule.says, "source": rule.source } });
+        for expect in also.iter_mut().chain([&mut expect]) {
+            expect.insert("rule".to_owned(), rule.id.clone().into());
+        }
     }
-    step.insert("expect".to_owned(), expect);
+    step.insert("expect".to_owned(), expect.into());
+    step.extend(also.map(|also| ("also".to_owned(), json!([also]))));
     scenario["steps"] = json!([{ "request": step }]);
     // What looks like a name to fill in would be one there.
     let text = scenario.to_string();
     (!text.contains("${{") && world_hides_nothing(iteration, &text)).then_some(scenario)
 }
 
+/// That one of the places at `path` is `place`, or holds it. A query that selects one value gives
+/// that value, and several give a list.
+fn naming(path: &str, place: &str) -> Map<String, Value> {
+    let one = json!({ "enum": holders(place) });
+    let schema = json!({ "anyOf": [one, { "type": "array", "contains": one }] });
+    Map::from_iter([("body".to_owned(), json!({ path: { "schema": schema } }))])
+}
+
 /// A scenario with a secret in it is not written.
 fn world_hides_nothing(iteration: &Iteration, text: &str) -> bool {
     iteration.lane.world.secrets.hide(text) == text
-}
-
-/// What is expected of the status, as it is written in a file.
-fn status(expect: &[Expectation], names: &dyn Bindings) -> Option<Value> {
-    let of_status = |expectation: &&Expectation| expectation.subject == Subject::Status;
-    operators(&expect.iter().find(of_status)?.matcher, names)
-}
-
-fn operators(matcher: &Matcher, names: &dyn Bindings) -> Option<Value> {
-    Some(match matcher {
-        Matcher::Eq(value) => value.render(names).ok()?,
-        Matcher::Ne(value) => json!({ "ne": value.render(names).ok()? }),
-        Matcher::Lt(number) => json!({ "lt": number }),
-        Matcher::Le(number) => json!({ "le": number }),
-        Matcher::Gt(number) => json!({ "gt": number }),
-        Matcher::Ge(number) => json!({ "ge": number }),
-        Matcher::In(values) => {
-            let values: Option<Vec<_>> =
-                values.iter().map(|value| value.render(names).ok()).collect();
-            json!({ "in": values? })
-        }
-        Matcher::All(all) => {
-            let mut merged = Map::new();
-            for matcher in all {
-                let Value::Object(members) = operators(matcher, names)? else { return None };
-                merged.extend(members);
-            }
-            merged.into()
-        }
-        _ => return None,
-    })
 }

@@ -30,6 +30,10 @@ pub struct Environment {
     pub operator: Option<Operator>,
     /// The secret that the target verifies tokens with, if it is known.
     pub signing: Option<Secret>,
+    /// The secret that the target verifies webhooks with, if it is known.
+    pub webhook: Option<Secret>,
+    /// An origin whose pages may read answers of the target, if one is known.
+    pub page_origin: Option<String>,
     /// Hears of what is going on.
     pub progress: Arc<dyn Progress + Send + Sync>,
     /// The development server that the target runs on, if it does and can be looked at.
@@ -55,6 +59,8 @@ impl Environment {
             threads: default_threads(),
             operator: None,
             signing: None,
+            webhook: None,
+            page_origin: None,
             progress: Arc::new(NoProgress),
             server: None,
             limiter: None,

@@ -1,17 +1,18 @@
-//! Requests whose bodies are made from a JSON Schema.
+//! Requests whose bodies are made from a JSON Schema. Each is sent by the next person, so that no
+//! budget is spent; where one is all the same, nothing is decided.
 
-use std::time::Instant;
+use std::{cell::Cell, time::Instant};
 
 use serde_json::Value;
 
 use super::{
     Response, clock, counterexample,
-    iteration::{Call, Halt, Iteration, Miss},
+    iteration::{Call, Done, Halt, Iteration, Miss},
 };
 use crate::{
     generate::{Case, Draw, Drawn, accepted, is_about, refused},
     judge::{
-        clipped,
+        between, clipped,
         expect::{Mismatch, select},
     },
     plan::{Body, GeneratePlan, JsonTemplate, Outcome, RequestPlan},
@@ -26,66 +27,102 @@ const SHOWN: usize = 300;
 /// RFC 6585: a person's budget is spent, which says nothing about the body.
 const TOO_MANY_REQUESTS: u16 = 429;
 
+/// How one body was answered.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Answered {
+    Rightly,
+    Wrongly,
+    /// Nobody knows: the budget of its person is spent.
+    Spent,
+}
+
+/// The bodies of one step.
+struct Bodies<'a> {
+    plan: &'a GeneratePlan,
+    iteration: &'a Iteration,
+    /// Sent so far: the number of the next person.
+    sent: Cell<u64>,
+    /// Of them, those that a spent budget left undecided.
+    spent: Cell<u64>,
+}
+
 impl Iteration {
     /// Each case is tried, whatever became of the others.
     pub(super) async fn generate(&self, plan: &GeneratePlan) -> Result<Instant, Halt> {
-        let right = match plan.valid.render(&self.scope.at(0)) {
+        let bodies = Bodies { plan, iteration: self, sent: Cell::new(0), spent: Cell::new(0) };
+        let end = bodies.send().await;
+        let (sent, spent) = (bodies.sent.get(), bodies.spent.get());
+        if spent > 0 {
+            let why = format!(
+                "generate: {spent} of {sent} requests were answered with {TOO_MANY_REQUESTS}; give \
+                 the user a larger `count`"
+            );
+            self.lane.recorder.borrow_mut().undecided(why);
+        }
+        end
+    }
+}
+
+impl Bodies<'_> {
+    async fn send(&self) -> Result<Instant, Halt> {
+        let plan = self.plan;
+        let right = match plan.valid.render(&self.iteration.scope.at(0)) {
             Ok(right) if plan.schema.0.is_valid(&right) => right,
-            Ok(other) => return self.no_base(plan, &clipped(&other, SHOWN)),
-            Err(error) => return self.no_base(plan, &error.to_string()),
+            Ok(other) => return self.no_base(&clipped(&other, SHOWN)),
+            Err(error) => return self.no_base(&error.to_string()),
         };
         let mut cases = refused(&plan.shape, &right);
         cases.extend(accepted(&plan.shape, &right));
         let mut result = Ok(());
-        for (number, case) in cases.iter().enumerate() {
-            let end = self.case(plan, case, number).await;
+        for case in &cases {
+            let end = self.case(case).await.map(drop);
             if end == Err(Halt::Absent) {
                 return Err(Halt::Absent);
             }
             result = result.and(end);
         }
-        let random = self.random(plan, cases.len()).await;
+        let random = self.random().await;
         result.and(random).map(|()| clock::now())
     }
 
-    fn no_base(&self, plan: &GeneratePlan, found: &str) -> Result<Instant, Halt> {
-        let span = plan.valid_span;
+    fn no_base(&self, found: &str) -> Result<Instant, Halt> {
+        let span = self.plan.valid_span;
         let mismatch = Mismatch::new("a body that is valid by `schema`", found, span);
-        self.note("generate", &plan.accepted.claim, mismatch, span);
+        self.iteration.note("generate", &self.plan.accepted.claim, mismatch, span);
         Err(Halt::Failed)
     }
 
     /// Random bodies, the first that fails made as simple as it can be.
-    async fn random(&self, plan: &GeneratePlan, first: usize) -> Result<(), Halt> {
-        let mut draw = Draw::new(&plan.shape, self.lane.world.seed);
-        for number in first..first + plan.random {
+    async fn random(&self) -> Result<(), Halt> {
+        let lane = &self.iteration.lane;
+        let mut draw = Draw::new(&self.plan.shape, lane.world.seed);
+        for _ in 0..self.plan.random {
             // A shape without values cannot be drawn from; its lattice says so.
             let Ok(drawn) = draw.draw() else { break };
             let body = drawn.body();
-            if !self.fails(plan, &body, number).await? {
-                self.lane.recorder.borrow_mut().claimed(&plan.outcome(&body).claim, true);
-                continue;
+            match self.tried(&body).await? {
+                Answered::Spent => continue,
+                Answered::Rightly => {
+                    lane.recorder.borrow_mut().claimed(&self.plan.outcome(&body).claim, true);
+                    continue;
+                }
+                Answered::Wrongly => {}
             }
-            let simplest = self.simplest(plan, drawn, number).await?;
+            let simplest = self.simplest(drawn).await?;
             let name = format!("random body {}", clipped(&simplest, SHOWN));
             let case = Case { name, body: simplest, breaks: None };
             // It is sent once more: what fails now and then is no counterexample.
-            let end = self.case(plan, &case, number).await;
-            if end.is_ok() {
+            let answered = self.case(&case).await?;
+            if answered == Answered::Rightly {
                 let why = format!("{} was answered wrongly once, and then rightly", case.name);
-                self.lane.recorder.borrow_mut().undecided(format!("generate: {why}"));
+                lane.recorder.borrow_mut().undecided(format!("generate: {why}"));
             }
-            return end;
+            return Ok(());
         }
         Ok(())
     }
 
-    async fn simplest(
-        &self,
-        plan: &GeneratePlan,
-        mut drawn: Drawn,
-        number: usize,
-    ) -> Result<Value, Halt> {
+    async fn simplest(&self, mut drawn: Drawn) -> Result<Value, Halt> {
         let mut simplest = drawn.body();
         let mut failed = true;
         for _ in 0..MAX_SIMPLER {
@@ -93,7 +130,11 @@ impl Iteration {
                 break;
             }
             let body = drawn.body();
-            failed = self.fails(plan, &body, number).await?;
+            match self.tried(&body).await? {
+                // What is not known to fail leads nowhere simpler.
+                Answered::Spent => break,
+                answered => failed = answered == Answered::Wrongly,
+            }
             if failed {
                 simplest = body;
             }
@@ -101,41 +142,95 @@ impl Iteration {
         Ok(simplest)
     }
 
-    /// Whether a body is answered wrongly. Nothing is noted.
-    async fn fails(&self, plan: &GeneratePlan, body: &Value, number: usize) -> Result<bool, Halt> {
-        let request = plan.request(body);
-        let person = self.as_person(number);
+    /// How a body is answered. Nothing is noted.
+    async fn tried(&self, body: &Value) -> Result<Answered, Halt> {
+        let request = self.plan.request(body);
+        let person = self.next_person();
         let call = Call { planned: clock::now(), index: 0, timeout: request.timeout };
         let done = person.exchange(&request, &call).await;
         let found = person.examine(&request, None, 0, &done);
-        let spent = done.outcome.as_ref().is_ok_and(|r| r.status.as_u16() == TOO_MANY_REQUESTS);
+        let spent = self.is_spent(&done, found.is_err());
         done.pending();
         match found {
+            Ok(()) => Ok(Answered::Rightly),
             Err(miss) if miss.halt() == Halt::Absent => Err(Halt::Absent),
-            found => Ok(found.is_err() && !spent),
+            Err(_) if spent => Ok(Answered::Spent),
+            Err(_) => Ok(Answered::Wrongly),
         }
     }
 
+    /// Whether an answer is wrong because of a budget, and says nothing about the body.
+    fn is_spent(&self, done: &Done<'_>, wrong: bool) -> bool {
+        let refused = done.outcome.as_ref().is_ok_and(|r| r.status.as_u16() == TOO_MANY_REQUESTS);
+        let spent = wrong && refused;
+        self.spent.set(self.spent.get() + u64::from(spent));
+        spent
+    }
+
     /// Sends one case, and notes what becomes of it.
-    async fn case(&self, plan: &GeneratePlan, case: &Case, number: usize) -> Result<(), Halt> {
+    async fn case(&self, case: &Case) -> Result<Answered, Halt> {
+        let plan = self.plan;
         let request = plan.request(&case.body);
-        let person = self.as_person(number);
+        let person = self.next_person();
         person.scope.items().borrow_mut().push(case.name.clone());
+        let before = self.look(&person, case).await?;
         let call = Call { planned: clock::now(), index: 0, timeout: request.timeout };
         let done = person.exchange(&request, &call).await;
         let mut found = person.examine(&request, None, 0, &done);
         if let (Ok(()), Ok(response), Some(place)) = (&found, &done.outcome, &case.breaks) {
             found = named(plan, response, place).map_err(Miss::Mismatch);
         }
-        if let Err(Miss::Mismatch(mismatch)) = &mut found {
-            mismatch.differences.extend(counterexample::write(&person, &request, case));
+        if self.is_spent(&done, found.is_err()) {
+            done.pending();
+            return Ok(Answered::Spent);
         }
-        person.settle(&request, 0, done, found)
+        if let Err(Miss::Mismatch(mismatch)) = &mut found {
+            let pointer = plan.pointer.as_ref().map(|(path, _)| path.as_str());
+            let written = counterexample::write(&person, &request, case, pointer);
+            mismatch.differences.extend(written);
+        }
+        person.settle(&request, 0, done, found)?;
+        self.as_before(&person, case, before).await.map(|()| Answered::Rightly)
     }
 
-    /// This iteration as the next person.
-    fn as_person(&self, number: usize) -> Self {
-        self.with_scope(self.scope.fork_as(number as u64))
+    /// What there is before a body that must leave nothing; afterwards it is the same.
+    async fn look(&self, person: &Iteration, case: &Case) -> Result<Option<Value>, Halt> {
+        match &self.plan.unchanged {
+            Some(look) if !self.plan.schema.0.is_valid(&case.body) => {
+                let answer = person.ask(look).await?.filter(|answer| answer.status.is_success());
+                Ok(answer.and_then(|answer| serde_json::from_slice(&answer.body).ok()))
+            }
+            _ => Ok(None),
+        }
+    }
+
+    async fn as_before(
+        &self,
+        person: &Iteration,
+        case: &Case,
+        before: Option<Value>,
+    ) -> Result<(), Halt> {
+        let (Some(before), Some(look)) = (before, &self.plan.unchanged) else { return Ok(()) };
+        // Who cannot look any more has not seen a change.
+        let Some(after) = self.look(person, case).await? else { return Ok(()) };
+        let claim = &self.plan.refused.claim;
+        person.lane.recorder.borrow_mut().claimed(claim, before == after);
+        if before == after {
+            return Ok(());
+        }
+        let expected = format!("that a refused body leaves nothing: {}", clipped(&before, SHOWN));
+        let mismatch = Mismatch {
+            differences: between(&before, &after),
+            ..Mismatch::new(expected, clipped(&after, SHOWN), look.span)
+        };
+        person.note("generate", claim, mismatch, look.span);
+        if claim.is_required() { Err(Halt::Failed) } else { Ok(()) }
+    }
+
+    /// The iteration as the next person.
+    fn next_person(&self) -> Iteration {
+        let number = self.sent.replace(self.sent.get() + 1);
+        self.iteration.with_scope(self.iteration.scope.fork_as(number))
     }
 }
 

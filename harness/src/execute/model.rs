@@ -170,7 +170,7 @@ impl Iteration {
     }
 
     /// What the harness asks itself. Only that nobody listens ends the iteration.
-    async fn ask(&self, request: &RequestPlan) -> Result<Option<Response>, Halt> {
+    pub(super) async fn ask(&self, request: &RequestPlan) -> Result<Option<Response>, Halt> {
         let call = iteration::Call { planned: clock::now(), index: 0, timeout: request.timeout };
         let done = self.exchange(request, &call).await;
         let answer = done.outcome.as_ref().ok().cloned();

@@ -48,6 +48,10 @@ pub(super) struct World {
     pub(super) feeds: BTreeMap<String, Arc<Vec<Value>>>,
     /// The secret that the target verifies tokens with, if it is known.
     pub(super) signing: Option<Secret>,
+    /// The secret that the target verifies webhooks with, if it is known.
+    pub(super) webhook: Option<Secret>,
+    /// An origin whose pages may read answers of the target, if one is known.
+    pub(super) page_origin: Option<String>,
     /// Does to the target what is not asked of it.
     pub(super) operator: Option<Operator>,
     /// What no report shows.
@@ -76,6 +80,8 @@ impl World {
             people,
             feeds: BTreeMap::new(),
             signing: environment.signing.clone(),
+            webhook: environment.webhook.clone(),
+            page_origin: environment.page_origin.clone(),
             operator: environment.operator.clone(),
             secrets: Secrets::default(),
             limiter: environment.limiter,
@@ -282,6 +288,7 @@ impl Bindings for At<'_> {
             "index" => Some(self.index.into()),
             "target" => Some(world.target.as_str().into()),
             "upstream" => world.upstream.as_deref().map(Into::into),
+            "page_origin" => world.page_origin.as_deref().map(Into::into),
             _ => {
                 if let Some(user) = name.strip_prefix("user.").and_then(|n| n.strip_suffix(".sub"))
                 {

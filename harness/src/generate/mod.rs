@@ -107,5 +107,11 @@ pub fn is_about(named: &str, place: &str) -> bool {
     }
 }
 
+/// The places that an answer about `place` may name: see [`is_about`].
+pub fn holders(place: &str) -> Vec<&str> {
+    let ends = place.char_indices().filter(|(_, c)| ['.', '['].contains(c)).map(|(at, _)| at);
+    ends.chain([place.len()]).map(|end| &place[..end]).filter(|it| is_about(it, place)).collect()
+}
+
 #[cfg(test)]
 mod tests;

@@ -14,6 +14,7 @@ mod verdict;
 
 pub use cost::CostResult;
 pub(crate) use cost::evaluate as on_usage;
+pub(crate) use difference::between;
 pub(crate) use matcher::clipped;
 pub use threshold::{Measured, ThresholdResult, ThresholdStatus};
 pub(crate) use threshold::{on_books, work_total};

@@ -18,12 +18,16 @@ pub const TARGET: &str = "target";
 /// The base URL of the upstream stub; in scenarios that require [`super::Capability::Upstream`].
 pub const UPSTREAM: &str = "upstream";
 
+/// An origin whose pages may read answers; in scenarios that require
+/// [`super::Capability::PageOrigin`].
+pub const PAGE_ORIGIN: &str = "page_origin";
+
 /// What names of more than one part may begin with: `user.<name>.sub`, and `row.<feed>`, the item
 /// of a feed that the iteration has.
 pub const PREFIXES: [&str; 2] = ["user", "row"];
 
 /// All of them. The subjects of users ([`user_subject`]) come on top.
-pub const ALL: [&str; 6] = [UUID, RUN, ITERATION, INDEX, TARGET, UPSTREAM];
+pub const ALL: [&str; 7] = [UUID, RUN, ITERATION, INDEX, TARGET, UPSTREAM, PAGE_ORIGIN];
 
 /// The name of the subject (the `sub` claim) of the minted user `user`: `user.alice.sub`.
 pub fn user_subject(user: &str) -> String {

@@ -24,6 +24,10 @@ pub enum Capability {
     Restart,
     /// The harness knows the secret that the target verifies tokens with.
     SigningKey,
+    /// The harness knows the secret that the target verifies webhooks with.
+    WebhookSecret,
+    /// The harness knows an origin whose pages may read answers of the target.
+    PageOrigin,
     /// The target counts requests exactly, so that no request too many passes a limit.
     ExactLimiter,
     /// The limit of the target holds for any period, not only for windows with fixed ends.
@@ -47,6 +51,8 @@ impl Capability {
             Self::Cron => "cron",
             Self::Restart => "restart",
             Self::SigningKey => "signing-key",
+            Self::WebhookSecret => "webhook-secret",
+            Self::PageOrigin => "page-origin",
             Self::ExactLimiter => "exact-limiter",
             Self::SlidingLimiter => "sliding-limiter",
             Self::DurableStorage => "durable-storage",

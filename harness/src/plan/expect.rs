@@ -3,6 +3,7 @@
 use std::{fmt, sync::Arc};
 
 use http::HeaderName;
+use serde_json::Value;
 
 use super::{Claim, JsonTemplate, Span};
 
@@ -80,9 +81,9 @@ pub enum Order {
     Descending,
 }
 
-/// A JSON Schema, compiled.
+/// A JSON Schema, compiled, and as it was written.
 #[derive(Clone)]
-pub struct JsonSchemaOf(pub Arc<jsonschema::Validator>);
+pub struct JsonSchemaOf(pub Arc<jsonschema::Validator>, pub Arc<Value>);
 
 impl fmt::Debug for JsonSchemaOf {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -148,7 +148,10 @@ impl Step {
                 Self::Request(request) => change(request),
                 Self::Burst(burst) => change(&mut burst.request),
                 Self::Until(until) => change(&mut until.request),
-                Self::Generate(generate) => change(&mut generate.request),
+                Self::Generate(generate) => {
+                    change(&mut generate.request);
+                    generate.unchanged.iter_mut().for_each(&mut *change);
+                }
                 Self::Parallel(branches) => {
                     for branch in branches {
                         Self::each_request(&mut branch.steps, change);

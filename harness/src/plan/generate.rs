@@ -24,6 +24,8 @@ pub struct GeneratePlan {
     pub refused: Outcome,
     /// What an acceptance is.
     pub accepted: Outcome,
+    /// A look at what is the same before and after a refusal.
+    pub unchanged: Option<RequestPlan>,
 }
 
 /// What an answer must be.

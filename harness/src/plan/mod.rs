@@ -23,6 +23,7 @@ pub mod rules;
 mod template;
 mod threshold;
 mod value;
+pub(crate) mod written;
 
 pub use capability::Capability;
 pub use claim::{Claim, Rule, Severity};

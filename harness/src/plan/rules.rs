@@ -84,6 +84,7 @@ const TABLE: &[Line] = &[
     ("CO5", "what failed, and what was known already, is not counted", "the declared quota"),
     ("CO7", "what was used is counted by calendar month", "the declared quota"),
     ("CO8", "a quota admits its number, exactly, and at once as one by one", "the declared quota"),
+    ("CO10", "what a plan includes is there as soon as the plan is", "the declared plans"),
     ("OP1", "the health is told without asking those who bill", "the declared route"),
 ];
 

@@ -97,6 +97,9 @@ pub enum Key {
     Text(Template),
     /// The secret that the target verifies tokens with; see [`super::Capability::SigningKey`].
     Target,
+    /// The secret that the target verifies webhooks with; see
+    /// [`super::Capability::WebhookSecret`].
+    Webhook,
 }
 
 impl ValuePlan {
@@ -126,7 +129,7 @@ impl Key {
     fn names(&self) -> Vec<&str> {
         match self {
             Self::Text(text) => text.names().collect(),
-            Self::Environment(_) | Self::Target => Vec::new(),
+            Self::Environment(_) | Self::Target | Self::Webhook => Vec::new(),
         }
     }
 

@@ -7,6 +7,7 @@ use std::{
 };
 
 use workway_service::{
+    config::RateLimit,
     platform::native::{NativeClock, SlidingCounter},
     ports::{Clock, Metered, PortResult, RateLimiter},
 };
@@ -35,7 +36,8 @@ struct Window {
 
 impl WrongLimiter {
     pub(super) fn new(how: Limiter, clock: NativeClock) -> Self {
-        let place = || SlidingCounter::new(how.limit, how.period, clock.clone());
+        let limit = RateLimit { requests: how.limit, period_seconds: how.period };
+        let place = || SlidingCounter::new(limit, clock.clone());
         let places = [place(), place()];
         Self { how, clock, places, next: Mutex::default(), windows: Mutex::default() }
     }

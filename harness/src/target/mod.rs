@@ -3,6 +3,7 @@
 mod control;
 mod embedded;
 mod health;
+mod limiter;
 mod operate;
 mod probe;
 mod process;
@@ -24,8 +25,9 @@ pub use revision::{Built, build};
 use crate::{
     execute::Patient,
     exit::Exit,
+    plan::Limiter,
     token::Secret,
-    upstream::{Identity, STUB_NAME},
+    upstream::{Identity, PAGE_ORIGIN, STUB_NAME},
 };
 
 /// What the user asked for.
@@ -68,6 +70,12 @@ pub struct Target {
     pub upstream: Option<Url>,
     /// The secret that it verifies tokens with, if known.
     pub secret: Option<Secret>,
+    /// The secret that it verifies webhooks with, if known.
+    pub webhook: Option<Secret>,
+    /// An origin whose pages may read its answers, if one is known.
+    pub page_origin: Option<String>,
+    /// What a probe found of its limiter.
+    limiter: Option<Limiter>,
     /// For reports: `embedded`, `wrangler` or `url`.
     pub kind: &'static str,
     /// The control socket, if it has one.
@@ -146,10 +154,19 @@ impl TargetError {
 
 /// Of the service: origins whose pages may read its answers, comma separated.
 pub const CORS_VARIABLE: &str = "CORS_ALLOWED_ORIGINS";
+/// An origin whose pages may read answers of a target that was not started here.
+const PAGE_VARIABLE: &str = "WORKWAY_PAGE_ORIGIN";
 /// Of the service: `on` writes what a request used before its answer leaves.
 pub const USAGE_VARIABLE: &str = "USAGE_BEFORE_ANSWER";
+/// Of the service: requests of each caller in a period. On workerd its binding decides.
+pub const RATE_VARIABLE: &str = "RATE_LIMIT";
+/// Of the service: that period, in seconds.
+pub const PERIOD_VARIABLE: &str = "RATE_PERIOD";
+/// Of the service: changes of what plans include.
+pub const QUOTAS_VARIABLE: &str = "PLAN_QUOTAS";
 /// Variables of the service that may differ from start to start; the harness decides all others.
-pub const VARIABLES: [&str; 2] = [CORS_VARIABLE, USAGE_VARIABLE];
+pub const VARIABLES: [&str; 5] =
+    [CORS_VARIABLE, USAGE_VARIABLE, RATE_VARIABLE, PERIOD_VARIABLE, QUOTAS_VARIABLE];
 
 /// A process that is not ready after this long never will be. A cold `wrangler dev` takes about 3 s.
 const READY_WITHIN: Duration = Duration::from_mins(1);
@@ -216,6 +233,14 @@ impl Target {
     pub fn is_alive(&mut self) -> bool {
         self.service.iter_mut().chain(&mut self.stub).all(Process::is_alive)
     }
+}
+
+/// The first of the origins that a target that is started here is told, or the one that it is told
+/// unless somebody asks for others.
+fn page_origin(options: &TargetOptions) -> Option<String> {
+    let told = options.variables.iter().find(|(name, _)| *name == CORS_VARIABLE);
+    let first = told.map_or(Some(PAGE_ORIGIN), |(_, origins)| origins.split(',').next());
+    first.map(str::trim).filter(|origin| !origin.is_empty()).map(str::to_owned)
 }
 
 /// The stub at `url`, if there is one.

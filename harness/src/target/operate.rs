@@ -29,6 +29,8 @@ impl Target {
             Capability::Cron => self.control.is_some() || self.kind == "wrangler",
             Capability::Restart => self.launch.is_some(),
             Capability::SigningKey => self.secret.is_some(),
+            Capability::WebhookSecret => self.webhook.is_some(),
+            Capability::PageOrigin => self.page_origin.is_some(),
             Capability::Deployed => self.url.scheme() == "https",
             Capability::ExactLimiter
             | Capability::SlidingLimiter
@@ -38,12 +40,12 @@ impl Target {
         })
     }
 
-    /// What its limiter is known for: ours are, and nobody knows what answers at a URL.
+    /// What its limiter is known for: ours are, and of what answers at a URL a probe may tell.
     pub fn known_limiter(&self) -> Option<Limiter> {
         match self.kind {
             "embedded" => Some(Limiter::Sliding),
             wrangler::KIND => Some(Limiter::Fixed),
-            _ => None,
+            _ => self.limiter,
         }
     }
 

@@ -8,11 +8,11 @@ use std::{
     time::Duration,
 };
 
-use reqwest::{Method, Response};
+use reqwest::{Method, Response, header::HeaderMap};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::{Target, client};
+use super::{Target, client, wrangler};
 use crate::{
     execute::Command,
     plan::{Capability, DEFAULT_SCOPE},
@@ -39,13 +39,8 @@ pub struct SelfCheck {
 
 /// A probe's request that is not answered by then will not be.
 const ANSWER_WITHIN: Duration = Duration::from_secs(10);
-/// Requests of one fresh caller, well past the limit of 100: what an exact limiter admits of them is
-/// the same for each caller.
-const BURST: usize = 130;
-/// Of the current window must be left, so that no probe straddles its end.
-const WINDOW: i64 = 60_000;
-/// See [`WINDOW`]; two bursts take a few seconds at most.
-const LEFT: i64 = 10_000;
+/// Seconds: Workers KV takes no shorter `expirationTtl`, and the native store refuses one as well.
+const KEY_LIVES: u64 = 60;
 /// A run with one pause of a second that has not ended by then never will.
 const RUN_ENDS_WITHIN: Duration = Duration::from_secs(20);
 
@@ -55,11 +50,11 @@ impl SelfCheck {
         self.offers.get(capability.name()).copied().unwrap_or_default()
     }
 
-    fn fact(&mut self, name: &str, found: impl Into<String>) {
+    pub(super) fn fact(&mut self, name: &str, found: impl Into<String>) {
         self.facts.push(Fact { name: name.to_owned(), found: found.into() });
     }
 
-    fn found(&mut self, capability: Capability, offered: bool, found: impl Into<String>) {
+    pub(super) fn found(&mut self, capability: Capability, offered: bool, found: impl Into<String>) {
         self.offers.insert(capability.name(), offered);
         self.fact(capability.name(), found);
     }
@@ -70,14 +65,20 @@ impl Target {
     pub async fn self_check(&mut self, asked: &BTreeSet<&'static str>) -> SelfCheck {
         let mut check = SelfCheck::default();
         check.fact("harness", env!("CARGO_PKG_VERSION"));
+        if self.kind == wrangler::KIND {
+            for (tool, version) in wrangler::versions() {
+                check.fact(tool, version);
+            }
+        }
         if asked.is_empty() {
             // Nobody's verdict depends on it: the target hears of nothing but the scenarios.
             return check;
         }
         self.front(&mut check).await;
+        self.lifetimes(&mut check).await;
         let asks = |capability: Capability| asked.contains(capability.name());
         if asks(Capability::ExactLimiter) || asks(Capability::SlidingLimiter) {
-            self.limiter(&mut check).await;
+            self.probe_limiter(&mut check, asks(Capability::SlidingLimiter)).await;
         }
         if asks(Capability::DurableStorage) || asks(Capability::DurableAlarms) {
             self.durability(&mut check).await;
@@ -108,6 +109,9 @@ impl Target {
             let (least, most) = (date - received, date + 1000 - sent);
             check.fact("clock", format!("{least} to {most} ms ahead of ours; moved by {ahead} ms"));
         }
+        if let Some(version) = header("workway-version") {
+            check.fact("version", version);
+        }
         let found = cached.clone().unwrap_or("no header of a cache".to_owned());
         check.found(Capability::NoCacheInFront, cached.is_none(), found);
         let text = response.text().await.unwrap_or_default();
@@ -117,40 +121,29 @@ impl Target {
         }
     }
 
-    /// Two callers spend more than their budgets: an exact limiter admits the same of both.
-    async fn limiter(&mut self, check: &mut SelfCheck) {
-        if self.kind != "url" {
-            // Ours: the algorithms are known, and scenarios hold them to it.
-            let sliding = self.kind == "embedded";
-            let found = if sliding { "a sliding counter" } else { "windows with fixed ends" };
-            check.found(Capability::ExactLimiter, true, found);
-            return check.found(Capability::SlidingLimiter, sliding, found);
+    /// How healthy it says it is, and how long what it caches lives at least.
+    async fn lifetimes(&self, check: &mut SelfCheck) {
+        if let Ok(response) = self.ask(Method::GET, "/health", "nobody", None).await {
+            let status = response.status();
+            let text = response.text().await.unwrap_or_default();
+            let report = serde_json::from_str::<Value>(&text).unwrap_or_default();
+            let says = report["status"].as_str().unwrap_or("nothing of its health");
+            check.fact("health", format!("{says} ({})", status.as_u16()));
         }
-        check.found(Capability::SlidingLimiter, false, "not known of a URL");
-        let past = now_millis().rem_euclid(WINDOW);
-        if WINDOW - past < LEFT {
-            let pause = u64::try_from(WINDOW - past).unwrap_or_default();
-            tokio::time::sleep(Duration::from_millis(pause)).await;
-        }
-        let mut admitted = Vec::new();
-        for caller in ["probe-limiter-a", "probe-limiter-b"] {
-            match self.admitted(caller).await {
-                Ok(count) => admitted.push(count),
-                Err(problem) => return check.found(Capability::ExactLimiter, false, problem),
-            }
-        }
-        let exact = admitted.windows(2).all(|pair| pair[0] == pair[1] && pair[0] < BURST);
-        let found = format!("{admitted:?} of {BURST} requests of fresh callers were admitted");
-        check.found(Capability::ExactLimiter, exact, found);
-    }
-
-    async fn admitted(&self, caller: &str) -> Result<usize, String> {
-        let mut admitted = 0;
-        for _ in 0..BURST {
-            let response = self.ask(Method::GET, "/workflows", caller, None).await?;
-            admitted += usize::from(response.status().is_success());
-        }
-        Ok(admitted)
+        let told = match self.ask(Method::GET, "/api/workflows", "nobody", None).await {
+            Ok(response) => shared_age(response.headers()),
+            Err(_) => None,
+        };
+        let catalogue = match told {
+            Some(seconds) => format!("the catalogue says {seconds} s to shared caches"),
+            None => "the catalogue says nothing to shared caches".to_owned(),
+        };
+        let keys = if self.kind == "url" {
+            "how long a key lives at least is not known of a URL: no answer tells".to_owned()
+        } else {
+            format!("a key of its store lives {KEY_LIVES} s at least")
+        };
+        check.fact("cache-ttl", format!("{keys}; {catalogue}"));
     }
 
     /// A workflow and a run that waits must outlive a kill.
@@ -200,7 +193,7 @@ impl Target {
         id.as_str().map(str::to_owned).ok_or_else(|| format!("POST {path} answered {status}"))
     }
 
-    async fn ask(
+    pub(super) async fn ask(
         &self,
         method: Method,
         path: &str,
@@ -222,6 +215,18 @@ impl Target {
     }
 }
 
+/// Seconds that a shared cache is told to keep an answer (RFC 9213; RFC 9111 section 5.2.2.10).
+fn shared_age(headers: &HeaderMap) -> Option<u64> {
+    let directive = |header: &str, name: &str| {
+        let value = headers.get(header)?.to_str().ok()?;
+        let value = value.split(',').find_map(|part| part.trim().strip_prefix(name))?;
+        value.strip_prefix('=')?.parse().ok()
+    };
+    directive("cdn-cache-control", "max-age")
+        .or_else(|| directive("cache-control", "s-maxage"))
+        .or_else(|| directive("cache-control", "max-age"))
+}
+
 /// Milliseconds since 1970 of an IMF-fixdate (RFC 9110 section 5.6.7).
 fn http_date(text: &str) -> Option<i64> {
     const MONTHS: [&str; 12] =
@@ -238,6 +243,22 @@ fn http_date(text: &str) -> Option<i64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_shared_caches_are_told() {
+        let of = |pairs: &[(&'static str, &'static str)]| {
+            let pairs = pairs.iter().map(|(name, value)| {
+                (name.parse::<reqwest::header::HeaderName>().unwrap(), value.parse().unwrap())
+            });
+            shared_age(&pairs.collect())
+        };
+        let both = ("cache-control", "public, max-age=60, s-maxage=300");
+        assert_eq!(of(&[both]), Some(300));
+        assert_eq!(of(&[both, ("cdn-cache-control", "max-age=7")]), Some(7));
+        assert_eq!(of(&[("cache-control", "max-age=60")]), Some(60));
+        assert_eq!(of(&[("cache-control", "no-store")]), None);
+        assert_eq!(of(&[]), None);
+    }
 
     #[test]
     fn dates_of_headers() {

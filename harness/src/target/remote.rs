@@ -5,8 +5,8 @@ use std::{net::IpAddr, time::Duration};
 use reqwest::Url;
 use tokio::net::TcpStream;
 
-use super::{Target, TargetError, TargetOptions, client, identify};
-use crate::token::Secret;
+use super::{PAGE_VARIABLE, Target, TargetError, TargetOptions, client, identify};
+use crate::{token::Secret, upstream::PAGE_ORIGIN};
 
 /// What this is, in a word.
 pub(super) const KIND: &str = "url";
@@ -44,18 +44,23 @@ pub(super) async fn find(url: &Url, options: &TargetOptions) -> Result<Target, T
         return Err(TargetError::Remote(url.host_str().unwrap_or_default().to_owned()));
     }
     connect(url).await?;
-    let upstream = match &options.upstream {
-        Some(upstream) => Some(upstream.clone()),
-        None if loopback => stub_beside(url).await,
-        None => None,
-    };
+    let beside = if loopback { stub_beside(url).await } else { None };
+    // Only `workway serve` has the stub beside it, and what it is told is published.
+    let published = beside.as_ref().map(|_| Secret::local_webhook());
+    let webhook = Secret::webhook_from_environment().or(published);
+    let published = beside.as_ref().map(|_| PAGE_ORIGIN.to_owned());
+    let page_origin = std::env::var(PAGE_VARIABLE).ok().or(published);
+    let upstream = options.upstream.clone().or(beside);
     // What we sign with the published secret must never leave this machine.
     let secret = Secret::from_environment().or_else(|| loopback.then(Secret::local));
     Ok(Target {
         url: url.clone(),
         upstream,
         secret,
+        webhook,
+        page_origin,
         kind: KIND,
+        limiter: None,
         control: None,
         service: None,
         stub: None,

@@ -49,7 +49,10 @@ pub(super) async fn start(options: &TargetOptions) -> Result<Target, TargetError
         url,
         upstream: Some(upstream),
         secret: Some(secret),
+        webhook: Some(Secret::local_webhook()),
+        page_origin: super::page_origin(options),
         kind: KIND,
+        limiter: None,
         control: None,
         service: Some(worker),
         stub,
@@ -58,6 +61,20 @@ pub(super) async fn start(options: &TargetOptions) -> Result<Target, TargetError
         _scratch: Some(scratch),
     })
 }
+
+/// The tools that the Worker runs on, with their versions, as far as they are installed.
+pub(super) fn versions() -> Vec<(&'static str, String)> {
+    let Ok(service) = find_service() else { return Vec::new() };
+    let version = |tool: &&'static str| {
+        let package = service.join("node_modules").join(tool).join("package.json");
+        let package: serde_json::Value = serde_json::from_slice(&fs::read(package).ok()?).ok()?;
+        Some((*tool, package["version"].as_str()?.to_owned()))
+    };
+    [NODE_PACKAGE, SERVES].iter().filter_map(version).collect()
+}
+
+/// The package of `wrangler dev`.
+const NODE_PACKAGE: &str = "wrangler";
 
 /// How `wrangler dev` is started.
 #[derive(Clone, Debug)]
@@ -145,7 +162,10 @@ fn write_variables(
 ) -> std::io::Result<()> {
     let mut file = fs::File::create(path)?;
     writeln!(file, "JWT_SECRET=\"{}\"", secret.expose())?;
-    for (name, value) in settings(api, upstream).iter().chain(variables) {
+    let settings = settings(api, upstream);
+    // What was asked for comes before what is usual.
+    let usual = settings.iter().filter(|(name, _)| !variables.iter().any(|(own, _)| own == name));
+    for (name, value) in usual.chain(variables) {
         writeln!(file, "{name}=\"{value}\"")?;
     }
     Ok(())

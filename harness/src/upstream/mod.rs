@@ -45,7 +45,7 @@ pub use cloudflare::{ACCOUNT, API_TOKEN};
 pub use faults::{Break, Fault, MAX_FAULTS};
 pub use ledger::{Arrivals, Call, Calls, Effect, Ledger, MAX_EFFECTS, MAX_SHOWN};
 use serde::{Deserialize, Serialize};
-pub use settings::settings;
+pub use settings::{PAGE_ORIGIN, settings};
 pub use stripe::{Delivered, Delivery, MAX_DELIVERIES, WEBHOOK_SECRET, signature};
 use tokio::net::TcpListener;
 

@@ -6,12 +6,16 @@ use super::{cloudflare, stripe};
 /// Encrypts tokens of the stub.
 const TOKEN_ENCRYPTION_KEY: &str = "bG9jYWwta2V5LXB1Ymxpc2hlZC1mb3ItbG9vcGJhY2s=";
 
+/// Whose pages may read answers of a local service: nobody's, as `.example` names no site (RFC 2606).
+pub const PAGE_ORIGIN: &str = "https://app.workway.example";
+
 /// Variables and secrets of a service at `api` (its URL) whose upstreams are at `stub`.
 pub fn settings(api: &str, stub: &str) -> Vec<(&'static str, String)> {
     let (api, stub) = (api.trim_end_matches('/'), stub.trim_end_matches('/'));
     let authority = stub.split_once("://").map_or(stub, |(_, authority)| authority);
     vec![
         ("HTTP_ALLOWED_ORIGINS", stub.to_owned()),
+        ("CORS_ALLOWED_ORIGINS", PAGE_ORIGIN.to_owned()),
         ("PUBLIC_URL", api.to_owned()),
         ("TOKEN_ENCRYPTION_KEY", TOKEN_ENCRYPTION_KEY.to_owned()),
         ("GOOGLE_BASE_URL", format!("{stub}/google")),

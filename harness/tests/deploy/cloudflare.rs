@@ -7,7 +7,7 @@ use axum::{
     Json, Router,
     body::{Bytes, to_bytes},
     extract::{Request, State},
-    http::StatusCode,
+    http::{Method, StatusCode},
     response::{IntoResponse, Response},
 };
 use reqwest::Url;
@@ -18,8 +18,15 @@ use workway_service::{
     ports::{Database, Sql},
 };
 
+use crate::{
+    resources::{Ids, Index, Resources},
+    worker::{Worker, last_migration, worker},
+};
+
 pub(crate) const OLD: &str = "11111111-1111-4111-8111-111111111111";
 pub(crate) const NEW: &str = "22222222-2222-4222-8222-222222222222";
+/// The Worker that `wrangler secret put` makes where there is none: it answers nothing.
+pub(crate) const DRAFT: &str = "33333333-3333-4333-8333-333333333333";
 
 /// How the version that is uploaded behaves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,8 +53,10 @@ pub(crate) fn split(shares: Vec<(&str, u64)>) -> Split {
 pub(crate) struct Inner {
     database: SqliteDatabase,
     pub(crate) version: Version,
+    pub(crate) worker: Option<Worker>,
+    /// Empty while there is no Worker.
     pub(crate) split: Split,
-    splits: Vec<Split>,
+    pub(crate) splits: Vec<Split>,
     transcript: Vec<String>,
     pub(crate) requests: u64,
     pub(crate) met_new: u64,
@@ -55,17 +64,7 @@ pub(crate) struct Inner {
     resources: Resources,
 }
 
-/// What the account has, by name: databases and namespaces with their ids.
-#[derive(Default)]
-struct Resources {
-    databases: Vec<(String, String)>,
-    namespaces: Vec<(String, String)>,
-    buckets: Vec<String>,
-    indexes: Vec<String>,
-    secrets: Vec<String>,
-}
-
-/// An account with a Worker that has one version.
+/// An account.
 pub(crate) struct Account {
     /// Base of the API.
     pub(crate) api: String,
@@ -75,17 +74,36 @@ pub(crate) struct Account {
 }
 
 impl Account {
+    /// Its Worker has one version, and has had every migration of objects.
     pub(crate) async fn open(service: Url, version: Version) -> Self {
+        let worker = Worker { migration: Some(last_migration().to_owned()), secrets: Vec::new() };
+        let split = split(vec![(OLD, 100)]);
+        Self::with(service, version, Some(worker), split, Resources::none(Ids::OfTheFile)).await
+    }
+
+    /// It has nothing.
+    pub(crate) async fn empty(service: Url, version: Version) -> Self {
+        Self::with(service, version, None, Vec::new(), Resources::none(Ids::Own)).await
+    }
+
+    async fn with(
+        service: Url,
+        version: Version,
+        worker: Option<Worker>,
+        split: Split,
+        resources: Resources,
+    ) -> Self {
         let inner = Arc::new(Mutex::new(Inner {
             database: SqliteDatabase::of_export("").unwrap(),
             version,
-            split: split(vec![(OLD, 100)]),
+            worker,
+            split,
             splits: Vec::new(),
             transcript: Vec::new(),
             requests: 0,
             met_new: 0,
             named_new: 0,
-            resources: Resources::default(),
+            resources,
         }));
         let api = serve(Router::new().fallback(api).with_state(Arc::clone(&inner))).await;
         let edge = serve(crate::edge::router(Arc::clone(&inner), service)).await;
@@ -104,7 +122,36 @@ impl Account {
 
     /// Gives the Worker a secret.
     pub(crate) fn set_secret(&self, name: &str) {
-        self.inner.lock().unwrap().resources.secrets.push(name.to_owned());
+        let mut inner = self.inner.lock().unwrap();
+        inner.worker.as_mut().unwrap().secrets.push(name.to_owned());
+    }
+
+    /// Its Worker has had the objects' migrations up to this one, and no later one.
+    pub(crate) fn set_migration(&self, tag: &str) {
+        self.inner.lock().unwrap().worker.as_mut().unwrap().migration = Some(tag.to_owned());
+    }
+
+    /// Its Worker is what `wrangler secret put` makes where there is none.
+    pub(crate) fn set_draft(&self) {
+        let mut inner = self.inner.lock().unwrap();
+        inner.worker.as_mut().unwrap().migration = None;
+        inner.split = split(vec![(DRAFT, 100)]);
+    }
+
+    /// There is an index of vectors.
+    pub(crate) fn add_index(&self, index: Index) {
+        self.inner.lock().unwrap().resources.indexes.push(index);
+    }
+
+    /// The indexes of vectors.
+    pub(crate) fn indexes(&self) -> Vec<Index> {
+        self.inner.lock().unwrap().resources.indexes.clone()
+    }
+
+    /// Runs statements in the database.
+    pub(crate) async fn execute(&self, sql: String) {
+        let database = self.inner.lock().unwrap().database.clone();
+        database.script(sql).await.unwrap();
     }
 
     /// Requests that came to the new version.
@@ -129,125 +176,72 @@ async fn serve(router: Router) -> String {
 async fn api(State(account): State<Arc<Mutex<Inner>>>, request: Request) -> Response {
     let (parts, body) = request.into_parts();
     let body = to_bytes(body, usize::MAX).await.unwrap();
-    let path = parts.uri.path().to_owned();
-    let query_text = parts.uri.query().unwrap_or_default();
+    // Behind `/accounts/ID/`.
+    let route = parts.uri.path().splitn(4, '/').nth(3).unwrap_or_default().to_owned();
     // Everything fits on the first page; wrangler asks until a page is empty.
+    let query_text = parts.uri.query().unwrap_or_default();
     let beyond = query_text.split('&').any(|pair| pair.starts_with("page=") && pair != "page=1");
-    let route = path.splitn(4, '/').nth(3).unwrap_or_default().to_owned();
-    let post = parts.method == "POST";
-    if post && !route.ends_with("/query") {
-        let shown = if body.len() < 500 { String::from_utf8_lossy(&body) } else { "…".into() };
-        account.lock().unwrap().transcript.push(format!("POST {route} {shown}"));
+    let changes = parts.method != Method::GET && !route.ends_with("/query");
+    if changes {
+        let shown = match body.len() {
+            _ if route.ends_with("/secrets") => "a secret".into(),
+            0..500 => String::from_utf8_lossy(&body),
+            _ => "…".into(),
+        };
+        account.lock().unwrap().transcript.push(format!("{} {route} {shown}", parts.method));
     }
     let last = route.rsplit('/').next().unwrap_or_default();
     let result = match last {
-        "query" => query(&account, &body).await,
-        "versions" if post => match upload(&account) {
-            Some(version) => version,
-            None => return refused(),
-        },
-        "versions" => json!({"items": [version(NEW), version(OLD)]}),
-        "deployments" if post => deployment(&account, &body),
-        "deployments" => json!({"deployments": [current(&account)]}),
-        "database" | "namespaces" | "buckets" | "indexes" if post => create(&account, last, &body),
-        "database" | "namespaces" if beyond => json!([]),
-        "database" | "namespaces" | "buckets" => list(&account, last),
-        _ if route.contains("vectorize/v2/indexes/") => match index(&account, last) {
-            Some(index) => index,
-            None => return not_found(&route),
-        },
-        "script-settings" => json!({"logpush": false, "tail_consumers": []}),
-        "secrets" => {
-            let names = account.lock().unwrap().resources.secrets.clone();
-            names.iter().map(|name| json!({"name": name, "type": "secret_text"})).collect()
+        "query" => query(&account, &route, &body).await,
+        _ if route.starts_with("workers/") => worker(&account, &parts.method, &route, &body),
+        "database" | "namespaces" if beyond => Some(json!([])),
+        "database" | "namespaces" | "buckets" | "indexes" if changes => {
+            Some(account.lock().unwrap().resources.create(last, &body))
         }
-        _ if route.contains("r2/buckets/") => json!({"name": last}),
-        _ if route.contains("/versions/") => version(last),
-        _ if route.contains("workers/services/") => {
-            let tag = last_migration();
-            let script = json!({"last_deployed_from": "wrangler", "migration_tag": tag});
-            json!({"default_environment": {"environment": "production", "script": script}})
-        }
-        _ => return not_found(&route),
+        "database" | "namespaces" | "buckets" => Some(account.lock().unwrap().resources.list(last)),
+        _ => match route.strip_prefix("vectorize/v2/indexes/") {
+            Some(path) => account.lock().unwrap().resources.index(path, &body),
+            None => route.contains("r2/buckets/").then(|| json!({"name": last})),
+        },
     };
+    let Some(result) = result else { return not_found(&account, &route) };
+    let refused = result.as_str() == Some("refused");
+    if refused { self::refused() } else { answered(&result) }
+}
+
+fn answered(result: &Value) -> Response {
     Json(json!({"success": true, "errors": [], "messages": [], "result": result})).into_response()
 }
 
-/// Makes a resource, with the id that service/wrangler.toml has for staging.
-fn create(account: &Mutex<Inner>, kind: &str, body: &Bytes) -> Value {
-    let body: Value = serde_json::from_slice(body).unwrap();
-    let text = |member: &str| body[member].as_str().unwrap().to_owned();
-    let resources = &mut account.lock().unwrap().resources;
-    match kind {
-        "database" => {
-            let id = "00000000-0000-0000-0000-000000000002".to_owned();
-            resources.databases.push((text("name"), id.clone()));
-            json!({"uuid": id, "name": text("name"), "version": "production"})
-        }
-        "namespaces" => {
-            let last = if text("title").ends_with("SESSIONS") { 12 } else { 2 };
-            let id = format!("{last:032}");
-            resources.namespaces.push((text("title"), id.clone()));
-            json!({"id": id, "title": text("title")})
-        }
-        "indexes" => {
-            resources.indexes.push(text("name"));
-            described(&text("name"))
-        }
-        _ => {
-            resources.buckets.push(text("name"));
-            json!({"name": text("name")})
-        }
-    }
-}
-
-fn index(account: &Mutex<Inner>, name: &str) -> Option<Value> {
-    let known = account.lock().unwrap().resources.indexes.iter().any(|known| known == name);
-    known.then(|| described(name))
-}
-
-fn described(index: &str) -> Value {
-    let date = "2026-11-22T00:00:00Z";
-    json!({"name": index, "config": {"dimensions": 768, "metric": "cosine"}, "created_on": date,
-        "modified_on": date, "description": ""})
-}
-
-fn list(account: &Mutex<Inner>, kind: &str) -> Value {
-    let resources = &account.lock().unwrap().resources;
-    match kind {
-        "database" => {
-            let all = resources.databases.iter();
-            all.map(|(name, id)| json!({"name": name, "uuid": id, "version": "production"}))
-                .collect()
-        }
-        "namespaces" => {
-            let all = resources.namespaces.iter();
-            all.map(|(title, id)| json!({"title": title, "id": id})).collect()
-        }
-        _ => {
-            let date = "2026-11-22T00:00:00Z";
-            let all = resources.buckets.iter();
-            let all = all.map(|name| json!({"name": name, "creation_date": date}));
-            json!({"buckets": all.collect::<Vec<_>>()})
-        }
-    }
+fn failure(status: StatusCode, code: u32, message: &str) -> Response {
+    let errors = json!([{"code": code, "message": message}]);
+    let body = json!({"success": false, "errors": errors, "messages": [], "result": null});
+    (status, Json(body)).into_response()
 }
 
 fn refused() -> Response {
-    let errors = json!([{"code": 10021, "message": "Uncaught Error: the script does not start"}]);
-    let body = json!({"success": false, "errors": errors, "messages": [], "result": null});
-    (StatusCode::BAD_REQUEST, Json(body)).into_response()
+    let message = "Uncaught Error: the script does not start";
+    failure(StatusCode::BAD_REQUEST, 10021, message)
 }
 
-fn not_found(route: &str) -> Response {
-    let errors = json!([{"code": 7003, "message": format!("the fake knows no {route}")}]);
-    let body = json!({"success": false, "errors": errors, "messages": [], "result": null});
-    (StatusCode::NOT_FOUND, Json(body)).into_response()
+fn not_found(account: &Mutex<Inner>, route: &str) -> Response {
+    let no_worker = account.lock().unwrap().worker.is_none() && route.starts_with("workers/");
+    let (code, message) = if no_worker {
+        (10007, "This Worker does not exist on your account.".to_owned())
+    } else {
+        (7003, format!("the fake knows no {route}"))
+    };
+    failure(StatusCode::NOT_FOUND, code, &message)
 }
 
 /// D1: statements that give rows one at a time, others as a script.
-async fn query(account: &Mutex<Inner>, body: &Bytes) -> Value {
-    let database = account.lock().unwrap().database.clone();
+async fn query(account: &Mutex<Inner>, route: &str, body: &Bytes) -> Option<Value> {
+    let database = {
+        let account = account.lock().unwrap();
+        let id = route.split('/').nth_back(1)?;
+        let known = account.resources.has_database(id);
+        known.then(|| account.database.clone())?
+    };
     let sql: Value = serde_json::from_slice(body).unwrap();
     let sql = sql["sql"].as_str().unwrap().trim().to_owned();
     let rows = if sql.starts_with("SELECT") {
@@ -257,49 +251,5 @@ async fn query(account: &Mutex<Inner>, body: &Bytes) -> Value {
         database.script(sql).await.unwrap();
         Vec::new()
     };
-    json!([{"results": rows, "success": true, "meta": {}}])
-}
-
-fn version(id: &str) -> Value {
-    let metadata = json!({"created_on": "2026-11-22T00:00:00Z", "source": "wrangler"});
-    let resources = json!({"bindings": [], "script": {"handlers": []}, "script_runtime": {}});
-    json!({"id": id, "number": 1, "metadata": metadata, "annotations": {}, "resources": resources,
-        "startup_time_ms": 1})
-}
-
-fn upload(account: &Mutex<Inner>) -> Option<Value> {
-    (account.lock().unwrap().version != Version::Refused).then(|| version(NEW))
-}
-
-fn deployment(account: &Mutex<Inner>, body: &Bytes) -> Value {
-    let body: Value = serde_json::from_slice(body).unwrap();
-    let share = |version: &Value| {
-        (
-            version["version_id"].as_str().unwrap().to_owned(),
-            version["percentage"].as_u64().unwrap(),
-        )
-    };
-    let mut account = account.lock().unwrap();
-    account.split = body["versions"].as_array().unwrap().iter().map(share).collect();
-    let split = account.split.clone();
-    account.splits.push(split);
-    json!({"id": format!("deployment {}", account.splits.len())})
-}
-
-fn current(account: &Mutex<Inner>) -> Value {
-    let split = account.lock().unwrap().split.clone();
-    let versions = split
-        .iter()
-        .map(|(version, share)| json!({"version_id": version, "percentage": share}))
-        .collect::<Vec<_>>();
-    json!({"id": "d", "strategy": "percentage", "source": "wrangler", "author_email": "a@b.test",
-        "created_on": "2026-11-22T00:00:00Z", "annotations": {}, "versions": versions})
-}
-
-/// The tag of the last migration of objects: what runs there has had all of them.
-fn last_migration() -> &'static str {
-    let config = include_str!("../../../service/wrangler.toml");
-    let mut tags =
-        config.lines().filter_map(|line| line.strip_prefix("tag = \"")?.strip_suffix('"'));
-    tags.next_back().unwrap()
+    Some(json!([{"results": rows, "success": true, "meta": {}}]))
 }

@@ -12,7 +12,7 @@ use axum::{
 use reqwest::Url;
 use serde_json::json;
 
-use crate::cloudflare::{Inner, NEW, OLD, Version};
+use crate::cloudflare::{DRAFT, Inner, NEW, OLD, Version, split};
 
 #[derive(Clone)]
 struct Edge {
@@ -51,6 +51,11 @@ fn version_for(account: &Mutex<Inner>, headers: &HeaderMap) -> String {
 }
 
 async fn edge(State(edge): State<Edge>, request: Request) -> Response {
+    // Nobody is there yet, or nobody who answers.
+    let deployed = edge.inner.lock().unwrap().split.clone();
+    if deployed.is_empty() || deployed == split(vec![(DRAFT, 100)]) {
+        return StatusCode::from_u16(530).unwrap().into_response();
+    }
     let version = version_for(&edge.inner, request.headers());
     let behaves = edge.inner.lock().unwrap().version;
     let behaves = if version == NEW { behaves } else { Version::Good };

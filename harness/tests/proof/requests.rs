@@ -33,6 +33,12 @@ pub(crate) struct Request {
     pub(crate) when_finished: bool,
     /// Wait until nothing is on its way to the database any more.
     pub(crate) when_settled: bool,
+    /// Wait until what was asked before counts against nobody's budget.
+    pub(crate) when_forgotten: bool,
+    /// Sent with the cookies of the one browser, which keeps what it gets.
+    pub(crate) by_browser: bool,
+    /// Remember the `state` of the answer's `Location` under a name.
+    pub(crate) state: Option<&'static str>,
 }
 
 /// All of them, in order. People change often enough that nobody's budget is reached; those who
@@ -54,6 +60,7 @@ pub(crate) fn all() -> Vec<Request> {
     list.extend(events::all());
     list.extend(identity::all());
     list.extend(documents());
+    list.extend(money::found());
     list
 }
 
@@ -68,6 +75,9 @@ fn request(method: Method, path: &str, subject: &str) -> Request {
         capture: None,
         when_finished: false,
         when_settled: false,
+        when_forgotten: false,
+        by_browser: false,
+        state: None,
     }
 }
 
@@ -95,6 +105,11 @@ impl Request {
     fn keep(mut self, name: &'static str) -> Self {
         self.capture = Some((name, "id"));
         self
+    }
+
+    fn by_browser(mut self) -> Self {
+        self.by_browser = true;
+        self.nobody()
     }
 
     fn nobody(mut self) -> Self {
@@ -408,6 +423,7 @@ fn documents() -> Vec<Request> {
     let mut used = get("/usage", "accountant");
     used.when_settled = true;
     list.extend([used, get("/usage?month=2026-01", "accountant")]);
+    list.push(get("/health", "nobody").nobody());
     let books = ["", "?book=cloudflare-2026-11", "?book=workway-guide"];
     list.extend(books.map(|book| get(&format!("/usage/costs{book}"), "accountant")));
     list

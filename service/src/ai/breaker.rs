@@ -3,10 +3,12 @@
 use std::sync::{Mutex, PoisonError};
 
 use crate::domain::Millis;
+use crate::ports::{PortError, PortFailure};
 
 /// Failures in a row that open it.
 pub const FAILURES: u32 = 5;
-/// It stays open for so long; then one call in as long may try.
+/// It stays open for so long; then one call at a time may try, and one in as long that never comes
+/// back.
 pub const OPEN_FOR: Millis = 30_000;
 
 /// The breaker of a process or isolate. Plain data: it may outlive the request that changed it.
@@ -19,36 +21,33 @@ struct State {
     open_until: Option<Millis>,
 }
 
+/// Leave to ask the models once. Whoever drops it without a word has not asked them, or learned
+/// nothing of their health: a trial is for the next one, then.
+#[derive(Debug)]
+#[must_use]
+pub struct Leave<'a> {
+    breaker: &'a Breaker,
+    /// Until when nobody else may try, if this is the one who does.
+    trial: Option<Millis>,
+}
+
 impl Breaker {
     /// One that is closed.
     pub const fn new() -> Self {
         Self(Mutex::new(State { failures: 0, open_until: None }))
     }
 
-    /// Whether a call may be made now.
-    pub fn admits(&self, now: Millis) -> bool {
-        self.change(|state| match state.open_until {
-            None => true,
-            Some(until) if now < until => false,
+    /// Leave to make a call now. `None`: the models are left alone.
+    pub fn admit(&self, now: Millis) -> Option<Leave<'_>> {
+        let trial = self.change(|state| match state.open_until {
+            None => Some(None),
+            Some(until) if now < until => None,
             Some(_) => {
                 state.open_until = Some(now + OPEN_FOR);
-                true
+                Some(state.open_until)
             }
-        })
-    }
-
-    /// Takes note of what became of a call.
-    pub fn record(&self, answered: bool, now: Millis) {
-        self.change(|state| {
-            if answered {
-                *state = State::default();
-                return;
-            }
-            state.failures = state.failures.saturating_add(1);
-            if state.failures >= FAILURES {
-                state.open_until = Some(now + OPEN_FOR);
-            }
-        });
+        })?;
+        Some(Leave { breaker: self, trial })
     }
 
     /// Whether all is well, as far as is known.
@@ -61,29 +60,117 @@ impl Breaker {
     }
 }
 
+impl Leave<'_> {
+    /// The models answered.
+    pub fn answered(mut self) {
+        self.trial = None;
+        self.breaker.change(|state| *state = State::default());
+    }
+
+    /// They did not.
+    pub fn failed(mut self, now: Millis) {
+        self.trial = None;
+        self.breaker.change(|state| {
+            state.failures = state.failures.saturating_add(1);
+            if state.failures >= FAILURES {
+                state.open_until = Some(now + OPEN_FOR);
+            }
+        });
+    }
+
+    /// Takes note of what became of a call. What models refuse says nothing about their health.
+    pub fn note<T>(self, outcome: &Result<T, PortError>, now: Millis) {
+        match outcome {
+            Ok(_) => self.answered(),
+            Err(PortError { cause: PortFailure::Refused(_), .. }) => {}
+            Err(_) => self.failed(now),
+        }
+    }
+}
+
+impl Drop for Leave<'_> {
+    fn drop(&mut self) {
+        let Some(until) = self.trial else { return };
+        self.breaker.change(|state| {
+            // Another may have begun to try since, or closed it.
+            if state.open_until == Some(until) {
+                state.open_until = Some(until - OPEN_FOR);
+            }
+        });
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn fail(breaker: &Breaker, now: Millis) {
+        breaker.admit(now).unwrap().failed(now);
+    }
+
+    fn opened(now: Millis) -> Breaker {
+        let breaker = Breaker::default();
+        for _ in 0..FAILURES {
+            fail(&breaker, now);
+        }
+        assert!(!breaker.is_closed());
+        breaker
+    }
 
     #[test]
     fn opens_after_failures_in_a_row_and_lets_one_try_again() {
         let breaker = Breaker::default();
         for n in 1..FAILURES {
-            breaker.record(false, i64::from(n));
-            assert!(breaker.admits(0) && breaker.is_closed());
+            fail(&breaker, i64::from(n));
+            assert!(breaker.admit(0).is_some() && breaker.is_closed());
         }
-        breaker.record(true, 0);
+        breaker.admit(0).unwrap().answered();
         for _ in 1..FAILURES {
-            breaker.record(false, 10);
+            fail(&breaker, 10);
         }
         assert!(breaker.is_closed(), "they were not in a row");
-        breaker.record(false, 10);
+        fail(&breaker, 10);
         assert!(!breaker.is_closed());
-        assert!(!breaker.admits(10) && !breaker.admits(10 + OPEN_FOR - 1));
-        assert!(breaker.admits(10 + OPEN_FOR), "one may try");
-        assert!(!breaker.admits(10 + OPEN_FOR), "one only");
-        assert!(breaker.admits(10 + 2 * OPEN_FOR), "should the first never come back");
-        breaker.record(true, 11 + 2 * OPEN_FOR);
-        assert!(breaker.is_closed() && breaker.admits(0) && breaker.admits(0));
+        assert!(breaker.admit(10).is_none() && breaker.admit(10 + OPEN_FOR - 1).is_none());
+        let first = breaker.admit(10 + OPEN_FOR).expect("one may try");
+        assert!(breaker.admit(10 + OPEN_FOR).is_none(), "one only");
+        let second = breaker.admit(10 + 2 * OPEN_FOR);
+        let second = second.expect("should the first never come back");
+        drop(first);
+        assert!(breaker.admit(10 + 2 * OPEN_FOR).is_none(), "it is the second's turn");
+        second.answered();
+        assert!(breaker.is_closed() && breaker.admit(0).is_some() && breaker.admit(0).is_some());
+    }
+
+    #[test]
+    fn a_trial_that_learns_nothing_is_for_the_next_one() {
+        let breaker = opened(0);
+        for _ in 0..3 {
+            let tries = breaker.admit(OPEN_FOR).expect("nobody has tried yet");
+            assert!(breaker.admit(OPEN_FOR).is_none(), "one at a time");
+            drop(tries);
+            assert!(!breaker.is_closed());
+        }
+        breaker.admit(OPEN_FOR).unwrap().failed(OPEN_FOR);
+        assert!(breaker.admit(2 * OPEN_FOR - 1).is_none() && breaker.admit(2 * OPEN_FOR).is_some());
+    }
+
+    #[test]
+    fn what_is_refused_neither_opens_nor_closes() {
+        let refused = || Err::<(), _>(PortError::from(PortFailure::Refused("ai")));
+        let breaker = opened(0);
+        breaker.admit(OPEN_FOR).unwrap().note(&refused(), OPEN_FOR);
+        assert!(!breaker.is_closed());
+        breaker.admit(OPEN_FOR).unwrap().note(&Ok(()), OPEN_FOR);
+        assert!(breaker.is_closed());
+        for _ in 0..2 * FAILURES {
+            breaker.admit(0).unwrap().note(&refused(), 0);
+        }
+        assert!(breaker.is_closed());
+        for _ in 0..FAILURES {
+            let down = Err::<(), _>(PortError::unavailable("ai", "down"));
+            breaker.admit(0).unwrap().note(&down, 0);
+        }
+        assert!(!breaker.is_closed());
     }
 }

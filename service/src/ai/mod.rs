@@ -18,7 +18,7 @@ use futures_util::future::{Either, select};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-pub use breaker::{Breaker, FAILURES, OPEN_FOR};
+pub use breaker::{Breaker, FAILURES, Leave, OPEN_FOR};
 pub use misses::{REMEMBERED, answer};
 
 use crate::domain::ai::{INSTRUCTION, MAX_SUMMARY_TOKENS, Model};
@@ -118,6 +118,12 @@ impl Question {
     }
 }
 
+/// Why nobody is asked while the breaker is open.
+pub fn left_alone() -> PortError {
+    let message = "the models failed over and over, and are left alone for a while";
+    PortError::unavailable("ai", message)
+}
+
 fn cache_key(key: &str) -> String {
     format!("ai:summary:{key}")
 }
@@ -134,20 +140,18 @@ impl<K: KeyValue, A: Actors, C: Clock> Desk<'_, K, A, C> {
         if let Some(summary) = cached.and_then(|text| serde_json::from_str(&text).ok()) {
             return Ok((summary, true));
         }
-        if !self.breaker.admits(self.clock.now()) {
-            let message = "the models failed over and over, and are left alone for a while";
-            return Err(NoSummary::Failed(PortError::unavailable("ai", message)));
-        }
+        let leave = self.breaker.admit(self.clock.now());
+        let leave = leave.ok_or_else(|| NoSummary::Failed(left_alone()))?;
         let told = self.ask(&key, question).await;
-        // One call of a model is one success or failure, however many waited for it. What the model
-        // will not answer, and who may not ask, say nothing about its health.
-        let health = match &told {
-            Ok(Told { reply: Reply::Answer(_), .. }) => Some(true),
-            Ok(Told { reply: Reply::Failed(_), first: true }) | Err(_) => Some(false),
-            Ok(_) => None,
-        };
-        if let Some(answered) = health {
-            self.breaker.record(answered, self.clock.now());
+        // One call of a model is one success or failure, however many waited for it, or come while
+        // its answer is remembered. What the model will not answer, and who may not ask, say nothing
+        // about its health.
+        match &told {
+            Ok(Told { reply: Reply::Answer(_), first: true }) => leave.answered(),
+            Ok(Told { reply: Reply::Failed(_), first: true }) | Err(_) => {
+                leave.failed(self.clock.now());
+            }
+            Ok(_) => drop(leave),
         }
         match told.map_err(NoSummary::Failed)?.reply {
             Reply::Answer(summary) => Ok((summary, false)),

@@ -8,6 +8,7 @@
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use sha2::{Digest, Sha256};
 
+use super::left_alone;
 use crate::domain::{Millis, month::Month};
 use crate::ports::{
     Ai, Cause, Clock, Ledger, Meter, Platform, PortError, Share, Tally, Vector, VectorIndex,
@@ -96,7 +97,11 @@ async fn try_refresh<P: Platform>(
     match store.subject(id).await? {
         Some(subject) => {
             let text = text_of(&subject);
-            let values = meter.charge(ai.embed(&text).await)?;
+            let clock = platform.clock();
+            let leave = platform.breaker().admit(clock.now()).ok_or_else(left_alone)?;
+            let embedded = meter.charge(ai.embed(&text).await);
+            leave.note(&embedded, clock.now());
+            let values = embedded?;
             let readers = match subject.published_at {
                 Some(_) => EVERYONE.to_owned(),
                 None => only(&subject.user_id),

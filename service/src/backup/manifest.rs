@@ -65,11 +65,20 @@ pub struct Chunk {
     pub sha256: String,
 }
 
-/// What no backup holds, by name, and why.
+/// What no backup holds, by name, and why: each binding of the Worker that keeps something, but for the
+/// database and the bucket with the backups; and the secrets.
 pub fn not_included() -> BTreeMap<String, String> {
     let stores = [
         ("CACHE", "the cache can be empty"),
         ("SESSIONS", "sessions: people sign in again"),
+        (
+            "OAUTH",
+            "connections and the tokens of Google and Notion, encrypted with a secret that is nowhere \
+             else: people connect again",
+        ),
+        ("AI_MISSES", "questions to models that are under way: they are asked again"),
+        ("VECTORDB", "vectors for search: restoring the workflows has them all made again"),
+        ("ANALYTICS", "events for analysis: Cloudflare keeps them, three months"),
         (
             "WORKFLOW_EXECUTOR",
             "unfinished runs: after a restore the sweep starts them again from their first step, \

@@ -154,3 +154,30 @@ async fn an_unreadable_manifest_is_an_error_and_a_migration_begins_anew() {
     assert_eq!(manifest.schema, schema());
     assert!(manifest.summary().contains(&manifest.day));
 }
+
+/// What a deployment has and no backup holds is listed; a new binding is decided on here.
+#[test]
+fn every_binding_is_in_a_backup_or_listed_as_not() {
+    // The database and the bucket with its backups, and what keeps nothing that anybody would miss:
+    // models, counters of a minute, and the version's own name.
+    const KEEP_NOTHING: [&str; 5] = ["DB", "BACKUPS", "AI", "RATE_LIMITER", "VERSION"];
+    let config = include_str!("../../wrangler.toml");
+    let mut table = "";
+    let mut bindings = std::collections::BTreeSet::new();
+    for line in config.lines() {
+        table = line.strip_prefix('[').map_or(table, |name| name.trim_matches(['[', ']']));
+        let is_object =
+            table.ends_with("durable_objects.bindings") || table.ends_with("ratelimits");
+        let key = if is_object { "name = \"" } else { "binding = \"" };
+        bindings.extend(line.strip_prefix(key).map(|name| name.trim_end_matches('"')));
+    }
+    assert_eq!(bindings.len(), 12, "{bindings:?}");
+    let listed = not_included();
+    for binding in &bindings {
+        let kept_elsewhere = KEEP_NOTHING.contains(binding);
+        assert_ne!(listed.contains_key(*binding), kept_elsewhere, "{binding}: see `not_included`");
+    }
+    for name in listed.keys().filter(|name| name.chars().all(|c| c.is_uppercase() || c == '_')) {
+        assert!(bindings.contains(name.as_str()), "{name} is no binding");
+    }
+}

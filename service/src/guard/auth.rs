@@ -8,7 +8,6 @@ use axum::{
 };
 
 use super::{ClientAddress, Problem, billing::Payer, token};
-use crate::config::RATE_PERIOD_SECONDS;
 use crate::identity;
 use crate::ports::{Clock, Meter, Platform, RateLimiter};
 use crate::routes::App;
@@ -145,7 +144,7 @@ pub async fn limit_by_address<P: Platform>(
 async fn admit<P: Platform>(app: &App<P>, meter: &Meter, key: &str) -> Result<(), Problem> {
     match meter.charge(app.platform.rate_limiter().admit(key).await) {
         Ok(true) => Ok(()),
-        Ok(false) => Err(Problem::rate_limited(RATE_PERIOD_SECONDS)),
+        Ok(false) => Err(Problem::rate_limited(app.config.rate_limit.period_seconds)),
         Err(error) => {
             app.platform.log(&format!("rate limiter: {error}"));
             Ok(())

@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::Context;
 use crate::ai::search;
-use crate::ai::{Desk, NoSummary, Question};
+use crate::ai::{Desk, NoSummary, Question, left_alone};
 use crate::domain::{
     Millis,
     ai::{Quality, SearchRequest, SummaryRequest},
@@ -116,9 +116,8 @@ async fn find<P: Platform>(
     let none = || context.failed(&PortError::unavailable("search", "this deployment has none"));
     let (ai, vectors) = platform.ai().zip(platform.vectors()).ok_or_else(none)?;
     let clock = platform.clock();
-    if !platform.breaker().admits(clock.now()) {
-        return Err(context.failed(&PortError::unavailable("ai", "the breaker is open")));
-    }
+    let leave = platform.breaker().admit(clock.now());
+    let leave = leave.ok_or_else(|| context.failed(&left_alone()))?;
     let month = Month::of(context.now());
     let months = QuotaMonths::new(platform.database(), &context.meter);
     let (metric, quotas) = (Metric::AiOperations, &context.app.config.billing.quotas);
@@ -127,9 +126,8 @@ async fn find<P: Platform>(
         return Err(Problem::over_quota(metric.title()));
     }
     let embedded = context.meter.charge(ai.embed(&request.query).await);
-    // What it refuses says nothing about its health.
-    let well = !matches!(&embedded, Err(error) if !matches!(error.cause, PortFailure::Refused(_)));
-    platform.breaker().record(well, clock.now());
+    leave.note(&embedded, clock.now());
+    let refused = matches!(&embedded, Err(PortError { cause: PortFailure::Refused(_), .. }));
     let found = match embedded {
         Ok(values) => {
             let found = vectors.query(values, search::readers_of(user), request.limit).await;
@@ -143,7 +141,7 @@ async fn find<P: Platform>(
             if let Err(error) = months.give_back(user, month, metric).await {
                 platform.log(&error.to_string());
             }
-            Err(context.failed(&error))
+            Err(if refused { Problem::refused_content() } else { context.failed(&error) })
         }
     }
 }

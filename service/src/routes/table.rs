@@ -262,7 +262,7 @@ pub const ROUTES: &[Route] = &[
         "Find workflows by what they are about: the caller's and published ones, as they were a moment ago",
     )
     .takes(Takes::Query)
-    .problems(&[402]),
+    .problems(&[402, 422]),
     route(O::CreateCheckout, (Post, "/billing/checkout"), WRITE, "Buy a plan, on a page of Stripe's")
         .takes(Takes::CheckoutOnce)
         .answers(&[201]),

@@ -167,6 +167,30 @@ async fn models_that_fail_are_left_alone_and_health_says_so() {
 }
 
 #[tokio::test]
+async fn who_is_past_their_quota_does_not_keep_the_models_closed_to_others() {
+    let api = Api::start_with(&vars(&[("PLAN_QUOTAS", "free.ai_operations=1")])).await;
+    let (ann, bob) = (token("ann"), token("bob"));
+    let fine_once = Mock::given(path_regex(CHAT)).respond_with(summary("Short."));
+    let fine_once = fine_once.mount_as_scoped(&api.upstream).await;
+    assert_eq!(ask(&api, &ann, "hers").await.0, 200);
+    drop(fine_once);
+    let broken = Mock::given(path_regex(CHAT)).respond_with(ResponseTemplate::new(500));
+    let broken = broken.mount_as_scoped(&api.upstream).await;
+    for n in 0..FAILURES {
+        assert_eq!(ask(&api, &bob, &format!("x{n}")).await.0, 503);
+    }
+    assert_eq!(ask(&api, &ann, "y").await.0, 503, "left alone, whoever asks");
+    drop(broken);
+    fine(&api.upstream).await;
+    advance(&api, OPEN_FOR).await;
+    for n in 0..3 {
+        assert_eq!(ask(&api, &ann, &format!("y{n}")).await.0, 402);
+        assert_eq!(api.post("/search", &ann, json!({"query": "y"})).await.0, 402);
+    }
+    assert_eq!(ask(&api, &bob, "z").await.0, 200, "nobody has tried in his place");
+}
+
+#[tokio::test]
 async fn contents_at_the_limit_and_one_past_it() {
     let api = Api::start_with(VARS).await;
     fine(&api.upstream).await;

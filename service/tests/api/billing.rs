@@ -15,7 +15,7 @@ use crate::{
     stand_in::{CHECKOUT, OLD_WEBHOOK_SECRET, VARS, WEBHOOK_SECRET, count, fine},
 };
 
-fn now() -> i64 {
+pub(crate) fn now() -> i64 {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
     i64::try_from(now).unwrap()
 }
@@ -26,11 +26,11 @@ fn mac(secret: &str, at: i64, body: &str) -> String {
     mac.iter().fold(String::new(), |text, byte| format!("{text}{byte:02x}"))
 }
 
-fn signed(secret: &str, at: i64, body: &str) -> String {
+pub(crate) fn signed(secret: &str, at: i64, body: &str) -> String {
     format!("t={at},v1={}", mac(secret, at, body))
 }
 
-async fn deliver(api: &Api, signatures: &[String], body: &str) -> Response {
+pub(crate) async fn deliver(api: &Api, signatures: &[String], body: &str) -> Response {
     let url = format!("{}/webhooks/stripe", api.base);
     let mut request = api.client.post(url).header("content-type", "application/json");
     for signature in signatures {
@@ -44,7 +44,7 @@ async fn take(api: &Api, event: &Value) -> u16 {
     deliver(api, &[signed(WEBHOOK_SECRET, now(), &body)], &body).await.status().as_u16()
 }
 
-fn event(id: &str, created: i64, status: &str, price: &str) -> Value {
+pub(crate) fn event(id: &str, created: i64, status: &str, price: &str) -> Value {
     json!({
         "id": id, "object": "event", "type": "customer.subscription.updated", "created": created,
         "data": {"object": {

@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use reqwest::{Method, Response, Url};
+use reqwest::{Method, Response, Url, header::HeaderMap};
 use serde_json::{Value, json};
 use wiremock::{
     Mock, Request, ResponseTemplate,
@@ -22,11 +22,13 @@ pub(crate) const SUB: &str = "110169484474386276334";
 pub(crate) struct Browser<'a> {
     api: &'a Api,
     pub(crate) jar: BTreeMap<String, String>,
+    /// The headers of all answers.
+    pub(crate) seen: Vec<HeaderMap>,
 }
 
 impl<'a> Browser<'a> {
     pub(crate) fn new(api: &'a Api) -> Self {
-        Self { api, jar: BTreeMap::new() }
+        Self { api, jar: BTreeMap::new(), seen: Vec::new() }
     }
 
     pub(crate) async fn send(&mut self, method: Method, path: &str, origin: &str) -> Response {
@@ -40,6 +42,7 @@ impl<'a> Browser<'a> {
             request = request.header("origin", origin);
         }
         let response = request.send().await.unwrap();
+        self.seen.push(response.headers().clone());
         for cookie in response.headers().get_all("set-cookie") {
             let (pair, attributes) = cookie.to_str().unwrap().split_once(';').unwrap();
             assert!(attributes.contains("HttpOnly"), "{attributes}");

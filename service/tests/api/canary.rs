@@ -6,18 +6,71 @@ use std::{
     process::{Command, Stdio},
 };
 
-use reqwest::Method;
+use regex::Regex;
+use reqwest::{Method, Response, header::HeaderMap};
 use serde_json::{Value, json};
-use wiremock::{Mock, MockServer, ResponseTemplate, matchers::path};
+use wiremock::{
+    Mock, MockServer, ResponseTemplate,
+    matchers::{path, path_regex},
+};
 
+use crate::billing::{deliver, event, now, signed};
 use crate::browser::{Browser, Providers};
 use crate::client::{Api, GOOGLE_SECRET, NOTION_SECRET, SECRET, VAULT_KEY, read};
+use crate::stand_in::{CHAT, CHECKOUT, EMBED, VARS, fine};
 
 /// In headers, queries, bodies and cookies of requests.
 const SENT: &str = "canary-that-a-client-sent";
 /// In a request's body that is kept: the settings of a step are their owner's.
 const KEPT: &str = "canary-in-a-step";
 const PANIC_LOG: &str = "WORKWAY_CANARY_CHILD";
+/// Every secret of a deployment; see `every_secret_of_the_configuration_is_searched_for`.
+const SECRETS: &[(&str, &str)] = &[
+    ("JWT_SECRET", SECRET),
+    ("JWT_SECRET_PREVIOUS", "canary of the signing key before this one"),
+    ("TOKEN_ENCRYPTION_KEY", VAULT_KEY),
+    ("TOKEN_ENCRYPTION_KEY_PREVIOUS", "Y2FuYXJ5LW9mLXRoZS12YXVsdC1rZXktYmVmb3JlISE="),
+    ("GOOGLE_CLIENT_SECRET", GOOGLE_SECRET),
+    ("NOTION_CLIENT_SECRET", NOTION_SECRET),
+    ("CLOUDFLARE_API_TOKEN", "canary-of-cloudflares-api-token"),
+    ("STRIPE_SECRET_KEY", "canary-of-stripes-secret-key"),
+    ("STRIPE_WEBHOOK_SECRET", "canary-of-stripes-webhook-secret"),
+    ("STRIPE_WEBHOOK_SECRET_PREVIOUS", "canary-of-the-webhook-secret-before"),
+    // Its key; the rest is where it is.
+    ("SENTRY_DSN", "sentry-key-canary"),
+];
+
+fn secret(name: &str) -> &'static str {
+    SECRETS.iter().find(|(known, _)| *known == name).unwrap().1
+}
+
+/// What was answered, and what was handed out on purpose.
+#[derive(Default)]
+struct Seen {
+    /// Bodies and headers.
+    answers: Vec<String>,
+    /// Where a cookie may be.
+    cookies: Vec<String>,
+    /// Tokens, which are their owner's and nobody else's to see.
+    issued: Vec<String>,
+}
+
+impl Seen {
+    fn headers(&mut self, headers: &HeaderMap) {
+        for (name, value) in headers {
+            let (kept, text) = (name.as_str(), String::from_utf8_lossy(value.as_bytes()));
+            let list = if kept == "set-cookie" { &mut self.cookies } else { &mut self.answers };
+            list.push(format!("{kept}: {text}"));
+        }
+    }
+
+    async fn answer(&mut self, answer: Response) -> u16 {
+        let status = answer.status().as_u16();
+        self.headers(answer.headers());
+        self.answers.push(answer.text().await.unwrap());
+        status
+    }
+}
 
 /// Files of a folder, and what they hold.
 fn files(folder: &Path) -> Vec<(String, Vec<u8>)> {
@@ -48,29 +101,104 @@ fn spellings(secret: &str) -> Vec<String> {
     vec![secret.to_owned(), STANDARD.encode(secret), URL_SAFE_NO_PAD.encode(secret), hex, percent]
 }
 
-/// Signs in, connects, runs, fails, is refused: all with canaries. Everything that was answered.
-async fn exercise(api: &Api, providers: &Providers) -> (Vec<String>, Vec<String>) {
-    let (mut answers, mut issued) = (Vec::new(), Vec::new());
+/// Signs in, connects, runs, asks models, pays, fails, is refused: all with canaries.
+async fn exercise(api: &Api, providers: &Providers) -> Seen {
+    let mut seen = Seen::default();
     let mut browser = Browser::new(api);
-    let signed_in = browser.sign_in(providers).await;
-    let token_text = signed_in["access_token"].as_str().unwrap().to_owned();
-    issued.extend([token_text.clone(), browser.jar["workway-refresh"].clone()]);
-    issued.push(browser.jar["workway-browser"].clone());
-    answers.push(browser.connect(providers).await.to_string());
+    let mut signed_in = browser.sign_in(providers).await;
+    let token = signed_in["access_token"].take().as_str().unwrap().to_owned();
+    seen.issued.extend([token.clone(), browser.jar["workway-refresh"].clone()]);
+    seen.issued.push(browser.jar["workway-browser"].clone());
+    seen.answers.extend([signed_in.to_string(), browser.connect(providers).await.to_string()]);
+    let run = with_the_providers(api, &token).await;
+    seen.answers.push(run.to_string());
+    for path in [
+        "/me",
+        "/connections",
+        "/workflows",
+        "/runs",
+        "/usage",
+        "/usage/costs",
+        "/billing/plan",
+        "/api/workflows",
+        "/health",
+        "/openapi.json",
+    ] {
+        let answer = api.send(Method::GET, path, &token, None).await;
+        assert_eq!(seen.answer(answer).await, 200, "{path}");
+    }
+    models_and_money(api, &token, &mut seen).await;
+    let mut refreshed = read(browser.post("/auth/refresh").await).await.1;
+    seen.issued.push(refreshed["access_token"].take().as_str().unwrap().to_owned());
+    seen.issued.push(browser.jar["workway-refresh"].clone());
+    seen.answers.push(refreshed.to_string());
+    refusals(api, &token, &mut seen).await;
+    // A code that the provider refuses, and a provider that fails with a secret in its answer.
+    let state = providers.ask(&browser.leave("google", "").await);
+    let refused = browser.get(&format!("/oauth/google/callback?code={SENT}&state={state}")).await;
+    assert_eq!(seen.answer(refused).await, 400);
+    fails_once(api, "^/google/token$").await;
+    let state = providers.ask(&browser.leave("google", "").await);
+    let failed = browser.get(&format!("/oauth/google/callback?code={SENT}&state={state}")).await;
+    assert_eq!(seen.answer(failed).await, 502);
+    for headers in &browser.seen {
+        seen.headers(headers);
+    }
+    seen
+}
+
+/// A run that acts for its owner.
+async fn with_the_providers(api: &Api, token: &str) -> Value {
     let page = json!({"type": "notion.create_page", "config": {
         "parent": {"page_id": "home"}, "title": "t", "content": KEPT}});
-    let steps = json!([{"type": "google.userinfo", "config": {}}, page]);
-    let workflow = api.workflow(&token_text, steps).await;
-    let run = api.run(&token_text, &workflow).await;
-    let finished = api.finished(&token_text, &run).await;
+    let summary = json!({"type": "ai.summarize", "config": {"content": "Long."}});
+    let steps = json!([{"type": "google.userinfo", "config": {}}, page, summary]);
+    let run = api.run(token, &api.workflow(token, steps).await).await;
+    let finished = api.finished(token, &run).await;
     assert_eq!(finished["status"], "succeeded", "{finished}");
-    answers.push(finished.to_string());
-    for path in ["/me", "/connections", "/workflows", "/runs", "/usage", "/health", "/openapi.json"]
-    {
-        answers.push(api.send(Method::GET, path, &token_text, None).await.text().await.unwrap());
+    finished
+}
+
+/// The next call fails, and says what nobody should hear.
+async fn fails_once(api: &Api, at: &str) {
+    let all = SECRETS.iter().map(|(_, secret)| *secret).chain([SENT]).collect::<Vec<_>>();
+    Mock::given(path_regex(at))
+        .respond_with(ResponseTemplate::new(500).set_body_string(all.join(" ")))
+        .with_priority(1)
+        .up_to_n_times(1)
+        .mount(&api.upstream)
+        .await;
+}
+
+async fn models_and_money(api: &Api, token: &str, seen: &mut Seen) {
+    for (path, upstream, body, status) in [
+        ("/ai/summarize", CHAT, json!({"content": "x"}), 200),
+        ("/search", EMBED, json!({"query": "x"}), 200),
+        ("/billing/checkout", CHECKOUT, json!({"plan": "growth"}), 201),
+    ] {
+        let answer = api.send(Method::POST, path, token, Some(body.clone())).await;
+        assert_eq!(seen.answer(answer).await, status, "{path}");
+        fails_once(api, upstream).await;
+        // Another question: an answer is remembered.
+        let body = if path == "/ai/summarize" { json!({"content": "y"}) } else { body };
+        let answer = api.send(Method::POST, path, token, Some(body)).await;
+        assert_eq!(seen.answer(answer).await, 503, "{path}");
     }
-    answers.push(read(browser.post("/auth/refresh").await).await.1["person"].to_string());
-    issued.push(browser.jar["workway-refresh"].clone());
+    let paid = event("evt_1", 100, "active", "price_g").to_string();
+    for (secret, status) in [
+        (secret("STRIPE_WEBHOOK_SECRET"), 200),
+        (secret("STRIPE_WEBHOOK_SECRET_PREVIOUS"), 200),
+        (SENT, 400),
+    ] {
+        let answer = deliver(api, &[signed(secret, now(), &paid)], &paid).await;
+        assert_eq!(seen.answer(answer).await, status);
+    }
+    let unsigned = deliver(api, &[format!("t={},v1={SENT}", now())], SENT).await;
+    assert_eq!(seen.answer(unsigned).await, 400);
+}
+
+/// What a client sends does not come back.
+async fn refusals(api: &Api, token: &str, seen: &mut Seen) {
     for path in [
         format!("/oauth/google/callback?code={SENT}&state={SENT}"),
         format!("/oauth/notion/callback?error={SENT}&state={SENT}"),
@@ -81,34 +209,27 @@ async fn exercise(api: &Api, providers: &Providers) -> (Vec<String>, Vec<String>
         let request = api.client.get(format!("{}{path}", api.base)).bearer_auth(SENT);
         let request = request.header("cookie", format!("workway-refresh={SENT}"));
         let answer = request.header("x-secret", SENT).send().await.unwrap();
-        answers.push(format!("{:?} {}", answer.headers().clone(), answer.text().await.unwrap()));
+        let status = seen.answer(answer).await;
+        assert!((400..500).contains(&status), "{path}: {status}");
     }
     let bad =
         json!({"name": [SENT], "description": SENT, "steps": [{"type": "x", "config": SENT}]});
-    let (status, body) = api.post("/workflows", &token_text, bad).await;
-    assert_eq!(status, 400);
-    answers.push(body.to_string());
-    // A code that the provider refuses, and a provider that fails with a secret in its answer.
-    let state = providers.ask(&browser.leave("google", "").await);
-    let refused = browser.get(&format!("/oauth/google/callback?code={SENT}&state={state}")).await;
-    answers.push(refused.text().await.unwrap());
-    let fails = Mock::given(path("/google/token"))
-        .respond_with(ResponseTemplate::new(500).set_body_string(SENT))
-        .with_priority(1)
-        .up_to_n_times(1);
-    fails.mount(&api.upstream).await;
-    let state = providers.ask(&browser.leave("google", "").await);
-    let failed = browser.get(&format!("/oauth/google/callback?code={SENT}&state={state}")).await;
-    assert_eq!(failed.status(), 502);
-    answers.push(failed.text().await.unwrap());
-    (answers, issued)
+    for (path, body) in [
+        ("/workflows", bad),
+        ("/ai/summarize", json!({"content": "x", "quality": SENT})),
+        ("/search", json!({"query": [SENT]})),
+        ("/billing/checkout", json!({"plan": SENT})),
+    ] {
+        let answer = api.send(Method::POST, path, token, Some(body)).await;
+        assert_eq!(seen.answer(answer).await, 400, "{path}");
+    }
 }
 
 /// The server of the test writes its log to stderr: a process of its own has one that can be read.
 #[tokio::test]
 async fn in_a_process_of_its_own() {
     let Ok(out) = std::env::var(PANIC_LOG) else { return };
-    let mut api = Api::start().await;
+    let mut api = Api::start_with(VARS).await;
     let sentry = MockServer::start().await;
     Mock::given(path("/api/1/envelope/"))
         .respond_with(ResponseTemplate::new(200))
@@ -117,10 +238,14 @@ async fn in_a_process_of_its_own() {
     let providers = Providers::mount(&api).await;
     let made = ResponseTemplate::new(200).set_body_json(json!({"id": "p", "url": "u"}));
     Mock::given(path("/notion/v1/pages")).respond_with(made).mount(&api.upstream).await;
+    fine(&api.upstream).await;
     api.stop().await;
-    let dsn = format!("http://sentry-key-canary@{}/1", sentry.address());
-    api.boot_with(&[("LOG_REQUESTS", "on"), ("SENTRY_DSN", &dsn)]).await;
-    let (answers, issued) = exercise(&api, &providers).await;
+    let dsn = format!("http://{}@{}/1", secret("SENTRY_DSN"), sentry.address());
+    let mut vars: Vec<_> = SECRETS.to_vec();
+    vars.retain(|(name, _)| *name != "SENTRY_DSN");
+    vars.extend([("LOG_REQUESTS", "on"), ("SENTRY_DSN", dsn.as_str())]);
+    api.boot_with(&vars).await;
+    let Seen { answers, cookies, issued } = exercise(&api, &providers).await;
     api.stop().await;
     tokio::time::sleep(std::time::Duration::from_millis(300)).await;
     let reports: Vec<String> = sentry
@@ -137,7 +262,8 @@ async fn in_a_process_of_its_own() {
         .into_iter()
         .map(|(name, bytes)| json!([name, String::from_utf8_lossy(&bytes)]))
         .collect();
-    let all = json!({"answers": answers, "issued": issued, "reports": reports, "state": state});
+    let all = json!({"answers": answers, "cookies": cookies, "issued": issued, "reports": reports,
+        "state": state});
     fs::write(out, all.to_string()).unwrap();
 }
 
@@ -156,17 +282,19 @@ async fn secrets_are_found_only_where_they_are_meant_to_be() {
     assert!(child.status.success(), "{text}");
     assert!(text.contains("\"event\":\"request\""), "there is a log");
     let all: Value = serde_json::from_slice(&fs::read(out).unwrap()).unwrap();
-    let answers = all["answers"].to_string();
-    let reports = all["reports"].to_string();
+    let [answers, cookies, reports] = ["answers", "cookies", "reports"].map(|name| {
+        let texts = all[name].as_array().unwrap().iter().map(|text| text.as_str().unwrap());
+        texts.collect::<Vec<_>>().join("\n")
+    });
 
-    let mut secrets: Vec<String> = [SECRET, VAULT_KEY, GOOGLE_SECRET, NOTION_SECRET, SENT]
-        .into_iter()
-        .chain(["google-access-0", "google-refresh-0", "notion-access-0", "notion-refresh-0"])
-        .map(str::to_owned)
-        .collect();
-    secrets.push("sentry-key-canary".to_owned());
+    let mut secrets: Vec<&str> = SECRETS.iter().map(|(_, secret)| *secret).chain([SENT]).collect();
+    secrets.extend(["google-access-0", "google-refresh-0", "notion-access-0", "notion-refresh-0"]);
+    for spelling in secrets.iter().flat_map(|secret| spellings(secret)) {
+        assert!(!cookies.contains(&spelling), "in a cookie: {spelling}");
+    }
     let issued = all["issued"].as_array().unwrap().iter().map(|token| token.as_str().unwrap());
-    secrets.extend(issued.map(str::to_owned));
+    assert!(issued.clone().any(|token| cookies.contains(token)), "cookies are searched");
+    secrets.extend(issued);
     let mut searched = 0;
     for spelling in secrets.iter().flat_map(|secret| spellings(secret)) {
         assert!(!holds(&log, &spelling), "in the log: {spelling}");
@@ -185,4 +313,21 @@ async fn secrets_are_found_only_where_they_are_meant_to_be() {
     assert!(!holds(&log, KEPT) && !reports.contains(KEPT));
     assert!(!text.contains("ann@example.com") && !reports.contains("ann@example.com"));
     println!("{searched} spellings of {} secrets: 0 found", secrets.len());
+}
+
+/// A new secret is not forgotten here: whatever the configuration reads whose name says so.
+#[test]
+fn every_secret_of_the_configuration_is_searched_for() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let name = Regex::new("\"([A-Z_]*(SECRET|KEY|TOKEN|DSN|PASSWORD)[A-Z_]*)\"").unwrap();
+    let mut code = fs::read_to_string(folder.join("config.rs")).unwrap();
+    for (_, bytes) in files(&folder.join("config")) {
+        code += &String::from_utf8(bytes).unwrap();
+    }
+    let mut read: Vec<_> = name.captures_iter(&code).map(|found| found[1].to_owned()).collect();
+    read.sort();
+    read.dedup();
+    let mut known: Vec<_> = SECRETS.iter().map(|(name, _)| *name).collect();
+    known.sort_unstable();
+    assert_eq!(read, known);
 }

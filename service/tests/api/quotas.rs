@@ -2,15 +2,18 @@
 
 use futures_util::future::join_all;
 use serde_json::json;
-use workway_service::config::RATE_LIMIT;
 
 use crate::{
     client::{Api, token},
     stand_in::{CHAT, count, fine, vars},
 };
 
-/// Half of those who come at once are admitted.
-const QUOTA: usize = RATE_LIMIT as usize / 2;
+/// So many come at once …
+const MANY: usize = 100;
+/// … and half of them are admitted.
+const QUOTA: usize = 50;
+/// No budget of requests is in their way.
+const BUDGET: (&str, &str) = ("RATE_LIMIT", "1000");
 
 fn tally(statuses: &[u16], admitted: u16) -> (usize, usize) {
     let of = |wanted: u16| statuses.iter().filter(|status| **status == wanted).count();
@@ -19,18 +22,18 @@ fn tally(statuses: &[u16], admitted: u16) -> (usize, usize) {
 
 #[tokio::test]
 async fn a_quota_of_runs_admits_exactly_that_many() {
-    let api = Api::start_with(&[("PLAN_QUOTAS", "free.runs=50")]).await;
+    let api = Api::start_with(&[BUDGET, ("PLAN_QUOTAS", "free.runs=50")]).await;
     let ann = token("ann");
     let steps = json!([{"type": "transform", "config": {"value": 1}}]);
     let workflow = api.workflow(&ann, steps).await;
     let path = format!("/workflows/{workflow}/runs");
-    let attempts = (0..RATE_LIMIT - 3).map(|_| api.post(&path, &ann, json!({})));
+    let attempts = (0..MANY).map(|_| api.post(&path, &ann, json!({})));
     let answers = join_all(attempts).await;
     for (status, body) in answers.iter().filter(|(status, _)| *status == 402) {
         assert_eq!(body["type"], "urn:workway:problem:over-quota", "{status}");
     }
     let statuses: Vec<_> = answers.iter().map(|(status, _)| status.as_u16()).collect();
-    assert_eq!(tally(&statuses, 202), (QUOTA, statuses.len() - QUOTA));
+    assert_eq!(tally(&statuses, 202), (QUOTA, MANY - QUOTA));
     let (_, plan) = api.get("/billing/plan", &ann).await;
     assert_eq!((&plan["used"]["runs"], &plan["quota"]["runs"]), (&json!(50), &json!(50)));
     let bob = token("bob");
@@ -43,10 +46,10 @@ async fn a_quota_of_runs_admits_exactly_that_many() {
 
 #[tokio::test]
 async fn a_quota_of_ai_operations_admits_exactly_that_many() {
-    let api = Api::start_with(&vars(&[("PLAN_QUOTAS", "free.ai_operations=50")])).await;
+    let api = Api::start_with(&vars(&[BUDGET, ("PLAN_QUOTAS", "free.ai_operations=50")])).await;
     fine(&api.upstream).await;
     let ann = token("ann");
-    let attempts = (0..RATE_LIMIT - 1).map(|n| {
+    let attempts = (0..MANY).map(|n| {
         let (api, ann) = (&api, &ann);
         async move {
             let body = json!({"content": format!("text {n}")});
@@ -54,7 +57,7 @@ async fn a_quota_of_ai_operations_admits_exactly_that_many() {
         }
     });
     let statuses = join_all(attempts).await;
-    assert_eq!(tally(&statuses, 200), (QUOTA, statuses.len() - QUOTA), "{statuses:?}");
+    assert_eq!(tally(&statuses, 200), (QUOTA, MANY - QUOTA), "{statuses:?}");
     assert_eq!(count(&api.upstream, CHAT).await, QUOTA, "and none more was asked");
 }
 

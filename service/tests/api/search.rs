@@ -5,10 +5,11 @@ use std::time::Duration;
 use reqwest::Method;
 use serde_json::{Value, json};
 use wiremock::{Mock, ResponseTemplate, matchers::path_regex};
+use workway_service::ai::FAILURES;
 
 use crate::{
     client::{Api, token},
-    stand_in::{EMBED, VARS, fine, vars},
+    stand_in::{EMBED, VARS, count, fine, vars},
 };
 
 async fn make(api: &Api, token: &str, name: &str) -> String {
@@ -106,6 +107,52 @@ async fn what_could_not_be_indexed_is_indexed_by_the_cron() {
     moved.body(body).send().await.unwrap();
     cron(&api).await;
     until(&api, &ann, "invoices", &["collect invoices"]).await;
+}
+
+/// Each change of a workflow asks the model, and each cron does: they are calls like others.
+#[tokio::test]
+async fn models_that_fail_are_not_asked_for_vectors_either() {
+    let api = Api::start_with(VARS).await;
+    let broken = Mock::given(path_regex(EMBED)).respond_with(ResponseTemplate::new(500));
+    let broken = broken.mount_as_scoped(&api.upstream).await;
+    let ann = token("ann");
+    for n in 1..=FAILURES as usize {
+        make(&api, &ann, &format!("collect invoices {n}")).await;
+        while count(&api.upstream, EMBED).await < n {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+    while api.send(Method::GET, "/health", "", None).await.status() == 200 {
+        // A report is used again for five seconds.
+        api.advance(5_000).await;
+    }
+    make(&api, &ann, "water plants").await;
+    assert_eq!(api.post("/search", &ann, json!({"query": "plants"})).await.0, 503);
+    cron(&api).await;
+    assert_eq!(count(&api.upstream, EMBED).await, FAILURES as usize, "then nobody asks");
+    drop(broken);
+    fine(&api.upstream).await;
+    api.advance(60_000).await;
+    cron(&api).await;
+    let found = find(&api, &ann, "water plants").await;
+    assert_eq!((found.len(), &found[0]["name"]), (FAILURES as usize + 1, &json!("water plants")));
+}
+
+#[tokio::test]
+async fn what_the_model_refuses_to_read_is_said_so_and_takes_nothing() {
+    let api = Api::start_with(&vars(&[("PLAN_QUOTAS", "free.ai_operations=1")])).await;
+    let refuses = Mock::given(path_regex(EMBED)).respond_with(ResponseTemplate::new(400));
+    let refuses = refuses.mount_as_scoped(&api.upstream).await;
+    let ann = token("ann");
+    for _ in 0..=FAILURES {
+        let (status, body) = api.post("/search", &ann, json!({"query": "x"})).await;
+        let refused = json!("urn:workway:problem:refused");
+        assert_eq!((status.as_u16(), &body["type"]), (422, &refused));
+    }
+    assert_eq!(api.get("/health", "").await.1["checks"]["ai"], true);
+    drop(refuses);
+    fine(&api.upstream).await;
+    assert_eq!(find(&api, &ann, "x").await, [Value::Null; 0]);
 }
 
 #[tokio::test]

@@ -8,10 +8,10 @@ use std::{
 };
 
 use serde_json::Value;
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 use workway_service::{
     ai::Breaker,
-    config::Config,
+    config::{Config, RateLimit},
     domain::Millis,
     platform::native::{
         FolderObjectStore, MemoryHttpCache, Native, NativeActors, NativeAnalytics, OsRandom,
@@ -62,31 +62,99 @@ pub(crate) enum Fault {
     FailsAt(&'static str),
 }
 
+/// What goes wrong at a call: an error, or the end of the host; before it took effect, or after.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Break {
+    ErrorBefore,
+    ErrorAfter,
+    DeathBefore,
+    DeathAfter,
+}
+
+pub(crate) const BREAKS: [Break; 4] =
+    [Break::ErrorBefore, Break::ErrorAfter, Break::DeathBefore, Break::DeathAfter];
+
+/// The calls of all ports, and what goes wrong at one of them.
+#[derive(Debug, Default)]
+pub(crate) struct Calls {
+    made: Mutex<Vec<String>>,
+    breaks: Mutex<Option<(usize, Break)>>,
+    died: Notify,
+}
+
+impl Calls {
+    /// From now on: the call of this number, from 1, goes wrong.
+    pub(crate) fn begin(&self, breaks: Option<(usize, Break)>) {
+        self.made.lock().unwrap().clear();
+        *self.breaks.lock().unwrap() = breaks;
+    }
+
+    /// Their names since then.
+    pub(crate) fn made(&self) -> Vec<String> {
+        self.made.lock().unwrap().clone()
+    }
+
+    /// Ends when the host does.
+    pub(crate) async fn died(&self) {
+        self.died.notified().await;
+    }
+
+    fn next(&self, name: &str) -> Option<Break> {
+        let mut made = self.made.lock().unwrap();
+        made.push(name.to_owned());
+        let breaks = *self.breaks.lock().unwrap();
+        breaks.filter(|(call, _)| *call == made.len()).map(|(_, breaks)| breaks)
+    }
+
+    async fn die<T>(&self) -> T {
+        self.died.notify_one();
+        std::future::pending().await
+    }
+}
+
 /// A port with a fault.
 #[derive(Clone, Debug)]
 pub(crate) struct Port<T> {
     inner: T,
     fault: Arc<Mutex<Fault>>,
+    calls: Arc<Calls>,
+}
+
+fn broken() -> PortError {
+    PortError::unavailable("port", "at /src/secret.rs: SELECT broke")
 }
 
 impl<T> Port<T> {
-    fn new(inner: T) -> Self {
-        Self { inner, fault: Arc::default() }
+    fn new(inner: T, calls: &Arc<Calls>) -> Self {
+        Self { inner, fault: Arc::default(), calls: Arc::clone(calls) }
     }
 
     pub(crate) fn set(&self, fault: Fault) {
         *self.fault.lock().unwrap() = fault;
     }
 
-    /// Passes, fails, or never comes back.
-    async fn pass(&self, statement: &str) -> Result<(), PortError> {
+    /// Acts, fails, or never comes back.
+    async fn call<R>(&self, name: &str, act: impl Future<Output = PortResult<R>>) -> PortResult<R> {
+        self.pass(name).await?;
+        match self.calls.next(name) {
+            None => act.await,
+            Some(Break::ErrorBefore) => Err(broken()),
+            Some(Break::ErrorAfter) => act.await.and(Err(broken())),
+            Some(Break::DeathBefore) => self.calls.die().await,
+            Some(Break::DeathAfter) => {
+                let _ = act.await;
+                self.calls.die().await
+            }
+        }
+    }
+
+    async fn pass(&self, name: &str) -> Result<(), PortError> {
         let fault = *self.fault.lock().unwrap();
-        let fails = || Err(PortError::unavailable("port", "at /src/secret.rs: SELECT broke"));
         match fault {
-            Fault::Fails => fails(),
-            Fault::FailsAt(name) if name == statement => fails(),
+            Fault::Fails => Err(broken()),
+            Fault::FailsAt(at) if at == name => Err(broken()),
             Fault::Hangs => std::future::pending().await,
-            Fault::HangsAt(name) if name == statement => std::future::pending().await,
+            Fault::HangsAt(at) if at == name => std::future::pending().await,
             Fault::None | Fault::HangsAt(_) | Fault::FailsAt(_) => Ok(()),
         }
     }
@@ -94,39 +162,33 @@ impl<T> Port<T> {
 
 impl<T: Database> Database for Port<T> {
     async fn query(&self, statement: Statement) -> PortResult<Rows> {
-        self.pass(statement.sql.name).await?;
-        self.inner.query(statement).await
+        self.call(statement.sql.name, self.inner.query(statement)).await
     }
 }
 
 impl<T: KeyValue> KeyValue for Port<T> {
     async fn get(&self, key: &str) -> PortResult<Option<String>> {
-        self.pass("").await?;
-        self.inner.get(key).await
+        self.call("kv get", self.inner.get(key)).await
     }
 
     async fn put(&self, key: &str, value: &str, ttl: Duration) -> PortResult<()> {
-        self.pass("").await?;
-        self.inner.put(key, value, ttl).await
+        self.call("kv put", self.inner.put(key, value, ttl)).await
     }
 
     async fn delete(&self, key: &str) -> PortResult<()> {
-        self.pass("").await?;
-        self.inner.delete(key).await
+        self.call("kv delete", self.inner.delete(key)).await
     }
 }
 
 impl<T: Actors> Actors for Port<T> {
     async fn call(&self, class: ActorClass, name: &str, message: Value) -> PortResult<Value> {
-        self.pass("").await?;
-        self.inner.call(class, name, message).await
+        Port::call(self, "object", self.inner.call(class, name, message)).await
     }
 }
 
 impl RateLimiter for Port<Arc<SlidingCounter<HandClock>>> {
     async fn admit(&self, key: &str) -> PortResult<bool> {
-        self.pass("").await?;
-        self.inner.admit(key).await
+        self.call("limiter", self.inner.admit(key)).await
     }
 }
 
@@ -134,6 +196,7 @@ impl RateLimiter for Port<Arc<SlidingCounter<HandClock>>> {
 #[derive(Clone, Debug)]
 pub(crate) struct Faulty {
     native: Native,
+    pub(crate) calls: Arc<Calls>,
     pub(crate) clock: HandClock,
     pub(crate) database: Port<SqliteDatabase>,
     pub(crate) cache: Port<SqliteKeyValue>,
@@ -148,15 +211,18 @@ impl Faulty {
         let native = Native::open(state, config).await.unwrap();
         let clock = HandClock::new();
         // Not what is tested here: enough for everybody.
-        let limiter = SlidingCounter::new(100_000, 60, clock.clone());
+        let limiter =
+            SlidingCounter::new(RateLimit { requests: 100_000, period_seconds: 60 }, clock.clone());
+        let calls = Arc::default();
         Self {
-            database: Port::new(native.database().clone()),
-            cache: Port::new(native.cache().clone()),
-            sessions: Port::new(native.sessions().clone()),
-            actors: Port::new(native.actors().clone()),
-            limiter: Port::new(Arc::new(limiter)),
+            database: Port::new(native.database().clone(), &calls),
+            cache: Port::new(native.cache().clone(), &calls),
+            sessions: Port::new(native.sessions().clone(), &calls),
+            actors: Port::new(native.actors().clone(), &calls),
+            limiter: Port::new(Arc::new(limiter), &calls),
             http_cache: Arc::new(MemoryHttpCache::new(clock.clone())),
             native,
+            calls,
             clock,
         }
     }

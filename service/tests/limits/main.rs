@@ -2,6 +2,7 @@
 #![cfg(not(target_arch = "wasm32"))]
 #![allow(clippy::unwrap_used, clippy::panic, clippy::disallowed_methods, reason = "a test")]
 
+mod acceptance;
 mod faulty;
 mod world;
 
@@ -233,6 +234,21 @@ async fn the_sweep_visits_what_is_overdue_up_to_its_limit() {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     }
+}
+
+/// What fails in a minute's upkeep hides nothing else that fails, and keeps nothing from being done.
+#[tokio::test]
+async fn each_part_of_the_upkeep_that_fails_is_named() {
+    let world = World::start().await;
+    let due = world.platform.clock.now();
+    world.platform.database.set(Fault::Fails);
+    let failures = upkeep::every_minute(&world.platform, due).await.unwrap_err();
+    let parts: Vec<_> = failures.0.iter().map(|failure| failure.part).collect();
+    assert_eq!(parts, ["sweep", "idempotency keys", "events of Stripe", "backup"]);
+    let said = failures.to_string();
+    assert!(said.contains("upkeep: sweep: ") && said.contains("; upkeep: backup: "), "{said}");
+    world.platform.database.set(Fault::None);
+    assert_eq!(upkeep::every_minute(&world.platform, due).await.unwrap(), 0);
 }
 
 /// The database is down: every route says so, or does not need it; none hangs, none says why.

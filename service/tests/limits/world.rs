@@ -25,7 +25,7 @@ const MOMENT: Duration = Duration::from_millis(50);
 pub(crate) struct World {
     pub(crate) platform: Faulty,
     router: Router,
-    _state: tempfile::TempDir,
+    pub(crate) state: tempfile::TempDir,
 }
 
 /// A request that is under way.
@@ -51,7 +51,7 @@ impl World {
             health: Arc::default(),
             flushes: Arc::default(),
         };
-        Self { platform, router: router(app), _state: state }
+        Self { platform, router: router(app), state }
     }
 
     /// Good for a month from now.

@@ -2,17 +2,23 @@
 
 use std::sync::Arc;
 
+use http::Method;
+
 use crate::{
     generate::Shape,
-    plan::{GeneratePlan, JsonSchemaOf, JsonTemplate, Outcome, Span},
+    plan::{
+        Destination, Expectation, GeneratePlan, JsonSchemaOf, JsonTemplate, Matcher, Outcome,
+        RequestPlan, Span, Subject,
+    },
     scenario::{
         Diagnostic, Spanned,
         file::{ExpectFile, GenerateFile, RequestFile},
         quantity::Whole,
+        text::PathText,
     },
 };
 
-use super::Lowering;
+use super::{Lowering, stub::stub_request};
 
 impl Lowering {
     /// `None` after an error that leaves nothing to send.
@@ -26,6 +32,7 @@ impl Lowering {
             ));
         }
         let request = self.request(&file.request, span);
+        let unchanged = file.unchanged.as_ref().map(|path| self.look(path, request.as_ref(), span));
         let valid = self.json(&file.valid);
         let refused = self.outcome(&file.refused);
         let accepted = self.outcome(&file.accepted);
@@ -48,7 +55,27 @@ impl Lowering {
             pointer: file.pointer.as_ref().map(|pointer| (pointer.0.clone(), pointer.span)),
             refused,
             accepted,
+            unchanged,
         })
+    }
+
+    /// A look at what must be as it was, by whoever sends the bodies.
+    fn look(
+        &mut self,
+        path: &Spanned<PathText>,
+        request: Option<&RequestPlan>,
+        span: Span,
+    ) -> RequestPlan {
+        self.use_template(&path.0, path.span);
+        let id = self.label_of(&format!("GET {}", path.0.source()));
+        let auth = request.and_then(|request| request.auth);
+        let any = Expectation { subject: Subject::Status, matcher: Matcher::Exists(true), span };
+        RequestPlan {
+            to: Destination::Target,
+            auth,
+            expect: vec![any],
+            ..stub_request(id, span, Method::GET, path.0.clone())
+        }
     }
 
     fn schema_of(&mut self, file: &GenerateFile) -> Option<(Shape, JsonSchemaOf)> {
@@ -56,7 +83,9 @@ impl Lowering {
         let shape = Shape::of(schema).map_err(|bad| bad.to_string());
         let compiled = jsonschema::validator_for(schema).map_err(|error| error.to_string());
         match shape.and_then(|shape| Ok((shape, compiled?))) {
-            Ok((shape, compiled)) => Some((shape, JsonSchemaOf(Arc::new(compiled)))),
+            Ok((shape, compiled)) => {
+                Some((shape, JsonSchemaOf(Arc::new(compiled), Arc::new(schema.clone()))))
+            }
             Err(problem) => {
                 let error = Diagnostic::error("generate-schema", problem, file.schema.span);
                 self.error(error.with_help(

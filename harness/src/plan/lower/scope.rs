@@ -291,6 +291,11 @@ impl Scope {
                 "`upstream` has a value only where the target has an upstream stub",
                 "add `requires: [upstream]` to the scenario",
             ),
+            builtin::PAGE_ORIGIN => (
+                self.requires.contains(&Capability::PageOrigin),
+                "`page_origin` has a value only where an origin is known whose pages may read answers",
+                "add `requires: [page-origin]` to the scenario",
+            ),
             builtin::ITERATION => (
                 self.in_journey,
                 "`iteration` has a value only in the steps of a journey",

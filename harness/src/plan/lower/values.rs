@@ -103,6 +103,11 @@ impl Lowering {
                 self.target_key(key.span);
                 Key::Target
             }
+            KeyFile::Webhook => {
+                let what = "a webhook is signed as the target's own";
+                self.must_require(Capability::WebhookSecret, what, key.span);
+                Key::Webhook
+            }
         }
     }
 

@@ -5,9 +5,12 @@ use serde_json::{Value, json};
 use workway_service::ports::ActorClass;
 
 use super::{Area::Auth as A, Defect, edit::set, elsewhere, made, none};
-use crate::prove::{
-    change::{ANY, Change, Head, on},
-    token,
+use crate::{
+    prove::{
+        change::{ANY, Change, Head, on},
+        token,
+    },
+    upstream::PAGE_ORIGIN,
 };
 
 const DAY: i64 = 24 * 60 * 60;
@@ -27,7 +30,7 @@ fn allow(answer: &mut axum::http::Response<axum::body::Bytes>, origin: &str) {
 fn allow_if(
     head: &Head,
     answer: &mut axum::http::Response<axum::body::Bytes>,
-    fits: fn(&str) -> bool,
+    fits: impl Fn(&str) -> bool,
 ) {
     let origin = head.header("origin");
     if fits(origin) {
@@ -169,6 +172,12 @@ pub(super) const DEFECTS: &[Defect] = &[
     ),
     made(
         A,
+        ("AU-17b", "nobody is allowed"),
+        &["AU6"],
+        &[Change::Config(|config| config.cors_allowed_origins.clear())],
+    ),
+    made(
+        A,
         ("AU-18", "`*` is allowed"),
         &["AU6"],
         &[Change::Answer(ANY, |_, answer| allow(answer, "*"))],
@@ -178,7 +187,8 @@ pub(super) const DEFECTS: &[Defect] = &[
         ("AU-19", "an origin needs only end like one that is allowed"),
         &["AU6"],
         &[Change::Answer(ANY, |head, answer| {
-            allow_if(head, answer, |origin| origin.ends_with("workway.evil.example"));
+            let host = PAGE_ORIGIN.trim_start_matches("https://");
+            allow_if(head, answer, |origin| origin.ends_with(host));
         })],
     ),
     made(
@@ -186,7 +196,7 @@ pub(super) const DEFECTS: &[Defect] = &[
         ("AU-19b", "an origin needs only begin like one that is allowed"),
         &["AU6"],
         &[Change::Answer(ANY, |head, answer| {
-            allow_if(head, answer, |origin| origin.starts_with("http://localhost"));
+            allow_if(head, answer, |origin| origin.starts_with(PAGE_ORIGIN));
         })],
     ),
     made(
@@ -194,6 +204,14 @@ pub(super) const DEFECTS: &[Defect] = &[
         ("AU-20", "the origin `null` is allowed"),
         &["AU6"],
         &[Change::Answer(ANY, |head, answer| allow_if(head, answer, |origin| origin == "null"))],
+    ),
+    made(
+        A,
+        ("AU-21", "browsers ask for permission before each request"),
+        &["AU6"],
+        &[Change::Answer(on("OPTIONS", "*"), |_, answer| {
+            drop(answer.headers_mut().remove(header::ACCESS_CONTROL_MAX_AGE));
+        })],
     ),
     made(
         A,

@@ -158,6 +158,14 @@ pub(super) const DEFECTS: &[Defect] = &[
     ),
     made(
         A,
+        ("CO-27", "what a plan includes comes a month after the plan"),
+        &["CO10"],
+        &[Change::AnswerBody(on("GET", "/billing/plan"), |body| {
+            body["quota"] = json!({"runs": 1_000, "ai_operations": 50});
+        })],
+    ),
+    made(
+        A,
         ("AU-25", "no signature is as good as one"),
         &["AU7"],
         &[Change::Signature(|signature| signature.text.is_empty())],

@@ -338,4 +338,20 @@ pub(super) const DEFECTS: &[Defect] = &[
             drop(request.headers_mut().remove("last-event-id"));
         })],
     ),
+    made(
+        A,
+        ("WF-39", "the time of a run counts anew from each of its steps"),
+        &["WF9"],
+        &[Change::Load(|_, state| {
+            if !state.is_null() {
+                state["run"]["created_at"] = state["run"]["updated_at"].clone();
+            }
+        })],
+    ),
+    made(
+        A,
+        ("WF-40", "an attempt that nobody answers has no end"),
+        &["WF9"],
+        &[Change::Outbound(|_, request| request.timeout = Duration::from_mins(5))],
+    ),
 ];

@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::{ExpectFile, Json, RequestFile, Spanned};
-use crate::scenario::{quantity::Whole, text::JsonPath};
+use crate::scenario::{quantity::Whole, text::{JsonPath, PathText}};
 
 /// The most random bodies: what needs more is a load.
 pub const MAX_RANDOM: u64 = 10_000;
@@ -27,6 +27,8 @@ pub struct GenerateFile {
     /// Where a refusal names the places that broke a rule, such as `$.issues[*].path`: one of them
     /// is the place, or holds it.
     pub pointer: Option<Spanned<JsonPath>>,
+    /// A path whose answer, to whoever sent it, is the same before and after a body that is refused.
+    pub unchanged: Option<Spanned<PathText>>,
     /// What the answer is to a body that breaks a rule.
     pub refused: Spanned<ExpectFile>,
     /// What it is to one that breaks none.

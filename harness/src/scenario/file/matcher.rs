@@ -144,7 +144,7 @@ impl<'de> Deserialize<'de> for CompiledSchema {
                     .with_help("a schema is for example `{ type: object, required: [id] }`"),
             )
         })?;
-        Ok(Self(JsonSchemaOf(Arc::new(compiled))))
+        Ok(Self(JsonSchemaOf(Arc::new(compiled), Arc::new(schema))))
     }
 }
 

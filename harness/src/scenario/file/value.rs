@@ -87,6 +87,8 @@ pub enum KeyFile {
     Text(Spanned<TemplateText>),
     /// The secret that the target verifies tokens with; needs `requires: [signing-key]`.
     Target,
+    /// The secret that the target verifies webhooks with; needs `requires: [webhook-secret]`.
+    Webhook,
 }
 
 /// HMAC-SHA256 of a text.

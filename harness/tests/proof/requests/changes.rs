@@ -15,6 +15,7 @@ pub(super) fn all() -> Vec<Request> {
     let publish = |subject: &str| post("/workflows/{w-mine}/publish", subject, &json!({}));
     let delete = |subject: &str| request(Method::DELETE, "/workflows/{w-mine}", subject);
     let better = workflow("better", &[step("/y")]);
+    let pause = json!({"type": "delay", "config": {"seconds": 3600}});
     vec![
         post("/workflows", "editor", &workflow("mine", &[step("/x")])).keep("w-mine"),
         put("/workflows/{w-mine}", "editor", &better),
@@ -32,6 +33,11 @@ pub(super) fn all() -> Vec<Request> {
         get("/runs", "newcomer"),
         post("/runs/{r-one}/cancel", "runner", &json!({})),
         post("/runs/{r-one}/cancel", "somebody-else", &json!({})),
+        post("/workflows", "editor", &workflow("long", &[pause])).keep("w-long"),
+        post("/workflows/{w-long}/runs", "editor", &json!({})).keep("r-long"),
+        post("/runs/{r-long}/cancel", "somebody-else", &json!({})),
+        post("/runs/{r-long}/cancel", "editor", &json!({})),
+        post("/runs/{r-long}/cancel", "editor", &json!({})),
         delete("somebody-else"),
         delete("editor"),
         delete("editor"),

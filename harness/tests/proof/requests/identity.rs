@@ -1,5 +1,4 @@
-//! Sign-in, sessions and connections, as far as answers are the same twice: a consent page gets
-//! another state each time, and `identity.rs` goes through it on both platforms.
+//! Sign-in, sessions and connections. Nobody goes to a consent page here: `identity.rs` does.
 
 use reqwest::Method;
 
@@ -36,5 +35,45 @@ pub(super) fn all() -> Vec<Request> {
         forged.headers.push(("cookie", "workway-refresh=a.b.c".to_owned()));
         list.extend([plain, foreign, forged]);
     }
+    list.extend(session());
     list
+}
+
+/// Somebody signs in, connects, goes on, disconnects and leaves.
+fn session() -> Vec<Request> {
+    let visit = |path: &str| get(path, "nobody").by_browser();
+    let leave = |path: &str, name: &'static str| Request { state: Some(name), ..visit(path) };
+    let press = |path: &str| request(Method::POST, path, "nobody").by_browser();
+    let signed_in = |mut request: Request| {
+        request.capture = Some(("ann", "access_token"));
+        request
+    };
+    let hers = |mut request: Request| {
+        request.authorization = vec!["Bearer {ann}".to_owned()];
+        request
+    };
+    let back = "http%3A%2F%2Flocalhost%3A3000%2Fdone";
+    let asks = |path: &str| hers(get(path, "nobody"));
+    // All who are nobody share one budget.
+    let first = Request { when_forgotten: true, ..leave("/oauth/google/authorize", "first") };
+    vec![
+        first,
+        signed_in(visit("/oauth/google/callback?code=good&state={first}")),
+        visit("/oauth/google/callback?code=good&state={first}"),
+        asks("/me"),
+        asks("/connections"),
+        leave(&format!("/oauth/notion/authorize?return_to={back}"), "second"),
+        visit("/oauth/google/callback?code=good&state={second}"),
+        visit("/oauth/notion/callback?code=good&state={second}"),
+        asks("/connections"),
+        leave("/oauth/notion/authorize", "third"),
+        visit("/oauth/notion/callback?error=access_denied&state={third}"),
+        signed_in(press("/auth/refresh")),
+        asks("/me"),
+        hers(request(Method::DELETE, "/connections/notion", "nobody")),
+        asks("/connections"),
+        press("/auth/logout"),
+        press("/auth/refresh"),
+        press("/auth/logout"),
+    ]
 }

@@ -7,11 +7,12 @@ use workway::{
     upstream::{WEBHOOK_SECRET, signature},
 };
 
-use super::{Request, get, post, request, step};
+use super::{Request, get, post, request, step, workflow};
 
 /// All of them, in order.
 pub(super) fn all() -> Vec<Request> {
-    let mut list = summaries();
+    let mut list = vec![post("/workflows", "seeker", &workflow("the lighthouse", &[step("/x")]))];
+    list.extend(summaries());
     list.extend(searches());
     list.extend(checkouts());
     list.extend(events());
@@ -64,14 +65,22 @@ fn summaries() -> Vec<Request> {
     list
 }
 
+/// What is there, once it can be found; nothing else is as near.
+pub(super) fn found() -> Vec<Request> {
+    let mut first = search(&json!({"query": "a lighthouse", "limit": 1}));
+    first.when_settled = true;
+    vec![first]
+}
+
 /// Without the usage: one platform has vectors of its own, the other asks for them.
-fn searches() -> Vec<Request> {
+fn search(body: &Value) -> Request {
     let token = Secret::local().signer().sign("seeker", "read write", now()).unwrap();
-    let ask = |body: Value| {
-        let mut request = post("/search", "seeker", &body);
-        request.authorization = vec![format!("Bearer {token}")];
-        request
-    };
+    let mut request = post("/search", "seeker", body);
+    request.authorization = vec![format!("Bearer {token}")];
+    request
+}
+
+fn searches() -> Vec<Request> {
     let bodies = [
         json!({"query": "invoices"}),
         json!({"query": "invoices", "limit": 20}),
@@ -84,7 +93,7 @@ fn searches() -> Vec<Request> {
         json!("invoices"),
     ];
     let nobody = post("/search", "nobody", &json!({"query": "x"})).nobody();
-    bodies.into_iter().map(ask).chain([nobody]).collect()
+    bodies.iter().map(search).chain([nobody]).collect()
 }
 
 fn checkouts() -> Vec<Request> {

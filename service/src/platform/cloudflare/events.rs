@@ -81,7 +81,7 @@ async fn scheduled(event: ScheduledEvent, env: Env, _: ScheduleContext) {
         Ok(config) => upkeep::every_minute(&Cloudflare::new(&env, &config), due).await,
         Err(error) => return system::log(&error.to_string()),
     };
-    if let Err(error) = done {
-        system::log(&format!("upkeep: {error}"));
+    for failure in done.err().into_iter().flat_map(|failures| failures.0) {
+        system::log(&failure.to_string());
     }
 }

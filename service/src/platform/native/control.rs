@@ -232,7 +232,9 @@ async fn set_clock(
 async fn cron(State(controlled): State<Controlled>) -> Result<Json<Swept>, Failed> {
     controlled.counters.sweeps.fetch_add(1, Relaxed);
     let due = controlled.platform.clock().now();
-    let visited = controlled.upkeep.every_minute(due).await.map_err(failed)?;
+    let done = controlled.upkeep.every_minute(due).await;
+    let visited =
+        done.map_err(|failures| (StatusCode::SERVICE_UNAVAILABLE, failures.to_string()))?;
     Ok(Json(Swept { visited }))
 }
 

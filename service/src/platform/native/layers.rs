@@ -11,7 +11,7 @@ use crate::config::Config;
 use crate::domain::Millis;
 use crate::objects;
 use crate::ports::{ActorClass, Platform, PortError, PortResult};
-use crate::upkeep;
+use crate::upkeep::{self, Failures};
 
 /// Work of an [`Objects`], or of the upkeep.
 pub type Work<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -93,7 +93,7 @@ impl Objects for Bare {
 /// What is done every minute, whatever the ports are.
 #[derive(Clone)]
 pub(super) struct Upkeep(
-    Arc<dyn Fn(Millis) -> Work<'static, Result<usize, PortError>> + Send + Sync>,
+    Arc<dyn Fn(Millis) -> Work<'static, Result<usize, Failures>> + Send + Sync>,
 );
 
 impl Upkeep {
@@ -105,7 +105,7 @@ impl Upkeep {
     }
 
     /// See [`upkeep::every_minute`].
-    pub(super) async fn every_minute(&self, due: Millis) -> Result<usize, PortError> {
+    pub(super) async fn every_minute(&self, due: Millis) -> Result<usize, Failures> {
         (self.0)(due).await
     }
 }

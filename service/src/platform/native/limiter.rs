@@ -6,6 +6,7 @@ use std::{
 };
 
 use super::clock::NativeClock;
+use crate::config::RateLimit;
 use crate::domain::Millis;
 use crate::ports::{Clock, Metered, PortResult, RateLimiter};
 
@@ -31,10 +32,10 @@ struct Window {
 }
 
 impl<C: Clock> SlidingCounter<C> {
-    /// Admits `limit` requests of a key in `period_seconds`.
-    pub fn new(limit: u32, period_seconds: u32, clock: C) -> Self {
-        let period = Millis::from(period_seconds) * 1000;
-        Self { limit: f64::from(limit), period, clock, counts: Mutex::default() }
+    /// Admits as many requests of a key as `limit` says.
+    pub fn new(limit: RateLimit, clock: C) -> Self {
+        let period = Millis::from(limit.period_seconds) * 1000;
+        Self { limit: f64::from(limit.requests), period, clock, counts: Mutex::default() }
     }
 
     fn admit_at(&self, key: &str, now: Millis) -> bool {
@@ -83,7 +84,10 @@ mod tests {
 
     #[test]
     fn keys_of_past_windows_are_kept_up_to_the_limit() {
-        let limiter = SlidingCounter::new(1, 60, NativeClock::default());
+        let limiter = SlidingCounter::new(
+            RateLimit { requests: 1, period_seconds: 60 },
+            NativeClock::default(),
+        );
         let kept = || limiter.counts.lock().unwrap().len();
         for key in 0..MAX_IDLE_KEYS {
             limiter.admit_at(&key.to_string(), 0);
@@ -96,7 +100,7 @@ mod tests {
 
     #[test]
     fn slides() {
-        let limiter = SlidingCounter::new(100, 60, NativeClock::default());
+        let limiter = SlidingCounter::new(RateLimit::default(), NativeClock::default());
         assert_eq!(admitted(&limiter, "a", 0, 101), 100);
         assert_eq!(admitted(&limiter, "b", 0, 1), 1, "another key has its own budget");
         assert_eq!(admitted(&limiter, "a", 59_999, 1), 0);

@@ -43,7 +43,7 @@ pub use counted::Counted;
 
 use super::rest::Rest;
 use crate::ai::Breaker;
-use crate::config::{Config, RATE_LIMIT, RATE_PERIOD_SECONDS};
+use crate::config::Config;
 use crate::ports::{Meter, Platform, PortError, PortResult, Usage};
 
 /// All ports, natively.
@@ -90,7 +90,7 @@ impl Native {
         let cache = SqliteKeyValue::open(&state.join("cache.sqlite"), clock.clone())?;
         let sessions = SqliteKeyValue::open(&state.join("sessions.sqlite"), clock.clone())?;
         let http_cache = Arc::new(MemoryHttpCache::new(clock.clone()));
-        let limiter = Arc::new(SlidingCounter::new(RATE_LIMIT, RATE_PERIOD_SECONDS, clock.clone()));
+        let limiter = Arc::new(SlidingCounter::new(config.rate_limit, clock.clone()));
         let objects = state.join("objects.sqlite");
         let http = ReqwestHttp::new(&config.trusted_origins())?;
         let account = config.cloudflare.clone();

@@ -138,8 +138,9 @@ impl Server {
             self.platform.clock().sleep(SWEEP_EVERY).await;
             self.counters.sweeps.fetch_add(1, Relaxed);
             let due = self.platform.clock().now();
-            if let Err(error) = self.upkeep.every_minute(due).await {
-                log(&format!("upkeep: {error}"));
+            let done = self.upkeep.every_minute(due).await;
+            for failure in done.err().into_iter().flat_map(|failures| failures.0) {
+                log(&failure.to_string());
             }
         }
     }

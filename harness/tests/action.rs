@@ -1,0 +1,92 @@
+//! The second step of the action for GitHub: what it runs, what the job's summary gets, and how it ends.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test")]
+
+use std::{fs, os::unix::fs::PermissionsExt, path::Path, process::Output};
+
+use tempfile::TempDir;
+
+fn repository() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap()
+}
+
+/// Runs the step with `program` as `workway` and these inputs besides the defaults of `action.yml`.
+fn step(folder: &TempDir, program: &Path, inputs: &[(&str, &str)]) -> Output {
+    let script = repository().join(".github/actions/workway/run");
+    let mut command = std::process::Command::new(script);
+    let defaults = [
+        ("SCENARIOS", "scenarios/smoke/health.yaml"),
+        ("TARGET", "embedded"),
+        ("BASE", ""),
+        ("HEAD", ""),
+        ("REMOTE", "false"),
+        ("UNDECIDED", "pass"),
+    ];
+    command
+        .current_dir(repository())
+        .envs(defaults)
+        .env("WORKWAY", program)
+        .env("OUT", folder.path().join("out"))
+        .env("GITHUB_STEP_SUMMARY", folder.path().join("summary"))
+        .envs(inputs.iter().copied());
+    command.output().unwrap()
+}
+
+/// A program that says what it was asked for, writes both reports, and ends with `code`.
+fn stand_in(folder: &TempDir, code: i32) -> std::path::PathBuf {
+    let program = folder.path().join("workway");
+    let script = format!(
+        "#!/usr/bin/env bash\necho \"$@\"\nmkdir -p \"$OUT\"\necho a gate >\"$OUT/gate.md\"\n\
+         echo a run >\"$OUT/report.md\"\nexit {code}\n"
+    );
+    fs::write(&program, script).unwrap();
+    fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
+    program
+}
+
+fn summary(folder: &TempDir) -> String {
+    fs::read_to_string(folder.path().join("summary")).unwrap()
+}
+
+#[test]
+fn a_run_puts_its_report_into_the_summary() {
+    let folder = TempDir::new().unwrap();
+    let output = step(&folder, Path::new(env!("CARGO_BIN_EXE_workway")), &[]);
+    assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
+    assert!(summary(&folder).contains("smoke/health"));
+}
+
+#[test]
+fn a_run_fails_as_the_program_does_also_when_it_is_inconclusive() {
+    for code in [0, 1, 5, 6, 8] {
+        let folder = TempDir::new().unwrap();
+        let output = step(&folder, &stand_in(&folder, code), &[("REMOTE", "true")]);
+        assert_eq!(output.status.code(), Some(code));
+        assert_eq!(summary(&folder), "a run\n");
+        let asked = String::from_utf8(output.stdout).unwrap();
+        let out = folder.path().join("out").display().to_string();
+        let expected = format!(
+            "run scenarios/smoke/health.yaml --target embedded --out {out} --allow-remote\n"
+        );
+        assert_eq!(asked, expected);
+    }
+}
+
+#[test]
+fn a_gate_that_cannot_tell_warns_and_stops_only_who_wants_it() {
+    for (code, undecided, ends, warns) in [
+        (0, "pass", 0, false),
+        (5, "pass", 5, false),
+        (6, "pass", 6, false),
+        (8, "pass", 0, true),
+        (8, "fail", 8, true),
+    ] {
+        let folder = TempDir::new().unwrap();
+        let inputs = [("BASE", "HEAD^1"), ("HEAD", "HEAD"), ("UNDECIDED", undecided)];
+        let output = step(&folder, &stand_in(&folder, code), &inputs);
+        assert_eq!(output.status.code(), Some(ends), "{code} {undecided}");
+        assert_eq!(summary(&folder), "a gate\n");
+        let said = String::from_utf8(output.stdout).unwrap();
+        assert!(said.starts_with("gate scenarios/smoke/health.yaml --base HEAD^1 --head HEAD "));
+        assert_eq!(said.contains("::warning"), warns);
+    }
+}

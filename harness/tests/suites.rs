@@ -1,0 +1,156 @@
+//! The conformance suites, on each kind of target: everything passes, and what is not applicable says
+//! why. Natively by a URL and on workerd they wait in real time, and so are ignored by default;
+//! scripts/test runs them.
+#![cfg(feature = "service")]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test")]
+
+use std::{
+    io::{BufRead as _, BufReader},
+    path::Path,
+    process::{Child, Command, Stdio},
+    thread,
+};
+
+use serde_json::Value;
+
+const LIMITS: [&str; 1] = ["scenarios/rate-limit"];
+const OTHERS: [&str; 5] = [
+    "scenarios/auth",
+    "scenarios/caching",
+    "scenarios/money",
+    "scenarios/validation",
+    "scenarios/workflows",
+];
+/// Crashes of workerd have a test of their own; and this one waits two minutes for others' sake.
+const IN_TIME_FOR_CI: &str = "not tag:crash and not name:rate-limit/guessing";
+
+fn repository() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap()
+}
+
+/// The report of a run that must pass.
+fn report(arguments: &[&str]) -> Value {
+    let output = Command::new(env!("CARGO_BIN_EXE_workway"))
+        .arg("run")
+        .args(arguments)
+        .args(["--format", "json"])
+        .env_remove("WORKWAY_JWT_SECRET")
+        .current_dir(repository())
+        .output()
+        .unwrap();
+    let report: Value = serde_json::from_slice(&output.stdout).unwrap_or_default();
+    let scenarios = report["scenarios"].as_array().into_iter().flatten();
+    let others: Vec<_> = scenarios
+        .filter(|scenario| !["pass", "not-applicable"].contains(&verdict(scenario)))
+        .map(|scenario| {
+            format!("{}: {} {}", scenario["name"], scenario["reasons"], scenario["failures"])
+        })
+        .collect();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(0), "{others:#?}\n{said}");
+    report
+}
+
+fn verdict(scenario: &Value) -> &str {
+    scenario["verdict"].as_str().unwrap()
+}
+
+/// Says what was run, and that nothing is left out without a reason; how many passed.
+fn told(what: &str, reports: &[Value]) -> usize {
+    let scenarios = || reports.iter().flat_map(|it| it["scenarios"].as_array().unwrap());
+    let seconds = |crash: bool| -> f64 {
+        let of = scenarios().filter(|it| it["name"].as_str().unwrap().contains("crash") == crash);
+        of.filter_map(|scenario| scenario["duration_s"].as_f64()).sum()
+    };
+    let passed = scenarios().filter(|scenario| verdict(scenario) == "pass").count();
+    let not_applicable: Vec<_> =
+        scenarios().filter(|scenario| verdict(scenario) == "not-applicable").collect();
+    for scenario in &not_applicable {
+        let reason = scenario["reasons"][0].as_str().unwrap_or_default();
+        assert!(reason.len() > 20, "{scenario}");
+        println!("{what}: not applicable: {}: {reason}", scenario["name"].as_str().unwrap());
+    }
+    println!(
+        "{what}: {passed} of {} scenarios passed, {} not applicable; {:.1} s, crashes apart: {:.1} s",
+        scenarios().count(),
+        not_applicable.len(),
+        seconds(false),
+        seconds(true)
+    );
+    passed
+}
+
+fn fact<'r>(report: &'r Value, name: &str) -> &'r str {
+    let facts = report["self_check"].as_array().unwrap();
+    let fact = facts.iter().find(|fact| fact["name"] == name);
+    fact.unwrap_or_else(|| panic!("{name} in {facts:?}"))["found"].as_str().unwrap()
+}
+
+#[test]
+fn every_scenario_passes_on_the_embedded_service() {
+    let report = report(&[&LIMITS[..], &OTHERS].concat());
+    let all = report["scenarios"].as_array().unwrap().len();
+    assert_eq!(told("embedded", &[report]), all, "all are applicable");
+}
+
+/// `workway serve`; it ends with its standard input, and so with this.
+struct Served {
+    url: String,
+    process: Child,
+}
+
+impl Served {
+    fn start() -> Self {
+        let mut process = Command::new(env!("CARGO_BIN_EXE_workway"))
+            .args(["serve", "--port", "0", "--until-stdin-closes"])
+            .env_remove("WORKWAY_JWT_SECRET")
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let mut url = String::new();
+        BufReader::new(process.stdout.take().unwrap()).read_line(&mut url).unwrap();
+        Self { url: url.trim().to_owned(), process }
+    }
+}
+
+impl Drop for Served {
+    fn drop(&mut self) {
+        drop(self.process.stdin.take());
+        let _ = self.process.wait();
+    }
+}
+
+/// Both halves at once, each on a target of its own: one waits for windows.
+fn halves<T: Send>(run: impl Fn(&[&str]) -> T + Sync) -> [T; 2] {
+    thread::scope(|scope| {
+        let limits = scope.spawn(|| run(&LIMITS));
+        let others = run(&OTHERS);
+        [limits.join().unwrap(), others]
+    })
+}
+
+#[test]
+#[ignore = "waits for windows in real time: scripts/test runs it"]
+fn every_scenario_passes_by_url_or_says_why_not() {
+    let reports = halves(|suites| {
+        let served = Served::start();
+        report(&[suites, &["--target", &served.url]].concat())
+    });
+    assert!(fact(&reports[0], "sliding-limiter").starts_with("a sliding counter, by what"));
+    let passed = told("url", &reports);
+    assert!(passed >= 30, "only {passed} passed");
+}
+
+#[test]
+#[ignore = "needs the Worker's tools: scripts/test runs it"]
+fn every_scenario_passes_on_workerd_or_says_why_not() {
+    let reports =
+        halves(|suites| report(&[suites, &[IN_TIME_FOR_CI, "--target", "wrangler"]].concat()));
+    for tool in ["wrangler", "workerd"] {
+        println!("{tool} {}", fact(&reports[1], tool));
+    }
+    let passed = told("wrangler", &reports);
+    assert!(passed >= 30, "only {passed} passed");
+}
