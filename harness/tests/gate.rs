@@ -38,9 +38,9 @@ const MISS: &str = "rows_read=4, ai_input_tokens=200, outbound_requests=1";
 fn cached(misses: u64) -> Target {
     let count = Arc::new(AtomicU64::new(0));
     let handler = async move || {
-        let missed = count.fetch_add(1, SeqCst) % 10 < misses;
-        tokio::time::sleep(Duration::from_millis(if missed { 12 } else { 2 })).await;
-        ([("workway-usage", if missed { MISS } else { HIT })], "ok")
+        let miss = count.fetch_add(1, SeqCst) % 10 < misses;
+        tokio::time::sleep(Duration::from_millis(if miss { 12 } else { 2 })).await;
+        ([("workway-usage", if miss { MISS } else { HIT })], "ok")
     };
     Target::start(Router::new().route("/", get(handler)))
 }
@@ -243,8 +243,8 @@ fn three_times_as_slow_fails_or_cannot_be_decided_but_never_passes() {
         let p95 = report.findings.iter().find(|finding| finding.metric == "p95").unwrap();
         assert!(p95.decision == Decision::Fail && p95.low.unwrap() > 0.5, "{p95:?}");
         // Nothing that is measured explains it, and that is said.
-        let cause = "likely cause: p95 rose, and nothing at hand says why: `step` adds most";
-        assert!(stdout.contains(cause), "{stdout}");
+        let expected = "likely cause: p95 rose, and nothing at hand says why: `step` adds most";
+        assert!(stdout.contains(expected), "{stdout}");
         let page = fs::read_to_string(case.folder.path().join("out/gate.html")).unwrap();
         assert!(page.contains("<svg") && !page.contains("NaN"), "{page}");
     }
@@ -273,8 +273,8 @@ fn new_errors_fail() {
     let errors = finding(&report, "errors");
     assert_eq!((errors.kind, errors.decision), (Kind::Errors, Decision::Fail), "{errors:?}");
     assert_eq!((errors.base, errors.head), (Some(0.0), Some(1.0)));
-    let cause = report.causes.iter().find(|cause| cause.starts_with("errors rose because"));
-    assert!(cause.unwrap().contains("of `step` failed (status 500: 0 -> "), "{report:?}");
+    let said = report.causes.iter().find(|line| line.starts_with("errors rose because"));
+    assert!(said.unwrap().contains("of `step` failed (status 500: 0 -> "), "{report:?}");
 }
 
 /// Two versions behind one URL, told apart by a header.

@@ -48,7 +48,8 @@ fn dear(case: &Case<'_>, resource: Resource) -> String {
 }
 
 fn with_money(case: &Case<'_>, resource: Resource, who: &str) -> String {
-    let of = |money: &&Money| money.resource == resource.name();
+    // What is within the plan's allotment costs nothing.
+    let of = |money: &&Money| money.resource == resource.name() && !money.usd.is_zero();
     let Some(money) = case.money.iter().find(of) else { return who.to_owned() };
     let usd = money.usd;
     if case.base.is_some() {

@@ -404,6 +404,9 @@ fn money_names_the_resource_who_uses_it_and_dollars() {
     says(&dear(Some(Resource::RowsRead), None, &three, bill()), expected);
     let lines = dear(None, Some(&two), &three, bill());
     says(&lines, "`list` uses +1.00 rows read each time (2.00 -> 3.00); +30 USD a month at Scale");
+    // What an allotment holds is used and not paid: no word of money.
+    let free = dear(Some(Resource::RowsRead), None, &three, vec![money(Resource::RowsRead, 0)]);
+    assert!(free[0].ends_with("`list` uses 3.00 rows read each time, 100 % of all"), "{free:?}");
     // Nothing rose, so nothing is to blame.
     says_nothing(&dear(Some(Resource::RowsRead), Some(&three), &three, Vec::new()));
     says_nothing(&dear(None, Some(&two), &three, vec![money(Resource::RowsRead, 0)]));
