@@ -2,7 +2,7 @@
 //! why. Natively by a URL and on workerd they wait in real time, and so are ignored by default;
 //! scripts/test runs them.
 #![cfg(feature = "service")]
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a test")]
+#![allow(clippy::unwrap_used, clippy::panic, clippy::print_stdout, reason = "a test")]
 
 use std::{
     io::{BufRead as _, BufReader},
