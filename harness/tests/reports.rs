@@ -348,3 +348,22 @@ fn the_page_shows_both_clocks() {
         assert!(span.service.max.unwrap() <= span.max.unwrap(), "{span:?}");
     }
 }
+
+/// The accepted runs that come with the repository can be compared with: they are of the scenario as
+/// it is, say on which machine they were made, and hold every value of each step.
+#[test]
+fn the_baseline_of_the_repository_is_whole() {
+    let baseline = Baseline::read(&root().join("reports/baseline"), "load/steady-mix").unwrap();
+    let scenario = root().join("scenarios/load/steady-mix.yaml");
+    assert_eq!(baseline.config, workway::host::hash_of(&scenario), "accept runs of it anew");
+    assert!(!baseline.host.machine.is_empty() && !baseline.host.cpu.is_empty());
+    assert!(baseline.runs.len() >= workway::gate::FEWEST_RUNS);
+    for run in &baseline.runs {
+        assert!(run.commit.as_ref().is_some_and(|commit| !commit.ends_with("-dirty")));
+        let operations: u64 = run.steps.iter().map(|step| step.scheduled).sum();
+        assert_eq!((operations, run.steps.len()), (run.total.scheduled, 5));
+        for step in run.steps.iter().chain([&run.total]) {
+            assert_eq!(step.record().unwrap().response.len(), step.scheduled, "{}", step.name);
+        }
+    }
+}
