@@ -60,6 +60,15 @@ pub(super) enum Format {
     Json,
 }
 
+impl From<Format> for report::Format {
+    fn from(format: Format) -> Self {
+        match format {
+            Format::Text => Self::Text,
+            Format::Json => Self::Json,
+        }
+    }
+}
+
 /// Writes the result of a command that succeeds with it, in the format that was asked for.
 pub(super) fn show<T: Serialize>(
     format: Format,

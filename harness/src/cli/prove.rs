@@ -15,7 +15,7 @@ use futures_util::stream::{self, StreamExt};
 
 use super::{
     output::{self, Format},
-    selection,
+    rendering, selection,
     signals::Signals,
     trial::{Trial, Tried},
 };
@@ -27,8 +27,7 @@ use crate::{
     plan::{Rule, ScenarioPlan, rules},
     prove::{Area, Defect, Fate, all, find},
     report::{
-        self, CleanRuns, Detection, DetectionMatrix, Kill, MATRIX_SCHEMA_VERSION, Outcome,
-        RuleDetections,
+        CleanRuns, Detection, DetectionMatrix, Kill, MATRIX_SCHEMA_VERSION, Outcome, RuleDetections,
     },
     target::{SelfCheck, TargetOptions, TargetSpec},
 };
@@ -37,9 +36,6 @@ use crate::{
 const SMOKE: &str = "smoke";
 /// More are a mistake: a run takes seconds.
 const MAX_CLEAN_RUNS: u64 = 1_000;
-const MATRIX_JSON: &str = "detection-matrix.json";
-const MATRIX_MARKDOWN: &str = "detection-matrix.md";
-const MATRIX_HTML: &str = "detection-matrix.html";
 
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
@@ -334,22 +330,6 @@ fn rules_of(
 }
 
 fn publish(arguments: &Arguments, matrix: &DetectionMatrix) -> Exit {
-    if let Some(folder) = &arguments.out {
-        let json = match output::json(matrix) {
-            Ok(json) => json.into_bytes(),
-            Err(exit) => return exit,
-        };
-        let markdown = report::matrix_markdown(matrix).into_bytes();
-        let html = report::matrix_html(matrix).into_bytes();
-        let files = [(MATRIX_MARKDOWN, markdown), (MATRIX_JSON, json), (MATRIX_HTML, html)];
-        let files = files.map(|(name, bytes)| (name.to_owned(), bytes));
-        if let Err(error) = report::write_all(folder, &files) {
-            return output::fail(Exit::ReportNotWritten, &error.to_string());
-        }
-        output::say(&format!("matrix: {}", folder.join(MATRIX_MARKDOWN).display()));
-    }
-    match output::show(arguments.format, matrix, report::matrix_text) {
-        Exit::Pass => matrix.exit_code(),
-        failed => failed,
-    }
+    let published = rendering::publish(matrix, arguments.format.into(), arguments.out.as_deref());
+    published.map_or_else(|failed| failed, |()| matrix.exit_code())
 }

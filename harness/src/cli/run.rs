@@ -216,11 +216,7 @@ pub(super) async fn scenario(
 
 /// Writes the report wherever it was asked for; its exit code is the command's.
 fn publish(arguments: &Arguments, report: &RunReport) -> Exit {
-    let format = match arguments.format {
-        Format::Text => report::Format::Text,
-        Format::Json => report::Format::Json,
-    };
-    match rendering::publish(report, format, arguments.out.as_deref()) {
+    match rendering::publish(report, arguments.format.into(), arguments.out.as_deref()) {
         Ok(()) => report.exit_code(),
         Err(exit) => exit,
     }

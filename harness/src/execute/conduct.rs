@@ -126,11 +126,14 @@ impl Conductor {
             }
         }
         let values = scope.values();
-        let before = match &self.environment.upstream {
-            Some(stub) if self.plan.cost.is_some() => upstream::arrivals(stub).await.ok(),
-            _ => None,
-        };
+        let before = if self.plan.cost.is_some() { self.arrived().await } else { None };
         Ok(Stage { world, sender, values, before })
+    }
+
+    /// What the stub has seen so far, if there is one that can be asked.
+    async fn arrived(&self) -> Option<Arrivals> {
+        let stub = self.environment.upstream.as_ref()?;
+        upstream::arrivals(stub).await.ok()
     }
 
     fn generates(&self) -> bool {
@@ -167,10 +170,14 @@ impl Conductor {
             base: Arc::clone(&stage.values),
             first: 0,
         };
+        let before = self.arrived().await;
         let done = match &load.profile {
             Profile::Search(search) => search::run(job, *search, &self.environment).await,
             _ => load::run(job, &self.environment).await,
         };
+        if let (Some(before), Some(after)) = (before, self.arrived().await) {
+            self.record.upstream = Some(after.since(before));
+        }
         self.absorb(&done.books);
         self.record.pace = Some(done.pace);
         self.record.window = done.window;

@@ -39,7 +39,7 @@ struct Figure {
 }
 
 /// Every threshold on cost of the plan, in its order.
-pub(super) fn evaluate(plan: &CostPlan, usage: &RunUsage) -> Vec<CostResult> {
+pub(crate) fn evaluate(plan: &CostPlan, usage: &RunUsage) -> Vec<CostResult> {
     plan.thresholds.iter().map(|threshold| judge(threshold, usage, plan)).collect()
 }
 

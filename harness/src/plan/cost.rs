@@ -5,7 +5,7 @@ use std::sync::Arc;
 use rust_decimal::Decimal;
 
 use super::{Comparison, Span, StepId};
-use crate::cost::{PriceBook, Resource, Tiers};
+use crate::cost::{BOOKS, BuiltIn, PriceBook, Resource, TIERS, Tiers};
 
 /// Usage is measured, and a month is projected from it.
 #[derive(Clone, Debug, PartialEq)]
@@ -22,6 +22,15 @@ pub struct CostPlan {
     pub audit: bool,
     /// What the cost must satisfy.
     pub thresholds: Vec<CostThreshold>,
+}
+
+impl CostPlan {
+    /// Whether the book or the tiers are not those of the program.
+    pub fn own_prices(&self) -> bool {
+        let of_program = |book: &BuiltIn| book.open().is_ok_and(|book| book == *self.book);
+        let tiers = Tiers::parse(TIERS, "of this program");
+        !BOOKS.iter().any(of_program) || tiers.is_ok_and(|tiers| tiers != *self.tiers)
+    }
 }
 
 /// `monthly(scale) < 500 USD`.

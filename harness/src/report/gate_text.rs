@@ -85,6 +85,9 @@ pub fn comparison_text(comparisons: &[super::Comparison]) -> String {
                 line(&mut text, &format!("    {why}"));
             }
         }
+        for cause in &comparison.causes {
+            line(&mut text, &format!("  likely cause: {cause}"));
+        }
     }
     text
 }

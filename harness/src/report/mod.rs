@@ -27,11 +27,14 @@ mod merge;
 mod number;
 mod prometheus;
 mod read;
+mod rendered;
 mod series;
 mod spark;
 mod step;
 mod stored;
 mod text;
+mod threshold;
+mod upstream;
 mod write;
 
 pub use baseline::{
@@ -67,8 +70,11 @@ pub use matrix::{
 pub use matrix_text::{matrix_markdown, matrix_text};
 pub use merge::{MergeError, merge};
 pub use prometheus::prometheus;
-pub use read::{ReadError, read_run};
+pub use read::{ReadError, Written, read, read_run};
+pub use rendered::Rendered;
 pub use step::{LatencyReport, StepReport};
 pub use stored::{StoredLatency, StoredPart};
 pub use text::text;
+pub use threshold::ThresholdLine;
+pub use upstream::UpstreamReport;
 pub use write::{WriteError, check_folder, write, write_all};

@@ -28,6 +28,13 @@ pub struct CostThresholdText {
 
 written_as_text!(CostThresholdText);
 
+impl CostThresholdText {
+    /// Reads a threshold that was written down; `None` when it is none.
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::from_text(text).ok()
+    }
+}
+
 impl FromText for CostThresholdText {
     const WHAT: &'static str = "a threshold on cost such as `monthly(scale) < 500 USD`";
     const PATTERN: &'static str = "(<|<=|>|>=)";
