@@ -33,6 +33,8 @@ const VARIABLES: &[&str] = &[
     "NOTION_CLIENT_ID",
     "PLAN_QUOTAS",
     "PUBLIC_URL",
+    "RATE_LIMIT",
+    "RATE_PERIOD",
     "SENTRY_SAMPLE_RATE",
     "STRIPE_API",
     "STRIPE_PRICES",

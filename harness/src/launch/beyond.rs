@@ -20,7 +20,7 @@ const SIGNED: &str = "signed.toml";
 /// The shortest abbreviation of a commit that is taken: git's own for a repository of this size.
 const ABBREVIATED: usize = 7;
 
-/// A file of [`FOLDER`] that is no evidence.
+/// A file of `reports/launch` that is no evidence.
 #[derive(Debug, thiserror::Error)]
 #[error("{file}: {problem}")]
 pub struct BeyondError {
