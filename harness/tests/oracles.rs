@@ -274,7 +274,8 @@ fn what_breaks_a_target_is_found_by_chance_and_made_simple() {
 /// The status is right: what fails is a header, and what the body says.
 #[test]
 fn a_counterexample_keeps_what_failed() {
-    let problem = "refused: { rule: IV1, status: 400, headers: { content-type: application/problem+json } }";
+    let problem =
+        "refused: { rule: IV1, status: 400, headers: { content-type: application/problem+json } }";
     let (text, written) = made(&generated("/typed", 3, 1, problem));
     assert!(text.contains("header content-type = \"application/problem+json\""), "{text}");
     assert!(!written.is_empty() && written.iter().all(|it| it.contains("content-type")), "{text}");
@@ -294,7 +295,10 @@ fn bodies_are_sent_by_one_person_after_the_other_and_a_spent_budget_decides_noth
     }
     assert!(!text.contains("actual    429"), "{text}");
     let text = ends(&careless(), &generated("/spent", 1, 200, REFUSED), 8);
-    assert!(text.contains("requests were answered with 429; give the user a larger `count`"), "{text}");
+    assert!(
+        text.contains("requests were answered with 429; give the user a larger `count`"),
+        "{text}"
+    );
 }
 
 #[test]

@@ -48,7 +48,8 @@ fn operators(matcher: &Matcher, names: &dyn Bindings) -> Option<Map<String, Valu
         Matcher::Sorted(Order::Descending) => ("sorted", "descending".into()),
         Matcher::Schema(schema) => ("schema", Value::clone(&schema.1)),
         Matcher::All(all) => {
-            let maps: Option<Vec<_>> = all.iter().map(|matcher| operators(matcher, names)).collect();
+            let maps: Option<Vec<_>> =
+                all.iter().map(|matcher| operators(matcher, names)).collect();
             return Some(maps?.into_iter().flatten().collect());
         }
     };

@@ -54,7 +54,12 @@ impl SelfCheck {
         self.facts.push(Fact { name: name.to_owned(), found: found.into() });
     }
 
-    pub(super) fn found(&mut self, capability: Capability, offered: bool, found: impl Into<String>) {
+    pub(super) fn found(
+        &mut self,
+        capability: Capability,
+        offered: bool,
+        found: impl Into<String>,
+    ) {
         self.offers.insert(capability.name(), offered);
         self.fact(capability.name(), found);
     }

@@ -4,7 +4,10 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::{ExpectFile, Json, RequestFile, Spanned};
-use crate::scenario::{quantity::Whole, text::{JsonPath, PathText}};
+use crate::scenario::{
+    quantity::Whole,
+    text::{JsonPath, PathText},
+};
 
 /// The most random bodies: what needs more is a load.
 pub const MAX_RANDOM: u64 = 10_000;
