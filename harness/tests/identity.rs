@@ -6,7 +6,7 @@ mod proof;
 
 use std::{collections::BTreeMap, time::Duration};
 
-use proof::Host;
+use proof::{Host, failures};
 use reqwest::{Client, Method, Response, StatusCode, Url, redirect::Policy};
 use serde_json::{Value, json};
 use workway::{target::TargetSpec, upstream::Ledger};
@@ -70,21 +70,6 @@ impl<'a> Browser<'a> {
     }
 }
 
-fn stub(host: &Host, path: &str) -> Url {
-    host.target().upstream.as_ref().unwrap().join(path).unwrap()
-}
-
-async fn ledger(host: &Host) -> Ledger {
-    let text = host.client.get(stub(host, "/_workway/ledger")).send().await.unwrap();
-    serde_json::from_str(&text.text().await.unwrap()).unwrap()
-}
-
-async fn program(host: &Host, fault: &Value) {
-    let request = host.client.post(stub(host, "/_workway/faults")).body(fault.to_string());
-    let request = request.header("content-type", "application/json");
-    assert_eq!(request.send().await.unwrap().status(), 201, "{fault}");
-}
-
 fn calls(ledger: &Ledger, path: &str) -> usize {
     ledger.effects().iter().filter(|call| call.path == path).count()
 }
@@ -104,35 +89,46 @@ async fn everything(spec: TargetSpec) {
     assert_eq!((status.as_u16(), &refused["detail"]), (400, &json!("access was not granted")));
 
     page_about_ann(&host, &browser, &token).await;
-    for path in ["/google/token", "/google/v1/userinfo"] {
-        for mut fault in [
-            json!({"status": 500}),
-            json!({"breaks": "nonsense"}),
-            json!({"breaks": "reset"}),
-            json!({"breaks": "half_body"}),
-            json!({"breaks": "hang"}),
-        ] {
-            (fault["path"], fault["times"]) = (json!(path), json!(1));
-            program(&host, &fault).await;
-            let (status, failed) = browser.visit("google", "decide=allow&user=eve").await;
-            let expected = "the provider gave no answer of use; begin again";
-            assert_eq!(
-                (status.as_u16(), &failed["detail"]),
-                (502, &json!(expected)),
-                "{fault} {path}"
-            );
-        }
-    }
+    providers_that_fail(&mut browser).await;
+    revocations_that_fail(&mut browser, &token).await;
     let (status, again) = browser.visit("google", "decide=allow&user=ann").await;
     assert_eq!((status.as_u16(), &again["person"]), (200, &signed_in["person"]));
     races(&host, &browser).await;
 
-    assert_eq!(
-        browser.asks(Method::DELETE, "/connections/notion", &token, None).await["revoked"],
-        true
-    );
     assert_eq!(browser.send(Method::POST, browser.api("/auth/logout")).await.status(), 204);
     host.stop().await;
+}
+
+async fn providers_that_fail(browser: &mut Browser<'_>) {
+    for (provider, path) in [
+        ("google", "/google/token"),
+        ("google", "/google/v1/userinfo"),
+        ("notion", "/notion/v1/oauth/token"),
+    ] {
+        for fault in failures() {
+            browser.host.fault(path, &fault).await;
+            let (status, failed) = browser.visit(provider, "decide=allow&user=eve").await;
+            let expected = "the provider gave no answer of use; begin again";
+            let seen = (status.as_u16(), &failed["detail"]);
+            assert_eq!(seen, (502, &json!(expected)), "{fault} {path}");
+        }
+    }
+}
+
+/// A connection ends here, whatever its provider makes of that; who ends it is told.
+async fn revocations_that_fail(browser: &mut Browser<'_>, token: &str) {
+    for fault in failures() {
+        browser.host.fault("/notion/v1/oauth/revoke", &fault).await;
+        let ended = browser.asks(Method::DELETE, "/connections/notion", token, None).await;
+        // RFC 7009 §2.2: the status says that it is revoked, and the body nothing.
+        assert_eq!(ended["revoked"], fault["breaks"] == "nonsense", "{fault}: {ended}");
+        let left = browser.asks(Method::GET, "/connections", token, None).await;
+        assert!(!left.to_string().contains("notion"), "{fault}: {left}");
+        let (status, connected) = browser.visit("notion", "decide=allow&user=ann").await;
+        assert_eq!(status, 200, "after {fault}: {connected}");
+    }
+    let ended = browser.asks(Method::DELETE, "/connections/notion", token, None).await;
+    assert_eq!(ended["revoked"], true);
 }
 
 async fn page_about_ann(host: &Host, browser: &Browser<'_>, token: &str) {
@@ -149,7 +145,7 @@ async fn page_about_ann(host: &Host, browser: &Browser<'_>, token: &str) {
         if !run["finished_at"].is_null() {
             assert_eq!(run["status"], "succeeded", "{run}");
             assert!(run["steps"][1]["output"]["url"].as_str().unwrap().contains("notion.so"));
-            assert_eq!(calls(&ledger(host).await, "/notion/v1/pages"), 1);
+            assert_eq!(calls(&host.ledger().await, "/notion/v1/pages"), 1);
             return;
         }
         tokio::time::sleep(Duration::from_millis(300)).await;
@@ -172,7 +168,7 @@ async fn races(host: &Host, browser: &Browser<'_>) {
         good += usize::from(status == 200);
     }
     assert_eq!(good, 1, "of 30 refreshes with one token");
-    assert!(calls(&ledger(host).await, "/google/token") >= 2);
+    assert!(calls(&host.ledger().await, "/google/token") >= 2);
 }
 
 #[tokio::test(flavor = "multi_thread")]

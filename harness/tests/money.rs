@@ -9,12 +9,12 @@ mod proof;
 use std::{collections::BTreeMap, time::Duration};
 
 use futures_util::future::join_all;
-use proof::{Caller, Host, token};
+use proof::{Caller, Host, failures, token};
 use reqwest::{Client, Url};
 use serde_json::{Value, json};
 use workway::{
     target::{QUOTAS_VARIABLE, TargetSpec},
-    upstream::{Delivered, Ledger, signature},
+    upstream::{Delivered, signature},
 };
 use workway_service::config::{RATE_LIMIT, RATE_PERIOD_SECONDS};
 
@@ -49,19 +49,29 @@ impl World {
         answer.text().await.unwrap()
     }
 
-    /// The next call of a model or index meets this.
-    async fn fault(&self, mut fault: Value) {
-        fault["path"] = json!("/cloudflare/*");
-        fault["times"] = json!(1);
-        self.control("/_workway/faults", &fault).await;
+    /// The next call of a model that writes meets this.
+    async fn fault(&self, fault: Value) {
+        self.host.fault("/cloudflare/*/@cf/meta/*", &fault).await;
     }
 
     /// Calls of models that write.
     async fn chats(&self) -> usize {
-        let url = self.stub.join("/_workway/ledger").unwrap();
-        let text = self.client.get(url).send().await.unwrap().text().await.unwrap();
-        let ledger: Ledger = serde_json::from_str(&text).unwrap();
+        let ledger = self.host.ledger().await;
         ledger.effects().iter().filter(|call| call.path.contains("/@cf/meta/")).count()
+    }
+
+    /// Waits until so many reports of failures have been sent, and taken or not.
+    async fn reported(&self, expected: u64) {
+        let mut reports = 0;
+        for _ in 0..100 {
+            let calls = self.host.calls("/sentry/*").await;
+            reports = calls.deliveries + calls.refused;
+            if reports >= expected {
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        assert_eq!(reports, expected);
     }
 
     async fn summarize(&self, subject: &str, content: &str) -> (u16, Value) {
@@ -127,19 +137,60 @@ async fn leader_that_leaves(world: &World) {
     assert_eq!(world.chats().await - before, 1, "the call went on without who began it");
 }
 
-async fn upstreams_that_fail(world: &World) {
-    let broken = ["reset", "half_body", "nonsense"].map(|broken| json!({ "breaks": broken }));
-    for fault in broken.into_iter().chain([json!({"status": 500})]) {
+/// Says what is wrong, and nothing of where or what the upstream said.
+fn is_said_well(status: u16, body: &Value, about: &str) {
+    assert_eq!(status, 503, "{about}: {body}");
+    let text = body.to_string();
+    assert!(!text.contains("127.0.0.1") && !text.contains("nonsense"), "{about}: {text}");
+}
+
+/// All but the model that hangs: see [`followers_of_a_failure`].
+async fn models_that_fail(world: &World) {
+    for fault in failures().into_iter().filter(|fault| fault["breaks"] != "hang") {
         world.fault(fault.clone()).await;
         let content = fault.to_string();
         let (status, body) = world.summarize("unlucky", &content).await;
-        assert_eq!(status, 503, "{fault}: {body}");
-        let text = body.to_string();
-        assert!(!text.contains("127.0.0.1") && !text.contains("nonsense"), "{text}");
+        is_said_well(status, &body, &content);
         let (status, body) = world.summarize("unlucky", &content).await;
         assert_eq!((status, &body["cached"]), (200, &json!(false)), "after {fault}");
     }
     assert_eq!(world.plan("unlucky").await["used"]["ai_operations"], 4, "failures take none");
+}
+
+/// Before there is anything to find: no vector is made meanwhile.
+async fn searches_that_fail(world: &World) {
+    let query = json!({"query": "anything"});
+    let mut paths = vec!["/cloudflare/*/@cf/baai/*"];
+    if world.host.target().control.is_none() {
+        // Natively vectors are not asked for.
+        paths.push("/cloudflare/*/query");
+    }
+    for path in &paths {
+        for fault in failures() {
+            world.host.fault(path, &fault).await;
+            let failed = world.caller.post("/search", "seeker", &query).await.unwrap();
+            is_said_well(failed.status, &failed.body, &format!("{fault} {path}"));
+            let fine = world.caller.post("/search", "seeker", &query).await.unwrap();
+            assert_eq!(fine.status, 200, "after {fault} {path}: {}", fine.body);
+        }
+    }
+    let used = world.plan("seeker").await["used"]["ai_operations"].clone();
+    assert_eq!(used, paths.len() * failures().len(), "failures take none");
+}
+
+/// Each failure is reported, and what becomes of the report is nobody's concern.
+async fn checkouts_and_reports_that_fail(world: &World) {
+    let plan = json!({"plan": "growth"});
+    let pairs = failures().into_iter().zip(failures().into_iter().rev());
+    for (count, (fault, report)) in (1..).zip(pairs) {
+        world.host.fault("/stripe/v1/checkout/sessions", &fault).await;
+        world.host.fault("/sentry/*", &report).await;
+        let failed = world.caller.post("/billing/checkout", "buyer", &plan).await.unwrap();
+        is_said_well(failed.status, &failed.body, &fault.to_string());
+        let fine = world.caller.post("/billing/checkout", "buyer", &plan).await.unwrap();
+        assert_eq!(fine.status, 201, "after {fault} and {report}: {}", fine.body);
+        world.reported(count).await;
+    }
 }
 
 /// The leader's failure is its followers', at once.
@@ -250,8 +301,10 @@ async fn everything(spec: TargetSpec) {
     same_question_at_once(&world).await;
     others_do_not_wait(&world).await;
     leader_that_leaves(&world).await;
-    upstreams_that_fail(&world).await;
+    checkouts_and_reports_that_fail(&world).await;
+    models_that_fail(&world).await;
     followers_of_a_failure(&world).await;
+    searches_that_fail(&world).await;
     stripe(&world).await;
     search(&world).await;
     world.forget().await;

@@ -15,5 +15,6 @@ pub mod objects;
 pub mod platform;
 pub mod ports;
 pub mod routes;
+pub mod sentry;
 pub mod store;
 pub mod upkeep;

@@ -4,10 +4,11 @@
 use serde_json::Value;
 
 use crate::ai;
-use crate::config::Config;
+use crate::config::{Config, SentryConfig};
 use crate::engine::executor::Executor;
 use crate::identity::Keeper;
-use crate::ports::{ActorClass, ActorContext, PortError, PortResult};
+use crate::ports::{ActorClass, ActorContext, Meter, PortError, PortResult};
+use crate::sentry::{self, Report};
 
 /// Handles a message.
 ///
@@ -35,11 +36,31 @@ pub async fn alarm<C: ActorContext>(
     context: &C,
     config: &Config,
 ) -> Result<(), PortError> {
-    match class {
+    let rung = match class {
         ActorClass::WorkflowExecutor => executor(context, config).alarm().await,
         ActorClass::OAuth => Keeper::new(context, config.oauth.as_ref()).alarm().await,
         // It never sets one.
         ActorClass::AiMisses => Ok(()),
+    };
+    if let (Some(sentry), Err(error)) = (&config.sentry, &rung) {
+        report(class, context, sentry, error).await;
+    }
+    rung
+}
+
+/// Reports an alarm that will ring again. What that uses is on no bill: whose object it is, it could
+/// not say.
+async fn report<C: ActorContext>(
+    class: ActorClass,
+    context: &C,
+    sentry: &SentryConfig,
+    error: &PortError,
+) {
+    let place = format!("alarm of {}", class.name());
+    let report = Report::new(context.clock(), context.random(), "alarm failed", place);
+    let report = report.tagged("cause", error.cause.kind());
+    if let Err(error) = sentry::send(context.http(), sentry, &report, &Meter::default()).await {
+        context.log(&format!("a report was not taken: {error}"));
     }
 }
 

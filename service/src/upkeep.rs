@@ -2,11 +2,13 @@
 
 use crate::ai::search;
 use crate::backup;
+use crate::config::SentryConfig;
 use crate::domain::Millis;
 use crate::domain::month::Month;
 use crate::engine::executor;
 use crate::guard::RETENTION;
 use crate::ports::{Cause, Clock, Ledger, Meter, NOBODY, Platform, PortError, Share, Tally};
+use crate::sentry::{self, Report};
 use crate::store::{EVENTS_KEPT, IdempotencyKeys, Subscriptions};
 
 /// Parts that could not be done; the others were.
@@ -57,4 +59,33 @@ pub async fn every_minute<P: Platform>(platform: &P, due: Millis) -> Result<usiz
         Some(visited) if failures.0.is_empty() => Ok(visited),
         _ => Err(failures),
     }
+}
+
+/// [`every_minute`], with a report of each part that failed.
+///
+/// # Errors
+/// As there. A report that is not taken is in the log.
+pub async fn every_minute_reported<P: Platform>(
+    platform: &P,
+    sentry: Option<&SentryConfig>,
+    due: Millis,
+) -> Result<usize, Failures> {
+    let done = every_minute(platform, due).await;
+    let (Some(sentry), Err(failures)) = (sentry, &done) else { return done };
+    let meter = Meter::default();
+    for Failure { part, error } in &failures.0 {
+        let (clock, random, place) = (platform.clock(), platform.random(), "cron");
+        let report = Report::new(clock, random, format!("upkeep failed: {part}"), place);
+        let report = report.tagged("cause", error.cause.kind());
+        if let Err(error) = sentry::send(platform.http(), sentry, &report, &meter).await {
+            platform.log(&format!("a report was not taken: {error}"));
+        }
+    }
+    let (account, month) = (NOBODY.to_owned(), Month::of(platform.clock().now()));
+    let tally = Tally { count: 1, usage: meter.usage() };
+    let share = Share { account, month, cause: Cause::Upkeep, tally };
+    if let Err(error) = platform.ledger().add(share).await {
+        platform.log(&format!("usage: {error}"));
+    }
+    done
 }

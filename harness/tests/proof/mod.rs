@@ -9,11 +9,12 @@ pub(crate) mod requests;
 use std::{env, path::PathBuf, time::Duration};
 
 use reqwest::{Client, Method, Url};
-use serde_json::Value;
+use serde_json::{Value, json};
 use workway::{
     plan::DEFAULT_SCOPE,
     target::{CORS_VARIABLE, Target, TargetOptions, TargetSpec},
     token::{Secret, now},
+    upstream::{Calls, Ledger},
 };
 
 /// Small, fast, and good enough to choose moments (`SplitMix64`).
@@ -45,6 +46,13 @@ pub(crate) fn bound(trials: usize) -> String {
         "0 in {trials}: below {:.2} % at 95 %",
         300.0 / f64::from(u32::try_from(trials).unwrap())
     )
+}
+
+/// What can become of a call of an upstream, but for an answer.
+pub(crate) fn failures() -> [Value; 5] {
+    let broken = ["hang", "reset", "half_body", "nonsense"].map(|broken| json!({"breaks": broken}));
+    let [hang, reset, half, nonsense] = broken;
+    [json!({"status": 500}), nonsense, reset, half, hang]
 }
 
 /// Whose pages may read answers of a [`Host`].
@@ -113,6 +121,32 @@ impl Host {
 
     pub(crate) fn caller(&self) -> Caller {
         Caller { client: self.client.clone(), base: self.target().url.clone() }
+    }
+
+    fn stub(&self, path: &str) -> Url {
+        self.target().upstream.as_ref().unwrap().join(path).unwrap()
+    }
+
+    /// The next call of the stub at `path` meets this.
+    pub(crate) async fn fault(&self, path: &str, fault: &Value) {
+        let mut fault = fault.clone();
+        (fault["path"], fault["times"]) = (json!(path), json!(1));
+        let request = self.client.post(self.stub("/_workway/faults")).body(fault.to_string());
+        let request = request.header("content-type", "application/json");
+        assert_eq!(request.send().await.unwrap().status(), 201, "{fault}");
+    }
+
+    /// The calls of the stub whose path this pattern describes.
+    pub(crate) async fn calls(&self, pattern: &str) -> Calls {
+        let url = self.stub(&format!("/_workway/calls?path={pattern}"));
+        let answer = self.client.get(url).send().await.unwrap();
+        serde_json::from_str(&answer.text().await.unwrap()).unwrap()
+    }
+
+    /// What the stub was asked.
+    pub(crate) async fn ledger(&self) -> Ledger {
+        let answer = self.client.get(self.stub("/_workway/ledger")).send().await.unwrap();
+        serde_json::from_str(&answer.text().await.unwrap()).unwrap()
     }
 }
 

@@ -20,7 +20,10 @@ pub struct SentryConfig {
 impl SentryConfig {
     /// Reads `SENTRY_DSN` (`https://KEY@HOST/PROJECT`; absent, nothing is reported),
     /// `SENTRY_SAMPLE_RATE` (0 to 1, default 1) and `ENVIRONMENT`.
-    pub(super) fn from_lookup(
+    ///
+    /// # Errors
+    /// [`ConfigError`] for what is there and wrong.
+    pub fn from_lookup(
         lookup: &impl Fn(&str) -> Option<String>,
     ) -> Result<Option<Self>, ConfigError> {
         let given = |name: &str| lookup(name).filter(|value| !value.is_empty());

@@ -10,7 +10,6 @@ mod cors;
 mod idempotency;
 mod observe;
 mod problem;
-mod sentry;
 mod session_token;
 mod stripe;
 mod token;

@@ -2,6 +2,7 @@
 //! browsers want, an event for analysis, and a line in the log.
 
 use std::{
+    collections::BTreeMap,
     panic::{AssertUnwindSafe, catch_unwind},
     pin::pin,
     task::Poll,
@@ -21,13 +22,15 @@ use sha2::{Digest, Sha256};
 
 use super::{
     Problem, Scope,
-    billing::Bill,
+    billing::{Bill, bill},
     cors,
-    sentry::{self, Failed},
 };
 use crate::domain::{Millis, id};
-use crate::ports::{Analytics, Clock, Event, ONE_POINT, Platform, Random, Usage};
+use crate::ports::{
+    Analytics, Cause, Clock, Event, Meter, NOBODY, ONE_POINT, Platform, Random, Usage,
+};
 use crate::routes::App;
+use crate::sentry::{self, Report};
 
 /// What the request used, as an RFC 8941 dictionary.
 pub const USAGE_HEADER: HeaderName = HeaderName::from_static("workway-usage");
@@ -69,17 +72,9 @@ pub async fn observe<P: Platform>(
     let headers = response.headers_mut();
     cors::mark(headers, origin);
     mark(headers, id.as_deref());
-    if let Some(sentry) = app.config.sentry.as_ref().filter(|_| status.is_server_error()) {
-        let failed = Failed {
-            request_id: id.clone().unwrap_or_default(),
-            at: begun,
-            method: about.method().to_owned(),
-            route: about.route().to_owned(),
-            status: status.as_u16(),
-            panicked: response.extensions().get::<Panicked>().is_some(),
-            caller: bill.payer.caller().map(|caller| hash(&caller.subject)),
-        };
-        sentry::report(&app, sentry, &failed);
+    if status.is_server_error() {
+        let panicked = response.extensions().get::<Panicked>().is_some();
+        about.report(&app, &bill, id.clone().unwrap_or_default(), status, begun, panicked);
     }
     report_usage(response.headers_mut(), &bill);
     if app.config.log_requests {
@@ -143,6 +138,36 @@ impl About {
         if let Err(error) = bill.meter.charge(app.platform.analytics().write(&event)) {
             app.platform.log(&error.to_string());
         }
+    }
+
+    /// To Sentry, in the background.
+    fn report<P: Platform>(
+        &self,
+        app: &App<P>,
+        its: &Bill<P>,
+        request_id: String,
+        status: StatusCode,
+        at: Millis,
+        fatal: bool,
+    ) {
+        let Some(sentry) = app.config.sentry.clone() else { return };
+        let status = status.as_u16();
+        let kind = if fatal { "panic" } else { "server error" };
+        let tags =
+            BTreeMap::from([("status", status.to_string()), ("request_id", request_id.clone())]);
+        let what = format!("{kind}: {status}");
+        let place = format!("{} {}", self.method(), self.route());
+        let caller = its.payer.caller().map(|caller| hash(&caller.subject));
+        let report = Report { id: request_id, at, fatal, what, place, tags, caller };
+        let app_ = app.clone();
+        app.platform.wait_until(async move {
+            let meter = Meter::default();
+            let sent = sentry::send(app_.platform.http(), &sentry, &report, &meter).await;
+            if let Err(error) = sent {
+                app_.platform.log(&format!("a report was not taken: {error}"));
+            }
+            bill(&app_, NOBODY, Cause::Upkeep, meter.usage()).await;
+        });
     }
 
     fn record<P: Platform>(

@@ -136,6 +136,18 @@ pub enum PortFailure {
     },
 }
 
+impl PortFailure {
+    /// What may leave the service: which port, and how, without what the other side said.
+    pub fn kind(&self) -> String {
+        match self {
+            Self::Conflict(_) => "conflict".to_owned(),
+            Self::Refused(port) => format!("{port} refused"),
+            Self::Timeout(port) => format!("{port} timed out"),
+            Self::Unavailable { port, .. } => format!("{port} failed"),
+        }
+    }
+}
+
 impl PortError {
     /// [`PortFailure::Unavailable`].
     #[expect(clippy::needless_pass_by_value, reason = "reads better with `map_err`")]

@@ -6,7 +6,7 @@ use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 use wiremock::{Mock, ResponseTemplate, matchers::path_regex};
 use workway_service::{
-    ai::{FAILURES, OPEN_FOR},
+    ai::{FAILURES, OPEN_FOR, REMEMBERED},
     domain::ai::MAX_CONTENT,
     platform::native::control_socket,
 };
@@ -20,13 +20,16 @@ async fn ask(api: &Api, token: &str, content: &str) -> (StatusCode, Value) {
     api.post("/ai/summarize", token, json!({"content": content})).await
 }
 
-/// Moves the clock of the server.
-async fn advance(api: &Api, millis: i64) {
+/// Changes the clock of the server.
+async fn control(api: &Api, change: &Value) {
     let socket = control_socket(api.state.path());
     let client = reqwest::Client::builder().no_proxy().unix_socket(socket).build().unwrap();
-    let body = json!({ "advance_ms": millis }).to_string();
     let request = client.post("http://control/clock").header("content-type", "application/json");
-    assert!(request.body(body).send().await.unwrap().status().is_success());
+    assert!(request.body(change.to_string()).send().await.unwrap().status().is_success());
+}
+
+async fn advance(api: &Api, millis: i64) {
+    control(api, &json!({ "advance_ms": millis })).await;
 }
 
 #[tokio::test]
@@ -58,6 +61,27 @@ async fn a_summary_is_written_once_and_cached_for_its_owner() {
     let (_, anew) = api.post("/ai/summarize", &later, body).await;
     assert_eq!(anew, expected(false));
     assert_eq!(count(&api.upstream, CHAT).await, 4, "two hours later it is written anew");
+}
+
+/// A cache shows what was written within a minute; this one has lost it.
+#[tokio::test]
+async fn an_answer_is_remembered_until_the_cache_shows_it_and_no_longer() {
+    let api = Api::start_with(VARS).await;
+    mount(&api.upstream, CHAT, summary("Short.")).await;
+    let (ann, cache) = (token("ann"), api.state.path().join("cache.sqlite"));
+    let ask_anew = async || {
+        let cache = rusqlite::Connection::open(&cache).unwrap();
+        cache.busy_timeout(Duration::from_secs(5)).unwrap();
+        cache.execute("DELETE FROM entries", []).unwrap();
+        assert_eq!(ask(&api, &ann, "Long.").await.0, 200);
+        count(&api.upstream, CHAT).await
+    };
+    control(&api, &json!({"frozen": true})).await;
+    assert_eq!(ask_anew().await, 1);
+    advance(&api, REMEMBERED - 1).await;
+    assert_eq!(ask_anew().await, 1, "the object has it");
+    advance(&api, 1).await;
+    assert_eq!(ask_anew().await, 2, "it is over");
 }
 
 #[tokio::test]

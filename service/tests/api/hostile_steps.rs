@@ -252,3 +252,41 @@ async fn servers_that_mean_harm_fail_the_attempt_and_nothing_else() {
     join_all(cases).await;
     assert_eq!(api.get("/health/live", "").await.0, 200);
 }
+
+/// It sends a byte now and then for as long as somebody listens: what is waited for is the end.
+#[tokio::test]
+async fn a_server_that_drips_is_given_up() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let origin = format!("http://{}", listener.local_addr().unwrap());
+    let dripping = tokio::spawn(async move {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        let _ = stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 1000\r\n\r\n").await;
+        while stream.write_all(b"x").await.is_ok() {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    });
+    let (api, ann) = (Api::start_allowing(&origin).await, token("ann"));
+    let steps = json!([{"type": "http", "config": {"url": format!("{origin}/")}}]);
+    let run = api.run(&ann, &api.workflow(&ann, steps).await).await;
+    assert_eq!(first_error(&api, &ann, &run).await, "no answer in time");
+    dripping.await.expect("the connection is closed");
+    api.send(Method::POST, &format!("/runs/{run}/cancel"), &ann, None).await;
+}
+
+/// Steps have no jar: what one server says of somebody is told to no other, nor to it again.
+#[tokio::test]
+async fn a_cookie_of_another_side_goes_nowhere() {
+    let api = Api::start().await;
+    let sets = ResponseTemplate::new(200).insert_header("set-cookie", "sid=canary; Path=/");
+    Mock::given(any()).respond_with(sets).mount(&api.upstream).await;
+    let (ann, step) = (token("ann"), api.http_step()[0].clone());
+    let run = api.run(&ann, &api.workflow(&ann, json!([step, step])).await).await;
+    let done = api.finished(&ann, &run).await;
+    assert_eq!(done["status"], "succeeded", "{done}");
+    assert!(!done.to_string().contains("canary"), "{done}");
+    let shown = api.send(Method::GET, &format!("/runs/{run}"), &ann, None).await;
+    assert!(!shown.headers().contains_key("set-cookie"), "{shown:?}");
+    let sent = api.upstream.received_requests().await.unwrap();
+    assert_eq!(sent.len(), 2);
+    assert!(sent.iter().all(|request| !request.headers.contains_key("cookie")), "{sent:?}");
+}

@@ -114,7 +114,7 @@ async fn whoever_comes_back_wrongly_gets_nothing() {
 }
 
 #[tokio::test]
-async fn a_state_is_good_once_among_a_hundred_who_come_with_it_at_the_same_time() {
+async fn a_state_is_good_once_among_ninety_who_come_with_it_at_the_same_time() {
     let api = Api::start().await;
     let providers = Providers::mount(&api).await;
     let mut browser = Browser::new(&api);

@@ -5,7 +5,7 @@ use std::time::Duration;
 use reqwest::Method;
 use serde_json::{Value, json};
 use wiremock::{Mock, ResponseTemplate, matchers::path_regex};
-use workway_service::ai::FAILURES;
+use workway_service::ai::{FAILURES, search::CATCH_UP};
 
 use crate::{
     client::{Api, token},
@@ -107,6 +107,32 @@ async fn what_could_not_be_indexed_is_indexed_by_the_cron() {
     moved.body(body).send().await.unwrap();
     cron(&api).await;
     until(&api, &ann, "invoices", &["collect invoices"]).await;
+}
+
+#[tokio::test]
+async fn a_cron_looks_after_so_many_workflows_and_the_next_one_after_the_rest() {
+    let limit = usize::try_from(CATCH_UP).unwrap();
+    let mut api = Api::start_with(VARS).await;
+    let ann = token("ann");
+    let broken = Mock::given(path_regex(EMBED)).respond_with(ResponseTemplate::new(500));
+    let broken = broken.mount_as_scoped(&api.upstream).await;
+    for n in 0..=limit {
+        make(&api, &ann, &format!("workflow {n}")).await;
+    }
+    drop(broken);
+    fine(&api.upstream).await;
+    // Whatever was under way is over. The clock stands where it is: moved, it would fire the cron, too.
+    api.stop().await;
+    let database = rusqlite::Connection::open(api.state.path().join("database.sqlite")).unwrap();
+    let due = database.execute("UPDATE search_outbox SET due_at = 0", []).unwrap();
+    assert_eq!(due, limit + 1);
+    drop(database);
+    api.boot().await;
+    let before = count(&api.upstream, EMBED).await;
+    for expected in [limit, limit + 1, limit + 1] {
+        cron(&api).await;
+        assert_eq!(count(&api.upstream, EMBED).await - before, expected);
+    }
 }
 
 /// Each change of a workflow asks the model, and each cron does: they are calls like others.

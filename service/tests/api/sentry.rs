@@ -8,6 +8,8 @@ use wiremock::{
     matchers::{header_regex, method, path},
 };
 
+use workway_service::platform::native::control_socket;
+
 use crate::client::{Api, token};
 
 async fn sentry() -> MockServer {
@@ -40,19 +42,82 @@ async fn events(server: &MockServer, expected: usize) -> Vec<Value> {
     panic!("no report came");
 }
 
-/// Takes the tables away: every statement fails.
+/// Takes a table away: every statement about it fails.
+fn take_away(api: &Api, file: &str, table: &str) {
+    let connection = rusqlite::Connection::open(api.state.path().join(file)).unwrap();
+    connection.busy_timeout(Duration::from_secs(5)).unwrap();
+    connection.execute_batch(&format!("ALTER TABLE {table} RENAME TO gone")).unwrap();
+}
+
 fn break_database(api: &Api) {
-    let file = api.state.path().join("database.sqlite");
-    let connection = rusqlite::Connection::open(file).unwrap();
-    connection.execute_batch("ALTER TABLE workflows RENAME TO gone").unwrap();
+    take_away(api, "database.sqlite", "workflows");
+}
+
+async fn reporting(sentry: &MockServer) -> Api {
+    let mut api = Api::start().await;
+    api.stop().await;
+    api.boot_with(&[("SENTRY_DSN", &dsn(sentry)), ("ENVIRONMENT", "tests")]).await;
+    api
+}
+
+/// What is said of each event: nothing of the database, nothing of a run.
+fn said(events: &[Value], hidden: &[&str]) -> Vec<(String, String, String)> {
+    for event in events {
+        for hidden in ["no such table", "gone", "SELECT"].iter().chain(hidden) {
+            assert!(!event.to_string().contains(hidden), "{hidden}: {event}");
+        }
+    }
+    let text = |event: &Value, at| event.pointer(at).unwrap().as_str().unwrap().to_owned();
+    let one = |event| {
+        let [what, place, cause] =
+            ["/message/formatted", "/transaction", "/tags/cause"].map(|at| text(event, at));
+        (what, place, cause)
+    };
+    events.iter().map(one).collect()
+}
+
+#[tokio::test]
+async fn each_part_of_the_upkeep_that_fails_is_reported_each_time() {
+    let sentry = sentry().await;
+    let api = reporting(&sentry).await;
+    let control = control_socket(api.state.path());
+    let control = reqwest::Client::builder().no_proxy().unix_socket(control).build().unwrap();
+    let cron = async || {
+        let fired = control.post("http://control/cron").header("content-type", "application/json");
+        fired.body("null").send().await.unwrap().status().as_u16()
+    };
+    assert_eq!(cron().await, 200);
+    take_away(&api, "database.sqlite", "idempotency_keys");
+    assert_eq!((cron().await, cron().await), (503, 503));
+    let said = said(&events(&sentry, 2).await, &[]);
+    let expected = ("upkeep failed: idempotency keys at cron", "cron", "database failed");
+    assert_eq!(said.len(), 2, "the backup of the day was there: {said:?}");
+    for (what, place, cause) in &said {
+        assert_eq!((what.as_str(), place.as_str(), cause.as_str()), expected);
+    }
+}
+
+#[tokio::test]
+async fn an_alarm_that_has_to_ring_again_is_reported() {
+    let sentry = sentry().await;
+    let api = reporting(&sentry).await;
+    let (ann, step) = (token("ann"), json!({"type": "delay", "config": {"seconds": 1}}));
+    let body = json!({"name": "n", "description": "d", "steps": [step]});
+    let (status, made) = api.post("/workflows", &ann, body).await;
+    assert_eq!(status, 201, "{made}");
+    let run = api.run(&ann, made["id"].as_str().unwrap()).await;
+    take_away(&api, "objects.sqlite", "object_states");
+    let said = said(&events(&sentry, 1).await, &["ann", &run]);
+    let (what, place, cause) = &said[0];
+    assert_eq!(what, &format!("alarm failed at {place}"));
+    assert!(place.starts_with("alarm of "), "{place}");
+    assert_eq!(cause, "database failed", "{said:?}");
 }
 
 #[tokio::test]
 async fn a_server_error_is_reported_without_what_the_client_sent() {
-    let mut api = Api::start().await;
     let sentry = sentry().await;
-    api.stop().await;
-    api.boot_with(&[("SENTRY_DSN", &dsn(&sentry)), ("ENVIRONMENT", "tests")]).await;
+    let api = reporting(&sentry).await;
     assert_eq!(api.get("/workflows", "nonsense").await.0, 401, "not our error");
     break_database(&api);
     let answer = api.send(reqwest::Method::GET, "/workflows?limit=7", &token("ann"), None).await;

@@ -10,7 +10,10 @@ use wiremock::{
 };
 use workway_service::ports::Usage;
 
-use crate::world::{World, read};
+use crate::{
+    stand_in::{VARS, fine, vars},
+    world::{World, read},
+};
 
 /// Adds up usage as headers and reports write it.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -63,8 +66,12 @@ impl Headers {
     }
 }
 
-/// Runs that succeed, one that is tried again, one that is cancelled, and one that is followed; what
-/// is refused, what has no caller, and the cron. All at once, as far as it goes.
+/// Each is made findable once, after the answer.
+const WORKFLOWS: [&str; 4] = ["fine", "busy", "slow", "told"];
+
+/// Runs that succeed, one that is tried again, one that asks a model, one that is cancelled, and one
+/// that is followed; a summary, from a model and from the cache, and a search; what is refused, what
+/// has no caller, and the cron. All at once, as far as it goes.
 async fn everything_at_once(world: &World) -> (Headers, Vec<String>) {
     let busy = ResponseTemplate::new(503);
     Mock::given(path("/busy")).respond_with(busy).up_to_n_times(1).mount(&world.upstream).await;
@@ -72,12 +79,16 @@ async fn everything_at_once(world: &World) -> (Headers, Vec<String>) {
         .respond_with(ResponseTemplate::new(200).set_delay(Duration::from_millis(1_500)))
         .mount(&world.upstream)
         .await;
+    fine(&world.upstream).await;
     Mock::given(any()).respond_with(ResponseTemplate::new(200)).mount(&world.upstream).await;
     let mut all = Headers::default();
     let mut workflows = BTreeMap::new();
-    for name in ["fine", "busy", "slow"] {
+    for name in WORKFLOWS {
         let url = format!("{}/{name}", world.upstream.uri());
-        let step = json!({"type": "http", "config": {"url": url, "method": "POST"}});
+        let step = match name {
+            "told" => json!({"type": "ai.summarize", "config": {"content": "Of a run."}}),
+            _ => json!({"type": "http", "config": {"url": url, "method": "POST"}}),
+        };
         let body = json!({"name": name, "description": "d", "steps": [step, step]});
         let made = all.post(world, "/workflows", &body).await;
         workflows.insert(name, format!("/workflows/{}/runs", made["id"].as_str().unwrap()));
@@ -97,6 +108,17 @@ async fn everything_at_once(world: &World) -> (Headers, Vec<String>) {
         headers.post(world, &format!("/runs/{run}/cancel"), &json!({})).await;
         (headers, run)
     };
+    let asked = async {
+        let mut headers = Headers::default();
+        for _ in 0..2 {
+            let body = json!({"content": "Of a request."});
+            let answer = headers.post(world, "/ai/summarize", &body).await;
+            assert!(answer["summary"].is_string(), "{answer}");
+        }
+        let found = headers.post(world, "/search", &json!({"query": "busy"})).await;
+        assert!(found["results"].is_array(), "{found}");
+        (headers, String::new())
+    };
     let refused = async {
         let mut headers = Headers::default();
         headers.post(world, "/workflows", &json!({})).await;
@@ -107,9 +129,11 @@ async fn everything_at_once(world: &World) -> (Headers, Vec<String>) {
         assert_eq!(world.tell("/cron", json!(null)).await.0, 200);
         (headers, String::new())
     };
-    let many = join_all((0..8).map(|n| start(if n == 0 { "busy" } else { "fine" })));
-    let (mut done, others, more, rest) = tokio::join!(many, followed, cancelled, refused);
-    done.extend([others, more, rest]);
+    let names = ["busy", "told"].into_iter().chain(["fine"; 6]);
+    let many = join_all(names.map(start));
+    let (mut done, others, more, answers, rest) =
+        tokio::join!(many, followed, cancelled, asked, refused);
+    done.extend([others, more, answers, rest]);
     let mut runs = Vec::new();
     for (headers, run) in done {
         all.answers += headers.answers;
@@ -125,13 +149,13 @@ async fn everything_at_once(world: &World) -> (Headers, Vec<String>) {
 /// accounts together are what the ports counted; and calls went out as often as they came in.
 #[tokio::test]
 async fn usage_is_conserved() {
-    let world = World::start().await;
+    let world = World::start_with(VARS).await;
     conserved(&world).await;
 }
 
 #[tokio::test]
 async fn usage_is_conserved_when_it_is_written_before_each_answer() {
-    let world = World::start_with("on").await;
+    let world = World::start_with(&vars(&[("USAGE_BEFORE_ANSWER", "on")])).await;
     let (answers, written) = conserved(&world).await;
     assert!(written >= answers, "{written} rows for {answers} answers");
 }
@@ -141,6 +165,12 @@ async fn usage_is_conserved_when_it_is_written_before_each_answer() {
 async fn conserved(world: &World) -> (u64, u64) {
     let (mut all, runs) = everything_at_once(world).await;
     world.until("/rest", "/quiet", json!(true)).await;
+    for _ in 0..50 {
+        if all.get(world, "/usage").await["background"]["search"]["count"] == WORKFLOWS.len() {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
     world.settled().await;
     let mut of_runs = Sum::default();
     for run in &runs {
@@ -159,11 +189,20 @@ async fn conserved(world: &World) -> (u64, u64) {
     }
     assert_eq!(Sum::of(&usage["total"]), sum, "all of it");
     assert!(usage["background"]["events"]["count"].as_u64() >= Some(1), "{usage}");
-    let sent = world.upstream.received_requests().await.unwrap().len();
-    assert_eq!(usage["total"]["outbound_requests"], sent);
-
     world.settled().await;
     let (billed, counted) = (world.ask("/billed").await, world.ask("/counters").await);
+    // The cron may have made a workflow findable, at nobody's expense.
+    let sent = world.upstream.received_requests().await.unwrap().len();
+    assert_eq!(billed["total"]["outbound_requests"], sent);
+    for (part, used) in [
+        ("requests", &["ai_input_tokens", "ai_output_tokens", "kv_reads", "kv_writes"][..]),
+        ("requests", &["ai_millineurons", "vector_dimensions_queried"]),
+        ("runs", &["ai_input_tokens", "ai_output_tokens", "kv_writes"]),
+    ] {
+        for name in used {
+            assert!(usage[part][*name].as_u64() >= Some(1), "{part} {name}: {usage}");
+        }
+    }
     println!("{} runs, billed: {billed}", runs.len());
     assert_eq!(billed["total"], counted["usage"], "everybody's");
     assert!(billed["upkeep"]["rows_read"].as_u64() >= Some(1), "{billed}");

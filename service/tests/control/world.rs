@@ -29,18 +29,21 @@ pub(crate) struct World {
     pub(crate) token: String,
 }
 
-fn config(upstream: &str, usage_before_answer: &str) -> Config {
+/// With these variables, in which `{upstream}` is the origin of the upstream.
+fn config(upstream: &str, vars: &[(&str, &str)]) -> Config {
     Config::from_lookup(|name| match name {
         "JWT_SECRET" => Some(SECRET.to_owned()),
         "HTTP_ALLOWED_ORIGINS" => Some(upstream.to_owned()),
-        "USAGE_BEFORE_ANSWER" => Some(usage_before_answer.to_owned()),
-        _ => None,
+        _ => {
+            let var = vars.iter().find(|(var, _)| *var == name);
+            var.map(|(_, value)| value.replace("{upstream}", upstream))
+        }
     })
     .unwrap()
 }
 
 pub(crate) async fn open(state: &Path, upstream: &str) -> Result<(String, Server), ServeError> {
-    open_with(state, config(upstream, "off")).await
+    open_with(state, config(upstream, &[])).await
 }
 
 async fn open_with(state: &Path, config: Config) -> Result<(String, Server), ServeError> {
@@ -51,7 +54,7 @@ async fn open_with(state: &Path, config: Config) -> Result<(String, Server), Ser
 
 /// Valid for a day.
 fn token() -> String {
-    let key = config("", "off").signing_key.id;
+    let key = config("", &[]).signing_key.id;
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
     let header = json!({"alg": "HS256", "typ": "at+jwt", "kid": key});
     let claims = json!({"iss": ISSUER, "aud": AUDIENCE, "sub": "ann", "scope": "read write meter",
@@ -65,14 +68,14 @@ fn token() -> String {
 
 impl World {
     pub(crate) async fn start() -> Self {
-        Self::start_with("off").await
+        Self::start_with(&[]).await
     }
 
-    /// With this for `USAGE_BEFORE_ANSWER`.
-    pub(crate) async fn start_with(usage_before_answer: &str) -> Self {
+    /// With these variables, in which `{upstream}` is the origin of the upstream.
+    pub(crate) async fn start_with(vars: &[(&str, &str)]) -> Self {
         let _ = rustls::crypto::ring::default_provider().install_default();
         let (state, upstream) = (tempfile::tempdir().unwrap(), MockServer::start().await);
-        let config = config(&upstream.uri(), usage_before_answer);
+        let config = config(&upstream.uri(), vars);
         let (base, server) = open_with(state.path(), config).await.unwrap();
         tokio::spawn(server.run(std::future::pending()));
         let control =

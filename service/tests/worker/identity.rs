@@ -8,7 +8,7 @@ use workway_service::identity::{FLOW_LIFETIME, REVOCATION_STALENESS, person_id};
 
 use crate::world::{
     Answer, World, advance, answer, break_oauth, log, outbound_requests, put_session_records,
-    session_records, set_var, token,
+    session_records, set_mode, set_var, token,
 };
 
 /// A browser, as far as cookies go.
@@ -260,4 +260,32 @@ async fn server_errors_are_reported() {
     let body = sent[0]["body"].as_str().unwrap();
     assert!(body.contains("server error: 503 at GET /workflows"), "{body}");
     assert!(!body.contains("limit") && !body.contains("\"ann\""), "{body}");
+}
+
+#[wasm_bindgen_test]
+async fn a_worker_without_its_configuration_is_reported_once_and_a_cron_that_fails_each_time() {
+    let world = World::new();
+    set_var(&world.env, "SENTRY_DSN", Some("https://public@sentry.test/7"));
+    set_var(&world.env, "JWT_SECRET", Some("short"));
+    for _ in 0..3 {
+        assert_eq!(world.get("/health/live", "").await.status, 500);
+        world.cron().await;
+    }
+    advance(0).await;
+    let sent = outbound_requests();
+    let [report] = &sent[..] else { panic!("one for an isolate: {sent:?}") };
+    let body = report["body"].as_str().unwrap();
+    assert!(body.contains("not configured at JWT_SECRET") && !body.contains("short"), "{body}");
+
+    let world = World::new();
+    set_var(&world.env, "SENTRY_DSN", Some("https://public@sentry.test/7"));
+    set_mode(&world.env, "DB", "broken");
+    world.cron().await;
+    let sent = outbound_requests();
+    let bodies: Vec<_> = sent.iter().map(|request| request["body"].as_str().unwrap()).collect();
+    for part in ["sweep", "backup"] {
+        let expected = format!("upkeep failed: {part} at cron");
+        assert!(bodies.iter().any(|body| body.contains(&expected)), "{part}: {bodies:?}");
+    }
+    assert!(bodies.iter().all(|body| !body.contains("Network")), "{bodies:?}");
 }

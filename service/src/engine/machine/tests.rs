@@ -214,6 +214,20 @@ fn an_output_of_a_transform_at_the_limit_and_one_past_it() {
 }
 
 #[test]
+fn what_a_summary_quotes_at_the_limit_and_one_past_it() {
+    let content = json!({"content": "{{ steps[0].output }}{{ steps[1].output }}"});
+    let definition = vec![http(), http(), step(StepKind::AiSummarize, &content)];
+    for (more, status) in [(0, RunStatus::Running), (1, RunStatus::Failed)] {
+        // Two bytes are the quotes of a JSON string.
+        let text = |more| Ok(json!("x".repeat(MAX_QUOTED_BYTES / 2 - 2 + more)));
+        let (state, _, _) = wake(run_of(definition.clone()));
+        let (state, _) = state.advance(ended(0, 1, text(0)), START + 1);
+        let (state, _) = state.advance(ended(1, 1, text(more)), START + 2);
+        assert_eq!(state.run.status, status, "{more}");
+    }
+}
+
+#[test]
 fn cancel_ends_the_run_and_the_late_result_is_ignored() {
     let (state, effects) = running(2).advance(Event::Cancelled, START + 1);
     assert_eq!((state.run.status, effects), (RunStatus::Cancelled, vec![Effect::Project]));

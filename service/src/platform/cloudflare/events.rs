@@ -2,7 +2,10 @@
 
 use std::{
     rc::Rc,
-    sync::{Mutex, PoisonError},
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
 };
 
 use axum::{
@@ -18,10 +21,15 @@ use worker::{
     web_sys::{Request, Response},
 };
 
-use super::{Cloudflare, app, config, exchange, invocation::during, system};
-use crate::config::ConfigError;
+use super::{
+    Cloudflare, Fetcher, JsClock, JsRandom, app, config, exchange, invocation::during, system,
+    variables,
+};
+use crate::config::{ConfigError, SentryConfig};
 use crate::guard::Problem;
+use crate::ports::Meter;
 use crate::routes::router;
+use crate::sentry::{self, Report};
 use crate::upkeep;
 
 #[event(fetch)]
@@ -30,7 +38,7 @@ async fn fetch(request: Request, env: Env, context: Context) -> worker::Result<R
     let mut router = match router_of(&env) {
         Ok(router) => router,
         Err(error) => {
-            system::log(&error.to_string());
+            context.wait_until(unconfigured(env, error));
             return exchange::response(context, Problem::internal()).await;
         }
     };
@@ -73,13 +81,31 @@ fn is_same(one: &Env, other: &Env) -> bool {
     AsRef::<JsValue>::as_ref(one) == AsRef::<JsValue>::as_ref(other)
 }
 
+/// Says what keeps the Worker from working: each time in the log, and once to Sentry for an isolate,
+/// as it is the same for each of its requests.
+async fn unconfigured(env: Env, error: ConfigError) {
+    static REPORTED: AtomicBool = AtomicBool::new(false);
+    system::log(&error.to_string());
+    let Ok(Some(sentry)) = SentryConfig::from_lookup(&variables(&env)) else { return };
+    if REPORTED.swap(true, Relaxed) {
+        return;
+    }
+    let report = Report::new(&JsClock, &JsRandom, "not configured", error.name);
+    if let Err(error) = sentry::send(&Fetcher, &sentry, &report, &Meter::default()).await {
+        system::log(&format!("a report was not taken: {error}"));
+    }
+}
+
 #[event(scheduled)]
 #[expect(clippy::cast_possible_truncation, reason = "instants are whole and below 2^53")]
 async fn scheduled(event: ScheduledEvent, env: Env, _: ScheduleContext) {
     let due = event.schedule() as i64;
     let done = match config(&env) {
-        Ok(config) => upkeep::every_minute(&Cloudflare::new(&env, &config), due).await,
-        Err(error) => return system::log(&error.to_string()),
+        Ok(config) => {
+            let (platform, sentry) = (Cloudflare::new(&env, &config), config.sentry.as_ref());
+            upkeep::every_minute_reported(&platform, sentry, due).await
+        }
+        Err(error) => return unconfigured(env, error).await,
     };
     for failure in done.err().into_iter().flat_map(|failures| failures.0) {
         system::log(&failure.to_string());

@@ -102,7 +102,11 @@ pub fn app(env: &Env) -> Result<App<Cloudflare>, ConfigError> {
 /// # Errors
 /// [`ConfigError`] for the first that is missing or wrong.
 pub fn config(env: &Env) -> Result<Config, ConfigError> {
-    Config::from_lookup(|name| env.var(name).ok().map(|value| value.to_string()))
+    Config::from_lookup(variables(env))
+}
+
+fn variables(env: &Env) -> impl Fn(&str) -> Option<String> {
+    |name| env.var(name).ok().map(|value| value.to_string())
 }
 
 /// The runtime's error as a port's. `Error::D1` holds an object whose own text can throw.

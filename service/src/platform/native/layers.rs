@@ -97,14 +97,16 @@ pub(super) struct Upkeep(
 );
 
 impl Upkeep {
-    pub(super) fn new<P: Platform>(platform: P) -> Self {
+    pub(super) fn new<P: Platform>(platform: P, config: Arc<Config>) -> Self {
         Self(Arc::new(move |due| {
-            let platform = platform.clone();
-            Box::pin(async move { upkeep::every_minute(&platform, due).await })
+            let (platform, config) = (platform.clone(), Arc::clone(&config));
+            Box::pin(async move {
+                upkeep::every_minute_reported(&platform, config.sentry.as_ref(), due).await
+            })
         }))
     }
 
-    /// See [`upkeep::every_minute`].
+    /// See [`upkeep::every_minute_reported`].
     pub(super) async fn every_minute(&self, due: Millis) -> Result<usize, Failures> {
         (self.0)(due).await
     }

@@ -96,7 +96,7 @@ impl Server {
         let config = Arc::new(config);
         let platform = Native::open_with(state, Arc::clone(&config), layers.objects()).await?;
         let ports = layers.platform(platform.clone());
-        let upkeep = Upkeep::new(ports.clone());
+        let upkeep = Upkeep::new(ports.clone(), Arc::clone(&config));
         let (health, flushes) = (Arc::default(), Arc::default());
         let app = App { platform: ports, config, health, flushes };
         let counters = Arc::<Counters>::default();

@@ -1,53 +1,86 @@
-//! Reports of server errors to Sentry, as envelopes of its protocol (version 7), in the background.
+//! Reports of failures to Sentry, as envelopes of its protocol (version 7): answers with a status of
+//! 5xx, parts of the upkeep, alarms of objects, a Worker that is not configured.
 //!
 //! An event is made of what is named here and of nothing else: no header, query, body, identifier
 //! of a person or text of an error can get into it. Own code and not Sentry's crates: the event is
 //! fifteen lines, and what those collect by themselves is what must not be sent.
+//!
+//! A panic of the Worker is not reported: it ends the instance of the module before anything can be
+//! sent. The platform's own log has it.
 
 use std::{collections::BTreeMap, time::Duration};
 
 use serde_json::json;
 
-use super::billing::bill;
 use crate::config::SentryConfig;
-use crate::domain::Millis;
-use crate::ports::{Cause, Http, Meter, NOBODY, OutboundRequest, Platform};
-use crate::routes::App;
+use crate::domain::{Millis, id};
+use crate::ports::{Clock, Http, Meter, OutboundRequest, PortError, Random};
 
 /// A report that takes longer is dropped.
 const TIMEOUT: Duration = Duration::from_secs(3);
 /// Of the answer, an identifier.
 const MAX_ANSWER_BYTES: usize = 4096;
 
-/// A request that ended badly.
+/// Something that went wrong.
 #[derive(Clone, Debug)]
-pub(super) struct Failed {
-    pub(super) request_id: String,
-    pub(super) at: Millis,
-    pub(super) method: String,
-    /// The pattern, not the path.
-    pub(super) route: String,
-    pub(super) status: u16,
-    pub(super) panicked: bool,
+pub struct Report {
+    /// Of the request, or made for the report. Whether that falls into the sample depends on it.
+    pub id: String,
+    /// When.
+    pub at: Millis,
+    /// Whether nobody had thought of it.
+    pub fatal: bool,
+    /// What, in a few words that are the same each time.
+    pub what: String,
+    /// A route with its method, a part of the upkeep, a class of objects.
+    pub place: String,
+    /// What else is worth a search.
+    pub tags: BTreeMap<&'static str, String>,
     /// A hash.
-    pub(super) caller: Option<String>,
+    pub caller: Option<String>,
 }
 
-/// Reports a failure, if it falls into the sample.
-pub(super) fn report<P: Platform>(app: &App<P>, sentry: &SentryConfig, failed: &Failed) {
-    if !sampled(&failed.request_id, sentry.per_mille) {
-        return;
+impl Report {
+    /// Of a failure that happens now and has no identifier yet.
+    pub fn new(
+        clock: &impl Clock,
+        random: &impl Random,
+        what: impl Into<String>,
+        place: impl Into<String>,
+    ) -> Self {
+        let (at, mut entropy) = (clock.now(), [0; id::ENTROPY]);
+        // Without randomness it falls into every sample.
+        let _ = random.fill(&mut entropy);
+        let (what, place) = (what.into(), place.into());
+        let (id, tags) = (id::new(at, entropy), BTreeMap::new());
+        Self { id, at, fatal: false, what, place, tags, caller: None }
     }
-    let (request, app_) = (request(sentry, failed), app.clone());
-    app.platform.wait_until(async move {
-        let meter = Meter::default();
-        match meter.charge(app_.platform.http().send(request).await) {
-            Ok(answer) if answer.status < 300 => {}
-            Ok(answer) => app_.platform.log(&format!("sentry answered with {}", answer.status)),
-            Err(error) => app_.platform.log(&format!("sentry: {error}")),
-        }
-        bill(&app_, NOBODY, Cause::Upkeep, meter.usage()).await;
-    });
+
+    /// With a tag.
+    #[must_use]
+    pub fn tagged(mut self, name: &'static str, value: impl Into<String>) -> Self {
+        self.tags.insert(name, value.into());
+        self
+    }
+}
+
+/// Sends a report, if it falls into the sample. What that uses goes to `meter`.
+///
+/// # Errors
+/// When it is not taken. Nobody tries again.
+pub async fn send(
+    http: &impl Http,
+    sentry: &SentryConfig,
+    report: &Report,
+    meter: &Meter,
+) -> Result<(), PortError> {
+    if !sampled(&report.id, sentry.per_mille) {
+        return Ok(());
+    }
+    match meter.charge(http.send(request(sentry, report)).await)?.status {
+        200..300 => Ok(()),
+        status => Err(PortError::unavailable("sentry", format!("status {status}"))),
+    }
 }
 
 /// The last digits of a request id are random: all parts of the service that see it decide alike.
@@ -57,7 +90,7 @@ fn sampled(request_id: &str, per_mille: u16) -> bool {
     number % 1000 < u32::from(per_mille)
 }
 
-fn request(sentry: &SentryConfig, failed: &Failed) -> OutboundRequest {
+fn request(sentry: &SentryConfig, report: &Report) -> OutboundRequest {
     let client = concat!("workway/", env!("CARGO_PKG_VERSION"));
     let key = sentry.key.expose();
     let auth = format!("Sentry sentry_version=7, sentry_client={client}, sentry_key={key}");
@@ -69,29 +102,28 @@ fn request(sentry: &SentryConfig, failed: &Failed) -> OutboundRequest {
             ("user-agent", client.to_owned()),
             ("x-sentry-auth", auth),
         ]),
-        body: Some(envelope(sentry, failed).into_bytes()),
+        body: Some(envelope(sentry, report).into_bytes()),
         timeout: TIMEOUT,
         max_body_bytes: MAX_ANSWER_BYTES,
     }
 }
 
 /// Three lines of JSON: the envelope, the item, the event.
-fn envelope(sentry: &SentryConfig, failed: &Failed) -> String {
-    let id = failed.request_id.replace('-', "");
-    let transaction = format!("{} {}", failed.method, failed.route);
-    let what = if failed.panicked { "panic" } else { "server error" };
+fn envelope(sentry: &SentryConfig, report: &Report) -> String {
+    let id = report.id.replace('-', "");
+    let Report { fatal, what, place, tags, caller, .. } = report;
     let event = json!({
         "event_id": id,
-        "timestamp": failed.at / 1000,
+        "timestamp": report.at / 1000,
         "platform": "other",
-        "level": if failed.panicked { "fatal" } else { "error" },
+        "level": if *fatal { "fatal" } else { "error" },
         "release": concat!("workway@", env!("CARGO_PKG_VERSION")),
         "environment": sentry.environment,
-        "message": {"formatted": format!("{what}: {} at {transaction}", failed.status)},
-        "tags": {"status": failed.status.to_string(), "request_id": failed.request_id},
-        "fingerprint": [what, failed.status.to_string(), &transaction],
-        "user": failed.caller.as_ref().map(|caller| json!({"id": caller})),
-        "transaction": transaction,
+        "message": {"formatted": format!("{what} at {place}")},
+        "tags": tags,
+        "fingerprint": [what, place],
+        "user": caller.as_ref().map(|caller| json!({"id": caller})),
+        "transaction": place,
     })
     .to_string();
     let length = event.len();
@@ -113,16 +145,16 @@ mod tests {
             "SENTRY_DSN" => Some("https://k@sentry.example/7".to_owned()),
             _ => None,
         });
-        let failed = Failed {
-            request_id: "0190b3c4-0000-7000-8000-00000000000a".to_owned(),
+        let report = Report {
+            id: "0190b3c4-0000-7000-8000-00000000000a".to_owned(),
             at: 1_700_000_000_000,
-            method: "GET".to_owned(),
-            route: "/runs/{id}".to_owned(),
-            status: 503,
-            panicked: false,
+            fatal: false,
+            what: "server error: 503".to_owned(),
+            place: "GET /runs/{id}".to_owned(),
+            tags: BTreeMap::new(),
             caller: None,
         };
-        let request = request(&config.unwrap().sentry.unwrap(), &failed);
+        let request = request(&config.unwrap().sentry.unwrap(), &report);
         assert_eq!(request.url, "https://sentry.example/api/7/envelope/");
         let body = String::from_utf8(request.body.unwrap()).unwrap();
         let lines: Vec<_> = body.lines().collect();
@@ -131,6 +163,7 @@ mod tests {
         assert_eq!(item["length"], event.len());
         let event: serde_json::Value = serde_json::from_str(event).unwrap();
         assert_eq!(event["event_id"].as_str().unwrap().len(), 32);
+        assert_eq!(event["timestamp"], 1_700_000_000);
         assert_eq!(event["message"]["formatted"], "server error: 503 at GET /runs/{id}");
     }
 
