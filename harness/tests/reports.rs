@@ -117,9 +117,7 @@ fn reading(rows_read: &'static str) -> Target {
     target(Duration::ZERO, rows_read)
 }
 
-/// A hundred requests that are judged by the rows they read, which no busy machine changes. A tenth of
-/// the tier's requests ask a model, and here those are none: a figure is nine tenths of what a step
-/// says.
+/// A hundred requests that are judged by the rows they read, which no busy machine changes.
 fn judged_by_cost(threshold: &str) -> Case {
     let cost = format!("cost:\n  audit: false\n  thresholds:\n    - {threshold}\n");
     Case::with(&users(2, 100), "", &cost)
@@ -134,18 +132,18 @@ fn a_threshold_on_cost_is_in_every_format() {
     let out = case.folder.path().join("out");
     for (format, expected) in [
         (Format::Text, "✗ per_request(rows_read) < 1"),
-        (Format::Markdown, "<code>per\\_request(rows\\_read) &lt; 1</code>: measured 1.8 over 100"),
+        (Format::Markdown, "<code>per\\_request(rows\\_read) &lt; 1</code>: measured 2 over 100"),
         (Format::Html, "per_request(rows_read) &lt; 1"),
-        (Format::Junit, "message=\"measured 1.8 over 100 operations\""),
+        (Format::Junit, "message=\"measured 2 over 100 operations\""),
         (Format::Github, "line=9,col="),
         (Format::Prometheus, "threshold=\"per_request(rows_read) < 1\"} 0"),
-        (Format::Json, "\"measured\": \"1.8\""),
+        (Format::Json, "\"measured\": \"2\""),
     ] {
         let shown = fs::read_to_string(out.join(format.file())).unwrap();
         assert!(shown.contains(expected), "{format:?} has no {expected}: {shown}");
     }
     let scenario = read_run(&out).unwrap().scenarios.remove(0);
-    assert_eq!(scenario.reasons, ["cost missed: per_request(rows_read) < 1: it is 1.8"]);
+    assert_eq!(scenario.reasons, ["cost missed: per_request(rows_read) < 1: it is 2"]);
     let expected = "`per_request(rows_read) < 1` is missed because `step` uses 2.00 rows read";
     assert!(scenario.causes[0].starts_with(expected), "{:?}", scenario.causes);
     assert_eq!(scenario.causes.len(), 1, "nothing about latency: {:?}", scenario.causes);
@@ -173,7 +171,7 @@ fn a_sum_is_judged_by_its_own_cost() {
         (
             "per_request(rows_read) < 3",
             6,
-            vec!["cost missed: per_request(rows_read) < 3: it is 3.15"],
+            vec!["cost missed: per_request(rows_read) < 3: it is 3.5"],
         ),
     ] {
         let case = judged_by_cost(bound);
@@ -187,7 +185,7 @@ fn a_sum_is_judged_by_its_own_cost() {
         assert_eq!(output.status.code(), Some(exit), "{bound} {output:?}");
         let sum = read_run(Path::new(&sum)).unwrap().scenarios.remove(0);
         assert_eq!(sum.reasons, reasons, "{bound}");
-        assert_eq!(sum.cost.unwrap().thresholds[0].measured.as_deref(), Some("3.15"));
+        assert_eq!(sum.cost.unwrap().thresholds[0].measured.as_deref(), Some("3.5"));
         assert_eq!(sum.causes.len(), reasons.len(), "{:?}", sum.causes);
     }
     // Both missed it: one reason.
