@@ -18,6 +18,8 @@ const DESCRIPTORS: u64 = 4096;
 /// Oldest Node that the pinned wrangler runs on, and oldest Rust that the workspace builds with.
 const NODE: (u64, u64) = (22, 12);
 const RUST: (u64, u64) = (1, 95);
+/// What the Worker's glue is made with; the crate in service/Cargo.toml is pinned to the same.
+const WASM_BINDGEN: &str = "0.2.129";
 /// Tokens are valid from the second they are signed: beyond this they are refused.
 const CLOCK_SKEW: Duration = Duration::from_secs(5);
 /// For one answer.
@@ -68,8 +70,8 @@ impl Diagnosis {
 /// Looks at this machine. It sends nothing anywhere.
 pub fn examine() -> Vec<Diagnosis> {
     use State::{Broken, Missing};
-    let bin = tools();
-    let own = |name: &str| bin.join(name).to_string_lossy().into_owned();
+    let bins = bins();
+    let own = |name: &str| own(&bins, name);
     let build = "building the Worker";
     let setup = "run scripts/setup";
     vec![
@@ -104,12 +106,20 @@ pub fn examine() -> Vec<Diagnosis> {
             (Missing, "install one (Debian: apt-get install build-essential)"),
         ),
         Diagnosis::new("wasm32 target", build, wasm(), (Missing, setup)),
-        Diagnosis::new("worker-build", build, version("worker-build", (0, 0)), (Missing, setup)),
+        Diagnosis::new(
+            "worker-build",
+            build,
+            version(&own("worker-build"), (0, 0)),
+            (Missing, setup),
+        ),
+        Diagnosis::new("wasm-bindgen", build, wasm_bindgen(&own), (Missing, setup)),
+        Diagnosis::new("wasm-opt", build, there(&own("wasm-opt")), (Missing, setup)),
+        Diagnosis::new("esbuild", build, version(&own("esbuild"), (0, 0)), (Missing, setup)),
         Diagnosis::new("node", "--target wrangler, deploying", node(&own), (Missing, setup)),
         Diagnosis::new(
             "wrangler",
             "--target wrangler, deploying",
-            wrangler(&bin),
+            wrangler(&bins),
             (Missing, setup),
         ),
     ]
@@ -203,22 +213,49 @@ fn wasm() -> Result<String, String> {
     }
 }
 
-/// The npm packages of the Worker, of the repository that we are in.
-fn tools() -> PathBuf {
+/// Where the scripts of the repository that we are in find their tools, in their order: the npm packages
+/// of the Worker, and what scripts/setup built.
+fn bins() -> Vec<PathBuf> {
     let current = std::env::current_dir().unwrap_or_default();
-    let bin = "service/node_modules/.bin";
-    let found = current.ancestors().map(|folder| folder.join(bin)).find(|path| path.is_dir());
-    found.unwrap_or_default()
+    let above = |folder: &str| {
+        let found = current.ancestors().map(|parent| parent.join(folder));
+        found.into_iter().find(|path| path.is_dir())
+    };
+    let built = std::env::var_os("WORKWAY_TOOLS").map(|tools| PathBuf::from(tools).join("bin"));
+    let built = built.or_else(|| above("target/tools/bin"));
+    [above("service/node_modules/.bin"), built].into_iter().flatten().collect()
+}
+
+/// The path of a tool in one of the folders, else its name: PATH decides.
+fn own(bins: &[PathBuf], name: &str) -> String {
+    let found = bins.iter().map(|bin| bin.join(name)).find(|path| path.is_file());
+    found.map_or_else(|| name.to_owned(), |path| path.to_string_lossy().into_owned())
+}
+
+fn wasm_bindgen(own: &dyn Fn(&str) -> String) -> Result<String, String> {
+    let seen = version(&own("wasm-bindgen"), (0, 0))?;
+    if seen.split(' ').any(|word| word == WASM_BINDGEN) {
+        Ok(seen)
+    } else {
+        Err(format!("{seen}, must be {WASM_BINDGEN}"))
+    }
+}
+
+/// For a command whose version has no dot.
+fn there(command: &str) -> Result<String, String> {
+    let text = said(Command::new(command).arg("--version"))?;
+    Ok(text.lines().next().unwrap_or_default().to_owned())
 }
 
 fn node(own: &dyn Fn(&str) -> String) -> Result<String, String> {
     version(&own("node"), NODE).or_else(|_| version("node", NODE))
 }
 
-fn wrangler(bin: &Path) -> Result<String, String> {
+fn wrangler(bins: &[PathBuf]) -> Result<String, String> {
     // Its package says so; the command takes a second to start.
-    let package = bin.join("../wrangler/package.json");
-    let text = std::fs::read(package).map_err(|_| "not installed".to_owned())?;
+    let packages = bins.iter().map(|bin| bin.join("../wrangler/package.json"));
+    let text = packages.into_iter().find_map(|package| std::fs::read(package).ok());
+    let text = text.ok_or("not installed")?;
     let package: serde_json::Value =
         serde_json::from_slice(&text).map_err(|error| error.to_string())?;
     let version = package["version"].as_str().ok_or("its package has no version")?;
@@ -250,6 +287,7 @@ fn said(command: &mut Command) -> Result<String, String> {
 }
 
 #[cfg(test)]
+#[allow(clippy::disallowed_methods, reason = "a server of a few lines")]
 mod tests {
     use super::*;
 
@@ -260,6 +298,67 @@ mod tests {
         for bad in ["", "Sun, 22 Nov 2026", "Sun, 22 Now 2026 12:00:00 GMT", "1 2 3 4 5 GMT"] {
             assert_eq!(httpdate(bad), None, "{bad}");
         }
+    }
+
+    #[test]
+    fn the_pinned_version_is_that_of_the_scripts() {
+        let scripts = include_str!("../../scripts/env");
+        assert!(scripts.contains(&format!("\nwasm_bindgen_version={WASM_BINDGEN}\n")));
+    }
+
+    #[test]
+    fn tools_are_found_where_the_scripts_find_them() {
+        let (first, second) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let bins = [first.path().to_owned(), second.path().to_owned()];
+        assert_eq!(own(&bins, "tool"), "tool");
+        std::fs::write(second.path().join("tool"), "").unwrap();
+        assert_eq!(own(&bins, "tool"), second.path().join("tool").to_string_lossy());
+        std::fs::write(first.path().join("tool"), "").unwrap();
+        assert_eq!(own(&bins, "tool"), first.path().join("tool").to_string_lossy());
+    }
+
+    /// Answers every request so; its URL.
+    fn target(head: &'static str) -> Url {
+        use std::io::{Read as _, Write as _};
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("http://{}/", listener.local_addr().unwrap());
+        std::thread::spawn(move || {
+            for stream in listener.incoming() {
+                let mut stream = stream.unwrap();
+                let _ = stream.read(&mut [0; 4096]);
+                let text =
+                    format!("HTTP/1.1 {head}\r\nconnection: close\r\ncontent-length: 0\r\n\r\n");
+                let _ = stream.write_all(text.as_bytes());
+            }
+        });
+        Url::parse(&url).unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_target_that_is_ill_or_has_another_time_is_told_with_what_to_do() {
+        crate::tls::install();
+        let now = humantime::format_rfc3339_seconds(SystemTime::now()).to_string();
+        let (day, time) = now.trim_end_matches('Z').split_once('T').unwrap();
+        let months =
+            ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+        let month = months[day[5..7].parse::<usize>().unwrap() - 1];
+        let right = format!("200 OK\r\ndate: Sun, {} {month} {} {time} GMT", &day[8..], &day[..4]);
+        let states = async |head: &'static str| {
+            let found = examine_target(&target(head)).await;
+            assert!(found.iter().all(|one| (one.state == State::Fine) == one.fix.is_none()));
+            found.iter().map(|one| (one.state, one.seen.clone())).collect::<Vec<_>>()
+        };
+        let fine = states(right.leak()).await;
+        assert!(fine.iter().all(|(state, _)| *state == State::Fine), "{fine:?}");
+        let [health, clock] = states("503 Unavailable\r\ndate: Sun, 22 Nov 2020 12:00:00 GMT")
+            .await
+            .try_into()
+            .unwrap();
+        assert_eq!(health, (State::Missing, "503".to_owned()));
+        assert!(clock.0 == State::Missing && clock.1.contains("s from ours"), "{clock:?}");
+        let [health, clock] = states("200 OK").await.try_into().unwrap();
+        assert_eq!(health.0, State::Fine);
+        assert_eq!(clock, (State::Missing, "it sends no Date".to_owned()));
     }
 
     #[test]

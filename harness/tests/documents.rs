@@ -30,6 +30,25 @@ fn every_scenario_in_a_document_is_valid() {
     }
 }
 
+/// What is said not to be checked has no rule that scenarios name.
+#[test]
+fn checks_that_are_not_made_are_not_made() {
+    let text = fs::read_to_string(repository().join("scenarios/README.md")).unwrap();
+    let (_, table) = text.split_once("## Checks that are not made").unwrap();
+    let rules: Vec<_> = workway::plan::rules::all().iter().map(|rule| rule.id.as_str()).collect();
+    let rows = table.lines().filter_map(|line| line.strip_prefix("| ")).skip(1);
+    let mut checks = 0;
+    for row in rows {
+        let (names, why) = row.split_once(" | ").unwrap();
+        assert!(why.len() > 15, "{row}");
+        for id in names.split([' ', ',']).take_while(|word| !word.starts_with(char::is_lowercase)) {
+            assert!(!rules.contains(&id), "{id} is a rule");
+            checks += usize::from(!id.is_empty());
+        }
+    }
+    assert!(checks >= 18, "{checks}");
+}
+
 #[test]
 fn every_exit_code_is_in_the_readme() {
     let readme = fs::read_to_string(repository().join("README.md")).unwrap();
@@ -51,20 +70,64 @@ fn every_exit_code_is_in_the_readme() {
     assert!(readme.contains("| 130, 143 |"));
 }
 
-#[test]
-fn every_path_in_the_documents_exists() {
-    for document in ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md"] {
-        let text = fs::read_to_string(repository().join(document)).unwrap();
-        let quoted = text.split('`').skip(1).step_by(2);
-        let paths = quoted.filter(|quoted| {
-            ["service/", "harness/", "scenarios/", "fixtures/", "scripts/"]
-                .iter()
-                .any(|folder| quoted.starts_with(folder))
-        });
-        for path in paths.filter(|path| !path.contains(['{', '*', ' '])) {
-            assert!(repository().join(path).exists(), "{document}: {path}");
+/// Every document of the repository, but for those of tests' inputs and of packages.
+fn documents() -> Vec<String> {
+    let mut found: Vec<String> = Vec::new();
+    for folder in
+        ["", ".github", "benches", "reports", "reports/launch", "scenarios", "harness/tests"]
+    {
+        for entry in fs::read_dir(repository().join(folder)).unwrap() {
+            let path = entry.unwrap().path();
+            if path.extension().is_some_and(|extension| extension == "md") {
+                let path = path.strip_prefix(repository()).unwrap();
+                found.push(path.display().to_string());
+            }
         }
     }
+    found.sort();
+    found
+}
+
+/// What is made by a command that stands beside it, and not there before.
+const MADE: [&str; 4] =
+    ["reports/run", "reports/baseline", "service/build", "reports/launch/signed.toml"];
+
+#[test]
+fn every_path_in_the_documents_exists() {
+    let documents = documents();
+    for expected in
+        [".github/RUNBOOK.md", "benches/README.md", "reports/README.md", "scenarios/README.md"]
+    {
+        assert!(documents.iter().any(|document| document == expected), "{expected}");
+    }
+    let folders = [
+        "service/",
+        "harness/",
+        "scenarios/",
+        "fixtures/",
+        "scripts/",
+        "reports/",
+        "benches/",
+        ".github/",
+    ];
+    let mut checked = 0;
+    for document in documents {
+        let text = fs::read_to_string(repository().join(&document)).unwrap();
+        // Commands name files in one of their words; fenced blocks are not split by single marks.
+        let text = text.replace("```", "");
+        let words = text.split('`').skip(1).step_by(2).flat_map(str::split_whitespace);
+        let paths = words.filter(|word| folders.iter().any(|folder| word.starts_with(folder)));
+        for path in paths.filter(|path| !path.contains(['{', '*', '…', '<'])) {
+            let path = path.trim_end_matches(['.', ',', ';', ':']);
+            let made = MADE.iter().any(|made| path.starts_with(made));
+            let there = repository().join(path);
+            // A scenario may be named without its ending.
+            let exists = there.exists() || there.with_extension("yaml").exists();
+            assert!(made || exists, "{document}: {path}");
+            checked += 1;
+        }
+    }
+    assert!(checked > 100, "{checked}");
 }
 
 /// The files below `folder`, one after the other.

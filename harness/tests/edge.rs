@@ -7,6 +7,7 @@ use std::{
     path::PathBuf,
     process::{Command, Output},
     sync::Arc,
+    time::{Duration, SystemTime},
 };
 
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair, date_time_ymd};
@@ -23,6 +24,8 @@ use tokio::{
 };
 use tokio_rustls::TlsAcceptor;
 
+const HOUR: Duration = Duration::from_hours(1);
+
 /// How a server differs from a good one.
 #[derive(Clone, Default)]
 struct Fault {
@@ -34,8 +37,10 @@ struct Fault {
     old_tls: bool,
     /// Of the certificate.
     host: Option<&'static str>,
-    /// Year in which it ends.
-    ends: Option<i32>,
+    /// Days from now until it ends.
+    ends: Option<u32>,
+    /// It has ended long ago.
+    ended: bool,
     /// Signed by nobody whom the client trusts.
     unknown_authority: bool,
 }
@@ -140,7 +145,11 @@ impl Edge {
         let names = [fault.host.unwrap_or("localhost").to_owned()];
         let mut params = CertificateParams::new(names).unwrap();
         params.not_before = date_time_ymd(2020, 1, 1);
-        params.not_after = date_time_ymd(fault.ends.unwrap_or(4000), 1, 1);
+        params.not_after = match fault.ends {
+            // An hour more: the test takes a while.
+            Some(days) => (SystemTime::now() + HOUR + HOUR * 24 * days).into(),
+            None => date_time_ymd(if fault.ended { 2021 } else { 4000 }, 1, 1),
+        };
         let key = KeyPair::generate().unwrap();
         let certificate = params.signed_by(&key, &signer).unwrap();
         let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key.serialize_der()));
@@ -211,6 +220,7 @@ fn violated(fault: &Fault) -> Vec<(String, String)> {
 #[test]
 fn a_good_edge_violates_nothing() {
     assert_eq!(violated(&Fault::default()), []);
+    assert_eq!(violated(&Fault { ends: Some(15), ..Fault::default() }), []);
 }
 
 #[test]
@@ -239,7 +249,8 @@ fn each_rule_has_a_server_that_violates_it_alone() {
         ),
         ("EDGE-2", Fault { old_tls: true, ..Fault::default() }),
         ("EDGE-3", Fault { host: Some("other.test"), ..Fault::default() }),
-        ("EDGE-3", Fault { ends: Some(2021), ..Fault::default() }),
+        ("EDGE-3", Fault { ended: true, ..Fault::default() }),
+        ("EDGE-3", Fault { ends: Some(13), ..Fault::default() }),
         ("EDGE-3", Fault { unknown_authority: true, ..Fault::default() }),
         ("EDGE-4", hsts(None)),
         ("EDGE-4", hsts(Some("max-age=31535999; includeSubDomains; preload"))),
@@ -291,9 +302,16 @@ fn scenario(fault: &Fault) -> (Option<i32>, String) {
 fn the_scenario_of_headers_passes_where_they_are_and_names_the_one_that_is_not() {
     let (code, said) = scenario(&Fault::default());
     assert_eq!(code, Some(0), "{said}");
+    for age in ["63072000", "100000000"] {
+        let value = format!("max-age={age}; includeSubDomains; preload").leak();
+        let headers = vec![("/health/live", "strict-transport-security", Some(&*value))];
+        let (code, said) = scenario(&Fault { headers, ..Fault::default() });
+        assert_eq!(code, Some(0), "{age}: {said}");
+    }
     let (live, one, all) = ("/health/live", "/workflows", "/api/workflows");
     let faults = [
         (live, "strict-transport-security", Some("max-age=60")),
+        (live, "strict-transport-security", Some("max-age=31535999; includeSubDomains; preload")),
         (live, "x-content-type-options", None),
         (live, "referrer-policy", Some("unsafe-url")),
         (live, "content-security-policy", None),

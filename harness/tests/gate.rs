@@ -6,21 +6,41 @@ mod common;
 use std::{
     fs,
     process::{Command, Output},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering::SeqCst},
+    },
     time::Duration,
 };
 
 use axum::{Router, http::HeaderMap, routing::get};
 use common::Target;
 use workway::{
-    gate::{Decision, Kind},
+    gate::{Decision, Finding, Kind},
     report::GateReport,
 };
 
-fn target(delay: Duration, broken: bool) -> Target {
+/// A target that answers after this long, with this status.
+fn target(delay: Duration, status: u16) -> Target {
+    let status = http::StatusCode::from_u16(status).unwrap();
     let handler = async move || {
         tokio::time::sleep(delay).await;
-        let status = if broken { 500 } else { 200 };
-        (http::StatusCode::from_u16(status).unwrap(), "ok")
+        (status, "ok")
+    };
+    Target::start(Router::new().route("/", get(handler)))
+}
+
+/// What answers that asked no model said that they used, and those that asked one.
+const HIT: &str = "rows_read=2";
+const MISS: &str = "rows_read=4, ai_input_tokens=200, ai_millineurons=5000, outbound_requests=1";
+
+/// A target whose cache answers all but so many of ten.
+fn cached(misses: u64) -> Target {
+    let count = Arc::new(AtomicU64::new(0));
+    let handler = async move || {
+        let miss = count.fetch_add(1, SeqCst) % 10 < misses;
+        tokio::time::sleep(Duration::from_millis(if miss { 12 } else { 2 })).await;
+        ([("workway-usage", if miss { MISS } else { HIT })], "ok")
     };
     Target::start(Router::new().route("/", get(handler)))
 }
@@ -31,10 +51,14 @@ struct Case {
 
 impl Case {
     fn new(load: &str) -> Self {
+        Self::with(load, "")
+    }
+
+    fn with(load: &str, more: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let text = format!(
             "scenario: a/b\nload:\n  {load}\n  journeys: {{ a: {{ steps: [{{ request: {{ name: \
-             step, get: / }} }}] }} }}\n"
+             step, get: / }} }}] }} }}\n{more}"
         );
         fs::write(folder.path().join("a.yaml"), text).unwrap();
         Self { folder }
@@ -49,9 +73,13 @@ impl Case {
         // No calibration of this machine: the rule is the default one.
         command.env("XDG_STATE_HOME", self.folder.path());
         command.arg("gate").arg(self.folder.path().join("a.yaml"));
-        command.args(["--base", base, "--head", head, "--pairs", "7", "--seed", "7"]);
-        command.args(["--window", "400ms", "--warmup", "100ms", "--out"]);
-        command.arg(self.folder.path().join("out")).args(more).output().unwrap()
+        command.args(["--base", base, "--head", head, "--seed", "7"]);
+        for default in [["--pairs", "7"], ["--window", "400ms"], ["--warmup", "100ms"]] {
+            if !more.contains(&default[0]) {
+                command.args(default);
+            }
+        }
+        command.arg("--out").arg(self.folder.path().join("out")).args(more).output().unwrap()
     }
 
     fn report(&self) -> GateReport {
@@ -67,10 +95,145 @@ fn url(target: &Target) -> String {
 /// 800 a second, so that seven windows hold the two thousand operations of p95.
 const LOAD: &str = "profile: { constant: { rate: 800/s, for: 1s } }";
 
+/// No arrival of these can be late, so that no window is spoiled: what is counted decides, and
+/// noise has no say.
+const COUNTED: &str = "profile: { users: { count: 2, for: 1s } }";
+/// The usage of each request is measured.
+const METERED: &str = "cost: { audit: false, thresholds: [] }\n";
+/// Any change of latency is allowed.
+const WHATEVER_THE_TIME: [&str; 2] = ["--max-p95", "1000%"];
+
+fn finding<'a>(report: &'a GateReport, metric: &str) -> &'a Finding {
+    report.findings.iter().find(|finding| finding.metric == metric).unwrap()
+}
+
+fn usage(misses: f64) -> f64 {
+    2.0 * (1.0 - misses) + 4.0 * misses
+}
+
+/// A cache that answers less is seen by what it uses, and named as the cause: of the tokens, of the
+/// rows and of the money.
+#[test]
+fn a_cache_that_answers_less_fails_by_usage_with_its_cause() {
+    let (base, head) = (cached(1), cached(6));
+    let case = Case::with(COUNTED, METERED);
+    // Seven metrics share the level: of seven pairs none could be told from chance.
+    let more = [&WHATEVER_THE_TIME[..], &["--pairs", "10"]].concat();
+    let output = case.gate_with(&url(&base), &url(&head), &more);
+    assert_eq!(output.status.code(), Some(6), "{output:?}");
+    let report = case.report();
+    assert_eq!((report.decision, report.pairs), (Decision::Fail, 10));
+    for (metric, base, head) in
+        [("rows_read", usage(0.1), usage(0.6)), ("ai_input_tokens", 20.0, 120.0)]
+    {
+        let found = finding(&report, metric);
+        assert_eq!(found.decision, Decision::Fail, "{found:?}");
+        // Each window ends somewhere in ten.
+        for (is, expected) in [(found.base, base), (found.head, head)] {
+            assert!((is.unwrap() / expected - 1.0).abs() < 0.1, "{found:?}");
+        }
+    }
+    let cost = finding(&report, "cost");
+    assert_eq!((cost.kind, cost.decision), (Kind::Cost, Decision::Fail));
+    let causes = |what: &str| {
+        let said = |cause: &&String| cause.starts_with(what);
+        report.causes.iter().find(said).unwrap_or_else(|| panic!("{what}: {:?}", report.causes))
+    };
+    let cache = causes("cost rose");
+    let (_, rates) = cache.split_once("because the cache hit rate of `step` fell from ").unwrap();
+    let mut rates = rates.split([' ', ';']).filter_map(|word| word.parse::<f64>().ok());
+    for expected in [0.9, 0.4] {
+        assert!((rates.next().unwrap() - expected).abs() < 0.05, "{cache}");
+    }
+    assert!(cache.contains(" USD a month at Scale"), "{cache}");
+    assert!(causes("rows_read rose").contains("because `step` uses +"), "{:?}", report.causes);
+    let shown = String::from_utf8(output.stdout).unwrap();
+    assert!(shown.contains("because the cache hit rate of `step` fell"), "{shown}");
+}
+
+#[test]
+fn the_same_usage_and_no_errors_pass() {
+    // Every second answer the same, so that no window can differ.
+    let (base, head) = (cached(0), cached(0));
+    // Two thousand operations for p95.
+    let case = Case::with("profile: { users: { count: 20, for: 1s } }", METERED);
+    let output = case.gate_with(&url(&base), &url(&head), &WHATEVER_THE_TIME);
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    let report = case.report();
+    assert_eq!(report.decision, Decision::Pass);
+    assert_eq!(finding(&report, "rows_read").decision, Decision::Pass);
+    assert!(report.causes.is_empty(), "{:?}", report.causes);
+}
+
+#[test]
+fn too_few_operations_are_inconclusive() {
+    let base = target(Duration::from_millis(20), 200);
+    let case = Case::new(COUNTED);
+    let output = case.gate(&url(&base), &url(&base));
+    assert_eq!(output.status.code(), Some(8), "{output:?}");
+    let why = finding(&case.report(), "p95").why.clone().unwrap();
+    assert!(why.contains("are too few for p95, which needs 2000"), "{why}");
+}
+
+/// `workway report` shows a gate again, in the formats that a gate has.
+#[test]
+fn a_gate_is_rendered_again() {
+    let (base, head) = (target(Duration::ZERO, 200), target(Duration::ZERO, 500));
+    let case = Case::new(COUNTED);
+    let first = case.gate(&url(&base), &url(&head));
+    let (out, again) = (case.folder.path().join("out"), case.folder.path().join("again"));
+    let report = |more: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_workway"));
+        command.arg("report").arg(&out).args(more).output().unwrap()
+    };
+    let second = report(&["--out", again.to_str().unwrap()]);
+    assert_eq!(second.status.code(), Some(0), "{second:?}");
+    assert_eq!(second.stdout, first.stdout);
+    for name in ["gate.txt", "gate.md", "gate.html", "gate.json"] {
+        assert_eq!(
+            fs::read(out.join(name)).unwrap(),
+            fs::read(again.join(name)).unwrap(),
+            "{name}"
+        );
+    }
+    let none = report(&["--format", "junit"]);
+    assert_eq!(none.status.code(), Some(2), "{none:?}");
+    let said = String::from_utf8(none.stderr).unwrap();
+    assert!(said.contains("a gate has no such format; it has text, gate.txt, gate.md"), "{said}");
+    let mut cost = Command::new(env!("CARGO_BIN_EXE_workway"));
+    let cost = cost.arg("merge").arg(&out).output().unwrap();
+    assert_eq!(cost.status.code(), Some(2), "{cost:?}");
+    assert!(String::from_utf8(cost.stderr).unwrap().contains("is a gate, not a run"));
+}
+
+/// A calibration holds for its settings; a gate with others says that it does not use it.
+#[test]
+fn a_calibration_for_other_windows_is_not_used() {
+    let base = target(Duration::ZERO, 200);
+    let case = Case::new(COUNTED);
+    let mut command = Command::new(env!("CARGO_BIN_EXE_workway"));
+    command.env("XDG_STATE_HOME", case.folder.path()).arg("calibrate");
+    command.arg(case.folder.path().join("a.yaml")).args(["--target", &url(&base)]);
+    command.args(["--pairs", "7", "--window", "300ms", "--warmup", "100ms"]);
+    let made = command.output().unwrap();
+    assert_eq!(made.status.code(), Some(0), "{made:?}");
+    let from = |window: &str| {
+        let windows = ["--window", window];
+        let output = case.gate_with(&url(&base), &url(&base), &windows);
+        (case.report().rule_from, String::from_utf8(output.stderr).unwrap())
+    };
+    let (rule, said) = from("400ms");
+    assert!(rule.starts_with("defaults; not used: calibration of "), "{rule}");
+    assert!(rule.ends_with("window 0.3 s, not 0.4 s"), "{rule}");
+    assert!(said.contains("no calibration holds for this gate ("), "{said}");
+    let (rule, _) = from("300ms");
+    assert!(rule.starts_with("calibrated "), "{rule}");
+}
+
 #[test]
 fn three_times_as_slow_fails_or_cannot_be_decided_but_never_passes() {
     let (base, head) =
-        (target(Duration::from_millis(10), false), target(Duration::from_millis(30), false));
+        (target(Duration::from_millis(10), 200), target(Duration::from_millis(30), 200));
     let case = Case::new(LOAD);
     let output = case.gate(&url(&base), &url(&head));
     let report = case.report();
@@ -88,7 +251,9 @@ fn three_times_as_slow_fails_or_cannot_be_decided_but_never_passes() {
     if code == Some(5) {
         let p95 = report.findings.iter().find(|finding| finding.metric == "p95").unwrap();
         assert!(p95.decision == Decision::Fail && p95.low.unwrap() > 0.5, "{p95:?}");
-        assert!(stdout.contains("likely cause: `step` adds most"), "{stdout}");
+        // Nothing that is measured explains it, and that is said.
+        let expected = "likely cause: p95 rose, and nothing at hand says why: `step` adds most";
+        assert!(stdout.contains(expected), "{stdout}");
         let page = fs::read_to_string(case.folder.path().join("out/gate.html")).unwrap();
         assert!(page.contains("<svg") && !page.contains("NaN"), "{page}");
     }
@@ -96,7 +261,7 @@ fn three_times_as_slow_fails_or_cannot_be_decided_but_never_passes() {
 
 #[test]
 fn the_same_target_does_not_fail() {
-    let base = target(Duration::from_millis(5), false);
+    let base = target(Duration::from_millis(5), 200);
     let case = Case::new(LOAD);
     let output = case.gate(&url(&base), &url(&base));
     assert!(matches!(output.status.code(), Some(0 | 8)), "{output:?}");
@@ -109,18 +274,16 @@ fn the_same_target_does_not_fail() {
 /// Errors are counts: no matter how fast they come.
 #[test]
 fn new_errors_fail() {
-    let (base, head) = (target(Duration::ZERO, false), target(Duration::ZERO, true));
-    let case = Case::new("profile: { constant: { rate: 100/s, for: 1s } }");
+    let (base, head) = (target(Duration::ZERO, 200), target(Duration::ZERO, 500));
+    let case = Case::new(COUNTED);
     let output = case.gate(&url(&base), &url(&head));
-    assert!(matches!(output.status.code(), Some(5 | 8)), "{output:?}");
+    assert_eq!(output.status.code(), Some(5), "{output:?}");
     let report = case.report();
-    if report.pairs > 0 {
-        let errors = report.findings.iter().find(|finding| finding.kind == Kind::Errors).unwrap();
-        assert_eq!(errors.decision, Decision::Fail, "{errors:?}");
-    }
-    if report.decision == Decision::Fail {
-        assert!(report.causes.iter().any(|cause| cause.contains("status 500")), "{report:?}");
-    }
+    let errors = finding(&report, "errors");
+    assert_eq!((errors.kind, errors.decision), (Kind::Errors, Decision::Fail), "{errors:?}");
+    assert_eq!((errors.base, errors.head), (Some(0.0), Some(1.0)));
+    let said = report.causes.iter().find(|line| line.starts_with("errors rose because"));
+    assert!(said.unwrap().contains("of `step` failed (status 500: 0 -> "), "{report:?}");
 }
 
 /// Two versions behind one URL, told apart by a header.
@@ -133,17 +296,15 @@ fn a_header_names_the_version() {
     };
     let target = Target::start(Router::new().route("/", get(handler)));
     let both = url(&target);
-    let case = Case::new("profile: { constant: { rate: 100/s, for: 1s } }");
+    let case = Case::new(COUNTED);
     let versions = ["--base-header", "x-version: good", "--head-header", "x-version: bad"];
     let output = case.gate_with(&both, &both, &versions);
-    assert!(matches!(output.status.code(), Some(5 | 8)), "{output:?}");
+    assert_eq!(output.status.code(), Some(5), "{output:?}");
     let report = case.report();
     assert!(report.base.target.ends_with("(x-version: good)"), "{}", report.base.target);
     assert!(report.reproduce.contains("--head-header 'x-version: bad'"), "{}", report.reproduce);
-    if report.pairs > 0 {
-        let errors = report.findings.iter().find(|finding| finding.kind == Kind::Errors).unwrap();
-        assert_eq!((errors.base, errors.decision), (Some(0.0), Decision::Fail), "{errors:?}");
-    }
+    let errors = finding(&report, "errors");
+    assert_eq!((errors.base, errors.decision), (Some(0.0), Decision::Fail), "{errors:?}");
     let canary = "authorization: Bearer canary";
     let output = case.gate_with(&both, &both, &["--head-header", canary]);
     assert_eq!(output.status.code(), Some(2), "{output:?}");
@@ -157,7 +318,7 @@ fn a_header_names_the_version() {
 
 #[test]
 fn a_target_that_is_not_there_is_unreachable_and_a_wrong_name_says_what_is_possible() {
-    let base = target(Duration::ZERO, false);
+    let base = target(Duration::ZERO, 200);
     let case = Case::new(LOAD);
     let output = case.gate(&url(&base), &format!("http://{}", common::dead()));
     assert_eq!(output.status.code(), Some(7), "{output:?}");
@@ -171,7 +332,7 @@ fn a_target_that_is_not_there_is_unreachable_and_a_wrong_name_says_what_is_possi
 
 #[test]
 fn a_load_that_cannot_be_cut_into_windows_is_refused() {
-    let base = target(Duration::ZERO, false);
+    let base = target(Duration::ZERO, 200);
     let case = Case::new("profile: { ramp: { from: 10/s, to: 20/s, for: 1s } }");
     let output = case.gate(&url(&base), &url(&base));
     assert_eq!(output.status.code(), Some(2), "{output:?}");

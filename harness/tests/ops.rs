@@ -5,8 +5,10 @@
 use std::{
     collections::BTreeSet,
     fs,
+    io::{Read as _, Write as _},
     path::Path,
     process::{Command, Output},
+    time::Duration,
 };
 
 use serde::Deserialize;
@@ -54,13 +56,23 @@ fn alert_rules_name_metrics_that_exist_and_sections_of_the_runbook() {
     let alerts: Alerts = toml::from_str(&read(".github/alerts.toml")).unwrap();
     let runbook = read(".github/RUNBOOK.md");
     let uptime = read("scenarios/ops/uptime.yaml");
+    let mut watched = 0;
     let log = read("service/src/guard/observe.rs") + &read("service/src/backup/manifest.rs");
     let mut names = BTreeSet::new();
     for rule in &alerts.rule {
         let name = &rule.name;
         assert!(names.insert(name), "{name} is there twice");
         let known = match rule.source.as_str() {
-            "uptime" => uptime.contains(&format!("- {} < ", rule.metric)),
+            "uptime" => {
+                watched += 1;
+                // The bound of the alarm is the bound of the scenario: it turns red when somebody is woken.
+                let bound = match (rule.above, rule.above_ms) {
+                    (Some(part), None) => format!("{}%", part * 100.0),
+                    (None, Some(ms)) => format!("{} s", ms / 1000.0),
+                    _ => panic!("{name}: one bound"),
+                };
+                uptime.contains(&format!("\n  - {} < {bound}\n", rule.metric))
+            }
             "log" => {
                 log.contains(&format!("    {}: ", rule.metric))
                     || log.contains(&format!("\"{}\": ", rule.metric))
@@ -78,9 +90,17 @@ fn alert_rules_name_metrics_that_exist_and_sections_of_the_runbook() {
         assert!(["page", "ticket"].contains(&rule.severity.as_str()), "{name}");
         assert!(runbook.contains(&format!("\n## {}\n", rule.runbook)), "{name}: {}", rule.runbook);
     }
+    let thresholds = uptime.split("\nthresholds:\n").nth(1).unwrap().lines().count();
+    assert_eq!(watched, thresholds, "a rule for each threshold of uptime");
     for needed in ["error_rate", "p95", "cost_per_day"] {
         assert!(alerts.rule.iter().any(|rule| rule.metric == needed), "{needed}");
     }
+}
+
+/// A scenario may be named without its ending.
+fn exists(path: &str) -> bool {
+    let path = repository().join(path);
+    path.exists() || path.with_extension("yaml").exists()
 }
 
 /// Each script and file that the runbook names is there, and each command of ours exists.
@@ -94,7 +114,7 @@ fn the_runbook_names_what_exists() {
         let first = words.next().unwrap_or_default();
         let in_repository = ["scripts/", "scenarios/", "service/", ".github/"];
         if in_repository.iter().any(|folder| first.starts_with(folder)) {
-            assert!(repository().join(first).exists(), "{first}");
+            assert!(exists(first), "{first}");
             commands += 1;
         }
         if first == "workway" {
@@ -123,7 +143,10 @@ fn scripts_refuse_what_they_do_not_know_before_they_do_anything() {
         ("restore-db", &["staging", "yesterday"], "no day"),
         ("backup-db", &["local"], "no deployed environment"),
         ("provision", &["local"], "no deployed environment"),
+        ("deploy", &["staging", "https://x.test", "more"], "usage"),
+        ("watch", &[], "usage"),
         ("check-cost", &["target"], "what the day cost"),
+        ("check-cost", &["target", "--from-analytics", "local"], "usage"),
     ] {
         let mut command = Command::new(repository().join("scripts").join(script));
         command.args(arguments).env_remove("CLOUDFLARE_API_TOKEN");
@@ -138,8 +161,81 @@ fn scripts_refuse_what_they_do_not_know_before_they_do_anything() {
 fn uptime_notices_a_target_that_is_down_or_not_well() {
     let dead = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let target = format!("http://{dead}");
-    let output = workway(&["run", "scenarios/ops/uptime.yaml", "--target", &target]);
+    // As the runbook writes it: without the ending.
+    let output = workway(&["run", "scenarios/ops/uptime", "--target", &target]);
     assert_eq!(output.status.code(), Some(7), "{}", text(&output.stderr));
+    let (code, said) = watch(&target);
+    assert_eq!(code, Some(7), "{said}");
+    assert!(said.starts_with("ALERT page ") && said.contains(".github/RUNBOOK.md#"), "{said}");
+
+    // Up, but its database is not there. Where this machine is too busy for a load of two requests a second,
+    // the run says so by its code, and counts all the same.
+    let or_busy = |code: Option<i32>, expected: i32| [Some(expected), Some(8)].contains(&code);
+    let ill = answering(|path| match path {
+        "/health" => ("503 Service Unavailable", r#"{"status":"degraded"}"#, 0),
+        _ => ("200 OK", r#"{"status":"live"}"#, 0),
+    });
+    let output = workway(&["run", "scenarios/ops/uptime", "--target", &ill]);
+    assert!(or_busy(output.status.code(), 1), "{}", text(&output.stdout));
+    assert!(text(&output.stdout).contains("status = 200"), "{}", text(&output.stdout));
+    let (code, said) = watch(&ill);
+    assert!(or_busy(code, 1), "{code:?} {said}");
+    assert!(said.contains("ALERT page errors: ") && said.contains("has error_rate"), "{said}");
+    assert!(said.contains(".github/RUNBOOK.md#error-spike"), "{said}");
+
+    // Well, and too slow.
+    let slow = answering(|path| match path {
+        "/health" => ("200 OK", r#"{"status":"healthy"}"#, 1500),
+        _ => ("200 OK", r#"{"status":"live"}"#, 1500),
+    });
+    let (code, said) = watch(&slow);
+    assert!(or_busy(code, 5), "{code:?} {said}");
+    assert!(said.contains("ALERT page latency: ") && said.contains("#high-latency"), "{said}");
+    assert!(!said.contains("errors"), "{said}");
+
+    let well = answering(|path| match path {
+        "/health" => ("200 OK", r#"{"status":"healthy"}"#, 0),
+        _ => ("200 OK", r#"{"status":"live"}"#, 0),
+    });
+    let (code, said) = watch(&well);
+    assert!(or_busy(code, 0) && !said.contains("ALERT page errors"), "{code:?} {said}");
+    assert!(code == Some(8) || said.is_empty(), "{said}");
+}
+
+/// scripts/watch, for a target here; what it printed.
+fn watch(target: &str) -> (Option<i32>, String) {
+    let mut command = Command::new(repository().join("scripts/watch"));
+    let output = command.arg(target).env("WORKWAY", env!("CARGO_BIN_EXE_workway")).output();
+    let output = output.unwrap();
+    (output.status.code(), text(&output.stdout))
+}
+
+/// A server that answers a path with status and body, after so many milliseconds; its URL.
+fn answering(answer: fn(&str) -> (&'static str, &'static str, u64)) -> String {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            std::thread::spawn(move || serve(&stream.unwrap(), answer));
+        }
+    });
+    url
+}
+
+fn serve(mut stream: &std::net::TcpStream, answer: fn(&str) -> (&'static str, &'static str, u64)) {
+    let mut request = [0; 4096];
+    while let Ok(length @ 1..) = stream.read(&mut request) {
+        let head = String::from_utf8_lossy(&request[..length]).into_owned();
+        let (status, body, pause) = answer(head.split(' ').nth(1).unwrap_or_default());
+        std::thread::sleep(Duration::from_millis(pause));
+        let length = body.len();
+        let head = format!(
+            "HTTP/1.1 {status}\r\ncontent-type: application/json\r\ncontent-length: {length}"
+        );
+        if stream.write_all(format!("{head}\r\n\r\n{body}").as_bytes()).is_err() {
+            return;
+        }
+    }
 }
 
 #[test]

@@ -96,7 +96,9 @@ fn a_limiter_that_is_off_by_one_is_seen_one_by_one_and_all_at_once() {
 fn one_that_is_eventually_consistent_may_admit_too_many_and_refuses_nobody_too_early() {
     let target = limiter();
     let at = |path: &str| burst(path, "target", 1);
-    ends(&target, &at("/admits/9"), 0);
+    let over = ends(&target, &at("/admits/9"), 0);
+    let figure = "note: `alice`: 9 of 12 requests admitted, 1.80 of the limit of 5";
+    assert!(over.contains(figure), "{over}");
     let under = ends(&target, &at("/admits/4"), 1);
     assert!(under.contains("a limiter that may admit too many of 5"), "{under}");
 }

@@ -3,68 +3,15 @@
 
 mod common;
 
-use std::{
-    fs,
-    path::{Path, PathBuf},
-    process::{Child, Command, Output, Stdio},
-    time::{Duration, Instant},
+use std::{fs, path::Path, process::Output, time::Duration};
+
+use common::{
+    Target,
+    case::{Case, SHORT, first, root, target, text, workway},
 };
-
-use axum::{Router, routing::get};
-use common::Target;
-use rustix::process::{Pid, Signal, kill_process};
 use schemars::{JsonSchema, schema_for};
+use serde_json::{Value, json};
 use workway::report::{Baseline, DetectionMatrix, Format, GateReport, RunReport, read_run};
-
-fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned()
-}
-
-/// The report of the first version of this program that wrote one.
-fn first() -> PathBuf {
-    root().join("fixtures/reports/run-v1-first.json")
-}
-
-fn workway(arguments: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_workway"));
-    command.args(arguments).env_remove("GITHUB_ACTIONS");
-    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    command
-}
-
-fn text(bytes: &[u8]) -> String {
-    String::from_utf8_lossy(bytes).into_owned()
-}
-
-struct Case {
-    folder: tempfile::TempDir,
-    target: Target,
-}
-
-impl Case {
-    /// A load of 200 requests a second on a target that answers at once.
-    fn new(profile: &str, thresholds: &str) -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let text = format!(
-            "scenario: a/b\nload:\n  profile: {profile}\n  journeys: {{ a: {{ steps: [{{ request: \
-             {{ name: step, get: / }} }}] }} }}\nthresholds: [{thresholds}]\n"
-        );
-        fs::write(folder.path().join("a.yaml"), text).unwrap();
-        Self { folder, target: Target::start(Router::new().route("/", get(async || "ok"))) }
-    }
-
-    fn path(&self, name: &str) -> String {
-        self.folder.path().join(name).display().to_string()
-    }
-
-    fn run(&self, out: &str) -> Command {
-        let target = format!("http://{}", self.target.address);
-        let scenario = self.path("a.yaml");
-        workway(&["run", &scenario, "--target", &target, "--out", &self.path(out)])
-    }
-}
-
-const SHORT: &str = "{ constant: { rate: 200/s, for: 1s } }";
 
 /// Published schemas: a change of the types shows in a change of the files.
 #[test]
@@ -85,7 +32,7 @@ fn the_schemas_are_those_that_are_published() {
         );
     }
     check::<RunReport>("run-1.schema.json");
-    check::<GateReport>("gate-1.schema.json");
+    check::<GateReport>("gate-2.schema.json");
     check::<Baseline>("baseline-1.schema.json");
     check::<DetectionMatrix>("matrix-1.schema.json");
 }
@@ -135,7 +82,9 @@ fn what_a_target_sends_is_never_markup() {
         assert!(!shown(format).contains("<script>"), "{format:?}");
     }
     let annotations = shown(Format::Github);
-    assert!(annotations.lines().all(|line| line.starts_with("::error file=")), "{annotations}");
+    let mut annotations_left = annotations.lines();
+    assert!(annotations_left.next().unwrap().starts_with("::debug::workway run "), "{annotations}");
+    assert!(annotations_left.all(|line| line.starts_with("::error file=")), "{annotations}");
     assert!(!shown(Format::Text).contains('\u{1}'));
 }
 
@@ -161,6 +110,94 @@ fn annotations_are_on_stdout_where_github_reads_it() {
     assert!(text(&output.stdout).contains(",line=5,col="), "{output:?}");
     let output = case.run("out").output().unwrap();
     assert!(!text(&output.stdout).contains("::error"), "{output:?}");
+}
+
+/// A target whose every answer says that it read so many rows.
+fn reading(rows_read: &'static str) -> Target {
+    target(Duration::ZERO, rows_read)
+}
+
+/// A hundred requests that are judged by the rows they read, which no busy machine changes. A tenth of
+/// the tier's requests ask a model, and here those are none: a figure is nine tenths of what a step
+/// says.
+fn judged_by_cost(threshold: &str) -> Case {
+    let cost = format!("cost:\n  audit: false\n  thresholds:\n    - {threshold}\n");
+    Case::with(&users(2, 100), "", &cost)
+}
+
+/// A threshold on cost shows wherever one on latency does, with its place in the file.
+#[test]
+fn a_threshold_on_cost_is_in_every_format() {
+    let case = judged_by_cost("per_request(rows_read) < 1");
+    let output = case.run("out").output().unwrap();
+    assert_eq!(output.status.code(), Some(6), "{output:?}");
+    let out = case.folder.path().join("out");
+    for (format, expected) in [
+        (Format::Text, "✗ per_request(rows_read) < 1"),
+        (Format::Markdown, "<code>per\\_request(rows\\_read) &lt; 1</code>: measured 1.8 over 100"),
+        (Format::Html, "per_request(rows_read) &lt; 1"),
+        (Format::Junit, "message=\"measured 1.8 over 100 operations\""),
+        (Format::Github, "line=9,col="),
+        (Format::Prometheus, "threshold=\"per_request(rows_read) < 1\"} 0"),
+        (Format::Json, "\"measured\": \"1.8\""),
+    ] {
+        let shown = fs::read_to_string(out.join(format.file())).unwrap();
+        assert!(shown.contains(expected), "{format:?} has no {expected}: {shown}");
+    }
+    let scenario = read_run(&out).unwrap().scenarios.remove(0);
+    assert_eq!(scenario.reasons, ["cost missed: per_request(rows_read) < 1: it is 1.8"]);
+    let expected = "`per_request(rows_read) < 1` is missed because `step` uses 2.00 rows read";
+    assert!(scenario.causes[0].starts_with(expected), "{:?}", scenario.causes);
+    assert_eq!(scenario.causes.len(), 1, "nothing about latency: {:?}", scenario.causes);
+}
+
+/// Dollars are rounded for a reader.
+#[test]
+fn the_reason_of_a_missed_cost_has_a_figure_of_few_digits() {
+    let case = judged_by_cost("per_1000_requests < 0.000001 USD");
+    let output = case.run("out").output().unwrap();
+    assert_eq!(output.status.code(), Some(6), "{output:?}");
+    let scenario = read_run(&case.folder.path().join("out")).unwrap().scenarios.remove(0);
+    let (_, figure) = scenario.reasons[0].split_once(": it is ").unwrap();
+    let (figure, _) = figure.split_once(" USD").unwrap();
+    let (_, decimals) = figure.split_once('.').unwrap();
+    assert!((1..=6).contains(&decimals.len()), "{figure}");
+}
+
+/// Thresholds on cost are judged on what all parts used; nothing of it is said twice.
+#[test]
+fn a_sum_is_judged_by_its_own_cost() {
+    let (two, five) = (reading("rows_read=2"), reading("rows_read=5"));
+    for (bound, exit, reasons) in [
+        ("per_request(rows_read) < 4", 0, vec![]),
+        (
+            "per_request(rows_read) < 3",
+            6,
+            vec!["cost missed: per_request(rows_read) < 3: it is 3.15"],
+        ),
+    ] {
+        let case = judged_by_cost(bound);
+        let parts = [(&two, "two", 0), (&five, "five", 6)].map(|(target, out, exit)| {
+            let output = case.run_on(target, out).output().unwrap();
+            assert_eq!(output.status.code(), Some(exit), "{output:?}");
+            case.path(out)
+        });
+        let sum = case.path("sum");
+        let output = workway(&["merge", &parts[0], &parts[1], "--out", &sum]).output().unwrap();
+        assert_eq!(output.status.code(), Some(exit), "{bound} {output:?}");
+        let sum = read_run(Path::new(&sum)).unwrap().scenarios.remove(0);
+        assert_eq!(sum.reasons, reasons, "{bound}");
+        assert_eq!(sum.cost.unwrap().thresholds[0].measured.as_deref(), Some("3.15"));
+        assert_eq!(sum.causes.len(), reasons.len(), "{:?}", sum.causes);
+    }
+    // Both missed it: one reason.
+    let case = judged_by_cost("per_request(rows_read) < 3");
+    case.run_on(&five, "five").output().unwrap();
+    let (five, sum) = (case.path("five"), case.path("sum"));
+    let output = workway(&["merge", &five, &five, "--out", &sum]).output().unwrap();
+    assert_eq!(output.status.code(), Some(6), "{output:?}");
+    let sum = read_run(Path::new(&sum)).unwrap().scenarios.remove(0);
+    assert_eq!(sum.reasons.len(), 1, "{:?}", sum.reasons);
 }
 
 /// Two generators at the same time: counts add up, and thresholds are judged on the sum.
@@ -194,147 +231,96 @@ fn reports_add_up_and_are_judged_anew() {
     assert!(text(&output.stderr).contains("early version"), "{output:?}");
 }
 
+/// A load of so many users: no arrival can be late, however busy the machine.
+fn users(count: usize, iterations: usize) -> String {
+    format!("{{ users: {{ count: {count}, iterations: {iterations} }} }}")
+}
+
+/// A stored run with other fields: what is tested is what is made of it, not how busy this machine
+/// was.
+fn rewritten(case: &Case, from: &str, to: &str, change: impl Fn(&mut Value)) {
+    let read = fs::read(Path::new(&case.path(from)).join("report.json")).unwrap();
+    let mut report: Value = serde_json::from_slice(&read).unwrap();
+    change(&mut report);
+    let folder = case.path(to);
+    fs::create_dir_all(&folder).unwrap();
+    fs::write(Path::new(&folder).join("report.json"), report.to_string()).unwrap();
+}
+
+fn passed(id: &str) -> impl Fn(&mut Value) {
+    move |report| {
+        (report["run_id"], report["exit"]) = (json!(id), json!(0));
+        let scenario = &mut report["scenarios"][0];
+        (scenario["verdict"], scenario["exit"]) = (json!("pass"), json!(0));
+    }
+}
+
+fn compare(case: &Case, run: &str, more: &[&str]) -> Output {
+    let (run, baseline) = (case.path(run), case.path("baseline"));
+    let mut arguments = vec!["compare", run.as_str(), "--baseline", baseline.as_str()];
+    arguments.extend(more);
+    workway(&arguments).output().unwrap()
+}
+
 #[test]
-fn runs_are_compared_with_accepted_ones_of_the_same_scenario() {
-    let case = Case::new(SHORT, "p95 < 10 s");
-    let baseline = case.path("baseline");
-    let compare = |run: &str, more: &[&str]| {
-        let run = case.path(run);
-        let mut arguments = vec!["compare", run.as_str(), "--baseline", baseline.as_str()];
-        arguments.extend(more);
-        workway(&arguments).output().unwrap()
-    };
-    let done = case.run("one").output().unwrap();
-    let missing = compare("one", &[]);
+fn only_a_pass_of_the_same_scenario_on_the_same_machine_is_a_baseline() {
+    let case = Case::new(&users(2, 100), "");
+    case.run("measured").output().unwrap();
+    let missing = compare(&case, "measured", &[]);
     assert_eq!(missing.status.code(), Some(2), "{missing:?}");
     assert!(text(&missing.stderr).contains("--accept"), "{missing:?}");
-    if done.status.code() != Some(0) {
-        // The machine was too busy for a pass, and only a pass is accepted.
-        assert_eq!(compare("one", &["--accept"]).status.code(), Some(2));
-        return;
-    }
-    assert_eq!(compare("one", &["--accept"]).status.code(), Some(0));
+    rewritten(&case, "measured", "failed", |report| report["exit"] = json!(5));
+    let refused = compare(&case, "failed", &["--accept"]);
+    assert_eq!(refused.status.code(), Some(2), "{refused:?}");
+    assert!(text(&refused.stderr).contains("only a pass is a baseline"), "{refused:?}");
+    rewritten(&case, "measured", "one", passed("one"));
+    rewritten(&case, "measured", "two", passed("two"));
+    assert_eq!(compare(&case, "one", &["--accept"]).status.code(), Some(0));
     // A single earlier run has no spread.
-    case.run("two").output().unwrap();
-    let few = compare("two", &[]);
+    let few = compare(&case, "two", &[]);
     assert_eq!(few.status.code(), Some(8), "{few:?}");
     assert!(text(&few.stdout).contains("are needed"), "{few:?}");
     // Of another machine it only advises.
-    let path = Path::new(&baseline).join("a.b.json");
+    let path = Path::new(&case.path("baseline")).join("a.b.json");
     let other = fs::read_to_string(&path).unwrap().replacen("\"cores\": ", "\"cores\": 9", 1);
     fs::write(&path, other).unwrap();
-    let advice = compare("two", &[]);
+    let advice = compare(&case, "two", &[]);
     assert_eq!(advice.status.code(), Some(0), "{advice:?}");
     assert!(text(&advice.stdout).contains("another machine"), "{advice:?}");
     // Another load is no comparison at all.
-    let scenario = case.path("a.yaml");
-    let changed = fs::read_to_string(&scenario).unwrap().replace("200/s", "201/s");
-    fs::write(&scenario, changed).unwrap();
-    case.run("three").output().unwrap();
-    let refused = compare("three", &[]);
+    rewritten(&case, "measured", "three", |report| report["scenarios"][0]["config"] = json!("x"));
+    let refused = compare(&case, "three", &[]);
     assert_eq!(refused.status.code(), Some(2), "{refused:?}");
     assert!(text(&refused.stderr).contains("has changed"), "{refused:?}");
 }
 
-/// Every format: a folder that cannot be written gives exit 9, the summary on stderr, and leaves
-/// the old report.
+/// Five accepted runs that are the same have no spread: what is the same passes, and what is far
+/// slower fails, with its cause.
 #[test]
-fn a_report_that_cannot_be_written_ends_with_9_and_keeps_the_old_one() {
-    let case = Case::new(SHORT, "p95 < 10 s");
-    for format in Format::ALL {
-        let out = case.folder.path().join(format.file().replace('.', "-"));
-        fs::create_dir_all(&out).unwrap();
-        fs::write(out.join("report.txt"), "old").unwrap();
-        // A folder of the same name, with something in it, cannot be replaced by a file.
-        let taken = out.join(format.file());
-        let _ = fs::remove_file(&taken);
-        fs::create_dir_all(taken.join("in the way")).unwrap();
-        let output = workway(&["report", &first().display().to_string(), "--out"])
-            .arg(&out)
-            .output()
-            .unwrap();
-        assert_eq!(output.status.code(), Some(9), "{format:?} {output:?}");
-        assert!(text(&output.stderr).contains(format.file()), "{format:?} {output:?}");
-        assert!(text(&output.stderr).contains("load/fixture"), "the summary: {output:?}");
+fn a_run_passes_or_fails_beside_accepted_ones_and_says_why() {
+    // Enough for p95: 2,000 operations.
+    let cost = "cost: { audit: false, thresholds: [] }\n";
+    let case = Case::with(&users(60, 2100), "", cost);
+    case.run("measured").output().unwrap();
+    for id in ["one", "two", "three", "four", "five"] {
+        rewritten(&case, "measured", id, passed(id));
+        assert_eq!(compare(&case, id, &["--accept"]).status.code(), Some(0), "{id}");
     }
-}
-
-/// H11: no room on the disk.
-#[test]
-fn a_full_disk_leaves_the_old_report() {
-    let case = Case::new(SHORT, "p95 < 10 s");
-    let out = case.path("out");
-    fs::create_dir_all(&out).unwrap();
-    for format in Format::ALL {
-        fs::write(Path::new(&out).join(format.file()), "old").unwrap();
-    }
-    // Files may not grow beyond 4 KiB: writing fails in the middle, as on a full disk.
-    let report = first().display().to_string();
-    // The signal that comes with the limit is ignored, so that the write returns its error.
-    let command = format!(
-        "trap '' XFSZ; exec prlimit --fsize=4096:4096 '{}' report '{report}' --out '{out}'",
-        env!("CARGO_BIN_EXE_workway")
-    );
-    let output = Command::new("bash").args(["-c", &command]).output().unwrap();
-    assert_eq!(output.status.code(), Some(9), "{output:?}");
-    for format in Format::ALL {
-        let path = Path::new(&out).join(format.file());
-        assert_eq!(fs::read_to_string(&path).unwrap(), "old", "{format:?}");
-    }
-}
-
-const KILLS: u64 = 20;
-
-/// Killed at any moment, a run leaves either the old report or a complete new one, which is marked
-/// interrupted unless it was done before.
-#[test]
-fn killed_at_twenty_moments_a_report_is_old_or_complete() {
-    let case = Case::new("{ constant: { rate: 50/s, for: 600ms } }", "p95 < 10 s");
-    case.run("out").output().unwrap();
-    let out = PathBuf::from(case.path("out"));
-    let (mut old, mut interrupted, mut complete) = (0, 0, 0);
-    for kill in 0..KILLS {
-        let before = read_run(&out).unwrap().run_id;
-        let child = case.run("out").spawn().unwrap();
-        // Over the whole of a run and a little beyond; both signals.
-        std::thread::sleep(Duration::from_millis(kill * 61 % 1300));
-        let signal = if kill % 2 == 0 { Signal::TERM } else { Signal::KILL };
-        end(child, signal);
-        let report = read_run(&out).unwrap();
-        if report.run_id == before {
-            old += 1;
-        } else if report.exit == 143 {
-            assert!(report.scenarios.iter().all(|s| s.exit.is_some()));
-            interrupted += 1;
-        } else {
-            complete += 1;
-        }
-        for format in Format::ALL {
-            let bytes = fs::read(out.join(format.file())).unwrap();
-            assert!(!bytes.is_empty() || format == Format::Github, "{format:?} of kill {kill}");
-        }
-        let page = fs::read_to_string(out.join("report.html")).unwrap();
-        assert!(page.ends_with("</html>"), "half a page after kill {kill}");
-        let junit = fs::read_to_string(out.join("junit.xml")).unwrap();
-        assert!(junit.trim_end().ends_with("</testsuites>"), "half of JUnit after kill {kill}");
-    }
-    println!("N = {KILLS}: {old} old, {interrupted} interrupted, {complete} complete, 0 half");
-    assert_eq!(old + interrupted + complete, KILLS);
-    assert!(old > 0, "no kill came before the end");
-}
-
-fn end(mut child: Child, signal: Signal) -> Output {
-    // It may have ended by itself.
-    if child.try_wait().unwrap().is_none() {
-        let pid = Pid::from_raw(i32::try_from(child.id()).unwrap()).unwrap();
-        let _ = kill_process(pid, signal);
-    }
-    let deadline = Instant::now() + Duration::from_secs(30);
-    while child.try_wait().unwrap().is_none() {
-        assert!(Instant::now() < deadline, "it does not end");
-        std::thread::sleep(Duration::from_millis(5));
-    }
-    child.wait_with_output().unwrap()
+    let baseline = fs::read(Path::new(&case.path("baseline")).join("a.b.json")).unwrap();
+    let baseline: Baseline = serde_json::from_slice(&baseline).unwrap();
+    let steps: Vec<_> = baseline.runs.iter().flat_map(|run| &run.steps).collect();
+    assert_eq!(steps.len(), 5);
+    assert!(steps.iter().all(|step| step.record().unwrap().response.len() == 2100));
+    rewritten(&case, "measured", "same", passed("same"));
+    let same = compare(&case, "same", &[]);
+    assert_eq!(same.status.code(), Some(0), "{same:?}");
+    assert!(text(&same.stdout).starts_with("PASS a/b, 5 earlier runs"), "{same:?}");
+    let slow = target(Duration::from_millis(200), "rows_read=5");
+    case.run_on(&slow, "slow").output().unwrap();
+    let worse = compare(&case, "slow", &[]);
+    assert_eq!(worse.status.code(), Some(5), "{worse:?}");
+    let expected = "likely cause: p95 rose because `step` uses +3.00 rows read (2.00 -> 5.00)";
+    assert!(text(&worse.stdout).contains(expected), "{worse:?}");
 }
 
 /// Both clocks: by percentile and over time.
@@ -360,5 +346,24 @@ fn the_page_shows_both_clocks() {
     for span in spans.iter().filter(|span| span.p95.is_some()) {
         // What is sent late waits longer than it takes, never the other way round.
         assert!(span.service.max.unwrap() <= span.max.unwrap(), "{span:?}");
+    }
+}
+
+/// The accepted runs that come with the repository can be compared with: they are of the scenario as
+/// it is, say on which machine they were made, and hold every value of each step.
+#[test]
+fn the_baseline_of_the_repository_is_whole() {
+    let baseline = Baseline::read(&root().join("reports/baseline"), "load/steady-mix").unwrap();
+    let scenario = root().join("scenarios/load/steady-mix.yaml");
+    assert_eq!(baseline.config, workway::host::hash_of(&scenario), "accept runs of it anew");
+    assert!(!baseline.host.machine.is_empty() && !baseline.host.cpu.is_empty());
+    assert!(baseline.runs.len() >= workway::gate::FEWEST_RUNS);
+    for run in &baseline.runs {
+        assert!(run.commit.as_ref().is_some_and(|commit| !commit.ends_with("-dirty")));
+        let operations: u64 = run.steps.iter().map(|step| step.scheduled).sum();
+        assert_eq!((operations, run.steps.len()), (run.total.scheduled, 5));
+        for step in run.steps.iter().chain([&run.total]) {
+            assert_eq!(step.record().unwrap().response.len(), step.scheduled, "{}", step.name);
+        }
     }
 }

@@ -10,7 +10,11 @@ use std::{
 use workway_service::config::{Config, ConfigError};
 
 const LIST: &str = include_str!("../../.github/secrets.txt");
-const DEPLOY: &str = include_str!("../../.github/workflows/deploy.yml");
+/// What takes secrets at GitHub.
+const WORKFLOWS: [&str; 2] = [
+    include_str!("../../.github/workflows/deploy.yml"),
+    include_str!("../../.github/workflows/watch.yml"),
+];
 /// What the configuration asks for and anybody may read. A secret goes into the list instead.
 const VARIABLES: &[&str] = &[
     "AI_MODEL_BALANCED",
@@ -29,6 +33,8 @@ const VARIABLES: &[&str] = &[
     "NOTION_CLIENT_ID",
     "PLAN_QUOTAS",
     "PUBLIC_URL",
+    "RATE_LIMIT",
+    "RATE_PERIOD",
     "SENTRY_SAMPLE_RATE",
     "STRIPE_API",
     "STRIPE_PRICES",
@@ -120,10 +126,10 @@ fn each_condition_is_what_the_configuration_demands() {
 }
 
 #[test]
-fn what_the_workflow_takes_is_listed() {
-    let taken: BTreeSet<_> = DEPLOY
-        .split("${{ secrets.")
-        .skip(1)
+fn what_workflows_take_is_listed() {
+    let taken: BTreeSet<_> = WORKFLOWS
+        .iter()
+        .flat_map(|workflow| workflow.split("${{ secrets.").skip(1))
         .map(|rest| rest.split([' ', '}']).next().unwrap())
         .collect();
     let listed: BTreeSet<_> = listed()

@@ -6,7 +6,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::{Deployment, query::MOST_GROUPS};
-use crate::cost::{Counts, Resource, RunUsage, StepUsage, Tallies, Tally};
+use crate::cost::{Counts, Resource, RunUsage, Source, StepUsage, Tallies, Tally};
 
 /// What a deployment used in some time.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -141,7 +141,8 @@ impl Spent {
         let resource = match group.action() {
             "read" => Resource::KvReads,
             "delete" => Resource::KvDeletes,
-            // A list costs what a write costs.
+            "list" => Resource::KvLists,
+            // What is not known is taken for the dearest.
             _ => Resource::KvWrites,
         };
         self.add(resource, group.sum("requests"));
@@ -199,7 +200,7 @@ impl Spent {
         if ai > 0 {
             steps.push(step("AI operations", true, part(ai, 1.0), none()));
         }
-        RunUsage { steps, ..RunUsage::default() }
+        RunUsage { source: Source::Analytics, steps, ..RunUsage::default() }
     }
 }
 
@@ -279,7 +280,7 @@ mod tests {
             ("rows_read", 310),
             ("rows_written", 55),
             ("kv_reads", 7),
-            ("kv_writes", 3),
+            ("kv_writes", 2),
             ("kv_deletes", 4),
             ("actor_requests", 20),
             ("actor_gb_s", 3),
@@ -289,6 +290,7 @@ mod tests {
             ("vector_dimensions_queried", 768),
             ("object_writes", 3),
             ("object_reads", 5),
+            ("kv_lists", 1),
         ];
         assert_eq!((spent.requests, amounts.as_slice()), (100, expected.as_slice()));
     }

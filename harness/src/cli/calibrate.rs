@@ -9,13 +9,12 @@ use super::{
     duel::{Contender, Duel, windowed},
     gate,
     output::{self, Format},
-    state::{CALIBRATION_SCHEMA_VERSION, Saved},
+    state::{CALIBRATION_SCHEMA_VERSION, Saved, Setting},
 };
 use crate::{
     execute::StopFlag,
     exit::Exit,
     gate::{Calibration, POWER, Rule},
-    host::{self, Host},
 };
 
 /// Pairs, when nobody says otherwise: the deviation is then known to a fifth.
@@ -78,29 +77,33 @@ async fn calibrated(arguments: &Arguments, stop: &StopFlag) -> Result<Saved, (Ex
     Ok(Saved {
         schema_version: CALIBRATION_SCHEMA_VERSION,
         made_at: gate::now(),
-        host: Host::here(),
-        scenario: plan.name.clone(),
-        config: host::hash_of(&arguments.scenario),
-        window_s: arguments.window.as_secs_f64(),
+        setting: Setting::new(
+            &plan,
+            &arguments.scenario,
+            arguments.window,
+            arguments.warmup,
+            target.kind().to_owned(),
+        ),
         calibration: Calibration::new(&fought.pairs, rule.alpha, rule.latency, seed),
     })
 }
 
 fn publish(arguments: &Arguments, saved: &Saved) -> Exit {
+    let not_kept = |message: &str| {
+        output::say(&text(saved));
+        output::fail(Exit::ReportNotWritten, message)
+    };
     match saved.save() {
         Some(Ok(path)) => output::say(&format!("calibration: {}", path.display())),
-        Some(Err(error)) => return output::fail(Exit::ReportNotWritten, &error.to_string()),
-        None => {
-            let message = "no place to keep it: set HOME or XDG_STATE_HOME";
-            return output::fail(Exit::ReportNotWritten, message);
-        }
+        Some(Err(error)) => return not_kept(&error.to_string()),
+        None => return not_kept("no place to keep it: set HOME or XDG_STATE_HOME"),
     }
     output::show(arguments.format, saved, text)
 }
 
 fn text(saved: &Saved) -> String {
     let Calibration { pairs, noise, suggested_delta, suggested_pairs } = &saved.calibration;
-    let mut text = format!("{} on this machine, {pairs} pairs of itself\n", saved.scenario);
+    let mut text = format!("{} on this machine, {pairs} pairs of itself\n", saved.setting.scenario);
     // Writing to a String cannot fail.
     for (name, noise) in noise {
         let found = &noise.expectation;

@@ -10,8 +10,8 @@ use super::{
 };
 use crate::{
     cost::{
-        Alternative, BOOKS, BuiltIn, Mix, PriceBook, Question, TIERS, Tiers, UnitUsage, WhatIf,
-        assess, changes,
+        Alternative, Assessment, BOOKS, BuiltIn, Combination, Mix, PriceBook, Projection, Question,
+        TIERS, Tiers, WhatIf, assess, changes,
     },
     exit::Exit,
     report::{
@@ -35,14 +35,16 @@ pub(super) struct Arguments {
     /// Only this tier; may be given more than once.
     #[arg(long = "tier", value_name = "NAME")]
     only: Vec<String>,
-    /// What if: `cache_hit=0.9`, `model=NAME`, or `RESOURCE=AMOUNT` for each request.
+    /// What if: `cache_hit=0.9`, `model=NAME`, or `RESOURCE=AMOUNT` for each request (for the month
+    /// where it is something stored). With --cheapest several values, `cache_hit=0,0.5,0.9`, each of
+    /// which is tried.
     #[arg(long = "set", value_name = "NAME=VALUE")]
     settings: Vec<String>,
     /// Another report to compare with: what the change adds, by resource.
     #[arg(long, value_name = "REPORT")]
     base: Option<PathBuf>,
     /// Which scenario is the cheapest that still meets its thresholds on latency? Each is one
-    /// setting: a model, a cache.
+    /// setting: a model, a cache. --set adds others to try.
     #[arg(long, conflicts_with_all = ["base", "from_analytics"])]
     cheapest: bool,
     #[command(flatten)]
@@ -90,7 +92,8 @@ async fn read(arguments: &Arguments) -> Result<(Asked, Runs), (Exit, String)> {
 struct Asked {
     tiers: Tiers,
     only: Vec<String>,
-    whatif: WhatIf,
+    /// One, unless the cheapest is looked for.
+    combinations: Vec<Combination>,
     books: Vec<PriceBook>,
 }
 
@@ -101,19 +104,22 @@ impl Asked {
             None => Tiers::parse(TIERS, "of this program"),
         };
         let tiers = tiers.map_err(|error| error.to_string())?;
-        let whatif = WhatIf::parse(arguments.settings.iter().map(String::as_str))
-            .map_err(|error| error.to_string())?;
+        let settings = &arguments.settings;
+        let combinations = if arguments.cheapest {
+            Combination::all(settings)
+        } else {
+            let whatif = WhatIf::parse(settings.iter().map(String::as_str));
+            whatif.map(|whatif| vec![Combination { settings: settings.clone(), whatif }])
+        };
+        let combinations = combinations.map_err(|error| error.to_string())?;
         let only = arguments.only.clone();
-        Ok(Self { tiers, only, whatif, books: books(&arguments.books)? })
-    }
-
-    fn question(&self) -> Question<'_> {
-        Question { tiers: &self.tiers, only: &self.only, whatif: &self.whatif }
+        Ok(Self { tiers, only, combinations, books: books(&arguments.books)? })
     }
 }
 
 fn assessed(arguments: &Arguments, asked: &Asked, read: &Runs) -> Result<CostReport, String> {
-    let question = asked.question();
+    let whatif = asked.combinations.first().map(|one| one.whatif.clone()).unwrap_or_default();
+    let question = Question { tiers: &asked.tiers, only: &asked.only, whatif: &whatif };
     let runs: Vec<_> = read.runs.iter().map(|used| used.mixes.clone()).collect();
     let base = read.base.as_ref().map(|used| &used.mixes);
     let books = asked.books.iter().map(|book| of_book(book, &runs, base, &question));
@@ -129,9 +135,10 @@ fn assessed(arguments: &Arguments, asked: &Asked, read: &Runs) -> Result<CostRep
 
 /// The scenarios as alternatives, the cheapest first that keeps its promises.
 fn cheapest(arguments: &Arguments, asked: &Asked, read: &Runs) -> Result<Exit, String> {
-    let question = asked.question();
     let alternatives = alternatives(&read.runs);
-    let report = CheapestReport::new(&alternatives, &question, &asked.books, &arguments.settings)
+    let Asked { tiers, only, combinations, books } = asked;
+    let settings = &arguments.settings;
+    let report = CheapestReport::new(&alternatives, combinations, (tiers, only), books, settings)
         .map_err(|error| error.to_string())?;
     let found = report.found();
     let shown = output::show(arguments.format, &report, cheapest_text);
@@ -161,31 +168,18 @@ fn of_book(
     base: Option<&Vec<Mix>>,
     question: &Question<'_>,
 ) -> Result<BookReport, String> {
-    let assessments = assess(runs, question, book).map_err(|error| error.to_string())?;
-    let names: Vec<_> = question.tiers.tiers.iter().map(|tier| tier.name.clone()).collect();
+    let assessed = |runs: &[Vec<Mix>]| assess(runs, question, book).map_err(|e| e.to_string());
+    let head = assessed(runs)?;
+    let months = |assessments: &[Assessment]| -> Vec<Projection> {
+        assessments.iter().map(|assessment| assessment.projection.clone()).collect()
+    };
     let changes = match base {
-        Some(base) => Some(compare(base, runs, question, book)?),
+        Some(base) => {
+            Some(changes(&months(&assessed(std::slice::from_ref(base))?), &months(&head)))
+        }
         None => None,
     };
-    let changes = changes.as_ref().map(|changes| (names.as_slice(), changes.as_slice()));
-    Ok(BookReport::new(book, &assessments, changes))
-}
-
-/// What all mixes together use, before and after.
-fn compare(
-    base: &[Mix],
-    runs: &[Vec<Mix>],
-    question: &Question<'_>,
-    book: &PriceBook,
-) -> Result<Vec<crate::cost::Change>, String> {
-    let unit = |mixes: &mut dyn Iterator<Item = &Mix>| {
-        let mut usage = crate::cost::RunUsage::default();
-        mixes.for_each(|mix| usage.add(&mix.usage));
-        let unit = UnitUsage::measured(&usage).map_err(|error| error.to_string())?;
-        unit.under(question.whatif, book).map_err(|error| error.to_string())
-    };
-    let (base, head) = (unit(&mut base.iter())?, unit(&mut runs.iter().flatten())?);
-    changes(&base, &head, question.tiers, book).map_err(|error| error.to_string())
+    Ok(BookReport::new(book, &head, changes.as_deref()))
 }
 
 fn books(wanted: &[String]) -> Result<Vec<PriceBook>, String> {

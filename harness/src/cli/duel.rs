@@ -98,6 +98,11 @@ impl Contender {
         })
     }
 
+    /// What it is: `embedded`, `wrangler` or `url`. A revision is embedded.
+    pub(super) const fn kind(&self) -> &'static str {
+        self.spec.kind()
+    }
+
     /// Whose requests carry this header; its name says so.
     pub(super) fn with_header(self, header: Option<Header>) -> Self {
         let name = match &header {

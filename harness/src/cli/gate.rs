@@ -11,18 +11,18 @@ use uuid::Uuid;
 use super::{
     duel::{Contender, Duel, Fought, Header, windowed},
     output::{self, Format},
-    selection,
+    rendering, selection,
     signals::Signals,
-    state::Saved,
+    state::{Known, Saved, Setting},
 };
 use crate::{
-    cost::{BOOKS, PriceBook, TIERS, Tiers, UnitUsage, changes},
+    cost::{BOOKS, PriceBook, Projection, RunUsage, TIERS, Tiers, UnitUsage, changes},
     execute::{Signal, StopFlag, clock},
     exit::Exit,
     gate::{self, Decision, Judged, MOST_PAIRS, Rule, Window},
     host::{self, Host},
     plan::ScenarioPlan,
-    report::{self, BookReport, ChangeReport, GATE_SCHEMA_VERSION, GateReport, SideReport},
+    report::{self, ChangeReport, GATE_SCHEMA_VERSION, GateReport, SideReport},
 };
 
 /// A load in which everybody does something else.
@@ -98,7 +98,12 @@ struct Frame {
 pub(super) async fn gate(arguments: &Arguments) -> Exit {
     let stop = StopFlag::new();
     match until_signal(Box::pin(gated(arguments, &stop)), &stop).await {
-        Ok(report) => publish(arguments, &report),
+        Ok(report) => {
+            let exit = Exit::of(report.exit);
+            let published =
+                rendering::publish(&report, arguments.format.into(), arguments.out.as_deref());
+            published.map_or_else(|failed| failed, |()| exit)
+        }
         Err((exit, message)) => output::fail(exit, &message),
     }
 }
@@ -107,11 +112,11 @@ async fn gated(arguments: &Arguments, stop: &StopFlag) -> Result<GateReport, (Ex
     let usage = |message: String| (Exit::Usage, message);
     let plan = scenario(&arguments.scenario)?;
     let plan = windowed(&plan, arguments.warmup, arguments.window).map_err(usage)?;
-    let frame = Frame::new(arguments).map_err(usage)?;
     let base_header = header("--base-header", arguments.base_header.as_deref())?;
     let head_header = header("--head-header", arguments.head_header.as_deref())?;
     let base = Contender::prepare(&arguments.base).await?.with_header(base_header);
     let head = Contender::prepare(&arguments.head).await?.with_header(head_header);
+    let frame = Frame::new(arguments, &plan, [&base, &head]).map_err(usage)?;
     let started = clock::now();
     let duel = Duel {
         plan: &plan,
@@ -138,11 +143,34 @@ fn header(option: &str, text: Option<&str>) -> Result<Option<Header>, (Exit, Str
     parsed.map_err(|error| (Exit::Usage, format!("{option}: {error}")))
 }
 
+/// What is known of the noise of this gate. It is about both sides, so they must be of one kind.
+fn known(arguments: &Arguments, plan: &ScenarioPlan, [base, head]: [&Contender; 2]) -> Known {
+    let kind = if base.kind() == head.kind() {
+        head.kind().to_owned()
+    } else {
+        format!("{} and {}", base.kind(), head.kind())
+    };
+    let Arguments { scenario, window, warmup, .. } = arguments;
+    let known = Saved::load(&Setting::new(plan, scenario, *window, *warmup, kind));
+    if let Known::Other(why) = &known {
+        output::say(&format!(
+            "no calibration holds for this gate ({why}); `workway calibrate` makes one"
+        ));
+    }
+    known
+}
+
 impl Frame {
-    fn new(arguments: &Arguments) -> Result<Self, String> {
-        let host = Host::here();
-        let saved = Saved::load(&host, host::hash_of(&arguments.scenario).as_deref());
-        let calibration = saved.as_ref().map(|saved| &saved.calibration);
+    fn new(
+        arguments: &Arguments,
+        plan: &ScenarioPlan,
+        contenders: [&Contender; 2],
+    ) -> Result<Self, String> {
+        let known = known(arguments, plan, contenders);
+        let calibration = match &known {
+            Known::Calibrated(saved) => Some(&saved.calibration),
+            Known::Other(_) | Known::Nothing => None,
+        };
         let defaults = Rule::default();
         // A bound that the noise hides would leave every gate inconclusive.
         let detectable = calibration.and_then(|found| found.suggested_delta).unwrap_or(0.0);
@@ -155,10 +183,11 @@ impl Frame {
         let suggested = calibration.and_then(|found| found.suggested_pairs).unwrap_or(0);
         let most = 2 * gate::DEFAULT_PAIRS;
         let pairs = suggested.clamp(gate::DEFAULT_PAIRS, most);
-        let rule_from = match (&saved, arguments.max_p95) {
+        let rule_from = match (&known, arguments.max_p95) {
             (_, Some(_)) => "as given".to_owned(),
-            (Some(saved), None) => format!("calibrated {}", saved.made_at),
-            (None, None) => "defaults; not calibrated".to_owned(),
+            (Known::Calibrated(saved), None) => format!("calibrated {}", saved.made_at),
+            (Known::Other(why), None) => format!("defaults; not used: {why}"),
+            (Known::Nothing, None) => "defaults; not calibrated".to_owned(),
         };
         Ok(Self {
             rule,
@@ -231,13 +260,15 @@ impl Frame {
     /// What a month costs more, by resource.
     fn cost(&self, [base, head]: &[Window; 2]) -> Result<Vec<ChangeReport>, String> {
         let (Some(base), Some(head)) = (&base.usage, &head.usage) else { return Ok(Vec::new()) };
-        let unit = |usage| UnitUsage::measured(usage).map_err(|error| error.to_string());
-        let (base, head) = (unit(base)?, unit(head)?);
-        let changes =
-            changes(&base, &head, &self.tiers, &self.book).map_err(|error| error.to_string())?;
-        let names: Vec<_> = self.tiers.tiers.iter().map(|tier| tier.name.clone()).collect();
-        let report = BookReport::new(&self.book, &[], Some((&names, &changes)));
-        Ok(report.changes.unwrap_or_default())
+        let changes = changes(&self.months(base)?, &self.months(head)?);
+        Ok(changes.iter().map(ChangeReport::new).collect())
+    }
+
+    fn months(&self, usage: &RunUsage) -> Result<Vec<Projection>, String> {
+        let unit = UnitUsage::measured(usage).map_err(|error| error.to_string())?;
+        let month = |tier| Projection::new(&unit, tier, &self.tiers, &self.book);
+        let months = self.tiers.tiers.iter().map(month);
+        months.collect::<Result<_, _>>().map_err(|error| error.to_string())
     }
 
     fn reproduce(&self, arguments: &Arguments) -> String {
@@ -265,39 +296,6 @@ impl Frame {
             self.seed
         )
     }
-}
-
-fn publish(arguments: &Arguments, report: &GateReport) -> Exit {
-    let exit = Exit::of(report.exit);
-    let plain = report::gate_text(report, false);
-    let json = match output::json(report) {
-        Ok(json) => json,
-        Err(exit) => return exit,
-    };
-    if let Some(folder) = &arguments.out {
-        let files = [
-            ("gate.txt", plain.clone()),
-            ("gate.md", report::gate_markdown(report)),
-            ("gate.html", report::gate_html(report)),
-            ("gate.json", json.clone()),
-        ];
-        let files: Vec<_> =
-            files.into_iter().map(|(name, text)| (name.to_owned(), text.into_bytes())).collect();
-        if let Err(error) = report::write_all(folder, &files) {
-            output::say(&plain);
-            return output::fail(Exit::ReportNotWritten, &error.to_string());
-        }
-        output::say(&format!("report: {}", folder.join("gate.json").display()));
-    }
-    let shown = match arguments.format {
-        Format::Text => report::gate_text(report, output::color_on_stdout()),
-        Format::Json => json,
-    };
-    if let Err(error) = output::result(&shown) {
-        output::say(&plain);
-        return output::fail(Exit::ReportNotWritten, &format!("stdout: {error}"));
-    }
-    exit
 }
 
 /// The one scenario at `path`.

@@ -1,13 +1,19 @@
 //! `workway launch`
 
-use std::path::{Path, PathBuf};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
 
 use clap::Args;
 
 use super::output::{self, Format};
 use crate::{
     exit::Exit,
-    launch::{Checklist, Commit, EvidenceError, PROOFS, State, checklist, html, load, prove, text},
+    launch::{
+        Checklist, Commit, EvidenceError, ImportError, PROOFS, State, attested, checklist, html,
+        import, links, load, prove, text,
+    },
     report::write,
     target::repository_with,
 };
@@ -18,7 +24,11 @@ pub(super) struct Arguments {
     /// runs here; some take minutes.
     #[arg(long, value_name = "NAME", num_args = 0.., value_delimiter = ',')]
     prove: Option<Vec<String>>,
-    /// Folder for the checklist as a page and as JSON.
+    /// Take what a run against a deployment came to as evidence: the report of `workway run --out`, of
+    /// this commit. It goes to `reports/launch`; commit that.
+    #[arg(long, value_name = "REPORT")]
+    evidence: Vec<PathBuf>,
+    /// Folder for the checklist as a page and as JSON, with copies of the evidence.
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
     /// What goes to stdout.
@@ -33,22 +43,16 @@ pub(super) fn launch(arguments: &Arguments) -> Exit {
     };
     let list = match judged(arguments, &root) {
         Ok(list) => list,
-        Err(error @ EvidenceError::Write(_)) => {
-            return output::fail(Exit::ReportNotWritten, &error.to_string());
-        }
-        Err(error) => return output::fail(Exit::Usage, &error.to_string()),
+        Err(error) => return output::fail(exit(&error), &error.to_string()),
     };
     let json = match output::json(&list) {
         Ok(json) => json,
         Err(exit) => return exit,
     };
-    if let Some(folder) = &arguments.out {
-        for (name, bytes) in [("launch.html", &html(&list)), ("launch.json", &json)] {
-            match write(folder, name, bytes.as_bytes()) {
-                Ok(path) => output::say(&format!("written: {}", path.display())),
-                Err(error) => return output::fail(Exit::ReportNotWritten, &error.to_string()),
-            }
-        }
+    if let Some(folder) = &arguments.out
+        && let Err(problem) = written(folder, &root, &list, &json)
+    {
+        return output::fail(Exit::ReportNotWritten, &problem);
     }
     let shown = if arguments.format == Format::Json { json } else { text(&list) };
     match output::result_or_fail(&shown) {
@@ -59,7 +63,38 @@ pub(super) fn launch(arguments: &Arguments) -> Exit {
     }
 }
 
+fn exit(error: &EvidenceError) -> Exit {
+    let unwritten = |error: &EvidenceError| matches!(error, EvidenceError::Write(_));
+    match error {
+        EvidenceError::Import(error) => match &**error {
+            ImportError::Write(error) if unwritten(error) => Exit::ReportNotWritten,
+            _ => Exit::Usage,
+        },
+        error if unwritten(error) => Exit::ReportNotWritten,
+        _ => Exit::Usage,
+    }
+}
+
+/// The page, the same for programs, and copies of what the page links to.
+fn written(folder: &Path, root: &Path, list: &Checklist, json: &str) -> Result<(), String> {
+    for (name, bytes) in [("launch.html", html(list).as_str()), ("launch.json", json)] {
+        let path = write(folder, name, bytes.as_bytes()).map_err(|error| error.to_string())?;
+        output::say(&format!("written: {}", path.display()));
+    }
+    for (file, copy) in links(list) {
+        let bytes = fs::read(root.join(&file)).map_err(|error| format!("{file}: {error}"))?;
+        let copy = folder.join(copy);
+        let (Some(parent), Some(name)) = (copy.parent(), copy.file_name()) else { continue };
+        write(parent, &name.to_string_lossy(), &bytes).map_err(|error| error.to_string())?;
+    }
+    Ok(())
+}
+
 fn judged(arguments: &Arguments, root: &Path) -> Result<Checklist, EvidenceError> {
+    for report in &arguments.evidence {
+        let file = import(root, report).map_err(Box::new)?;
+        output::say(&format!("written: {file}; it counts once it is committed"));
+    }
     let commit = Commit::of(root)?;
     if let Some(names) = &arguments.prove {
         let all = || PROOFS.iter().map(|proof| proof.name.to_owned()).collect();
@@ -77,5 +112,6 @@ fn judged(arguments: &Arguments, root: &Path) -> Result<Checklist, EvidenceError
             output::say(&format!("{how}: {}", evidence.figure));
         }
     }
-    Ok(checklist(commit, &load(root)))
+    let attested = attested(root, &commit)?;
+    Ok(checklist(commit, &load(root), &attested))
 }

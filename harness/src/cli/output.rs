@@ -1,11 +1,14 @@
 //! Writing to the terminal.
 
-use std::io::{self, IsTerminal, Write};
+use std::{
+    io::{self, IsTerminal, Write},
+    path::Path,
+};
 
 use clap::ValueEnum;
 use serde::Serialize;
 
-use crate::exit::Exit;
+use crate::{exit::Exit, report};
 
 /// One line on stderr. A closed stderr is no reason to stop.
 pub(super) fn say(line: &str) {
@@ -29,6 +32,17 @@ pub(super) fn result(text: &str) -> Result<(), io::Error> {
     }
 }
 
+/// Whether the folder of `--out`, if there is one, takes files: asked before anything is sent.
+///
+/// # Errors
+/// How the command ends.
+pub(super) fn check_out(folder: Option<&Path>) -> Result<(), Exit> {
+    let Some(folder) = folder else { return Ok(()) };
+    let help = "name a folder that can be written";
+    let refused = |error| fail(Exit::Usage, &format!("--out: {error}; {help}; nothing was sent"));
+    report::check_folder(folder).map_err(refused)
+}
+
 /// Writes the result of a command that succeeds with it.
 pub(super) fn result_or_fail(text: &str) -> Exit {
     match result(text) {
@@ -44,6 +58,15 @@ pub(super) enum Format {
     Text,
     /// For programs.
     Json,
+}
+
+impl From<Format> for report::Format {
+    fn from(format: Format) -> Self {
+        match format {
+            Format::Text => Self::Text,
+            Format::Json => Self::Json,
+        }
+    }
 }
 
 /// Writes the result of a command that succeeds with it, in the format that was asked for.

@@ -5,6 +5,7 @@ use std::{
     fmt::Write as _,
     num::NonZeroUsize,
     path::PathBuf,
+    sync::Arc,
     thread::available_parallelism,
     time::{Duration, SystemTime},
 };
@@ -14,7 +15,7 @@ use futures_util::stream::{self, StreamExt};
 
 use super::{
     output::{self, Format},
-    selection,
+    rendering, selection,
     signals::Signals,
     trial::{Trial, Tried},
 };
@@ -23,11 +24,10 @@ use crate::{
     exit::Exit,
     host::{self, Host},
     judge::Verdict,
-    plan::ScenarioPlan,
+    plan::{Rule, ScenarioPlan, rules},
     prove::{Area, Defect, Fate, all, find},
     report::{
-        self, CleanRuns, Detection, DetectionMatrix, Kill, MATRIX_SCHEMA_VERSION, Outcome,
-        RuleDetections,
+        CleanRuns, Detection, DetectionMatrix, Kill, MATRIX_SCHEMA_VERSION, Outcome, RuleDetections,
     },
     target::{SelfCheck, TargetOptions, TargetSpec},
 };
@@ -36,9 +36,6 @@ use crate::{
 const SMOKE: &str = "smoke";
 /// More are a mistake: a run takes seconds.
 const MAX_CLEAN_RUNS: u64 = 1_000;
-const MATRIX_JSON: &str = "detection-matrix.json";
-const MATRIX_MARKDOWN: &str = "detection-matrix.md";
-const MATRIX_HTML: &str = "detection-matrix.html";
 
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
@@ -75,6 +72,9 @@ pub(super) async fn prove(arguments: &Arguments) -> Exit {
     };
     if arguments.list {
         return output::result_or_fail(&catalogue(&defects));
+    }
+    if let Err(exit) = output::check_out(arguments.out.as_deref()) {
+        return exit;
     }
     let mut signals = match Signals::new() {
         Ok(signals) => signals,
@@ -139,7 +139,10 @@ async fn work(arguments: &Arguments, defects: &[&'static Defect]) -> Exit {
     let clean = clean(arguments, &used, &check).await;
     let detections = detections(arguments, &families, &check).await;
     let (clean, held) = clean;
-    let rules = rules(&used, &held, &detections);
+    // Of a part of the catalogue the others were not meant to be looked at.
+    let is_whole = arguments.defects.is_empty() && arguments.areas.is_empty();
+    let known = if is_whole { rules::all() } else { &[] };
+    let rules = rules_of(known, &used, &held, &detections);
     let mut matrix = DetectionMatrix {
         schema_version: MATRIX_SCHEMA_VERSION,
         tool_version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -302,13 +305,17 @@ fn untried(defect: &Defect, outcome: Outcome, why: &str) -> Detection {
     }
 }
 
-/// What each rule of the scenarios saw.
-fn rules(plans: &[&ScenarioPlan], held: &Held, detections: &[Detection]) -> Vec<RuleDetections> {
+/// What each rule saw: of those that are known, and those of the scenarios.
+fn rules_of(
+    known: &[Arc<Rule>],
+    plans: &[&ScenarioPlan],
+    held: &Held,
+    detections: &[Detection],
+) -> Vec<RuleDetections> {
     let mut rules = BTreeMap::new();
-    for claim in plans.iter().flat_map(|plan| plan.claims()) {
-        if let Some(rule) = &claim.rule {
-            rules.entry(rule.id.clone()).or_insert_with(|| rule.says.clone());
-        }
+    let claims = plans.iter().flat_map(|plan| plan.claims());
+    for rule in known.iter().chain(claims.filter_map(|claim| claim.rule.as_ref())) {
+        rules.entry(rule.id.clone()).or_insert_with(|| rule.says.clone());
     }
     let saw = |id: &str, defect: &&Detection| {
         defect.killed_by.iter().any(|kill| kill.rule.as_deref() == Some(id))
@@ -323,22 +330,6 @@ fn rules(plans: &[&ScenarioPlan], held: &Held, detections: &[Detection]) -> Vec<
 }
 
 fn publish(arguments: &Arguments, matrix: &DetectionMatrix) -> Exit {
-    if let Some(folder) = &arguments.out {
-        let json = match output::json(matrix) {
-            Ok(json) => json.into_bytes(),
-            Err(exit) => return exit,
-        };
-        let markdown = report::matrix_markdown(matrix).into_bytes();
-        let html = report::matrix_html(matrix).into_bytes();
-        let files = [(MATRIX_MARKDOWN, markdown), (MATRIX_JSON, json), (MATRIX_HTML, html)];
-        let files = files.map(|(name, bytes)| (name.to_owned(), bytes));
-        if let Err(error) = report::write_all(folder, &files) {
-            return output::fail(Exit::ReportNotWritten, &error.to_string());
-        }
-        output::say(&format!("matrix: {}", folder.join(MATRIX_MARKDOWN).display()));
-    }
-    match output::show(arguments.format, matrix, report::matrix_text) {
-        Exit::Pass => matrix.exit_code(),
-        failed => failed,
-    }
+    let published = rendering::publish(matrix, arguments.format.into(), arguments.out.as_deref());
+    published.map_or_else(|failed| failed, |()| matrix.exit_code())
 }

@@ -5,7 +5,7 @@ use std::path::Path;
 use super::output;
 use crate::{
     exit::Exit,
-    report::{self, Format, RunReport},
+    report::{self, Format, Rendered},
 };
 
 /// Whether GitHub reads our stdout.
@@ -15,37 +15,47 @@ const ACTIONS: &str = "GITHUB_ACTIONS";
 ///
 /// # Errors
 /// How the command ends; the summary is on stderr then.
-pub(super) fn publish(
-    report: &RunReport,
+pub(super) fn publish<R: Rendered>(
+    report: &R,
     format: Format,
     folder: Option<&Path>,
 ) -> Result<(), Exit> {
-    let plain = report::text(report, false);
-    let failed = |message: String| output::fail(Exit::Internal, &format!("report: {message}"));
-    let render = |format: Format| format.render(report).map_err(failed);
-    if let Some(folder) = folder {
-        let files = Format::ALL.map(|format| Ok((format.file().to_owned(), render(format)?)));
-        let files: Vec<_> = files.into_iter().collect::<Result<_, Exit>>()?;
-        if let Err(error) = report::write_all(folder, &files) {
-            output::say(&plain);
-            return Err(output::fail(Exit::ReportNotWritten, &error.to_string()));
-        }
-        output::say(&format!("report: {}", folder.join(Format::Json.file()).display()));
-    }
-    let shown = match format {
-        Format::Text => in_actions(report, report::text(report, output::color_on_stdout())),
-        other => String::from_utf8_lossy(&render(other)?).into_owned(),
+    // Before anything is written: a format that there is not writes nothing.
+    let shown = shown(report, format)?;
+    let not_written = |message: String| {
+        output::say(&report.text(false));
+        output::fail(Exit::ReportNotWritten, &message)
     };
-    output::result(&shown).map_err(|error| {
-        output::say(&plain);
-        output::fail(Exit::ReportNotWritten, &format!("stdout: {error}"))
-    })
+    if let Some(folder) = folder {
+        let file =
+            |(format, name): &(Format, &str)| Ok(((*name).to_owned(), render(report, *format)?));
+        let files = R::FILES.iter().map(file).collect::<Result<Vec<_>, Exit>>()?;
+        report::write_all(folder, &files).map_err(|error| not_written(error.to_string()))?;
+        output::say(&format!("report: {}", folder.join(R::json_file()).display()));
+    }
+    output::result(&shown).map_err(|error| not_written(format!("stdout: {error}")))
 }
 
-/// With annotations after it where GitHub would show them.
-fn in_actions(report: &RunReport, text: String) -> String {
-    match std::env::var_os(ACTIONS) {
-        Some(value) if value == "true" => text + &report::github(report),
-        _ => text,
+fn shown<R: Rendered>(report: &R, format: Format) -> Result<String, Exit> {
+    if format != Format::Text {
+        return Ok(String::from_utf8_lossy(&render(report, format)?).into_owned());
     }
+    let text = report.text(output::color_on_stdout());
+    // With annotations after it where GitHub would show them.
+    match (std::env::var_os(ACTIONS), report.render(Format::Github)) {
+        (Some(value), Some(Ok(lines))) if value == "true" => {
+            Ok(text + &String::from_utf8_lossy(&lines))
+        }
+        _ => Ok(text),
+    }
+}
+
+fn render<R: Rendered>(report: &R, format: Format) -> Result<Vec<u8>, Exit> {
+    let Some(rendered) = report.render(format) else {
+        let names: Vec<_> = R::FILES.iter().map(|(_, name)| *name).collect();
+        let (what, names) = (R::WHAT, names.join(", "));
+        let message = format!("a {what} has no such format; it has text, {names}");
+        return Err(output::fail(Exit::Usage, &message));
+    };
+    rendered.map_err(|error| output::fail(Exit::Internal, &format!("report: {error}")))
 }

@@ -22,7 +22,7 @@ use crate::{
     judge::{Judgement, judge},
     plan::ScenarioPlan,
     record::ScenarioRecord,
-    report::{self, RunInfo, RunReport, ScenarioReport},
+    report::{self, CostReport, RunInfo, RunReport, ScenarioReport},
     target::{SelfCheck, Target, TargetOptions, TargetSpec},
     token::now_millis,
 };
@@ -62,6 +62,9 @@ pub(super) async fn run(arguments: Arguments) -> Exit {
         Ok(plans) => plans,
         Err(exit) => return exit,
     };
+    if let Err(exit) = output::check_out(arguments.out.as_deref()) {
+        return exit;
+    }
     let signals = match Signals::new() {
         Ok(signals) => signals,
         Err(error) => return output::fail(Exit::Internal, &format!("signals: {error}")),
@@ -166,10 +169,12 @@ async fn report_of(
         started_at: humantime::format_rfc3339_seconds(started_at).to_string(),
         duration: clock::now().saturating_duration_since(started),
     };
+    let cost = CostReport::of_plans(plans, &scenarios);
     RunReport {
         host: Some(Host::here()),
         commit: host::commit(),
         self_check: check.facts,
+        cost,
         ..RunReport::new(info, scenarios)
     }
 }
@@ -211,11 +216,7 @@ pub(super) async fn scenario(
 
 /// Writes the report wherever it was asked for; its exit code is the command's.
 fn publish(arguments: &Arguments, report: &RunReport) -> Exit {
-    let format = match arguments.format {
-        Format::Text => report::Format::Text,
-        Format::Json => report::Format::Json,
-    };
-    match rendering::publish(report, format, arguments.out.as_deref()) {
+    match rendering::publish(report, arguments.format.into(), arguments.out.as_deref()) {
         Ok(()) => report.exit_code(),
         Err(exit) => exit,
     }

@@ -3,26 +3,24 @@
 use std::{
     env, fs,
     path::{Path, PathBuf},
+    time::Duration,
 };
 
 use serde::{Deserialize, Serialize};
 
 use crate::{
     gate::Calibration,
-    host::Host,
+    host::{self, Host},
+    plan::ScenarioPlan,
     report::{self, WriteError},
 };
 
 /// Version of the format.
-pub(super) const CALIBRATION_SCHEMA_VERSION: u32 = 1;
+pub(super) const CALIBRATION_SCHEMA_VERSION: u32 = 2;
 
-/// A calibration with what it holds for.
+/// What a calibration holds for: with anything else the noise is another.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub(super) struct Saved {
-    /// [`CALIBRATION_SCHEMA_VERSION`].
-    pub(super) schema_version: u32,
-    /// When it was made, RFC 3339.
-    pub(super) made_at: String,
+pub(super) struct Setting {
     /// The machine.
     pub(super) host: Host,
     /// The scenario.
@@ -31,30 +29,128 @@ pub(super) struct Saved {
     pub(super) config: Option<String>,
     /// Seconds of a window.
     pub(super) window_s: f64,
+    /// Seconds before it that are thrown away.
+    pub(super) warmup_s: f64,
+    /// What the target is: `embedded`, `wrangler` or `url`.
+    pub(super) target_kind: String,
+}
+
+/// A calibration with what it holds for.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(super) struct Saved {
+    /// [`CALIBRATION_SCHEMA_VERSION`].
+    pub(super) schema_version: u32,
+    /// When it was made, RFC 3339.
+    pub(super) made_at: String,
+    /// What it holds for.
+    #[serde(flatten)]
+    pub(super) setting: Setting,
     /// What was found.
     pub(super) calibration: Calibration,
 }
 
+/// What is known of a machine's noise.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Known {
+    /// A calibration for these settings.
+    Calibrated(Box<Saved>),
+    /// Only one for others: in what they differ.
+    Other(String),
+    /// Nothing.
+    Nothing,
+}
+
+impl Setting {
+    /// Of windows on this machine, with `warmup` before each.
+    pub(super) fn new(
+        plan: &ScenarioPlan,
+        file: &Path,
+        window: Duration,
+        warmup: Duration,
+        target_kind: String,
+    ) -> Self {
+        Self {
+            host: Host::here(),
+            scenario: plan.name.clone(),
+            config: host::hash_of(file),
+            window_s: window.as_secs_f64(),
+            warmup_s: warmup.as_secs_f64(),
+            target_kind,
+        }
+    }
+
+    /// In what another differs, in words; nothing where what was found there holds here.
+    fn differences(&self, other: &Self) -> Vec<String> {
+        let seconds = |part: f64| format!("{part} s");
+        let kind = |setting: &Self| setting.target_kind.clone();
+        let named = [
+            ("window", seconds(self.window_s), seconds(other.window_s)),
+            ("warm-up", seconds(self.warmup_s), seconds(other.warmup_s)),
+            ("target", kind(self), kind(other)),
+        ];
+        let named = named.into_iter().filter(|(_, mine, other)| mine != other);
+        let mut differences: Vec<_> =
+            named.map(|(what, mine, other)| format!("{what} {other}, not {mine}")).collect();
+        if self.scenario != other.scenario {
+            differences.insert(0, format!("scenario {}, not {}", other.scenario, self.scenario));
+        } else if self.config != other.config {
+            differences.insert(0, "the scenario has changed since".to_owned());
+        }
+        if !self.host.is_same(&other.host) {
+            differences.insert(0, "another machine".to_owned());
+        }
+        differences
+    }
+
+    /// Where a calibration for it is kept.
+    fn file(&self) -> Option<String> {
+        let Self { host, scenario, config, window_s, warmup_s, target_kind } = self;
+        let key = (&host.machine, scenario, config, window_s, warmup_s, target_kind);
+        let key = serde_json::to_vec(&key).ok()?;
+        Some(format!("{PREFIX}{}.json", host::hash(&key)))
+    }
+}
+
+/// How files of calibrations begin.
+const PREFIX: &str = "calibration-";
+
 impl Saved {
-    /// The calibration for this scenario on this machine, if there is one.
-    pub(super) fn load(host: &Host, config: Option<&str>) -> Option<Self> {
-        let bytes = fs::read(folder()?.join(name(host, config))).ok()?;
-        let saved: Self = serde_json::from_slice(&bytes).ok()?;
-        let fits = saved.schema_version == CALIBRATION_SCHEMA_VERSION
-            && saved.host.is_same(host)
-            && saved.config.as_deref() == config;
-        fits.then_some(saved)
+    /// What is known of the noise with these settings.
+    pub(super) fn load(setting: &Setting) -> Known {
+        folder().map_or(Known::Nothing, |folder| Self::find(&folder, setting))
+    }
+
+    fn find(folder: &Path, setting: &Setting) -> Known {
+        let files = fs::read_dir(folder).into_iter().flatten().flatten();
+        let files = files.filter(|file| file.file_name().to_string_lossy().starts_with(PREFIX));
+        let saved = files.filter_map(|file| Self::read(&file.path()));
+        let different = saved.map(|saved| (setting.differences(&saved.setting), saved));
+        // The nearest; of those the newest.
+        let nearest = different.min_by_key(|(differences, saved)| {
+            (differences.len(), std::cmp::Reverse(saved.made_at.clone()))
+        });
+        match nearest {
+            None => Known::Nothing,
+            Some((differences, saved)) if differences.is_empty() => {
+                Known::Calibrated(Box::new(saved))
+            }
+            Some((differences, saved)) => {
+                let made_at = saved.made_at;
+                Known::Other(format!("calibration of {made_at}: {}", differences.join(", ")))
+            }
+        }
+    }
+
+    fn read(path: &Path) -> Option<Self> {
+        let saved: Self = serde_json::from_slice(&fs::read(path).ok()?).ok()?;
+        (saved.schema_version == CALIBRATION_SCHEMA_VERSION).then_some(saved)
     }
 
     /// Keeps it, in place of an older one. `None` when there is no place to keep it.
     pub(super) fn save(&self) -> Option<Result<PathBuf, WriteError>> {
         let json = serde_json::to_vec_pretty(self).ok()?;
-        Some(report::write(&folder()?, &name(&self.host, self.config.as_deref()), &json))
+        Some(report::write(&folder()?, &self.setting.file()?, &json))
     }
-}
-
-fn name(host: &Host, config: Option<&str>) -> String {
-    format!("calibration-{}-{}.json", host.machine, config.unwrap_or("none"))
 }
 
 /// As the XDG base directory specification has it: state is what outlives a run and is not worth a
@@ -65,4 +161,73 @@ fn folder() -> Option<PathBuf> {
     let state = absolute("XDG_STATE_HOME")
         .or_else(|| absolute("HOME").map(|home| home.join(Path::new(".local/state"))));
     state.map(|state| state.join("workway"))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+
+    fn setting() -> Setting {
+        Setting {
+            host: Host::here(),
+            scenario: "load/a".to_owned(),
+            config: Some("0123".to_owned()),
+            window_s: 5.0,
+            warmup_s: 1.0,
+            target_kind: "embedded".to_owned(),
+        }
+    }
+
+    fn keep(folder: &Path, setting: Setting, made_at: &str) {
+        let calibration = Calibration {
+            pairs: 16,
+            noise: BTreeMap::new(),
+            suggested_delta: Some(0.07),
+            suggested_pairs: Some(20),
+        };
+        let (schema_version, made_at) = (CALIBRATION_SCHEMA_VERSION, made_at.to_owned());
+        let saved = Saved { schema_version, made_at, setting, calibration };
+        let json = serde_json::to_vec(&saved).unwrap();
+        report::write(folder, &saved.setting.file().unwrap(), &json).unwrap();
+    }
+
+    #[test]
+    fn a_calibration_holds_for_its_settings_and_no_others() {
+        let folder = tempfile::tempdir().unwrap();
+        assert_eq!(Saved::find(folder.path(), &setting()), Known::Nothing);
+        keep(folder.path(), setting(), "2026-11-01T00:00:00Z");
+        assert!(matches!(Saved::find(folder.path(), &setting()), Known::Calibrated(_)));
+        let mut other_host = Host::here();
+        other_host.cores += 1;
+        for (other, expected) in [
+            (Setting { window_s: 2.0, ..setting() }, "window 5 s, not 2 s"),
+            (Setting { warmup_s: 0.5, ..setting() }, "warm-up 1 s, not 0.5 s"),
+            (Setting { target_kind: "url".to_owned(), ..setting() }, "target embedded, not url"),
+            (Setting { config: None, ..setting() }, "the scenario has changed since"),
+            (Setting { scenario: "b".to_owned(), ..setting() }, "scenario load/a, not b"),
+            (Setting { host: other_host.clone(), ..setting() }, "another machine"),
+        ] {
+            let expected = format!("calibration of 2026-11-01T00:00:00Z: {expected}");
+            assert_eq!(Saved::find(folder.path(), &other), Known::Other(expected));
+        }
+    }
+
+    #[test]
+    fn calibrations_for_several_settings_are_kept_side_by_side() {
+        let folder = tempfile::tempdir().unwrap();
+        let short = Setting { window_s: 2.0, ..setting() };
+        keep(folder.path(), setting(), "2026-11-01T00:00:00Z");
+        keep(folder.path(), short.clone(), "2026-11-02T00:00:00Z");
+        for wanted in [setting(), short] {
+            let Known::Calibrated(found) = Saved::find(folder.path(), &wanted) else {
+                panic!("{wanted:?} is not found");
+            };
+            assert_eq!(found.setting, wanted);
+        }
+        let file = folder.path().join("calibration-broken.json");
+        fs::write(file, "{").unwrap();
+        assert!(matches!(Saved::find(folder.path(), &setting()), Known::Calibrated(_)));
+    }
 }

@@ -5,8 +5,13 @@ use rust_decimal::Decimal;
 use super::{
     PriceBook,
     assess::{CostError, Mix, Question, assess},
+    tier::Tiers,
+    unit::{WhatIf, WhatIfError},
     usage::RunUsage,
 };
+
+/// Most combinations of settings: each is a bill for each scenario, tier and book.
+pub const MAX_COMBINATIONS: usize = 256;
 
 /// A setting that was tried, such as a model with or without a cache: a scenario and its runs.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,11 +24,22 @@ pub struct Alternative {
     pub against: Vec<String>,
 }
 
+/// Settings that are not those of the runs.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Combination {
+    /// As they were given, one value each.
+    pub settings: Vec<String>,
+    /// The same, read.
+    pub whatif: WhatIf,
+}
+
 /// An alternative in a tier.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Choice {
     /// The scenario.
     pub scenario: String,
+    /// What was set beside it.
+    pub settings: Vec<String>,
     /// Runs that the figure comes from.
     pub runs: usize,
     /// Dollars a month.
@@ -32,6 +48,15 @@ pub struct Choice {
     pub half_width: Option<Decimal>,
     /// What speaks against it.
     pub against: Vec<String>,
+}
+
+/// The choices in every tier, and what could not be one.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Choices {
+    /// By tier: first those that nothing speaks against, and the cheaper ones first.
+    pub tiers: Vec<(String, Vec<Choice>)>,
+    /// Settings that a scenario says nothing about, each with the reason.
+    pub left_out: Vec<String>,
 }
 
 impl Alternative {
@@ -49,41 +74,95 @@ impl Alternative {
             }
         }
     }
+
+    fn mixes(&self) -> Vec<Vec<Mix>> {
+        let mix = |usage: &RunUsage| {
+            vec![Mix { scenario: self.scenario.clone(), tier: None, usage: usage.clone() }]
+        };
+        self.runs.iter().map(mix).collect()
+    }
 }
 
-/// The alternatives in each tier that is asked for: first those that nothing speaks against, and
-/// the cheaper ones first.
+impl Combination {
+    /// Every combination of settings such as `cache_hit=0,0.5,0.9`; one where each has one value.
+    ///
+    /// # Errors
+    /// [`WhatIfError`], also for more than [`MAX_COMBINATIONS`].
+    pub fn all(settings: &[String]) -> Result<Vec<Self>, WhatIfError> {
+        let mut lists: Vec<Vec<String>> = vec![Vec::new()];
+        for setting in settings {
+            let (name, values) = setting.split_once('=').unwrap_or((setting, ""));
+            let complete = setting.contains('=');
+            let one = |value: &str| {
+                if complete { format!("{name}={value}") } else { setting.clone() }
+            };
+            let with = |list: &Vec<String>| {
+                let more =
+                    values.split(',').map(|value| [&list[..], &[one(value.trim())]].concat());
+                more.collect::<Vec<_>>()
+            };
+            lists = lists.iter().flat_map(with).collect();
+            if lists.len() > MAX_COMBINATIONS {
+                let problem = format!("more than {MAX_COMBINATIONS} combinations of settings");
+                return Err(WhatIfError::Setting { setting: setting.clone(), problem });
+            }
+        }
+        let read = |settings: Vec<String>| {
+            let whatif = WhatIf::parse(settings.iter().map(String::as_str))?;
+            Ok(Self { settings, whatif })
+        };
+        lists.into_iter().map(read).collect()
+    }
+}
+
+/// Each alternative under each combination of settings, in the tiers that are asked for by name; in all
+/// if none is.
 ///
 /// # Errors
-/// [`CostError`].
+/// [`CostError`]; a setting that a run says nothing about is no error, but left out.
 pub fn choices(
     alternatives: &[Alternative],
-    question: &Question<'_>,
+    combinations: &[Combination],
+    (tiers, only): (&Tiers, &[String]),
     book: &PriceBook,
-) -> Result<Vec<(String, Vec<Choice>)>, CostError> {
-    let mut tiers = Vec::<(String, Vec<Choice>)>::new();
-    for Alternative { scenario, runs, against } in alternatives {
-        let mix = |usage: &RunUsage| {
-            vec![Mix { scenario: scenario.clone(), tier: None, usage: usage.clone() }]
-        };
-        let runs: Vec<_> = runs.iter().map(mix).collect();
-        for assessment in assess(&runs, question, book)? {
-            let tier = &assessment.projection.tier.name;
-            let choice = Choice {
-                scenario: scenario.clone(),
-                runs: assessment.runs,
-                usd: assessment.projection.bill.total(),
-                half_width: assessment.half_width,
-                against: against.clone(),
-            };
-            match tiers.iter_mut().find(|(name, _)| name == tier) {
-                Some((_, choices)) => choices.push(choice),
-                None => tiers.push((tier.clone(), vec![choice])),
+) -> Result<Choices, CostError> {
+    let mut found = Choices::default();
+    for alternative in alternatives {
+        for Combination { settings, whatif } in combinations {
+            let question = Question { tiers, only, whatif };
+            match assess(&alternative.mixes(), &question, book) {
+                Ok(assessments) => {
+                    for assessment in assessments {
+                        let choice = Choice {
+                            scenario: alternative.scenario.clone(),
+                            settings: settings.clone(),
+                            runs: assessment.runs,
+                            usd: assessment.projection.bill.total(),
+                            half_width: assessment.half_width,
+                            against: alternative.against.clone(),
+                        };
+                        found.add(assessment.projection.tier.name, choice);
+                    }
+                }
+                Err(CostError::WhatIf(why @ WhatIfError::NotMeasured { .. })) => {
+                    found.left_out.push(format!("{}: {why}", alternative.scenario));
+                }
+                Err(error) => return Err(error),
             }
         }
     }
-    for (_, choices) in &mut tiers {
+    found.left_out.dedup();
+    for (_, choices) in &mut found.tiers {
         choices.sort_by_key(|choice| (!choice.against.is_empty(), choice.usd));
     }
-    Ok(tiers)
+    Ok(found)
+}
+
+impl Choices {
+    fn add(&mut self, tier: String, choice: Choice) {
+        match self.tiers.iter_mut().find(|(name, _)| *name == tier) {
+            Some((_, choices)) => choices.push(choice),
+            None => self.tiers.push((tier, vec![choice])),
+        }
+    }
 }

@@ -1,55 +1,50 @@
-//! Two runs of the same scenarios: what a change adds, by resource.
+//! Two projections of the same tiers: what a change adds, by resource and tier.
 
 use rust_decimal::Decimal;
-use workway_price::{Amounts, PriceBook, Resource, UnknownPrice};
+use workway_price::Resource;
 
-use super::{project::Projection, tier::Tiers, unit::UnitUsage};
+use super::project::Projection;
 
 /// What a change adds to one resource.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Change {
     /// The resource.
     pub resource: Resource,
-    /// Units for each request of the mix, before.
+    /// In the order of the tiers; only those of which both sides have a month.
+    pub tiers: Vec<TierChange>,
+}
+
+/// What a change adds to one resource in a tier, with the tier's own mix.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TierChange {
+    /// The tier.
+    pub tier: String,
+    /// Units for each request, before.
     pub base: Decimal,
     /// And after.
     pub head: Decimal,
-    /// Dollars a month more, by tier, in the order of the tiers; negative for less.
-    pub monthly: Vec<Decimal>,
+    /// Dollars a month more; negative for less.
+    pub usd: Decimal,
 }
 
-/// Every resource of which a request uses another amount, dearest in the largest tier first.
-///
-/// # Errors
-/// [`UnknownPrice`].
-pub fn changes(
-    base: &UnitUsage,
-    head: &UnitUsage,
-    tiers: &Tiers,
-    book: &PriceBook,
-) -> Result<Vec<Change>, UnknownPrice> {
-    let months = |unit: &UnitUsage| {
-        let month = |tier| Projection::new(unit, tier, tiers, book);
-        tiers.tiers.iter().map(month).collect::<Result<Vec<_>, _>>()
+/// Every resource of which a request uses another amount in some tier; first what changes a bill most.
+pub fn changes(base: &[Projection], head: &[Projection]) -> Vec<Change> {
+    let same = |after: &Projection| base.iter().find(|before| before.tier == after.tier);
+    let months: Vec<_> = head.iter().filter_map(|after| Some((same(after)?, after))).collect();
+    let of_resource = |&resource: &Resource| {
+        let of_tier = |(before, after): &(&Projection, &Projection)| TierChange {
+            tier: after.tier.name.clone(),
+            base: before.per_request(resource),
+            head: after.per_request(resource),
+            usd: after.bill.cost(resource) - before.bill.cost(resource),
+        };
+        let tiers: Vec<_> = months.iter().map(of_tier).collect();
+        let differs = tiers.iter().any(|tier| tier.base != tier.head || !tier.usd.is_zero());
+        differs.then_some(Change { resource, tiers })
     };
-    let (before, after) = (months(base)?, months(head)?);
-    let mut changes = Vec::new();
-    for &resource in Resource::ALL {
-        let (base, head) = (per_request(&before, resource), per_request(&after, resource));
-        if base != head {
-            let pairs = before.iter().zip(&after);
-            let monthly =
-                pairs.map(|(b, a)| a.bill.cost(resource) - b.bill.cost(resource)).collect();
-            changes.push(Change { resource, base, head, monthly });
-        }
-    }
-    changes.sort_by_key(|change| std::cmp::Reverse(change.monthly.last().map(Decimal::abs)));
-    Ok(changes)
-}
-
-/// In the largest tier; the mix is the same in all unless their parts of AI differ.
-fn per_request(months: &[Projection], resource: Resource) -> Decimal {
-    let Some(month) = months.last() else { return Decimal::ZERO };
-    let amounts: &Amounts = &month.amounts;
-    (amounts.get(resource) / Decimal::from(month.tier.requests)).round_dp(6).normalize()
+    let mut changes: Vec<_> = Resource::ALL.iter().filter_map(of_resource).collect();
+    changes.sort_by_key(|change| {
+        std::cmp::Reverse(change.tiers.iter().map(|tier| tier.usd.abs()).max())
+    });
+    changes
 }

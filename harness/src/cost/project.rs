@@ -1,7 +1,7 @@
 //! What a month of a tier costs, from what a run used.
 
 use rust_decimal::Decimal;
-use workway_price::{Amounts, Bill, Entry, Origins, PriceBook, Resource, UnknownPrice};
+use workway_price::{Amounts, Bill, Entry, PriceBook, Resource, UnknownPrice};
 
 use super::{
     tier::{Tier, Tiers},
@@ -15,6 +15,8 @@ pub struct Projection {
     pub tier: Tier,
     /// What the month uses.
     pub amounts: Amounts,
+    /// Requests of the month about which the run says something: those that the amounts are of.
+    pub requests: Decimal,
     /// What it costs.
     pub bill: Bill,
     /// Volumes of the tier about which the run says nothing.
@@ -64,17 +66,34 @@ impl Projection {
         book: &PriceBook,
     ) -> Result<Self, UnknownPrice> {
         let (measured, missing) = unit.month(tier);
-        let mut origins = Origins::new();
+        let requests = measured.get(Resource::Requests);
+        let mut origins = unit.origins.clone();
         let amounts = tiers.assume(measured, &mut origins);
         let bill = Bill::new(book, &amounts, &origins)?;
-        let requests = Decimal::from(tier.requests);
-        let factor = (requests + Decimal::from(1_000_000)) / requests;
-        let more = Bill::new(book, &(&amounts * factor), &origins)?;
+        let more = Bill::new(book, &a_million_more(&amounts, requests), &origins)?;
         let next_million = more.total() - bill.total();
         let crossings = crossings(&amounts, requests, book);
         let table = TableComparison::new(tier, &amounts, &bill, book);
-        Ok(Self { tier: tier.clone(), amounts, bill, missing, next_million, crossings, table })
+        let tier = tier.clone();
+        Ok(Self { tier, amounts, requests, bill, missing, next_million, crossings, table })
     }
+
+    /// Units of a resource for each request, to a millionth: of the requests about which the run says
+    /// something.
+    pub fn per_request(&self, resource: Resource) -> Decimal {
+        let each = self.amounts.get(resource).checked_div(self.requests);
+        each.unwrap_or_default().round_dp(6).normalize()
+    }
+}
+
+/// What is held does not grow with the requests.
+fn a_million_more(amounts: &Amounts, requests: Decimal) -> Amounts {
+    let factor =
+        (requests + Decimal::from(1_000_000)).checked_div(requests).unwrap_or(Decimal::ONE);
+    let more = |(resource, amount): (Resource, Decimal)| {
+        (resource, if resource.is_held() { amount } else { amount * factor })
+    };
+    amounts.iter().map(more).collect()
 }
 
 fn crossings(amounts: &Amounts, requests: Decimal, book: &PriceBook) -> Vec<Crossing> {
@@ -84,7 +103,8 @@ fn crossings(amounts: &Amounts, requests: Decimal, book: &PriceBook) -> Vec<Cros
         let requests = (requests / amount).checked_mul(units)?;
         Some(Crossing { resource, requests, units })
     };
-    let mut crossings: Vec<_> = amounts.iter().filter_map(next).collect();
+    let grows = |(resource, _): &(Resource, Decimal)| !resource.is_held();
+    let mut crossings: Vec<_> = amounts.iter().filter(grows).filter_map(next).collect();
     crossings.sort_by_key(|crossing| crossing.requests);
     crossings
 }
@@ -115,7 +135,8 @@ impl TableComparison {
 }
 
 /// Dollars for a thousand requests of a mix at list price: allotments used up, no base fee.
-/// `ai` is the part of AI operations among them, 0 to 1.
+/// `ai` is the part of AI operations among them, 0 to 1; of a kind that the run did not have, nothing
+/// is in it.
 ///
 /// # Errors
 /// [`UnknownPrice`].
@@ -125,13 +146,8 @@ pub fn per_1000_requests(
     tiers: &Tiers,
     book: &PriceBook,
 ) -> Result<Decimal, UnknownPrice> {
-    let mut amounts = Amounts::default();
-    for (one, share) in [(unit.request.clone(), Decimal::ONE - ai), (unit.ai(), ai)] {
-        if let Some(one) = one {
-            amounts += &(&one * share);
-        }
-    }
-    let amounts = tiers.assume(amounts, &mut Origins::new());
-    let bill = Bill::new(&book.clone().at_list_price(), &amounts, &Origins::new())?;
+    let mut origins = unit.origins.clone();
+    let amounts = tiers.assume(unit.of_mix(ai).unwrap_or_default(), &mut origins);
+    let bill = Bill::new(&book.clone().at_list_price(), &amounts, &origins)?;
     Ok(bill.total() * Decimal::ONE_THOUSAND)
 }

@@ -6,15 +6,15 @@ fn book(name: &str) -> PriceBook {
     BOOKS.iter().find(|book| book.name == name).unwrap().open().unwrap()
 }
 
-fn cloudflare() -> PriceBook {
+pub(super) fn cloudflare() -> PriceBook {
     book("cloudflare-2026-11")
 }
 
-fn guide() -> PriceBook {
+pub(super) fn guide() -> PriceBook {
     book("workway-guide")
 }
 
-fn tiers() -> Tiers {
+pub(super) fn tiers() -> Tiers {
     Tiers::parse(TIERS, "tiers.toml").unwrap()
 }
 
@@ -22,7 +22,7 @@ fn amounts(pairs: &[(Resource, u64)]) -> Amounts {
     pairs.iter().map(|(resource, amount)| (*resource, Decimal::from(*amount))).collect()
 }
 
-fn usd(text: &str) -> Decimal {
+pub(super) fn usd(text: &str) -> Decimal {
     Decimal::from_str_exact(text).unwrap()
 }
 
@@ -126,6 +126,7 @@ fn other_settings_change_what_they_name_and_nothing_else() {
         ("cache_hit=often", "needs a number"),
         ("cpu=1", "`cpu` is no resource"),
         ("rows_read=-1", "needs a number"),
+        ("requests=2", "a request is one request"),
     ] {
         let error = WhatIf::parse([setting]).unwrap_err().to_string();
         assert!(error.contains(expected), "{error}");
@@ -145,14 +146,165 @@ fn an_extra_query_is_named_and_priced_by_tier() {
     let base = mixed();
     let mut head = base.clone();
     *head.steps[0].used.without_model.usage.get_mut("rows_read").unwrap() += 2 * 80;
-    let (base, head) = (UnitUsage::measured(&base).unwrap(), UnitUsage::measured(&head).unwrap());
-    let found = changes(&base, &head, &tiers(), &guide()).unwrap();
+    let (base, head) = (months(&base), months(&head));
+    let found = changes(&base, &head);
     assert_eq!(found.len(), 1, "{found:?}");
     assert_eq!(found[0].resource, Resource::RowsRead);
+    let tiers: Vec<_> = found[0].tiers.iter().map(|tier| tier.tier.as_str()).collect();
+    assert_eq!(tiers, ["startup", "growth", "scale", "enterprise"], "in the order of the file");
+    let scale = &found[0].tiers[2];
     // 90 % of the requests are of that kind: 1.8 rows more for each of the mix.
-    assert_eq!(found[0].head - found[0].base, usd("1.8"));
-    assert_eq!(found[0].monthly[2], usd("18"), "ten million requests at $1 for a million rows");
-    assert!(changes(&base, &base, &tiers(), &guide()).unwrap().is_empty());
+    assert_eq!(scale.head - scale.base, usd("1.8"));
+    assert_eq!(scale.usd, usd("18"), "ten million requests at $1 for a million rows");
+    assert!(changes(&base, &base).is_empty());
+    // Only where both have a month there is a difference.
+    assert_eq!(changes(&base[1..2], &head)[0].tiers.len(), 1);
+}
+
+/// Settings with several values are all combined; what a run says nothing about is left out.
+#[test]
+fn the_cheapest_of_every_combination_of_settings() {
+    let settings = |texts: &[&str]| texts.iter().map(|text| (*text).to_owned()).collect::<Vec<_>>();
+    let all = Combination::all(&settings(&["cache_hit=0,0.5", "cpu_ms=1, 2,3"])).unwrap();
+    assert_eq!(all.len(), 6);
+    assert_eq!(all[4].settings, settings(&["cache_hit=0.5", "cpu_ms=2"]));
+    assert_eq!(Combination::all(&[]).unwrap(), [Combination::default()]);
+    let many = |n: usize| settings(&[&format!("cpu_ms={}", vec!["1"; n].join(","))]);
+    assert_eq!(Combination::all(&many(MAX_COMBINATIONS)).unwrap().len(), MAX_COMBINATIONS);
+    let error = Combination::all(&many(MAX_COMBINATIONS + 1)).unwrap_err().to_string();
+    assert!(error.contains("more than 256 combinations"), "{error}");
+    for (text, expected) in [("cache_hit", "write NAME=VALUE"), ("cache_hit=0,2", "0 to 1")] {
+        let error = Combination::all(&settings(&[text])).unwrap_err().to_string();
+        assert!(error.contains(expected), "{error}");
+    }
+
+    let alternative = |scenario: &str, usage: RunUsage| Alternative {
+        scenario: scenario.to_owned(),
+        runs: vec![usage],
+        against: Vec::new(),
+    };
+    let mut plain = mixed();
+    plain.steps.pop();
+    let alternatives = [alternative("both", mixed()), alternative("plain", plain)];
+    let model = "model=@cf/meta/llama-3.3-70b-instruct-fp8-fast";
+    let tried = settings(&["cache_hit=0,0.75,0.9"]);
+    let combinations = Combination::all(&[tried[0].clone(), model.to_owned()]).unwrap();
+    let only = settings(&["enterprise"]);
+    let found = choices(&alternatives, &combinations, (&tiers(), &only), &cloudflare()).unwrap();
+    let [(tier, choices)] = &found.tiers[..] else { panic!("{found:?}") };
+    assert_eq!(tier, "enterprise");
+    let names: Vec<_> = choices.iter().map(|choice| choice.settings[0].as_str()).collect();
+    assert_eq!(names, ["cache_hit=0.9", "cache_hit=0.75", "cache_hit=0"]);
+    // 1 million misses of 1,000 tokens in and 300 out at $0.293 and $2.253 a million: $968.90; without
+    // a cache ten times as much, and both less the 300,000 neurons of a month.
+    let neurons = |misses: &str| usd(misses) * usd("0.0009689") - usd("3.3");
+    let difference = choices[2].usd - choices[0].usd;
+    let writes = usd("45"); // 10 million and 1 million values written at $5, less the first million
+    let objects = usd("1.35") + (usd("1.28") - usd("0.4")) * usd("12.5"); // 9 million calls; GB-s
+    let expected = neurons("10000000") - neurons("1000000") + writes + objects;
+    assert_eq!(difference.round_dp(6), expected);
+    assert!(
+        found.left_out.iter().all(|why| why.starts_with("plain: --set cache_hit")),
+        "{found:?}"
+    );
+    assert!(!found.left_out.is_empty());
+}
+
+fn months(usage: &RunUsage) -> Vec<Projection> {
+    let unit = UnitUsage::measured(usage).unwrap();
+    let month = |tier| Projection::new(&unit, tier, &tiers(), &guide()).unwrap();
+    tiers().tiers.iter().map(month).collect()
+}
+
+/// Of a run without AI operations a figure for each request is of the requests that it had.
+#[test]
+fn what_a_run_did_not_have_is_in_no_average() {
+    let mut plain = mixed();
+    plain.steps.pop();
+    let unit = UnitUsage::measured(&plain).unwrap();
+    let (tiers, book) = (tiers(), guide());
+    let month = Projection::new(&unit, tiers.get("scale").unwrap(), &tiers, &book).unwrap();
+    assert_eq!(month.requests, usd("9000000"));
+    assert_eq!(month.per_request(Resource::RowsRead), usd("2"));
+    assert_eq!(month.per_request(Resource::Requests), usd("1"));
+    // A gate says the same of a window.
+    let window = crate::gate::Window { usage: Some(plain), ..crate::gate::Window::default() };
+    let side = window.unit(&tiers, &book).unwrap().unwrap();
+    assert_eq!(side.amounts.get(Resource::RowsRead), month.per_request(Resource::RowsRead));
+    // A request: 2 rows read, half a row written, one KV read, itself: (2 + 5 + 0.5 + 0.5) / 1000.
+    for ai in ["0", "0.1", "0.9"] {
+        let per = per_1000_requests(&unit, usd(ai), &tiers, &book).unwrap();
+        assert_eq!(per.round_dp(12), usd("0.008"), "{ai}");
+    }
+    assert_eq!(unit.of_mix(Decimal::ONE), None, "nothing is known of AI operations alone");
+    let none = Projection::new(&UnitUsage::default(), &tiers.tiers[0], &tiers, &book).unwrap();
+    assert_eq!(none.per_request(Resource::RowsRead), Decimal::ZERO);
+    assert_eq!(none.missing.len(), 2);
+}
+
+/// Each line of a bill says how its amount is known, and what was set stays set.
+#[test]
+fn every_line_is_measured_assumed_or_absent() {
+    use Resource::{AiMillineurons, CpuMs, D1StoredGb, KvReads, KvWrites, RowsRead};
+    let unit = UnitUsage::measured(&mixed()).unwrap();
+    let tiers = tiers();
+    let origin = |settings: &[&str], tiers: &Tiers, resource| {
+        let whatif = WhatIf::parse(settings.iter().copied()).unwrap();
+        let unit = unit.clone().under(&whatif, &cloudflare()).unwrap();
+        let scale = tiers.get("scale").unwrap();
+        let bill = Projection::new(&unit, scale, tiers, &cloudflare()).unwrap().bill;
+        let line = bill.lines.iter().find(|line| line.resource == resource).cloned();
+        line.map(|line| (line.amount, line.origin))
+    };
+    let million = |n: u64| Decimal::from(n * 1_000_000);
+    let assumed = |what: &str| Origin::Assumed(what.to_owned());
+    let bare = Tiers { assumptions: Vec::new(), ..tiers.clone() };
+    for (settings, tiers, resource, expected) in [
+        (&[][..], &tiers, RowsRead, (million(18), Origin::Measured)),
+        (&["rows_read=0"], &tiers, RowsRead, (million(0), assumed("set to 0 for each request"))),
+        (&["kv_writes=3"], &tiers, KvWrites, (million(30), assumed("set to 3 for each request"))),
+        (&["cpu_ms=0"], &tiers, CpuMs, (million(0), assumed("set to 0 for each request"))),
+        (&["d1_stored_gb=20"], &tiers, D1StoredGb, (usd("20"), assumed("set to 20 for the month"))),
+        (
+            &["cache_hit=0.5"],
+            &tiers,
+            KvWrites,
+            (usd("500000"), assumed("set: the cache answers 0.5 of AI operations")),
+        ),
+        (&["cache_hit=0.5"], &tiers, KvReads, (million(10), Origin::Measured)),
+    ] {
+        assert_eq!(origin(settings, tiers, resource), Some(expected), "{settings:?} {resource}");
+    }
+    let because =
+        |settings: &[&str], tiers: &Tiers, resource| match origin(settings, tiers, resource)
+            .unwrap()
+        {
+            (_, Origin::Assumed(why) | Origin::Absent(why)) => why,
+            (_, Origin::Measured) => panic!("{resource} was not measured"),
+        };
+    let model = "model=@cf/meta/llama-3.1-8b-instruct-fp8-fast";
+    assert!(because(&[model], &tiers, AiMillineurons).contains("llama-3.1-8b-instruct-fp8-fast"));
+    assert!(because(&[], &tiers, CpuMs).contains("7 × requests"));
+    // Neither measured nor assumed: absent.
+    assert_eq!(because(&[], &bare, CpuMs), "a Worker cannot read its CPU time");
+    assert!(because(&[], &tiers, D1StoredGb).contains("stores nothing for a month"));
+}
+
+/// What is held costs the same however many requests there are.
+#[test]
+fn storage_belongs_to_the_month_and_to_no_request() {
+    let unit = UnitUsage::measured(&mixed()).unwrap();
+    let whatif = WhatIf::parse(["d1_stored_gb=25", "vector_dimensions_stored=210000000"]).unwrap();
+    let stored = unit.clone().under(&whatif, &cloudflare()).unwrap();
+    let tiers = tiers();
+    for tier in &tiers.tiers {
+        let month = |unit| Projection::new(unit, tier, &tiers, &cloudflare()).unwrap();
+        let (without, with) = (month(&unit), month(&stored));
+        // 20 GB at $0.75, 200 million dimensions at $0.05 for 100 million.
+        assert_eq!(with.bill.total() - without.bill.total(), usd("15.1"), "{}", tier.name);
+        assert_eq!(with.next_million, without.next_million);
+        assert_eq!(with.crossings, without.crossings);
+    }
 }
 
 #[test]

@@ -117,11 +117,12 @@ impl Tiers {
         self.tiers.iter().find(|tier| tier.name == name)
     }
 
-    /// Adds what is assumed to what was measured, where nothing was, and says so.
+    /// Adds what is assumed to what was measured, where nothing was and nothing was set, and says so.
     pub fn assume(&self, mut amounts: Amounts, origins: &mut Origins) -> Amounts {
         for assumption in &self.assumptions {
             let resource = assumption.resource;
-            if amounts.get(resource).is_zero() {
+            let set = matches!(origins.get(&resource), Some(Origin::Assumed(_)));
+            if amounts.get(resource).is_zero() && !set {
                 amounts.set(resource, amounts.get(assumption.of) * assumption.amount);
                 origins.insert(resource, Origin::Assumed(assumption.text()));
             }

@@ -1,7 +1,9 @@
 //! What one request and one AI operation use: measured, or as they would be under other settings.
 
+use std::collections::BTreeMap;
+
 use rust_decimal::Decimal;
-use workway_price::{Amounts, PriceBook, Resource, UnknownResource};
+use workway_price::{Amounts, Origin, Origins, PriceBook, Resource, UnknownResource};
 
 use super::{
     tier::Tier,
@@ -11,7 +13,8 @@ use super::{
 /// What one operation uses on average, by kind. Each counts as one request.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct UnitUsage {
-    /// A request without AI, with its part of the durable runs and of work in the background; `None` when there were none.
+    /// A request without AI, with its part of the durable runs and of work in the background;
+    /// `None` when there were none.
     pub request: Option<Amounts>,
     /// An AI operation that asked no model: a hit of the cache.
     pub hit: Option<Amounts>,
@@ -19,6 +22,10 @@ pub struct UnitUsage {
     pub miss: Option<Amounts>,
     /// Part of the AI operations that were hits, 0 to 1.
     pub hit_rate: Decimal,
+    /// What is held during a month, whatever is asked: nothing unless it was set.
+    pub held: Amounts,
+    /// How those resources are known that were not measured.
+    pub origins: Origins,
 }
 
 /// Other settings than those of the run.
@@ -28,8 +35,10 @@ pub struct WhatIf {
     pub cache_hit: Option<Decimal>,
     /// The model that is asked, by its name in the price book.
     pub model: Option<String>,
-    /// Amounts of resources for each request, in place of measured or assumed ones.
-    pub per_request: Amounts,
+    /// Amounts of resources for each request, in place of measured or assumed ones; zero is one.
+    pub per_request: BTreeMap<Resource, Decimal>,
+    /// Amounts of what is held for a month.
+    pub held: BTreeMap<Resource, Decimal>,
 }
 
 /// Settings that cannot be applied.
@@ -85,7 +94,27 @@ impl UnitUsage {
         let misses = sum(true, |used| used.with_model.clone());
         let operations = hits.count + misses.count;
         let hit_rate = Decimal::from(hits.count) / Decimal::from(operations.max(1));
-        Ok(Self { request: one(&requests)?, hit: one(&hits)?, miss: one(&misses)?, hit_rate })
+        let mut unit = Self {
+            request: one(&requests)?,
+            hit: one(&hits)?,
+            miss: one(&misses)?,
+            hit_rate,
+            ..Self::default()
+        };
+        for (resource, why) in run.source.silent_about() {
+            if unit.kinds().all(|kind| kind.get(resource).is_zero()) {
+                unit.origins.insert(resource, Origin::Absent(why.to_owned()));
+            }
+        }
+        Ok(unit)
+    }
+
+    fn kinds(&self) -> impl Iterator<Item = &Amounts> {
+        [&self.request, &self.hit, &self.miss].into_iter().flatten()
+    }
+
+    fn assume(&mut self, resource: Resource, what: String) {
+        self.origins.insert(resource, Origin::Assumed(what));
     }
 
     /// The same under other settings.
@@ -101,20 +130,62 @@ impl UnitUsage {
             if self.miss.is_none() && hit_rate < Decimal::ONE {
                 return Err(missing("AI operations that asked a model"));
             }
-            self.hit_rate = hit_rate;
+            self.cached(hit_rate);
         }
         if let Some(model) = &settings.model {
             let missing = "AI operations that asked a model";
             let miss =
                 self.miss.take().ok_or(WhatIfError::NotMeasured { setting: "model", missing })?;
             self.miss = Some(with_model(miss, model, book)?);
+            let what = format!("by the price of {model} for the tokens of the run");
+            self.assume(Resource::AiMillineurons, what);
         }
-        for (resource, amount) in settings.per_request.iter() {
+        for (&resource, &amount) in &settings.per_request {
             for unit in [&mut self.request, &mut self.hit, &mut self.miss] {
                 *unit = unit.take().map(|amounts| amounts.with(resource, amount));
             }
+            self.assume(resource, format!("set to {amount} for each request"));
+        }
+        for (&resource, &amount) in &settings.held {
+            self.held.set(resource, amount);
+            self.assume(resource, format!("set to {amount} for the month"));
         }
         Ok(self)
+    }
+
+    /// Another part of hits: what hits and misses use in different amounts is no longer measured.
+    fn cached(&mut self, hit_rate: Decimal) {
+        if hit_rate == self.hit_rate {
+            return;
+        }
+        self.hit_rate = hit_rate;
+        let none = Amounts::default();
+        let kinds = [&self.hit, &self.miss].map(|kind| kind.clone().unwrap_or(none.clone()));
+        let [hit, miss] = kinds;
+        for &resource in Resource::ALL {
+            if hit.get(resource) != miss.get(resource) {
+                self.assume(
+                    resource,
+                    format!("set: the cache answers {hit_rate} of AI operations"),
+                );
+            }
+        }
+    }
+
+    /// One request of a mix in which a part `ai` of them, 0 to 1, are AI operations. Of a kind that the
+    /// run did not have nothing is known: then it is one request of the other. `None` when the mix has
+    /// nothing that the run had.
+    pub fn of_mix(&self, ai: Decimal) -> Option<Amounts> {
+        let mut sum = Amounts::default();
+        let mut known = Decimal::ZERO;
+        for (one, part) in [(self.request.clone(), Decimal::ONE - ai), (self.ai(), ai)] {
+            if let Some(one) = one {
+                sum += &(&one * part);
+                known += part;
+            }
+        }
+        let whole = Decimal::ONE.checked_div(known)?;
+        Some(&sum * whole)
     }
 
     /// One AI operation, hits and misses in their proportion. `None` when there were none.
@@ -151,6 +222,7 @@ impl UnitUsage {
                 None => {}
             }
         }
+        amounts += &self.held;
         (amounts, missing)
     }
 }
@@ -179,7 +251,8 @@ fn with_model(miss: Amounts, model: &str, book: &PriceBook) -> Result<Amounts, W
 }
 
 impl WhatIf {
-    /// Reads `cache_hit=0.9`, `model=NAME` and `RESOURCE=AMOUNT` (for each request).
+    /// Reads `cache_hit=0.9`, `model=NAME` and `RESOURCE=AMOUNT`: for each request, or for the month
+    /// where it is something that is held.
     ///
     /// # Errors
     /// [`WhatIfError::Setting`].
@@ -209,7 +282,12 @@ impl WhatIf {
                         resource.parse().map_err(|error: UnknownResource| {
                             fault(&format!("{error}; or set `cache_hit` or `model`"))
                         })?;
-                    whatif.per_request.set(resource, number()?);
+                    if resource == Resource::Requests {
+                        return Err(fault("a request is one request; choose a tier instead"));
+                    }
+                    let amounts =
+                        if resource.is_held() { &mut whatif.held } else { &mut whatif.per_request };
+                    amounts.insert(resource, number()?);
                 }
             }
         }

@@ -44,9 +44,51 @@ pub struct Tallies {
     pub unmetered: u64,
 }
 
+/// Who said what was used.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Source {
+    /// The service, in its answers and in its own total.
+    #[default]
+    Answers,
+    /// The platform's analytics.
+    Analytics,
+}
+
+/// Why nobody says what is stored: a bill of it needs a month, a run takes minutes.
+const STORED: &str = "a run stores nothing for a month; set what is kept";
+
+impl Source {
+    /// What it never says, and why not: nothing of these is no zero.
+    pub fn silent_about(self) -> Vec<(Resource, &'static str)> {
+        let silent: &[(Resource, &str)] = match self {
+            Self::Answers => &[
+                (Resource::CpuMs, "a Worker cannot read its CPU time"),
+                (Resource::ActorGbS, "how long objects stay in memory is not measured"),
+                (Resource::LogEvents, "lines of log are not counted"),
+                (Resource::AnalyticsQueries, "whoever reads analytics asks beside the service"),
+                (Resource::LogpushRequests, "Logpush works beside the service"),
+            ],
+            Self::Analytics => &[
+                (Resource::OutboundRequests, "analytics have none"),
+                (Resource::VectorDimensionsWritten, "analytics have none"),
+                (Resource::AnalyticsPoints, "analytics have none"),
+                (Resource::LogEvents, "analytics have none"),
+                (Resource::AnalyticsQueries, "analytics have none"),
+                (Resource::LogpushRequests, "analytics have none"),
+            ],
+        };
+        let held = Resource::HELD.into_iter().map(|resource| (resource, STORED));
+        silent.iter().copied().chain(held).collect()
+    }
+}
+
 /// What a scenario used.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct RunUsage {
+    /// Who says so.
+    #[serde(default)]
+    pub source: Source,
     /// By step.
     pub steps: Vec<StepUsage>,
     /// Durable runs that the scenario started, and what they used after the answer.
@@ -152,10 +194,16 @@ impl RunUsage {
         self.steps.iter().map(|step| step.used.unmetered).sum()
     }
 
-    /// Adds what another run of the same scenario used. Steps are told apart by name.
+    /// Adds what another run of the same scenario used. Steps are told apart by name, and by
+    /// whether they are AI operations.
     pub fn add(&mut self, other: &Self) {
+        // All of a sum come from one source; the first one says which.
+        if self.steps.is_empty() {
+            self.source = other.source;
+        }
         for step in &other.steps {
-            match self.steps.iter_mut().find(|mine| mine.name == step.name) {
+            let same = |mine: &&mut StepUsage| mine.name == step.name && mine.ai == step.ai;
+            match self.steps.iter_mut().find(same) {
                 Some(mine) => mine.used.add(&step.used),
                 None => self.steps.push(step.clone()),
             }

@@ -9,7 +9,7 @@ use tokio::{
 };
 
 /// For the whole exchange of two messages.
-const ANSWER_WITHIN: Duration = Duration::from_secs(10);
+pub(super) const ANSWER_WITHIN: Duration = Duration::from_secs(10);
 /// The record that carries handshake messages, and the message that a server agrees with.
 const HANDSHAKE: u8 = 22;
 const SERVER_HELLO: u8 = 2;
@@ -21,14 +21,19 @@ const SUITES: [u16; 8] = [0xc013, 0xc014, 0xc009, 0xc00a, 0x002f, 0x0035, 0x000a
 /// The newest of the old versions that the server agrees to, if it does to any.
 ///
 /// # Errors
-/// When it cannot be reached.
+/// When it cannot be reached, or says nothing: that is no refusal.
 pub(super) async fn accepted(
     host: &str,
     port: u16,
+    answer_within: Duration,
 ) -> Result<Option<&'static str>, std::io::Error> {
     for (minor, name) in VERSIONS {
-        let answer = tokio::time::timeout(ANSWER_WITHIN, greet(host, port, minor)).await;
-        if answer.unwrap_or(Ok(false))? {
+        let answer = tokio::time::timeout(answer_within, greet(host, port, minor)).await;
+        let silent = || {
+            let message = format!("no answer to {name} within {} s", answer_within.as_secs());
+            std::io::Error::new(std::io::ErrorKind::TimedOut, message)
+        };
+        if answer.map_err(|_| silent())?? {
             return Ok(Some(name));
         }
     }
@@ -83,4 +88,32 @@ fn extension(kind: u16, content: &[u8]) -> Vec<u8> {
 fn with_length_16(bytes: &[u8]) -> Vec<u8> {
     let length = u16::try_from(bytes.len()).unwrap_or(u16::MAX);
     [&length.to_be_bytes()[..], bytes].concat()
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::net::TcpListener;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn who_hangs_up_refuses_and_who_says_nothing_does_not() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let within = Duration::from_millis(100);
+        // The system accepts the connection; nobody ever reads from it.
+        let error = accepted("127.0.0.1", port, within).await.unwrap_err();
+        assert!(error.to_string().contains("no answer to TLS 1.1"), "{error}");
+        let hanging_up = async {
+            loop {
+                drop(listener.accept().await);
+            }
+        };
+        tokio::select! {
+            refused = accepted("127.0.0.1", port, ANSWER_WITHIN) => {
+                assert!(matches!(refused, Ok(None)), "{refused:?}");
+            }
+            () = hanging_up => {}
+        }
+    }
 }

@@ -96,7 +96,8 @@ pub async fn probe(domain: &Domain) -> Result<Facts, EdgeError> {
         problem: reason(&error),
     })?;
     let host = domain.https.host_str().unwrap_or_default().trim_matches(['[', ']']);
-    let old = old_tls::accepted(host, domain.https.port_or_known_default().unwrap_or(443)).await;
+    let port = domain.https.port_or_known_default().unwrap_or(443);
+    let old = old_tls::accepted(host, port, old_tls::ANSWER_WITHIN).await;
     Ok(Facts {
         plain: page(&strict, join(&domain.http, REDIRECTED), false).await,
         redirect_to: at(REDIRECTED).to_string(),

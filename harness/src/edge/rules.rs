@@ -202,3 +202,39 @@ fn page(page: &Result<Page, String>, judge: impl FnOnce(&Page) -> Verdict) -> Ve
         Err(error) => (Outcome::Unknown, error.clone()),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn facts(certificate_left: Duration) -> Facts {
+        let page = || Ok(Page::default());
+        Facts {
+            plain: page(),
+            redirect_to: String::new(),
+            old_tls: Ok(None),
+            trusted: Ok(()),
+            certificate_left: Some(certificate_left),
+            live: page(),
+            private: page(),
+            catalogue: page(),
+        }
+    }
+
+    #[test]
+    fn a_certificate_lasts_two_more_weeks_or_it_does_not() {
+        let judged = |left| certificate(&facts(left)).0;
+        assert_eq!(judged(CERTIFICATE_LEFT), Outcome::Holds);
+        assert_eq!(
+            judged(CERTIFICATE_LEFT.checked_sub(Duration::from_secs(1)).unwrap()),
+            Outcome::Violated
+        );
+        assert_eq!(judged(Duration::ZERO), Outcome::Violated);
+    }
+
+    #[test]
+    fn what_did_not_answer_refused_nothing() {
+        let silent = Facts { old_tls: Err("no answer".to_owned()), ..facts(CERTIFICATE_LEFT) };
+        assert_eq!(old_tls(&silent), (Outcome::Unknown, "no answer".to_owned()));
+    }
+}

@@ -16,6 +16,7 @@ use super::{
     search,
     sender::Sender,
     settle::settle,
+    standstill::Standstill,
     thread::{ThreadError, on_own_thread},
     values::{Draws, Scope, World},
 };
@@ -125,11 +126,14 @@ impl Conductor {
             }
         }
         let values = scope.values();
-        let before = match &self.environment.upstream {
-            Some(stub) if self.plan.cost.is_some() => upstream::arrivals(stub).await.ok(),
-            _ => None,
-        };
+        let before = if self.plan.cost.is_some() { self.arrived().await } else { None };
         Ok(Stage { world, sender, values, before })
+    }
+
+    /// What the stub has seen so far, if there is one that can be asked.
+    async fn arrived(&self) -> Option<Arrivals> {
+        let stub = self.environment.upstream.as_ref()?;
+        upstream::arrivals(stub).await.ok()
     }
 
     fn generates(&self) -> bool {
@@ -166,10 +170,14 @@ impl Conductor {
             base: Arc::clone(&stage.values),
             first: 0,
         };
+        let before = self.arrived().await;
         let done = match &load.profile {
             Profile::Search(search) => search::run(job, *search, &self.environment).await,
             _ => load::run(job, &self.environment).await,
         };
+        if let (Some(before), Some(after)) = (before, self.arrived().await) {
+            self.record.upstream = Some(after.since(before));
+        }
         self.absorb(&done.books);
         self.record.pace = Some(done.pace);
         self.record.window = done.window;
@@ -257,6 +265,7 @@ impl Conductor {
         let sender = stage.sender.clone();
         let lane = lane.into();
         let iteration = Iteration { lane, sender, scope, measured: true, file: None, phase };
+        let standstill = Standstill::new();
         let end = tokio::select! {
             biased;
             result = iteration.run(steps, clock::now()) => match result {
@@ -264,7 +273,9 @@ impl Conductor {
                 Err(_) => PhaseEnd::Failed,
             },
             () = bound => PhaseEnd::Skipped,
+            () = standstill.watch() => PhaseEnd::Skipped,
         };
+        self.record.remarks.extend(standstill.remark());
         stage.values = iteration.scope.values();
         let books = iteration.lane.finish(clock::now());
         self.absorb(&books);
@@ -277,6 +288,7 @@ impl Conductor {
         record::merge_claims(&mut self.record.claims, &books.claims);
         self.record.failures.extend(books.failures.iter().cloned());
         self.record.undecided.extend(books.undecided.iter().cloned());
+        self.record.remarks.extend(books.remarks.iter().cloned());
         self.record.reach.then(&books.reach);
         self.record.used.add(&books.used);
     }

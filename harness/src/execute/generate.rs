@@ -51,10 +51,10 @@ impl Iteration {
     pub(super) async fn generate(&self, plan: &GeneratePlan) -> Result<Instant, Halt> {
         let bodies = Bodies { plan, iteration: self, sent: Cell::new(0), spent: Cell::new(0) };
         let end = bodies.send().await;
-        let (sent, spent) = (bodies.sent.get(), bodies.spent.get());
-        if spent > 0 {
+        let (sent, undecided) = (bodies.sent.get(), bodies.spent.get());
+        if undecided > 0 {
             let why = format!(
-                "generate: {spent} of {sent} requests were answered with {TOO_MANY_REQUESTS}; give \
+                "generate: {undecided} of {sent} requests were answered with {TOO_MANY_REQUESTS}; give \
                  the user a larger `count`"
             );
             self.lane.recorder.borrow_mut().undecided(why);

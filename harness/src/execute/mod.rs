@@ -34,6 +34,7 @@ mod search;
 mod secure;
 mod sender;
 mod settle;
+mod standstill;
 mod stop;
 mod thread;
 mod unasked;

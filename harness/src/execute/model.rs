@@ -50,6 +50,9 @@ impl Iteration {
                 skew: plan.skew.unwrap_or(world.skew),
                 seen: &seen,
             };
+            if let Some(overshoot) = limiter::overshoot(plan, &key) {
+                self.lane.recorder.borrow_mut().remark(overshoot);
+            }
             let finding = limiter::judge(plan, &key, &self.lane.plan.labels);
             result = result.and(self.found(model, &plan.claim, finding));
         }

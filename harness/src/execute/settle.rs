@@ -125,7 +125,7 @@ fn differences(said: &Tallies, counted: &Tally) -> Vec<String> {
 /// The outbound calls that the service counted beside those that the stub saw.
 fn outbound(total: &Total, saw: Arrivals) -> Option<String> {
     let counted = total.outbound();
-    let Arrivals { all, unowned } = saw;
+    let Arrivals { all, unowned, .. } = saw;
     let slack = match unowned {
         0 => String::new(),
         some => format!(", of which {some} may be nobody's"),

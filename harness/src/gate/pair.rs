@@ -11,6 +11,7 @@ use crate::{
     },
     plan::ScenarioPlan,
     record::{Figure, Latency, ScenarioRecord, StepRecord},
+    upstream::Arrivals,
 };
 
 /// What one version did in one window.
@@ -22,6 +23,8 @@ pub struct Window {
     pub steps: Vec<StepRecord>,
     /// What it used, if that is known.
     pub usage: Option<RunUsage>,
+    /// What the stub of upstreams saw, if there is one.
+    pub upstream: Option<Arrivals>,
 }
 
 /// Two windows side by side in time.
@@ -46,7 +49,8 @@ impl Window {
     /// Of a scenario that was run.
     pub fn new(plan: &ScenarioPlan, record: &ScenarioRecord) -> Self {
         let total = crate::judge::work_total(plan, record);
-        Self { total, steps: record.steps.clone(), usage: record.usage.clone() }
+        let (steps, usage) = (record.steps.clone(), record.usage.clone());
+        Self { total, steps, usage, upstream: record.upstream }
     }
 
     /// Adds another window of the same version.
@@ -57,6 +61,10 @@ impl Window {
             (Some(mine), Some(other)) => mine.add(other),
             (mine @ None, Some(other)) => *mine = Some(other.clone()),
             (_, None) => {}
+        }
+        match (&mut self.upstream, &other.upstream) {
+            (Some(mine), Some(other)) => *mine = mine.and(*other),
+            (mine, other) => *mine = mine.or(*other),
         }
     }
 

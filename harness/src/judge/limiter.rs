@@ -57,6 +57,23 @@ pub fn judge(plan: &RateLimitPlan, key: &Key<'_>, labels: &[StepLabel]) -> Findi
     }
 }
 
+/// How many of a key a limiter admitted that may admit too many, if they fell into one period: no
+/// expectation is about it, and whoever reads the report wants to know.
+pub fn overshoot(plan: &RateLimitPlan, key: &Key<'_>) -> Option<String> {
+    let (first, last) = (key.seen.first()?.earliest, key.seen.last()?.latest);
+    if key.limiter != Limiter::AtLeast || last.saturating_sub(first) >= plan.period {
+        return None;
+    }
+    let admitted = |seen: &&&Seen| seen.status.is_some_and(|status| status != TOO_MANY_REQUESTS);
+    let admitted = key.seen.iter().filter(admitted).count();
+    #[expect(clippy::cast_precision_loss, reason = "counts are far below 2^53")]
+    let share = admitted as f64 / plan.limit.max(1) as f64;
+    let (name, sent, limit) = (key.name, key.seen.len(), plan.limit);
+    Some(format!(
+        "`{name}`: {admitted} of {sent} requests admitted, {share:.2} of the limit of {limit}"
+    ))
+}
+
 fn model(limiter: Limiter, plan: &RateLimitPlan) -> Model {
     let RateLimitPlan { limit, period, .. } = *plan;
     match limiter {

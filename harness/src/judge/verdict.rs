@@ -10,7 +10,7 @@ use crate::{
     cost::RunUsage,
     execute::{ErrorKind, Signal},
     exit::Exit,
-    plan::{Comparison, Metric, Phase, ScenarioPlan, Work},
+    plan::{Comparison, CostFigure, Metric, Phase, ScenarioPlan, Work},
     record::{Drift, Figure, Level, PhaseEnd, ScenarioRecord, StepRecord, float},
 };
 
@@ -89,7 +89,8 @@ pub fn judge(plan: &ScenarioPlan, record: &ScenarioRecord) -> Judgement {
     undecided(record, &mut reasons);
     if record.work != PhaseEnd::Skipped {
         misses(&thresholds, &mut reasons);
-        dearer(record, &cost, &mut reasons);
+        dearer(&cost, &mut reasons);
+        disagreements(record, &mut reasons);
         if matches!(plan.work, Work::Load(_)) {
             operations(plan, record, &mut reasons);
             if time_matters(plan) {
@@ -297,36 +298,71 @@ fn failed_steps(plan: &ScenarioPlan, record: &ScenarioRecord, phase: Phase) -> S
     if names.is_empty() { String::new() } else { format!(": {}", names.join(", ")) }
 }
 
+/// How reasons about thresholds begin; everything else that speaks against a pass begins otherwise.
+const MISSED: &str = "threshold missed: ";
+const WITHOUT_DATA: &str = "threshold without data: ";
+const COST_MISSED: &str = "cost missed: ";
+const COST_WITHOUT_DATA: &str = "cost without data: ";
+
+/// Whether a reason is about a threshold, which can be judged again.
+pub(crate) fn is_about_threshold(reason: &str) -> bool {
+    [MISSED, WITHOUT_DATA, COST_MISSED, COST_WITHOUT_DATA]
+        .iter()
+        .any(|word| reason.starts_with(word))
+}
+
+/// What thresholds of both kinds say against a pass.
+pub(crate) fn of_thresholds(thresholds: &[ThresholdResult], cost: &[CostResult]) -> Vec<Reason> {
+    let mut reasons = Reasons::default();
+    misses(thresholds, &mut reasons);
+    dearer(cost, &mut reasons);
+    reasons.0
+}
+
 fn misses(thresholds: &[ThresholdResult], reasons: &mut Reasons) {
     for result in thresholds {
         let text = &result.threshold.text;
         match result.status {
             ThresholdStatus::Passed => {}
             ThresholdStatus::Failed => {
-                reasons.add(Exit::Threshold, format_args!("threshold missed: {text}"));
+                reasons.add(Exit::Threshold, format_args!("{MISSED}{text}"));
             }
             ThresholdStatus::NoData => {
-                reasons.add(Exit::Threshold, format_args!("threshold without data: {text}"));
+                reasons.add(Exit::Threshold, format_args!("{WITHOUT_DATA}{text}"));
             }
         }
     }
 }
 
-/// Thresholds on cost, and usage on which the service and its own answers disagree.
-fn dearer(record: &ScenarioRecord, cost: &[CostResult], reasons: &mut Reasons) {
+/// Decimals of a figure on cost that are shown: a thousand requests cost some thousandths of a
+/// dollar.
+const COST_DECIMALS: u32 = 6;
+
+fn dearer(cost: &[CostResult], reasons: &mut Reasons) {
     for result in cost {
         let (text, why) = (&result.threshold.text, &result.why);
         match (result.status, result.measured) {
             (ThresholdStatus::Failed, Some(measured)) => {
                 let of = if why.is_empty() { String::new() } else { format!(" ({why})") };
-                reasons.add(Exit::Cost, format_args!("cost missed: {text}: it is {measured}{of}"));
+                let unit = match result.threshold.figure {
+                    CostFigure::Monthly(_) | CostFigure::Per1000Requests => " USD",
+                    CostFigure::PerRequest(_)
+                    | CostFigure::PerRequestOf(..)
+                    | CostFigure::PerRun(_) => "",
+                };
+                let is = measured.round_dp(COST_DECIMALS).normalize();
+                reasons.add(Exit::Cost, format_args!("{COST_MISSED}{text}: it is {is}{unit}{of}"));
             }
             (ThresholdStatus::Passed, _) => {}
             (ThresholdStatus::NoData | ThresholdStatus::Failed, _) => {
-                reasons.add(Exit::Cost, format_args!("cost without data: {text}: {why}"));
+                reasons.add(Exit::Cost, format_args!("{COST_WITHOUT_DATA}{text}: {why}"));
             }
         }
     }
+}
+
+/// Usage on which the service and its own answers disagree.
+fn disagreements(record: &ScenarioRecord, reasons: &mut Reasons) {
     let disagreements = record.usage.iter().flat_map(|usage| &usage.disagreements);
     for disagreement in disagreements {
         reasons.add(Exit::Conformance, format_args!("usage: {disagreement}"));

@@ -33,68 +33,101 @@ pub struct Proof {
     /// For `bash -c` in the root of the repository. It exits with 0 if what it says is so, with 8 if that
     /// could not be decided, and the last line of what it prints is the figure to show.
     pub command: &'static str,
+    /// What it leaves for readers, in the repository.
+    pub report: Option<&'static str>,
+}
+
+const fn proof(name: &'static str, command: &'static str) -> Proof {
+    Proof { name, command, report: None }
+}
+
+impl Proof {
+    const fn leaves(mut self, report: &'static str) -> Self {
+        self.report = Some(report);
+        self
+    }
 }
 
 /// Every proof.
 pub const PROOFS: &[Proof] = &[
-    Proof { name: "secrets", command: "scripts/scan-secrets" },
-    Proof {
-        name: "dependencies",
-        command: ". scripts/env && cargo deny --log-level error check bans licenses sources && \
+    proof("secrets", "scripts/scan-secrets"),
+    proof(
+        "dependencies",
+        ". scripts/env && cargo deny --log-level error check bans licenses sources && \
                   echo \"$(grep -c '^name = ' Cargo.lock) packages: licences, bans and sources checked\"",
-    },
-    Proof {
-        name: "advisories",
-        command: ". scripts/env; cargo deny --log-level error fetch db || \
+    ),
+    proof(
+        "advisories",
+        ". scripts/env; cargo deny --log-level error fetch db || \
                   { echo 'the database of advisories cannot be reached'; exit 8; }; \
                   cargo deny --log-level error check advisories && echo 'no known vulnerability'",
-    },
-    Proof {
-        name: "load",
-        command: "\"$WORKWAY\" run scenarios/load --out target/launch/load | grep -E '^ *[✓✗]|^INCONCLUSIVE' | \
+    ),
+    proof(
+        "load",
+        "\"$WORKWAY\" run scenarios/load --out target/launch/load | grep -E '^ *[✓✗]|^INCONCLUSIVE' | \
                   sed 's/  */ /g' | paste -sd ';'; exit ${PIPESTATUS[0]}",
-    },
-    Proof {
-        name: "backup-drill",
-        command: "set -o pipefail; cargo test --package workway --test backup 2>/dev/null | grep '^test result'",
-    },
-    Proof {
-        name: "alerts",
-        command: "set -o pipefail; cargo test --package workway --test ops 2>/dev/null | grep '^test result'",
-    },
-    Proof {
-        name: "documents",
-        command: "set -o pipefail; cargo test --package workway --test documents 2>/dev/null | grep '^test result'",
-    },
-    Proof {
-        name: "support",
-        command: "grep -q 'Reporting' SECURITY.md && ls .github/ISSUE_TEMPLATE/*.yml .github/RUNBOOK.md >/dev/null && \
+    )
+    .leaves("target/launch/load/report.html"),
+    proof(
+        "backup-drill",
+        "set -o pipefail; cargo test --package workway --test backup 2>/dev/null | grep '^test result'",
+    ),
+    proof(
+        "backup-drill-workerd",
+        "set -o pipefail; . scripts/env; command -v workerd >/dev/null || \
+         { echo 'workerd is missing: run scripts/setup'; exit 8; }; \
+         cargo test --package workway --test backup -- --ignored 2>/dev/null | grep '^test result'",
+    ),
+    proof(
+        "alerts",
+        "set -o pipefail; cargo test --package workway --test ops 2>/dev/null | grep '^test result'",
+    ),
+    proof(
+        "documents",
+        "set -o pipefail; cargo test --package workway --test documents 2>/dev/null | grep '^test result'",
+    ),
+    proof(
+        "support",
+        "grep -q 'Reporting' SECURITY.md && ls .github/ISSUE_TEMPLATE/*.yml .github/RUNBOOK.md >/dev/null && \
                   echo \"runbook: $(grep -c '^## ' .github/RUNBOOK.md) sections; security contact; issue forms\"",
-    },
-    Proof {
-        name: "deploy-rehearsal",
-        command: "set -o pipefail; . scripts/env; cargo test --package workway --test deploy -- --ignored 2>/dev/null | grep '^test result'",
-    },
-    Proof {
-        name: "health",
-        command: "\"$WORKWAY\" run scenarios/ops/uptime.yaml | tail -n 1; exit ${PIPESTATUS[0]}",
-    },
-    Proof {
-        name: "flows",
-        command: "\"$WORKWAY\" run scenarios/smoke scenarios/workflows | tail -n 1; exit ${PIPESTATUS[0]}",
-    },
-    Proof {
-        name: "edge-rules",
-        command: "set -o pipefail; cargo test --package workway --test edge 2>/dev/null | grep '^test result'",
-    },
-    Proof {
-        name: "cost",
-        // The last line: the largest tier's figure stands in target/launch/cost.txt with the others.
-        command: "\"$WORKWAY\" run scenarios/cost --out target/launch/cost >/dev/null && \
-                  \"$WORKWAY\" cost target/launch/cost --book cloudflare-2026-11 >target/launch/cost.txt && \
-                  grep -E 'USD|\\$' target/launch/cost.txt | head -n 1",
-    },
+    ),
+    proof(
+        "deploy-rehearsal",
+        "set -o pipefail; . scripts/env; cargo test --package workway --test deploy -- --ignored 2>/dev/null | grep '^test result'",
+    ),
+    proof(
+        "health",
+        "\"$WORKWAY\" run scenarios/ops/uptime | tail -n 1; exit ${PIPESTATUS[0]}",
+    ),
+    proof(
+        "flows",
+        "\"$WORKWAY\" run scenarios/smoke scenarios/workflows | tail -n 1; exit ${PIPESTATUS[0]}",
+    ),
+    proof(
+        "edge-rules",
+        "set -o pipefail; cargo test --package workway --test edge 2>/dev/null | grep '^test result'",
+    ),
+    proof(
+        "cost",
+        "\"$WORKWAY\" run scenarios/cost --out target/launch/cost >/dev/null && \
+         \"$WORKWAY\" cost target/launch/cost --book cloudflare-2026-11 >target/launch/cost.txt && \
+         awk '/USD a month/ { for (i = 4; i <= NF; i++) tier[i - 2] = $i } \
+         /^ *total / { printf \"USD a month:\"; for (i = 2; i <= NF; i++) printf \" %s %s\", tier[i], $i; print \"\" }' \
+         target/launch/cost.txt | grep .",
+    )
+    .leaves("target/launch/cost.txt"),
 ];
+
+/// What closes the part of a box that is beyond this machine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Closes {
+    /// There is no such part.
+    Nothing,
+    /// These scenarios, passed by a deployment: see [`super::import`].
+    Run(&'static [&'static str]),
+    /// A person's signature.
+    Person,
+}
 
 /// A box of the checklist.
 #[derive(Clone, Copy, Debug)]
@@ -109,25 +142,49 @@ pub struct LaunchBox {
     pub note: Option<&'static str>,
     /// The command for that.
     pub command_beyond: Option<&'static str>,
+    /// What shows that.
+    pub closes: Closes,
     /// There is nothing to do.
     pub not_applicable: bool,
 }
 
 const fn here(phase: Phase, title: &'static str, proofs: &'static [&'static str]) -> LaunchBox {
-    LaunchBox { phase, title, proofs, note: None, command_beyond: None, not_applicable: false }
+    LaunchBox {
+        phase,
+        title,
+        proofs,
+        note: None,
+        command_beyond: None,
+        closes: Closes::Nothing,
+        not_applicable: false,
+    }
 }
 
 impl LaunchBox {
-    /// Part of it needs an account, a deployment or people.
-    const fn beyond(mut self, note: &'static str, command: Option<&'static str>) -> Self {
+    /// Part of it needs a person.
+    const fn signed(mut self, note: &'static str, command: Option<&'static str>) -> Self {
         self.note = Some(note);
         self.command_beyond = command;
+        self.closes = Closes::Person;
+        self
+    }
+
+    /// Part of it needs a deployment that passes these scenarios.
+    const fn run(
+        mut self,
+        note: &'static str,
+        command: &'static str,
+        scenarios: &'static [&'static str],
+    ) -> Self {
+        self.note = Some(note);
+        self.command_beyond = Some(command);
+        self.closes = Closes::Run(scenarios);
         self
     }
 }
 
-const UPTIME: &str =
-    "workway run scenarios/ops/uptime.yaml --target https://YOUR-DOMAIN --allow-remote";
+const UPTIME: &str = "workway run scenarios/ops/uptime --target https://YOUR-DOMAIN --allow-remote \
+                      --out run && workway launch --evidence run";
 
 /// The checklist, in order.
 pub const BOXES: &[LaunchBox] = {
@@ -138,48 +195,59 @@ pub const BOXES: &[LaunchBox] = {
             "Security audit complete",
             &["secrets", "dependencies", "advisories", "edge-rules"],
         )
-        .beyond("the deployed domain", Some("workway edge https://YOUR-DOMAIN --allow-remote")),
-        here(WeekBefore, "Load testing performed", &["load"]).beyond(
+        .signed("the deployed domain", Some("workway edge https://YOUR-DOMAIN --allow-remote")),
+        here(WeekBefore, "Load testing performed", &["load"]).run(
             "the numbers are of the native service; those of a deployment are its own",
-            Some("workway run scenarios/load --target https://YOUR-STAGING --allow-remote"),
+            "workway run scenarios/load --target https://YOUR-STAGING --allow-remote --out run && \
+             workway launch --evidence run",
+            &["load/steady-mix"],
         ),
-        here(WeekBefore, "Backup strategy tested", &["backup-drill"]),
+        here(WeekBefore, "Backup strategy tested", &["backup-drill", "backup-drill-workerd"]),
         here(WeekBefore, "Monitoring alerts configured", &["alerts"])
-            .beyond("that somebody is woken: send a test alert through your scheduler", None),
+            .signed("that somebody is woken: send a test alert through your scheduler", None),
         here(WeekBefore, "Documentation updated", &["documents"]),
         here(WeekBefore, "Support process defined", &["support"]),
-        here(LaunchDay, "Deploy to production", &["deploy-rehearsal"]).beyond(
+        here(LaunchDay, "Deploy to production", &["deploy-rehearsal"]).signed(
             "the flow is rehearsed against a fake of the API; an account is needed for the rest",
-            Some("scripts/provision production && scripts/deploy production https://YOUR-DOMAIN"),
+            Some(
+                "scripts/provision production && scripts/build-worker && \
+                 scripts/deploy production https://YOUR-DOMAIN",
+            ),
         ),
-        here(LaunchDay, "Verify health checks", &["health"])
-            .beyond("of the deployment", Some(UPTIME)),
-        here(LaunchDay, "Monitor error rates", &[]).beyond(
+        here(LaunchDay, "Verify health checks", &["health"]).run(
+            "of the deployment",
+            UPTIME,
+            &["ops/uptime"],
+        ),
+        here(LaunchDay, "Monitor error rates", &[]).signed(
             "there are none without traffic",
             Some("scripts/tail production --status error"),
         ),
-        here(LaunchDay, "Check performance metrics", &["load"])
-            .beyond("of the deployment", Some(UPTIME)),
-        here(LaunchDay, "Test critical user flows", &["flows"]).beyond(
+        here(LaunchDay, "Check performance metrics", &["load"]).run(
+            "of the deployment",
+            UPTIME,
+            &["ops/uptime"],
+        ),
+        here(LaunchDay, "Test critical user flows", &["flows"]).run(
             "on the deployment",
-            Some("workway run scenarios/smoke --target https://YOUR-DOMAIN --allow-remote"),
+            "workway run scenarios/smoke --target https://YOUR-DOMAIN --allow-remote --out run && \
+             workway launch --evidence run",
+            &["smoke/health", "smoke/run", "smoke/validation"],
         ),
         LaunchBox {
             not_applicable: true,
+            note: Some("Workers scale by themselves: there is nothing to enable"),
             ..here(LaunchDay, "Enable auto-scaling", &[])
-                .beyond("Workers scale by themselves: there is nothing to enable", None)
         },
         here(DayAfter, "Review error logs", &[])
-            .beyond("there are none yet", Some("scripts/tail production --status error")),
-        here(DayAfter, "Analyze performance data", &[]).beyond(
-            "there is none yet",
-            Some("scripts/check-cost and the dashboards of your account"),
-        ),
-        here(DayAfter, "Check cost projections", &["cost"]).beyond(
+            .signed("there are none yet", Some("scripts/tail production --status error")),
+        here(DayAfter, "Analyze performance data", &[])
+            .signed("there is none yet: the dashboards of your account", None),
+        here(DayAfter, "Check cost projections", &["cost"]).signed(
             "against what the account is billed",
             Some("scripts/check-cost REPORT DOLLARS-PER-DAY"),
         ),
-        here(DayAfter, "Gather user feedback", &[]).beyond("from users", None),
-        here(DayAfter, "Plan optimizations", &[]).beyond("from what the day showed", None),
+        here(DayAfter, "Gather user feedback", &[]).signed("from users", None),
+        here(DayAfter, "Plan optimizations", &[]).signed("from what the day showed", None),
     ]
 };

@@ -21,9 +21,10 @@ const FOLDER: &str = "target/launch";
 /// What evidence is about.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Commit {
-    /// Of git.
+    /// Of git: the last that changed anything but signatures and runs of deployments. What is added to
+    /// sign a commit off is a commit, too, and takes nothing from what was proven.
     pub id: String,
-    /// Whether the files were exactly those of the commit.
+    /// Whether all files are exactly as they were committed.
     pub clean: bool,
 }
 
@@ -44,6 +45,9 @@ pub struct Evidence {
     pub exit: Option<i32>,
     /// The last line it printed.
     pub figure: String,
+    /// What it left for readers, in the repository.
+    #[serde(default)]
+    pub report: Option<String>,
 }
 
 impl Evidence {
@@ -79,6 +83,12 @@ pub enum EvidenceError {
     /// It cannot be kept.
     #[error(transparent)]
     Write(#[from] WriteError),
+    /// What was committed is no evidence.
+    #[error(transparent)]
+    Beyond(#[from] super::BeyondError),
+    /// What was to be imported is none.
+    #[error(transparent)]
+    Import(#[from] Box<super::ImportError>),
 }
 
 impl Commit {
@@ -87,16 +97,24 @@ impl Commit {
     /// # Errors
     /// [`EvidenceError::NoCommit`].
     pub fn of(root: &Path) -> Result<Self, EvidenceError> {
-        let git = |arguments: &[&str]| {
-            let output = Command::new("git").arg("-C").arg(root).args(arguments).output().ok()?;
-            let text = String::from_utf8_lossy(&output.stdout).trim().to_owned();
-            output.status.success().then_some(text)
-        };
-        let id = git(&["rev-parse", "HEAD"]);
+        let id = Self::code(root, "HEAD");
         let id = id.ok_or_else(|| EvidenceError::NoCommit(root.to_owned()))?;
-        let clean = git(&["status", "--porcelain"]).is_some_and(|changes| changes.is_empty());
+        let clean = git(root, &["status", "--porcelain"]).is_some_and(|changes| changes.is_empty());
         Ok(Self { id, clean })
     }
+
+    /// The commit that `revision` has its code from; none if git does not know it.
+    pub(super) fn code(root: &Path, revision: &str) -> Option<String> {
+        let but = format!(":(exclude){}", super::beyond::FOLDER);
+        let id = git(root, &["log", "-1", "--format=%H", revision, "--", ".", &but])?;
+        (!id.is_empty()).then_some(id)
+    }
+}
+
+fn git(root: &Path, arguments: &[&str]) -> Option<String> {
+    let output = Command::new("git").arg("-C").arg(root).args(arguments).output().ok()?;
+    let text = String::from_utf8_lossy(&output.stdout).trim().to_owned();
+    output.status.success().then_some(text)
 }
 
 /// Runs a proof and keeps what it said. `program` is this one, by the path it had at the start: a proof
@@ -105,7 +123,8 @@ impl Commit {
 /// # Errors
 /// [`EvidenceError`]; not when the proof fails: that is evidence, too.
 pub fn prove(root: &Path, program: &Path, name: &str) -> Result<Evidence, EvidenceError> {
-    let Some(Proof { name, command }) = PROOFS.iter().find(|proof| proof.name == name) else {
+    let Some(Proof { name, command, report }) = PROOFS.iter().find(|proof| proof.name == name)
+    else {
         let known = PROOFS.iter().map(|proof| proof.name).collect::<Vec<_>>().join(", ");
         return Err(EvidenceError::Unknown { name: name.to_owned(), known });
     };
@@ -125,6 +144,7 @@ pub fn prove(root: &Path, program: &Path, name: &str) -> Result<Evidence, Eviden
         seconds: now().duration_since(begun).unwrap_or_default().as_secs(),
         exit: output.status.code(),
         figure: figure.trim().to_owned(),
+        report: report.filter(|path| root.join(path).is_file()).map(str::to_owned),
     };
     let json = serde_json::to_vec_pretty(&evidence).unwrap_or_default();
     write(&root.join(FOLDER), &format!("{name}.json"), &json)?;

@@ -2,13 +2,14 @@
 
 use std::fmt::Write as _;
 
-use super::{Checklist, Evidence, Item, State};
+use super::{Attested, Checklist, Evidence, Item, State};
 
 const STYLE: &str = "body{font:16px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;\
-padding:0 1rem}code{background:#8882;padding:.1em .3em}li{margin:.6em 0;list-style:none}\
+padding:0 1rem}code{background:#8882;padding:.1em .3em}ul{padding:0}li{margin:.6em 0;list-style:none}\
 .proven::before{content:'\u{2611} ';color:#080}.failed::before{content:'\u{2612} ';color:#c00}\
 .not-proven-here::before{content:'\u{2610} '}.not-applicable::before{content:'\u{2013} '}\
-small{display:block;color:#666}@media(prefers-color-scheme:dark){body{background:#111;color:#ddd}}";
+small{display:block;color:#666}@media(prefers-color-scheme:dark){body{background:#111;color:#ddd}\
+small{color:#aaa}a{color:#8cf}}";
 
 /// As text.
 pub fn text(list: &Checklist) -> String {
@@ -26,14 +27,15 @@ pub fn text(list: &Checklist) -> String {
             State::NotApplicable => "–",
         };
         let _ = writeln!(out, "  {mark} {}{}", item.title, verdict(item));
-        for line in lines(item) {
-            let _ = writeln!(out, "      {line}");
+        for Line { text, files } in lines(item) {
+            let shown = [&[text], files.as_slice()].concat().join("  ");
+            let _ = writeln!(out, "      {shown}");
         }
     }
     out
 }
 
-/// As a page.
+/// As a page. Its links lead to copies of the evidence beside it: see [`links`].
 pub fn html(list: &Checklist) -> String {
     let headline = escaped(&headline(list));
     let mut out = format!(
@@ -41,21 +43,47 @@ pub fn html(list: &Checklist) -> String {
          <meta name=\"viewport\" content=\"width=device-width\"><style>{STYLE}</style>\n\
          <h1>Launch</h1>\n<p>{headline}</p>\n"
     );
-    let mut phase = None;
-    for item in &list.items {
-        if phase.replace(item.phase) != Some(item.phase) {
-            let _ = writeln!(out, "<h2>{}</h2>", item.phase.title());
+    for items in list.items.chunk_by(|one, next| one.phase == next.phase) {
+        let title = items.first().map_or("", |item| item.phase.title());
+        let _ = writeln!(out, "<h2>{title}</h2>\n<ul>");
+        for item in items {
+            out += &entry(item);
         }
-        let class = serde_json::to_value(item.state).unwrap_or_default();
-        let class = class.as_str().unwrap_or_default();
-        let title = escaped(&format!("{}{}", item.title, verdict(item)));
-        let _ = write!(out, "<li class=\"{class}\">{title}");
-        for line in lines(item) {
-            let _ = write!(out, "<small>{}</small>", escaped(&line));
-        }
-        out += "</li>\n";
+        out += "</ul>\n";
     }
     out + "</html>\n"
+}
+
+fn entry(item: &Item) -> String {
+    let class = serde_json::to_value(item.state).unwrap_or_default();
+    let class = class.as_str().unwrap_or_default();
+    let title = escaped(&format!("{}{}", item.title, verdict(item)));
+    let mut out = format!("<li class=\"{class}\">{title}");
+    for Line { text, files } in lines(item) {
+        let _ = write!(out, "<small>{}", escaped(&text));
+        for file in files {
+            let (name, shown) = (escaped(&beside(&file)), escaped(&file));
+            let _ = write!(out, " <a href=\"{name}\">{shown}</a>");
+        }
+        out += "</small>";
+    }
+    out + "</li>\n"
+}
+
+/// The files that the page links to: where each is in the repository, and the name of its copy in
+/// the folder of the page.
+pub fn links(list: &Checklist) -> Vec<(String, String)> {
+    let lines = list.items.iter().flat_map(lines);
+    let mut files: Vec<_> = lines.flat_map(|line| line.files).collect();
+    files.sort();
+    files.dedup();
+    files.into_iter().map(|file| (file.clone(), beside(&file))).collect()
+}
+
+/// Flat, so that nothing leaves the folder.
+fn beside(file: &str) -> String {
+    let name = file.trim_start_matches("target/launch/").trim_start_matches("reports/launch/");
+    format!("evidence/{}", name.replace('/', "-"))
 }
 
 fn headline(list: &Checklist) -> String {
@@ -79,21 +107,40 @@ fn verdict(item: &Item) -> &'static str {
     }
 }
 
-fn lines(item: &Item) -> Vec<String> {
-    let shown = |evidence: &Evidence| {
-        let Evidence { proof, finished_at, seconds, exit, figure, .. } = evidence;
-        let ended = match exit {
-            Some(0) => String::new(),
-            Some(_) if evidence.undecided() => ", undecided".to_owned(),
-            Some(code) => format!(", exit code {code}"),
-            None => ", killed".to_owned(),
-        };
-        format!("{proof}: {figure} ({finished_at}, {seconds} s{ended}; target/launch/{proof}.json)")
-    };
-    let mut lines: Vec<_> = item.evidence.iter().map(shown).collect();
-    lines.extend(item.note.clone());
-    lines.extend(item.to_prove.iter().map(|command| format!("$ {command}")));
+/// A line below a box, and the files in the repository that show what it says.
+struct Line {
+    text: String,
+    files: Vec<String>,
+}
+
+fn lines(item: &Item) -> Vec<Line> {
+    let plain = |text: String| Line { text, files: Vec::new() };
+    let mut lines: Vec<_> = item.evidence.iter().map(proof).collect();
+    lines.extend(item.attested.iter().map(attested));
+    lines.extend(item.note.clone().map(plain));
+    lines.extend(item.to_prove.iter().map(|command| plain(format!("$ {command}"))));
     lines
+}
+
+fn proof(evidence: &Evidence) -> Line {
+    let Evidence { proof, finished_at, seconds, exit, figure, report, .. } = evidence;
+    let ended = match exit {
+        Some(0) => String::new(),
+        Some(_) if evidence.undecided() => ", undecided".to_owned(),
+        Some(code) => format!(", exit code {code}"),
+        None => ", killed".to_owned(),
+    };
+    let files = report.iter().cloned().chain([format!("target/launch/{proof}.json")]);
+    let text = format!("{proof}: {figure} ({finished_at}, {seconds} s{ended})");
+    Line { text, files: files.collect() }
+}
+
+fn attested(one: &Attested) -> Line {
+    let Attested { file, by, on, commit, of_this_code, seen, .. } = one;
+    let id = commit.get(..12).unwrap_or(commit);
+    let of =
+        if *of_this_code { "" } else { ", which has other code: it proves nothing of this one" };
+    Line { text: format!("{by}, {on}: {seen} (commit {id}{of})"), files: vec![file.clone()] }
 }
 
 fn escaped(text: &str) -> String {

@@ -1,9 +1,11 @@
 //! What a scenario says about cost, resolved.
 
+use std::sync::Arc;
+
 use rust_decimal::Decimal;
 
 use super::{Comparison, Span, StepId};
-use crate::cost::Resource;
+use crate::cost::{BOOKS, BuiltIn, PriceBook, Resource, TIERS, Tiers};
 
 /// Usage is measured, and a month is projected from it.
 #[derive(Clone, Debug, PartialEq)]
@@ -13,11 +15,22 @@ pub struct CostPlan {
     /// Steps whose requests are the AI operations of a tier.
     pub ai: Vec<StepId>,
     /// The price book of the thresholds.
-    pub book: &'static str,
+    pub book: Arc<PriceBook>,
+    /// The tiers, and what they assume.
+    pub tiers: Arc<Tiers>,
     /// Whether the service's own total is asked afterwards, and held against the answers.
     pub audit: bool,
     /// What the cost must satisfy.
     pub thresholds: Vec<CostThreshold>,
+}
+
+impl CostPlan {
+    /// Whether the book or the tiers are not those of the program.
+    pub fn own_prices(&self) -> bool {
+        let of_program = |book: &BuiltIn| book.open().is_ok_and(|book| book == *self.book);
+        let tiers = Tiers::parse(TIERS, "of this program");
+        !BOOKS.iter().any(of_program) || tiers.is_ok_and(|tiers| tiers != *self.tiers)
+    }
 }
 
 /// `monthly(scale) < 500 USD`.
@@ -44,4 +57,8 @@ pub enum CostFigure {
     Per1000Requests,
     /// Units of a resource for each request of the mix.
     PerRequest(Resource),
+    /// Units of a resource that an answer of this step says it used, on average.
+    PerRequestOf(Resource, String),
+    /// Units of a resource that a durable run used after its answer, on average.
+    PerRun(Resource),
 }

@@ -19,6 +19,8 @@ pub struct Books {
     pub failures: Vec<Failure>,
     /// What models could not decide.
     pub undecided: Vec<String>,
+    /// What no verdict depends on.
+    pub remarks: Vec<String>,
     /// Whether the target was there.
     pub reach: Reach,
     /// Second by second; empty unless it was a load.
@@ -34,6 +36,7 @@ impl Books {
         merge_claims(&mut self.claims, &other.claims);
         self.failures.extend(other.failures.iter().cloned());
         self.undecided.extend(other.undecided.iter().cloned());
+        self.remarks.extend(other.remarks.iter().cloned());
         self.reach.merge(&other.reach);
         self.timeline.merge(&other.timeline);
         self.used.add(&other.used);

@@ -21,6 +21,7 @@ pub struct Recorder {
     /// Failures of steps that send no request.
     failures: Vec<Failure>,
     undecided: Vec<String>,
+    remarks: Vec<String>,
     reach: Reach,
     timeline: Timeline,
     used: Tallies,
@@ -82,6 +83,7 @@ impl Recorder {
             claims: Claims::new(),
             failures: Vec::new(),
             undecided: Vec::new(),
+            remarks: Vec::new(),
             reach: Reach::default(),
             timeline: Timeline::default(),
             used: Tallies::default(),
@@ -197,6 +199,13 @@ impl Recorder {
         }
     }
 
+    /// Keeps what no verdict depends on.
+    pub fn remark(&mut self, remark: String) {
+        if self.remarks.len() < MAX_NOTES {
+            self.remarks.push(remark);
+        }
+    }
+
     /// A model could not decide, and why, if there is room. Said once, whatever rules it concerns.
     pub fn undecided(&mut self, why: String) {
         if self.undecided.len() < MAX_NOTES && !self.undecided.contains(&why) {
@@ -224,8 +233,8 @@ impl Recorder {
                 record.response.record_unanswered_n(age, planned.count_since_last_iteration());
             }
         }
-        let Self { steps, claims, failures, undecided, reach, timeline, used, .. } = self;
-        Books { steps, claims, failures, undecided, reach, timeline, used }
+        let Self { steps, claims, failures, undecided, remarks, reach, timeline, used, .. } = self;
+        Books { steps, claims, failures, undecided, remarks, reach, timeline, used }
     }
 
     fn step(&mut self, step: StepId) -> &mut StepRecord {

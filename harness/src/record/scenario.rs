@@ -6,6 +6,7 @@ use super::{Claims, Failure, StepRecord, Timeline};
 use crate::{
     cost::{RunUsage, Tallies},
     execute::{ErrorKind, Signal},
+    upstream::Arrivals,
 };
 
 /// What happened in one scenario; the judge decides what it means.
@@ -31,6 +32,8 @@ pub struct ScenarioRecord {
     pub failures: Vec<Failure>,
     /// What models could not decide, and why.
     pub undecided: Vec<String>,
+    /// What no verdict depends on.
+    pub remarks: Vec<String>,
     /// How the teardown ended.
     pub teardown: PhaseEnd,
     /// Whether anything answered.
@@ -48,6 +51,8 @@ pub struct ScenarioRecord {
     pub used: Tallies,
     /// What the scenario used, settled with the service; only one that measures it has it.
     pub usage: Option<RunUsage>,
+    /// What the stub saw during the load, if there is one that can be asked.
+    pub upstream: Option<Arrivals>,
     /// The threshold that ended the load early.
     pub hopeless: Option<String>,
     /// The signal that ended the run early.

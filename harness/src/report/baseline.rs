@@ -8,10 +8,16 @@ use std::{
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{RunReport, ScenarioReport, StepReport, WriteError, write};
+use super::{
+    RunReport, ScenarioReport, StepReport, UpstreamReport, WriteError,
+    diagnose::causes_of_comparison, write,
+};
 use crate::{
+    cost::RunUsage,
     gate::{Decision, Finding, Rule, Window, against},
     host::Host,
+    plan::{Phase, StepLabel},
+    record::StepRecord,
 };
 
 /// Version of the format: raised when a reader of the previous one would misread the new one.
@@ -48,6 +54,23 @@ pub struct AcceptedRun {
     pub started_at: String,
     /// All steps of the work together, with every value of every clock.
     pub total: StepReport,
+    /// The steps of the work, likewise; absent in baselines of older versions.
+    #[serde(default)]
+    pub steps: Vec<StepReport>,
+    /// What they used, if that was measured.
+    #[serde(default)]
+    pub usage: Option<RunUsage>,
+    /// What the stub of upstreams saw, if there was one.
+    #[serde(default)]
+    pub upstream: Option<UpstreamReport>,
+}
+
+/// Accepted runs, added up.
+pub(super) struct Past {
+    pub(super) total: StepReport,
+    pub(super) steps: Vec<StepReport>,
+    pub(super) usage: Option<RunUsage>,
+    pub(super) upstream: Option<UpstreamReport>,
 }
 
 /// A baseline that cannot be used.
@@ -99,6 +122,9 @@ pub struct Comparison {
     pub decision: Decision,
     /// Every metric.
     pub findings: Vec<Finding>,
+    /// What the data at hand say of the cause, likeliest first.
+    #[serde(default)]
+    pub causes: Vec<String>,
 }
 
 impl Baseline {
@@ -192,16 +218,20 @@ impl Baseline {
             Ok(Window { total: step.record().map_err(problem)?, ..Window::default() })
         };
         let run = AcceptedRun::new(report, scenario)?;
-        let earlier = self.runs.iter().filter(|earlier| earlier.run_id != run.run_id);
+        let kept: Vec<_> = self.runs.iter().filter(|kept| kept.run_id != run.run_id).collect();
         let earlier =
-            earlier.map(|run| window(&run.total)).collect::<Result<Vec<_>, BaselineError>>()?;
+            kept.iter().map(|run| window(&run.total)).collect::<Result<Vec<_>, BaselineError>>()?;
         let (decision, findings) = against(&earlier, &window(&run.total)?, rule);
+        let past = Past::new(&kept);
+        let causes =
+            past.map_or_else(Vec::new, |past| causes_of_comparison(scenario, &past, &findings));
         Ok(Comparison {
             scenario: scenario.name.clone(),
             advisory: !self.host.is_same(&host_of(report, scenario)?),
             runs: earlier.len(),
             decision,
             findings,
+            causes,
         })
     }
 }
@@ -215,7 +245,46 @@ impl AcceptedRun {
             commit: report.commit.clone(),
             started_at: report.started_at.clone(),
             total: scenario.total.clone().ok_or_else(missing)?,
+            steps: work(&scenario.steps).cloned().collect(),
+            usage: scenario.cost.as_ref().map(|cost| cost.usage.clone()),
+            upstream: scenario.upstream,
         })
+    }
+}
+
+fn work(steps: &[StepReport]) -> impl Iterator<Item = &StepReport> {
+    steps.iter().filter(|step| step.phase == Phase::Work && step.scheduled > 0)
+}
+
+impl Past {
+    /// Nothing of nothing.
+    fn new(runs: &[&AcceptedRun]) -> Option<Self> {
+        let first = runs.first()?;
+        let sum = |name: &str, of: &dyn Fn(&AcceptedRun) -> Option<StepRecord>| {
+            let mut sum = StepRecord::default();
+            runs.iter().filter_map(|run| of(run)).for_each(|one| sum.merge(&one));
+            let label = StepLabel { name: name.to_owned(), phase: Phase::Work };
+            StepReport::new(&label, &sum)
+        };
+        // A histogram that cannot be read is told by the comparison itself.
+        let steps = first.steps.iter().map(|step| {
+            let same = |run: &AcceptedRun| {
+                run.steps.iter().find(|mine| mine.name == step.name)?.record().ok()
+            };
+            sum(&step.name, &same)
+        });
+        let mut usage: Option<RunUsage> = None;
+        let mut upstream: Option<UpstreamReport> = None;
+        for run in runs {
+            if let Some(used) = &run.usage {
+                usage.get_or_insert_default().add(used);
+            }
+            if let Some(seen) = &run.upstream {
+                upstream.get_or_insert_default().add(seen);
+            }
+        }
+        let total = sum(&first.total.name, &|run| run.total.record().ok());
+        Some(Self { total, steps: steps.collect(), usage, upstream })
     }
 }
 

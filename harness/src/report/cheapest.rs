@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{COST_SCHEMA_VERSION, ScenarioReport, cost::usd};
 use crate::{
-    cost::{Alternative, Choice, CostError, PriceBook, Question, choices},
+    cost::{Alternative, Choice, Choices, Combination, CostError, PriceBook, Tiers, choices},
     exit::Exit,
     judge::ThresholdStatus,
     plan::Metric,
@@ -26,6 +26,8 @@ pub struct CheapestReport {
     pub settings: Vec<String>,
     /// By book and tier.
     pub tiers: Vec<TierChoices>,
+    /// What to know before believing it, and settings that a scenario says nothing about.
+    pub notes: Vec<String>,
 }
 
 /// The settings in a tier under a book.
@@ -35,7 +37,8 @@ pub struct TierChoices {
     pub book: String,
     /// The tier.
     pub tier: String,
-    /// The cheapest that meets its thresholds on latency; absent when none does.
+    /// The cheapest that meets its thresholds on latency, by its scenario and what was set beside it;
+    /// absent when none does.
     pub cheapest: Option<String>,
     /// All of them: first those that meet their thresholds, the cheaper ones first.
     pub choices: Vec<ChoiceReport>,
@@ -46,6 +49,8 @@ pub struct TierChoices {
 pub struct ChoiceReport {
     /// The scenario that stands for it.
     pub scenario: String,
+    /// What was set beside it.
+    pub settings: Vec<String>,
     /// Runs that the figure comes from.
     pub runs: usize,
     /// Dollars a month.
@@ -63,20 +68,32 @@ impl CheapestReport {
     /// [`CostError`].
     pub fn new(
         alternatives: &[Alternative],
-        question: &Question<'_>,
+        combinations: &[Combination],
+        asked: (&Tiers, &[String]),
         books: &[PriceBook],
         settings: &[String],
     ) -> Result<Self, CostError> {
-        let mut tiers = Vec::new();
+        let (mut tiers, mut notes) = (Vec::new(), Vec::new());
+        if !settings.is_empty() {
+            notes.push(
+                "times are those of the runs: another model or cache answers at another speed"
+                    .to_owned(),
+            );
+        }
         for book in books {
-            for (tier, found) in choices(alternatives, question, book)? {
-                let cheapest = found.first().filter(|first| first.against.is_empty());
-                let cheapest = cheapest.map(|choice| choice.scenario.clone());
-                let choices = found.into_iter().map(ChoiceReport::new).collect();
+            let Choices { tiers: found, left_out } =
+                choices(alternatives, combinations, asked, book)?;
+            for (tier, found) in found {
+                let choices: Vec<_> = found.into_iter().map(ChoiceReport::new).collect();
+                let cheapest = choices.first().filter(|first| first.against.is_empty());
+                let cheapest = cheapest.map(ChoiceReport::name);
                 tiers.push(TierChoices { book: book.name.clone(), tier, cheapest, choices });
             }
+            notes.extend(left_out);
         }
-        Ok(Self { schema_version: COST_SCHEMA_VERSION, settings: settings.to_vec(), tiers })
+        notes.dedup();
+        let (schema_version, settings) = (COST_SCHEMA_VERSION, settings.to_vec());
+        Ok(Self { schema_version, settings, tiers, notes })
     }
 
     /// Whether there is one in each tier.
@@ -87,9 +104,17 @@ impl CheapestReport {
 
 impl ChoiceReport {
     fn new(choice: Choice) -> Self {
-        let Choice { scenario, runs, usd: total, half_width, against } = choice;
+        let Choice { scenario, settings, runs, usd: total, half_width, against } = choice;
         let usd_half_width = half_width.map(usd);
-        Self { scenario, runs, usd: usd(total), usd_half_width, against }
+        Self { scenario, settings, runs, usd: usd(total), usd_half_width, against }
+    }
+
+    /// The scenario, and what was set beside it.
+    fn name(&self) -> String {
+        match self.settings.as_slice() {
+            [] => self.scenario.clone(),
+            settings => format!("{} with {}", self.scenario, settings.join(", ")),
+        }
     }
 }
 
@@ -124,15 +149,16 @@ pub fn cheapest_text(report: &CheapestReport) -> String {
             let half = choice.usd_half_width.as_ref().map_or(String::new(), |h| format!(" ±{h}"));
             let word = match (&choice.against, cheapest) {
                 (against, _) if !against.is_empty() => against.join("; "),
-                (_, Some(name)) if *name == choice.scenario => "the cheapest".to_owned(),
+                (_, Some(name)) if *name == choice.name() => "the cheapest".to_owned(),
                 _ => String::new(),
             };
-            let (name, usd) = (&choice.scenario, &choice.usd);
+            let (name, usd) = (choice.name(), &choice.usd);
             lines.push(format!("  {name:NAME$}{usd:>FIGURE$}{half}  {word}").trim_end().to_owned());
         }
         if cheapest.is_none() {
             lines.push("  none meets its thresholds on latency".to_owned());
         }
     }
+    lines.extend(report.notes.iter().map(|note| format!("note: {note}")));
     lines.join("\n") + "\n"
 }

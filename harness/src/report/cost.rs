@@ -6,17 +6,18 @@ use rust_decimal::Decimal;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::ScenarioReport;
+use super::{ChangeReport, ScenarioReport};
 use crate::{
     cost::{
-        Assessment, BOOKS, Change, Crossing, Line, Mix, Origin, PriceBook, Question, TIERS,
+        Assessment, BOOKS, Change, Crossing, Entry, Line, Mix, Origin, PriceBook, Question, TIERS,
         TableComparison, Tiers, WhatIf, assess, cents,
     },
     judge::{CostResult, ThresholdStatus},
+    plan::ScenarioPlan,
 };
 
 /// Version of the format of [`CostReport`].
-pub const COST_SCHEMA_VERSION: u32 = 1;
+pub const COST_SCHEMA_VERSION: u32 = 2;
 
 /// Bills of every tier under every book. Dollars and amounts are decimals in strings.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -44,7 +45,7 @@ pub struct BookReport {
     pub flags: BTreeMap<String, String>,
     /// From small to large.
     pub tiers: Vec<TierReport>,
-    /// Against another run, by resource, dearest first; absent without one.
+    /// Against another run, by resource, first what changes a bill most; absent without one.
     pub changes: Option<Vec<ChangeReport>>,
 }
 
@@ -69,6 +70,9 @@ pub struct TierReport {
     pub base_usd: String,
     /// By resource.
     pub lines: Vec<LineReport>,
+    /// Resources that the book prices, and of which nobody knows how much it was.
+    #[serde(default)]
+    pub absent: Vec<String>,
     /// Volumes about which the run says nothing.
     pub missing: Vec<String>,
     /// Dollars for a thousand requests at list price: no base fee, allotments used up.
@@ -123,19 +127,6 @@ pub struct TableReport {
     pub explaining_write_share: Option<String>,
 }
 
-/// What a change adds.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct ChangeReport {
-    /// The resource.
-    pub resource: String,
-    /// Units for each request, before.
-    pub base: String,
-    /// And after.
-    pub head: String,
-    /// Dollars a month more, by tier; negative for less.
-    pub usd: BTreeMap<String, String>,
-}
-
 /// A threshold on cost and what was measured.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct CostThresholdReport {
@@ -174,24 +165,47 @@ impl CostReport {
     /// What the scenarios of a run that measured their usage cost a month, in every tier under every
     /// book that comes with the program. `None` if none measured it.
     pub(super) fn of_run(scenarios: &[ScenarioReport]) -> Option<Self> {
+        let tiers = Tiers::parse(TIERS, "of this program").ok()?;
+        let books: Vec<_> = BOOKS.iter().filter_map(|book| book.open().ok()).collect();
+        Self::priced(scenarios, &tiers, &books)
+    }
+
+    /// The same with the tiers and the books that the scenarios name themselves: their books beside
+    /// those of the program, their tiers in place of them.
+    pub fn of_plans(plans: &[ScenarioPlan], scenarios: &[ScenarioReport]) -> Option<Self> {
+        let costs: Vec<_> = plans.iter().filter_map(|plan| plan.cost.as_ref()).collect();
+        let own = Tiers::parse(TIERS, "of this program").ok()?;
+        let tiers = costs.first().map_or(&own, |first| &*first.tiers);
+        let agreed = costs.iter().all(|cost| *cost.tiers == *tiers);
+        let mut books: Vec<_> = BOOKS.iter().filter_map(|book| book.open().ok()).collect();
+        for cost in &costs {
+            if !books.contains(&cost.book) {
+                books.push(PriceBook::clone(&cost.book));
+            }
+        }
+        let mut report = Self::priced(scenarios, if agreed { tiers } else { &own }, &books)?;
+        if !agreed {
+            report.warnings.push(
+                "the scenarios name different tiers: the bill is of those of the program"
+                    .to_owned(),
+            );
+        }
+        Some(report)
+    }
+
+    fn priced(scenarios: &[ScenarioReport], tiers: &Tiers, books: &[PriceBook]) -> Option<Self> {
         let mixes = mixes(scenarios);
         if mixes.is_empty() {
             return None;
         }
-        let tiers = Tiers::parse(TIERS, "of this program").ok()?;
         let whatif = WhatIf::default();
-        let question = Question { tiers: &tiers, only: &[], whatif: &whatif };
+        let question = Question { tiers, only: &[], whatif: &whatif };
         let runs = [mixes];
         let mut report = Self { warnings: warnings(&runs), ..Self::default() };
-        for book in BOOKS {
-            let assessed = book.open().map_err(|error| error.to_string()).and_then(|book| {
-                let assessments = assess(&runs, &question, &book);
-                let report = |assessments: Vec<_>| BookReport::new(&book, &assessments, None);
-                assessments.map(report).map_err(|error| error.to_string())
-            });
-            match assessed {
-                Ok(book) => report.books.push(book),
-                Err(why) => report.warnings.push(why),
+        for book in books {
+            match assess(&runs, &question, book) {
+                Ok(assessments) => report.books.push(BookReport::new(book, &assessments, None)),
+                Err(why) => report.warnings.push(why.to_string()),
             }
         }
         Some(report)
@@ -227,33 +241,50 @@ pub fn warnings(runs: &[Vec<Mix>]) -> Vec<String> {
         }
         warnings.extend(usage.disagreements.iter().map(|why| format!("{scenario}: {why}")));
     }
+    warnings.extend(runs.iter().flat_map(|mixes| of_several(mixes)));
     warnings
 }
 
+/// Tiers whose month is that of several scenarios together: each should have one mix.
+fn of_several(mixes: &[Mix]) -> Vec<String> {
+    let mut tiers = BTreeMap::<&str, Vec<&str>>::new();
+    for mix in mixes {
+        if let Some(tier) = &mix.tier {
+            tiers.entry(tier).or_default().push(&mix.scenario);
+        }
+    }
+    let several = tiers.into_iter().filter(|(_, scenarios)| scenarios.len() > 1);
+    several
+        .map(|(tier, scenarios)| {
+            format!(
+                "{tier}: its mix is that of several scenarios together: {}",
+                scenarios.join(", ")
+            )
+        })
+        .collect()
+}
+
 impl BookReport {
-    /// The tiers under a book. `changes` come from a comparison, with the tiers' names.
-    pub fn new(
-        book: &PriceBook,
-        assessments: &[Assessment],
-        changes: Option<(&[String], &[Change])>,
-    ) -> Self {
+    /// The tiers under a book. `changes` come from a comparison.
+    pub fn new(book: &PriceBook, assessments: &[Assessment], changes: Option<&[Change]>) -> Self {
         Self {
             book: book.name.clone(),
             date: book.date.clone(),
             note: book.note.clone(),
             flags: book.flags().map(|(r, why)| (r.to_string(), why.to_owned())).collect(),
-            tiers: assessments.iter().map(TierReport::new).collect(),
-            changes: changes.map(|(tiers, changes)| {
-                changes.iter().map(|change| ChangeReport::new(change, tiers)).collect()
-            }),
+            tiers: assessments.iter().map(|tier| TierReport::new(tier, book)).collect(),
+            changes: changes.map(|changes| changes.iter().map(ChangeReport::new).collect()),
         }
     }
 }
 
 impl TierReport {
-    fn new(assessment: &Assessment) -> Self {
+    fn new(assessment: &Assessment, book: &PriceBook) -> Self {
         let projection = &assessment.projection;
         let total = projection.bill.total();
+        let priced = |line: &&Line| matches!(book.entry(line.resource), Entry::Priced(_));
+        let absent = projection.bill.lines.iter().filter(priced);
+        let absent = absent.filter(|line| matches!(line.origin, Origin::Absent(_)));
         Self {
             tier: projection.tier.name.clone(),
             requests: projection.tier.requests,
@@ -264,12 +295,19 @@ impl TierReport {
             usd_half_width: assessment.half_width.map(usd),
             base_usd: usd(projection.bill.base),
             lines: projection.bill.lines.iter().map(|line| LineReport::new(line, total)).collect(),
+            absent: absent.map(|line| line.resource.to_string()).collect(),
             missing: projection.missing.clone(),
             usd_per_1000_requests: plain(assessment.per_1000_requests),
             usd_next_million_requests: usd(projection.next_million),
             crossings: projection.crossings.iter().map(CrossingReport::new).collect(),
             table: projection.table.as_ref().map(TableReport::new),
         }
+    }
+
+    /// Dollars a month for a reader: at least so many, where the run says nothing of a part of it.
+    pub(super) fn total(&self) -> String {
+        let mark = if self.missing.is_empty() { "" } else { "≥" };
+        format!("{mark}{}", self.usd)
     }
 }
 
@@ -287,7 +325,7 @@ impl LineReport {
             origin: origin.to_owned(),
             why,
             usd: line.cost.map(usd),
-            percent: line.cost.and_then(share).map(|share| share.round_dp(1).to_string()),
+            percent: line.cost.and_then(share).map(|share| format!("{:.1}", share.round_dp(1))),
         }
     }
 }
@@ -314,24 +352,12 @@ impl TableReport {
     }
 }
 
-impl ChangeReport {
-    fn new(change: &Change, tiers: &[String]) -> Self {
-        let monthly = change.monthly.iter().map(|more| usd(*more));
-        Self {
-            resource: change.resource.to_string(),
-            base: plain(change.base),
-            head: plain(change.head),
-            usd: tiers.iter().cloned().zip(monthly).collect(),
-        }
-    }
-}
-
 /// Dollars to the cent.
 pub(super) fn usd(amount: Decimal) -> String {
     format!("{:.2}", cents(amount))
 }
 
 /// To six decimals, without zeros at the end.
-fn plain(amount: Decimal) -> String {
+pub(super) fn plain(amount: Decimal) -> String {
     amount.round_dp(6).normalize().to_string()
 }

@@ -11,6 +11,7 @@ use super::{
     load::{self, GeneratorReport, LevelReport, ServerReport, SpanReport},
     number::{self, milliseconds},
     step::StepReport,
+    upstream::UpstreamReport,
 };
 use crate::{
     cost::RunUsage,
@@ -98,6 +99,9 @@ pub struct ScenarioReport {
     /// What the data at hand say of the cause, likeliest first.
     #[serde(default)]
     pub causes: Vec<String>,
+    /// What no verdict depends on, such as how much a limiter admits past its limit.
+    #[serde(default)]
+    pub remarks: Vec<String>,
     /// Seconds it took.
     pub duration_s: f64,
     /// Seconds of the measured time.
@@ -123,6 +127,9 @@ pub struct ScenarioReport {
     /// What it used; only a scenario with a `cost` block has it.
     #[serde(default)]
     pub cost: Option<ScenarioCost>,
+    /// What the stub of upstreams saw during the load, if there is one.
+    #[serde(default)]
+    pub upstream: Option<UpstreamReport>,
     /// Every threshold.
     pub thresholds: Vec<ThresholdReport>,
     /// What became of the rules that it names.
@@ -139,15 +146,24 @@ pub struct ScenarioCost {
     pub tier: Option<String>,
     /// What it used.
     pub usage: RunUsage,
+    /// The price book of the thresholds; absent in reports of older versions.
+    #[serde(default)]
+    pub book: Option<String>,
+    /// Whether that book, or the tiers, are files of the author: a report does not hold them.
+    #[serde(default)]
+    pub own_prices: bool,
     /// Every threshold on cost.
     pub thresholds: Vec<CostThresholdReport>,
 }
 
 impl ScenarioCost {
     fn new(plan: &ScenarioPlan, record: &ScenarioRecord, judgement: &Judgement) -> Option<Self> {
+        let cost = plan.cost.as_ref()?;
         Some(Self {
-            tier: plan.cost.as_ref()?.tier.clone(),
+            tier: cost.tier.clone(),
             usage: record.usage.clone()?,
+            book: Some(cost.book.name.clone()),
+            own_prices: cost.own_prices(),
             thresholds: judgement.cost.iter().map(CostThresholdReport::new).collect(),
         })
     }
@@ -242,6 +258,7 @@ impl ScenarioReport {
             exit: judgement.exit.map(Exit::code),
             reasons: judgement.reasons.iter().map(|reason| reason.text.clone()).collect(),
             causes: Vec::new(),
+            remarks: record.remarks.clone(),
             duration_s: record.elapsed.as_secs_f64(),
             window_s: record.window.as_secs_f64(),
             steps: steps.clone().map(|(label, step)| StepReport::new(label, step)).collect(),
@@ -251,6 +268,7 @@ impl ScenarioReport {
             timeline: load::timeline(&record.timeline),
             levels: record.levels.iter().map(LevelReport::new).collect(),
             cost: ScenarioCost::new(plan, record, judgement),
+            upstream: record.upstream.map(UpstreamReport::new),
             thresholds: judgement
                 .thresholds
                 .iter()

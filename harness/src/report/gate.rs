@@ -3,8 +3,9 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{ChangeReport, StepReport};
+use super::{ChangeReport, StepReport, UpstreamReport};
 use crate::{
+    cost::RunUsage,
     exit::Exit,
     gate::{Decision, Finding, Kind, Rule, Shift, Window},
     host::Host,
@@ -12,7 +13,7 @@ use crate::{
 };
 
 /// Version of the format: raised when a reader of the previous one would misread the new one.
-pub const GATE_SCHEMA_VERSION: u32 = 1;
+pub const GATE_SCHEMA_VERSION: u32 = 2;
 
 /// Two versions of a target, compared.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -77,8 +78,14 @@ pub struct SideReport {
     pub target: String,
     /// The commit, if it is one of this repository.
     pub commit: Option<String>,
-    /// The steps of all its windows.
+    /// The steps of all its windows, and all of them together at the end.
     pub steps: Vec<StepReport>,
+    /// What they used, if that is known.
+    #[serde(default)]
+    pub usage: Option<RunUsage>,
+    /// What the stub of upstreams saw, if there is one.
+    #[serde(default)]
+    pub upstream: Option<UpstreamReport>,
 }
 
 impl SideReport {
@@ -96,7 +103,8 @@ impl SideReport {
             .collect();
         let all = StepLabel { name: "all".to_owned(), phase: Phase::Work };
         steps.push(StepReport::new(&all, &windows.total));
-        Self { target, commit, steps }
+        let (usage, upstream) = (windows.usage.clone(), windows.upstream.map(UpstreamReport::new));
+        Self { target, commit, steps, usage, upstream }
     }
 
     /// Its name with the beginning of its commit.

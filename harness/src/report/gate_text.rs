@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use anstyle::{AnsiColor, Style};
 
-use super::{GateReport, number};
+use super::{GateReport, cost_figures::change_text, number};
 use crate::gate::{Decision, Finding, Kind, Scale};
 
 /// Columns of a metric's name: `vector_dimensions_written / request` has 35.
@@ -85,6 +85,9 @@ pub fn comparison_text(comparisons: &[super::Comparison]) -> String {
                 line(&mut text, &format!("    {why}"));
             }
         }
+        for cause in &comparison.causes {
+            line(&mut text, &format!("  likely cause: {cause}"));
+        }
     }
     text
 }
@@ -151,14 +154,7 @@ fn notes(text: &mut String, report: &GateReport) {
         }
     }
     for change in &report.cost {
-        let months: Vec<_> = change
-            .usd
-            .iter()
-            .map(|(tier, usd)| format!("{} USD a month at {tier}", signed(usd)))
-            .collect();
-        let (base, head) = (&change.base, &change.head);
-        let what = &change.resource;
-        line(text, &format!("{what}: {base} -> {head} for each request: {}", months.join(", ")));
+        line(text, &change_text(change));
     }
     if !report.remade.is_empty() {
         let (count, why) = (report.remade.len(), &report.remade[0]);
@@ -237,10 +233,6 @@ const fn mark(decision: Decision) -> &'static str {
         Decision::Fail => "❌",
         Decision::Inconclusive => "❔",
     }
-}
-
-fn signed(usd: &str) -> String {
-    if usd.starts_with('-') { usd.to_owned() } else { format!("+{usd}") }
 }
 
 fn line(text: &mut String, line: &str) {

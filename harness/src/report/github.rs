@@ -3,19 +3,20 @@
 use std::fmt::Write as _;
 
 use super::{RunReport, ScenarioReport};
-use crate::judge::{ThresholdStatus, Verdict};
+use crate::judge::Verdict;
 
 /// GitHub shows ten of each kind for a step; more would push others out.
 const MOST: usize = 10;
 
-/// One line for each threshold that was missed, each failure, and each scenario that did not pass.
+/// One line for each threshold that was missed, each failure, and each scenario that did not pass;
+/// before them one that names the run, which GitHub shows to who debugs a job only.
 pub fn github(report: &RunReport) -> String {
     let mut lines = Vec::new();
     for scenario in &report.scenarios {
         annotations(&mut lines, scenario);
     }
     lines.truncate(MOST);
-    lines.concat()
+    format!("::debug::workway run {}\n{}", data(&report.run_id), lines.concat())
 }
 
 fn annotations(lines: &mut Vec<String>, scenario: &ScenarioReport) {
@@ -34,8 +35,8 @@ fn annotations(lines: &mut Vec<String>, scenario: &ScenarioReport) {
         let _ = writeln!(line, ",title={name}%3A {title}::{}", data(text));
         lines.push(line);
     };
-    for threshold in scenario.thresholds.iter().filter(|t| t.status != ThresholdStatus::Passed) {
-        let text = format!("{}: measured {}", threshold.text, threshold.measured_text);
+    for threshold in scenario.missed() {
+        let text = format!("{}: {}", threshold.text, threshold.evidence());
         add(&scenario.file, Some((threshold.line, threshold.column)), "threshold missed", &text);
     }
     for failure in &scenario.failures {

@@ -22,8 +22,10 @@ pub fn hdr_log(report: &RunReport) -> Result<Vec<u8>, String> {
     let mut serializer = V2DeflateSerializer::new();
     let start = humantime::parse_rfc3339(&report.started_at).unwrap_or(SystemTime::UNIX_EPOCH);
     let wrong = |error: &dyn std::fmt::Debug| format!("interval log: {error:?}");
+    let run = tag(&report.run_id);
+    let comment = format!("[Logged with workway, run {run}; response time in nanoseconds]");
     let mut log = IntervalLogWriterBuilder::new()
-        .add_comment("[Logged with workway; response time in nanoseconds]")
+        .add_comment(&comment)
         .with_start_time(start)
         .with_base_time(start)
         .with_max_value_divisor(NANOS_PER_MS)

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, time::Duration};
 
 use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};
 
-use super::{FailureReport, RunReport, ScenarioReport, ThresholdReport};
+use super::{FailureReport, RunReport, ScenarioReport, ThresholdLine};
 use crate::{
     judge::{ThresholdStatus, Verdict},
     plan::Phase,
@@ -17,7 +17,7 @@ use crate::{
 pub fn junit(report: &RunReport) -> Result<String, quick_junit::SerializeError> {
     let mut page = Report::new("workway");
     page.set_time(seconds(report.duration_s));
-    page.add_test_suites(report.scenarios.iter().map(suite));
+    page.add_test_suites(report.scenarios.iter().map(|scenario| suite(&report.run_id, scenario)));
     Ok(without_skipped(&page.to_string()?))
 }
 
@@ -32,9 +32,10 @@ fn without_skipped(xml: &str) -> String {
     [&xml[..from], &xml[end..]].concat()
 }
 
-fn suite(scenario: &ScenarioReport) -> TestSuite {
+fn suite(run: &str, scenario: &ScenarioReport) -> TestSuite {
     let mut suite = TestSuite::new(scenario.name.as_str());
     suite.set_time(seconds(scenario.duration_s));
+    suite.add_property(("run", run));
     suite.add_property(("file", scenario.file.as_str()));
     if scenario.verdict == Verdict::NotApplicable {
         let mut skipped = TestCaseStatus::skipped();
@@ -60,8 +61,8 @@ fn suite(scenario: &ScenarioReport) -> TestSuite {
         };
         suite.add_test_case(case(scenario, &format!("{phase}{}", step.name), status));
     }
-    for threshold in &scenario.thresholds {
-        suite.add_test_case(case(scenario, &threshold.text, judged(threshold)));
+    for threshold in scenario.threshold_lines() {
+        suite.add_test_case(case(scenario, threshold.text, judged(&threshold)));
     }
     suite.add_test_case(case(scenario, "verdict", verdict(scenario)));
     suite
@@ -91,17 +92,14 @@ fn failed(scenario: &ScenarioReport, failures: &[&FailureReport]) -> TestCaseSta
     status
 }
 
-fn judged(threshold: &ThresholdReport) -> TestCaseStatus {
+fn judged(threshold: &ThresholdLine<'_>) -> TestCaseStatus {
     let kind = match threshold.status {
         ThresholdStatus::Passed => return TestCaseStatus::success(),
         ThresholdStatus::Failed => "threshold",
         ThresholdStatus::NoData => "no-data",
     };
     let mut status = TestCaseStatus::non_success(NonSuccessKind::Failure);
-    let ThresholdReport { measured_text, samples, .. } = threshold;
-    status
-        .set_type(kind)
-        .set_message(format!("measured {measured_text} over {samples} operations"));
+    status.set_type(kind).set_message(threshold.evidence());
     status
 }
 

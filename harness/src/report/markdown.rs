@@ -1,12 +1,11 @@
 //! The report as Markdown: for a job's summary, and for a comment on a pull request.
 
+mod cost;
+
 use std::fmt::Write as _;
 
 use super::{RunReport, ScenarioReport, StepReport, number};
-use crate::{
-    judge::{ThresholdStatus, Verdict},
-    plan::Phase,
-};
+use crate::{judge::Verdict, plan::Phase};
 
 /// Failures that are shown in full for each scenario; the others are in the JSON.
 const FAILURES: usize = 3;
@@ -24,8 +23,12 @@ pub fn markdown(report: &RunReport) -> String {
     for scenario in &report.scenarios {
         details(&mut text, scenario);
     }
-    let _ =
-        writeln!(text, "\nseed {}, {:.1} s, {}", report.seed, report.duration_s, commit(report));
+    if let Some(bill) = &report.cost {
+        cost::cost(&mut text, bill);
+    }
+    let RunReport { run_id, seed, duration_s, .. } = report;
+    let (run, commit) = (code(run_id), commit(report));
+    let _ = writeln!(text, "\nrun {run}, seed {seed}, {duration_s:.1} s, {commit}");
     text
 }
 
@@ -58,9 +61,9 @@ fn row(text: &mut String, scenario: &ScenarioReport) {
 }
 
 fn details(text: &mut String, scenario: &ScenarioReport) {
-    let missed = scenario.thresholds.iter().filter(|t| t.status != ThresholdStatus::Passed);
+    let missed = scenario.missed();
     let mut lines: Vec<String> = missed
-        .map(|threshold| format!("{}: {}", code(&threshold.text), escape(&threshold.measured_text)))
+        .map(|threshold| format!("{}: {}", code(threshold.text), escape(&threshold.evidence())))
         .collect();
     lines.extend(scenario.causes.iter().map(|cause| format!("likely cause: {}", escape(cause))));
     for failure in scenario.failures.iter().take(FAILURES) {

@@ -230,6 +230,21 @@ impl DetectionMatrix {
         self.rules.iter().filter(|rule| rule.held > 0 && rule.kills.is_empty())
     }
 
+    /// The defects that nothing but this rule saw.
+    pub fn seen_only_by(&self, rule: &RuleDetections) -> Vec<&str> {
+        let only = |defect: &&Detection| {
+            let by_it = |kill: &Kill| kill.rule.as_ref() == Some(&rule.id);
+            !defect.killed_by.is_empty() && defect.killed_by.iter().all(by_it)
+        };
+        self.defects.iter().filter(only).map(|defect| defect.id.as_str()).collect()
+    }
+
+    /// Rules that see defects, each of which something else sees as well.
+    pub fn dispensable_rules(&self) -> impl Iterator<Item = &RuleDetections> {
+        let seeing = self.rules.iter().filter(|rule| !rule.kills.is_empty());
+        seeing.filter(|rule| self.seen_only_by(rule).is_empty())
+    }
+
     /// Rules that nothing looked at.
     pub fn unexercised_rules(&self) -> impl Iterator<Item = &RuleDetections> {
         self.rules.iter().filter(|rule| rule.held == 0 && rule.kills.is_empty())

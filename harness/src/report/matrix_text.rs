@@ -33,7 +33,25 @@ pub fn matrix_markdown(matrix: &DetectionMatrix) -> String {
             let _ = writeln!(text, "| {} |", row(defect).map(|text| cell(&text)).join(" | "));
         }
     }
-    text
+    text + &rules(matrix)
+}
+
+/// Each rule, what it saw, and what nothing else would have seen.
+fn rules(matrix: &DetectionMatrix) -> String {
+    let mut text = String::from(
+        "\n## Rules\n\n| rule | what must hold | held | defects seen | seen by nothing else |\n\
+         |---|---|---|---|---|\n",
+    );
+    for rule in &matrix.rules {
+        let RuleDetections { id, says, held, kills } = rule;
+        let only = matrix.seen_only_by(rule).join(", ");
+        let _ = writeln!(text, "| {id} | {} | {held} | {} | {only} |", cell(says), kills.len());
+    }
+    for rule in crate::edge::RULES {
+        let _ = writeln!(text, "| {} | {} | elsewhere | | |", rule.id, cell(rule.demand));
+    }
+    text + "\nThe rules of a domain's edge are tested in harness/tests/edge.rs, each on a server that breaks \
+            it and no other.\n"
 }
 
 /// The defects of each area.
@@ -114,6 +132,9 @@ pub(super) fn summary(matrix: &DetectionMatrix) -> String {
     let _ = writeln!(text, "killed by other rules than expected: {}", listed(&others));
     let _ = writeln!(text, "rules that saw no defect: {}", ids(matrix.idle_rules()));
     let _ = writeln!(text, "rules that nothing exercised: {}", ids(matrix.unexercised_rules()));
+    let _ = writeln!(text, "rules that no defect needs alone: {}", ids(matrix.dispensable_rules()));
+    let edge = crate::edge::RULES.iter().map(|rule| rule.id).collect::<Vec<_>>();
+    let _ = writeln!(text, "rules tested elsewhere (harness/tests/edge.rs): {}", listed(&edge));
     let _ = writeln!(text, "{:.0} s", matrix.duration_s);
     text
 }

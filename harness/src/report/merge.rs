@@ -1,12 +1,18 @@
 //! Reports of several generators, added up.
 
-use super::{CostReport, RuleReport, RunReport, ScenarioReport, StepReport, ThresholdReport};
+use std::sync::Arc;
+
+use super::{
+    CostReport, CostThresholdReport, RuleReport, RunReport, ScenarioCost, ScenarioReport,
+    StepReport, ThresholdReport, causes_of_run,
+};
 use crate::{
+    cost::{BOOKS, PriceBook, TIERS, Tiers},
     exit::Exit,
-    judge::{Judgement, Reason, ThresholdStatus, Verdict},
-    plan::{Phase, Span, StepLabel, Threshold},
+    judge::{self, CostResult, Judgement, Reason, ThresholdResult},
+    plan::{CostPlan, CostThreshold, Phase, Span, StepLabel, Threshold},
     record::StepRecord,
-    scenario::threshold::ThresholdText,
+    scenario::{cost_threshold::CostThresholdText, threshold::ThresholdText},
 };
 
 /// Reports that do not fit together.
@@ -34,6 +40,13 @@ pub enum MergeError {
         /// The threshold.
         text: String,
     },
+    /// Prices that are in no report.
+    #[error(
+        "scenario `{0}`: its price book or its tiers are files of their own, which reports do not \
+         hold, so its thresholds on cost cannot be judged on the sum: take them out of the scenario, \
+         merge, and ask `workway cost --book` or `--tiers`"
+    )]
+    OwnPrices(String),
 }
 
 /// Runs of the same scenarios at the same time, as one: operations and rates add up, histograms
@@ -119,6 +132,9 @@ fn add(mine: &mut ScenarioReport, other: &ScenarioReport) -> Result<(), MergeErr
     if let (Some(mine), Some(other)) = (&mut mine.cost, &other.cost) {
         mine.usage.add(&other.usage);
     }
+    if let (Some(mine), Some(other)) = (&mut mine.upstream, &other.upstream) {
+        mine.add(other);
+    }
     Ok(())
 }
 
@@ -128,42 +144,51 @@ fn judge(sum: &mut ScenarioReport, parts: &[&ScenarioReport]) -> Result<(), Merg
     if parts.len() < 2 {
         return Ok(());
     }
-    let mut results = Vec::new();
-    for threshold in &sum.thresholds {
-        results.push(judged(sum, threshold)?);
+    let of = |threshold| judged(sum, threshold);
+    let results = sum.thresholds.iter().map(of).collect::<Result<Vec<_>, _>>()?;
+    let costs = sum.cost.as_ref().map(|cost| judged_cost(&sum.name, cost)).transpose()?;
+    let costs = costs.unwrap_or_default();
+    let mut reasons = others(parts);
+    reasons.extend(judge::of_thresholds(&results, &costs));
+    let Judgement { verdict, exit, reasons, .. } = judge::of_reasons(reasons);
+    let named = sum.thresholds.iter().zip(&results);
+    sum.thresholds =
+        named.map(|(old, result)| ThresholdReport::of(result, old.step.clone())).collect();
+    if let Some(cost) = &mut sum.cost {
+        cost.thresholds = costs.iter().map(CostThresholdReport::new).collect();
     }
-    let mut reasons: Vec<Reason> = Vec::new();
-    for part in parts {
-        let exit = part.exit.map_or(Exit::Pass, Exit::of);
-        // Of a part that missed thresholds only those count that the whole misses. Without
-        // thresholds it was an operation that failed.
-        if exit != Exit::Pass && (exit != Exit::Threshold || sum.thresholds.is_empty()) {
-            reasons.extend(part.reasons.iter().map(|text| Reason { exit, text: text.clone() }));
-        }
-    }
-    let missed = results.iter().filter(|threshold| threshold.status != ThresholdStatus::Passed);
-    reasons.extend(missed.map(|threshold| Reason {
-        exit: Exit::Threshold,
-        text: format!("threshold missed: {}", threshold.text),
-    }));
-    let Judgement { verdict, exit, reasons, .. } = crate::judge::of_reasons(reasons);
-    sum.thresholds = results;
     sum.verdict = verdict;
     sum.exit = exit.map(Exit::code);
     sum.reasons = reasons.into_iter().map(|reason| reason.text).collect();
-    if verdict == Verdict::Pass {
-        sum.causes.clear();
-    }
+    sum.causes = causes_of_run(sum);
     Ok(())
+}
+
+/// What speaks against a pass of the parts and is not about a threshold, each once: thresholds are
+/// judged on the sum.
+fn others(parts: &[&ScenarioReport]) -> Vec<Reason> {
+    let mut reasons: Vec<Reason> = Vec::new();
+    for part in parts {
+        let exit = match part.exit.map_or(Exit::Pass, Exit::of) {
+            // Cost outranks what cannot be trusted only, and is judged again itself.
+            Exit::Cost => Exit::Inconclusive,
+            exit => exit,
+        };
+        for text in part.reasons.iter().filter(|text| !judge::is_about_threshold(text)) {
+            if reasons.iter().all(|known| known.text != *text) {
+                reasons.push(Reason { exit, text: text.clone() });
+            }
+        }
+    }
+    reasons
 }
 
 fn judged(
     sum: &ScenarioReport,
     threshold: &ThresholdReport,
-) -> Result<ThresholdReport, MergeError> {
-    let unreadable =
-        || MergeError::Threshold { scenario: sum.name.clone(), text: threshold.text.clone() };
-    let text = ThresholdText::parse(&threshold.text).ok_or_else(unreadable)?;
+) -> Result<ThresholdResult, MergeError> {
+    let text = ThresholdText::parse(&threshold.text)
+        .ok_or_else(|| unreadable(&sum.name, &threshold.text))?;
     let step = match &threshold.step {
         Some(name) => sum.steps.iter().find(|s| s.name == *name && s.phase == Phase::Work),
         None => sum.total.as_ref(),
@@ -174,13 +199,52 @@ fn judged(
         .map_err(|problem| MergeError::Histograms { scenario: sum.name.clone(), problem })?;
     let plain = Threshold {
         text: text.text,
-        span: Span { line: threshold.line, column: threshold.column, ..Span::default() },
+        span: span(threshold.line, threshold.column),
         metric: text.metric,
         step: None,
         comparison: text.comparison,
         bound: text.bound,
     };
-    let books = books.unwrap_or_default();
-    let result = crate::judge::on_books(&plain, &books, sum.window_s);
-    Ok(ThresholdReport { step: threshold.step.clone(), ..ThresholdReport::of(&result, None) })
+    Ok(judge::on_books(&plain, &books.unwrap_or_default(), sum.window_s))
+}
+
+/// Thresholds on cost, on what all parts used.
+fn judged_cost(scenario: &str, cost: &ScenarioCost) -> Result<Vec<CostResult>, MergeError> {
+    let threshold = |threshold: &CostThresholdReport| {
+        let text = CostThresholdText::parse(&threshold.text)
+            .ok_or_else(|| unreadable(scenario, &threshold.text))?;
+        let span = span(threshold.line, threshold.column);
+        let CostThresholdText { text, figure, comparison, bound } = text;
+        Ok(CostThreshold { text, span, figure, comparison, bound })
+    };
+    let thresholds = cost.thresholds.iter().map(threshold).collect::<Result<_, MergeError>>()?;
+    let (book, tiers) = prices(cost).ok_or_else(|| MergeError::OwnPrices(scenario.to_owned()))?;
+    let plan = CostPlan {
+        tier: cost.tier.clone(),
+        ai: Vec::new(),
+        book: Arc::new(book),
+        tiers: Arc::new(tiers),
+        audit: false,
+        thresholds,
+    };
+    Ok(judge::on_usage(&plan, &cost.usage))
+}
+
+/// What its thresholds were judged with, if the program has it.
+fn prices(cost: &ScenarioCost) -> Option<(PriceBook, Tiers)> {
+    if cost.own_prices {
+        return None;
+    }
+    let known = |name: &String| BOOKS.iter().find(|book| book.name == *name);
+    // Reports of older versions do not name it: the first is the default.
+    let book = cost.book.as_ref().map_or(BOOKS.first(), known)?;
+    Some((book.open().ok()?, Tiers::parse(TIERS, "of this program").ok()?))
+}
+
+fn unreadable(scenario: &str, text: &str) -> MergeError {
+    MergeError::Threshold { scenario: scenario.to_owned(), text: text.to_owned() }
+}
+
+fn span(line: usize, column: usize) -> Span {
+    Span { line, column, ..Span::default() }
 }

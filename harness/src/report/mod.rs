@@ -6,6 +6,8 @@ mod baseline;
 mod cheapest;
 mod conformance;
 mod cost;
+mod cost_change;
+mod cost_figures;
 mod cost_text;
 mod diagnose;
 mod document;
@@ -25,11 +27,14 @@ mod merge;
 mod number;
 mod prometheus;
 mod read;
+mod rendered;
 mod series;
 mod spark;
 mod step;
 mod stored;
 mod text;
+mod threshold;
+mod upstream;
 mod write;
 
 pub use baseline::{
@@ -38,9 +43,10 @@ pub use baseline::{
 pub use cheapest::{CheapestReport, ChoiceReport, TierChoices, against_latency, cheapest_text};
 pub use conformance::{FailureReport, RuleName, RuleReport};
 pub use cost::{
-    BookReport, COST_SCHEMA_VERSION, ChangeReport, CostReport, CostThresholdReport, CrossingReport,
-    LineReport, TableReport, TierReport, mixes, warnings,
+    BookReport, COST_SCHEMA_VERSION, CostReport, CostThresholdReport, CrossingReport, LineReport,
+    TableReport, TierReport, mixes, warnings,
 };
+pub use cost_change::{ChangeReport, TierChangeReport};
 pub use cost_text::cost_text;
 pub use diagnose::{causes_of_gate, causes_of_run};
 pub use document::{
@@ -64,8 +70,11 @@ pub use matrix::{
 pub use matrix_text::{matrix_markdown, matrix_text};
 pub use merge::{MergeError, merge};
 pub use prometheus::prometheus;
-pub use read::{ReadError, read_run};
+pub use read::{ReadError, Written, read, read_run};
+pub use rendered::Rendered;
 pub use step::{LatencyReport, StepReport};
 pub use stored::{StoredLatency, StoredPart};
 pub use text::text;
-pub use write::{WriteError, write, write_all};
+pub use threshold::ThresholdLine;
+pub use upstream::UpstreamReport;
+pub use write::{WriteError, check_folder, write, write_all};

@@ -40,13 +40,16 @@ pub fn prometheus(report: &RunReport) -> Result<String, fmt::Error> {
     registry.register("achieved_rate", "Operations per second of the measured time", rate.clone());
     registry.register("passed", "Whether a scenario passed, 1 or 0", verdict.clone());
     registry.register("threshold_held", "Whether a threshold held, 1 or 0", held.clone());
+    let run = Figures::default();
+    registry.register("run", "The run that the figures are of; always 1", run.clone());
+    run.get_or_create(&vec![("id".to_owned(), report.run_id.clone())]).set(1.0);
     registry.register("exit_code", "Exit code of the command", exit.clone());
     exit.get_or_create(&Labels::new()).set(f64::from(report.exit));
     for scenario in &report.scenarios {
         let name = ("scenario".to_owned(), scenario.name.clone());
         verdict.get_or_create(&vec![name.clone()]).set(flag(scenario.exit == Some(0)));
-        for threshold in &scenario.thresholds {
-            let text = ("threshold".to_owned(), threshold.text.clone());
+        for threshold in scenario.threshold_lines() {
+            let text = ("threshold".to_owned(), threshold.text.to_owned());
             let passed = threshold.status == crate::judge::ThresholdStatus::Passed;
             held.get_or_create(&vec![name.clone(), text]).set(flag(passed));
         }

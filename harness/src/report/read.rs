@@ -5,7 +5,13 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::{RunReport, SCHEMA_VERSION};
+use serde::{Deserialize, de::DeserializeOwned};
+use serde_json::Value;
+
+use super::{
+    DetectionMatrix, GATE_SCHEMA_VERSION, GateReport, MATRIX_SCHEMA_VERSION, Rendered, RunReport,
+    SCHEMA_VERSION,
+};
 
 /// A report that cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -26,10 +32,17 @@ pub enum ReadError {
         /// Where it goes wrong.
         error: serde_json::Error,
     },
+    /// A report of another command.
+    #[error("{path} is a {what}, not a run", path = .path.display())]
+    Other {
+        /// The file.
+        path: PathBuf,
+        /// What it is.
+        what: &'static str,
+    },
     /// A report of a later version.
     #[error(
-        "{path} has schema version {found}, this program reads up to {SCHEMA_VERSION}; use a newer \
-         one",
+        "{path} has schema version {found}, this program reads up to {known}; use a newer one",
         path = .path.display()
     )]
     Newer {
@@ -37,24 +50,76 @@ pub enum ReadError {
         path: PathBuf,
         /// Its version.
         found: u32,
+        /// The latest that is known.
+        known: u32,
     },
 }
 
-/// Reads a report: a file, or the folder that it is in. Older versions are read, too.
+/// A report of any command.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Written {
+    /// Of `workway run` and `workway merge`.
+    Run(Box<RunReport>),
+    /// Of `workway gate`.
+    Gate(Box<GateReport>),
+    /// Of `workway prove`.
+    Matrix(Box<DetectionMatrix>),
+}
+
+/// Reads a report of a run: a file, or the folder that it is in. Older versions are read, too.
 ///
 /// # Errors
 /// [`ReadError`].
 pub fn read_run(path: &Path) -> Result<RunReport, ReadError> {
-    #[derive(serde::Deserialize)]
+    match read(path)? {
+        Written::Run(run) => Ok(*run),
+        Written::Gate(_) => Err(ReadError::Other { path: path.to_owned(), what: GateReport::WHAT }),
+        Written::Matrix(_) => {
+            Err(ReadError::Other { path: path.to_owned(), what: DetectionMatrix::WHAT })
+        }
+    }
+}
+
+/// Reads a report of any command: a file, or the folder that it is in; of a folder with several, a
+/// run before a gate before a matrix. Older versions are read, too.
+///
+/// # Errors
+/// [`ReadError`].
+pub fn read(path: &Path) -> Result<Written, ReadError> {
+    let path = if path.is_dir() { within(path) } else { path.to_owned() };
+    let bytes = fs::read(&path).map_err(|error| ReadError::Io { path: path.clone(), error })?;
+    let format = |error| ReadError::Format { path: path.clone(), error };
+    let value: Value = serde_json::from_slice(&bytes).map_err(format)?;
+    // A field that only that report has.
+    Ok(if value.get("findings").is_some() {
+        Written::Gate(of_version(&path, value, GATE_SCHEMA_VERSION)?)
+    } else if value.get("defects").is_some() {
+        Written::Matrix(of_version(&path, value, MATRIX_SCHEMA_VERSION)?)
+    } else {
+        Written::Run(of_version(&path, value, SCHEMA_VERSION)?)
+    })
+}
+
+/// The report in a folder; that of a run if there is none, so that an error names it.
+fn within(folder: &Path) -> PathBuf {
+    let names = [RunReport::json_file(), GateReport::json_file(), DetectionMatrix::json_file()];
+    let mut files = names.into_iter().map(|name| folder.join(name));
+    files.find(|file| file.exists()).unwrap_or_else(|| folder.join(RunReport::json_file()))
+}
+
+fn of_version<T: DeserializeOwned>(
+    path: &Path,
+    value: Value,
+    known: u32,
+) -> Result<Box<T>, ReadError> {
+    #[derive(Deserialize)]
     struct Version {
         schema_version: u32,
     }
-    let path = if path.is_dir() { path.join("report.json") } else { path.to_owned() };
-    let bytes = fs::read(&path).map_err(|error| ReadError::Io { path: path.clone(), error })?;
-    let format = |error| ReadError::Format { path: path.clone(), error };
-    let Version { schema_version: found } = serde_json::from_slice(&bytes).map_err(format)?;
-    if found > SCHEMA_VERSION {
-        return Err(ReadError::Newer { path, found });
+    let format = |error| ReadError::Format { path: path.to_owned(), error };
+    let Version { schema_version: found } = Version::deserialize(&value).map_err(format)?;
+    if found > known {
+        return Err(ReadError::Newer { path: path.to_owned(), found, known });
     }
-    serde_json::from_slice(&bytes).map_err(format)
+    serde_json::from_value(value).map(Box::new).map_err(format)
 }

@@ -5,9 +5,8 @@ use std::fmt::Write as _;
 use anstyle::{AnsiColor, Style};
 
 use super::{
-    CostThresholdReport, FailureReport, LatencyReport, LevelReport, RuleReport, RunReport,
-    ScenarioReport, StepReport, ThresholdReport, cost_text::cost_text, number, series::series,
-    spark::Sparks,
+    FailureReport, LatencyReport, LevelReport, RuleReport, RunReport, ScenarioReport, StepReport,
+    ThresholdLine, cost_text::cost_text, number, series::series, spark::Sparks,
 };
 use crate::{
     judge::{ThresholdStatus, Verdict},
@@ -80,18 +79,18 @@ impl Page {
         self.timeline(scenario);
         self.books(scenario);
         self.levels(&scenario.levels);
-        for threshold in &scenario.thresholds {
-            self.threshold(threshold, widest(&scenario.thresholds));
+        let thresholds = scenario.threshold_lines();
+        let width = thresholds.iter().map(|line| line.text.chars().count()).max().unwrap_or(0);
+        for threshold in &thresholds {
+            self.threshold(threshold, width);
         }
         for cause in &scenario.causes {
             self.line(&format!("  likely cause: {}", printable(cause)));
         }
-        self.rules(&scenario.rules);
-        let cost = scenario.cost.iter().flat_map(|cost| &cost.thresholds);
-        let width = cost.clone().map(|threshold| threshold.text.chars().count()).max();
-        for threshold in cost {
-            self.cost_threshold(threshold, width.unwrap_or(0));
+        for remark in &scenario.remarks {
+            self.line(&format!("  note: {}", printable(remark)));
         }
+        self.rules(&scenario.rules);
         for failure in &scenario.failures {
             self.failure(&scenario.file, failure);
         }
@@ -181,13 +180,11 @@ impl Page {
         });
     }
 
-    fn threshold(&mut self, threshold: &ThresholdReport, width: usize) {
+    fn threshold(&mut self, threshold: &ThresholdLine<'_>, width: usize) {
         let mark = self.mark(threshold.status);
-        let ThresholdReport { text, measured_text, comparison, bound_text, samples, .. } =
-            threshold;
-        let samples = number::count(*samples);
-        let rest = self.dim(&format!("({comparison} {bound_text}, n {samples})"));
-        self.line(&format!("  {mark} {text:width$}  {measured_text:>TIME$}  {rest}"));
+        let ThresholdLine { text, measured, rule, why, .. } = threshold;
+        let rest = self.dim(format!("({rule}) {why}").trim_end());
+        self.line(&format!("  {mark} {text:width$}  {measured:>TIME$}  {rest}"));
     }
 
     /// The rules that do not hold, and those that nothing looked at.
@@ -211,14 +208,6 @@ impl Page {
             let source = self.dim(&format!("[{}]", rule.source));
             self.line(&format!("  {mark} {}{severity}: {}: {seen}  {source}", rule.id, rule.says));
         }
-    }
-
-    fn cost_threshold(&mut self, threshold: &CostThresholdReport, width: usize) {
-        let mark = self.mark(threshold.status);
-        let CostThresholdReport { text, measured, why, samples, .. } = threshold;
-        let measured = measured.as_deref().unwrap_or("no data");
-        let rest = self.dim(&format!("(n {}) {why}", number::count(*samples)));
-        self.line(&format!("  {mark} {text:width$}  {measured:>TIME$}  {rest}"));
     }
 
     fn mark(&self, status: ThresholdStatus) -> String {
@@ -275,9 +264,9 @@ impl Page {
             let exit = scenario.exit.map_or(String::new(), |code| format!(" (exit {code})"));
             self.line(&format!("{verdict} {}{reasons}{exit}", scenario.name));
         }
-        let RunReport { target, seed, exit, .. } = report;
+        let RunReport { run_id, target, seed, exit, .. } = report;
         let duration = seconds(report.duration_s);
-        let line = format!("target {target}, seed {seed}, {duration}, exit {exit}");
+        let line = format!("run {run_id}, target {target}, seed {seed}, {duration}, exit {exit}");
         self.line(&self.dim(&line));
     }
 }
@@ -311,10 +300,6 @@ fn figures(latency: &LatencyReport) -> [String; 4] {
             (None, None) => "-".to_owned(),
         }
     })
-}
-
-fn widest(thresholds: &[ThresholdReport]) -> usize {
-    thresholds.iter().map(|threshold| threshold.text.chars().count()).max().unwrap_or(0)
 }
 
 /// Without control characters: what a target sends must not steer the reader's terminal.

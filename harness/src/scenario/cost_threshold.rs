@@ -28,6 +28,13 @@ pub struct CostThresholdText {
 
 written_as_text!(CostThresholdText);
 
+impl CostThresholdText {
+    /// Reads a threshold that was written down; `None` when it is none.
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::from_text(text).ok()
+    }
+}
+
 impl FromText for CostThresholdText {
     const WHAT: &'static str = "a threshold on cost such as `monthly(scale) < 500 USD`";
     const PATTERN: &'static str = "(<|<=|>|>=)";
@@ -50,17 +57,40 @@ fn figure(text: &str) -> Result<CostFigure, Problem> {
     if let Some(tier) = argument("monthly") {
         return Ok(CostFigure::Monthly(tier.to_owned()));
     }
-    if let Some(resource) = argument("per_request") {
-        let resource: Result<Resource, _> = resource.parse();
-        let odd = |error| problem(format!("must name a resource: {error}"));
-        return resource.map(CostFigure::PerRequest).map_err(odd);
+    if let Some(arguments) = argument("per_request") {
+        return per_request(arguments);
+    }
+    if let Some(name) = argument("per_run") {
+        return resource(name).map(CostFigure::PerRun);
     }
     if text == "per_1000_requests" {
         return Ok(CostFigure::Per1000Requests);
     }
     Err(problem(format!("has an unknown figure `{}`", clip(text))).with_help(
-        "figures are `monthly(TIER)` and `per_1000_requests` in USD, and `per_request(RESOURCE)`",
+        "figures are `monthly(TIER)` and `per_1000_requests` in USD, `per_request(RESOURCE)`, \
+         `per_request(RESOURCE, STEP)` and `per_run(RESOURCE)`",
     ))
+}
+
+/// `RESOURCE`, or `RESOURCE, STEP`.
+fn per_request(arguments: &str) -> Result<CostFigure, Problem> {
+    Ok(match arguments.split_once(',') {
+        Some((name, step)) => {
+            CostFigure::PerRequestOf(resource(name.trim())?, step.trim().to_owned())
+        }
+        None => CostFigure::PerRequest(resource(arguments)?),
+    })
+}
+
+fn resource(name: &str) -> Result<Resource, Problem> {
+    let resource: Resource =
+        name.parse().map_err(|error| problem(format!("must name a resource: {error}")))?;
+    if resource.is_held() {
+        let held =
+            format!("must name what is used; {resource} is held for a month, whatever is asked");
+        return Err(problem(held));
+    }
+    Ok(resource)
 }
 
 fn bound(figure: &CostFigure, text: &str) -> Result<Decimal, Problem> {
@@ -73,7 +103,9 @@ fn bound(figure: &CostFigure, text: &str) -> Result<Decimal, Problem> {
             };
             text.strip_suffix("USD").and_then(number).ok_or_else(wrong)?
         }
-        CostFigure::PerRequest(resource) => {
+        CostFigure::PerRequest(resource)
+        | CostFigure::PerRequestOf(resource, _)
+        | CostFigure::PerRun(resource) => {
             let message =
                 format!("must compare {resource} with a number such as `2.5`, found `{found}`");
             number(text).ok_or_else(|| problem(message))?
@@ -98,7 +130,15 @@ mod tests {
         assert_eq!(parse("per_1000_requests <= 0.02 USD").unwrap().bound, Decimal::new(2, 2));
         let rows = parse("per_request(rows_read) <= 2.5").unwrap();
         assert_eq!(rows.figure, CostFigure::PerRequest(Resource::RowsRead));
+        let rows = parse("per_request(rows_read, create to run) <= 0").unwrap();
+        let step = "create to run".to_owned();
+        assert_eq!(rows.figure, CostFigure::PerRequestOf(Resource::RowsRead, step));
+        let run = parse("per_run(rows_written) <= 9").unwrap();
+        assert_eq!(run.figure, CostFigure::PerRun(Resource::RowsWritten));
         for (text, expected) in [
+            ("per_run(runs) < 5", "must name a resource: `runs` is no resource"),
+            ("per_request(d1_stored_gb) < 5", "is held for a month"),
+            ("per_request(row_read, list) < 5", "did you mean `rows_read`?"),
             ("monthly < 5 USD", "unknown figure `monthly`"),
             ("monthly(scale) < 5", "dollars such as `0.02 USD`, found `5`"),
             ("monthly(scale) < -5 USD", "negative"),

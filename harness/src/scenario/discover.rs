@@ -44,8 +44,8 @@ impl DiscoverError {
     }
 }
 
-/// The scenario files that `paths` name: files as they are given, directories replaced by every
-/// `*.yaml` in and below them, sorted. A file is listed once. Links to directories and names that
+/// The scenario files that `paths` name: files as they are given (`.yaml` may be left out), directories
+/// replaced by every `*.yaml` in and below them, sorted. A file is listed once. Links to directories and names that
 /// start with a dot are not followed.
 ///
 /// # Errors
@@ -54,11 +54,19 @@ pub fn discover(paths: &[PathBuf]) -> Result<Vec<PathBuf>, DiscoverError> {
     let mut seen = BTreeSet::new();
     let mut files = Vec::new();
     for path in paths {
-        let metadata = fs::metadata(path).map_err(|error| unreadable(path, error))?;
-        let found = if metadata.is_dir() { below(path)? } else { vec![path.clone()] };
+        let named = in_full(path);
+        let metadata = fs::metadata(&named).map_err(|error| unreadable(path, error))?;
+        let found = if metadata.is_dir() { below(path)? } else { vec![named] };
         files.extend(found.into_iter().filter(|file| seen.insert(file.clone())));
     }
     Ok(files)
+}
+
+/// `ops/uptime` is `ops/uptime.yaml`, unless it is there itself.
+fn in_full(path: &Path) -> PathBuf {
+    let mut full = path.as_os_str().to_owned();
+    full.push(".yaml");
+    if !path.exists() && Path::new(&full).is_file() { full.into() } else { path.to_owned() }
 }
 
 fn below(root: &Path) -> Result<Vec<PathBuf>, DiscoverError> {
@@ -133,6 +141,21 @@ mod tests {
         touch(root.path(), "d/.hidden.yaml");
         let found = discover(&[other.clone(), root.path().join("d"), b.clone()]).unwrap();
         assert_eq!(found, [other, a, b]);
+    }
+
+    #[test]
+    fn the_ending_may_be_left_out_unless_a_folder_has_the_name() {
+        let root = tempfile::tempdir().unwrap();
+        let file = touch(root.path(), "ops/uptime.yaml");
+        let short = root.path().join("ops/uptime");
+        let found = discover(std::slice::from_ref(&short)).unwrap();
+        assert_eq!(found, std::slice::from_ref(&file));
+        assert_eq!(discover(&[short.clone(), file]).unwrap().len(), 1, "once");
+        let inside = touch(root.path(), "ops/uptime/x.yaml");
+        assert_eq!(discover(&[short]).unwrap(), [inside]);
+        let missing = root.path().join("ops/nothing");
+        let error = discover(std::slice::from_ref(&missing)).unwrap_err();
+        assert!(error.to_string().contains("ops/nothing`"), "{error}");
     }
 
     #[test]

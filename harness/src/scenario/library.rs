@@ -1,6 +1,6 @@
 //! Files that a scenario names: other scenarios, and lists of values.
 
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 use serde_json::{Map, Value};
 
@@ -19,6 +19,8 @@ pub const MAX_CALLS: usize = 8;
 #[derive(Clone, Debug)]
 pub struct Library {
     folder: PathBuf,
+    /// Nothing outside of it is read: what is wrong with a file is said with a part of it.
+    root: PathBuf,
     /// The files that called each other, the first one first.
     callers: Vec<PathBuf>,
 }
@@ -37,7 +39,22 @@ impl Library {
     pub fn beside(file_name: &str) -> Self {
         let file = Path::new(file_name);
         let folder = file.parent().unwrap_or(Path::new("")).to_owned();
-        Self { folder, callers: vec![real(file)] }
+        let root = root_of(&folder);
+        Self { folder, root, callers: vec![real(file)] }
+    }
+
+    /// The file of that name.
+    ///
+    /// # Errors
+    /// If it is outside.
+    fn locate(&self, path: &str) -> Result<PathBuf, String> {
+        let file = self.folder.join(path);
+        let there = file.canonicalize().unwrap_or_else(|_| plain(&absolute(&self.folder), path));
+        if there.starts_with(&self.root) {
+            return Ok(file);
+        }
+        let root = self.root.display();
+        Err(format!("`{path}` is outside of {root}, where these scenarios are; put it there"))
     }
 
     /// Reads a list: CSV with a heading, each line an object of texts; or a JSON array.
@@ -45,7 +62,7 @@ impl Library {
     /// # Errors
     /// What is wrong with the file.
     pub(crate) fn feed(&self, path: &str) -> Result<Vec<Value>, String> {
-        let file = self.folder.join(path);
+        let file = self.locate(path)?;
         let bytes = discover::read_up_to(&file, MAX_FEED_BYTES);
         let bytes = bytes.map_err(|error| error.of(path).to_string())?;
         if bytes.len() > MAX_FEED_BYTES {
@@ -63,6 +80,16 @@ impl Library {
         }
     }
 
+    /// Reads a text file.
+    ///
+    /// # Errors
+    /// What is wrong with it, in one line.
+    pub fn text(&self, path: &str) -> Result<String, String> {
+        let bytes =
+            discover::read(&self.folder.join(path)).map_err(|error| error.of(path).to_string())?;
+        String::from_utf8(bytes).map_err(|_| format!("`{path}` is not UTF-8"))
+    }
+
     /// Reads a scenario that is called.
     ///
     /// # Errors
@@ -73,7 +100,7 @@ impl Library {
                 "scenarios call each other {MAX_CALLS} deep; `{path}` would be one more"
             ));
         }
-        let file = self.folder.join(path);
+        let file = self.locate(path)?;
         let real = real(&file);
         if self.callers.contains(&real) {
             return Err(format!("`{path}` calls itself"));
@@ -85,12 +112,38 @@ impl Library {
             Ok(parsed) => {
                 let folder = file.parent().unwrap_or(Path::new("")).to_owned();
                 let callers = self.callers.iter().cloned().chain([real]).collect();
-                let library = Self { folder, callers };
+                let library = Self { folder, root: self.root.clone(), callers };
                 Ok(Called { name, file: parsed, library })
             }
             Err(errors) => Err(first_of(path, &errors)),
         }
     }
+}
+
+/// The nearest folder called `scenarios` around a scenario; where there is none, the folder above its
+/// own, so that families can call each other.
+fn root_of(folder: &Path) -> PathBuf {
+    let folder = absolute(folder);
+    let named = folder.ancestors().find(|around| around.ends_with("scenarios"));
+    named.or(folder.parent()).unwrap_or(&folder).to_owned()
+}
+
+fn absolute(folder: &Path) -> PathBuf {
+    let here = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
+    here.canonicalize().unwrap_or_else(|_| folder.to_owned())
+}
+
+/// A path without `.` and `..`, of a file that does not exist.
+fn plain(folder: &Path, path: &str) -> PathBuf {
+    let mut plain = folder.to_owned();
+    for part in Path::new(path).components() {
+        match part {
+            Component::ParentDir => drop(plain.pop()),
+            Component::CurDir => {}
+            other => plain.push(other),
+        }
+    }
+    plain
 }
 
 /// The same for each way to a file; one that does not exist is as it is written.
@@ -135,6 +188,29 @@ mod tests {
 
     fn library(folder: &tempfile::TempDir) -> Library {
         Library::beside(&folder.path().join("s.yaml").display().to_string())
+    }
+
+    #[test]
+    fn nothing_outside_is_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let inner = folder.path().join("scenarios/family");
+        fs::create_dir_all(&inner).unwrap();
+        fs::create_dir(folder.path().join("scenarios/other")).unwrap();
+        for outside in ["secret.csv", "scenarios/other/a.csv"] {
+            fs::write(folder.path().join(outside), "root:x\ncanary\n").unwrap();
+        }
+        fs::write(folder.path().join("secret.yaml"), "canary: 1\n").unwrap();
+        std::os::unix::fs::symlink(folder.path().join("secret.csv"), inner.join("l.csv")).unwrap();
+        let library = Library::beside(&inner.join("s.yaml").display().to_string());
+        let absolute = folder.path().join("secret.csv").display().to_string();
+        for path in ["../../secret.csv", "l.csv", "../../gone.csv", "/etc/passwd", &absolute] {
+            let problem = library.feed(path).unwrap_err();
+            assert!(problem.contains("is outside of"), "{path}: {problem}");
+            assert!(!problem.contains("canary"), "{problem}");
+        }
+        let problem = library.call("../../secret.yaml").unwrap_err();
+        assert!(problem.contains("is outside of") && !problem.contains("canary"), "{problem}");
+        assert_eq!(library.feed("../other/a.csv").unwrap().len(), 1);
     }
 
     #[test]

@@ -5,7 +5,7 @@
 //! names, patterns). [`crate::plan::lower()`] gives it its meaning. Each station reports everything
 //! it finds as [`Diagnostic`]s and prints nothing.
 
-mod cost_threshold;
+pub mod cost_threshold;
 mod decode;
 mod diagnostic;
 mod discover;

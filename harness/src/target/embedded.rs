@@ -18,6 +18,8 @@ use super::{Control, Process, READY_WITHIN, Target, TargetError, TargetOptions, 
 use crate::token::{SECRET_VARIABLE, Secret};
 
 const NAME: &str = "the embedded service";
+/// What this is, in a word.
+pub(super) const KIND: &str = "embedded";
 
 /// How the service is started.
 #[derive(Clone, Debug)]
@@ -57,7 +59,7 @@ pub(super) async fn start(options: &TargetOptions) -> Result<Target, TargetError
         secret: Some(secret),
         webhook: Some(Secret::local_webhook()),
         page_origin: super::page_origin(options),
-        kind: "embedded",
+        kind: KIND,
         limiter: None,
         control: control(&launch.state),
         service: Some(service),

@@ -184,6 +184,15 @@ impl TargetSpec {
         }
     }
 
+    /// What it is, in a word.
+    pub const fn kind(&self) -> &'static str {
+        match self {
+            Self::Embedded => embedded::KIND,
+            Self::Wrangler => wrangler::KIND,
+            Self::Url(_) => remote::KIND,
+        }
+    }
+
     /// Starts it, or finds it, and waits until it answers.
     ///
     /// # Errors

@@ -8,6 +8,8 @@ use tokio::net::TcpStream;
 use super::{PAGE_VARIABLE, Target, TargetError, TargetOptions, client, identify};
 use crate::{token::Secret, upstream::PAGE_ORIGIN};
 
+/// What this is, in a word.
+pub(super) const KIND: &str = "url";
 /// A target that takes longer to accept a connection is not there.
 const CONNECT_WITHIN: Duration = Duration::from_secs(5);
 
@@ -57,7 +59,7 @@ pub(super) async fn find(url: &Url, options: &TargetOptions) -> Result<Target, T
         secret,
         webhook,
         page_origin,
-        kind: "url",
+        kind: KIND,
         limiter: None,
         control: None,
         service: None,

@@ -1,6 +1,9 @@
 //! What the stub was sent.
 
-use std::collections::{BTreeMap, HashMap};
+use std::{
+    collections::{BTreeMap, HashMap},
+    time::Duration,
+};
 
 use axum::http::{Method, Uri};
 use serde::{Deserialize, Serialize};
@@ -36,6 +39,15 @@ pub struct Arrivals {
     pub all: u64,
     /// Those that may be nobody's: see `UNOWNED`.
     pub unowned: u64,
+    /// Those that a fault refused.
+    #[serde(default)]
+    pub refused: u64,
+    /// How many were answered, refusals included; absent in an older stub.
+    #[serde(default)]
+    pub answered: u64,
+    /// Microseconds until they were, together.
+    #[serde(default)]
+    pub busy_us: u64,
 }
 
 /// Paths of calls that the service may make without a caller who pays: signing in, reports of
@@ -61,6 +73,21 @@ impl Arrivals {
         Self {
             all: self.all.saturating_sub(before.all),
             unowned: self.unowned.saturating_sub(before.unowned),
+            refused: self.refused.saturating_sub(before.refused),
+            answered: self.answered.saturating_sub(before.answered),
+            busy_us: self.busy_us.saturating_sub(before.busy_us),
+        }
+    }
+
+    /// These and others.
+    #[must_use]
+    pub const fn and(self, other: Self) -> Self {
+        Self {
+            all: self.all + other.all,
+            unowned: self.unowned + other.unowned,
+            refused: self.refused + other.refused,
+            answered: self.answered + other.answered,
+            busy_us: self.busy_us.saturating_add(other.busy_us),
         }
     }
 
@@ -155,9 +182,17 @@ impl Ledger {
         self.arrivals
     }
 
+    /// A call was answered after this long.
+    pub(super) fn answered(&mut self, after: Duration) {
+        let micros = u64::try_from(after.as_micros()).unwrap_or(u64::MAX);
+        self.arrivals.answered += 1;
+        self.arrivals.busy_us = self.arrivals.busy_us.saturating_add(micros);
+    }
+
     /// A call that a fault refused.
     pub(super) fn refuse(&mut self, path: String) {
         self.arrivals.count(&path);
+        self.arrivals.refused += 1;
         if self.refused.len() < MAX_EFFECTS || self.refused.contains_key(&path) {
             *self.refused.entry(path).or_default() += 1;
         }
@@ -250,7 +285,12 @@ mod tests {
         assert_eq!((eighth.first, eighth.last), (8, MAX_EFFECTS as u64 + 2));
         ledger.refuse("/sentry/1".to_owned());
         let all = MAX_EFFECTS as u64 + 3;
-        assert_eq!(ledger.arrivals(), Arrivals { all, unowned: 1 });
+        let refused = Arrivals { all, unowned: 1, refused: 1, ..Arrivals::default() };
+        assert_eq!(ledger.arrivals(), refused);
+        ledger.answered(Duration::from_millis(3));
+        ledger.answered(Duration::from_millis(1));
+        let after = ledger.arrivals().since(refused);
+        assert_eq!(after, Arrivals { answered: 2, busy_us: 4000, ..Arrivals::default() });
     }
 
     #[test]

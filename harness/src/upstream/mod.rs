@@ -49,6 +49,8 @@ pub use settings::{PAGE_ORIGIN, settings};
 pub use stripe::{Delivered, Delivery, MAX_DELIVERIES, WEBHOOK_SECRET, signature};
 use tokio::net::TcpListener;
 
+use crate::execute::clock;
+
 /// Largest body that the sink takes, in bytes.
 const MAX_BODY_BYTES: usize = 1024 * 1024;
 /// Where scenarios ask for calls.
@@ -204,6 +206,7 @@ async fn meet(
     socket: Option<Socket>,
     taken: impl Future<Output = Response>,
 ) -> Response {
+    let began = clock::now();
     let fault = lock(stub).faults.meet(&path).unwrap_or_default();
     let answer = match (fault.status, fault.breaks) {
         (Some(status), _) => {
@@ -221,6 +224,7 @@ async fn meet(
     if let Some(latency) = fault.latency_ms {
         tokio::time::sleep(Duration::from_millis(latency)).await;
     }
+    lock(stub).ledger.answered(clock::now().saturating_duration_since(began));
     answer
 }
 

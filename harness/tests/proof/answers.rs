@@ -67,7 +67,9 @@ async fn people(server: &MockServer) {
 
 /// Vectorize, as far as it keeps what it is told: a vector and its readers, by identifier.
 #[derive(Clone, Default)]
-struct Index(Arc<Mutex<BTreeMap<String, (Vec<f64>, Value)>>>);
+struct Index(Arc<Mutex<Vectors>>);
+
+type Vectors = BTreeMap<String, (Vec<f64>, Value)>;
 
 impl Index {
     async fn mount(self, server: &MockServer) {

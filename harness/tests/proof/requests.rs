@@ -20,6 +20,7 @@ use super::token;
 
 /// One request. Built by the functions below.
 #[derive(Clone, Debug)]
+#[allow(clippy::struct_excessive_bools, reason = "each is a word about one request")]
 pub(crate) struct Request {
     pub(crate) method: Method,
     pub(crate) path: String,

@@ -81,6 +81,38 @@ resources! {
     ObjectReads "object_reads" "object-store reads" "operation",
     /// Lines of log.
     LogEvents "log_events" "log events" "line",
+    /// Pages of keys that KV listed.
+    KvLists "kv_lists" "KV lists" "list",
+    /// Queries of analytics data.
+    AnalyticsQueries "analytics_queries" "analytics queries" "query",
+    /// Requests whose log was pushed elsewhere.
+    LogpushRequests "logpush_requests" "Logpush requests" "request",
+    /// Gigabytes in D1.
+    D1StoredGb "d1_stored_gb" "D1 storage, GB" "gigabyte-month",
+    /// Gigabytes in KV.
+    KvStoredGb "kv_stored_gb" "KV storage, GB" "gigabyte-month",
+    /// Gigabytes in Durable Objects.
+    ActorStoredGb "actor_stored_gb" "object storage, GB" "gigabyte-month",
+    /// Gigabytes in object storage.
+    ObjectStoredGb "object_stored_gb" "object-store GB" "gigabyte-month",
+    /// Dimensions of the vectors that are kept.
+    VectorDimensionsStored "vector_dimensions_stored" "vector dims stored" "dimension-month",
+}
+
+impl Resource {
+    /// What is held during a month, however many requests there are: no request has a part of it.
+    pub const HELD: [Self; 5] = [
+        Self::D1StoredGb,
+        Self::KvStoredGb,
+        Self::ActorStoredGb,
+        Self::ObjectStoredGb,
+        Self::VectorDimensionsStored,
+    ];
+
+    /// Whether it is one of [`Resource::HELD`].
+    pub fn is_held(self) -> bool {
+        Self::HELD.contains(&self)
+    }
 }
 
 impl fmt::Display for Resource {

@@ -135,6 +135,20 @@ async fn a_cron_looks_after_so_many_workflows_and_the_next_one_after_the_rest() 
     }
 }
 
+/// Waits until nothing is left to be indexed.
+async fn is_caught_up(api: &Api) -> bool {
+    let database = rusqlite::Connection::open(api.state.path().join("database.sqlite")).unwrap();
+    for _ in 0..100 {
+        let count = "SELECT count(*) FROM search_outbox";
+        let rows: i64 = database.query_row(count, [], |row| row.get(0)).unwrap();
+        if rows == 0 {
+            return true;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    false
+}
+
 /// Each change of a workflow asks the model, and each cron does: they are calls like others.
 #[tokio::test]
 async fn models_that_fail_are_not_asked_for_vectors_either() {
@@ -158,8 +172,14 @@ async fn models_that_fail_are_not_asked_for_vectors_either() {
     assert_eq!(count(&api.upstream, EMBED).await, FAILURES as usize, "then nobody asks");
     drop(broken);
     fine(&api.upstream).await;
-    api.advance(60_000).await;
-    cron(&api).await;
+    // The server's own cron comes by, too; only one of them may try at first.
+    for _ in 0..3 {
+        api.advance(60_000).await;
+        cron(&api).await;
+        if is_caught_up(&api).await {
+            break;
+        }
+    }
     let found = find(&api, &ann, "water plants").await;
     assert_eq!((found.len(), &found[0]["name"]), (FAILURES as usize + 1, &json!("water plants")));
 }
@@ -167,8 +187,8 @@ async fn models_that_fail_are_not_asked_for_vectors_either() {
 #[tokio::test]
 async fn what_the_model_refuses_to_read_is_said_so_and_takes_nothing() {
     let api = Api::start_with(&vars(&[("PLAN_QUOTAS", "free.ai_operations=1")])).await;
-    let refuses = Mock::given(path_regex(EMBED)).respond_with(ResponseTemplate::new(400));
-    let refuses = refuses.mount_as_scoped(&api.upstream).await;
+    let no_answer = Mock::given(path_regex(EMBED)).respond_with(ResponseTemplate::new(400));
+    let no_answer = no_answer.mount_as_scoped(&api.upstream).await;
     let ann = token("ann");
     for _ in 0..=FAILURES {
         let (status, body) = api.post("/search", &ann, json!({"query": "x"})).await;
@@ -176,7 +196,7 @@ async fn what_the_model_refuses_to_read_is_said_so_and_takes_nothing() {
         assert_eq!((status.as_u16(), &body["type"]), (422, &problem));
     }
     assert_eq!(api.get("/health", "").await.1["checks"]["ai"], true);
-    drop(refuses);
+    drop(no_answer);
     fine(&api.upstream).await;
     assert_eq!(find(&api, &ann, "x").await, [Value::Null; 0]);
 }

@@ -20,7 +20,7 @@ fn window(scale: f64, failed: u64, rows_read: u64) -> Window {
     let used = Tallies { without_model: all, ..Tallies::default() };
     let step = StepUsage { name: "all".to_owned(), used, ..StepUsage::default() };
     let usage = Some(RunUsage { steps: vec![step], ..RunUsage::default() });
-    Window { total, steps: Vec::new(), usage }
+    Window { total, usage, ..Window::default() }
 }
 
 /// `count` pairs; `head` gives the factor, the failures and the rows read of head's windows.

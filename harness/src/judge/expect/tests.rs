@@ -46,136 +46,27 @@ fn regex(pattern: &str) -> Matcher {
     Matcher::Matches(Regex::new(pattern).unwrap())
 }
 
-#[test]
-#[expect(clippy::too_many_lines, reason = "a table")]
-fn every_matcher_passes_and_fails() {
-    let eq = |value: Value| Matcher::Eq(operand(&value));
-    let ne = |value: Value| Matcher::Ne(operand(&value));
-    let contains = |value: Value| Matcher::Contains(operand(&value));
-    let of = |values: &[Value]| Matcher::In(values.iter().map(operand).collect());
-    // Subject, a matcher that holds, one that does not, and what the failure says.
-    let table = [
-        (Subject::Status, eq(json!(201)), eq(json!(200)), "status = 200", "201"),
-        (json("$.n"), eq(json!(1)), eq(json!("1")), "body $.n = \"1\"", "1.0"),
-        (
-            json("$.id"),
-            eq(json!("${{ id }}")),
-            eq(json!("${{ list }}")),
-            "body $.id = [\"http\",\"delay\"]",
-            "\"w-1\"",
-        ),
-        (json("$.id"), ne(json!("w-2")), ne(json!("w-1")), "body $.id != \"w-1\"", "\"w-1\""),
-        (
-            json("$.id"),
-            ne(json!(1)),
-            eq(json!("${{ gone }}")),
-            "body $.id = `gone` has no value yet",
-            "`gone` has no value yet",
-        ),
-        (json("$.n"), Matcher::Lt(1.1), Matcher::Lt(1.0), "body $.n < 1", "1.0"),
-        (json("$.n"), Matcher::Le(1.0), Matcher::Le(0.9), "body $.n <= 0.9", "1.0"),
-        (json("$.n"), Matcher::Gt(0.9), Matcher::Gt(1.0), "body $.n > 1", "1.0"),
-        (json("$.n"), Matcher::Ge(1.0), Matcher::Ge(1.1), "body $.n >= 1.1", "1.0"),
-        (json("$.n"), Matcher::Ge(1.0), eq(json!(null)), "body $.n = null", "1.0"),
-        (json("$.id"), ne(json!(null)), Matcher::Lt(9.0), "body $.id < 9", "\"w-1\""),
-        (
-            Subject::Status,
-            of(&[json!(200), json!(201)]),
-            of(&[json!(200)]),
-            "status in [200]",
-            "201",
-        ),
-        (json("$.id"), regex("^w-"), regex("^x"), "body $.id matches /^x/", "\"w-1\""),
-        (json("$.n"), ne(json!(2)), regex("1"), "body $.n matches /1/", "1.0"),
-        (
-            json("$.name"),
-            contains(json!("rü")),
-            contains(json!("ru")),
-            "body $.name contains \"ru\"",
-            "\"grün\"",
-        ),
-        (
-            json("$.steps[*].type"),
-            contains(json!("http")),
-            contains(json!("x")),
-            "body $.steps[*].type contains \"x\"",
-            "[\"http\",\"delay\"]",
-        ),
-        (
-            json("$.none"),
-            Matcher::Exists(true),
-            Matcher::Exists(false),
-            "body $.none does not exist",
-            "null",
-        ),
-        (
-            json("$.gone"),
-            Matcher::Exists(false),
-            Matcher::Exists(true),
-            "body $.gone exists",
-            "nothing",
-        ),
-        (json("$.gone"), Matcher::Exists(false), ne(json!(1)), "body $.gone != 1", "nothing"),
-        (
-            json("$.name"),
-            length(eq(json!(4))),
-            length(eq(json!(5))),
-            "body $.name length = 5",
-            "\"grün\"",
-        ),
-        (
-            json("$.steps"),
-            length(Matcher::Ge(2.0)),
-            length(Matcher::Gt(2.0)),
-            "body $.steps length > 2",
-            "[{\"type\":\"http\"},{\"type\":\"delay\"}]",
-        ),
-        (json("$"), length(eq(json!(5))), length(eq(json!(4))), "body $ length = 4", ""),
-        (json("$.n"), Matcher::All(vec![]), length(eq(json!(1))), "body $.n length = 1", "1.0"),
-        (
-            json("$.n"),
-            Matcher::All(vec![Matcher::Gt(0.0), Matcher::Lt(2.0)]),
-            Matcher::All(vec![Matcher::Gt(0.0), Matcher::Lt(1.0)]),
-            "body $.n > 0 and < 1",
-            "1.0",
-        ),
-        (
-            header("vary"),
-            eq(json!("origin, accept")),
-            eq(json!("origin")),
-            "header vary = \"origin\"",
-            "\"origin, accept\"",
-        ),
-        (header("retry-after"), eq(json!(60)), eq(json!(61)), "header retry-after = 61", "\"60\""),
-        (
-            header("retry-after"),
-            eq(json!("60")),
-            Matcher::Gt(60.0),
-            "header retry-after > 60",
-            "\"60\"",
-        ),
-        (
-            header("retry-after"),
-            Matcher::Le(60.0),
-            ne(json!("60")),
-            "header retry-after != \"60\"",
-            "\"60\"",
-        ),
-        (
-            header("x-gone"),
-            Matcher::Exists(false),
-            regex(""),
-            "header x-gone matches //",
-            "nothing",
-        ),
-        (
-            Subject::Text,
-            contains(json!("w-1")),
-            contains(json!("w-2")),
-            "body contains \"w-2\"",
-            "",
-        ),
-    ];
+fn eq(value: &Value) -> Matcher {
+    Matcher::Eq(operand(value))
+}
+
+fn ne(value: &Value) -> Matcher {
+    Matcher::Ne(operand(value))
+}
+
+fn contains(value: &Value) -> Matcher {
+    Matcher::Contains(operand(value))
+}
+
+fn of(values: &[Value]) -> Matcher {
+    Matcher::In(values.iter().map(operand).collect())
+}
+
+/// Subject, a matcher that holds, one that does not, and what the failure says: expected and, unless it is
+/// long, actual.
+type Row = (Subject, Matcher, Matcher, &'static str, &'static str);
+
+fn each_passes_and_fails<const N: usize>(table: [Row; N]) {
     for (subject, good, bad, expected, actual) in table {
         let response = response();
         assert_eq!(
@@ -190,6 +81,156 @@ fn every_matcher_passes_and_fails() {
             assert_eq!(mismatch.actual, actual, "{expected}");
         }
     }
+}
+
+#[test]
+fn values_are_equal_or_not_and_compared() {
+    each_passes_and_fails([
+        (Subject::Status, eq(&json!(201)), eq(&json!(200)), "status = 200", "201"),
+        (json("$.n"), eq(&json!(1)), eq(&json!("1")), "body $.n = \"1\"", "1.0"),
+        (
+            json("$.id"),
+            eq(&json!("${{ id }}")),
+            eq(&json!("${{ list }}")),
+            "body $.id = [\"http\",\"delay\"]",
+            "\"w-1\"",
+        ),
+        (json("$.id"), ne(&json!("w-2")), ne(&json!("w-1")), "body $.id != \"w-1\"", "\"w-1\""),
+        (
+            json("$.id"),
+            ne(&json!(1)),
+            eq(&json!("${{ gone }}")),
+            "body $.id = `gone` has no value yet",
+            "`gone` has no value yet",
+        ),
+        (json("$.n"), Matcher::Lt(1.1), Matcher::Lt(1.0), "body $.n < 1", "1.0"),
+        (json("$.n"), Matcher::Le(1.0), Matcher::Le(0.9), "body $.n <= 0.9", "1.0"),
+        (json("$.n"), Matcher::Gt(0.9), Matcher::Gt(1.0), "body $.n > 1", "1.0"),
+        (json("$.n"), Matcher::Ge(1.0), Matcher::Ge(1.1), "body $.n >= 1.1", "1.0"),
+        (json("$.n"), Matcher::Ge(1.0), eq(&json!(null)), "body $.n = null", "1.0"),
+        (json("$.id"), ne(&json!(null)), Matcher::Lt(9.0), "body $.id < 9", "\"w-1\""),
+        (
+            Subject::Status,
+            of(&[json!(200), json!(201)]),
+            of(&[json!(200)]),
+            "status in [200]",
+            "201",
+        ),
+        (
+            json("$.n"),
+            Matcher::All(vec![Matcher::Gt(0.0), Matcher::Lt(2.0)]),
+            Matcher::All(vec![Matcher::Gt(0.0), Matcher::Lt(1.0)]),
+            "body $.n > 0 and < 1",
+            "1.0",
+        ),
+    ]);
+}
+
+#[test]
+fn text_and_lists_contain_match_and_have_a_length() {
+    each_passes_and_fails([
+        (json("$.id"), regex("^w-"), regex("^x"), "body $.id matches /^x/", "\"w-1\""),
+        (json("$.n"), ne(&json!(2)), regex("1"), "body $.n matches /1/", "1.0"),
+        (
+            json("$.name"),
+            contains(&json!("rü")),
+            contains(&json!("ru")),
+            "body $.name contains \"ru\"",
+            "\"grün\"",
+        ),
+        (
+            json("$.steps[*].type"),
+            contains(&json!("http")),
+            contains(&json!("x")),
+            "body $.steps[*].type contains \"x\"",
+            "[\"http\",\"delay\"]",
+        ),
+        (
+            json("$.name"),
+            length(eq(&json!(4))),
+            length(eq(&json!(5))),
+            "body $.name length = 5",
+            "\"grün\"",
+        ),
+        (
+            json("$.steps"),
+            length(Matcher::Ge(2.0)),
+            length(Matcher::Gt(2.0)),
+            "body $.steps length > 2",
+            "[{\"type\":\"http\"},{\"type\":\"delay\"}]",
+        ),
+        (json("$"), length(eq(&json!(5))), length(eq(&json!(4))), "body $ length = 4", ""),
+        (json("$.n"), Matcher::All(vec![]), length(eq(&json!(1))), "body $.n length = 1", "1.0"),
+    ]);
+}
+
+#[test]
+fn what_is_there_and_what_is_not() {
+    each_passes_and_fails([
+        (
+            json("$.none"),
+            Matcher::Exists(true),
+            Matcher::Exists(false),
+            "body $.none does not exist",
+            "null",
+        ),
+        (
+            json("$.gone"),
+            Matcher::Exists(false),
+            Matcher::Exists(true),
+            "body $.gone exists",
+            "nothing",
+        ),
+        (json("$.gone"), Matcher::Exists(false), ne(&json!(1)), "body $.gone != 1", "nothing"),
+    ]);
+}
+
+#[test]
+fn headers_are_text_or_numbers_and_a_body_is_text() {
+    each_passes_and_fails([
+        (
+            header("vary"),
+            eq(&json!("origin, accept")),
+            eq(&json!("origin")),
+            "header vary = \"origin\"",
+            "\"origin, accept\"",
+        ),
+        (
+            header("retry-after"),
+            eq(&json!(60)),
+            eq(&json!(61)),
+            "header retry-after = 61",
+            "\"60\"",
+        ),
+        (
+            header("retry-after"),
+            eq(&json!("60")),
+            Matcher::Gt(60.0),
+            "header retry-after > 60",
+            "\"60\"",
+        ),
+        (
+            header("retry-after"),
+            Matcher::Le(60.0),
+            ne(&json!("60")),
+            "header retry-after != \"60\"",
+            "\"60\"",
+        ),
+        (
+            header("x-gone"),
+            Matcher::Exists(false),
+            regex(""),
+            "header x-gone matches //",
+            "nothing",
+        ),
+        (
+            Subject::Text,
+            contains(&json!("w-1")),
+            contains(&json!("w-2")),
+            "body contains \"w-2\"",
+            "",
+        ),
+    ]);
 }
 
 #[test]

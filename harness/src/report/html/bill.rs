@@ -2,8 +2,11 @@
 
 use maud::{Markup, html};
 
-use super::table;
-use crate::report::{BookReport, CostReport};
+use super::{bar, table};
+use crate::report::{
+    BookReport, ChangeReport, CostReport,
+    cost_figures::{Row, change_text, notes, resources, shares, totals},
+};
 
 pub(super) fn bill(report: &CostReport) -> Markup {
     html! {
@@ -14,39 +17,32 @@ pub(super) fn bill(report: &CostReport) -> Markup {
 }
 
 fn of_book(book: &BookReport) -> Markup {
-    let mut columns = vec![("USD a month", false)];
-    columns.extend(book.tiers.iter().map(|tier| (tier.tier.as_str(), true)));
-    let mut resources: Vec<&str> = Vec::new();
-    for line in book.tiers.iter().flat_map(|tier| &tier.lines) {
-        let costs = line.usd.as_deref().is_some_and(|usd| usd != "0.00");
-        if costs && !resources.contains(&line.resource.as_str()) {
-            resources.push(&line.resource);
+    let name = format!("{} ({})", book.book, book.date);
+    let dollars: Vec<_> = resources(book).into_iter().chain(totals(book)).collect();
+    html! {
+        h3 { (name) }
+        p class="dim" { (book.note) }
+        @if book.tiers.is_empty() { p { (book.book) ": no tier has a mix in this run" } }
+        @else {
+            @if let Some(figure) = bar::figure(book) { div class="bars" { (figure) } }
+            (rows(&format!("{name}: USD a month; ~ is assumed"), book, dollars))
+            (rows(&format!("{name}: percent of the month"), book, shares(book)))
+            @if let Some(changes) = &book.changes { (changed(changes)) }
+            ul { @for note in notes(book) { li { (note) } } }
         }
     }
-    let row = |name: &str, figures: Vec<String>| {
-        std::iter::once(name.to_owned()).chain(figures).collect::<Vec<_>>()
-    };
-    let mut rows: Vec<_> = resources
-        .into_iter()
-        .map(|resource| {
-            let of = book.tiers.iter().map(|tier| {
-                let line = tier.lines.iter().find(|line| line.resource == resource);
-                line.map_or(String::new(), |line| {
-                    let mark = if line.origin == "measured" { "" } else { "~" };
-                    line.usd.as_ref().map_or(String::new(), |usd| format!("{mark}{usd}"))
-                })
-            });
-            row(resource, of.collect())
-        })
-        .collect();
-    rows.push(row("base", book.tiers.iter().map(|tier| tier.base_usd.clone()).collect()));
-    rows.push(row("total", book.tiers.iter().map(|tier| tier.usd.clone()).collect()));
-    let per = book.tiers.iter().map(|tier| tier.usd_per_1000_requests.clone());
-    rows.push(row("1,000 requests", per.collect()));
-    let caption = format!("{} ({}); ~ is assumed", book.book, book.date);
+}
+
+fn rows(caption: &str, book: &BookReport, rows: Vec<Row>) -> Markup {
+    let mut columns = vec![("resource or sum", false)];
+    columns.extend(book.tiers.iter().map(|tier| (tier.tier.as_str(), true)));
+    let cells = |Row { name, figures }| std::iter::once(name).chain(figures).collect();
+    table(caption, &columns, &rows.into_iter().map(cells).collect::<Vec<_>>())
+}
+
+fn changed(changes: &[ChangeReport]) -> Markup {
     html! {
-        @if book.tiers.is_empty() { p { (book.book) ": no tier has a mix in this run" } }
-        @else { (table(&caption, &columns, &rows)) }
-        p class="dim" { (book.note) }
+        @if changes.is_empty() { p { "no resource changed" } }
+        ul { @for change in changes { li { (change_text(change)) } } }
     }
 }

@@ -129,15 +129,10 @@ fn cost(report: &GateReport) -> Markup {
     let rows: Vec<_> = report
         .cost
         .iter()
-        .map(|change| {
-            let months: Vec<_> =
-                change.usd.iter().map(|(tier, usd)| format!("{usd} at {tier}")).collect();
-            vec![
-                change.resource.clone(),
-                change.base.clone(),
-                change.head.clone(),
-                months.join(", "),
-            ]
+        .flat_map(|change| change.tiers.iter().map(move |tier| (&change.resource, tier)))
+        .map(|(resource, tier)| {
+            let crate::report::TierChangeReport { tier, base, head, usd } = tier;
+            [resource, tier, base, head, usd].map(String::clone).to_vec()
         })
         .collect();
     html! {
@@ -145,7 +140,7 @@ fn cost(report: &GateReport) -> Markup {
             h2 { "Cost" }
             (table(
                 "For each request, and dollars a month more",
-                &[("resource", false), ("base", true), ("head", true), ("USD a month", false)],
+                &[("resource", false), ("tier", false), ("base", true), ("head", true), ("USD a month", true)],
                 &rows,
             ))
         }

@@ -1,5 +1,6 @@
 //! Reports as one self-contained page: no script, and no request to anywhere.
 
+mod bar;
 mod bill;
 mod gate;
 mod matrix;

@@ -12,7 +12,8 @@ use crate::{
     plan::Phase,
     record::{Figure, Latency, float},
     report::{
-        FailureReport, LatencyReport, RunReport, ScenarioReport, SpanReport, StepReport, number,
+        FailureReport, LatencyReport, RunReport, ScenarioReport, SpanReport, StepReport,
+        ThresholdLine, number,
     },
 };
 
@@ -61,21 +62,24 @@ fn section(scenario: &ScenarioReport) -> Markup {
 }
 
 fn checks(scenario: &ScenarioReport) -> Markup {
-    let rows: Vec<_> = scenario
-        .thresholds
-        .iter()
-        .map(|threshold| {
-            let word = match threshold.status {
-                ThresholdStatus::Passed => "holds",
-                ThresholdStatus::Failed => "missed",
-                ThresholdStatus::NoData => "no data",
-            };
-            let samples = number::count(threshold.samples);
-            let measured = threshold.measured_text.clone();
-            vec![threshold.text.clone(), measured, samples, word.to_owned()]
-        })
-        .collect();
-    let columns = [("check", false), ("measured", true), ("operations", true), ("result", false)];
+    let thresholds = scenario.threshold_lines();
+    let explained = thresholds.iter().any(|threshold| !threshold.why.is_empty());
+    let row = |threshold: ThresholdLine<'_>| {
+        let word = match threshold.status {
+            ThresholdStatus::Passed => "holds",
+            ThresholdStatus::Failed => "missed",
+            ThresholdStatus::NoData => "no data",
+        };
+        let samples = number::count(threshold.samples);
+        let (text, why) = (threshold.text.to_owned(), threshold.why.to_owned());
+        let mut row = vec![text, threshold.measured, samples, word.to_owned()];
+        row.extend(explained.then_some(why));
+        row
+    };
+    let rows: Vec<_> = thresholds.into_iter().map(row).collect();
+    let mut columns =
+        vec![("check", false), ("measured", true), ("operations", true), ("result", false)];
+    columns.extend(explained.then_some(("made of", false)));
     html! { @if !rows.is_empty() { (table("Checks", &columns, &rows)) } }
 }
 
