@@ -25,6 +25,7 @@ use super::{
     billing::{Bill, bill},
     cors,
 };
+use crate::config::SentryConfig;
 use crate::domain::{Millis, id};
 use crate::ports::{
     Analytics, Cause, Clock, Event, Meter, NOBODY, ONE_POINT, Platform, Random, Usage,
@@ -72,9 +73,14 @@ pub async fn observe<P: Platform>(
     let headers = response.headers_mut();
     cors::mark(headers, origin);
     mark(headers, id.as_deref());
-    if status.is_server_error() {
+    if let Some(sentry) = app.config.sentry.clone().filter(|_| status.is_server_error()) {
         let panicked = response.extensions().get::<Panicked>().is_some();
-        about.report(&app, &bill, id.clone().unwrap_or_default(), status, begun, panicked);
+        let id = id.clone().unwrap_or_default();
+        let kind = if panicked { "panic" } else { "server error" };
+        let mut report = about.failure(kind, id, status, begun);
+        report.fatal = panicked;
+        report.caller = bill.payer.caller().map(|caller| hash(&caller.subject));
+        report_later(&app, sentry, report);
     }
     report_usage(response.headers_mut(), &bill);
     if app.config.log_requests {
@@ -95,6 +101,19 @@ fn report_usage<P: Platform>(headers: &mut HeaderMap, bill: &Bill<P>) {
     {
         headers.insert(USAGE_HEADER, usage);
     }
+}
+
+/// Sends a report in the background, at the service's own expense.
+fn report_later<P: Platform>(app: &App<P>, sentry: SentryConfig, report: Report) {
+    let app_ = app.clone();
+    app.platform.wait_until(async move {
+        let meter = Meter::default();
+        let sent = sentry::send(app_.platform.http(), &sentry, &report, &meter).await;
+        if let Err(error) = sent {
+            app_.platform.log(&format!("a report was not taken: {error}"));
+        }
+        bill(&app_, NOBODY, Cause::Upkeep, meter.usage()).await;
+    });
 }
 
 /// What the log and analytics say of a request. No query, no header, no body: they can hold
@@ -140,34 +159,13 @@ impl About {
         }
     }
 
-    /// To Sentry, in the background.
-    fn report<P: Platform>(
-        &self,
-        app: &App<P>,
-        its: &Bill<P>,
-        request_id: String,
-        status: StatusCode,
-        at: Millis,
-        fatal: bool,
-    ) {
-        let Some(sentry) = app.config.sentry.clone() else { return };
+    /// What Sentry is told.
+    fn failure(&self, kind: &str, id: String, status: StatusCode, at: Millis) -> Report {
         let status = status.as_u16();
-        let kind = if fatal { "panic" } else { "server error" };
-        let tags =
-            BTreeMap::from([("status", status.to_string()), ("request_id", request_id.clone())]);
         let what = format!("{kind}: {status}");
         let place = format!("{} {}", self.method(), self.route());
-        let caller = its.payer.caller().map(|caller| hash(&caller.subject));
-        let report = Report { id: request_id, at, fatal, what, place, tags, caller };
-        let app_ = app.clone();
-        app.platform.wait_until(async move {
-            let meter = Meter::default();
-            let sent = sentry::send(app_.platform.http(), &sentry, &report, &meter).await;
-            if let Err(error) = sent {
-                app_.platform.log(&format!("a report was not taken: {error}"));
-            }
-            bill(&app_, NOBODY, Cause::Upkeep, meter.usage()).await;
-        });
+        let tags = BTreeMap::from([("status", status.to_string()), ("request_id", id.clone())]);
+        Report { id, at, fatal: false, what, place, tags, caller: None }
     }
 
     fn record<P: Platform>(

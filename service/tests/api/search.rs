@@ -192,8 +192,8 @@ async fn what_the_model_refuses_to_read_is_said_so_and_takes_nothing() {
     let ann = token("ann");
     for _ in 0..=FAILURES {
         let (status, body) = api.post("/search", &ann, json!({"query": "x"})).await;
-        let refused = json!("urn:workway:problem:refused");
-        assert_eq!((status.as_u16(), &body["type"]), (422, &refused));
+        let problem = json!("urn:workway:problem:refused");
+        assert_eq!((status.as_u16(), &body["type"]), (422, &problem));
     }
     assert_eq!(api.get("/health", "").await.1["checks"]["ai"], true);
     drop(no_answer);
