@@ -113,16 +113,20 @@ mod tests {
 
     use super::{super::Process, *};
 
-    /// `tail` keeps what has no line end.
+    /// Alone until somebody writes into the pipe. `tail` keeps what has no line end.
     const SCRIPT: &str = "
-        echo 'fine' >&2; sleep 0.2
+        echo 'fine' >&2; read -r go <\"$PIPE\"
         echo 'x [ERROR] Failed to proxy' >&2; echo 'x [ERROR] Uncaught TypeError' >&2
         head -c 60000000 /dev/zero | (sleep 0.2; exec tail) | sleep 20";
 
     #[tokio::test]
     async fn a_group_is_seen_as_a_whole() {
+        let folder = tempfile::tempdir().unwrap();
+        let pipe = folder.path().join("pipe");
+        assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
         let mut command = Command::new("sh");
-        command.args(["-c", SCRIPT]).stdin(Stdio::null()).stdout(Stdio::null());
+        command.args(["-c", SCRIPT]).env("PIPE", &pipe);
+        command.stdin(Stdio::null()).stdout(Stdio::null());
         let (process, _) = Process::start("sh", &mut command).unwrap();
         let group = process.health("sh").unwrap();
         let mut first = group.vitals().unwrap();
@@ -133,6 +137,7 @@ mod tests {
         }
         assert_eq!(first.processes.len(), 1, "{first:?}");
         assert!(first.memory > 0 && first.memory < 30_000_000, "{first:?}");
+        tokio::fs::write(&pipe, "go\n").await.unwrap();
         let mut now = first.clone();
         for _ in 0..200 {
             now = group.vitals().unwrap();

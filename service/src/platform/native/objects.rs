@@ -3,6 +3,7 @@
 use std::{
     fs, io,
     path::{Path, PathBuf},
+    sync::atomic::{AtomicU64, Ordering},
 };
 
 use super::counted;
@@ -46,6 +47,14 @@ impl FolderObjectStore {
         counted(&self.total, used(outcome.map(Metered::free), usage))
     }
 
+    /// Where an object is until it is whole: of this write alone, for another may be under way with the
+    /// same key, and beside the bucket, so that no list shows it.
+    fn unfinished(&self) -> PathBuf {
+        static WRITES: AtomicU64 = AtomicU64::new(0);
+        let write = WRITES.fetch_add(1, Ordering::Relaxed);
+        self.root.with_extension("unfinished").join(write.to_string())
+    }
+
     /// A key must not lead out of the folder.
     fn path(&self, key: &str) -> Result<PathBuf, PortError> {
         let fine = |part: &str| !part.is_empty() && part != "." && part != "..";
@@ -74,7 +83,8 @@ impl ObjectStore for FolderObjectStore {
     }
 
     async fn put(&self, key: &str, body: Vec<u8>) -> PortResult<()> {
-        self.with(key, class_a(), move |path| write(path, &body)).await
+        let unfinished = self.unfinished();
+        self.with(key, class_a(), move |path| write(path, &unfinished, &body)).await
     }
 
     async fn folders(&self, folder: &str) -> PortResult<Vec<String>> {
@@ -114,12 +124,11 @@ impl ObjectStore for FolderObjectStore {
 }
 
 /// Whole or not at all, also when the process dies.
-fn write(path: &Path, body: &[u8]) -> io::Result<()> {
-    if let Some(folder) = path.parent() {
+fn write(path: &Path, unfinished: &Path, body: &[u8]) -> io::Result<()> {
+    for folder in [path.parent(), unfinished.parent()].into_iter().flatten() {
         fs::create_dir_all(folder)?;
     }
-    let unfinished = path.with_extension("unfinished");
-    fs::write(&unfinished, body)?;
+    fs::write(unfinished, body)?;
     fs::rename(unfinished, path)
 }
 
@@ -171,6 +180,24 @@ mod tests {
         assert_eq!(bucket.folders("d/").await.unwrap().value, ["d/y/"]);
         let expected = Usage { object_writes: 4 + 4, object_reads: 2, ..Usage::default() };
         assert_eq!(bucket.usage(), expected);
+    }
+
+    /// Two crons may take the same backup further.
+    #[tokio::test(flavor = "multi_thread")]
+    async fn writes_of_one_key_at_the_same_time_are_whole_and_no_list_shows_them() {
+        let (_folder, bucket) = bucket();
+        let writes = (0..100u8).map(|n| {
+            let bucket = bucket.clone();
+            tokio::spawn(async move {
+                bucket.put("d/x", vec![n; 100_000]).await.unwrap();
+                assert_eq!(bucket.objects("d/").await.unwrap().value, ["d/x"]);
+            })
+        });
+        for write in writes.collect::<Vec<_>>() {
+            write.await.unwrap();
+        }
+        let last = bucket.get("d/x").await.unwrap().value.unwrap();
+        assert!(last.len() == 100_000 && last.iter().all(|byte| *byte == last[0]));
     }
 
     #[tokio::test]
