@@ -521,7 +521,7 @@ impl Deployed {
 fn a_day_by_analytics_is_held_against_the_projection() {
     let folder = tempfile::tempdir().unwrap();
     let recorded = folder.path().join("recorded");
-    let path = scenario(folder.path(), 1, "    - monthly(scale) < 500 USD\n");
+    let path = scenario(folder.path(), 1, "    - per_1000_requests < 0.02 USD\n");
     let output = workway(&["run", &path, "--out", recorded.to_str().unwrap()]);
     assert_eq!(code(&output), 0, "{}{}", text(&output.stdout), text(&output.stderr));
     let began = report(&recorded)["started_at"].clone();

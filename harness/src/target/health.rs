@@ -137,7 +137,7 @@ mod tests {
         }
         assert_eq!(first.processes.len(), 1, "{first:?}");
         assert!(first.memory > 0 && first.memory < 30_000_000, "{first:?}");
-        tokio::fs::write(&pipe, "go\n").await.unwrap();
+        tokio::task::spawn_blocking(move || std::fs::write(pipe, "go\n")).await.unwrap().unwrap();
         let mut now = first.clone();
         for _ in 0..200 {
             now = group.vitals().unwrap();
