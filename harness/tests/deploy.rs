@@ -179,7 +179,7 @@ fn gate_that_ends_with(code: i32) -> (TempDir, PathBuf) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-#[ignore = "needs the Worker's tools: scripts/test runs it"]
+#[ignore = "needs the Worker's tools: scripts/test-long runs it"]
 async fn what_the_gate_says_decides() {
     let service = service().await;
     for (code, undecided, promoted) in [(0, "stop", true), (8, "stop", false), (8, "go", true)] {
@@ -225,7 +225,7 @@ const MIGRATIONS_TABLE: &str = "CREATE TABLE d1_migrations(id INTEGER PRIMARY KE
                                 applied_at TIMESTAMP DEFAULT 0 NOT NULL);";
 
 #[tokio::test(flavor = "multi_thread")]
-#[ignore = "needs the Worker's tools: scripts/test runs it"]
+#[ignore = "needs the Worker's tools: scripts/test-long runs it"]
 async fn a_database_that_is_not_that_of_the_commit_stops_before_anything_is_uploaded() {
     let service = service().await;
     let mut names: Vec<_> = fs::read_dir(repository().join("service/migrations"))

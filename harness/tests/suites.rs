@@ -132,7 +132,7 @@ fn halves<T: Send>(run: impl Fn(&[&str]) -> T + Sync) -> [T; 2] {
 }
 
 #[test]
-#[ignore = "waits for windows in real time: scripts/test runs it"]
+#[ignore = "waits for windows in real time: scripts/test-long runs it"]
 fn every_scenario_passes_by_url_or_says_why_not() {
     let reports = halves(|suites| {
         let served = Served::start();

@@ -109,7 +109,7 @@ async fn a_first_version_that_passes_is_done() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-#[ignore = "needs the Worker's tools: scripts/test runs it"]
+#[ignore = "needs the Worker's tools: scripts/test-long runs it"]
 async fn a_new_class_of_objects_comes_at_once_and_only_when_asked_for() {
     let service = service().await;
     let account = Account::open(service.url.clone(), Version::Good).await;
@@ -154,7 +154,7 @@ async fn resources_are_made_once() {
 
 /// What cannot be changed is not: a person decides.
 #[tokio::test(flavor = "multi_thread")]
-#[ignore = "needs the Worker's tools: scripts/test runs it"]
+#[ignore = "needs the Worker's tools: scripts/test-long runs it"]
 async fn an_index_of_another_shape_and_secrets_of_what_is_on_are_told() {
     let service = service().await;
     for (dimensions, metric, filter, says) in [
