@@ -301,10 +301,8 @@ async fn everything(spec: TargetSpec) {
     same_question_at_once(&world).await;
     others_do_not_wait(&world).await;
     leader_that_leaves(&world).await;
-    checkouts_and_reports_that_fail(&world).await;
     models_that_fail(&world).await;
     followers_of_a_failure(&world).await;
-    searches_that_fail(&world).await;
     stripe(&world).await;
     search(&world).await;
     world.forget().await;
@@ -313,9 +311,29 @@ async fn everything(spec: TargetSpec) {
     world.host.stop().await;
 }
 
+/// Each waits for what never comes.
+async fn upstreams_that_fail(spec: TargetSpec) {
+    workway::tls::install();
+    let world = World::start(spec).await;
+    checkouts_and_reports_that_fail(&world).await;
+    searches_that_fail(&world).await;
+    world.host.stop().await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn natively() {
     everything(TargetSpec::Embedded).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn upstreams_that_fail_natively() {
+    upstreams_that_fail(TargetSpec::Embedded).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs the Worker's tools: scripts/test-long runs it"]
+async fn upstreams_that_fail_on_workerd() {
+    upstreams_that_fail(TargetSpec::Wrangler).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
