@@ -185,7 +185,7 @@ mod tests {
     }
 
     /// Two crons may take the same backup further.
-    #[tokio::test(flavor = "multi_thread")]
+    #[tokio::test]
     async fn writes_of_one_key_at_the_same_time_are_whole_and_no_list_shows_them() {
         let (_folder, bucket) = bucket();
         let writes = (0..100u8).map(async |n| {
