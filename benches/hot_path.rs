@@ -6,10 +6,11 @@ use std::{hint::black_box, sync::Arc, time::Duration};
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use workway::{
-    execute::{Environment, Rehearsal, TokenError, Tokens, read_answer},
+    http::{Rehearsal, read_answer},
+    language,
     plan::{Profile, ScenarioPlan, StepId, Stretch, UserPlan, Work},
     record::{Outcome, Recorder, Times},
-    scenario,
+    run::{Environment, TokenError, Tokens},
     schedule::Schedule,
 };
 
@@ -41,7 +42,7 @@ impl Tokens for Fake {
 }
 
 fn plan() -> ScenarioPlan {
-    scenario::load("bench.yaml", SCENARIO.as_bytes()).unwrap().0
+    language::load("bench.yaml", SCENARIO.as_bytes()).unwrap().0
 }
 
 fn schedule(c: &mut Criterion) {
@@ -79,7 +80,7 @@ fn parser(c: &mut Criterion) {
     let mut group = c.benchmark_group("scenario");
     group.throughput(Throughput::Bytes(text.len() as u64));
     group.bench_function("parse and lower", |b| {
-        b.iter(|| scenario::load("a.yaml", black_box(text).as_bytes()).unwrap());
+        b.iter(|| language::load("a.yaml", black_box(text).as_bytes()).unwrap());
     });
     group.finish();
 }

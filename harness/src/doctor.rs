@@ -336,7 +336,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_target_that_is_ill_or_has_another_time_is_told_with_what_to_do() {
-        crate::tls::install();
+        crate::http::tls::install();
         let now = humantime::format_rfc3339_seconds(SystemTime::now()).to_string();
         let (day, time) = now.trim_end_matches('Z').split_once('T').unwrap();
         let months =

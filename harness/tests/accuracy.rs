@@ -19,10 +19,10 @@ use axum::{Router, routing::get};
 use common::{Target, block_on, environment, load, request, scenario};
 use rand::{RngExt as _, SeedableRng as _};
 use workway::{
-    execute::run,
     judge::{Verdict, judge},
     plan::{LoadPlan, Profile, Work},
     record::{Figure, Latency, StepRecord},
+    run::run,
 };
 
 const RATE: f64 = 300.0;

@@ -35,7 +35,7 @@ fn text(path: &Path) -> &str {
 }
 
 async fn start(spec: TargetSpec, state: &Path) -> Target {
-    workway::tls::install();
+    workway::http::tls::install();
     let options = TargetOptions {
         program: Some(PathBuf::from(env!("CARGO_BIN_EXE_workway"))),
         state: Some(state.to_owned()),

@@ -7,7 +7,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use workway::scenario::{Diagnostic, MAX_ERRORS, Severity, discover, load, read, render};
+use workway::language::{Diagnostic, MAX_ERRORS, Severity, discover, load, read, render};
 
 fn fixtures(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../fixtures").join(name)
@@ -83,7 +83,7 @@ fn independent_errors_are_reported_at_once() {
 
 #[test]
 fn a_file_past_the_size_limit() {
-    let bytes = vec![b'#'; workway::scenario::MAX_FILE_BYTES + 1];
+    let bytes = vec![b'#'; workway::language::MAX_FILE_BYTES + 1];
     let errors = load("large.yaml", &bytes).unwrap_err();
     assert_eq!(errors.iter().map(|error| error.code).collect::<Vec<_>>(), ["file-too-large"]);
 }

@@ -272,7 +272,7 @@ async fn a_recorded_run_on_workerd_costs_what_a_bill_by_hand_says() {
     let folder = around(&repository);
     // The target looks for the Worker from here upwards. This file has one test.
     env::set_current_dir(folder.path()).unwrap();
-    workway::tls::install();
+    workway::http::tls::install();
     let options =
         TargetOptions { program: Some(program()), built: true, ..TargetOptions::default() };
     let target = TargetSpec::Wrangler.start(&options).await.unwrap();

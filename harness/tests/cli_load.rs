@@ -269,7 +269,7 @@ fn descriptors_that_run_out_make_the_run_inconclusive() {
     assert_eq!(output.status.code(), Some(8), "{output:?}");
     let report = case.report();
     let total = report.scenarios[0].total.as_ref().unwrap();
-    let exhausted = total.errors.get(&workway::execute::ErrorKind::Exhausted);
+    let exhausted = total.errors.get(&workway::model::ErrorKind::Exhausted);
     assert!(exhausted.is_some_and(|count| *count > 0), "{total:?}");
     assert_eq!(total.scheduled, total.ok + total.failed + total.dropped + total.unfinished);
 }

@@ -295,7 +295,7 @@ impl Stub {
     fn post(&self, path: &str, body: &Value) {
         let url = format!("{}{path}", self.url);
         let sent = common::block_on(async {
-            workway::tls::install();
+            workway::http::tls::install();
             let client = reqwest::Client::builder().no_proxy().build().unwrap();
             let request = client.post(url).header("content-type", "application/json");
             request.body(body.to_string()).send().await.unwrap().status()

@@ -34,7 +34,7 @@ fn repository() -> &'static Path {
 }
 
 async fn service() -> Target {
-    workway::tls::install();
+    workway::http::tls::install();
     let program = Some(env!("CARGO_BIN_EXE_workway").into());
     TargetSpec::Embedded.start(&TargetOptions { program, ..Default::default() }).await.unwrap()
 }

@@ -10,12 +10,14 @@ use common::Fake;
 use rand::{RngExt as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
 use workway::{
-    execute::{Environment, ErrorKind, Rehearsal},
+    http::Rehearsal,
     judge::judge,
+    language,
+    model::ErrorKind,
     plan::{LoadPlan, ScenarioPlan, Work},
-    record::{Books, Outcome, Pace, PhaseEnd, Recorder, ScenarioRecord, Times},
+    record::{Metrics, Outcome, Pace, PhaseEnd, Recorder, ScenarioRecord, Times},
     report::{RunInfo, RunReport, ScenarioReport, json, text},
-    scenario,
+    run::Environment,
     schedule::{Mix, Schedule},
 };
 
@@ -86,7 +88,7 @@ fn record(plan: &ScenarioPlan, load: &LoadPlan, seed: u64, threads: u64) -> Scen
     let schedule = Schedule::new(&load.profile, seed);
     let mix = Mix::new(seed, load.journeys.iter().map(|journey| journey.weight));
     let window = schedule.duration();
-    let mut books = Books::default();
+    let mut books = Metrics::default();
     let mut planned = 0;
     for thread in 0..threads {
         let recorder = Recorder::new(plan.labels.len(), window);

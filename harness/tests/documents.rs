@@ -3,7 +3,7 @@
 
 use std::{fs, path::Path};
 
-use workway::{exit::Exit, scenario};
+use workway::{exit::Exit, language};
 
 fn repository() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap()
@@ -24,8 +24,8 @@ fn every_scenario_in_a_document_is_valid() {
     // What they name is beside the document.
     let file = repository().join("scenarios/README.md").display().to_string();
     for snippet in snippets {
-        if let Err(errors) = scenario::load(&file, snippet.as_bytes()) {
-            panic!("{}", scenario::render(&errors, "README.md", &snippet, false));
+        if let Err(errors) = language::load(&file, snippet.as_bytes()) {
+            panic!("{}", language::render(&errors, "README.md", &snippet, false));
         }
     }
 }

@@ -139,7 +139,7 @@ fn authority() -> CertifiedIssuer<'static, KeyPair> {
 
 impl Edge {
     fn start(fault: &Fault) -> Self {
-        workway::tls::install();
+        workway::http::tls::install();
         let (signer, trusted) = (authority(), authority());
         let trusted = if fault.unknown_authority { trusted.pem() } else { signer.pem() };
         let names = [fault.host.unwrap_or("localhost").to_owned()];

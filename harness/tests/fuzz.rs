@@ -18,7 +18,7 @@ use proptest::{
     strategy::ValueTree,
     test_runner::{Config, RngAlgorithm, TestRng, TestRunner},
 };
-use workway::scenario::{MAX_ERRORS, discover, load, render};
+use workway::language::{MAX_ERRORS, discover, load, render};
 
 /// A second is a thousand times what a file takes here.
 const SOON: Duration = Duration::from_secs(10);
@@ -213,7 +213,7 @@ fn wrong(path: &Path, bytes: &[u8]) -> Option<String> {
         if errors.len() > MAX_ERRORS + 1 {
             return Some(format!("{} errors", errors.len()));
         }
-        let ends = |error: &&workway::scenario::Diagnostic| {
+        let ends = |error: &&workway::language::Diagnostic| {
             let span = error.span;
             let lines = text.split(['\n', '\r']).count();
             span.start > span.end || span.end > text.len() || !(1..=lines + 1).contains(&span.line)

@@ -16,8 +16,8 @@ use std::{
 
 use common::{Raw, Target};
 use workway::{
-    execute::ErrorKind,
     judge::Verdict,
+    model::ErrorKind,
     report::{RunReport, ScenarioReport},
 };
 

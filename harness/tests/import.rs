@@ -11,7 +11,7 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 use workway::{
     import::{MAX_REQUESTS, from_har, from_openapi},
-    scenario,
+    language,
 };
 
 fn workway(folder: &Path, arguments: &[&str]) -> Output {

@@ -327,7 +327,7 @@ fn the_schema_accepts_the_scenarios() {
     let output = workway(&["schema"]);
     assert_eq!(code(&output), 0);
     let schema: Value = serde_json::from_slice(&output.stdout).unwrap();
-    assert_eq!(schema, workway::scenario::schema());
+    assert_eq!(schema, workway::language::schema());
     jsonschema::validator_for(&schema).unwrap();
     assert!(schema["$defs"]["value"]["oneOf"].as_array().unwrap().len() >= 11);
 }

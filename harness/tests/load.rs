@@ -17,11 +17,12 @@ use axum::{Router, http::StatusCode, routing::get};
 use common::{Target, block_on, dead, environment, load, request, scenario, threshold};
 use tokio::sync::Semaphore;
 use workway::{
-    execute::{ErrorKind, Patient, Progress, ProgressEvent, Signal, Vitals, run},
     exit::Exit,
     judge::{Judgement, ThresholdStatus, Verdict, judge},
+    model::ErrorKind,
     plan::{Clock, Comparison, Journey, LoadPlan, Metric, Quantity, ScenarioPlan, Work},
     record::{Figure, ScenarioRecord, StepRecord},
+    run::{Monitored, Progress, ProgressEvent, ServerStats, Signal, run},
 };
 
 fn ms(n: u64) -> Duration {
@@ -350,11 +351,11 @@ fn a_signal_does_not_wait_for_a_target_that_hangs() {
 #[derive(Debug, Default)]
 struct Leaky(AtomicU64);
 
-impl Patient for Leaky {
-    fn vitals(&self) -> Option<Vitals> {
+impl Monitored for Leaky {
+    fn vitals(&self) -> Option<ServerStats> {
         let looks = self.0.fetch_add(1, SeqCst);
         let processes = [1, 2].into();
-        Some(Vitals { memory: looks * 150_000_000, processes, errors: 3 })
+        Some(ServerStats { memory: looks * 150_000_000, processes, errors: 3 })
     }
 }
 

@@ -293,7 +293,7 @@ async fn search(world: &World) {
 }
 
 async fn everything(spec: TargetSpec) {
-    workway::tls::install();
+    workway::http::tls::install();
     let world = World::start(spec).await;
     let steps = json!([{"type": "transform", "config": {"value": 1}}]);
     let body = json!({"name": "n", "description": "d", "steps": steps});
@@ -313,7 +313,7 @@ async fn everything(spec: TargetSpec) {
 
 /// Each waits for what never comes.
 async fn upstreams_that_fail(spec: TargetSpec) {
-    workway::tls::install();
+    workway::http::tls::install();
     let world = World::start(spec).await;
     checkouts_and_reports_that_fail(&world).await;
     searches_that_fail(&world).await;

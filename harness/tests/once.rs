@@ -22,14 +22,15 @@ use common::{
 };
 use serde_json::{Value, json};
 use workway::{
-    execute::{ErrorKind, Signal, run},
     exit::Exit,
     judge::{Verdict, judge},
+    model::ErrorKind,
     plan::{
         BurstPlan, CountExpectation, Credentials, Matcher, Phase, ScenarioPlan, Step, Subject,
         UntilPlan, UserId, UserPlan, Work,
     },
     record::PhaseEnd,
+    run::{Signal, run},
 };
 
 const LIMIT: u64 = 5;

@@ -169,7 +169,7 @@ fn runs_that_go_back_or_are_lost_are_shown_on_a_timeline() {
 /// refuses as text, `/placed` names another place, `/kept` keeps what it refuses.
 fn careless() -> Target {
     #[derive(Clone, Default)]
-    struct Books {
+    struct Metrics {
         spent: Arc<Mutex<HashMap<String, usize>>>,
         kept: Arc<Mutex<Vec<Value>>>,
     }
@@ -184,7 +184,7 @@ fn careless() -> Target {
         }
     }
     async fn make(
-        State(books): State<Books>,
+        State(books): State<Metrics>,
         Path(path): Path<String>,
         headers: HeaderMap,
         Json(body): Json<Value>,
@@ -213,8 +213,10 @@ fn careless() -> Target {
             }
         }
     }
-    let list = async |State(books): State<Books>| Json(books.kept.lock().unwrap().clone());
-    Target::start(Router::new().route("/{path}", post(make).get(list)).with_state(Books::default()))
+    let list = async |State(books): State<Metrics>| Json(books.kept.lock().unwrap().clone());
+    Target::start(
+        Router::new().route("/{path}", post(make).get(list)).with_state(Metrics::default()),
+    )
 }
 
 /// A schema of one name, `people` to send it, and what stands in `generate` besides.

@@ -14,7 +14,6 @@ use std::{
 use axum::{Router, routing::get};
 use common::{Raw, Target, block_on, environment, load, request, scenario, threshold};
 use workway::{
-    execute::run,
     exit::Exit,
     judge::{Judgement, Verdict, judge},
     plan::{
@@ -22,6 +21,7 @@ use workway::{
         ScenarioPlan, Search, Stretch, Until, Users, Work,
     },
     record::{Figure, ScenarioRecord},
+    run::run,
 };
 
 fn ms(n: u64) -> Duration {
@@ -96,7 +96,7 @@ fn a_signal_ends_users_too() {
     let record = block_on(async {
         let raise = async {
             tokio::time::sleep(ms(300)).await;
-            environment.stop.raise(workway::execute::Signal::Terminate);
+            environment.stop.raise(workway::run::Signal::Terminate);
         };
         tokio::join!(run(&plan, &environment), raise).0
     });

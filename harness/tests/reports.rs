@@ -353,7 +353,11 @@ fn the_page_shows_both_clocks() {
 fn the_baseline_of_the_repository_is_whole() {
     let baseline = Baseline::read(&root().join("reports/baseline"), "load/steady-mix").unwrap();
     let scenario = root().join("scenarios/load/steady-mix.yaml");
-    assert_eq!(baseline.config, workway::host::hash_of(&scenario), "accept runs of it anew");
+    assert_eq!(
+        baseline.config,
+        workway::report::host::hash_of(&scenario),
+        "accept runs of it anew"
+    );
     assert!(!baseline.host.machine.is_empty() && !baseline.host.cpu.is_empty());
     assert!(baseline.runs.len() >= workway::gate::FEWEST_RUNS);
     for run in &baseline.runs {

@@ -12,7 +12,7 @@ use std::{
 
 use http::Version;
 use secure::Secure;
-use workway::{execute::ErrorKind, exit::Exit, report::RunReport};
+use workway::{exit::Exit, model::ErrorKind, report::RunReport};
 
 const REQUESTS: u64 = 60;
 

@@ -157,7 +157,7 @@ fn comparable(exchanges: &[Exchange]) -> Vec<String> {
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs the Worker's tools: scripts/test runs it"]
 async fn both_platforms_give_the_same_answers_to_the_smoke_suite() {
-    workway::tls::install();
+    workway::http::tls::install();
     let native = transcript(TargetSpec::Embedded).await;
     let worker = transcript(TargetSpec::Wrangler).await;
     println!("{} exchanges natively, {} on workerd", native.len(), worker.len());

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use crate::{
-    plan::{Capability, ScenarioPlan},
+    model::Capability,
+    plan::ScenarioPlan,
     target::{SelfCheck, Target},
 };
 

@@ -6,15 +6,15 @@ use clap::Args;
 use uuid::Uuid;
 
 use super::{
-    duel::{Contender, Duel, windowed},
+    ab_test::{AbTest, Variant, windowed},
     gate,
     output::{self, Format},
     state::{CALIBRATION_SCHEMA_VERSION, Saved, Setting},
 };
 use crate::{
-    execute::StopFlag,
     exit::Exit,
     gate::{Calibration, POWER, Rule},
+    run::StopFlag,
 };
 
 /// Pairs, when nobody says otherwise: the deviation is then known to a fifth.
@@ -58,9 +58,9 @@ async fn calibrated(arguments: &Arguments, stop: &StopFlag) -> Result<Saved, (Ex
     let plan = gate::scenario(&arguments.scenario)?;
     let plan = windowed(&plan, arguments.warmup, arguments.window)
         .map_err(|message| (Exit::Usage, message))?;
-    let target = Contender::prepare(&arguments.target).await?;
+    let target = Variant::prepare(&arguments.target).await?;
     let seed = Uuid::new_v4().as_u64_pair().1;
-    let duel = Duel {
+    let ab_test = AbTest {
         plan: &plan,
         base: &target,
         head: &target,
@@ -69,8 +69,8 @@ async fn calibrated(arguments: &Arguments, stop: &StopFlag) -> Result<Saved, (Ex
         allow_remote: arguments.allow_remote,
         stop,
     };
-    let fought = duel.fight().await;
-    if let Some(ended) = fought.ended {
+    let result = ab_test.fight().await;
+    if let Some(ended) = result.ended {
         return Err(ended);
     }
     let rule = Rule::default();
@@ -84,7 +84,7 @@ async fn calibrated(arguments: &Arguments, stop: &StopFlag) -> Result<Saved, (Ex
             arguments.warmup,
             target.kind().to_owned(),
         ),
-        calibration: Calibration::new(&fought.pairs, rule.alpha, rule.latency, seed),
+        calibration: Calibration::new(&result.pairs, rule.alpha, rule.latency, seed),
     })
 }
 

@@ -3,8 +3,8 @@
 use std::env;
 
 use crate::{
-    execute::{TokenError, Tokens},
     plan::{Credentials, UserPlan},
+    run::{TokenError, Tokens},
     target::Target,
     token::{SECRET_VARIABLE, Signer},
 };

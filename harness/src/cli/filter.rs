@@ -2,7 +2,7 @@
 
 use std::{iter::Peekable, vec::IntoIter};
 
-use crate::{glob, plan::ScenarioPlan};
+use crate::{model::glob, plan::ScenarioPlan};
 
 /// How deep parentheses go: past it the argument is no expression that anybody wrote.
 const MAX_DEPTH: usize = 32;
@@ -128,7 +128,7 @@ mod tests {
     fn plan() -> ScenarioPlan {
         let text = "scenario: rate-limit/burst\ntags: [slow, rate-limit]\nsteps:\n\
                     - request: { get: /, expect: { rule: RL1, status: 200 } }\n";
-        crate::scenario::load("a.yaml", text.as_bytes()).unwrap().0
+        crate::language::load("a.yaml", text.as_bytes()).unwrap().0
     }
 
     #[test]

@@ -9,7 +9,7 @@ use clap::Args;
 use uuid::Uuid;
 
 use super::{
-    duel::{Contender, Duel, Fought, Header, windowed},
+    ab_test::{AbResult, AbTest, Header, Variant, windowed},
     output::{self, Format},
     rendering, selection,
     signals::Signals,
@@ -17,12 +17,13 @@ use super::{
 };
 use crate::{
     cost::{BOOKS, PriceBook, Projection, RunUsage, TIERS, Tiers, UnitUsage, changes},
-    execute::{Signal, StopFlag, clock},
     exit::Exit,
     gate::{self, Decision, Judged, MOST_PAIRS, Rule, Window},
-    host::{self, Host},
+    model::clock,
     plan::ScenarioPlan,
+    report::host::{self, Host},
     report::{self, ChangeReport, GATE_SCHEMA_VERSION, GateReport, SideReport},
+    run::{Signal, StopFlag},
 };
 
 /// A load in which everybody does something else.
@@ -114,11 +115,11 @@ async fn gated(arguments: &Arguments, stop: &StopFlag) -> Result<GateReport, (Ex
     let plan = windowed(&plan, arguments.warmup, arguments.window).map_err(usage)?;
     let base_header = header("--base-header", arguments.base_header.as_deref())?;
     let head_header = header("--head-header", arguments.head_header.as_deref())?;
-    let base = Contender::prepare(&arguments.base).await?.with_header(base_header);
-    let head = Contender::prepare(&arguments.head).await?.with_header(head_header);
+    let base = Variant::prepare(&arguments.base).await?.with_header(base_header);
+    let head = Variant::prepare(&arguments.head).await?.with_header(head_header);
     let frame = Frame::new(arguments, &plan, [&base, &head]).map_err(usage)?;
     let started = clock::now();
-    let duel = Duel {
+    let ab_test = AbTest {
         plan: &plan,
         base: &base,
         head: &head,
@@ -128,12 +129,12 @@ async fn gated(arguments: &Arguments, stop: &StopFlag) -> Result<GateReport, (Ex
         stop,
     };
     output::say(&format!("gate: {} pairs of {:?}", frame.pairs, arguments.window));
-    let fought = duel.fight().await;
-    if let Some((Exit::Usage, message)) = fought.ended {
+    let result = ab_test.fight().await;
+    if let Some((Exit::Usage, message)) = result.ended {
         return Err((Exit::Usage, message));
     }
     let duration = clock::now().saturating_duration_since(started);
-    let report = frame.report(arguments, &plan, [&base, &head], fought).map_err(usage)?;
+    let report = frame.report(arguments, &plan, [&base, &head], result).map_err(usage)?;
     Ok(GateReport { duration_s: duration.as_secs_f64(), ..report })
 }
 
@@ -144,7 +145,7 @@ fn header(option: &str, text: Option<&str>) -> Result<Option<Header>, (Exit, Str
 }
 
 /// What is known of the noise of this gate. It is about both sides, so they must be of one kind.
-fn known(arguments: &Arguments, plan: &ScenarioPlan, [base, head]: [&Contender; 2]) -> Known {
+fn known(arguments: &Arguments, plan: &ScenarioPlan, [base, head]: [&Variant; 2]) -> Known {
     let kind = if base.kind() == head.kind() {
         head.kind().to_owned()
     } else {
@@ -164,7 +165,7 @@ impl Frame {
     fn new(
         arguments: &Arguments,
         plan: &ScenarioPlan,
-        contenders: [&Contender; 2],
+        contenders: [&Variant; 2],
     ) -> Result<Self, String> {
         let known = known(arguments, plan, contenders);
         let calibration = match &known {
@@ -204,24 +205,24 @@ impl Frame {
         &self,
         arguments: &Arguments,
         plan: &ScenarioPlan,
-        [base, head]: [&Contender; 2],
-        fought: Fought,
+        [base, head]: [&Variant; 2],
+        result: AbResult,
     ) -> Result<GateReport, String> {
-        let judged = gate::judge(&fought.pairs, &self.rule, &self.tiers, &self.book)
+        let judged = gate::judge(&result.pairs, &self.rule, &self.tiers, &self.book)
             .map_err(|error| error.to_string())?;
         let mut sums = [Window::default(), Window::default()];
-        for pair in &fought.pairs {
+        for pair in &result.pairs {
             sums[0].merge(&pair.base);
             sums[1].merge(&pair.head);
         }
         let Judged { mut decision, findings, shift } = judged;
         let mut exit = GateReport::exit_code(decision, &findings);
         let mut reasons = Vec::new();
-        if let Some((ended, why)) = fought.ended {
+        if let Some((ended, why)) = result.ended {
             (decision, exit) = (Decision::Inconclusive, ended);
             reasons.push(why);
         }
-        let side = |contender: &Contender, sum: &Window| {
+        let side = |contender: &Variant, sum: &Window| {
             SideReport::new(contender.name.clone(), contender.commit.clone(), plan, sum)
         };
         let mut report = GateReport {
@@ -236,8 +237,8 @@ impl Frame {
             config: host::hash_of(&arguments.scenario),
             base: side(base, &sums[0]),
             head: side(head, &sums[1]),
-            pairs: fought.pairs.len(),
-            remade: fought.remade,
+            pairs: result.pairs.len(),
+            remade: result.remade,
             window_s: arguments.window.as_secs_f64(),
             warmup_s: arguments.warmup.as_secs_f64(),
             rule: self.rule,

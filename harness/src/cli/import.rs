@@ -14,7 +14,7 @@ use super::output;
 use crate::{
     exit::Exit,
     import::{MAX_INPUT_BYTES, Starting, from_har, from_openapi},
-    scenario,
+    language,
 };
 
 #[derive(Debug, Args)]
@@ -92,8 +92,8 @@ fn read(path: &Path) -> Result<Vec<u8>, std::io::Error> {
 
 fn save(folder: &Path, starting: &Starting) -> Result<PathBuf, Failed> {
     let yaml = starting.to_yaml();
-    if let Err(problems) = scenario::load(&starting.name, yaml.as_bytes()) {
-        let shown = scenario::render(&problems, &starting.name, &yaml, false);
+    if let Err(problems) = language::load(&starting.name, yaml.as_bytes()) {
+        let shown = language::render(&problems, &starting.name, &yaml, false);
         return Err((Exit::Internal, format!("what was made is no valid scenario:\n{shown}")));
     }
     let path =

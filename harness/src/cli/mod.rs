@@ -2,6 +2,7 @@
 //!
 //! stdout carries the result, stderr everything else.
 
+mod ab_test;
 mod applicable;
 #[cfg(feature = "service")]
 mod backup;
@@ -12,7 +13,6 @@ mod completions;
 mod cost;
 mod credentials;
 mod doctor;
-mod duel;
 mod edge;
 mod filter;
 mod gate;
@@ -123,7 +123,7 @@ fn parse_and_run() -> Exit {
             return if error.use_stderr() { Exit::Usage } else { Exit::Pass };
         }
     };
-    crate::tls::install();
+    crate::http::tls::install();
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return output::fail(Exit::Internal, &format!("no runtime: {error}")),

@@ -10,8 +10,8 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 use super::output;
 use crate::{
-    execute::{LoadTick, Progress, ProgressEvent},
     plan::{Clock, Metric, Quantity, ScenarioPlan, Threshold, Work},
+    run::{LoadTick, Progress, ProgressEvent},
 };
 
 /// Who watches: somebody at a terminal, or a log.

@@ -20,12 +20,12 @@ use super::{
     trial::{Trial, Tried},
 };
 use crate::{
-    execute::clock,
     exit::Exit,
-    host::{self, Host},
     judge::Verdict,
+    model::clock,
     plan::{Rule, ScenarioPlan, rules},
     prove::{Area, Defect, Fate, all, find},
+    report::host::{self, Host},
     report::{
         CleanRuns, Detection, DetectionMatrix, Kill, MATRIX_SCHEMA_VERSION, Outcome, RuleDetections,
     },

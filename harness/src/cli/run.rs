@@ -16,13 +16,14 @@ use super::{
     signals::Signals,
 };
 use crate::{
-    execute::{self, Command, Environment, Operator, Signal, StopFlag, clock},
     exit::Exit,
-    host::{self, Host},
     judge::{Judgement, judge},
+    model::clock,
     plan::ScenarioPlan,
     record::ScenarioRecord,
+    report::host::{self, Host},
     report::{self, CostReport, RunInfo, RunReport, ScenarioReport},
+    run::{Command, Environment, Operator, Signal, StopFlag},
     target::{SelfCheck, Target, TargetOptions, TargetSpec},
     token::now_millis,
 };
@@ -207,7 +208,7 @@ pub(super) async fn scenario(
     let (operator, mut orders) = Operator::new(target.control.is_some());
     let environment = Environment { operator: Some(operator), ..environment };
     let record = tokio::select! {
-        record = execute::run(plan, &environment) => record,
+        record = crate::run::run(plan, &environment) => record,
         () = target.operate(&mut orders) => ScenarioRecord::default(),
     };
     let report = ScenarioReport::new(plan, &record, &judge(plan, &record));

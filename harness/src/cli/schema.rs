@@ -1,9 +1,9 @@
 //! `workway schema`
 
 use super::output;
-use crate::{exit::Exit, scenario};
+use crate::{exit::Exit, language};
 
 /// The JSON Schema of scenario files, for editors.
 pub(super) fn schema() -> Exit {
-    output::result_or_fail(&format!("{:#}\n", scenario::schema()))
+    output::result_or_fail(&format!("{:#}\n", language::schema()))
 }

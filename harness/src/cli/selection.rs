@@ -8,8 +8,8 @@ use std::{
 use super::{filter::Filter, output};
 use crate::{
     exit::Exit,
+    language::{self, Diagnostic, Severity},
     plan::ScenarioPlan,
-    scenario::{self, Diagnostic, Severity},
 };
 
 /// What a command works on.
@@ -60,7 +60,7 @@ pub(super) fn select_and_warn(arguments: &[String], default: &str) -> Result<Sel
 const EVERYTHING: &str = "scenarios";
 
 fn load_all(paths: &[PathBuf]) -> Result<Selected, Exit> {
-    let files = scenario::discover(paths)
+    let files = language::discover(paths)
         .map_err(|error| output::fail(error.exit(), &error.to_string()))?;
     let mut selected = Selected { plans: Vec::new(), warnings: 0 };
     let mut invalid = 0;
@@ -100,13 +100,13 @@ fn default_path(default: &str) -> Result<PathBuf, Exit> {
 /// The plan of a file and the number of its warnings, or `None` when it is invalid.
 fn load(path: &Path) -> Result<Option<(ScenarioPlan, usize)>, Exit> {
     let bytes =
-        scenario::read(path).map_err(|error| output::fail(error.exit(), &error.to_string()))?;
+        language::read(path).map_err(|error| output::fail(error.exit(), &error.to_string()))?;
     let name = path.display().to_string();
     let show = |diagnostics: &[Diagnostic]| {
         let text = String::from_utf8_lossy(&bytes);
-        output::say(&scenario::render(diagnostics, &name, &text, output::color_on_stderr()));
+        output::say(&language::render(diagnostics, &name, &text, output::color_on_stderr()));
     };
-    match scenario::load(&name, &bytes) {
+    match language::load(&name, &bytes) {
         Ok((plan, warnings)) => {
             debug_assert!(warnings.iter().all(|warning| warning.severity == Severity::Warning));
             if !warnings.is_empty() {

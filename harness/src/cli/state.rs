@@ -10,8 +10,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     gate::Calibration,
-    host::{self, Host},
     plan::ScenarioPlan,
+    report::host::{self, Host},
     report::{self, WriteError},
 };
 

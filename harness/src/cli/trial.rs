@@ -4,11 +4,11 @@ use std::{sync::Arc, time::Duration};
 
 use super::run;
 use crate::{
-    execute::{Environment, NoProgress, StopFlag},
     exit::Exit,
     judge::{ThresholdStatus, Verdict},
     plan::{ScenarioPlan, Severity},
     report::{Kill, ScenarioReport},
+    run::{Environment, NoProgress, StopFlag},
     target::{SelfCheck, TargetError, TargetOptions, TargetSpec},
 };
 

@@ -22,12 +22,12 @@ use tokio::{
     runtime::Runtime,
 };
 use workway::{
-    execute::{Environment, TokenError, Tokens},
     plan::{
         Body, Capture, Expectation, Journey, JsonTemplate, LoadPlan, Matcher, Phase, Profile,
         RequestPlan, ScenarioPlan, Span, Step, StepId, StepLabel, Subject, Template, Threshold,
         UserPlan, Work,
     },
+    run::{Environment, TokenError, Tokens},
 };
 
 /// Tokens that name the person.

@@ -151,7 +151,7 @@ impl Host {
 }
 
 fn client() -> Client {
-    workway::tls::install();
+    workway::http::tls::install();
     Client::builder().no_proxy().timeout(Duration::from_secs(20)).build().unwrap()
 }
 

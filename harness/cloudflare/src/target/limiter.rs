@@ -1,0 +1,153 @@
+//! The self-check of a limiter: whether it counts exactly, and how.
+
+use std::{ops::RangeInclusive, time::Duration};
+
+use reqwest::Method;
+
+use super::{SelfCheck, Target, is_loopback};
+use crate::{model::Capability, plan::Limiter, token::now_millis};
+
+/// Requests of one fresh caller, well past the limit of 100: what an exact limiter admits of them is
+/// the same for each caller.
+const BURST: usize = 130;
+/// Milliseconds of a window.
+const WINDOW: i64 = 60_000;
+/// Of the current window must be left, so that no burst straddles its end; two bursts take a few
+/// seconds at most.
+const LEFT: i64 = 10_000;
+/// So far into the next window the clocks agree on which one it is.
+const INTO_THE_NEXT: i64 = 1_000;
+/// What a sliding counter admits then of a burst: a sixtieth of a limit of 100 for each second since
+/// the window began. One that keeps a log admits none.
+const SLID: RangeInclusive<usize> = 1..=10;
+/// RFC 6585 section 4.
+const TOO_MANY_REQUESTS: u16 = 429;
+
+/// How a burst of one caller was answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Burst {
+    admitted: usize,
+    refused: usize,
+    /// The last other status.
+    other: Option<u16>,
+}
+
+impl Target {
+    /// Two callers spend more than their budgets: an exact limiter admits the same of both. If it
+    /// matters how it counts, it shows in the window after that, up to a minute later.
+    pub(super) async fn probe_limiter(&mut self, check: &mut SelfCheck, how: bool) {
+        if let Some(limiter) = self.known_limiter() {
+            // Ours: the algorithms are known, and scenarios hold them to it.
+            let found = format!("{}, by its kind", limiter.name());
+            check.found(Capability::ExactLimiter, true, found.clone());
+            return check.found(Capability::SlidingLimiter, limiter == Limiter::Sliding, found);
+        }
+        until_left(LEFT).await;
+        let mut bursts = Vec::new();
+        // Of this look alone: a minute has room for several.
+        let callers = ["a", "b"].map(|caller| format!("probe-limiter-{}-{caller}", now_millis()));
+        for caller in &callers {
+            match self.burst(caller).await {
+                Ok(burst) => bursts.push(burst),
+                Err(problem) => return none(check, &problem),
+            }
+        }
+        match exact(&bursts) {
+            Ok(found) => check.found(Capability::ExactLimiter, true, found),
+            Err(problem) => return none(check, &problem),
+        }
+        if !how {
+            return;
+        }
+        match self.algorithm(&callers[0], bursts[0].admitted).await {
+            Ok(limiter) => {
+                self.limiter = Some(limiter);
+                let found = format!("{}, by what the next window admitted", limiter.name());
+                check.found(Capability::SlidingLimiter, limiter == Limiter::Sliding, found);
+            }
+            Err(why) => check.found(Capability::SlidingLimiter, false, format!("not known: {why}")),
+        }
+    }
+
+    /// How it counts, by what the window after the one in which `caller` spent `limit` admits.
+    async fn algorithm(&self, caller: &str, limit: usize) -> Result<Limiter, String> {
+        if !is_loopback(&self.url) {
+            return Err("its windows are those of its clock, which is not ours".to_owned());
+        }
+        until_left(WINDOW).await;
+        let again = self.burst(caller).await?;
+        match again.admitted {
+            count if count >= limit => Ok(Limiter::Fixed),
+            count if SLID.contains(&count) => Ok(Limiter::Sliding),
+            count => Err(format!(
+                "of who had spent the budget the next window admitted {count} of {BURST} requests"
+            )),
+        }
+    }
+
+    async fn burst(&self, caller: &str) -> Result<Burst, String> {
+        let mut burst = Burst { admitted: 0, refused: 0, other: None };
+        for _ in 0..BURST {
+            let status = self.ask(Method::GET, "/workflows", caller, None).await?.status();
+            match status.as_u16() {
+                TOO_MANY_REQUESTS => burst.refused += 1,
+                _ if status.is_success() => burst.admitted += 1,
+                other => burst.other = Some(other),
+            }
+        }
+        Ok(burst)
+    }
+}
+
+fn none(check: &mut SelfCheck, problem: &str) {
+    check.found(Capability::ExactLimiter, false, problem);
+    check.found(Capability::SlidingLimiter, false, "not known of one that does not count exactly");
+}
+
+/// # Errors
+/// Why these bursts show no limiter that counts exactly.
+fn exact(bursts: &[Burst]) -> Result<String, String> {
+    if let Some(status) = bursts.iter().find_map(|burst| burst.other) {
+        return Err(format!("GET /workflows answered {status}, so nothing is known of a limiter"));
+    }
+    let admitted: Vec<_> = bursts.iter().map(|burst| burst.admitted).collect();
+    let found = format!("{admitted:?} of {BURST} requests of fresh callers were admitted");
+    let is_limited = |burst: &Burst| burst.admitted > 0 && burst.refused > 0;
+    let same = admitted.windows(2).all(|pair| pair[0] == pair[1]);
+    if same && bursts.iter().all(is_limited) { Ok(found) } else { Err(found) }
+}
+
+/// Waits until so much of a window is left; all of it is left a moment after one began.
+async fn until_left(left: i64) {
+    let past = now_millis().rem_euclid(WINDOW);
+    if WINDOW - past >= left {
+        return;
+    }
+    let pause = u64::try_from(WINDOW - past + INTO_THE_NEXT).unwrap_or_default();
+    tokio::time::sleep(Duration::from_millis(pause)).await;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_limiter_is_exact_that_admits_some_and_refuses_the_rest_alike() {
+        let burst = |admitted, refused| Burst {
+            admitted,
+            refused,
+            other: (admitted + refused < BURST).then_some(404),
+        };
+        assert!(exact(&[burst(100, 30), burst(100, 30)]).is_ok());
+        for [first, second] in [
+            [burst(100, 30), burst(101, 29)],
+            [burst(130, 0), burst(130, 0)],
+            [burst(0, 130), burst(0, 130)],
+            [burst(0, 0), burst(0, 0)],
+            [burst(100, 29), burst(100, 29)],
+        ] {
+            assert!(exact(&[first, second]).is_err(), "{first:?}");
+        }
+        assert!(exact(&[burst(0, 0)]).unwrap_err().contains("answered 404"));
+    }
+}

@@ -1,0 +1,265 @@
+//! What is tested: the embedded service, the Worker under `wrangler dev`, or any URL.
+
+mod control;
+mod embedded;
+mod health;
+mod limiter;
+mod operate;
+mod probe;
+mod process;
+mod remote;
+mod revision;
+mod wrangler;
+
+use std::{io, path::PathBuf, sync::Arc, time::Duration};
+
+use reqwest::Url;
+use tempfile::TempDir;
+
+pub use control::{ClockFace, Control, ControlError, Counters, Rest};
+pub use probe::{Fact, SelfCheck};
+pub use process::{LOG_TAIL_LINES, Process};
+pub(crate) use remote::is_loopback;
+pub use revision::{Built, build};
+
+use crate::{
+    exit::Exit,
+    plan::Limiter,
+    run::Monitored,
+    token::Secret,
+    upstream::{Identity, PAGE_ORIGIN, STUB_NAME},
+};
+
+/// What the user asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum TargetSpec {
+    /// The service of this repository, natively, as a child process.
+    Embedded,
+    /// The service of this repository as a Worker, under `wrangler dev`.
+    Wrangler,
+    /// Something that runs already.
+    Url(Url),
+}
+
+/// How to reach it.
+#[derive(Clone, Debug, Default)]
+pub struct TargetOptions {
+    /// Allow addresses other than loopback.
+    pub allow_remote: bool,
+    /// The upstream stub, if one runs already: of a URL target, where it is not on the port after
+    /// the target; of the others, in place of one of their own.
+    pub upstream: Option<Url>,
+    /// The program `workway`, if it is not the one that runs now.
+    pub program: Option<PathBuf>,
+    /// The folder for the state, which outlives the target; otherwise it has one of its own.
+    pub state: Option<PathBuf>,
+    /// The Worker is built already, and is what it should be.
+    pub built: bool,
+    /// Variables of the service for a target that is started, of [`VARIABLES`].
+    pub variables: Vec<(&'static str, String)>,
+    /// A deliberate defect of the embedded service, by its name in the catalogue.
+    pub defect: Option<String>,
+}
+
+/// A target that answers.
+#[derive(Debug)]
+pub struct Target {
+    /// Base URL; paths are appended to it.
+    pub url: Url,
+    /// Base URL of the upstream stub that it calls, if known.
+    pub upstream: Option<Url>,
+    /// The secret that it verifies tokens with, if known.
+    pub secret: Option<Secret>,
+    /// The secret that it verifies webhooks with, if known.
+    pub webhook: Option<Secret>,
+    /// An origin whose pages may read its answers, if one is known.
+    pub page_origin: Option<String>,
+    /// What a probe found of its limiter.
+    limiter: Option<Limiter>,
+    /// For reports: `embedded`, `wrangler` or `url`.
+    pub kind: &'static str,
+    /// The control socket, if it has one.
+    pub control: Option<Control>,
+    /// What answers at `url`, if it was started here and not killed.
+    service: Option<Process>,
+    /// What answers at `upstream`, if it was started here.
+    stub: Option<Process>,
+    /// How it is started again.
+    launch: Option<Launch>,
+    /// How far its clock was ahead of the system's when it was killed, in milliseconds.
+    ahead: i64,
+    /// State that nobody asked to keep; removed when the processes are gone.
+    _scratch: Option<TempDir>,
+}
+
+/// How a target is started again at the same address, on the same state.
+#[derive(Clone, Debug)]
+enum Launch {
+    Embedded(embedded::Launch),
+    Wrangler(wrangler::Launch),
+}
+
+/// Why there is no target.
+#[derive(Debug, thiserror::Error)]
+pub enum TargetError {
+    /// Not a URL that can be tested.
+    #[error("{0}")]
+    BadUrl(String),
+    /// A remote address without the flag.
+    #[error(
+        "{0} is not a loopback address; add --allow-remote if you may send requests to it and \
+         mean to"
+    )]
+    Remote(String),
+    /// Nobody answers there.
+    #[error("nothing answers at {url}: {problem}")]
+    Unreachable {
+        /// The target.
+        url: String,
+        /// What happened.
+        problem: String,
+    },
+    /// Something that the target needs is not installed.
+    #[error("{0}")]
+    Missing(String),
+    /// A process could not be started at all.
+    #[error("cannot start {program}: {error}")]
+    Spawn {
+        /// What was to be started.
+        program: String,
+        /// Why it was not.
+        error: io::Error,
+    },
+    /// A process ended, or did not get ready.
+    #[error("{what}\n{log}")]
+    Failed {
+        /// What happened.
+        what: String,
+        /// The last lines that it wrote.
+        log: String,
+    },
+}
+
+impl TargetError {
+    /// How the command ends.
+    pub const fn exit(&self) -> Exit {
+        match self {
+            Self::BadUrl(_) | Self::Remote(_) | Self::Missing(_) => Exit::Usage,
+            Self::Unreachable { .. } | Self::Spawn { .. } | Self::Failed { .. } => {
+                Exit::Unreachable
+            }
+        }
+    }
+}
+
+/// Of the service: origins whose pages may read its answers, comma separated.
+pub const CORS_VARIABLE: &str = "CORS_ALLOWED_ORIGINS";
+/// An origin whose pages may read answers of a target that was not started here.
+const PAGE_VARIABLE: &str = "WORKWAY_PAGE_ORIGIN";
+/// Of the service: `on` writes what a request used before its answer leaves.
+pub const USAGE_VARIABLE: &str = "USAGE_BEFORE_ANSWER";
+/// Of the service: requests of each caller in a period. On workerd its binding decides.
+pub const RATE_VARIABLE: &str = "RATE_LIMIT";
+/// Of the service: that period, in seconds.
+pub const PERIOD_VARIABLE: &str = "RATE_PERIOD";
+/// Of the service: changes of what plans include.
+pub const QUOTAS_VARIABLE: &str = "PLAN_QUOTAS";
+/// Variables of the service that may differ from start to start; the harness decides all others.
+pub const VARIABLES: [&str; 5] =
+    [CORS_VARIABLE, USAGE_VARIABLE, RATE_VARIABLE, PERIOD_VARIABLE, QUOTAS_VARIABLE];
+
+/// A process that is not ready after this long never will be. A cold `wrangler dev` takes about 3 s.
+const READY_WITHIN: Duration = Duration::from_mins(1);
+
+impl TargetSpec {
+    /// Reads `embedded`, `wrangler` or a URL.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        match text {
+            "embedded" => Ok(Self::Embedded),
+            "wrangler" => Ok(Self::Wrangler),
+            url => remote::parse_url(url).map(Self::Url),
+        }
+    }
+
+    /// What it is, in a word.
+    pub const fn kind(&self) -> &'static str {
+        match self {
+            Self::Embedded => embedded::KIND,
+            Self::Wrangler => wrangler::KIND,
+            Self::Url(_) => remote::KIND,
+        }
+    }
+
+    /// Starts it, or finds it, and waits until it answers.
+    ///
+    /// # Errors
+    /// [`TargetError`].
+    pub async fn start(&self, options: &TargetOptions) -> Result<Target, TargetError> {
+        match self {
+            Self::Embedded => embedded::start(options).await,
+            Self::Wrangler => wrangler::start(options).await,
+            Self::Url(url) => remote::find(url, options).await,
+        }
+    }
+}
+
+impl Target {
+    /// Stops what was started for it.
+    pub async fn stop(self) {
+        for process in self.service.into_iter().chain(self.stub) {
+            process.stop().await;
+        }
+    }
+
+    /// Ends what was started for it as a crash would: at once, without a word.
+    pub async fn kill(self) {
+        for process in self.service.into_iter().chain(self.stub) {
+            process.kill().await;
+        }
+    }
+
+    /// The development server, if it runs on one that was started for it.
+    pub fn server(&self) -> Option<Arc<dyn Monitored + Send + Sync>> {
+        if self.kind != wrangler::KIND {
+            return None;
+        }
+        Some(Arc::new(self.service.as_ref()?.health(wrangler::SERVES)?))
+    }
+
+    /// Whether every process that was started for it still runs.
+    pub fn is_alive(&mut self) -> bool {
+        self.service.iter_mut().chain(&mut self.stub).all(Process::is_alive)
+    }
+}
+
+/// The first of the origins that a target that is started here is told, or the one that it is told
+/// unless somebody asks for others.
+fn page_origin(options: &TargetOptions) -> Option<String> {
+    let told = options.variables.iter().find(|(name, _)| *name == CORS_VARIABLE);
+    let first = told.map_or(Some(PAGE_ORIGIN), |(_, origins)| origins.split(',').next());
+    first.map(str::trim).filter(|origin| !origin.is_empty()).map(str::to_owned)
+}
+
+/// The stub at `url`, if there is one.
+async fn identify(client: &reqwest::Client, url: &Url) -> Option<Identity> {
+    let request = client.get(url.join("/_workway/identity").ok()?).timeout(Duration::from_secs(1));
+    let text = request.send().await.ok()?.text().await.ok()?;
+    serde_json::from_str::<Identity>(&text).ok().filter(|identity| identity.stub == STUB_NAME)
+}
+
+/// A client for the harness's own questions: no proxy, no redirects.
+fn client() -> reqwest::Client {
+    crate::http::tls::install();
+    let builder = reqwest::Client::builder().no_proxy().redirect(reqwest::redirect::Policy::none());
+    // Without options that can be wrong, building only fails without a TLS provider.
+    builder.build().unwrap_or_default()
+}
+
+/// The nearest folder, from the current one upwards, that holds `path`.
+pub(crate) fn repository_with(path: &str) -> Option<PathBuf> {
+    let start = std::env::current_dir().ok()?;
+    start.ancestors().find(|folder| folder.join(path).exists()).map(PathBuf::from)
+}

@@ -1,0 +1,168 @@
+//! What scenarios do to the target besides asking it.
+
+use std::{future::pending, time::Duration};
+
+use tokio::sync::mpsc::UnboundedReceiver;
+
+use super::{Control, Launch, Process, Target, TargetError, client, is_loopback, wrangler};
+use crate::{
+    model::Capability,
+    plan::Limiter,
+    run::{Command, Order},
+    token::now_millis,
+};
+
+/// A clock this far ahead is what a process that starts shows by itself.
+const NOT_AHEAD: i64 = 1000;
+
+/// Clocks that are kept right over a network differ by less than this.
+const SKEW: Duration = Duration::from_secs(1);
+
+/// Where `wrangler dev` takes the order to fire a cron.
+const SCHEDULED: &str = "/cdn-cgi/handler/scheduled?cron=*+*+*+*+*";
+
+impl Target {
+    /// Whether it offers this, as far as its kind tells. What only a probe can tell is `None`.
+    pub fn offers(&self, capability: Capability) -> Option<bool> {
+        Some(match capability {
+            Capability::Upstream => self.upstream.is_some(),
+            Capability::Clock => self.control.is_some(),
+            Capability::Cron => self.control.is_some() || self.kind == "wrangler",
+            Capability::Restart => self.launch.is_some(),
+            Capability::SigningKey => self.secret.is_some(),
+            Capability::WebhookSecret => self.webhook.is_some(),
+            Capability::PageOrigin => self.page_origin.is_some(),
+            Capability::Deployed => self.url.scheme() == "https",
+            Capability::ExactLimiter
+            | Capability::SlidingLimiter
+            | Capability::DurableStorage
+            | Capability::DurableAlarms
+            | Capability::NoCacheInFront => return None,
+        })
+    }
+
+    /// What its limiter is known for: ours are, and of what answers at a URL a probe may tell.
+    pub fn known_limiter(&self) -> Option<Limiter> {
+        match self.kind {
+            "embedded" => Some(Limiter::Sliding),
+            wrangler::KIND => Some(Limiter::Fixed),
+            _ => self.limiter,
+        }
+    }
+
+    /// How far its clock may be from ours, where it cannot be read.
+    pub fn skew(&self) -> Duration {
+        let is_here = self.kind != "url" || is_loopback(&self.url);
+        if is_here { Duration::ZERO } else { SKEW }
+    }
+
+    /// Does what it is told, for ever.
+    pub async fn operate(&mut self, orders: &mut UnboundedReceiver<Order>) {
+        while let Some(order) = orders.recv().await {
+            let outcome = self.obey(order.command).await;
+            // Who asked may be gone.
+            let _ = order.outcome.send(outcome);
+        }
+        pending::<()>().await;
+    }
+
+    /// Does one thing; returns what the clock shows then, in milliseconds since 1970.
+    ///
+    /// # Errors
+    /// Why it was not done.
+    pub async fn obey(&mut self, command: Command) -> Result<i64, String> {
+        match command {
+            Command::Clock => {}
+            Command::Advance(by) => {
+                self.control()?.advance(by).await.map_err(|error| error.to_string())?;
+            }
+            Command::Freeze(frozen) => {
+                self.control()?.freeze(frozen).await.map_err(|error| error.to_string())?;
+            }
+            Command::Cron => self.cron().await?,
+            Command::Kill => self.crash().await?,
+            Command::Restart => self.restart().await.map_err(|error| error.to_string())?,
+            Command::Recover => self.recover().await?,
+        }
+        self.now().await
+    }
+
+    fn control(&self) -> Result<&Control, String> {
+        self.control.as_ref().ok_or_else(|| "the clock of this target cannot be moved".to_owned())
+    }
+
+    async fn now(&mut self) -> Result<i64, String> {
+        match (&self.control, &self.service) {
+            (Some(control), Some(_)) => {
+                control.clock().await.map(|face| face.now).map_err(|error| error.to_string())
+            }
+            _ => Ok(now_millis() + self.ahead),
+        }
+    }
+
+    async fn cron(&self) -> Result<(), String> {
+        if let Some(control) = &self.control {
+            return control.cron().await.map_err(|error| error.to_string());
+        }
+        if self.kind != "wrangler" {
+            return Err("the cron of this target cannot be fired".to_owned());
+        }
+        let url = self.url.join(SCHEDULED).map_err(|error| error.to_string())?;
+        let response = client().get(url).send().await.map_err(|error| error.to_string())?;
+        response.error_for_status().map(|_| ()).map_err(|error| error.to_string())
+    }
+
+    /// Ends the service as a crash would. The stub stays.
+    async fn crash(&mut self) -> Result<(), String> {
+        if self.launch.is_none() {
+            return Err("this target was not started here, so it cannot be killed".to_owned());
+        }
+        // One that does not answer any more is as it was when it last did.
+        self.ahead = self.now().await.map_or(self.ahead, |now| now - now_millis());
+        if let Some(process) = self.service.take() {
+            process.kill().await;
+        }
+        Ok(())
+    }
+
+    async fn restart(&mut self) -> Result<(), TargetError> {
+        if self.service.is_some() {
+            self.crash().await.map_err(TargetError::BadUrl)?;
+        }
+        let port = self.url.port().unwrap_or_default();
+        let (process, _) = self.launch(port).await?;
+        self.service = Some(process);
+        // A process that starts shows the system's time; ours had moved on.
+        if let (Some(control), NOT_AHEAD..) = (&self.control, self.ahead) {
+            let by = Duration::from_millis(self.ahead.unsigned_abs());
+            control.advance(by).await.map_err(|error| TargetError::Failed {
+                what: format!("its clock cannot be put forward again: {error}"),
+                log: String::new(),
+            })?;
+        }
+        Ok(())
+    }
+
+    async fn launch(&self, port: u16) -> Result<(Process, reqwest::Url), TargetError> {
+        match &self.launch {
+            Some(Launch::Embedded(launch)) => launch.start(port).await,
+            Some(Launch::Wrangler(launch)) => launch.start(port).await,
+            None => {
+                let message = "this target was not started here, so it cannot be started again";
+                Err(TargetError::Missing(message.to_owned()))
+            }
+        }
+    }
+
+    /// Undoes what outlives a scenario.
+    async fn recover(&mut self) -> Result<(), String> {
+        if self.launch.is_some() && !self.service.as_mut().is_some_and(Process::is_alive) {
+            self.service = None;
+            self.restart().await.map_err(|error| error.to_string())?;
+        }
+        if let Some(control) = &self.control {
+            control.freeze(false).await.map_err(|error| error.to_string())?;
+        }
+        Ok(())
+    }
+}

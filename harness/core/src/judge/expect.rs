@@ -1,0 +1,331 @@
+//! Whether a response is what a scenario expects. Pure.
+
+use std::{
+    cell::{OnceCell, RefCell},
+    collections::HashMap,
+};
+
+use http::StatusCode;
+use jsonpath_rust::{
+    parser::{model::JpQuery, parse_json_path},
+    query::js_path_process,
+};
+use serde_json::Value;
+
+use super::{
+    difference::differences,
+    equal::read_number,
+    matcher::{compares_numbers, describe, holds, shown},
+};
+use crate::{
+    http::Response,
+    plan::{
+        Bindings, Capture, CountExpectation, DistinctExpectation, Expectation, Matcher, Span,
+        Subject,
+    },
+};
+
+/// RFC 9110: 4xx and 5xx are errors.
+const FIRST_ERROR: u16 = 400;
+
+/// An expectation that does not hold.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mismatch {
+    /// What should have been, for instance `status = 201`.
+    pub expected: String,
+    /// What was.
+    pub actual: String,
+    /// The expectation in the file; `None` for the one that nobody wrote.
+    pub span: Option<Span>,
+    /// Where the two differ, if they have parts.
+    pub differences: Vec<String>,
+}
+
+impl Mismatch {
+    /// Of something in the file.
+    pub fn new(expected: impl Into<String>, actual: impl Into<String>, span: Span) -> Self {
+        let (expected, actual) = (expected.into(), actual.into());
+        Self { expected, actual, span: Some(span), differences: Vec::new() }
+    }
+}
+
+/// A response whose body is read as JSON at most once.
+#[derive(Debug)]
+pub struct Subjects<'a> {
+    response: &'a Response,
+    json: OnceCell<Result<Value, String>>,
+}
+
+impl<'a> Subjects<'a> {
+    /// Looks at `response`.
+    pub fn new(response: &'a Response) -> Self {
+        Self { response, json: OnceCell::new() }
+    }
+
+    /// The value of `subject`, if the response has it.
+    ///
+    /// # Errors
+    /// Why the subject cannot be looked at, for instance a body that is not JSON.
+    pub fn value(&self, subject: &Subject) -> Result<Option<Value>, String> {
+        Ok(match subject {
+            Subject::Status => Some(self.response.status.as_u16().into()),
+            Subject::Header(name) => {
+                let values: Vec<_> = self.response.headers.get_all(name).iter().collect();
+                let text = |value: &&http::HeaderValue| {
+                    String::from_utf8_lossy(value.as_bytes()).into_owned()
+                };
+                (!values.is_empty())
+                    .then(|| values.iter().map(text).collect::<Vec<_>>().join(", ").into())
+            }
+            Subject::Json(path) => select(self.json()?, path)?,
+            Subject::Text => Some(String::from_utf8_lossy(&self.response.body).into()),
+        })
+    }
+
+    fn json(&self) -> Result<&Value, String> {
+        let read = || {
+            serde_json::from_slice(&self.response.body)
+                .map_err(|error| format!("a body that is not JSON ({error})"))
+        };
+        self.json.get_or_init(read).as_ref().map_err(Clone::clone)
+    }
+}
+
+/// Whether every expectation holds; without one on the status, one below 400 is expected.
+///
+/// # Errors
+/// The first that does not hold.
+pub fn check(
+    expectations: &[Expectation],
+    response: &Response,
+    bindings: &dyn Bindings,
+) -> Result<(), Mismatch> {
+    if !names_status(expectations) {
+        success(response)?;
+    }
+    let subjects = Subjects::new(response);
+    expectations.iter().try_for_each(|expectation| one(expectation, &subjects, bindings))
+}
+
+/// Like [`check`] for one response of a burst: when its counts look at the status, they are the
+/// expectation on it.
+///
+/// # Errors
+/// The first that does not hold.
+pub fn check_in_burst(
+    expectations: &[Expectation],
+    counts: &[CountExpectation],
+    response: &Response,
+    bindings: &dyn Bindings,
+) -> Result<(), Mismatch> {
+    if !counts.iter().any(|count| names_status(&count.matching)) {
+        return check(expectations, response, bindings);
+    }
+    all(expectations, response, bindings)
+}
+
+/// Whether what is expected of the status holds; see [`check`].
+pub fn status_holds(
+    expectations: &[Expectation],
+    status: StatusCode,
+    bindings: &dyn Bindings,
+) -> bool {
+    let status = status.as_u16();
+    let mut about_status =
+        expectations.iter().filter(|expectation| expectation.subject == Subject::Status);
+    if !names_status(expectations) {
+        return status < FIRST_ERROR;
+    }
+    about_status
+        .all(|expected| holds(&expected.matcher, Some(&status.into()), bindings) == Ok(true))
+}
+
+/// Whether every expectation holds, and nothing else.
+///
+/// # Errors
+/// The first that does not hold.
+pub fn all(
+    expectations: &[Expectation],
+    response: &Response,
+    bindings: &dyn Bindings,
+) -> Result<(), Mismatch> {
+    let subjects = Subjects::new(response);
+    expectations.iter().try_for_each(|expectation| one(expectation, &subjects, bindings))
+}
+
+/// Whether the number of matching responses is the expected one.
+///
+/// # Errors
+/// If it is not.
+pub fn check_count(
+    count: &CountExpectation,
+    matching: u64,
+    bindings: &dyn Bindings,
+) -> Result<(), Mismatch> {
+    let described: Vec<_> = count
+        .matching
+        .iter()
+        .map(|expectation| {
+            let subject = describe_subject(&expectation.subject);
+            format!("{subject} {}", describe(&expectation.matcher, bindings))
+        })
+        .collect();
+    let what = format!("number of responses with {}", described.join(" and "));
+    number(&what, matching, &count.is, count.span, bindings)
+}
+
+/// Whether the number of different values is the expected one.
+///
+/// # Errors
+/// If it is not.
+pub fn check_distinct(
+    distinct: &DistinctExpectation,
+    found: u64,
+    bindings: &dyn Bindings,
+) -> Result<(), Mismatch> {
+    let what = format!("number of different values of {}", describe_subject(&distinct.subject));
+    number(&what, found, &distinct.is, distinct.span, bindings)
+}
+
+fn number(
+    what: &str,
+    found: u64,
+    is: &Matcher,
+    span: Span,
+    bindings: &dyn Bindings,
+) -> Result<(), Mismatch> {
+    let held = holds(is, Some(&found.into()), bindings);
+    if held == Ok(true) {
+        return Ok(());
+    }
+    let actual = held.err().unwrap_or_else(|| found.to_string());
+    Err(Mismatch::new(format!("{what} {}", describe(is, bindings)), actual, span))
+}
+
+/// Whether the matcher holds of a value that is no part of a response.
+///
+/// # Errors
+/// If it does not.
+pub fn check_value(
+    value: &Value,
+    matcher: &Matcher,
+    span: Span,
+    bindings: &dyn Bindings,
+) -> Result<(), Mismatch> {
+    let held = holds(matcher, Some(value), bindings);
+    if held == Ok(true) {
+        return Ok(());
+    }
+    let actual = held.err().unwrap_or_else(|| shown(value));
+    let differences = differences(matcher, Some(value), bindings);
+    let expected = format!("value {}", describe(matcher, bindings));
+    Err(Mismatch { differences, ..Mismatch::new(expected, actual, span) })
+}
+
+/// What `capture` takes from the response.
+///
+/// # Errors
+/// If the response does not have it.
+pub fn capture(capture: &Capture, subjects: &Subjects<'_>) -> Result<Value, Mismatch> {
+    let found = subjects.value(&capture.subject);
+    let absent = |actual| Mismatch {
+        expected: format!(
+            "{} to capture as `{}`",
+            describe_subject(&capture.subject),
+            capture.name
+        ),
+        actual,
+        span: Some(capture.span),
+        differences: Vec::new(),
+    };
+    found.map_err(absent)?.ok_or_else(|| absent("nothing".to_owned()))
+}
+
+fn names_status(expectations: &[Expectation]) -> bool {
+    expectations.iter().any(|expectation| expectation.subject == Subject::Status)
+}
+
+fn success(response: &Response) -> Result<(), Mismatch> {
+    if response.status.as_u16() < FIRST_ERROR {
+        return Ok(());
+    }
+    Err(Mismatch {
+        expected: format!("status < {FIRST_ERROR}"),
+        actual: response.status.as_u16().to_string(),
+        span: None,
+        differences: Vec::new(),
+    })
+}
+
+fn one(
+    expectation: &Expectation,
+    subjects: &Subjects<'_>,
+    bindings: &dyn Bindings,
+) -> Result<(), Mismatch> {
+    let Expectation { subject, matcher, span } = expectation;
+    let found = subjects.value(subject);
+    let held = match &found {
+        // What cannot be looked at is not there.
+        Err(_) => holds(matcher, None, bindings),
+        Ok(value) => {
+            let number = match (subject, value) {
+                (Subject::Header(_) | Subject::Text, Some(Value::String(text))) => {
+                    read_number(text)
+                }
+                _ => None,
+            };
+            let as_text = holds(matcher, value.as_ref(), bindings);
+            match number {
+                Some(number) if as_text == Ok(false) && compares_numbers(matcher, bindings) => {
+                    holds(matcher, Some(&number), bindings)
+                }
+                _ => as_text,
+            }
+        }
+    };
+    if held == Ok(true) {
+        return Ok(());
+    }
+    let (actual, differences) = match (held, found) {
+        (Err(problem), _) | (_, Err(problem)) => (problem, Vec::new()),
+        (_, Ok(None)) => ("nothing".to_owned(), Vec::new()),
+        (_, Ok(Some(value))) => (shown(&value), differences(matcher, Some(&value), bindings)),
+    };
+    let expected = format!("{} {}", describe_subject(subject), describe(matcher, bindings));
+    Err(Mismatch { differences, ..Mismatch::new(expected, actual, *span) })
+}
+
+/// What an RFC 9535 query selects: nothing, one value, or an array of several.
+///
+/// # Errors
+/// If it is no such query.
+pub fn select(json: &Value, path: &str) -> Result<Option<Value>, String> {
+    thread_local! {
+        // As many as there are paths in the plans of a run.
+        static PARSED: RefCell<HashMap<String, JpQuery>> = RefCell::default();
+    }
+    PARSED.with_borrow_mut(|parsed| {
+        if !parsed.contains_key(path) {
+            let query = parse_json_path(path).map_err(|e| format!("an invalid path ({e})"))?;
+            parsed.insert(path.to_owned(), query);
+        }
+        let found = js_path_process(&parsed[path], json).map_err(|error| error.to_string())?;
+        let mut values: Vec<_> = found.into_iter().map(|found| found.val.clone()).collect();
+        Ok(match values.len() {
+            0 | 1 => values.pop(),
+            _ => Some(Value::Array(values)),
+        })
+    })
+}
+
+fn describe_subject(subject: &Subject) -> String {
+    match subject {
+        Subject::Status => "status".to_owned(),
+        Subject::Header(name) => format!("header {name}"),
+        Subject::Json(path) => format!("body {path}"),
+        Subject::Text => "body".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,30 @@
+//! What a scenario says about cost.
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use crate::language::{
+    Spanned,
+    cost_threshold::CostThresholdText,
+    text::{FilePath, Name},
+};
+
+/// Usage is measured, and a month is projected from it.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(rename = "cost", deny_unknown_fields)]
+pub struct CostFile {
+    /// The tier of the file of tiers that this mix of journeys stands for; any by default.
+    pub tier: Option<Spanned<Name>>,
+    /// The steps whose requests are the AI operations of a tier, by name.
+    pub ai: Option<Vec<Spanned<Name>>>,
+    /// The price book of the thresholds: the name of one that comes with the program, or a `.toml`
+    /// file, relative to this one; `cloudflare-2026-11` by default.
+    pub book: Option<Spanned<FilePath>>,
+    /// A file of tiers, relative to this one, in place of those that come with the program.
+    pub tiers: Option<Spanned<FilePath>>,
+    /// Whether the service's own total is asked afterwards, and held against what its answers said; it
+    /// is by default. Not where answers come from several machines, whose totals are late.
+    pub audit: Option<bool>,
+    /// What the cost must satisfy.
+    pub thresholds: Option<Vec<Spanned<CostThresholdText>>>,
+}

@@ -1,0 +1,102 @@
+//! `load.profile`.
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use super::{MAX_IN_FLIGHT, Spanned};
+use crate::language::quantity::{Factor, Rate, Time, TimeOrZero, Whole};
+
+/// The most iterations of users: as many as a day at the highest rate has.
+pub const MAX_ITERATIONS: u64 = 86_400_000_000;
+
+/// When iterations start. A new profile is a variant, a type, and an arm in `plan::resolve::profile`.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(rename = "profile", rename_all = "kebab-case")]
+pub enum ProfileFile {
+    /// The same rate from start to end.
+    Constant(ConstantFile),
+    /// A rate that changes evenly.
+    Ramp(RampFile),
+    /// Rates one after another.
+    Steps(Vec<ConstantFile>),
+    /// A rate with a higher one in between.
+    Spike(SpikeFile),
+    /// The same rate on average; each iteration arrives at random.
+    Poisson(ConstantFile),
+    /// Users who start again when they are done; iterations do not arrive by a schedule.
+    Users(UsersFile),
+    /// Rates one after another until a threshold falls.
+    Search(SearchFile),
+}
+
+/// The same rate from start to end.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(rename = "constant", deny_unknown_fields)]
+pub struct ConstantFile {
+    /// Iterations per time.
+    pub rate: Rate,
+    /// How long iterations arrive, warm-up included.
+    #[serde(rename = "for")]
+    pub duration: Time,
+}
+
+/// A rate that changes evenly.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(rename = "ramp", deny_unknown_fields)]
+pub struct RampFile {
+    /// Iterations per time at the beginning.
+    pub from: Rate,
+    /// Iterations per time at the end.
+    pub to: Rate,
+    /// How long iterations arrive, warm-up included.
+    #[serde(rename = "for")]
+    pub duration: Time,
+}
+
+/// A rate with a higher one in between.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(rename = "spike", deny_unknown_fields)]
+pub struct SpikeFile {
+    /// Iterations per time before and after the spike.
+    pub rate: Rate,
+    /// Iterations per time in it.
+    pub peak: Rate,
+    /// When it begins.
+    pub at: Time,
+    /// How long it lasts.
+    pub lasts: Time,
+    /// How long iterations arrive, warm-up and spike included.
+    #[serde(rename = "for")]
+    pub duration: Spanned<Time>,
+}
+
+/// Users who start again when they are done.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(rename = "users", deny_unknown_fields)]
+pub struct UsersFile {
+    /// How many.
+    pub count: Spanned<Whole<1, MAX_IN_FLIGHT>>,
+    /// How long they start iterations, warm-up included. Either this or `iterations`.
+    #[serde(rename = "for")]
+    pub duration: Option<Time>,
+    /// How many iterations all of them do together.
+    pub iterations: Option<Spanned<Whole<1, MAX_ITERATIONS>>>,
+    /// Between the end of an iteration and the next; 0s by default.
+    pub think: Option<TimeOrZero>,
+}
+
+/// Rates one after another until a threshold falls.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(rename = "search", deny_unknown_fields)]
+pub struct SearchFile {
+    /// The first rate.
+    pub from: Rate,
+    /// The last rate.
+    pub to: Spanned<Rate>,
+    /// From one rate to the next: this much more. Either this or `factor`.
+    pub step: Option<Rate>,
+    /// From one rate to the next: this many times as much; 1.5 by default.
+    pub factor: Option<Spanned<Factor>>,
+    /// How long each rate is held, warm-up included.
+    pub hold: Time,
+}

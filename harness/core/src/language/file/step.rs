@@ -1,0 +1,240 @@
+//! Steps. A new kind of step is a variant of [`StepFile`], a type for what is in it, and an arm in
+//! `plan::resolve::steps`.
+
+use http::Method;
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use super::{
+    AlignFile, CallFile, CheckFile, ClockFile, Entries, FaultFile, ForEachFile, GenerateFile, Json,
+    LedgerFile, MatcherFile, ModelFile, RepeatFile, Spanned, TargetFile, ValueFile,
+};
+use crate::{
+    language::{
+        quantity::{Time, Whole},
+        text::{
+            CaptureSource, HeaderText, JsonPath, Name, PathText, RequestHeader, ResponseHeader,
+            RuleId, StepName, TemplateText,
+        },
+    },
+    plan::Severity,
+};
+
+/// One thing to do.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(rename = "step", rename_all = "kebab-case")]
+pub enum StepFile {
+    /// One request.
+    Request(Box<RequestFile>),
+    /// The same request many times, several at once.
+    Burst(Box<BurstFile>),
+    /// The same request with bodies made from a JSON Schema.
+    Generate(Box<GenerateFile>),
+    /// One request, repeated until its expectations hold.
+    Until(Box<UntilFile>),
+    /// Do nothing for this long.
+    Wait(Time),
+    /// Several lists of steps at once, each with a name.
+    Parallel(Spanned<Entries<Name, Spanned<Vec<Spanned<StepFile>>>>>),
+    /// Steps several times.
+    Repeat(Box<RepeatFile>),
+    /// Steps for each item of a list.
+    ForEach(Box<ForEachFile>),
+    /// Values computed now.
+    Let(Entries<Name, Spanned<ValueFile>>),
+    /// What must hold of values that are known already.
+    Check(Box<CheckFile>),
+    /// What the upstream stub was sent.
+    Ledger(Box<LedgerFile>),
+    /// What the upstream stub does to calls from now on.
+    Fault(Box<FaultFile>),
+    /// So much time passes for the target: its clock is put forward if it lets us, else we wait.
+    Elapse(Time),
+    /// Wait until the current window has enough left.
+    Align(AlignFile),
+    /// Stop the clock of the target, or let it go on.
+    Clock(ClockFile),
+    /// Something that is done to the target itself.
+    Target(TargetFile),
+    /// What was seen so far must be what a model of the target gives.
+    Model(Box<ModelFile>),
+    /// Another scenario.
+    Call(Box<CallFile>),
+}
+
+/// A request, what its response must be, and what is kept of it.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(rename = "request", deny_unknown_fields)]
+pub struct RequestFile {
+    /// Its name in reports and thresholds; by default the method and path.
+    pub name: Option<Spanned<StepName>>,
+    /// Send GET to this path.
+    pub get: Option<Spanned<PathText>>,
+    /// Send POST to this path.
+    pub post: Option<Spanned<PathText>>,
+    /// Send PUT to this path.
+    pub put: Option<Spanned<PathText>>,
+    /// Send PATCH to this path.
+    pub patch: Option<Spanned<PathText>>,
+    /// Send DELETE to this path.
+    pub delete: Option<Spanned<PathText>>,
+    /// Send HEAD to this path.
+    pub head: Option<Spanned<PathText>>,
+    /// Send OPTIONS to this path.
+    pub options: Option<Spanned<PathText>>,
+    /// The user whose token is sent.
+    pub auth: Option<Spanned<Name>>,
+    /// Further headers.
+    pub headers: Option<Entries<RequestHeader, Spanned<HeaderText>>>,
+    /// A JSON body.
+    pub json: Option<Json>,
+    /// A body as text.
+    pub body: Option<Spanned<TemplateText>>,
+    /// From the first byte sent to the last byte received; 10s by default.
+    pub timeout: Option<Time>,
+    /// What the response must be; by default its status must be below 400.
+    pub expect: Option<Spanned<ExpectFile>>,
+    /// What it must be besides, each for itself, with a rule and a severity of its own.
+    pub also: Option<Vec<Spanned<ExpectFile>>>,
+    /// Whether it may stay without an answer, because the target is killed meanwhile.
+    pub may_be_lost: Option<bool>,
+    /// Names for parts of the response, for later steps.
+    pub capture: Option<Spanned<Entries<Name, Spanned<CaptureSource>>>>,
+}
+
+/// What one response must be.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(rename = "expect", deny_unknown_fields)]
+pub struct ExpectFile {
+    /// The rule that it stands for.
+    pub rule: Option<Spanned<RuleId>>,
+    /// How bad it is when it does not hold; `required` by default.
+    pub severity: Option<Spanned<Severity>>,
+    /// The status code.
+    pub status: Option<Spanned<MatcherFile>>,
+    /// Headers by name.
+    pub headers: Option<Entries<ResponseHeader, Spanned<MatcherFile>>>,
+    /// Parts of the JSON body by JSON path (RFC 9535).
+    pub body: Option<Entries<JsonPath, Spanned<MatcherFile>>>,
+    /// The body as text.
+    pub text: Option<Spanned<MatcherFile>>,
+}
+
+/// The most requests of one burst: each result is held until the burst is judged.
+pub const MAX_BURST: u64 = 100_000;
+
+/// The most requests of a burst at once: below the 1024 descriptors that a shell usually allows
+/// only by a little, and above what a rate limiter needs to be tested.
+pub const MAX_CONCURRENCY: u64 = 1024;
+
+/// The same request many times.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(rename = "burst", deny_unknown_fields)]
+pub struct BurstFile {
+    /// How many requests.
+    pub count: Spanned<Whole<1, MAX_BURST>>,
+    /// How many at once; 8 by default.
+    pub concurrency: Option<Whole<1, MAX_CONCURRENCY>>,
+    /// The request; what it expects must hold for each response.
+    pub request: Box<RequestFile>,
+    /// What must hold over all responses.
+    pub expect: Option<Spanned<BurstExpectFile>>,
+}
+
+/// What must hold over all responses of a burst.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(rename = "burst-expect", deny_unknown_fields)]
+pub struct BurstExpectFile {
+    /// How many responses look like what.
+    pub counts: Option<Vec<Spanned<CountFile>>>,
+    /// How many different values they have of what.
+    pub distinct: Option<Vec<Spanned<DistinctFile>>>,
+}
+
+/// How many different values responses have.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(rename = "distinct", deny_unknown_fields)]
+pub struct DistinctFile {
+    /// Of what: a JSON path, `header.<name>` or `status`.
+    pub of: Spanned<CaptureSource>,
+    /// What their number must be.
+    pub is: Spanned<MatcherFile>,
+    /// The rule that it stands for.
+    pub rule: Option<Spanned<RuleId>>,
+    /// How bad it is when it does not hold.
+    pub severity: Option<Severity>,
+}
+
+/// How many responses look like this.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(rename = "count", deny_unknown_fields)]
+pub struct CountFile {
+    /// Which responses are counted.
+    #[serde(rename = "where")]
+    pub matching: Spanned<ExpectFile>,
+    /// What their number must be.
+    pub is: Spanned<MatcherFile>,
+    /// The rule that it stands for.
+    pub rule: Option<Spanned<RuleId>>,
+    /// How bad it is when it does not hold.
+    pub severity: Option<Severity>,
+}
+
+/// One request, repeated until its expectations hold.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(rename = "until", deny_unknown_fields)]
+pub struct UntilFile {
+    /// Give up, and fail, after this long.
+    pub within: Time,
+    /// The pause between a response and the next request; 100ms by default.
+    pub every: Option<Time>,
+    /// The request; what it expects is what is waited for.
+    pub request: Box<RequestFile>,
+}
+
+impl StepFile {
+    /// The name that the author gave it, in reports.
+    pub fn name(&self) -> Option<&Spanned<StepName>> {
+        match self {
+            Self::Request(request) => request.name.as_ref(),
+            Self::Burst(burst) => burst.request.name.as_ref(),
+            Self::Until(until) => until.request.name.as_ref(),
+            Self::Generate(generate) => generate.request.name.as_ref(),
+            Self::Ledger(ledger) => ledger.name.as_ref(),
+            _ => None,
+        }
+    }
+
+    /// The lists of steps in it.
+    pub fn inner(&self) -> Vec<&[Spanned<Self>]> {
+        match self {
+            Self::Parallel(branches) => {
+                branches.iter().map(|(_, steps)| steps.value.as_slice()).collect()
+            }
+            Self::Repeat(repeat) => vec![&repeat.steps.value],
+            Self::ForEach(each) => vec![&each.steps.value],
+            _ => Vec::new(),
+        }
+    }
+}
+
+impl RequestFile {
+    /// The methods that are written, each with its path. There should be exactly one.
+    pub fn methods(&self) -> Vec<(Method, &Spanned<PathText>)> {
+        let all = [
+            (Method::GET, &self.get),
+            (Method::POST, &self.post),
+            (Method::PUT, &self.put),
+            (Method::PATCH, &self.patch),
+            (Method::DELETE, &self.delete),
+            (Method::HEAD, &self.head),
+            (Method::OPTIONS, &self.options),
+        ];
+        all.into_iter().filter_map(|(method, path)| Some((method, path.as_ref()?))).collect()
+    }
+
+    /// Whether the author says what the status must be.
+    pub fn expects_status(&self) -> bool {
+        self.expect.as_ref().is_some_and(|expect| expect.status.is_some())
+    }
+}

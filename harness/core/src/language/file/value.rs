@@ -1,0 +1,143 @@
+//! Values that are computed. A new kind is a variant of [`ValueFile`], an arm in
+//! `plan::resolve::values`, and one in `run::compute`.
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use super::{Json, Spanned};
+use crate::{
+    language::{
+        quantity::{Offset, Whole},
+        text::{EnvironmentName, JsonPath, Name, TemplateText, Word},
+    },
+    plan::{Encoding, InstantFormat, Spoil},
+};
+
+/// The most repetitions of a text: a body of 8 MiB from a text of eight bytes.
+pub const MAX_TEXT_REPEATS: u64 = 1 << 20;
+
+/// How a value is made.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(rename = "value", rename_all = "kebab-case")]
+pub enum ValueFile {
+    /// A random UUID, the same for the same seed.
+    Uuid,
+    /// An instant.
+    Now(NowFile),
+    /// A text several times.
+    Repeat(RepeatTextFile),
+    /// A text in base64.
+    Base64(Spanned<TemplateText>),
+    /// A text in base64 for URLs, without padding.
+    Base64Url(Spanned<TemplateText>),
+    /// A value as the JSON text that a body would have.
+    JsonText(Json),
+    /// A text with names in it.
+    Text(Spanned<TemplateText>),
+    /// A part of a value.
+    Select(SelectFile),
+    /// HMAC-SHA256 of a text.
+    HmacSha256(HmacFile),
+    /// The header `Stripe-Signature` of a payload.
+    StripeSignature(StripeSignatureFile),
+    /// A JSON Web Token, signed with HMAC-SHA256.
+    Jwt(Box<JwtFile>),
+    /// The value of an environment variable; no report shows it.
+    Secret(SecretFile),
+}
+
+/// An instant.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(rename = "now", deny_unknown_fields)]
+pub struct NowFile {
+    /// From now, such as `-301s`; 0s by default.
+    pub offset: Option<Offset>,
+    /// How it is written; whole seconds since 1970 by default.
+    #[serde(rename = "as")]
+    pub format: Option<InstantFormat>,
+}
+
+/// A text several times.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(rename = "repeat-text", deny_unknown_fields)]
+pub struct RepeatTextFile {
+    /// The text.
+    pub text: Spanned<TemplateText>,
+    /// How often.
+    pub times: Whole<1, MAX_TEXT_REPEATS>,
+}
+
+/// A part of a value.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(rename = "select", deny_unknown_fields)]
+pub struct SelectFile {
+    /// The value.
+    pub from: Json,
+    /// A JSON path: one value, or the list of several.
+    pub path: JsonPath,
+}
+
+/// What something is signed with.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(rename = "key", rename_all = "kebab-case")]
+pub enum KeyFile {
+    /// The value of an environment variable.
+    Env(EnvironmentName),
+    /// This text: a key that is wrong on purpose, not a secret.
+    Text(Spanned<TemplateText>),
+    /// The secret that the target verifies tokens with; needs `requires: [signing-key]`.
+    Target,
+    /// The secret that the target verifies webhooks with; needs `requires: [webhook-secret]`.
+    Webhook,
+}
+
+/// HMAC-SHA256 of a text.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(rename = "hmac", deny_unknown_fields)]
+pub struct HmacFile {
+    /// What it is signed with.
+    pub key: Spanned<KeyFile>,
+    /// What is signed.
+    pub text: Spanned<TemplateText>,
+    /// How it is written; `hex` by default.
+    #[serde(rename = "as")]
+    pub encoding: Option<Encoding>,
+}
+
+/// `t=…,v1=…`
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(rename = "stripe-signature", deny_unknown_fields)]
+pub struct StripeSignatureFile {
+    /// The secret of the endpoint.
+    pub key: Spanned<KeyFile>,
+    /// The body, byte for byte.
+    pub payload: Spanned<TemplateText>,
+    /// When it was signed, from now; 0s by default.
+    pub at: Option<Offset>,
+    /// Another scheme than `v1`.
+    pub scheme: Option<Word>,
+}
+
+/// A JSON Web Token.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(rename = "jwt", deny_unknown_fields)]
+pub struct JwtFile {
+    /// Whose claims it starts from; none by default.
+    pub user: Option<Spanned<Name>>,
+    /// Members of the header on top of the usual ones; `null` takes one out.
+    pub header: Option<Json>,
+    /// Claims on top of the user's; `null` takes one out.
+    pub claims: Option<Json>,
+    /// What it is signed with; the target's own secret by default.
+    pub key: Option<Spanned<KeyFile>>,
+    /// What is done to it once it is signed.
+    pub spoil: Option<Spoil>,
+}
+
+/// The value of an environment variable.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(rename = "secret", deny_unknown_fields)]
+pub struct SecretFile {
+    /// The variable.
+    pub env: EnvironmentName,
+}

@@ -1,0 +1,29 @@
+//! The clock that everything is measured with.
+
+use std::time::{Duration, Instant};
+
+/// Now, on the monotonic clock.
+#[expect(clippy::disallowed_methods, reason = "the one place where the engine reads the clock")]
+pub fn now() -> Instant {
+    Instant::now()
+}
+
+/// Returns at `instant`, at once if it has passed. The timer ticks once per millisecond, so it may
+/// be up to that much later.
+pub(crate) async fn sleep_until(instant: Instant) {
+    if instant > now() {
+        tokio::time::sleep_until(instant.into()).await;
+    }
+}
+
+/// How long this thread has run on a core.
+pub(crate) fn thread_cpu() -> Duration {
+    let used = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
+    Duration::try_from(used).unwrap_or_default()
+}
+
+/// `instant` and this much more; what is past the clock's range is as good as never.
+pub(crate) fn after(instant: Instant, pause: Duration) -> Instant {
+    const NEVER: Duration = Duration::from_hours(24 * 365);
+    instant.checked_add(pause).unwrap_or_else(|| instant + NEVER)
+}

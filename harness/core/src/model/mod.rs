@@ -1,0 +1,10 @@
+//! Holds the words that every layer shares: places in a file, kinds of errors, capabilities, the clock.
+
+mod capability;
+pub mod clock;
+mod error;
+pub mod glob;
+
+pub use capability::Capability;
+pub use error::ErrorKind;
+pub(crate) use error::{Stage, causes, classify};

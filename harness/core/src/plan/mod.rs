@@ -1,0 +1,296 @@
+//! What a run does: resolved, checked, with no options left to interpret.
+//!
+//! [`crate::language`] holds what the author wrote; [`resolve()`] turns it into these types and is
+//! the only place that does. The stages after it never look at the file again, except to point
+//! at a line of it: every step and expectation carries its [`Span`].
+
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+
+use http::{HeaderName, Method};
+use serde_json::Value;
+
+use crate::model::Capability;
+
+pub mod builtin;
+mod claim;
+mod cost;
+mod expect;
+mod flow;
+mod generate;
+mod load;
+mod model;
+mod resolve;
+pub mod rules;
+mod template;
+mod threshold;
+mod value;
+pub(crate) mod written;
+
+pub use claim::{Claim, Rule, Severity};
+pub use cost::{CostFigure, CostPlan, CostThreshold};
+pub use expect::{
+    Capture, CountExpectation, DistinctExpectation, Expectation, JsonSchemaOf, Matcher, Order,
+    Subject,
+};
+pub use flow::{
+    Act, Branch, CallPlan, CallVar, CheckPlan, Drive, ForEachPlan, JwtPlan, RepeatPlan, Spoil,
+};
+pub use generate::{GeneratePlan, Outcome};
+pub use load::{
+    Connections, EXACT_UP_TO, Journey, LoadPlan, MAX_RATES, Pacing, Profile, Raise, Search,
+    Stretch, Until, Users,
+};
+pub use model::{
+    CachePlan, EffectsPlan, KeyPart, Limiter, ModelOf, ModelPlan, RateLimitPlan, RunsCheck,
+    RunsPlan, THE_RUN,
+};
+pub use resolve::{DEFAULT_SCOPE, MAX_BRANCHES, resolve};
+pub(crate) use template::percent_encode;
+pub use template::{Bindings, JsonTemplate, Segment, Template, TemplateError};
+pub use threshold::{Clock, Comparison, Metric, Quantity, Threshold};
+pub use value::{Encoding, InstantFormat, Key, ValuePlan};
+
+/// A place in a scenario file, for diagnostics and failures.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Span {
+    /// First byte.
+    pub start: usize,
+    /// One past the last byte.
+    pub end: usize,
+    /// Line of `start`, from 1.
+    pub line: usize,
+    /// Column of `start` in characters, from 1.
+    pub column: usize,
+}
+
+/// One scenario, ready to run.
+#[derive(Clone, Debug)]
+pub struct ScenarioPlan {
+    /// The file it came from, as the user named it.
+    pub file: Arc<str>,
+    /// `family/name`, unique in a run.
+    pub name: String,
+    /// One sentence for the reader of a report.
+    pub about: Option<String>,
+    /// Words to select it by.
+    pub tags: Vec<String>,
+    /// What the target must offer; without it the scenario is not applicable.
+    pub requires: Vec<Capability>,
+    /// Who sends requests. [`UserId`] indexes it.
+    pub users: Vec<UserPlan>,
+    /// Lists read from files, by name.
+    pub feeds: Vec<(String, Arc<Vec<Value>>)>,
+    /// Values filled in once, in order, before `setup`.
+    pub vars: Vec<(String, JsonTemplate)>,
+    /// Values computed once, in order, after `vars`.
+    pub values: Vec<(String, ValuePlan)>,
+    /// Every place that sends requests. [`StepId`] indexes it; recorders have one entry for each.
+    pub labels: Vec<StepLabel>,
+    /// Steps before the work; a failure here skips the work.
+    pub setup: Vec<Step>,
+    /// The work itself.
+    pub work: Work,
+    /// Checks over the whole run, after the work; each is made, whatever became of the others.
+    pub audit: Vec<Step>,
+    /// Steps after the work, run whatever happened before.
+    pub teardown: Vec<Step>,
+    /// What the numbers must satisfy.
+    pub thresholds: Vec<Threshold>,
+    /// Whether usage is measured, and what it may cost.
+    pub cost: Option<CostPlan>,
+}
+
+/// Index into [`ScenarioPlan::users`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct UserId(pub usize);
+
+/// Index into [`ScenarioPlan::labels`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct StepId(pub usize);
+
+/// How one request site appears in reports.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StepLabel {
+    /// `create`, or `POST /workflows` when the author gave no name; unique in the scenario.
+    pub name: String,
+    /// Setup and teardown are shown apart and never judged by thresholds.
+    pub phase: Phase,
+}
+
+/// Which part of a scenario a step belongs to.
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize, schemars::JsonSchema,
+)]
+#[serde(rename_all = "kebab-case")]
+pub enum Phase {
+    /// Before the work.
+    Setup,
+    /// What is judged.
+    Work,
+    /// Checks over the whole run.
+    Audit,
+    /// After the work, always.
+    Teardown,
+}
+
+/// A person, or a feed of people, that requests are sent as.
+#[derive(Clone, Debug)]
+pub struct UserPlan {
+    /// The name that `auth:` uses.
+    pub name: String,
+    /// Where the tokens come from.
+    pub credentials: Credentials,
+}
+
+/// Where the tokens of a user come from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Credentials {
+    /// `count` fresh subjects, signed by the harness with the local secret. Each iteration of a
+    /// journey takes the next one; outside a load profile the first is used.
+    Minted {
+        /// How many different people.
+        count: usize,
+        /// The `scope` claim, space separated.
+        scope: String,
+    },
+    /// A token taken from this environment variable, for deployments whose secret we do not hold.
+    Environment(String),
+}
+
+/// What happens between setup and teardown.
+#[derive(Clone, Debug)]
+pub enum Work {
+    /// The steps once, in order; the first failed step ends them.
+    Once(Vec<Step>),
+    /// Iterations of journeys, many at once.
+    Load(LoadPlan),
+}
+
+/// One thing to do.
+#[derive(Clone, Debug)]
+pub enum Step {
+    /// One request.
+    Request(Box<RequestPlan>),
+    /// The same request many times, at a bounded concurrency.
+    Burst(Box<BurstPlan>),
+    /// One request repeated until its expectations hold.
+    Until(Box<UntilPlan>),
+    /// The same request with bodies made from a JSON Schema.
+    Generate(Box<GeneratePlan>),
+    /// Do nothing for this long.
+    Wait(Duration),
+    /// Several lists of steps at once.
+    Parallel(Vec<Branch>),
+    /// Steps several times.
+    Repeat(Box<RepeatPlan>),
+    /// Steps for each item of a list.
+    ForEach(Box<ForEachPlan>),
+    /// Values computed now.
+    Let(Vec<(String, ValuePlan)>),
+    /// What must hold of values.
+    Check(Box<CheckPlan>),
+    /// Something done to the target.
+    Drive(Drive),
+    /// What was seen so far, held against a model.
+    Model(Box<ModelPlan>),
+    /// Another scenario.
+    Call(Box<CallPlan>),
+}
+
+/// One request and what its response must be.
+#[derive(Clone, Debug)]
+pub struct RequestPlan {
+    /// Where it is counted.
+    pub id: StepId,
+    /// The step in the file.
+    pub span: Span,
+    /// Where it goes.
+    pub to: Destination,
+    /// HTTP method.
+    pub method: Method,
+    /// Path and query, starting with `/`; templates in it are percent-encoded as they are filled.
+    pub path: Template,
+    /// Headers, in order.
+    pub headers: Vec<(HeaderName, Template)>,
+    /// The body.
+    pub body: Body,
+    /// Whose token goes into `Authorization`, if anyone's.
+    pub auth: Option<UserId>,
+    /// From the first byte sent to the last byte received.
+    pub timeout: Duration,
+    /// What must hold; without an expectation on the status, one below 400 is expected.
+    pub expect: Vec<Expectation>,
+    /// What `expect` stands for.
+    pub claim: Claim,
+    /// What holds besides, each for itself.
+    pub also: Vec<Also>,
+    /// Whether it may stay without an answer: the target is killed meanwhile.
+    pub may_be_lost: bool,
+    /// Values kept for later steps.
+    pub capture: Vec<Capture>,
+}
+
+/// Where a request goes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Destination {
+    /// To what is tested.
+    #[default]
+    Target,
+    /// To the stub of what that calls.
+    Upstream,
+}
+
+/// Expectations with a claim of their own.
+#[derive(Clone, Debug)]
+pub struct Also {
+    /// What must hold.
+    pub expect: Vec<Expectation>,
+    /// What that stands for.
+    pub claim: Claim,
+}
+
+/// A request body.
+#[derive(Clone, Debug)]
+pub enum Body {
+    /// No body, no `Content-Type`.
+    Empty,
+    /// JSON with templates in its strings; sent as `application/json`.
+    Json(JsonTemplate),
+    /// Bytes as written; the author sets the `Content-Type`.
+    Text(Template),
+}
+
+/// A burst: `count` requests, at most `concurrency` in flight.
+#[derive(Clone, Debug)]
+pub struct BurstPlan {
+    /// The request.
+    pub request: RequestPlan,
+    /// How many, ≥ 1.
+    pub count: usize,
+    /// How many at once, ≥ 1.
+    pub concurrency: usize,
+    /// What must hold over all responses. (`request.expect` holds for each of them.)
+    pub counts: Vec<CountExpectation>,
+    /// How many different values the responses have.
+    pub distinct: Vec<DistinctExpectation>,
+}
+
+/// Poll until the expectations hold.
+#[derive(Clone, Debug)]
+pub struct UntilPlan {
+    /// The request; its expectations are the condition.
+    pub request: RequestPlan,
+    /// Give up, and fail, after this long.
+    pub within: Duration,
+    /// Pause between a response and the next request.
+    pub every: Duration,
+}
+
+/// The values of one iteration: variables, captures, and what the harness provides.
+pub type Values = BTreeMap<String, Value>;
+
+impl Bindings for Values {
+    fn lookup(&self, name: &str) -> Option<Value> {
+        self.get(name).cloned()
+    }
+}

@@ -1,0 +1,239 @@
+//! [`ScenarioFile`] to [`ScenarioPlan`]: defaults, names, and what fits together.
+//!
+//! Everything is looked at even when something is wrong, so that every error is reported; the
+//! plan is dropped then.
+
+mod call;
+mod claims;
+mod cost;
+mod expect;
+mod flow;
+mod generate;
+mod labels;
+mod lints;
+mod load;
+mod model;
+mod operands;
+mod profile;
+mod request;
+mod scope;
+mod steps;
+mod stub;
+mod thresholds;
+mod users;
+mod values;
+
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
+
+use serde_json::Value;
+
+use crate::language::{Diagnostic, Library, ScenarioFile};
+use crate::model::Capability;
+
+use super::{
+    CallVar, JsonTemplate, LoadPlan, Phase, Profile, ScenarioPlan, Span, Step, UserPlan, Work,
+};
+use claims::Rules;
+use labels::Labels;
+use scope::Scope;
+
+pub use flow::MAX_BRANCHES;
+pub use users::DEFAULT_SCOPE;
+
+/// Gives a scenario file its meaning: the plan, and warnings about parts that have no effect or
+/// may mislead. `file_name` is how the user knows the file; what it names is looked for beside it.
+///
+/// # Errors
+/// Every error in the meaning of the file, in no particular order.
+pub fn resolve(
+    file_name: &str,
+    file: &ScenarioFile,
+) -> Result<(ScenarioPlan, Vec<Diagnostic>), Vec<Diagnostic>> {
+    let mut lowering = Resolver::new(file_name, file);
+    lowering.rules_of(file);
+    lowering.add_users(file);
+    let feeds = lowering.feeds(file);
+    let vars = lowering.vars(file);
+    let values = file.values.as_ref().map(|values| lowering.values(values)).unwrap_or_default();
+    let setup = lowering.phase(Phase::Setup, file);
+    let work = lowering.work(file);
+    let audit = lowering.phase(Phase::Audit, file);
+    let teardown = lowering.phase(Phase::Teardown, file);
+    let thresholds = lowering.thresholds(file);
+    let cost = lowering.cost(file);
+    lowering.search_has_thresholds(file, &work);
+    if !lowering.errors.is_empty() {
+        return Err(lowering.errors);
+    }
+    let plan = ScenarioPlan {
+        file: file_name.into(),
+        name: file.scenario.0.clone(),
+        about: file.about.clone(),
+        tags: file.tags.iter().flatten().map(|tag| tag.0.clone()).collect(),
+        requires: lowering.requires,
+        users: lowering.users,
+        feeds,
+        vars,
+        values,
+        labels: lowering.labels.into_list(),
+        setup,
+        work,
+        audit,
+        teardown,
+        thresholds,
+        cost,
+    };
+    let mut warnings = lowering.scope.unused();
+    warnings.extend(lowering.warnings);
+    Ok((plan, warnings))
+}
+
+/// What is known while a file is lowered, from its top to its end.
+struct Resolver {
+    errors: Vec<Diagnostic>,
+    warnings: Vec<Diagnostic>,
+    scope: Scope,
+    labels: Labels,
+    phase: Phase,
+    users: Vec<UserPlan>,
+    rules: Rules,
+    requires: Vec<Capability>,
+    library: Library,
+    /// Of the names of steps in a called scenario.
+    prefix: String,
+    /// Whether the scenario measures what it uses.
+    metered: bool,
+    /// Whether the work is a load.
+    is_load: bool,
+}
+
+impl Resolver {
+    fn new(file_name: &str, file: &ScenarioFile) -> Self {
+        let requires: Vec<_> =
+            file.requires.iter().flatten().map(|capability| capability.value).collect();
+        Self {
+            errors: Vec::new(),
+            warnings: Vec::new(),
+            scope: Scope::new(requires.clone()),
+            labels: Labels::new(file),
+            phase: Phase::Setup,
+            users: Vec::new(),
+            rules: claims::known(),
+            requires,
+            library: Library::beside(file_name),
+            prefix: String::new(),
+            metered: file.cost.is_some(),
+            is_load: file.load.is_some(),
+        }
+    }
+
+    fn feeds(&mut self, file: &ScenarioFile) -> Vec<(String, Arc<Vec<Value>>)> {
+        let mut feeds = Vec::new();
+        for (name, path) in file.feeds.iter().flatten() {
+            let defined = self.scope.define_feed(&name.0, name.span);
+            self.ok(defined);
+            match self.library.feed(&path.0) {
+                Ok(items) => feeds.push((name.0.clone(), Arc::new(items))),
+                Err(problem) => {
+                    let message = format!("the feed cannot be read: {problem}");
+                    let error = Diagnostic::error("bad-feed", message, path.span);
+                    self.error(error.with_help(
+                        "a feed is a CSV file with a heading, or a JSON array in a `.json` file",
+                    ));
+                }
+            }
+        }
+        feeds
+    }
+
+    /// In a called scenario a feed is a variable like any other.
+    fn feeds_as_vars(&mut self, file: &ScenarioFile) -> Vec<CallVar> {
+        let feeds = self.feeds(file).into_iter();
+        feeds
+            .map(|(name, items)| {
+                let items = Value::Array(Arc::unwrap_or_clone(items));
+                CallVar { name, value: JsonTemplate::Constant(items), given: false }
+            })
+            .collect()
+    }
+
+    fn error(&mut self, diagnostic: Diagnostic) {
+        self.errors.push(diagnostic);
+    }
+
+    /// The value, or `None` after its error has been noted.
+    fn ok<T>(&mut self, found: Found<T>) -> Option<T> {
+        found.map_err(|error| self.errors.push(*error)).ok()
+    }
+
+    fn vars(&mut self, file: &ScenarioFile) -> Vec<(String, JsonTemplate)> {
+        let mut vars = Vec::new();
+        for (name, json) in file.vars.iter().flatten() {
+            let template = self.json(json);
+            let defined = self.scope.define_var(&name.0, name.span);
+            self.ok(defined);
+            vars.push((name.0.clone(), template));
+        }
+        vars
+    }
+
+    /// Only a threshold can end a search.
+    fn search_has_thresholds(&mut self, file: &ScenarioFile, work: &Work) {
+        let Work::Load(LoadPlan { profile: Profile::Search(_), .. }) = work else { return };
+        if file.thresholds.as_ref().is_none_or(Vec::is_empty)
+            && let Some(load) = &file.load
+        {
+            let message = "the search has no threshold that could fall";
+            self.error(
+                Diagnostic::error("search-without-threshold", message, load.profile.span)
+                    .with_help("add `thresholds`, such as `p95 < 250 ms`"),
+            );
+        }
+    }
+
+    fn phase(&mut self, phase: Phase, file: &ScenarioFile) -> Vec<Step> {
+        self.phase = phase;
+        let steps = match phase {
+            Phase::Setup => &file.setup,
+            Phase::Audit => &file.audit,
+            _ => &file.teardown,
+        };
+        self.steps(steps.as_deref().unwrap_or_default())
+    }
+
+    fn work(&mut self, file: &ScenarioFile) -> Work {
+        self.phase = Phase::Work;
+        match (&file.steps, &file.load) {
+            (Some(steps), None) => Work::Once(self.some_steps(steps)),
+            (None, Some(load)) => Work::Load(self.load(load)),
+            (None, None) => {
+                let message = "the scenario has nothing to do: it has neither `steps` nor `load`";
+                self.error(
+                    Diagnostic::error("no-work", message, file.scenario.span)
+                        .with_help("add `steps` to run once, or `load` to run on a schedule"),
+                );
+                Work::Once(Vec::new())
+            }
+            (Some(steps), Some(load)) => {
+                let message = "the scenario has both `steps` and `load`";
+                self.error(
+                    Diagnostic::error("steps-and-load", message, load.span)
+                        .with_help("move the steps into a journey of `load`, or into `setup`"),
+                );
+                self.some_steps(steps);
+                Work::Load(self.load(load))
+            }
+        }
+    }
+}
+
+/// What a look-up gives. The error is boxed because it is many times larger than the result.
+type Found<T> = Result<T, Box<Diagnostic>>;
+
+/// From the start of `first` to the end of `last`.
+fn join(first: Span, last: Span) -> Span {
+    Span { end: last.end.max(first.end), ..first }
+}

@@ -1,0 +1,96 @@
+//! What is well-formed, and may mislead all the same.
+
+use crate::{
+    language::{
+        Diagnostic, Spanned,
+        file::{BurstFile, CountFile, Json, MatcherFile},
+    },
+    model::Capability,
+    plan::{JsonTemplate, Span},
+};
+
+use super::Resolver;
+
+impl Resolver {
+    /// A burst that a limiter may refuse, and that says exactly how much of it: is the limiter exact,
+    /// and does the burst fall into one window?
+    pub(super) fn lint_burst(&mut self, file: &BurstFile, span: Span) {
+        let Some(counts) = file.expect.as_ref().and_then(|expect| expect.counts.as_ref()) else {
+            return;
+        };
+        if !counts.iter().any(|count| status(count) == Some(TOO_MANY_REQUESTS))
+            && !may_be_refused(file, counts)
+        {
+            return;
+        }
+        let is_exact = |count: &&Spanned<CountFile>| is_exact(count) && status(count).is_some();
+        let Some(exact) = counts.iter().find(is_exact) else { return };
+        if !self.requires.contains(&Capability::ExactLimiter) {
+            let message = "an exact count, of a limiter that may be eventually consistent";
+            self.warnings.push(
+                Diagnostic::warning("exact-count", message, exact.is.span)
+                    .with_help("add `requires: [exact-limiter]`, or give a bound: `{ ge: 100 }`"),
+            );
+        }
+        if !self.scope.steady {
+            let message = "an exact count, of a burst that may straddle the end of a window";
+            self.warnings.push(Diagnostic::warning("no-align", message, span).with_help(
+                "put `align: { window: 60s, remaining: 10s }` or `clock: stop` before it",
+            ));
+        }
+    }
+}
+
+/// Whether a burst sends more than it expects to succeed, or expects refusals of single requests.
+fn may_be_refused(file: &BurstFile, counts: &[Spanned<CountFile>]) -> bool {
+    let allowed = file.request.expect.as_ref().and_then(|expect| expect.status.as_ref());
+    let allows = allowed.is_some_and(|status| match &status.value {
+        MatcherFile::Map(operators) => operators.one_of.as_ref().is_some_and(|all| {
+            all.iter().any(|one| number(&one.template) == Some(TOO_MANY_REQUESTS))
+        }),
+        MatcherFile::Other(one) => number(&one.template) == Some(TOO_MANY_REQUESTS),
+    });
+    let fewer = |count: &Spanned<CountFile>| {
+        let succeeds = status(count).is_some_and(|status| (200..300).contains(&status));
+        let exactly = exactly(count);
+        succeeds && exactly.is_some_and(|exactly| exactly < file.count.count() as u64)
+    };
+    let others = counts.iter().filter_map(status).any(|status| status >= FIRST_ERROR);
+    allows || (!others && counts.iter().any(fewer))
+}
+
+fn number(template: &JsonTemplate) -> Option<u64> {
+    match template {
+        JsonTemplate::Constant(value) => value.as_u64(),
+        _ => None,
+    }
+}
+
+/// The number that a count must be.
+fn exactly(count: &Spanned<CountFile>) -> Option<u64> {
+    match &count.is.value {
+        MatcherFile::Other(one) => number(&one.template),
+        MatcherFile::Map(operators) => number(&operators.eq.as_ref()?.template),
+    }
+}
+
+/// RFC 9110.
+const FIRST_ERROR: u64 = 400;
+
+/// RFC 6585.
+const TOO_MANY_REQUESTS: u64 = 429;
+
+/// The one status that the counted responses have.
+fn status(count: &Spanned<CountFile>) -> Option<u64> {
+    match count.matching.status.as_ref().map(|status| &status.value) {
+        Some(MatcherFile::Other(Json { template, .. })) => number(template),
+        _ => None,
+    }
+}
+
+fn is_exact(count: &Spanned<CountFile>) -> bool {
+    match &count.is.value {
+        MatcherFile::Other(_) => true,
+        MatcherFile::Map(operators) => operators.eq.is_some() || operators.one_of.is_some(),
+    }
+}

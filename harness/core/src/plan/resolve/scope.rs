@@ -1,0 +1,379 @@
+//! Which names have a value where.
+
+use std::collections::BTreeMap;
+
+use super::Found;
+use crate::{
+    language::{Diagnostic, clip, closest, did_you_mean, listed},
+    model::Capability,
+    plan::{Span, builtin},
+};
+
+/// The names that have a value at the place that is being lowered.
+pub(super) struct Scope {
+    definitions: Vec<Definition>,
+    /// The definition that each name has now.
+    visible: BTreeMap<String, usize>,
+    users: Vec<User>,
+    /// The position of each user.
+    user_names: BTreeMap<String, usize>,
+    requires: Vec<Capability>,
+    pub(super) in_journey: bool,
+    pub(super) in_burst: bool,
+    /// Whether what follows falls into one window of a limiter, as far as the file can tell.
+    pub(super) steady: bool,
+    of: Whose,
+}
+
+/// Whose names these are.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Whose {
+    Scenario,
+    Called,
+}
+
+/// The definition that each name has.
+pub(super) type Known = BTreeMap<String, usize>;
+
+struct Definition {
+    name: String,
+    span: Span,
+    kind: Kind,
+    used: bool,
+}
+
+/// What a name is the name of.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Variable,
+    Feed,
+    Value,
+    Capture,
+    Item,
+}
+
+impl Kind {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Variable => "variable",
+            Self::Feed => "feed",
+            Self::Value => "value",
+            Self::Capture => "capture",
+            Self::Item => "item",
+        }
+    }
+
+    const fn unused(self) -> &'static str {
+        match self {
+            Self::Variable => "unused-var",
+            Self::Feed => "unused-feed",
+            Self::Value => "unused-value",
+            Self::Capture => "unused-capture",
+            Self::Item => "unused-item",
+        }
+    }
+
+    /// Whether another may take its name: what replaces it comes later.
+    const fn is_fixed(self) -> bool {
+        matches!(self, Self::Variable | Self::Feed | Self::Item)
+    }
+}
+
+#[derive(Clone)]
+struct User {
+    name: String,
+    span: Span,
+    minted: bool,
+    used: bool,
+    /// Position in the plan.
+    id: usize,
+}
+
+impl Scope {
+    pub(super) fn new(requires: Vec<Capability>) -> Self {
+        Self {
+            definitions: Vec::new(),
+            visible: BTreeMap::new(),
+            users: Vec::new(),
+            user_names: BTreeMap::new(),
+            requires,
+            in_journey: false,
+            in_burst: false,
+            steady: false,
+            of: Whose::Scenario,
+        }
+    }
+
+    /// Of a scenario that is called from here.
+    pub(super) fn called(caller: &Self, requires: Vec<Capability>) -> Self {
+        Self { of: Whose::Called, steady: caller.steady, ..Self::new(requires) }
+    }
+
+    /// The unused names of a called scenario are its own affair.
+    fn is_called(&self) -> bool {
+        self.of == Whose::Called
+    }
+
+    pub(super) fn add_user(&mut self, name: &str, span: Span, minted: bool, id: usize) {
+        self.user_names.insert(name.to_owned(), self.users.len());
+        self.users.push(User { name: name.to_owned(), span, minted, used: self.is_called(), id });
+    }
+
+    /// The position of a user in the plan, who counts as used from now on.
+    pub(super) fn user(&mut self, name: &str, span: Span) -> Found<usize> {
+        self.find_user(name, span).map(|index| self.users[index].id)
+    }
+
+    /// A user whose tokens the harness signs.
+    pub(super) fn minted_user(&mut self, name: &str, span: Span) -> Found<usize> {
+        let index = self.find_user(name, span)?;
+        if self.users[index].minted {
+            return Ok(self.users[index].id);
+        }
+        let message = format!("the token of `{name}` exists already, so there are no claims of it");
+        let error = Diagnostic::error("no-value-here", message, span);
+        Err(error.with_help("name a user without `token`, or write all `claims`").into())
+    }
+
+    /// A user whose budgets nobody used before.
+    pub(super) fn fresh_user(&mut self, name: &str, span: Span) -> Found<usize> {
+        let index = self.find_user(name, span)?;
+        if self.users[index].minted {
+            return Ok(self.users[index].id);
+        }
+        let message = format!("`{name}` has a token of their own, and may have spent their budget");
+        let error = Diagnostic::error("no-value-here", message, span);
+        Err(error.with_help("name a user without `token`: each run makes a fresh one").into())
+    }
+
+    fn find_user(&mut self, name: &str, span: Span) -> Found<usize> {
+        match self.user_names.get(name).copied() {
+            Some(index) => {
+                self.users[index].used = true;
+                Ok(index)
+            }
+            None => Err(self.unknown_user(name, span).into()),
+        }
+    }
+
+    fn unknown_user(&self, name: &str, span: Span) -> Diagnostic {
+        let message = format!("unknown user `{}`", clip(name));
+        let error = Diagnostic::error("unknown-user", message, span).with_focus(name);
+        if self.users.is_empty() {
+            return error.with_help("declare them under `users`: `alice: {}`");
+        }
+        suggest(error, name, self.users.iter().map(|user| user.name.as_str()), "users")
+    }
+
+    pub(super) fn define_var(&mut self, name: &str, span: Span) -> Found<()> {
+        self.define(name, span, Kind::Variable)
+    }
+
+    pub(super) fn define_feed(&mut self, name: &str, span: Span) -> Found<()> {
+        self.define(name, span, Kind::Feed)
+    }
+
+    /// A later value may take the name of an earlier one.
+    pub(super) fn define_value(&mut self, name: &str, span: Span) -> Found<()> {
+        self.define(name, span, Kind::Value)
+    }
+
+    /// The item of a loop; it ends with [`Self::restore`].
+    pub(super) fn define_item(&mut self, name: &str, span: Span) -> Found<()> {
+        self.define(name, span, Kind::Item)
+    }
+
+    /// A later capture may take the name of an earlier one: its value is replaced.
+    pub(super) fn define_capture(&mut self, name: &str, span: Span) -> Found<()> {
+        self.define(name, span, Kind::Capture)
+    }
+
+    fn define(&mut self, name: &str, span: Span, kind: Kind) -> Found<()> {
+        let user = self.user_names.get(name).map(|&index| self.users[index].span);
+        let earlier = self.visible.get(name).map(|&index| &self.definitions[index]);
+        let fixed = earlier.filter(|earlier| earlier.kind.is_fixed());
+        let fixed = fixed.map(|earlier| (earlier.kind.name(), earlier.span));
+        let taken = if builtin::ALL.contains(&name) || builtin::PREFIXES.contains(&name) {
+            Some(format!("`{name}` is a name that always has a value of its own"))
+        } else {
+            let other = user.map(|span| ("user", span)).or(fixed);
+            other.map(|(what, span)| {
+                format!("`{name}` is already a {what}, defined at line {}", span.line)
+            })
+        };
+        // Defined in any case, so that its uses are not errors as well.
+        self.visible.insert(name.to_owned(), self.definitions.len());
+        let definition = Definition { name: name.to_owned(), span, kind, used: self.is_called() };
+        self.definitions.push(definition);
+        match taken {
+            None => Ok(()),
+            Some(message) => Err(Diagnostic::error("name-taken", message, span)
+                .with_help("choose another name")
+                .into()),
+        }
+    }
+
+    /// The names that are known now, for [`Self::forget`].
+    pub(super) fn known(&self) -> BTreeMap<String, usize> {
+        self.visible.clone()
+    }
+
+    /// Ends the definitions made since `known`.
+    pub(super) fn forget(&mut self, known: BTreeMap<String, usize>) {
+        self.visible = known;
+    }
+
+    /// Goes back to `known`, and returns what is known now.
+    pub(super) fn replace_known(&mut self, known: BTreeMap<String, usize>) -> Known {
+        std::mem::replace(&mut self.visible, known)
+    }
+
+    /// Adds what was known elsewhere.
+    pub(super) fn learn(&mut self, known: Known) {
+        self.visible.extend(known);
+    }
+
+    /// What a name stands for now, for [`Self::restore`].
+    pub(super) fn visible(&self, name: &str) -> Option<usize> {
+        self.visible.get(name).copied()
+    }
+
+    /// Gives a name the meaning that it had.
+    pub(super) fn restore(&mut self, name: &str, meaning: Option<usize>) {
+        match meaning {
+            Some(index) => self.visible.insert(name.to_owned(), index),
+            None => self.visible.remove(name),
+        };
+    }
+
+    /// The names that are known now.
+    pub(super) fn names(&self) -> Vec<String> {
+        self.visible.keys().cloned().collect()
+    }
+
+    /// Checks that `name` has a value here, and counts it as used.
+    pub(super) fn use_name(&mut self, name: &str, span: Span) -> Found<()> {
+        if builtin::ALL.contains(&name) {
+            return self.use_builtin(name, span);
+        }
+        if let Some(user) = name.strip_prefix("user.").and_then(|rest| rest.strip_suffix(".sub")) {
+            return self.use_subject(user, span);
+        }
+        if let Some(rest) = name.strip_prefix("row.") {
+            return self.use_row(rest, name, span);
+        }
+        let root = name.split('.').next().unwrap_or_default();
+        match self.visible.get(root) {
+            Some(&index) => {
+                self.definitions[index].used = true;
+                Ok(())
+            }
+            None => Err(self.unknown_name(name, span).into()),
+        }
+    }
+
+    /// `row.<feed>`, `row.<feed>.<column>`.
+    fn use_row(&mut self, rest: &str, name: &str, span: Span) -> Found<()> {
+        let feed = rest.split('.').next().unwrap_or_default();
+        let index = self.visible.get(feed).copied();
+        if let Some(index) = index.filter(|&index| self.definitions[index].kind == Kind::Feed) {
+            self.definitions[index].used = true;
+            return Ok(());
+        }
+        let message = format!("there is no feed `{}`", clip(feed));
+        let error = Diagnostic::error("unknown-variable", message, span).with_focus(name);
+        Err(error.with_help("declare it: `feeds: { people: people.csv }`").into())
+    }
+
+    fn use_builtin(&self, name: &str, span: Span) -> Found<()> {
+        let (has_value, message, help) = match name {
+            builtin::UPSTREAM => (
+                self.requires.contains(&Capability::Upstream),
+                "`upstream` has a value only where the target has an upstream stub",
+                "add `requires: [upstream]` to the scenario",
+            ),
+            builtin::PAGE_ORIGIN => (
+                self.requires.contains(&Capability::PageOrigin),
+                "`page_origin` has a value only where an origin is known whose pages may read answers",
+                "add `requires: [page-origin]` to the scenario",
+            ),
+            builtin::ITERATION => (
+                self.in_journey,
+                "`iteration` has a value only in the steps of a journey",
+                "use `run` or `uuid` for a value that differs from run to run",
+            ),
+            builtin::INDEX => (
+                self.in_burst,
+                "`index` has a value only in the request of a burst",
+                "use `iteration` in journeys, `uuid` elsewhere",
+            ),
+            _ => return Ok(()),
+        };
+        if has_value {
+            return Ok(());
+        }
+        let error = Diagnostic::error("no-value-here", message, span);
+        Err(error.with_help(help).with_focus(name).into())
+    }
+
+    fn use_subject(&mut self, name: &str, span: Span) -> Found<()> {
+        let index = self.user(name, span)?;
+        if self.users[index].minted {
+            return Ok(());
+        }
+        let message =
+            format!("the subject of `{name}` is not known: their token is taken as it is");
+        Err(Diagnostic::error("no-value-here", message, span)
+            .with_help("capture it from a response, such as that of `/me`")
+            .with_focus(name)
+            .into())
+    }
+
+    fn unknown_name(&self, name: &str, span: Span) -> Diagnostic {
+        let message = format!("unknown variable `{}`", clip(name));
+        let error = Diagnostic::error("unknown-variable", message, span).with_focus(name);
+        let subjects: Vec<_> = self
+            .users
+            .iter()
+            .filter(|user| user.minted)
+            .map(|user| builtin::user_subject(&user.name))
+            .collect();
+        let visible = self.visible.keys().map(String::as_str);
+        let builtins = builtin::ALL.into_iter().filter(|name| self.use_builtin(name, span).is_ok());
+        let known = visible.chain(builtins).chain(subjects.iter().map(String::as_str));
+        suggest(error, name, known, "known here")
+    }
+
+    /// Warnings about definitions and users that nothing uses.
+    pub(super) fn unused(&self) -> Vec<Diagnostic> {
+        let definitions = self.definitions.iter().filter(|definition| !definition.used);
+        let users = self.users.iter().filter(|user| !user.used);
+        let definitions = definitions.map(|Definition { name, span, kind, .. }| {
+            let message = format!("the {} `{name}` is never used", kind.name());
+            Diagnostic::warning(kind.unused(), message, *span)
+        });
+        let users = users.map(|User { name, span, .. }| {
+            Diagnostic::warning("unused-user", format!("the user `{name}` is never used"), *span)
+        });
+        definitions.chain(users).map(|warning| warning.with_help("remove it, or use it")).collect()
+    }
+}
+
+/// Adds "did you mean", and the list of what there is.
+pub(super) fn suggest<'n>(
+    mut error: Diagnostic,
+    found: &str,
+    known: impl Iterator<Item = &'n str>,
+    what: &str,
+) -> Diagnostic {
+    let mut names: Vec<_> = known.collect();
+    names.sort_unstable();
+    names.dedup();
+    if let Some(name) = closest(found, names.iter().copied()) {
+        error.message += &did_you_mean(name);
+    }
+    if names.is_empty() {
+        return error;
+    }
+    error.with_help(format!("{what}: {}", listed(names.into_iter())))
+}

@@ -1,0 +1,287 @@
+//! Steps that hold steps, and steps that send nothing.
+
+use std::{
+    rc::Rc,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use futures_util::future::join_all;
+use serde_json::Value;
+
+use super::{
+    clock,
+    compute::Computer,
+    control::Command,
+    iteration::{Halt, Iteration},
+    values::Scope,
+};
+use crate::{
+    judge::{
+        clipped,
+        expect::{self, Mismatch},
+        runs::Happened,
+    },
+    plan::{
+        Act, Branch, CallPlan, CheckPlan, Claim, Drive, ForEachPlan, RepeatPlan, Span, Step,
+        ValuePlan, Values,
+    },
+};
+
+/// Characters of an item that a failure shows.
+const SHOWN_ITEM: usize = 120;
+
+/// On top of the end of a window: clocks differ, and requests take time.
+const PAST_THE_EDGE: Duration = Duration::from_millis(50);
+
+impl Iteration {
+    /// What is no request; see [`Iteration::run`].
+    pub(super) async fn other(&self, step: &Step, planned: Instant) -> Result<Instant, Halt> {
+        match step {
+            Step::Parallel(branches) => self.parallel(branches, planned).await?,
+            Step::Repeat(repeat) => self.repeat(repeat, planned).await?,
+            Step::ForEach(each) => self.for_each(each, planned).await?,
+            Step::Let(values) => self.compute(values, "let").await?,
+            Step::Check(check) => self.check(check)?,
+            Step::Drive(drive) => self.drive(*drive).await?,
+            Step::Call(call) => self.call(call).await?,
+            Step::Model(model) => self.model(model).await?,
+            Step::Generate(generate) => return self.generate(generate).await,
+            Step::Request(_) | Step::Burst(_) | Step::Until(_) | Step::Wait(_) => {}
+        }
+        Ok(clock::now())
+    }
+
+    /// An iteration like this one with names of its own.
+    pub(super) fn with_scope(&self, scope: Scope) -> Self {
+        let (lane, sender) = (Rc::clone(&self.lane), self.sender.clone());
+        Self { lane, sender, scope, file: self.file.clone(), ..*self }
+    }
+
+    /// All branches run to their ends, whatever becomes of the others.
+    async fn parallel(&self, branches: &[Branch], planned: Instant) -> Result<(), Halt> {
+        // Forked one after another: each draws its own made-up values.
+        let forks: Vec<_> = branches.iter().map(|_| self.with_scope(self.scope.fork())).collect();
+        let runs =
+            forks.iter().zip(branches).map(|(fork, branch)| fork.run(&branch.steps, planned));
+        let ends = join_all(runs).await;
+        for fork in &forks {
+            self.scope.join(&fork.scope);
+        }
+        worst(ends)
+    }
+
+    async fn repeat(&self, repeat: &RepeatPlan, mut planned: Instant) -> Result<(), Halt> {
+        for number in 0..repeat.times {
+            let run = self.run(&repeat.steps, planned);
+            let name = repeat.name.as_deref().unwrap_or_default();
+            self.with_item(name, Value::from(number), run).await?;
+            planned = clock::now();
+        }
+        Ok(())
+    }
+
+    async fn for_each(&self, each: &ForEachPlan, mut planned: Instant) -> Result<(), Halt> {
+        let items = match each.items.render(&self.scope.at(0)) {
+            Ok(Value::Array(items)) if !items.is_empty() => items,
+            Ok(other) => return self.broken("for-each", "a list with items", &other, each.span),
+            Err(error) => {
+                return self.broken("for-each", "a list", &error.to_string().into(), each.span);
+            }
+        };
+        let mut ends = Vec::new();
+        for item in items {
+            let end = self.with_item(&each.name, item, self.run(&each.steps, planned)).await;
+            planned = clock::now();
+            ends.push(end);
+            if end == Err(Halt::Absent) {
+                break;
+            }
+        }
+        worst(ends)
+    }
+
+    /// Runs steps while a name stands for an item.
+    async fn with_item(
+        &self,
+        name: &str,
+        item: Value,
+        run: impl Future<Output = Result<(), Halt>>,
+    ) -> Result<(), Halt> {
+        let hidden = self.scope.captured(name);
+        let shown = format!("{name} = {}", clipped(&item, SHOWN_ITEM));
+        self.scope.items().borrow_mut().push(shown);
+        self.scope.capture(name, item);
+        let end = run.await;
+        self.scope.restore(name, hidden);
+        self.scope.items().borrow_mut().pop();
+        end
+    }
+
+    /// Computes values, in order.
+    pub(super) async fn compute(
+        &self,
+        values: &[(String, ValuePlan)],
+        what: &str,
+    ) -> Result<(), Halt> {
+        let span = Span::default();
+        let now = match self.lane.world.now().await {
+            Ok(now) => now,
+            Err(problem) => return self.broken(what, "the time", &problem.into(), span),
+        };
+        for (name, plan) in values {
+            let computer = Computer { plan: &self.lane.plan, scope: &self.scope, now };
+            match computer.compute(plan) {
+                Ok(value) => self.scope.capture(name, value),
+                Err(problem) => {
+                    let expected = format!("a value for `{name}`");
+                    return self.broken(what, &expected, &problem.into(), span);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn check(&self, check: &CheckPlan) -> Result<(), Halt> {
+        let names = self.scope.at(0);
+        let held = match check.value.render(&names) {
+            Ok(value) => expect::check_value(&value, &check.matcher, check.span, &names),
+            Err(error) => Err(Mismatch::new("a value", error.to_string(), check.span)),
+        };
+        self.lane.recorder.borrow_mut().claimed(&check.claim, held.is_ok());
+        let Err(mismatch) = held else { return Ok(()) };
+        self.note(&check.name, &check.claim, mismatch, check.span);
+        if check.claim.is_required() { Err(Halt::Failed) } else { Ok(()) }
+    }
+
+    async fn drive(&self, drive: Drive) -> Result<(), Halt> {
+        let goes = match drive.act {
+            Act::Freeze(frozen) => Some(!frozen),
+            // A new process shows the system's time, put forward.
+            Act::Restart => Some(true),
+            Act::Elapse(_) | Act::Align { .. } | Act::Cron | Act::Kill => None,
+        };
+        let act = async {
+            match drive.act {
+                Act::Elapse(time) => self.elapse(time).await,
+                Act::Align { window, remaining } => self.align(window, remaining).await,
+                Act::Freeze(frozen) => self.give(Command::Freeze(frozen)).await,
+                Act::Cron => self.give(Command::Cron).await,
+                Act::Kill => self.give(Command::Kill).await,
+                Act::Restart => self.give(Command::Restart).await,
+            }
+        };
+        let done = self.lane.world.moving(goes, act).await;
+        self.lane.world.watch.note(Happened {
+            at: self.lane.offset(clock::now()),
+            what: done_to(drive.act),
+            is_crash: matches!(drive.act, Act::Kill | Act::Restart),
+            run: String::new(),
+        });
+        match done {
+            Ok(()) => Ok(()),
+            Err(problem) => {
+                let expected = match drive.act {
+                    Act::Elapse(_) | Act::Align { .. } => "that time passes",
+                    Act::Freeze(_) => "that the clock of the target obeys",
+                    Act::Cron => "that the cron fires",
+                    Act::Kill => "that the target ends",
+                    Act::Restart => "that the target starts again",
+                };
+                self.broken("target", expected, &problem.into(), drive.span)
+            }
+        }
+    }
+
+    async fn give(&self, command: Command) -> Result<(), String> {
+        let operator = self.lane.world.operator.as_ref();
+        let operator = operator.ok_or("the harness does not hold the target")?;
+        operator.give(command).await.map(|_| ())
+    }
+
+    async fn elapse(&self, time: Duration) -> Result<(), String> {
+        let operator = self.lane.world.operator.as_ref();
+        if operator.is_some_and(|operator| operator.has_clock) {
+            return self.give(Command::Advance(time)).await;
+        }
+        clock::sleep_until(clock::after(clock::now(), time)).await;
+        Ok(())
+    }
+
+    async fn align(&self, window: Duration, remaining: Duration) -> Result<(), String> {
+        let now = self.lane.world.now().await?;
+        let length = i64::try_from(window.as_millis()).unwrap_or(i64::MAX).max(1);
+        let left = Duration::from_millis((length - now.rem_euclid(length)).unsigned_abs());
+        if left >= remaining { Ok(()) } else { self.elapse(left + PAST_THE_EDGE).await }
+    }
+
+    /// Runs another scenario with names of its own. Its teardown runs whatever happened before.
+    async fn call(&self, call: &CallPlan) -> Result<(), Halt> {
+        let scope = self.scope.called(Values::new());
+        for var in &call.vars {
+            let rendered = if var.given {
+                var.value.render(&self.scope.at(0))
+            } else {
+                var.value.render(&scope.at(0))
+            };
+            match rendered {
+                Ok(value) => scope.capture(&var.name, value),
+                Err(error) => {
+                    let expected = format!("a value for `{}`", var.name);
+                    return self.broken(
+                        &call.name,
+                        &expected,
+                        &error.to_string().into(),
+                        call.span,
+                    );
+                }
+            }
+        }
+        let called = Self { file: Some(Arc::clone(&call.file)), ..self.with_scope(scope) };
+        let mut end = called.compute(&call.values, &call.name).await;
+        if end.is_ok() {
+            end = called.run(&call.steps, clock::now()).await;
+        }
+        let cleaned = called.run(&call.teardown, clock::now()).await;
+        for (mine, theirs) in &call.capture {
+            if let Some(value) = called.scope.captured(theirs) {
+                self.scope.capture(mine, value);
+            }
+        }
+        end.and(cleaned)
+    }
+
+    /// Something that should be there is not.
+    fn broken(&self, name: &str, expected: &str, found: &Value, span: Span) -> Result<(), Halt> {
+        let actual = match found {
+            Value::String(text) => text.clone(),
+            other => clipped(other, SHOWN_ITEM),
+        };
+        self.note(name, &Claim::default(), Mismatch::new(expected, actual, span), span);
+        Err(Halt::Failed)
+    }
+}
+
+/// For a timeline.
+fn done_to(act: Act) -> String {
+    match act {
+        Act::Elapse(time) => {
+            format!("time: {:.1} s passed; alarms that were due rang", time.as_secs_f64())
+        }
+        Act::Align { .. } => "time: until the next window, if need be".to_owned(),
+        Act::Freeze(true) => "time: the clock was stopped".to_owned(),
+        Act::Freeze(false) => "time: the clock goes".to_owned(),
+        Act::Cron => "target: its cron fired".to_owned(),
+        Act::Kill => "target: killed".to_owned(),
+        Act::Restart => "target: started again".to_owned(),
+    }
+}
+
+/// The worst of several ends: that nobody listens comes before everything else.
+fn worst<T>(ends: Vec<Result<T, Halt>>) -> Result<(), Halt> {
+    let halts: Vec<_> = ends.into_iter().filter_map(Result::err).collect();
+    match halts.iter().find(|halt| **halt == Halt::Absent).or(halts.first()) {
+        Some(halt) => Err(*halt),
+        None => Ok(()),
+    }
+}

@@ -1,0 +1,221 @@
+//! A load: many iterations at once, on threads that share nothing but the plan and a stop flag.
+
+use std::{
+    convert::Infallible,
+    sync::{Arc, Mutex, OnceLock, PoisonError, atomic::AtomicBool},
+    time::{Duration, Instant},
+};
+
+use tokio::task::JoinSet;
+
+use super::{
+    Environment, LoadTick, ProgressEvent, StopFlag, clock,
+    progress::{self, Gauge},
+    server_monitor::ServerMonitor,
+    thread::{ThreadError, on_own_thread},
+    unsolicited,
+    values::World,
+};
+use crate::{
+    judge,
+    plan::{LoadPlan, ScenarioPlan, Values},
+    record::{Drift, Level, Metrics, Pace, ScenarioRecord, Sketch, StepRecord, float},
+};
+
+mod arrivals;
+mod pacer;
+mod share;
+mod users;
+
+use share::{Part, Share};
+
+/// A thread whose first operations, this many, all found nobody listening ends the load: the
+/// target is not there, and waiting for the plan's end would teach nothing.
+pub const FAIL_FAST: u64 = 25;
+
+/// How long operations in flight may still run after a signal. Somebody waits at a keyboard.
+pub const INTERRUPTED_DRAIN: Duration = Duration::from_millis(500);
+
+/// From the start of the threads to the first arrival, so that every thread is ready for it.
+const LEAD: Duration = Duration::from_millis(20);
+
+/// How often a watcher hears of a load, and hopeless thresholds are looked for.
+const TICK: Duration = Duration::from_secs(1);
+
+/// What became of a load.
+#[derive(Debug, Default)]
+pub(super) struct Loaded {
+    pub(super) metrics: Metrics,
+    pub(super) pace: Pace,
+    /// The measured time, without the warm-up.
+    pub(super) window: Duration,
+    /// The threshold that ended it early.
+    pub(super) hopeless: Option<String>,
+    /// The rates that were tried, if it was a search.
+    pub(super) levels: Vec<Level>,
+    /// What became of the development server that the target runs on.
+    pub(super) server: Option<Drift>,
+    /// What is wrong with the target, whatever it answers.
+    pub(super) problem: Option<String>,
+    /// Why threads gave no result.
+    pub(super) errors: Vec<ThreadError>,
+}
+
+/// What to run, and as whom.
+#[derive(Clone)]
+pub(super) struct Job {
+    pub(super) plan: Arc<ScenarioPlan>,
+    pub(super) load: Arc<LoadPlan>,
+    pub(super) world: Arc<World>,
+    pub(super) base: Arc<Values>,
+    /// Number of the first iteration.
+    pub(super) first: u64,
+}
+
+/// What every thread of a load is given.
+#[derive(Clone)]
+struct Order {
+    job: Job,
+    stop: StopFlag,
+    /// Set by a thread that finds nobody listening.
+    gone: Arc<AtomicBool>,
+    /// Set when a threshold is missed for good.
+    hopeless: Arc<OnceLock<String>>,
+    /// Whether somebody watches the percentiles.
+    watched: bool,
+    /// The first arrival.
+    start: Instant,
+    threads: usize,
+}
+
+/// Where a thread shows how far it is.
+#[derive(Debug, Default)]
+struct Window {
+    gauge: Arc<Gauge>,
+    /// Its metrics of a moment ago, if somebody looks for hopeless thresholds.
+    metrics: Mutex<Vec<StepRecord>>,
+    /// Its response times of a moment ago, if somebody watches them.
+    waits: Mutex<Sketch>,
+}
+
+/// Runs the load of `job` to its end.
+pub(super) async fn run(job: Job, environment: &Environment) -> Loaded {
+    let slots = job.load.max_in_flight.max(1);
+    let connections = job.load.max_connections;
+    let threads = environment.threads.get().min(slots).min(connections.unwrap_or(slots).max(1));
+    let part = |all: usize, index| all / threads + usize::from(index < all % threads);
+    let warmup = job.load.warmup;
+    let problem = unsolicited::listen(&job.world.url).await;
+    let mut nurse = ServerMonitor::of(environment.server.as_ref());
+    let order = Order {
+        job,
+        stop: environment.stop.clone(),
+        gone: Arc::default(),
+        hopeless: Arc::default(),
+        watched: environment.progress.wants_percentiles(),
+        start: clock::now() + LEAD,
+        threads,
+    };
+    let mut windows = Vec::new();
+    let mut parts = JoinSet::new();
+    for index in 0..threads {
+        let window = Arc::<Window>::default();
+        windows.push(Arc::clone(&window));
+        let share = Share {
+            order: order.clone(),
+            index,
+            slots: part(slots, index),
+            connections: connections.map(|connections| part(connections, index)),
+            window,
+        };
+        parts.spawn_local(async move {
+            on_own_thread(format!("load-{index}"), move || share.run()).await.flatten()
+        });
+    }
+    let (mut loaded, end) = tokio::select! {
+        ended = collect(parts, order.start) => ended,
+        never = watch(&windows, &order, environment, &mut nurse) => match never {},
+    };
+    loaded.window = end.saturating_duration_since(clock::after(order.start, warmup));
+    loaded.hopeless = order.hopeless.get().cloned();
+    loaded.server = nurse.map(ServerMonitor::leave);
+    loaded.problem = problem;
+    loaded
+}
+
+/// Adds up what the threads hand back, and when the last of them was done with its arrivals.
+async fn collect(
+    mut parts: JoinSet<Result<Part, ThreadError>>,
+    start: Instant,
+) -> (Loaded, Instant) {
+    let mut loaded = Loaded::default();
+    let mut end = start;
+    while let Some(part) = parts.join_next().await {
+        match part.map_err(|_| ThreadError::Panicked).flatten() {
+            Err(error) => loaded.errors.push(error),
+            Ok(part) => {
+                loaded.metrics.merge(&part.metrics);
+                loaded.pace.merge(&part.pace);
+                end = end.max(part.end);
+            }
+        }
+    }
+    (loaded, end)
+}
+
+/// Tells the watcher how the load goes on, once per second, and looks for hopeless thresholds and at
+/// the server.
+async fn watch(
+    windows: &[Arc<Window>],
+    order: &Order,
+    environment: &Environment,
+    nurse: &mut Option<ServerMonitor>,
+) -> Infallible {
+    let gauges: Vec<_> = windows.iter().map(|window| Arc::clone(&window.gauge)).collect();
+    let mut before = 0;
+    let mut next = order.start;
+    loop {
+        next += TICK;
+        clock::sleep_until(next).await;
+        let tick = progress::total(&gauges);
+        let mut waits = Sketch::default();
+        for window in windows.iter().filter(|_| order.watched) {
+            waits.merge(&window.waits.lock().unwrap_or_else(PoisonError::into_inner));
+        }
+        let elapsed = clock::now().saturating_duration_since(order.start);
+        let tick = LoadTick {
+            elapsed,
+            total: order.job.load.profile.duration(),
+            p50: waits.percentile(50),
+            p95: waits.percentile(95),
+            p99: waits.percentile(99),
+            per_second: float(tick.ended - before) / TICK.as_secs_f64(),
+            ..tick
+        };
+        before = tick.ended;
+        environment.progress.event(ProgressEvent::Load(tick));
+        nurse.iter_mut().for_each(ServerMonitor::look);
+        if order.job.load.abort_after.is_some_and(|delay| elapsed >= delay)
+            && let Some(threshold) = hopeless(windows, &order.job.plan)
+        {
+            let _first = order.hopeless.set(threshold);
+        }
+    }
+}
+
+/// A threshold that is missed by the metrics so far.
+fn hopeless(windows: &[Arc<Window>], plan: &ScenarioPlan) -> Option<String> {
+    let mut record = ScenarioRecord::default();
+    record.steps.resize_with(plan.labels.len(), StepRecord::default);
+    for window in windows {
+        let metrics = window.metrics.lock().unwrap_or_else(PoisonError::into_inner);
+        crate::record::merge(&mut record.steps, &metrics);
+    }
+    judge::hopeless(plan, &record)
+}
+
+/// Returns [`INTERRUPTED_DRAIN`] after the stop flag was raised.
+pub(super) async fn interrupted(stop: &StopFlag) {
+    stop.wait().await;
+    clock::sleep_until(clock::now() + INTERRUPTED_DRAIN).await;
+}

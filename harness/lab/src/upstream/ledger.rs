@@ -1,0 +1,310 @@
+//! What the stub was sent.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    time::Duration,
+};
+
+use axum::http::{Method, Uri};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::Receipt;
+use crate::{model::glob, token::now_millis};
+
+/// Effects kept in detail, about 300 bytes each; what comes later is counted only, so that memory
+/// does not grow with the length of a load.
+pub const MAX_EFFECTS: usize = 100_000;
+
+/// All effects, in order of arrival.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct Ledger {
+    effects: Vec<Effect>,
+    /// Effects that came when the ledger was full; repetitions among them are not recognised.
+    beyond: u64,
+    /// Calls that a fault refused, by path; paths past [`MAX_EFFECTS`] are not kept.
+    #[serde(default)]
+    refused: BTreeMap<String, u64>,
+    /// All calls, and so the place of the next in their order.
+    #[serde(default)]
+    arrivals: Arrivals,
+    #[serde(skip)]
+    by_key: HashMap<String, usize>,
+}
+
+/// How many calls arrived, whatever became of them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Arrivals {
+    /// All of them, repetitions and refused ones too.
+    pub all: u64,
+    /// Those that may be nobody's: see `UNOWNED`.
+    pub unowned: u64,
+    /// Those that a fault refused.
+    #[serde(default)]
+    pub refused: u64,
+    /// How many were answered, refusals included; absent in an older stub.
+    #[serde(default)]
+    pub answered: u64,
+    /// Microseconds until they were, together.
+    #[serde(default)]
+    pub busy_us: u64,
+}
+
+/// Paths of calls that the service may make without a caller who pays: signing in, reports of
+/// errors, and the cron, which finishes what keeping search up to date has left over.
+const UNOWNED: [&str; 5] = [
+    "/google/*",
+    "/notion/*",
+    "/sentry/*",
+    "/cloudflare/*/ai/run/@cf/baai/*",
+    "/cloudflare/*/vectorize/*",
+];
+
+impl Arrivals {
+    fn count(&mut self, path: &str) {
+        self.all += 1;
+        let unowned = UNOWNED.iter().any(|pattern| glob::matches(pattern, path));
+        self.unowned += u64::from(unowned);
+    }
+
+    /// What came after `before`.
+    #[must_use]
+    pub const fn since(self, before: Self) -> Self {
+        Self {
+            all: self.all.saturating_sub(before.all),
+            unowned: self.unowned.saturating_sub(before.unowned),
+            refused: self.refused.saturating_sub(before.refused),
+            answered: self.answered.saturating_sub(before.answered),
+            busy_us: self.busy_us.saturating_sub(before.busy_us),
+        }
+    }
+
+    /// These and others.
+    #[must_use]
+    pub const fn and(self, other: Self) -> Self {
+        Self {
+            all: self.all + other.all,
+            unowned: self.unowned + other.unowned,
+            refused: self.refused + other.refused,
+            answered: self.answered + other.answered,
+            busy_us: self.busy_us.saturating_add(other.busy_us),
+        }
+    }
+
+    /// Whether so many calls of known callers fit.
+    pub const fn fits(self, owned: u64) -> bool {
+        owned <= self.all && owned >= self.all.saturating_sub(self.unowned)
+    }
+}
+
+/// Calls shown in detail: what a scenario looks at one by one is less.
+pub const MAX_SHOWN: usize = 1000;
+
+/// Some of the calls.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Calls {
+    /// Calls taken, without those that repeat an idempotency key.
+    pub effects: u64,
+    /// Calls taken.
+    pub deliveries: u64,
+    /// Calls that a fault refused.
+    pub refused: u64,
+    /// The first [`MAX_SHOWN`] effects, in order of arrival.
+    pub calls: Vec<Call>,
+}
+
+/// An effect as scenarios see it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Call {
+    /// From 1, among all effects.
+    pub number: u64,
+    /// The `Idempotency-Key` that it came with.
+    pub key: Option<String>,
+    /// HTTP method.
+    pub method: String,
+    /// Path and query.
+    pub path: String,
+    /// Its body as JSON; one that is not JSON, as text.
+    pub body: Value,
+    /// How often it arrived.
+    pub deliveries: u64,
+    /// Number of its first delivery among all calls, from 1.
+    #[serde(default)]
+    pub first: u64,
+    /// Number of its last.
+    #[serde(default)]
+    pub last: u64,
+    /// When it first arrived, in milliseconds since 1970.
+    #[serde(default)]
+    pub at: i64,
+    /// When it last did, likewise.
+    #[serde(default)]
+    pub last_at: i64,
+}
+
+/// One effect.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Effect {
+    /// From 1.
+    pub number: u64,
+    /// The `Idempotency-Key` that it came with.
+    pub key: Option<String>,
+    /// HTTP method.
+    pub method: String,
+    /// Path and query.
+    pub path: String,
+    /// Body, as text.
+    pub body: String,
+    /// How often it arrived.
+    pub deliveries: u64,
+    /// Number of its first delivery among all calls, from 1.
+    #[serde(default)]
+    pub first: u64,
+    /// Number of its last.
+    #[serde(default)]
+    pub last: u64,
+    /// When it first arrived, in milliseconds since 1970.
+    #[serde(default)]
+    pub at: i64,
+    /// When it last did, likewise.
+    #[serde(default)]
+    pub last_at: i64,
+}
+
+impl Ledger {
+    /// The effects kept.
+    pub fn effects(&self) -> &[Effect] {
+        &self.effects
+    }
+
+    /// How many calls arrived.
+    pub(super) const fn arrivals(&self) -> Arrivals {
+        self.arrivals
+    }
+
+    /// A call was answered after this long.
+    pub(super) fn answered(&mut self, after: Duration) {
+        let micros = u64::try_from(after.as_micros()).unwrap_or(u64::MAX);
+        self.arrivals.answered += 1;
+        self.arrivals.busy_us = self.arrivals.busy_us.saturating_add(micros);
+    }
+
+    /// A call that a fault refused.
+    pub(super) fn refuse(&mut self, path: String) {
+        self.arrivals.count(&path);
+        self.arrivals.refused += 1;
+        if self.refused.len() < MAX_EFFECTS || self.refused.contains_key(&path) {
+            *self.refused.entry(path).or_default() += 1;
+        }
+    }
+
+    /// The calls whose path this pattern describes.
+    pub(super) fn calls(&self, pattern: &str) -> Calls {
+        let mut calls = Calls::default();
+        for effect in self.effects.iter().filter(|effect| glob::matches(pattern, &effect.path)) {
+            calls.effects += 1;
+            calls.deliveries += effect.deliveries;
+            if calls.calls.len() < MAX_SHOWN {
+                calls.calls.push(Call::of(effect));
+            }
+        }
+        let refused = self.refused.iter().filter(|(path, _)| glob::matches(pattern, path));
+        calls.refused = refused.map(|(_, count)| count).sum();
+        calls
+    }
+
+    pub(super) fn record(&mut self, mut effect: Effect) -> Receipt {
+        self.arrivals.count(&effect.path);
+        let (turn, now) = (self.arrivals.all, now_millis());
+        let known = effect.key.as_ref().and_then(|key| self.by_key.get(key));
+        if let Some(known) = known.and_then(|index| self.effects.get_mut(*index)) {
+            known.deliveries += 1;
+            (known.last, known.last_at) = (turn, now);
+            return Receipt { effect: known.number, duplicate: true };
+        }
+        effect.number = self.effects.len() as u64 + self.beyond + 1;
+        (effect.first, effect.last) = (turn, turn);
+        (effect.at, effect.last_at) = (now, now);
+        let receipt = Receipt { effect: effect.number, duplicate: false };
+        if self.effects.len() < MAX_EFFECTS {
+            if let Some(key) = effect.key.clone() {
+                self.by_key.insert(key, self.effects.len());
+            }
+            self.effects.push(effect);
+        } else {
+            self.beyond += 1;
+        }
+        receipt
+    }
+}
+
+impl Effect {
+    /// A call without a key and a body.
+    pub(super) fn of(method: &Method, uri: &Uri) -> Self {
+        Self {
+            number: 0,
+            key: None,
+            method: method.to_string(),
+            path: uri.to_string(),
+            body: String::new(),
+            deliveries: 1,
+            first: 0,
+            last: 0,
+            at: 0,
+            last_at: 0,
+        }
+    }
+}
+
+impl Call {
+    fn of(effect: &Effect) -> Self {
+        let Effect { number, key, method, path, body, deliveries, .. } = effect.clone();
+        let Effect { first, last, at, last_at, .. } = *effect;
+        let body = serde_json::from_str(&body).unwrap_or(Value::String(body));
+        Self { number, key, method, path, body, deliveries, first, last, at, last_at }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn is_bounded_and_goes_on_counting() {
+        let mut ledger = Ledger::default();
+        let effect = |key: usize| Effect {
+            key: Some(key.to_string()),
+            ..Effect::of(&Method::GET, &Uri::default())
+        };
+        for n in 0..=MAX_EFFECTS {
+            assert_eq!(ledger.record(effect(n)).effect, n as u64 + 1);
+        }
+        assert_eq!((ledger.effects().len(), ledger.beyond), (MAX_EFFECTS, 1));
+        assert!(ledger.record(effect(7)).duplicate);
+        let eighth = &ledger.effects()[7];
+        assert_eq!((eighth.first, eighth.last), (8, MAX_EFFECTS as u64 + 2));
+        ledger.refuse("/sentry/1".to_owned());
+        let all = MAX_EFFECTS as u64 + 3;
+        let refused = Arrivals { all, unowned: 1, refused: 1, ..Arrivals::default() };
+        assert_eq!(ledger.arrivals(), refused);
+        ledger.answered(Duration::from_millis(3));
+        ledger.answered(Duration::from_millis(1));
+        let after = ledger.arrivals().since(refused);
+        assert_eq!(after, Arrivals { answered: 2, busy_us: 4000, ..Arrivals::default() });
+    }
+
+    #[test]
+    fn what_may_be_nobodys_need_not_be_paid_for() {
+        let mut arrivals = Arrivals::default();
+        let before = arrivals;
+        let model = "/cloudflare/client/v4/accounts/local/ai/run/@cf";
+        for path in
+            ["/charge/1", &format!("{model}/meta/x"), &format!("{model}/baai/y"), "/google/token"]
+        {
+            arrivals.count(path);
+        }
+        let arrivals = arrivals.since(before);
+        let fits = [1, 2, 3, 4, 5].map(|owned| arrivals.fits(owned));
+        assert_eq!(fits, [false, true, true, true, false]);
+    }
+}

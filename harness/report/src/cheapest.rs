@@ -1,0 +1,164 @@
+//! Settings side by side, as a document and for a terminal.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{COST_SCHEMA_VERSION, ScenarioReport, cost::usd};
+use crate::{
+    cost::{Alternative, Choice, Choices, Combination, CostError, PriceBook, Tiers, choices},
+    exit::Exit,
+    judge::ThresholdStatus,
+    language::threshold::ThresholdText,
+    plan::Metric,
+};
+
+/// Columns of a scenario's name.
+const NAME: usize = 36;
+/// Columns of dollars.
+const FIGURE: usize = 12;
+
+/// Which setting is the cheapest that is fast enough. Dollars are decimals in strings.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct CheapestReport {
+    /// [`COST_SCHEMA_VERSION`].
+    pub schema_version: u32,
+    /// Other settings than those of the runs, as they were given.
+    pub settings: Vec<String>,
+    /// By book and tier.
+    pub tiers: Vec<TierChoices>,
+    /// What to know before believing it, and settings that a scenario says nothing about.
+    pub notes: Vec<String>,
+}
+
+/// The settings in a tier under a book.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct TierChoices {
+    /// The book.
+    pub book: String,
+    /// The tier.
+    pub tier: String,
+    /// The cheapest that meets its thresholds on latency, by its scenario and what was set beside it;
+    /// absent when none does.
+    pub cheapest: Option<String>,
+    /// All of them: first those that meet their thresholds, the cheaper ones first.
+    pub choices: Vec<ChoiceReport>,
+}
+
+/// A setting.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct ChoiceReport {
+    /// The scenario that stands for it.
+    pub scenario: String,
+    /// What was set beside it.
+    pub settings: Vec<String>,
+    /// Runs that the figure comes from.
+    pub runs: usize,
+    /// Dollars a month.
+    pub usd: String,
+    /// Half of its 95 % confidence interval; absent from a single run.
+    pub usd_half_width: Option<String>,
+    /// What speaks against it; nothing if it meets its thresholds.
+    pub against: Vec<String>,
+}
+
+impl CheapestReport {
+    /// The alternatives under every book.
+    ///
+    /// # Errors
+    /// [`CostError`].
+    pub fn new(
+        alternatives: &[Alternative],
+        combinations: &[Combination],
+        asked: (&Tiers, &[String]),
+        books: &[PriceBook],
+        settings: &[String],
+    ) -> Result<Self, CostError> {
+        let (mut tiers, mut notes) = (Vec::new(), Vec::new());
+        if !settings.is_empty() {
+            notes.push(
+                "times are those of the runs: another model or cache answers at another speed"
+                    .to_owned(),
+            );
+        }
+        for book in books {
+            let Choices { tiers: found, left_out } =
+                choices(alternatives, combinations, asked, book)?;
+            for (tier, found) in found {
+                let choices: Vec<_> = found.into_iter().map(ChoiceReport::new).collect();
+                let cheapest = choices.first().filter(|first| first.against.is_empty());
+                let cheapest = cheapest.map(ChoiceReport::name);
+                tiers.push(TierChoices { book: book.name.clone(), tier, cheapest, choices });
+            }
+            notes.extend(left_out);
+        }
+        notes.dedup();
+        let (schema_version, settings) = (COST_SCHEMA_VERSION, settings.to_vec());
+        Ok(Self { schema_version, settings, tiers, notes })
+    }
+
+    /// Whether there is one in each tier.
+    pub fn found(&self) -> bool {
+        self.tiers.iter().all(|tier| tier.cheapest.is_some())
+    }
+}
+
+impl ChoiceReport {
+    fn new(choice: Choice) -> Self {
+        let Choice { scenario, settings, runs, usd: total, half_width, against } = choice;
+        let usd_half_width = half_width.map(usd);
+        Self { scenario, settings, runs, usd: usd(total), usd_half_width, against }
+    }
+
+    /// The scenario, and what was set beside it.
+    fn name(&self) -> String {
+        match self.settings.as_slice() {
+            [] => self.scenario.clone(),
+            settings => format!("{} with {}", self.scenario, settings.join(", ")),
+        }
+    }
+}
+
+/// What speaks against a scenario beside its cost: a threshold that is missed, that it has none on
+/// latency, or everything else that went wrong.
+pub fn against_latency(scenario: &ScenarioReport) -> Vec<String> {
+    let of_latency = |text: &str| {
+        let metric = ThresholdText::parse(text).map(|threshold| threshold.metric);
+        let latency =
+            |m: &Metric| matches!(m, Metric::Percentile(..) | Metric::Mean(_) | Metric::Max(_));
+        metric.as_ref().is_some_and(latency)
+    };
+    if !scenario.thresholds.iter().any(|threshold| of_latency(&threshold.text)) {
+        return vec!["it has no threshold on latency".to_owned()];
+    }
+    let missed = scenario.thresholds.iter().filter(|one| one.status != ThresholdStatus::Passed);
+    let missed: Vec<_> = missed.map(|one| format!("{}: {}", one.text, one.measured_text)).collect();
+    let fine = [Exit::Pass, Exit::Cost, Exit::Threshold].map(Exit::code);
+    let wrong = scenario.exit.is_none_or(|exit| !fine.contains(&exit));
+    if missed.is_empty() && wrong { scenario.reasons.clone() } else { missed }
+}
+
+/// The report as text.
+pub fn cheapest_text(report: &CheapestReport) -> String {
+    let mut lines = Vec::new();
+    if !report.settings.is_empty() {
+        lines.push(format!("with {}", report.settings.join(", ")));
+    }
+    for TierChoices { book, tier, cheapest, choices } in &report.tiers {
+        lines.push(format!("{tier} under {book}, USD a month"));
+        for choice in choices {
+            let half = choice.usd_half_width.as_ref().map_or(String::new(), |h| format!(" ±{h}"));
+            let word = match (&choice.against, cheapest) {
+                (against, _) if !against.is_empty() => against.join("; "),
+                (_, Some(name)) if *name == choice.name() => "the cheapest".to_owned(),
+                _ => String::new(),
+            };
+            let (name, usd) = (choice.name(), &choice.usd);
+            lines.push(format!("  {name:NAME$}{usd:>FIGURE$}{half}  {word}").trim_end().to_owned());
+        }
+        if cheapest.is_none() {
+            lines.push("  none meets its thresholds on latency".to_owned());
+        }
+    }
+    lines.extend(report.notes.iter().map(|note| format!("note: {note}")));
+    lines.join("\n") + "\n"
+}

@@ -1,0 +1,257 @@
+//! What is to be explained, and everything that is known: the one input of every cause.
+
+use rust_decimal::Decimal;
+
+use crate::{
+    cost::{Resource, RunUsage},
+    exit::Exit,
+    gate::{Decision, Finding, Kind, Shift},
+    judge::ThresholdStatus,
+    language::{cost_threshold::CostThresholdText, threshold::ThresholdText},
+    plan::{Clock, Comparison, CostFigure, Metric, Phase},
+    report::{
+        ChangeReport, CostReport, GateReport, ScenarioReport, SpanReport, StepReport,
+        UpstreamReport, baseline::Past,
+    },
+};
+
+/// The tier that money is told of.
+pub(super) const TIER: &str = "scale";
+
+/// Everything that is known about a failure.
+#[derive(Default)]
+pub(super) struct Case<'a> {
+    /// What is to be explained.
+    pub(super) questions: Vec<Question<'a>>,
+    /// What was measured.
+    pub(super) head: Side<'a>,
+    /// What it is worse than; nothing for a run by itself.
+    pub(super) base: Option<Side<'a>>,
+    /// The load over time.
+    pub(super) timeline: &'a [SpanReport],
+    /// Percentile by percentile, base against head.
+    pub(super) shift: &'a [Shift],
+    /// Iterations that were due, and those that left in time.
+    pub(super) planned: Option<(u64, u64)>,
+    /// Dollars a month in [`TIER`], the largest first: more than base's, or all of them.
+    pub(super) money: Vec<Money>,
+}
+
+/// One version, or one run.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Side<'a> {
+    /// The steps of the work.
+    pub(super) steps: &'a [StepReport],
+    /// All of them together.
+    pub(super) total: Option<&'a StepReport>,
+    /// What they used.
+    pub(super) usage: Option<&'a RunUsage>,
+    /// What they called.
+    pub(super) upstream: Option<&'a UpstreamReport>,
+}
+
+/// What a resource costs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Money {
+    /// The resource.
+    pub(super) resource: String,
+    /// Dollars a month.
+    pub(super) usd: Decimal,
+}
+
+/// Something that is to be explained.
+pub(super) struct Question<'a> {
+    /// What happened: `p95 rose`.
+    pub(super) what: String,
+    /// What that is about.
+    pub(super) about: Missed<'a>,
+}
+
+/// What kind of figure is too bad.
+pub(super) enum Missed<'a> {
+    /// A latency is too long.
+    Latency(Slow<'a>),
+    /// Too many operations failed.
+    Errors {
+        /// The step, if it is about one.
+        step: Option<&'a str>,
+    },
+    /// Too few operations were done.
+    Rate,
+    /// It uses or costs too much.
+    Money {
+        /// Of which resource; all of them together if absent.
+        resource: Option<Resource>,
+    },
+}
+
+/// A latency that is too long.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Slow<'a> {
+    /// The step, if it is about one.
+    pub(super) step: Option<&'a str>,
+    /// How long it may be, in milliseconds; nothing when it is compared with base.
+    pub(super) bound: Option<f64>,
+    /// Counted from when; from the planned time if absent.
+    pub(super) clock: Option<Clock>,
+    /// Whether it is about the slowest percent only.
+    pub(super) tail: bool,
+}
+
+impl<'a> Case<'a> {
+    pub(super) fn of_run(scenario: &'a ScenarioReport) -> Self {
+        let mut questions: Vec<_> = scenario.thresholds.iter().filter_map(of_threshold).collect();
+        let costs = scenario.cost.iter().flat_map(|cost| &cost.thresholds);
+        let costs = costs.filter(|threshold| threshold.status == ThresholdStatus::Failed);
+        questions.extend(costs.filter_map(|threshold| of_cost(&threshold.text)));
+        let missed = scenario.exit == Some(Exit::Threshold.code());
+        if questions.is_empty() && missed && scenario.generator.is_some() {
+            let (what, about) = ("operations failed".to_owned(), Missed::Errors { step: None });
+            questions.push(Question { what, about });
+        }
+        if questions.is_empty() {
+            return Self::default();
+        }
+        Self {
+            questions,
+            head: Side::of_run(scenario),
+            timeline: &scenario.timeline,
+            planned: scenario.generator.as_ref().map(|g| (g.planned, g.punctual)),
+            money: bill(scenario),
+            ..Self::default()
+        }
+    }
+
+    pub(super) fn of_gate(report: &'a GateReport) -> Self {
+        let side = |side: &'a crate::report::SideReport| Side {
+            steps: side.steps.split_last().map_or(&[], |(_, steps)| steps),
+            total: side.steps.last(),
+            usage: side.usage.as_ref(),
+            upstream: side.upstream.as_ref(),
+        };
+        Self {
+            questions: rises(&report.findings),
+            head: side(&report.head),
+            base: Some(side(&report.base)),
+            shift: &report.shift,
+            money: dearest(report.cost.iter().filter_map(more).collect()),
+            ..Self::default()
+        }
+    }
+
+    pub(super) fn of_comparison(
+        scenario: &'a ScenarioReport,
+        past: &'a Past,
+        findings: &'a [Finding],
+    ) -> Self {
+        let base = Side {
+            steps: &past.steps,
+            total: Some(&past.total),
+            usage: past.usage.as_ref(),
+            upstream: past.upstream.as_ref(),
+        };
+        Self {
+            questions: rises(findings),
+            head: Side::of_run(scenario),
+            base: Some(base),
+            ..Self::default()
+        }
+    }
+}
+
+impl<'a> Side<'a> {
+    fn of_run(scenario: &'a ScenarioReport) -> Self {
+        Self {
+            steps: &scenario.steps,
+            total: scenario.total.as_ref(),
+            usage: scenario.cost.as_ref().map(|cost| &cost.usage),
+            upstream: scenario.upstream.as_ref(),
+        }
+    }
+
+    /// The steps of the work that were due.
+    pub(super) fn work(&self) -> impl Iterator<Item = &'a StepReport> + use<'a> {
+        self.steps.iter().filter(|step| step.phase == Phase::Work && step.scheduled > 0)
+    }
+
+    pub(super) fn step(&self, name: &str) -> Option<&'a StepReport> {
+        self.work().find(|step| step.name == name)
+    }
+}
+
+/// A threshold that bounds from above what is too large, or from below what is too small.
+fn of_threshold(threshold: &crate::report::ThresholdReport) -> Option<Question<'_>> {
+    if threshold.status != ThresholdStatus::Failed {
+        return None;
+    }
+    let text = ThresholdText::parse(&threshold.text)?;
+    let above = matches!(text.comparison, Comparison::Below | Comparison::AtMost);
+    let step = threshold.step.as_deref();
+    let slow = |clock, tail| {
+        Missed::Latency(Slow { step, bound: Some(threshold.bound), clock: Some(clock), tail })
+    };
+    let about = match text.metric {
+        Metric::Percentile(clock, percent) if above => slow(clock, percent >= 99.0),
+        Metric::Mean(clock) if above => slow(clock, false),
+        Metric::Max(clock) if above => slow(clock, true),
+        Metric::ErrorRate | Metric::StatusShare(_) if above => Missed::Errors { step },
+        Metric::Rate | Metric::Count if !above => Missed::Rate,
+        _ => return None,
+    };
+    Some(Question { what: format!("`{}` is missed", threshold.text), about })
+}
+
+fn of_cost(text: &str) -> Option<Question<'static>> {
+    let parsed = CostThresholdText::parse(text)?;
+    if !matches!(parsed.comparison, Comparison::Below | Comparison::AtMost) {
+        return None;
+    }
+    let resource = match parsed.figure {
+        CostFigure::PerRequest(resource)
+        | CostFigure::PerRequestOf(resource, _)
+        | CostFigure::PerRun(resource) => Some(resource),
+        CostFigure::Monthly(_) | CostFigure::Per1000Requests => None,
+    };
+    Some(Question { what: format!("`{text}` is missed"), about: Missed::Money { resource } })
+}
+
+/// What failed beside base.
+fn rises(findings: &[Finding]) -> Vec<Question<'_>> {
+    let failed = findings.iter().filter(|finding| finding.decision == Decision::Fail);
+    failed
+        .map(|finding| {
+            let about = match finding.kind {
+                Kind::Latency => Missed::Latency(Slow::default()),
+                Kind::Errors => Missed::Errors { step: None },
+                Kind::Usage => Missed::Money { resource: finding.metric.parse().ok() },
+                Kind::Cost => Missed::Money { resource: None },
+            };
+            Question { what: format!("{} rose", finding.metric), about }
+        })
+        .collect()
+}
+
+/// What a month of a run costs, by resource.
+fn bill(scenario: &ScenarioReport) -> Vec<Money> {
+    let Some(report) = CostReport::of_run(std::slice::from_ref(scenario)) else {
+        return Vec::new();
+    };
+    let tiers = report.books.first().map_or(&[][..], |book| &book.tiers);
+    let Some(tier) = tiers.iter().find(|tier| tier.tier == TIER) else { return Vec::new() };
+    let lines = tier.lines.iter().filter_map(|line| {
+        let usd = line.usd.as_ref()?.parse().ok()?;
+        Some(Money { resource: line.resource.clone(), usd })
+    });
+    dearest(lines.collect())
+}
+
+/// What a change adds to the month.
+fn more(change: &ChangeReport) -> Option<Money> {
+    let tier = change.tiers.iter().find(|tier| tier.tier == TIER)?;
+    Some(Money { resource: change.resource.clone(), usd: tier.usd.parse().ok()? })
+}
+
+fn dearest(mut money: Vec<Money>) -> Vec<Money> {
+    money.sort_by_key(|one| std::cmp::Reverse(one.usd));
+    money
+}

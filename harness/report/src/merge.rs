@@ -1,0 +1,250 @@
+//! Reports of several generators, added up.
+
+use std::sync::Arc;
+
+use super::{
+    CostReport, CostThresholdReport, RuleReport, RunReport, ScenarioCost, ScenarioReport,
+    StepReport, ThresholdReport, causes_of_run,
+};
+use crate::{
+    cost::{BOOKS, PriceBook, TIERS, Tiers},
+    exit::Exit,
+    judge::{self, CostResult, Judgement, Reason, ThresholdResult},
+    language::{cost_threshold::CostThresholdText, threshold::ThresholdText},
+    plan::{CostPlan, CostThreshold, Phase, Span, StepLabel, Threshold},
+    record::StepRecord,
+};
+
+/// Reports that do not fit together.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum MergeError {
+    /// Nothing to add up.
+    #[error("there are no reports to merge")]
+    Nothing,
+    /// The same name stands for different scenarios.
+    #[error("scenario `{0}` is not the same in all reports: its file was changed between them")]
+    Changed(String),
+    /// A report without histograms.
+    #[error("scenario `{scenario}`: {problem}")]
+    Histograms {
+        /// The scenario.
+        scenario: String,
+        /// What is wrong.
+        problem: String,
+    },
+    /// A threshold that this program cannot read.
+    #[error("scenario `{scenario}`: the threshold `{text}` cannot be read")]
+    Threshold {
+        /// The scenario.
+        scenario: String,
+        /// The threshold.
+        text: String,
+    },
+    /// Prices that are in no report.
+    #[error(
+        "scenario `{0}`: its price book or its tiers are files of their own, which reports do not \
+         hold, so its thresholds on cost cannot be judged on the sum: take them out of the scenario, \
+         merge, and ask `workway cost --book` or `--tiers`"
+    )]
+    OwnPrices(String),
+}
+
+/// Runs of the same scenarios at the same time, as one: operations and rates add up, histograms
+/// without loss, and thresholds are judged on the sum.
+///
+/// # Errors
+/// [`MergeError`].
+pub fn merge(reports: &[RunReport]) -> Result<RunReport, MergeError> {
+    let (first, rest) = reports.split_first().ok_or(MergeError::Nothing)?;
+    let mut sum = first.clone();
+    for report in rest {
+        sum.duration_s = sum.duration_s.max(report.duration_s);
+        for scenario in &report.scenarios {
+            match sum.scenarios.iter_mut().find(|mine| mine.name == scenario.name) {
+                Some(mine) => add(mine, scenario)?,
+                None => sum.scenarios.push(scenario.clone()),
+            }
+        }
+    }
+    for scenario in &mut sum.scenarios {
+        let parts: Vec<_> = reports
+            .iter()
+            .flat_map(|report| &report.scenarios)
+            .filter(|part| part.name == scenario.name)
+            .collect();
+        judge(scenario, &parts)?;
+    }
+    sum.run_id = reports.iter().map(|r| r.run_id.as_str()).collect::<Vec<_>>().join("+");
+    sum.cost = CostReport::of_run(&sum.scenarios);
+    sum.exit = sum.exit_code().code();
+    Ok(sum)
+}
+
+fn add(mine: &mut ScenarioReport, other: &ScenarioReport) -> Result<(), MergeError> {
+    if mine.config != other.config {
+        return Err(MergeError::Changed(mine.name.clone()));
+    }
+    let record = |step: &StepReport| {
+        let scenario = mine.name.clone();
+        step.record().map_err(|problem| MergeError::Histograms { scenario, problem })
+    };
+    let mut steps = Vec::new();
+    for step in &mine.steps {
+        let same = |s: &&StepReport| s.name == step.name && s.phase == step.phase;
+        let mut sum = record(step)?;
+        if let Some(other) = other.steps.iter().find(same) {
+            sum.merge(&record(other)?);
+        }
+        steps.push((StepLabel { name: step.name.clone(), phase: step.phase }, sum));
+    }
+    let mut total = StepRecord::default();
+    for (_, step) in steps.iter().filter(|(label, _)| label.phase == Phase::Work) {
+        total.merge(step);
+    }
+    let all = StepLabel { name: "all".to_owned(), phase: Phase::Work };
+    mine.total = (total.scheduled > 0).then(|| StepReport::new(&all, &total));
+    mine.steps = steps.iter().map(|(label, step)| StepReport::new(label, step)).collect();
+    mine.duration_s = mine.duration_s.max(other.duration_s);
+    mine.window_s = mine.window_s.max(other.window_s);
+    mine.failures.extend(other.failures.iter().cloned());
+    // Percentiles of a second do not add up, and of rates nobody knows whose second it was.
+    mine.timeline.clear();
+    mine.levels.clear();
+    mine.generator = match (mine.generator.take(), &other.generator) {
+        (Some(mut mine), Some(other)) => {
+            mine.planned += other.planned;
+            mine.punctual += other.punctual;
+            mine.busiest_thread = mine.busiest_thread.max(other.busiest_thread);
+            Some(mine)
+        }
+        (mine, other) => mine.or_else(|| other.clone()),
+    };
+    for rule in &other.rules {
+        let same = |mine: &&mut RuleReport| mine.id == rule.id && mine.severity == rule.severity;
+        match mine.rules.iter_mut().find(same) {
+            Some(mine) => {
+                mine.held += rule.held;
+                mine.broken += rule.broken;
+            }
+            None => mine.rules.push(rule.clone()),
+        }
+    }
+    if let (Some(mine), Some(other)) = (&mut mine.cost, &other.cost) {
+        mine.usage.add(&other.usage);
+    }
+    if let (Some(mine), Some(other)) = (&mut mine.upstream, &other.upstream) {
+        mine.add(other);
+    }
+    Ok(())
+}
+
+/// Thresholds on the sum; everything else that speaks against a pass of one part speaks against it
+/// of the whole.
+fn judge(sum: &mut ScenarioReport, parts: &[&ScenarioReport]) -> Result<(), MergeError> {
+    if parts.len() < 2 {
+        return Ok(());
+    }
+    let of = |threshold| judged(sum, threshold);
+    let results = sum.thresholds.iter().map(of).collect::<Result<Vec<_>, _>>()?;
+    let costs = sum.cost.as_ref().map(|cost| judged_cost(&sum.name, cost)).transpose()?;
+    let costs = costs.unwrap_or_default();
+    let mut reasons = others(parts);
+    reasons.extend(judge::of_thresholds(&results, &costs));
+    let Judgement { verdict, exit, reasons, .. } = judge::of_reasons(reasons);
+    let named = sum.thresholds.iter().zip(&results);
+    sum.thresholds =
+        named.map(|(old, result)| ThresholdReport::of(result, old.step.clone())).collect();
+    if let Some(cost) = &mut sum.cost {
+        cost.thresholds = costs.iter().map(CostThresholdReport::new).collect();
+    }
+    sum.verdict = verdict;
+    sum.exit = exit.map(Exit::code);
+    sum.reasons = reasons.into_iter().map(|reason| reason.text).collect();
+    sum.causes = causes_of_run(sum);
+    Ok(())
+}
+
+/// What speaks against a pass of the parts and is not about a threshold, each once: thresholds are
+/// judged on the sum.
+fn others(parts: &[&ScenarioReport]) -> Vec<Reason> {
+    let mut reasons: Vec<Reason> = Vec::new();
+    for part in parts {
+        let exit = match part.exit.map_or(Exit::Pass, Exit::of) {
+            // Cost outranks what cannot be trusted only, and is judged again itself.
+            Exit::Cost => Exit::Inconclusive,
+            exit => exit,
+        };
+        for text in part.reasons.iter().filter(|text| !judge::is_about_threshold(text)) {
+            if reasons.iter().all(|known| known.text != *text) {
+                reasons.push(Reason { exit, text: text.clone() });
+            }
+        }
+    }
+    reasons
+}
+
+fn judged(
+    sum: &ScenarioReport,
+    threshold: &ThresholdReport,
+) -> Result<ThresholdResult, MergeError> {
+    let text = ThresholdText::parse(&threshold.text)
+        .ok_or_else(|| unreadable(&sum.name, &threshold.text))?;
+    let step = match &threshold.step {
+        Some(name) => sum.steps.iter().find(|s| s.name == *name && s.phase == Phase::Work),
+        None => sum.total.as_ref(),
+    };
+    let books = step
+        .map(StepReport::record)
+        .transpose()
+        .map_err(|problem| MergeError::Histograms { scenario: sum.name.clone(), problem })?;
+    let plain = Threshold {
+        text: text.text,
+        span: span(threshold.line, threshold.column),
+        metric: text.metric,
+        step: None,
+        comparison: text.comparison,
+        bound: text.bound,
+    };
+    Ok(judge::on_books(&plain, &books.unwrap_or_default(), sum.window_s))
+}
+
+/// Thresholds on cost, on what all parts used.
+fn judged_cost(scenario: &str, cost: &ScenarioCost) -> Result<Vec<CostResult>, MergeError> {
+    let threshold = |threshold: &CostThresholdReport| {
+        let text = CostThresholdText::parse(&threshold.text)
+            .ok_or_else(|| unreadable(scenario, &threshold.text))?;
+        let span = span(threshold.line, threshold.column);
+        let CostThresholdText { text, figure, comparison, bound } = text;
+        Ok(CostThreshold { text, span, figure, comparison, bound })
+    };
+    let thresholds = cost.thresholds.iter().map(threshold).collect::<Result<_, MergeError>>()?;
+    let (book, tiers) = prices(cost).ok_or_else(|| MergeError::OwnPrices(scenario.to_owned()))?;
+    let plan = CostPlan {
+        tier: cost.tier.clone(),
+        ai: Vec::new(),
+        book: Arc::new(book),
+        tiers: Arc::new(tiers),
+        audit: false,
+        thresholds,
+    };
+    Ok(judge::on_usage(&plan, &cost.usage))
+}
+
+/// What its thresholds were judged with, if the program has it.
+fn prices(cost: &ScenarioCost) -> Option<(PriceBook, Tiers)> {
+    if cost.own_prices {
+        return None;
+    }
+    let known = |name: &String| BOOKS.iter().find(|book| book.name == *name);
+    // Reports of older versions do not name it: the first is the default.
+    let book = cost.book.as_ref().map_or(BOOKS.first(), known)?;
+    Some((book.open().ok()?, Tiers::parse(TIERS, "of this program").ok()?))
+}
+
+fn unreadable(scenario: &str, text: &str) -> MergeError {
+    MergeError::Threshold { scenario: scenario.to_owned(), text: text.to_owned() }
+}
+
+fn span(line: usize, column: usize) -> Span {
+    Span { line, column, ..Span::default() }
+}

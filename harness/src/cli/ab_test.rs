@@ -1,0 +1,335 @@
+//! Two versions of a target on one machine, window by window.
+
+use std::{borrow::Cow, collections::BTreeMap, path::PathBuf, time::Duration};
+
+use http::{HeaderName, HeaderValue};
+
+use super::{output, run};
+use crate::{
+    cost::{RunUsage, StepUsage, Tallies, Tally},
+    exit::Exit,
+    gate::{GATED_PERCENTILE, Pair, Window},
+    judge::{judge, spoiled},
+    plan::{Destination, Profile, RequestPlan, ScenarioPlan, Step, Template, Until, Users, Work},
+    run::{Environment, StopFlag},
+    target::{self, Counters, Target, TargetError, TargetOptions, TargetSpec},
+};
+
+/// Past every delay with which the service writes usage down (10 s), so that it is complete.
+const USAGE_SETTLES: Duration = Duration::from_secs(30);
+
+/// As many pairs as these may be made again for each that is wanted: a machine on which the
+/// generator is slow half of the time cannot say anything about a target.
+const REMADE_PER_PAIR: usize = 1;
+
+/// One of the two.
+#[derive(Clone, Debug)]
+pub(super) struct Variant {
+    /// As the user named it.
+    pub(super) name: String,
+    /// The commit, if it is one of this repository.
+    pub(super) commit: Option<String>,
+    spec: TargetSpec,
+    program: Option<PathBuf>,
+    /// What each request to it carries beside the scenario's own: where one URL has several versions,
+    /// it names the one.
+    header: Option<Header>,
+}
+
+/// A header whose value is no secret: reports show it.
+#[derive(Clone, Debug)]
+pub(super) struct Header {
+    name: HeaderName,
+    value: String,
+}
+
+/// What is to be done.
+pub(super) struct AbTest<'a> {
+    pub(super) plan: &'a ScenarioPlan,
+    pub(super) base: &'a Variant,
+    pub(super) head: &'a Variant,
+    pub(super) pairs: usize,
+    pub(super) seed: u64,
+    pub(super) allow_remote: bool,
+    pub(super) stop: &'a StopFlag,
+}
+
+/// What was measured.
+#[derive(Debug, Default)]
+pub(super) struct AbResult {
+    pub(super) pairs: Vec<Pair>,
+    /// Why pairs were made again.
+    pub(super) remade: Vec<String>,
+    /// Why there are not enough pairs, and how the command ends.
+    pub(super) ended: Option<(Exit, String)>,
+}
+
+/// What a window came to.
+enum Outcome {
+    Measured(Box<Window>),
+    /// The generator was slow; nobody's fault.
+    Spoiled(String),
+    /// There is no point in going on.
+    Over(Exit, String),
+}
+
+impl Variant {
+    /// Reads `embedded`, `wrangler`, a URL, or a revision of this repository, which is built.
+    pub(super) async fn prepare(name: &str) -> Result<Self, (Exit, String)> {
+        let of = |error: &TargetError| (error.exit(), error.to_string());
+        if matches!(name, "embedded" | "wrangler") || name.contains("://") {
+            let spec = TargetSpec::parse(name).map_err(|error| (Exit::Usage, error))?;
+            return Ok(Self {
+                name: name.to_owned(),
+                commit: None,
+                spec,
+                program: None,
+                header: None,
+            });
+        }
+        output::say(&format!("building {name}, unless it is there already"));
+        let built = target::build(name).await.map_err(|error| of(&error))?;
+        Ok(Self {
+            name: name.to_owned(),
+            commit: Some(built.commit),
+            spec: TargetSpec::Embedded,
+            program: Some(built.program),
+            header: None,
+        })
+    }
+
+    /// What it is: `embedded`, `wrangler` or `url`. A revision is embedded.
+    pub(super) const fn kind(&self) -> &'static str {
+        self.spec.kind()
+    }
+
+    /// Whose requests carry this header; its name says so.
+    pub(super) fn with_header(self, header: Option<Header>) -> Self {
+        let name = match &header {
+            Some(header) => format!("{} ({header})", self.name),
+            None => self.name,
+        };
+        Self { name, header, ..self }
+    }
+
+    /// The scenario as it is sent to this one.
+    fn plan<'a>(&self, plan: &'a ScenarioPlan) -> Cow<'a, ScenarioPlan> {
+        let Some(Header { name, value }) = &self.header else { return Cow::Borrowed(plan) };
+        let mut plan = plan.clone();
+        let mut mark = |request: &mut RequestPlan| {
+            if request.to == Destination::Target {
+                request.headers.push((name.clone(), Template::literal(value)));
+            }
+        };
+        for steps in [&mut plan.setup, &mut plan.audit, &mut plan.teardown] {
+            Step::each_request(steps, &mut mark);
+        }
+        if let Work::Load(load) = &mut plan.work {
+            for journey in &mut load.journeys {
+                Step::each_request(&mut journey.steps, &mut mark);
+            }
+        }
+        Cow::Owned(plan)
+    }
+
+    async fn start(&self, allow_remote: bool) -> Result<Target, (Exit, String)> {
+        let program = self.program.clone();
+        let options = TargetOptions { allow_remote, program, ..TargetOptions::default() };
+        let started = self.spec.start(&options).await;
+        started.map_err(|error| (error.exit(), format!("{}: {error}", self.name)))
+    }
+}
+
+impl AbTest<'_> {
+    /// ABBA: in every second pair head goes first, so that a drift of the machine hits both alike.
+    /// Each pair has fresh targets, if they are ours to start: what a process was dealt at its
+    /// start is chance, too.
+    pub(super) async fn fight(&self) -> AbResult {
+        let mut result = AbResult::default();
+        while result.pairs.len() < self.pairs && result.ended.is_none() {
+            let number = result.pairs.len() + result.remade.len();
+            let head_first = result.pairs.len() % 2 == 1;
+            match self.pair(number, head_first).await {
+                Ok(pair) => {
+                    result.pairs.push(pair);
+                    self.say(&result);
+                }
+                Err((Exit::Inconclusive, why)) => {
+                    output::say(&format!("  pair made again: {why}"));
+                    result.remade.push(why);
+                    if result.remade.len() > REMADE_PER_PAIR * self.pairs {
+                        let why = "the generator was slow in more pairs than were wanted";
+                        result.ended = Some((Exit::Inconclusive, why.to_owned()));
+                    }
+                }
+                Err(ended) => result.ended = Some(ended),
+            }
+        }
+        result
+    }
+
+    fn say(&self, result: &AbResult) {
+        let Some(pair) = result.pairs.last() else { return };
+        let ms = |window: &Window| window.percentile(95.0).map_or(f64::NAN, |nanos| nanos / 1e6);
+        let (base, head) = (ms(&pair.base), ms(&pair.head));
+        let (done, all) = (result.pairs.len(), self.pairs);
+        output::say(&format!("  pair {done:>3} of {all}: p95 {base:.2} ms, {head:.2} ms"));
+    }
+
+    async fn pair(&self, number: usize, head_first: bool) -> Result<Pair, (Exit, String)> {
+        let mut base = self.base.start(self.allow_remote).await?;
+        let mut head = match self.head.start(self.allow_remote).await {
+            Ok(head) => head,
+            Err(error) => {
+                base.stop().await;
+                return Err(error);
+            }
+        };
+        let result = self.windows(&mut base, &mut head, number, head_first).await;
+        base.stop().await;
+        head.stop().await;
+        result
+    }
+
+    async fn windows(
+        &self,
+        base: &mut Target,
+        head: &mut Target,
+        number: usize,
+        head_first: bool,
+    ) -> Result<Pair, (Exit, String)> {
+        let before = (counters(base).await, counters(head).await);
+        let mut pair = Pair::default();
+        for is_head in [head_first, !head_first] {
+            let (side, target, name) = if is_head {
+                (self.head, &mut *head, "head")
+            } else {
+                (self.base, &mut *base, "base")
+            };
+            match self.window(&side.plan(self.plan), target, number, name).await {
+                Outcome::Measured(window) if is_head => pair.head = *window,
+                Outcome::Measured(window) => pair.base = *window,
+                Outcome::Spoiled(why) => return Err((Exit::Inconclusive, why)),
+                Outcome::Over(exit, why) => return Err((exit, format!("{name}: {why}"))),
+            }
+        }
+        for (window, target, before) in
+            [(&mut pair.base, base, before.0), (&mut pair.head, head, before.1)]
+        {
+            // What answers say is told apart by step; the server's own counters are not.
+            if window.usage.as_ref().is_none_or(RunUsage::is_empty) {
+                window.usage = usage(target, before).await;
+            }
+        }
+        Ok(pair)
+    }
+
+    /// Both windows of a pair draw the same choices, so that they do the same work.
+    async fn window(
+        &self,
+        plan: &ScenarioPlan,
+        target: &mut Target,
+        number: usize,
+        side: &str,
+    ) -> Outcome {
+        let environment = Environment {
+            seed: self.seed.wrapping_add(number as u64),
+            run_id: format!("{number}-{side}"),
+            stop: self.stop.clone(),
+            ..run::environment_of(target, format!("{number}-{side}")).await
+        };
+        let record = crate::run::run(plan, &environment).await;
+        let judgement = judge(plan, &record);
+        let find = |exit| judgement.reasons.iter().find(|reason| reason.exit == exit);
+        let ends = [
+            Exit::Interrupted,
+            Exit::Terminated,
+            Exit::Internal,
+            Exit::Unreachable,
+            Exit::Conformance,
+        ];
+        for exit in ends {
+            if let Some(reason) = find(exit) {
+                return Outcome::Over(exit, reason.text.clone());
+            }
+        }
+        match spoiled(plan, &record, GATED_PERCENTILE) {
+            Some(why) => Outcome::Spoiled(why),
+            None => Outcome::Measured(Box::new(Window::new(plan, &record))),
+        }
+    }
+}
+
+impl Header {
+    /// Reads `NAME: VALUE`.
+    ///
+    /// # Errors
+    /// What is wrong with it; never its value.
+    pub(super) fn parse(text: &str) -> Result<Self, String> {
+        let (name, value) = text.split_once(':').ok_or("write NAME: VALUE")?;
+        let name = HeaderName::from_bytes(name.trim().as_bytes())
+            .map_err(|_| "the part before `:` is no name of a header")?;
+        if crate::run::is_secret(&name) {
+            return Err(format!("{name} is a secret, and reports show this; use `auth:`"));
+        }
+        let value = value.trim().to_owned();
+        HeaderValue::from_str(&value).map_err(|_| format!("{name}: control characters"))?;
+        Ok(Self { name, value })
+    }
+}
+
+impl std::fmt::Display for Header {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}: {}", self.name, self.value)
+    }
+}
+
+async fn counters(target: &Target) -> Option<Counters> {
+    target.control.as_ref()?.counters().await.ok()
+}
+
+/// What the target used since then, from its own counters; `None` when it has none.
+async fn usage(target: &Target, before: Option<Counters>) -> Option<RunUsage> {
+    let control = target.control.as_ref()?;
+    // The window is over: now its clock may move.
+    control.advance(USAGE_SETTLES).await.ok()?;
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    let (before, after) = (before?, control.counters().await.ok()?);
+    let more = |name: &String, amount: u64| {
+        amount.saturating_sub(before.usage.get(name).copied().unwrap_or(0))
+    };
+    let usage: BTreeMap<_, _> =
+        after.usage.iter().map(|(name, amount)| (name.clone(), more(name, *amount))).collect();
+    let count = after.requests.saturating_sub(before.requests);
+    let used = Tallies { without_model: Tally { count, usage }, ..Tallies::default() };
+    let step = StepUsage { name: "all".to_owned(), used, ..StepUsage::default() };
+    Some(RunUsage { steps: vec![step], ..RunUsage::default() })
+}
+
+/// The scenario with a window of this length in place of its own.
+pub(super) fn windowed(
+    plan: &ScenarioPlan,
+    warmup: Duration,
+    window: Duration,
+) -> Result<ScenarioPlan, String> {
+    let refuse = |what: &str| {
+        let (file, name) = (&plan.file, &plan.name);
+        Err(format!("{file}: `{name}` {what}; a window needs a load of constant rate or users"))
+    };
+    let mut plan = plan.clone();
+    plan.thresholds.clear();
+    let Work::Load(load) = &mut plan.work else { return refuse("has no load") };
+    let length = warmup + window;
+    match &mut load.profile {
+        Profile::Rates(stretches) => match stretches.as_mut_slice() {
+            [one] if (one.from - one.to).abs() < f64::EPSILON => one.duration = length,
+            _ => return refuse("changes its rate"),
+        },
+        Profile::Poisson { duration, .. } => *duration = length,
+        Profile::Users(Users { until, .. }) => *until = Until::Elapsed(length),
+        Profile::Search(_) => return refuse("searches for a rate"),
+    }
+    load.warmup = warmup;
+    load.abort_after = None;
+    Ok(plan)
+}
