@@ -169,8 +169,8 @@ proptest! {
         let plain = entry("GET", &url, &json!([]), None, status);
         if let Ok(scenario) = from_har(&archive(&[plain, made]), None) {
             let yaml = scenario.to_yaml();
-            if let Err(errors) = scenario::load("x.yaml", yaml.as_bytes()) {
-                let shown = scenario::render(&errors, "x.yaml", &yaml, false);
+            if let Err(errors) = language::load("x.yaml", yaml.as_bytes()) {
+                let shown = language::render(&errors, "x.yaml", &yaml, false);
                 return Err(TestCaseError::fail(format!("{shown}\n{yaml}")));
             }
         }
@@ -188,7 +188,7 @@ proptest! {
             "components": {"schemas": {"A": {"type": "array", "minItems": 1,
                 "items": {"$ref": "#/components/schemas/A"}}}}, "info": {"title": text}});
         for scenario in from_openapi(document.to_string().as_bytes()).unwrap() {
-            prop_assert!(scenario::load("x.yaml", scenario.to_yaml().as_bytes()).is_ok());
+            prop_assert!(language::load("x.yaml", scenario.to_yaml().as_bytes()).is_ok());
         }
         let _ = from_openapi(text.as_bytes());
     }
