@@ -8,15 +8,13 @@
     reason = "tests"
 )]
 
-mod common;
-
 use std::{
     sync::{Mutex, OnceLock},
     time::{Duration, Instant},
 };
 
+use crate::common::{self, Target, block_on, environment, load, request, scenario};
 use axum::{Router, routing::get};
-use common::{Target, block_on, environment, load, request, scenario};
 use rand::{RngExt as _, SeedableRng as _};
 use workway::{
     judge::{Verdict, judge},

@@ -1,8 +1,6 @@
 //! The command itself under a load: signals, descriptors, and a target that dies.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::disallowed_methods, reason = "tests")]
 
-mod common;
-
 use std::{
     io::{BufRead as _, BufReader, Read as _},
     path::PathBuf,
@@ -14,8 +12,8 @@ use std::{
     time::{Duration, Instant},
 };
 
+use crate::common::Target;
 use axum::{Router, routing::get};
-use common::Target;
 use rand::{RngExt as _, SeedableRng as _};
 use rustix::process::{Pid, Signal, kill_process};
 use workway::{judge::Verdict, report::RunReport};

@@ -2,8 +2,6 @@
 #![cfg(feature = "service")]
 #![allow(clippy::unwrap_used, clippy::panic, clippy::disallowed_methods, reason = "a test")]
 
-mod proof;
-
 use std::{
     io::{BufRead, BufReader, ErrorKind},
     net::TcpListener,
@@ -11,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use proof::{Caller, Host, program};
+use crate::proof::{Caller, Host, program};
 use serde_json::json;
 use workway::target::TargetSpec;
 

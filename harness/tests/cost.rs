@@ -2,8 +2,6 @@
 #![cfg(feature = "service")]
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test")]
 
-mod common;
-
 use std::{
     fs,
     io::{BufRead as _, BufReader},
@@ -11,8 +9,8 @@ use std::{
     process::{Child, Command, Output, Stdio},
 };
 
+use crate::common::{self, Target};
 use axum::{Json, Router, routing::get};
-use common::Target;
 use serde_json::{Value, json};
 use workway::upstream::{ACCOUNT, API_TOKEN};
 

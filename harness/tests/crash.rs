@@ -7,8 +7,6 @@
 #![cfg(feature = "service")]
 #![allow(clippy::unwrap_used, clippy::panic, clippy::disallowed_methods, reason = "a test")]
 
-mod proof;
-
 use std::{
     collections::{BTreeMap, BTreeSet},
     io::{BufRead, BufReader},
@@ -20,7 +18,7 @@ use std::{
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
-use proof::{Caller, Dice, Host, bill::Bills, bound, program, setting};
+use crate::proof::{self, Caller, Dice, Host, bill::Bills, bound, program, setting};
 use reqwest::Url;
 use serde_json::{Value, json};
 use workway::{

@@ -4,15 +4,10 @@
 #![cfg(feature = "service")]
 #![allow(clippy::unwrap_used, clippy::panic, clippy::print_stdout, reason = "a test")]
 
-#[path = "deploy/cloudflare.rs"]
 mod cloudflare;
-#[path = "deploy/edge.rs"]
 mod edge;
-#[path = "deploy/first.rs"]
 mod first;
-#[path = "deploy/resources.rs"]
 mod resources;
-#[path = "deploy/worker.rs"]
 mod worker;
 
 use std::{

@@ -2,11 +2,9 @@
 //! of them, byte for byte, on a clock that the test moves.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
-mod common;
-
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
-use common::Fake;
+use crate::common::Fake;
 use rand::{RngExt as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
 use workway::{

@@ -1,8 +1,6 @@
 //! The gate as its users meet it.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
-mod common;
-
 use std::{
     fs,
     process::{Command, Output},
@@ -13,8 +11,8 @@ use std::{
     time::Duration,
 };
 
+use crate::common::{self, Target};
 use axum::{Router, http::HeaderMap, routing::get};
-use common::Target;
 use workway::{
     gate::{Decision, Finding, Kind},
     report::GateReport,

@@ -2,8 +2,6 @@
 //! stays what it is, the offered rate stays what was planned, and the report can be read.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::disallowed_methods, reason = "tests")]
 
-mod common;
-
 use std::{
     fs,
     process::{Child, Command, Stdio},
@@ -14,7 +12,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use common::{Raw, Target};
+use crate::common::{Raw, Target};
 use workway::{
     judge::Verdict,
     model::ErrorKind,

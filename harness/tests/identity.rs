@@ -2,11 +2,9 @@
 #![cfg(feature = "service")]
 #![allow(clippy::unwrap_used, clippy::panic, clippy::disallowed_methods, reason = "a test")]
 
-mod proof;
-
 use std::{collections::BTreeMap, time::Duration};
 
-use proof::{Host, failures};
+use crate::proof::{Host, failures};
 use reqwest::{Client, Method, Response, StatusCode, Url, redirect::Policy};
 use serde_json::{Value, json};
 use workway::{target::TargetSpec, upstream::Ledger};

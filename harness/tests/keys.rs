@@ -2,12 +2,10 @@
 #![cfg(feature = "service")]
 #![allow(clippy::unwrap_used, clippy::panic, clippy::disallowed_methods, reason = "a test")]
 
-mod proof;
-
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::proof::{Caller, Host, bound};
 use futures_util::{StreamExt as _, future::join_all, stream};
-use proof::{Caller, Host, bound};
 use reqwest::Method;
 use serde_json::json;
 use workway::target::TargetSpec;

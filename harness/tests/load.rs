@@ -2,8 +2,6 @@
 //! the machine may be busy.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::disallowed_methods, reason = "tests")]
 
-mod common;
-
 use std::{
     num::NonZeroUsize,
     sync::{
@@ -13,8 +11,10 @@ use std::{
     time::{Duration, Instant},
 };
 
+use crate::common::{
+    self, Target, block_on, dead, environment, load, request, scenario, threshold,
+};
 use axum::{Router, http::StatusCode, routing::get};
-use common::{Target, block_on, dead, environment, load, request, scenario, threshold};
 use tokio::sync::Semaphore;
 use workway::{
     exit::Exit,

@@ -4,12 +4,10 @@
 #![cfg(feature = "service")]
 #![allow(clippy::unwrap_used, clippy::panic, clippy::disallowed_methods, reason = "a test")]
 
-mod proof;
-
 use std::{collections::BTreeMap, time::Duration};
 
+use crate::proof::{Caller, Host, failures, token};
 use futures_util::future::join_all;
-use proof::{Caller, Host, failures, token};
 use reqwest::{Client, Url};
 use serde_json::{Value, json};
 use workway::{

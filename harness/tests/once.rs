@@ -1,8 +1,6 @@
 //! Scenarios that run once, against targets in this process.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::disallowed_methods, reason = "tests")]
 
-mod common;
-
 use std::{
     sync::{
         Arc, Mutex,
@@ -11,14 +9,15 @@ use std::{
     time::{Duration, Instant},
 };
 
+use crate::common::{
+    self, Target, block_on, body, dead, environment, header, is, json, keep, request, scenario,
+    span,
+};
 use axum::{
     Json, Router,
     extract::{Path, State},
     http::{HeaderMap, StatusCode},
     routing::{delete, get, post},
-};
-use common::{
-    Target, block_on, body, dead, environment, header, is, json, keep, request, scenario, span,
 };
 use serde_json::{Value, json};
 use workway::{

@@ -1,8 +1,6 @@
 //! Models judge targets that are wrong in one way each: the command says so, and why.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test")]
 
-mod common;
-
 use std::{
     collections::HashMap,
     fs,
@@ -11,6 +9,7 @@ use std::{
     time::Duration,
 };
 
+use crate::common::Target;
 use axum::{
     Json, Router,
     extract::{Path, State},
@@ -18,7 +17,6 @@ use axum::{
     response::{IntoResponse, Response},
     routing::{get, post},
 };
-use common::Target;
 use serde_json::Value;
 
 fn run(target: &Target, scenario: &str, arguments: &[&str]) -> Output {

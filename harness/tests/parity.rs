@@ -15,11 +15,9 @@
 #![cfg(feature = "service")]
 #![allow(clippy::unwrap_used, clippy::panic, clippy::disallowed_methods, reason = "a test")]
 
-mod proof;
-
 use std::{collections::BTreeMap, time::Duration};
 
-use proof::{Host, answers, requests};
+use crate::proof::{Host, answers, requests};
 use regex::{Captures, Regex};
 use reqwest::{Client, Method, Url, header::HeaderMap, redirect::Policy};
 use serde_json::Value;

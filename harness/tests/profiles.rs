@@ -1,8 +1,6 @@
 //! Users, searches, connections and early ends, against targets in this process.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::disallowed_methods, reason = "tests")]
 
-mod common;
-
 use std::{
     sync::{
         Arc, Mutex,
@@ -11,8 +9,8 @@ use std::{
     time::{Duration, Instant},
 };
 
+use crate::common::{self, Raw, Target, block_on, environment, load, request, scenario, threshold};
 use axum::{Router, routing::get};
-use common::{Raw, Target, block_on, environment, load, request, scenario, threshold};
 use workway::{
     exit::Exit,
     judge::{Judgement, Verdict, judge},

@@ -1,11 +1,9 @@
 //! Reports as their readers meet them: the command, its files, and its exit codes.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::disallowed_methods, reason = "tests")]
 
-mod common;
-
 use std::{fs, path::Path, process::Output, time::Duration};
 
-use common::{
+use crate::common::{
     Target,
     case::{Case, SHORT, first, root, target, text, workway},
 };

@@ -1,17 +1,14 @@
 //! The command under a load over TLS, against a target whose certificate the system trusts, or not.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::disallowed_methods, reason = "tests")]
 
-#[path = "common/secure.rs"]
-mod secure;
-
 use std::{
     process::{Command, Output},
     sync::atomic::Ordering::SeqCst,
     time::Duration,
 };
 
+use crate::common::secure::Secure;
 use http::Version;
-use secure::Secure;
 use workway::{exit::Exit, model::ErrorKind, report::RunReport};
 
 const REQUESTS: u64 = 60;

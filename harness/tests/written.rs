@@ -2,8 +2,6 @@
 //! what is there is whole, old or new.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::disallowed_methods, reason = "tests")]
 
-mod common;
-
 use std::{
     collections::BTreeMap,
     fs,
@@ -13,7 +11,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use common::case::{Case, first, root, text, workway};
+use crate::common::case::{Case, first, root, text, workway};
 use rand::RngExt as _;
 use rustix::process::{Pid, Signal, kill_process};
 use workway::{

@@ -1,8 +1,7 @@
 //! Expand, then contract: while a new version gets its traffic step by step, and after a rollback,
 //! the old code works on the new schema. `released/NAME.sql` holds every statement of a released
 //! version, by the latest migration that it knew; each must still run. A new release adds its own:
-//! `UPDATE_STATEMENTS=1 cargo test -p workway-service --test expand`.
-#![cfg(not(target_arch = "wasm32"))]
+//! `UPDATE_STATEMENTS=1 cargo test -p workway-service --test integration expand::`.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test")]
 
 use std::{fs, path::PathBuf};

@@ -1,5 +1,4 @@
 //! What the code must not say, and where: see the invariants in ARCHITECTURE.md.
-#![cfg(not(target_arch = "wasm32"))]
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test")]
 
 use std::{

@@ -1,5 +1,4 @@
 //! The list of a deployment's secrets, against what the configuration asks for.
-#![cfg(not(target_arch = "wasm32"))]
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test")]
 
 use std::{

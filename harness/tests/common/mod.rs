@@ -1,8 +1,8 @@
 //! Plans and targets for the tests of the engine.
-#![allow(dead_code, reason = "every test file uses a part of it")]
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 pub(crate) mod case;
+pub(crate) mod secure;
 
 use std::{
     net::SocketAddr,

@@ -18,7 +18,7 @@ use workway_service::{
     ports::{Database, Sql},
 };
 
-use crate::{
+use super::{
     resources::{Ids, Index, Resources},
     worker::{Worker, last_migration, worker},
 };
@@ -106,7 +106,7 @@ impl Account {
             resources,
         }));
         let api = serve(Router::new().fallback(api).with_state(Arc::clone(&inner))).await;
-        let edge = serve(crate::edge::router(Arc::clone(&inner), service)).await;
+        let edge = serve(super::edge::router(Arc::clone(&inner), service)).await;
         Self { api, edge, inner }
     }
 

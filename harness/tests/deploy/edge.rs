@@ -12,7 +12,7 @@ use axum::{
 use reqwest::Url;
 use serde_json::json;
 
-use crate::cloudflare::{DRAFT, Inner, NEW, OLD, Version, split};
+use super::cloudflare::{DRAFT, Inner, NEW, OLD, Version, split};
 
 #[derive(Clone)]
 struct Edge {

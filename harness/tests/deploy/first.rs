@@ -2,8 +2,8 @@
 
 use std::os::unix::fs::symlink;
 
+use super::resources::Index;
 use super::*;
-use crate::resources::Index;
 
 async fn provision(root: &Path, account: &Account) -> Said {
     script(root, account, &["provision", "staging"], &[]).await

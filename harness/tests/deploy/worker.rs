@@ -5,7 +5,7 @@ use std::sync::Mutex;
 use axum::{body::Bytes, http::Method};
 use serde_json::{Value, json};
 
-use crate::cloudflare::{DRAFT, Inner, NEW, OLD, Version, split};
+use super::cloudflare::{DRAFT, Inner, NEW, OLD, Version, split};
 
 /// What stays when versions change.
 #[derive(Default)]

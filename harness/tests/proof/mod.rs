@@ -1,5 +1,4 @@
 //! What the long proofs share: targets that can be killed, people, and the stub's ledger.
-#![allow(dead_code, reason = "every test file uses a part of it")]
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
 pub(crate) mod answers;

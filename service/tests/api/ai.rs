@@ -11,7 +11,7 @@ use workway_service::{
     platform::native::control_socket,
 };
 
-use crate::{
+use super::{
     client::{Api, read, token, token_after},
     stand_in::{CHAT, VARS, count, fine, mount, slow, summary, vars},
 };

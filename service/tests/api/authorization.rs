@@ -8,7 +8,7 @@ use workway_service::{
     routes::{Access, Method, Operation, ROUTES, Route, Takes},
 };
 
-use crate::{
+use super::{
     client::{Api, token, token_of},
     stand_in,
 };

@@ -10,7 +10,7 @@ use sha2::Sha256;
 use wiremock::{Mock, ResponseTemplate, matchers::path_regex};
 use workway_service::guard::{MAX_BODY_BYTES, TOLERANCE_SECONDS};
 
-use crate::{
+use super::{
     client::{Api, read, token},
     stand_in::{CHECKOUT, OLD_WEBHOOK_SECRET, VARS, WEBHOOK_SECRET, count, fine},
 };

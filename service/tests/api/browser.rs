@@ -14,7 +14,7 @@ use wiremock::{
 };
 use workway_service::identity::challenge;
 
-use crate::client::{Api, GOOGLE_SECRET, NOTION_SECRET, read};
+use super::client::{Api, GOOGLE_SECRET, NOTION_SECRET, read};
 
 pub(crate) const SUB: &str = "110169484474386276334";
 

@@ -14,10 +14,10 @@ use wiremock::{
     matchers::{path, path_regex},
 };
 
-use crate::billing::{deliver, event, now, signed};
-use crate::browser::{Browser, Providers};
-use crate::client::{Api, GOOGLE_SECRET, NOTION_SECRET, SECRET, VAULT_KEY, read};
-use crate::stand_in::{CHAT, CHECKOUT, EMBED, VARS, fine};
+use super::billing::{deliver, event, now, signed};
+use super::browser::{Browser, Providers};
+use super::client::{Api, GOOGLE_SECRET, NOTION_SECRET, SECRET, VAULT_KEY, read};
+use super::stand_in::{CHAT, CHECKOUT, EMBED, VARS, fine};
 
 /// In headers, queries, bodies and cookies of requests.
 const SENT: &str = "canary-that-a-client-sent";
@@ -272,7 +272,7 @@ async fn secrets_are_found_only_where_they_are_meant_to_be() {
     let folder = tempfile::tempdir().unwrap();
     let out = folder.path().join("everything.json");
     let child = Command::new(std::env::current_exe().unwrap())
-        .args(["canary::in_a_process_of_its_own", "--exact", "--nocapture"])
+        .args(["api::canary::in_a_process_of_its_own", "--exact", "--nocapture"])
         .env(PANIC_LOG, &out)
         .stdin(Stdio::null())
         .output();

@@ -3,7 +3,7 @@
 use reqwest::Method;
 use serde_json::json;
 
-use crate::client::{Api, read, token};
+use super::client::{Api, read, token};
 
 #[tokio::test]
 async fn health_catalogue_and_what_is_not_there() {

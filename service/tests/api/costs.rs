@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::client::{Api, read, token};
+use super::client::{Api, read, token};
 
 /// The line of a resource, without what explains it.
 fn line(costs: &Value, resource: &str) -> Option<(Value, Value, Value)> {

@@ -4,7 +4,7 @@ use reqwest::{Method, StatusCode};
 use serde_json::json;
 use workway_service::config::RATE_LIMIT;
 
-use crate::client::{Api, read, token, token_of};
+use super::client::{Api, read, token, token_of};
 
 #[tokio::test]
 async fn authentication_and_scopes() {

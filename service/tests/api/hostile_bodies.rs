@@ -6,7 +6,7 @@ use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 use workway_service::{domain::json::MAX_DEPTH, guard::MAX_BODY_BYTES};
 
-use crate::client::{Api, read, token};
+use super::client::{Api, read, token};
 
 async fn post(api: &Api, subject: &str, headers: &[(&str, &str)], body: Vec<u8>) -> StatusCode {
     let mut request =

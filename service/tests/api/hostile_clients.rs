@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use wiremock::{Mock, ResponseTemplate, matchers::method};
 use workway_service::{config::RATE_LIMIT, guard::MAX_KEY};
 
-use crate::client::{Api, read, token};
+use super::client::{Api, read, token};
 
 /// Where clients write an address that is not theirs.
 const SPOOFED: [&str; 8] = [

@@ -8,7 +8,7 @@ use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use workway_service::guard::BODY_DEADLINE;
 
-use crate::{
+use super::{
     client::{Api, token},
     wire::{connect, hear, say},
 };

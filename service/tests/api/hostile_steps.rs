@@ -12,7 +12,7 @@ use tokio::{
 use wiremock::{Mock, ResponseTemplate, matchers::any};
 use workway_service::domain::workflow::MAX_STEPS;
 
-use crate::client::{Api, token};
+use super::client::{Api, token};
 
 /// Where steps must not go. `PORT` is that of a listener on this machine that hears every attempt.
 const TARGETS: &[&str] = &[

@@ -7,7 +7,7 @@ use workway_service::{
     guard::{LEEWAY_SECONDS, MAX_TOKEN_BYTES},
 };
 
-use crate::client::{Api, SECRET, read, sign, token, token_claims, token_header};
+use super::client::{Api, SECRET, read, sign, token, token_claims, token_header};
 
 fn with(mut value: Value, name: &str, member: Value) -> Value {
     value[name] = member;

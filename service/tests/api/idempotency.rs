@@ -4,7 +4,7 @@ use futures_util::future::join_all;
 use reqwest::{Response, StatusCode};
 use serde_json::{Value, json};
 
-use crate::client::{Api, read, token, token_of};
+use super::client::{Api, read, token, token_of};
 
 async fn post(api: &Api, path: &str, token: &str, key: &str, body: &Value) -> Response {
     let request = api.client.post(format!("{}{path}", api.base)).bearer_auth(token);

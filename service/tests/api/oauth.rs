@@ -10,8 +10,8 @@ use wiremock::{
 };
 use workway_service::identity::{FLOW_LIFETIME, MAX_CODE, person_id};
 
-use crate::browser::{Browser, Providers, SUB, objects};
-use crate::client::{Api, read, token, token_of};
+use super::browser::{Browser, Providers, SUB, objects};
+use super::client::{Api, read, token, token_of};
 
 #[tokio::test]
 async fn google_signs_a_person_in_who_stays_the_same() {

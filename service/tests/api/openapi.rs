@@ -2,9 +2,9 @@
 
 use workway_service::routes::document;
 
-use crate::client::Api;
+use super::client::Api;
 
-/// `UPDATE_OPENAPI=1 cargo test -p workway-service --test api openapi` writes the file anew.
+/// `UPDATE_OPENAPI=1 cargo test -p workway-service --test integration openapi::` writes the file anew.
 #[tokio::test]
 async fn the_document_is_the_one_that_the_code_makes() {
     let made = format!("{:#}\n", document());

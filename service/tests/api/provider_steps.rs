@@ -14,8 +14,8 @@ use wiremock::{
     matchers::{body_partial_json, header, method, path},
 };
 
-use crate::browser::{Browser, Providers, SUB};
-use crate::client::{Api, token};
+use super::browser::{Browser, Providers, SUB};
+use super::client::{Api, token};
 
 fn userinfo() -> Value {
     json!({"type": "google.userinfo", "config": {}})

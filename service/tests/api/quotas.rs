@@ -3,7 +3,7 @@
 use futures_util::future::join_all;
 use serde_json::json;
 
-use crate::{
+use super::{
     client::{Api, token},
     stand_in::{CHAT, count, fine, vars},
 };

@@ -14,7 +14,7 @@ use wiremock::{
 };
 use workway_service::domain::workflow::MAX_STEPS;
 
-use crate::client::{Api, token};
+use super::client::{Api, token};
 
 #[tokio::test]
 async fn a_run_performs_its_effect_once_and_says_so() {

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use wiremock::{Mock, ResponseTemplate, matchers::path_regex};
 use workway_service::ai::{FAILURES, search::CATCH_UP};
 
-use crate::{
+use super::{
     client::{Api, token},
     stand_in::{EMBED, VARS, count, fine, vars},
 };

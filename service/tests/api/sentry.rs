@@ -10,7 +10,7 @@ use wiremock::{
 
 use workway_service::platform::native::control_socket;
 
-use crate::client::{Api, token};
+use super::client::{Api, token};
 
 async fn sentry() -> MockServer {
     let server = MockServer::start().await;

@@ -9,8 +9,8 @@ use workway_service::{
     identity::{REVOCATION_STALENESS, SESSION_LIFETIME},
 };
 
-use crate::browser::{Browser, Providers};
-use crate::client::{Api, SECRET, read, token};
+use super::browser::{Browser, Providers};
+use super::client::{Api, SECRET, read, token};
 
 const COOKIE: &str = "workway-refresh";
 

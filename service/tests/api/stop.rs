@@ -3,7 +3,7 @@
 use serde_json::json;
 use tokio::io::AsyncWriteExt;
 
-use crate::{
+use super::{
     client::{Api, token},
     wire::{connect, hear},
 };

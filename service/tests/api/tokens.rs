@@ -5,8 +5,8 @@ use reqwest::Method;
 use workway_service::config::SigningKey;
 use workway_service::guard::SessionToken;
 
-use crate::browser::{Browser, Providers};
-use crate::client::{Api, SECRET, read, token, token_of};
+use super::browser::{Browser, Providers};
+use super::client::{Api, SECRET, read, token, token_of};
 
 #[tokio::test]
 async fn tokens_for_something_else_and_of_the_past_get_the_one_answer() {

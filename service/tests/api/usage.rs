@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use wiremock::{Mock, ResponseTemplate, matchers::method};
 use workway_service::ports::Usage;
 
-use crate::client::{Api, read, token};
+use super::client::{Api, read, token};
 
 /// What the headers of the responses said, added up.
 #[derive(Default)]

@@ -8,7 +8,7 @@ use tokio::{
     net::TcpStream,
 };
 
-use crate::client::Api;
+use super::client::Api;
 
 /// Longer than any answer takes on a machine that is busy: no answer by then is a hang.
 const PATIENCE: Duration = Duration::from_mins(1);

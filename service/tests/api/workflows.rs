@@ -6,7 +6,7 @@ use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 use workway_service::guard::MAX_BODY_BYTES;
 
-use crate::client::{Api, read, token};
+use super::client::{Api, read, token};
 
 #[tokio::test]
 async fn workflows_are_created_read_and_listed_by_their_owner_only() {

@@ -10,10 +10,8 @@ use wiremock::{
 };
 use workway_service::ports::Usage;
 
-use crate::{
-    stand_in::{VARS, fine, vars},
-    world::{World, read},
-};
+use super::world::{World, read};
+use crate::api::stand_in::{VARS, fine, vars};
 
 /// Adds up usage as headers and reports write it.
 #[derive(Clone, Debug, Default, PartialEq)]

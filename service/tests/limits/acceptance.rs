@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use workway_service::guard::CLAIM_TIMEOUT;
 
-use crate::{
+use super::{
     faulty::{BREAKS, Break},
     one,
     world::World,

@@ -16,7 +16,7 @@ use workway_service::{
     routes::{App, router},
 };
 
-use crate::faulty::Faulty;
+use super::faulty::Faulty;
 
 const SECRET: &str = "a secret for tests, of at least 32 bytes";
 /// By the system's clock. Who has not answered by then waits for the clock of the test.

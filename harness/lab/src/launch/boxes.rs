@@ -70,21 +70,21 @@ pub const PROOFS: &[Proof] = &[
     .leaves("target/launch/load/report.html"),
     proof(
         "backup-drill",
-        "set -o pipefail; cargo test --package workway --test backup 2>/dev/null | grep '^test result'",
+        "set -o pipefail; cargo test --package workway --test integration backup:: 2>/dev/null | grep '^test result: .* [1-9][0-9]* passed'",
     ),
     proof(
         "backup-drill-workerd",
         "set -o pipefail; . scripts/env; command -v workerd >/dev/null || \
          { echo 'workerd is missing: run scripts/setup'; exit 8; }; \
-         cargo test --package workway --test backup -- --ignored 2>/dev/null | grep '^test result'",
+         cargo test --package workway --test integration backup:: -- --ignored 2>/dev/null | grep '^test result: .* [1-9][0-9]* passed'",
     ),
     proof(
         "alerts",
-        "set -o pipefail; cargo test --package workway --test ops 2>/dev/null | grep '^test result'",
+        "set -o pipefail; cargo test --package workway --test integration ops:: 2>/dev/null | grep '^test result: .* [1-9][0-9]* passed'",
     ),
     proof(
         "documents",
-        "set -o pipefail; cargo test --package workway --test documents 2>/dev/null | grep '^test result'",
+        "set -o pipefail; cargo test --package workway --test integration documents:: 2>/dev/null | grep '^test result: .* [1-9][0-9]* passed'",
     ),
     proof(
         "support",
@@ -93,7 +93,7 @@ pub const PROOFS: &[Proof] = &[
     ),
     proof(
         "deploy-rehearsal",
-        "set -o pipefail; . scripts/env; cargo test --package workway --test deploy -- --ignored 2>/dev/null | grep '^test result'",
+        "set -o pipefail; . scripts/env; cargo test --package workway --test integration deploy:: -- --ignored 2>/dev/null | grep '^test result: .* [1-9][0-9]* passed'",
     ),
     proof(
         "health",
@@ -105,7 +105,7 @@ pub const PROOFS: &[Proof] = &[
     ),
     proof(
         "edge-rules",
-        "set -o pipefail; cargo test --package workway --test edge 2>/dev/null | grep '^test result'",
+        "set -o pipefail; cargo test --package workway --test integration edge:: 2>/dev/null | grep '^test result: .* [1-9][0-9]* passed'",
     ),
     proof(
         "cost",

@@ -1,10 +1,6 @@
 //! The control socket of the native server.
-#![cfg(not(target_arch = "wasm32"))]
 #![allow(clippy::unwrap_used, clippy::panic, clippy::disallowed_methods, reason = "a test")]
 
-#[path = "../api/stand_in.rs"]
-#[allow(dead_code, reason = "models are what is needed of it here")]
-mod stand_in;
 mod usage;
 mod world;
 

@@ -1,5 +1,4 @@
 //! Limits of time, at the limit and one millisecond before it, and ports that fail or hang.
-#![cfg(not(target_arch = "wasm32"))]
 #![allow(clippy::unwrap_used, clippy::panic, clippy::disallowed_methods, reason = "a test")]
 
 mod acceptance;

@@ -1,0 +1,43 @@
+//! Links the tests of the command and of the engine once, into one program. Each file beside this
+//! one is a module: `cargo test -p workway --test integration cost::` runs those of `cost.rs`.
+
+mod accuracy;
+mod action;
+mod backup;
+mod bad_inputs;
+mod bad_scenarios;
+mod bill;
+mod by_hand;
+mod cli;
+mod cli_load;
+mod common;
+mod control;
+mod cost;
+mod crash;
+mod deploy;
+mod determinism;
+mod documents;
+mod edge;
+mod foreign;
+mod fuzz;
+mod gate;
+mod hostile;
+mod identity;
+mod import;
+mod keys;
+mod language;
+mod launch;
+mod load;
+mod money;
+mod once;
+mod ops;
+mod oracles;
+mod parity;
+mod profiles;
+mod proof;
+mod prove;
+mod reports;
+mod suites;
+mod tls;
+mod workerd;
+mod written;
