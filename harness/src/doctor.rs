@@ -11,7 +11,7 @@ use reqwest::Url;
 use rustix::process::{Resource, getrlimit};
 use serde::Serialize;
 
-/// Of `workway serve`, and of its stub.
+/// Of `workway lab serve`, and of its stub.
 const PORTS: [u16; 2] = [8787, 8788];
 /// A load of a thousand connections, with some to spare.
 const DESCRIPTORS: u64 = 4096;
@@ -89,7 +89,7 @@ pub fn examine() -> Vec<Diagnosis> {
         ),
         Diagnosis::new(
             "ports 8787, 8788",
-            "workway serve",
+            "workway lab serve",
             ports(),
             (Missing, "stop what listens there, or give --port 0"),
         ),

@@ -119,13 +119,13 @@ async fn a_restored_database_holds_what_the_lost_one_did() {
     let lost = tables(&lost).await.unwrap();
     assert!(lost.iter().map(|table| table.rows).sum::<u64>() >= 5, "{lost:?}");
 
-    let verified = workway(&["backup", "verify", text(&day)]);
+    let verified = workway(&["lab", "backup", "verify", text(&day)]);
     let said = String::from_utf8(verified.stdout).unwrap();
     assert!(verified.status.success() && said.contains("whole"), "{said}");
     assert!(said.contains("not in it:") && said.contains("WORKFLOW_EXECUTOR"), "{said}");
 
     let new = tempfile::tempdir().unwrap();
-    let restored = workway(&["backup", "restore", text(&day), "--state", text(new.path())]);
+    let restored = workway(&["lab", "backup", "restore", text(&day), "--state", text(new.path())]);
     assert!(restored.status.success(), "{}", String::from_utf8_lossy(&restored.stderr));
     let database = SqliteDatabase::open(&new.path().join("database.sqlite")).unwrap();
     // What the backup itself used is written down after it.
@@ -141,7 +141,7 @@ async fn a_restored_database_holds_what_the_lost_one_did() {
     fill(&target).await;
     target.stop().await;
 
-    let again = workway(&["backup", "restore", text(&day), "--state", text(new.path())]);
+    let again = workway(&["lab", "backup", "restore", text(&day), "--state", text(new.path())]);
     assert_eq!(again.status.code(), Some(2));
     let said = String::from_utf8(again.stderr).unwrap();
     assert!(said.contains("is not empty") && said.contains("restore into a new one"), "{said}");
@@ -176,7 +176,8 @@ async fn a_damaged_backup_is_told_and_restores_nothing() {
         assert_ne!(intact, bytes, "{message}");
         fs::write(path, bytes).unwrap();
         let new = tempfile::tempdir().unwrap();
-        let restored = workway(&["backup", "restore", text(&day), "--state", text(new.path())]);
+        let restored =
+            workway(&["lab", "backup", "restore", text(&day), "--state", text(new.path())]);
         let said = String::from_utf8(restored.stderr).unwrap();
         assert!(said.contains(message), "{message}: {said}");
         assert_eq!(restored.status.code(), Some(code), "{said}");
@@ -184,7 +185,7 @@ async fn a_damaged_backup_is_told_and_restores_nothing() {
         fs::write(path, intact).unwrap();
     }
     fs::remove_file(&chunk).unwrap();
-    let gone = workway(&["backup", "verify", text(&day)]);
+    let gone = workway(&["lab", "backup", "verify", text(&day)]);
     assert_eq!(gone.status.code(), Some(2));
     assert!(String::from_utf8(gone.stderr).unwrap().contains("workflows-"));
 }
@@ -208,11 +209,11 @@ async fn an_export_is_compared_row_by_row() {
     assert!(export.contains("char(10)"));
     let file = state.path().join("export.sql");
     fs::write(&file, &export).unwrap();
-    let same = workway(&["backup", "compare", text(&day), text(&file)]);
+    let same = workway(&["lab", "backup", "compare", text(&day), text(&file)]);
     assert!(same.status.success(), "{}", String::from_utf8_lossy(&same.stderr));
 
     fs::write(&file, export.replacen("'plain'", "'plane'", 1)).unwrap();
-    let other = workway(&["backup", "compare", text(&day), text(&file)]);
+    let other = workway(&["lab", "backup", "compare", text(&day), text(&file)]);
     assert_eq!(other.status.code(), Some(1));
     let said = String::from_utf8(other.stderr).unwrap();
     assert!(said.contains("workflows differs from the backup: as many rows"), "{said}");
@@ -267,7 +268,7 @@ fn download(deployment: &Path, into: &Path) -> PathBuf {
     };
     get(&today.object("manifest.json"));
     let day = into.join(today.folder());
-    let objects = workway(&["backup", "objects", text(&day)]);
+    let objects = workway(&["lab", "backup", "objects", text(&day)]);
     String::from_utf8(objects.stdout).unwrap().lines().for_each(get);
     day
 }
@@ -291,7 +292,8 @@ async fn backups_go_from_one_platform_to_the_other() {
     assert!(rows >= 5);
 
     let native = tempfile::tempdir().unwrap();
-    let restored = workway(&["backup", "restore", text(&day), "--state", text(native.path())]);
+    let restored =
+        workway(&["lab", "backup", "restore", text(&day), "--state", text(native.path())]);
     assert!(restored.status.success(), "{}", String::from_utf8_lossy(&restored.stderr));
     println!("natively: {}", String::from_utf8_lossy(&restored.stdout));
 

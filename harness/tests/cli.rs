@@ -117,12 +117,15 @@ fn usage_errors_end_with_2_and_say_what_to_do() {
         (&["run", "--seed", "x"], "--seed"),
         (&["run", "nowhere.yaml"], "no file or directory `nowhere.yaml`"),
         (&["check", "nowhere"], "no file or directory `nowhere`"),
-        (&["serve", "--port", "65536"], "--port"),
-        (&["serve", "--port", "65535"], "the next port"),
-        (&["serve", "--upstreams-only", "--state", "x"], "cannot be used with"),
-        (&["serve", "--upstreams-only", "--upstream", "http://127.0.0.1:1"], "cannot be used with"),
-        (&["serve", "--upstream", "127.0.0.1:1"], "--upstream"),
-        (&["serve", "--upstream", "http://127.0.0.1:1/x"], "an origin such as"),
+        (&["lab", "serve", "--port", "65536"], "--port"),
+        (&["lab", "serve", "--port", "65535"], "the next port"),
+        (&["lab", "serve", "--upstreams-only", "--state", "x"], "cannot be used with"),
+        (
+            &["lab", "serve", "--upstreams-only", "--upstream", "http://127.0.0.1:1"],
+            "cannot be used with",
+        ),
+        (&["lab", "serve", "--upstream", "127.0.0.1:1"], "--upstream"),
+        (&["lab", "serve", "--upstream", "http://127.0.0.1:1/x"], "an origin such as"),
     ];
     for (arguments, expected) in cases {
         let output = run(arguments);
@@ -270,7 +273,7 @@ struct Serve(Child, String);
 
 impl Serve {
     fn start(arguments: &[&str]) -> Self {
-        let mut command = workway(&["serve", "--until-stdin-closes"]);
+        let mut command = workway(&["lab", "serve", "--until-stdin-closes"]);
         command.args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
         let mut child = command.spawn().unwrap();
         let mut line = String::new();
@@ -300,7 +303,7 @@ fn the_smoke_suite_passes_by_url_and_finds_the_stub_beside_the_service() {
 fn a_port_in_use_is_said_so() {
     let (_listener, url) = trap();
     let port = url.rsplit(':').next().unwrap().to_owned();
-    let output = run(&["serve", "--upstreams-only", "--port", &port]);
+    let output = run(&["lab", "serve", "--upstreams-only", "--port", &port]);
     assert_eq!(code(&output), 2);
     assert!(stderr(&output).contains(&format!("port {port} is in use")), "{}", stderr(&output));
 }
@@ -339,7 +342,7 @@ fn an_interrupted_run_reports_so_far_and_ends_with_130_or_143() {
 
 #[test]
 fn a_token_is_printed_alone_on_stdout() {
-    let output = run(&["token", "--sub", "ann", "--scope", "read"]);
+    let output = run(&["lab", "token", "--sub", "ann", "--scope", "read"]);
     assert_eq!(code(&output), 0);
     assert_eq!(stdout(&output).trim().split('.').count(), 3);
     assert_eq!(stdout(&output).lines().count(), 1);

@@ -48,7 +48,7 @@ async fn no_proxy_of_the_environment_is_used() {
     proxy.set_nonblocking(true).unwrap();
     let url = format!("http://{}", proxy.local_addr().unwrap());
     let mut command = Command::new(program());
-    command.args(["serve", "--port", "0", "--until-stdin-closes"]);
+    command.args(["lab", "serve", "--port", "0", "--until-stdin-closes"]);
     for name in ["HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy", "ALL_PROXY"] {
         command.env(name, &url);
     }

@@ -282,7 +282,7 @@ impl Stub {
     /// With the service before it.
     fn serve(arguments: &[&str]) -> Self {
         let mut command = Command::new(env!("CARGO_BIN_EXE_workway"));
-        command.args(["serve", "--port", "0"]).args(arguments).stdout(Stdio::piped());
+        command.args(["lab", "serve", "--port", "0"]).args(arguments).stdout(Stdio::piped());
         command.env_remove("WORKWAY_JWT_SECRET");
         let mut process = command.stderr(Stdio::null()).spawn().unwrap();
         let mut url = String::new();

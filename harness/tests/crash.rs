@@ -43,7 +43,7 @@ struct Stub {
 impl Stub {
     fn start() -> Self {
         let mut command = Command::new(program());
-        command.args(["serve", "--upstreams-only", "--port", "0", "--until-stdin-closes"]);
+        command.args(["lab", "serve", "--upstreams-only", "--port", "0", "--until-stdin-closes"]);
         let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
         let mut line = String::new();
         BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();

@@ -56,7 +56,7 @@ impl Repository {
 
     fn launch(&self, arguments: &[&str]) -> Output {
         let mut command = Command::new(env!("CARGO_BIN_EXE_workway"));
-        command.current_dir(self.path()).arg("launch").args(arguments).output().unwrap()
+        command.current_dir(self.path()).args(["lab", "launch"]).args(arguments).output().unwrap()
     }
 
     /// Exit code and items.

@@ -276,7 +276,7 @@ fn completions_know_every_command() {
 fn the_launch_page_is_honest() {
     let folder = tempfile::tempdir().unwrap();
     let out = folder.path().to_str().unwrap();
-    let output = workway(&["launch", "--format", "json", "--out", out]);
+    let output = workway(&["lab", "launch", "--format", "json", "--out", out]);
     // Much of it needs an account: this machine alone never gives 0.
     assert!([Some(8), Some(1)].contains(&output.status.code()), "{}", text(&output.stderr));
     let list: Value = serde_json::from_slice(&output.stdout).unwrap();
@@ -292,7 +292,7 @@ fn the_launch_page_is_honest() {
     let page = fs::read_to_string(folder.path().join("launch.html")).unwrap();
     assert!(page.contains("Deploy to production: ") && page.contains("scripts/deploy production"));
     assert!(folder.path().join("launch.json").exists());
-    let unknown = workway(&["launch", "--prove", "nothing"]);
+    let unknown = workway(&["lab", "launch", "--prove", "nothing"]);
     assert_eq!(unknown.status.code(), Some(2));
     assert!(text(&unknown.stderr).contains("backup-drill"));
 }

@@ -1,4 +1,4 @@
-//! `workway prove` as its users meet it. The whole matrix is made by `scripts/test-long`; here are a
+//! `workway lab prove` as its users meet it. The whole matrix is made by `scripts/test-long`; here are a
 //! few defects of every area, and what must not pass for a proof.
 #![cfg(feature = "service")]
 #![allow(clippy::unwrap_used, clippy::panic, clippy::disallowed_methods, reason = "a test")]
@@ -40,7 +40,7 @@ const A_FEW: [&str; 9] =
 
 #[test]
 fn a_few_defects_are_killed_and_the_clean_service_raises_no_alarm() {
-    let mut arguments = vec!["prove", "--format", "json"];
+    let mut arguments = vec!["lab", "prove", "--format", "json"];
     arguments.extend(A_FEW.iter().flat_map(|id| ["--defect", id]));
     let output = workway_in(&root(), &arguments);
     assert_eq!(output.status.code(), Some(0), "{}{}", stdout(&output), stderr(&output));
@@ -76,7 +76,7 @@ fn a_defect_that_nobody_sees_survives_and_is_a_failure() {
     let folder = with_scenario(
         "scenario: only\ntags: [smoke]\nsteps: [{ request: { get: /health/live } }]\n",
     );
-    let output = workway_in(folder.path(), &["prove", "--defect", "RL-1", "--out", "out"]);
+    let output = workway_in(folder.path(), &["lab", "prove", "--defect", "RL-1", "--out", "out"]);
     assert_eq!(output.status.code(), Some(1), "{output:?}");
     let text = stdout(&output);
     assert!(text.contains("survived") && text.contains("(expected: RL1, RL12)"), "{text}");
@@ -94,7 +94,8 @@ fn a_scenario_that_fails_on_the_clean_service_is_a_false_alarm() {
         "scenario: only\ntags: [smoke]\nsteps: [{ request: { name: wrong, get: /health/live, \
          expect: { rule: RL1, status: 500 } } }]\n",
     );
-    let output = workway_in(folder.path(), &["prove", "--defect", "RL-1", "--clean-runs", "2"]);
+    let output =
+        workway_in(folder.path(), &["lab", "prove", "--defect", "RL-1", "--clean-runs", "2"]);
     assert_eq!(output.status.code(), Some(1), "{output:?}");
     let text = stdout(&output);
     assert!(text.contains("with a false alarm: 2 (at most 100.0 % of runs, 95 %)"), "{text}");
@@ -104,13 +105,13 @@ fn a_scenario_that_fails_on_the_clean_service_is_a_false_alarm() {
 #[test]
 fn what_is_no_defect_is_a_usage_error() {
     for (arguments, code, expected) in [
-        (&["prove", "--defect", "RL-99"][..], 2, "near it are"),
-        (&["prove", "--defect", "RL-1", "--area", "auth"], 4, "none of these defects"),
-        (&["prove", "--area", "nothing"], 2, "rate-limit"),
-        (&["prove", "--clean-runs", "1001"], 2, "1001"),
-        (&["prove", "--jobs", "0"], 2, "jobs"),
-        (&["serve", "--port", "0", "--defect", "RL-13"], 2, "no answer tells"),
-        (&["serve", "--port", "0", "--defect", "x"], 2, "no defect is called"),
+        (&["lab", "prove", "--defect", "RL-99"][..], 2, "near it are"),
+        (&["lab", "prove", "--defect", "RL-1", "--area", "auth"], 4, "none of these defects"),
+        (&["lab", "prove", "--area", "nothing"], 2, "rate-limit"),
+        (&["lab", "prove", "--clean-runs", "1001"], 2, "1001"),
+        (&["lab", "prove", "--jobs", "0"], 2, "jobs"),
+        (&["lab", "serve", "--port", "0", "--defect", "RL-13"], 2, "no answer tells"),
+        (&["lab", "serve", "--port", "0", "--defect", "x"], 2, "no defect is called"),
     ] {
         let output = workway_in(&root(), arguments);
         assert_eq!(output.status.code(), Some(code), "{arguments:?}: {output:?}");
@@ -121,14 +122,14 @@ fn what_is_no_defect_is_a_usage_error() {
 
 #[test]
 fn the_catalogue_can_be_read_and_a_defect_is_nothing_for_users() {
-    let output = workway_in(&root(), &["prove", "--list"]);
+    let output = workway_in(&root(), &["lab", "prove", "--list"]);
     assert_eq!(output.status.code(), Some(0), "{output:?}");
     assert_eq!(stdout(&output).lines().count(), all().len());
-    let help = workway_in(&root(), &["serve", "--help"]);
+    let help = workway_in(&root(), &["lab", "serve", "--help"]);
     assert!(!stdout(&help).contains("--defect"));
 }
 
-/// The matrix in `reports` is of this catalogue: `workway prove --clean-runs 20 --out reports`.
+/// The matrix in `reports` is of this catalogue: `workway lab prove --clean-runs 20 --out reports`.
 #[test]
 fn the_published_matrix_has_every_defect_and_no_survivor() {
     let text = fs::read_to_string(root().join("reports/detection-matrix.json")).unwrap();

@@ -93,7 +93,7 @@ fn every_scenario_passes_on_the_embedded_service() {
     assert_eq!(told("embedded", &[report]), all, "all are applicable");
 }
 
-/// `workway serve`; it ends with its standard input, and so with this.
+/// `workway lab serve`; it ends with its standard input, and so with this.
 struct Served {
     url: String,
     process: Child,
@@ -102,7 +102,7 @@ struct Served {
 impl Served {
     fn start() -> Self {
         let mut process = Command::new(env!("CARGO_BIN_EXE_workway"))
-            .args(["serve", "--port", "0", "--until-stdin-closes"])
+            .args(["lab", "serve", "--port", "0", "--until-stdin-closes"])
             .env_remove("WORKWAY_JWT_SECRET")
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())

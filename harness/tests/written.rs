@@ -164,7 +164,7 @@ fn a_matrix_keeps_the_old_one_too() {
     let folder = tempfile::tempdir().unwrap();
     with_old(folder.path(), &["detection-matrix.md", "detection-matrix.html"]);
     fs::create_dir(folder.path().join("detection-matrix.json")).unwrap();
-    let mut prove = workway(&["prove", "--defect", "RL-1", "--out"]);
+    let mut prove = workway(&["lab", "prove", "--defect", "RL-1", "--out"]);
     let output = prove.arg(folder.path()).current_dir(root()).output().unwrap();
     says_that_it_was_not_written(&output, "defects");
     is_old(folder.path(), &["detection-matrix.md", "detection-matrix.html"]);

@@ -1,4 +1,4 @@
-//! Which deliberate defects the scenarios see, by which rules; what `workway prove` writes.
+//! Which deliberate defects the scenarios see, by which rules; what `workway lab prove` writes.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};

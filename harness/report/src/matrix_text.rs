@@ -20,7 +20,7 @@ pub fn matrix_text(matrix: &DetectionMatrix) -> String {
 /// As a page of the repository.
 pub fn matrix_markdown(matrix: &DetectionMatrix) -> String {
     let mut text = String::from("# Detection matrix\n\n");
-    text += "Made by `workway prove`; the same as JSON is beside it.\n\n```\n";
+    text += "Made by `workway lab prove`; the same as JSON is beside it.\n\n```\n";
     text += &summary(matrix);
     text += "```\n";
     for (area, defects) in by_area(matrix) {

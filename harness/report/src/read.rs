@@ -62,7 +62,7 @@ pub enum Written {
     Run(Box<RunReport>),
     /// Of `workway gate`.
     Gate(Box<GateReport>),
-    /// Of `workway prove`.
+    /// Of `workway lab prove`.
     Matrix(Box<DetectionMatrix>),
 }
 

@@ -4,8 +4,6 @@
 
 mod ab_test;
 mod applicable;
-#[cfg(feature = "service")]
-mod backup;
 mod calibrate;
 mod check;
 mod compare;
@@ -17,26 +15,20 @@ mod edge;
 mod filter;
 mod gate;
 mod import;
-mod launch;
+mod lab;
 mod list;
 mod measured;
 mod merge;
 mod output;
 mod progress;
-#[cfg(feature = "service")]
-mod prove;
 mod rendering;
 mod report;
 mod rerun;
 mod run;
 mod schema;
 mod selection;
-mod serve;
 mod signals;
 mod state;
-mod token;
-#[cfg(feature = "service")]
-mod trial;
 
 use std::panic::{UnwindSafe, catch_unwind};
 
@@ -60,44 +52,35 @@ struct Arguments {
 enum Command {
     /// Run scenarios against a target and judge what came of it.
     Run(run::Arguments),
-    /// Look into backups of the service's database, and restore them.
-    #[cfg(feature = "service")]
-    Backup(backup::Arguments),
     /// Check scenario files without sending anything.
     Check(check::Arguments),
     /// Compare two versions side by side: slower, dearer, more errors, or not.
     Gate(gate::Arguments),
+    /// Say what recorded runs cost a month, at which volume, and why.
+    Cost(cost::Arguments),
+    /// Show a report again, in any format.
+    Report(report::Arguments),
+    /// Write starting scenarios from a recording, or from an OpenAPI document.
+    Import(import::Arguments),
     /// Compare runs with those that were accepted before.
     Compare(compare::Arguments),
     /// Add up the reports of several generators, and judge the sum.
     Merge(merge::Arguments),
-    /// Show a report again, in any format.
-    Report(report::Arguments),
     /// Measure the noise of this machine, for `workway gate`.
     Calibrate(calibrate::Arguments),
-    /// Prove that the scenarios see what they are for: run them against deliberate defects.
-    #[cfg(feature = "service")]
-    Prove(prove::Arguments),
+    /// Look at what a deployed domain shows to the outside: TLS, redirect, headers, caches.
+    Edge(edge::Arguments),
     /// Print the scenarios, or the rules that they name.
     List(list::Arguments),
     /// Print the JSON Schema of scenario files, for editors.
     Schema,
-    /// Say what recorded runs cost a month, at which volume, and why.
-    Cost(cost::Arguments),
     /// Say what this machine lacks, and what to do about it.
     Doctor(doctor::Arguments),
     /// Print the completions of a shell.
     Completions(completions::Arguments),
-    /// Write starting scenarios from a recording, or from an OpenAPI document.
-    Import(import::Arguments),
-    /// Print the launch checklist, each box with its evidence or the command that would give it.
-    Launch(launch::Arguments),
-    /// Look at what a deployed domain shows to the outside: TLS, redirect, headers, caches.
-    Edge(edge::Arguments),
-    /// Serve the API on loopback, with a stub of everything that it calls.
-    Serve(serve::Arguments),
-    /// Print an access token for a local service.
-    Token(token::Arguments),
+    /// Work with the reference service of this project: serve it, break it, restore it, launch it.
+    #[command(subcommand)]
+    Lab(lab::Command),
 }
 
 /// Parses the command line, does what it says, and returns how it ended.
@@ -131,26 +114,20 @@ fn parse_and_run() -> Exit {
     let exit = runtime.block_on(async {
         match arguments.command {
             Command::Run(arguments) => run::run(arguments).await,
-            #[cfg(feature = "service")]
-            Command::Backup(arguments) => backup::backup(&arguments).await,
             Command::Check(arguments) => check::check(&arguments),
             Command::Gate(arguments) => gate::gate(&arguments).await,
             Command::Compare(arguments) => compare::compare(&arguments),
             Command::Merge(arguments) => merge::merge(&arguments),
             Command::Report(arguments) => report::report(&arguments),
             Command::Calibrate(arguments) => calibrate::calibrate(&arguments).await,
-            #[cfg(feature = "service")]
-            Command::Prove(arguments) => prove::prove(&arguments).await,
             Command::List(arguments) => list::list(&arguments),
             Command::Schema => schema::schema(),
             Command::Cost(arguments) => cost::cost(&arguments).await,
             Command::Doctor(arguments) => doctor::doctor(&arguments).await,
             Command::Completions(arguments) => completions::completions(&arguments),
             Command::Import(arguments) => import::import(&arguments),
-            Command::Launch(arguments) => launch::launch(&arguments),
             Command::Edge(arguments) => edge::edge(arguments).await,
-            Command::Serve(arguments) => serve::serve(&arguments).await,
-            Command::Token(arguments) => token::token(&arguments),
+            Command::Lab(command) => lab::lab(command).await,
         }
     });
     // A thread that still waits for standard input must not keep the process.

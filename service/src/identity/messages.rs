@@ -82,7 +82,8 @@ pub enum TokenReply {
 
 /// Names a token without telling it.
 pub(super) fn hash_of(token: &str) -> String {
-    URL_SAFE_NO_PAD.encode(Sha256::new_with_prefix("workway token:").chain_update(token).finalize())
+    URL_SAFE_NO_PAD
+        .encode(Sha256::new_with_prefix("workway lab token:").chain_update(token).finalize())
 }
 
 /// One person's object.

@@ -128,7 +128,7 @@ async fn serve(
         command.env_remove(name);
     }
     command
-        .args(["serve", "--until-stdin-closes", "--port", &port.to_string()])
+        .args(["lab", "serve", "--until-stdin-closes", "--port", &port.to_string()])
         .args(arguments)
         .env(SECRET_VARIABLE, secret.expose())
         .envs(variables.iter().map(|(name, value)| (name, value)))

@@ -169,7 +169,9 @@ fn signatures(
             Some(Closes::Nothing) => {
                 return Err(problem("there is nothing to sign: commands here prove it".to_owned()));
             }
-            None => return Err(problem("there is no such box; see `workway launch`".to_owned())),
+            None => {
+                return Err(problem("there is no such box; see `workway lab launch`".to_owned()));
+            }
         }
         if humantime::parse_rfc3339(&format!("{on}T00:00:00Z")).is_err() {
             return Err(problem(format!("`on` is {on:?}; write a day such as 2026-11-22")));

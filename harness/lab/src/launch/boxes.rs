@@ -184,7 +184,7 @@ impl LaunchBox {
 }
 
 const UPTIME: &str = "workway run scenarios/ops/uptime --target https://YOUR-DOMAIN --allow-remote \
-                      --out run && workway launch --evidence run";
+                      --out run && workway lab launch --evidence run";
 
 /// The checklist, in order.
 pub const BOXES: &[LaunchBox] = {
@@ -199,7 +199,7 @@ pub const BOXES: &[LaunchBox] = {
         here(WeekBefore, "Load testing performed", &["load"]).run(
             "the numbers are of the native service; those of a deployment are its own",
             "workway run scenarios/load --target https://YOUR-STAGING --allow-remote --out run && \
-             workway launch --evidence run",
+             workway lab launch --evidence run",
             &["load/steady-mix"],
         ),
         here(WeekBefore, "Backup strategy tested", &["backup-drill", "backup-drill-workerd"]),
@@ -231,7 +231,7 @@ pub const BOXES: &[LaunchBox] = {
         here(LaunchDay, "Test critical user flows", &["flows"]).run(
             "on the deployment",
             "workway run scenarios/smoke --target https://YOUR-DOMAIN --allow-remote --out run && \
-             workway launch --evidence run",
+             workway lab launch --evidence run",
             &["smoke/health", "smoke/run", "smoke/validation"],
         ),
         LaunchBox {

@@ -79,7 +79,7 @@ fn item(one: &LaunchBox, commit: &Commit, evidence: &[Evidence], attested: &[Att
     let found: Vec<_> = one.proofs.iter().filter_map(of).collect();
     let missing = one.proofs.iter().filter(|name| of(name).is_none_or(|found| found.undecided()));
     let mut to_prove: Vec<_> =
-        missing.map(|name| format!("workway launch --prove {name}")).collect();
+        missing.map(|name| format!("workway lab launch --prove {name}")).collect();
     let attested: Vec<_> =
         attested.iter().filter_map(|known| known.on(one.title, one.closes)).collect();
     // The last word: a deployment that failed may pass later, and the other way round.

@@ -67,7 +67,7 @@ fn pages_show_evidence_link_to_it_and_escape_it() {
     let undecided = checklist(commit("a"), &[said("load", "a", 8)], &[]);
     assert!(super::text(&undecided).contains("Load testing performed: not proven here"));
     let (text, html) = (text(&list), html(&list));
-    assert!(text.contains("12 <passed>") && text.contains("workway launch --prove secrets"));
+    assert!(text.contains("12 <passed>") && text.contains("workway lab launch --prove secrets"));
     assert!(html.contains("12 &lt;passed&gt;") && !html.contains("12 <passed>"));
     assert!(html.starts_with("<!doctype html>"));
     for link in ["evidence/support.json", "evidence/x-report.html"] {

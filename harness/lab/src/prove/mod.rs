@@ -60,7 +60,7 @@ pub fn find(id: &str) -> Result<&'static Defect, String> {
     all().iter().find(same).ok_or_else(|| {
         let near = near(id);
         let near = if near.is_empty() { String::new() } else { format!("; near it are {near}") };
-        format!("no defect is called `{id}`{near}; `workway prove --list` shows all")
+        format!("no defect is called `{id}`{near}; `workway lab prove --list` shows all")
     })
 }
 

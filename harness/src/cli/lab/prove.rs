@@ -1,4 +1,4 @@
-//! `workway prove`
+//! `workway lab prove`
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -13,13 +13,13 @@ use std::{
 use clap::Args;
 use futures_util::stream::{self, StreamExt};
 
-use super::{
-    output::{self, Format},
-    rendering, selection,
-    signals::Signals,
-    trial::{Trial, Tried},
-};
+use super::mutation_run::{MutationResult, MutationRun};
 use crate::{
+    cli::{
+        output::{self, Format},
+        rendering, selection,
+        signals::Signals,
+    },
     exit::Exit,
     judge::Verdict,
     model::clock,
@@ -38,7 +38,7 @@ const SMOKE: &str = "smoke";
 const MAX_CLEAN_RUNS: u64 = 1_000;
 
 #[derive(Debug, Args)]
-pub(super) struct Arguments {
+pub(in crate::cli) struct Arguments {
     /// Only these defects; all by default.
     #[arg(long = "defect", value_name = "ID")]
     defects: Vec<String>,
@@ -65,7 +65,7 @@ pub(super) struct Arguments {
     seed: u64,
 }
 
-pub(super) async fn prove(arguments: &Arguments) -> Exit {
+pub(in crate::cli) async fn prove(arguments: &Arguments) -> Exit {
     let defects = match chosen(arguments) {
         Ok(defects) => defects,
         Err(exit) => return exit,
@@ -199,7 +199,7 @@ async fn clean(
     check: &SelfCheck,
 ) -> (CleanRuns, Held) {
     let (mut runs, mut inconclusive, mut held) = (Vec::new(), BTreeSet::new(), Held::new());
-    let trials = (0..arguments.clean_runs).map(|number| Trial {
+    let planned = (0..arguments.clean_runs).map(|number| MutationRun {
         name: format!("clean{number}"),
         defect: None,
         plans: plans.to_vec(),
@@ -207,7 +207,7 @@ async fn clean(
         seed: arguments.seed.wrapping_add(number),
     });
     let mut tried =
-        stream::iter(trials).map(async |trial| trial.run().await).buffer_unordered(jobs(arguments));
+        stream::iter(planned).map(async |run| run.run().await).buffer_unordered(jobs(arguments));
     while let Some(tried) = tried.next().await {
         let mut kills = tried.kills();
         if let Some(error) = &tried.error {
@@ -264,7 +264,7 @@ async fn detection(
             let name = format!("prove{}", defect.id.replace('-', "").to_lowercase());
             let plans = family.to_vec();
             let (defect, seed) = (Some(defect.id), arguments.seed);
-            (seen_by, Trial { name, defect, plans, check, seed }.run().await)
+            (seen_by, MutationRun { name, defect, plans, check, seed }.run().await)
         }
     };
     let killed_by = tried.kills();
@@ -286,7 +286,7 @@ async fn detection(
 }
 
 /// Scenarios that were applicable.
-fn ran(tried: &Tried) -> Vec<String> {
+fn ran(tried: &MutationResult) -> Vec<String> {
     let applicable = tried.reports.iter().filter(|r| r.verdict != Verdict::NotApplicable);
     applicable.map(|report| report.name.clone()).collect()
 }

@@ -1,8 +1,8 @@
-//! `workway token`
+//! `workway lab token`
 
 use clap::Args;
 
-use super::output;
+use crate::cli::output;
 use crate::{
     exit::Exit,
     plan::DEFAULT_SCOPE,
@@ -10,7 +10,7 @@ use crate::{
 };
 
 #[derive(Debug, Args)]
-pub(super) struct Arguments {
+pub(in crate::cli) struct Arguments {
     /// Whose token.
     #[arg(long, default_value = "developer")]
     sub: String,
@@ -19,7 +19,7 @@ pub(super) struct Arguments {
     scope: String,
 }
 
-pub(super) fn token(arguments: &Arguments) -> Exit {
+pub(in crate::cli) fn token(arguments: &Arguments) -> Exit {
     let secret = Secret::from_environment();
     let known = secret.is_some();
     let signer = secret.unwrap_or_else(Secret::local).signer();

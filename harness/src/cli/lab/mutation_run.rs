@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use super::run;
+use crate::cli::run;
 use crate::{
     exit::Exit,
     judge::{ThresholdStatus, Verdict},
@@ -12,12 +12,12 @@ use crate::{
     target::{SelfCheck, TargetError, TargetOptions, TargetSpec},
 };
 
-/// A trial that takes longer hangs: the longest family takes a tenth of it.
+/// A run that takes longer hangs: the longest family takes a tenth of it.
 const TRIAL_WITHIN: Duration = Duration::from_mins(10);
 
 /// What is run, and what is known beforehand.
-pub(super) struct Trial<'a> {
-    /// Names the trial: each has people of its own.
+pub(super) struct MutationRun<'a> {
+    /// Names the run: each has people of its own.
     pub(super) name: String,
     /// The defect, if there is one.
     pub(super) defect: Option<&'a str>,
@@ -28,26 +28,28 @@ pub(super) struct Trial<'a> {
 }
 
 /// What came of it.
-pub(super) struct Tried {
+pub(super) struct MutationResult {
     pub(super) reports: Vec<ScenarioReport>,
     /// The target did not start, died, or hung.
     pub(super) error: Option<String>,
 }
 
-impl Trial<'_> {
+impl MutationRun<'_> {
     /// Runs it, on a target of its own.
-    pub(super) async fn run(&self) -> Tried {
+    pub(super) async fn run(&self) -> MutationResult {
         match tokio::time::timeout(TRIAL_WITHIN, self.try_to_run()).await {
             Ok(Ok(tried)) => tried,
-            Ok(Err(error)) => Tried { reports: Vec::new(), error: Some(error.to_string()) },
+            Ok(Err(error)) => {
+                MutationResult { reports: Vec::new(), error: Some(error.to_string()) }
+            }
             Err(_) => {
                 let error = format!("it took more than {} s", TRIAL_WITHIN.as_secs());
-                Tried { reports: Vec::new(), error: Some(error) }
+                MutationResult { reports: Vec::new(), error: Some(error) }
             }
         }
     }
 
-    async fn try_to_run(&self) -> Result<Tried, TargetError> {
+    async fn try_to_run(&self) -> Result<MutationResult, TargetError> {
         let options =
             TargetOptions { defect: self.defect.map(str::to_owned), ..TargetOptions::default() };
         let mut target = TargetSpec::Embedded.start(&options).await?;
@@ -64,11 +66,11 @@ impl Trial<'_> {
         }
         let error = (!target.is_alive()).then(|| "the target died".to_owned());
         target.kill().await;
-        Ok(Tried { reports, error })
+        Ok(MutationResult { reports, error })
     }
 }
 
-impl Tried {
+impl MutationResult {
     /// What failed, each once.
     pub(super) fn kills(&self) -> Vec<Kill> {
         let mut kills: Vec<_> = self.reports.iter().flat_map(kills_of).collect();

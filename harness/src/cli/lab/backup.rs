@@ -1,4 +1,4 @@
-//! `workway backup`
+//! `workway lab backup`
 
 use std::{
     fmt::Write as _,
@@ -8,14 +8,14 @@ use std::{
 use clap::{Args, Subcommand};
 use workway_service::{backup::tables, platform::native::SqliteDatabase};
 
-use super::output;
+use crate::cli::output;
 use crate::{
     backup::{Backup, BackupError},
     exit::Exit,
 };
 
 #[derive(Debug, Args)]
-pub(super) struct Arguments {
+pub(in crate::cli) struct Arguments {
     #[command(subcommand)]
     action: Action,
 }
@@ -32,7 +32,7 @@ enum Action {
     Restore {
         #[command(flatten)]
         folder: Folder,
-        /// The service's folder for state, as in `workway serve --state`; made if absent.
+        /// The service's folder for state, as in `workway lab serve --state`; made if absent.
         #[arg(long, value_name = "DIR")]
         state: PathBuf,
     },
@@ -53,7 +53,7 @@ struct Folder {
     folder: PathBuf,
 }
 
-pub(super) async fn backup(arguments: &Arguments) -> Exit {
+pub(in crate::cli) async fn backup(arguments: &Arguments) -> Exit {
     let done = match &arguments.action {
         Action::Objects(folder) => objects(&folder.folder),
         Action::Verify(folder) => verify(&folder.folder),

@@ -1,4 +1,4 @@
-//! `workway serve`
+//! `workway lab serve`
 
 use std::{
     io,
@@ -9,7 +9,7 @@ use std::{
 use clap::Args;
 use tokio::{io::AsyncReadExt, net::TcpListener};
 
-use super::{output, signals::Signals};
+use crate::cli::{output, signals::Signals};
 use crate::{exit::Exit, upstream};
 
 /// Pairs of ports that are tried before giving up.
@@ -17,7 +17,7 @@ use crate::{exit::Exit, upstream};
 const PORT_TRIES: usize = 64;
 
 #[derive(Debug, Args)]
-pub(super) struct Arguments {
+pub(in crate::cli) struct Arguments {
     /// Port of the API; the stub takes the next one. 0 picks a free pair.
     #[arg(long, default_value_t = 8787)]
     port: u16,
@@ -25,13 +25,13 @@ pub(super) struct Arguments {
     #[arg(long, value_name = "DIR", conflicts_with = "upstreams_only")]
     state: Option<PathBuf>,
     /// Origin of an upstream stub that runs already, in place of one of its own; such as
-    /// `workway serve --upstreams-only` starts.
+    /// `workway lab serve --upstreams-only` starts.
     #[arg(long, value_name = "URL", conflicts_with = "upstreams_only", value_parser = origin)]
     upstream: Option<String>,
     /// Only the stub of what the API calls, on the port itself.
     #[arg(long)]
     upstreams_only: bool,
-    /// With a deliberate defect of the catalogue (`workway prove --list`).
+    /// With a deliberate defect of the catalogue (`workway lab prove --list`).
     #[arg(long, value_name = "ID", hide = true, conflicts_with = "upstreams_only")]
     defect: Option<String>,
     /// End when standard input does: whoever started this holds its other end.
@@ -39,7 +39,7 @@ pub(super) struct Arguments {
     until_stdin_closes: bool,
 }
 
-pub(super) async fn serve(arguments: &Arguments) -> Exit {
+pub(in crate::cli) async fn serve(arguments: &Arguments) -> Exit {
     // Before anyone hears that we are there: they may end us at once.
     let signals = match Signals::new() {
         Ok(signals) => signals,
@@ -109,7 +109,7 @@ async fn api(arguments: &Arguments, stop: impl Future<Output = ()>) -> Served {
     let kept = if arguments.state.is_some() { "kept" } else { "removed at the end" };
     output::say(&format!("upstream stub: {origin}"));
     output::say(&format!("state: {} ({kept})", state.display()));
-    output::say("a token: workway token --sub me");
+    output::say("a token: workway lab token --sub me");
     server.run(stop).await;
     if let Some(stub) = stub {
         stub.abort();

@@ -1,4 +1,4 @@
-//! `workway launch`
+//! `workway lab launch`
 
 use std::{
     fs,
@@ -7,7 +7,7 @@ use std::{
 
 use clap::Args;
 
-use super::output::{self, Format};
+use crate::cli::output::{self, Format};
 use crate::{
     exit::Exit,
     launch::{
@@ -19,7 +19,7 @@ use crate::{
 };
 
 #[derive(Debug, Args)]
-pub(super) struct Arguments {
+pub(in crate::cli) struct Arguments {
     /// Run these proofs first; all of them without a name. Each is a command of this repository, and
     /// runs here; some take minutes.
     #[arg(long, value_name = "NAME", num_args = 0.., value_delimiter = ',')]
@@ -36,7 +36,7 @@ pub(super) struct Arguments {
     format: Format,
 }
 
-pub(super) fn launch(arguments: &Arguments) -> Exit {
+pub(in crate::cli) fn launch(arguments: &Arguments) -> Exit {
     let Some(root) = repository_with("scenarios") else {
         let message = "no folder `scenarios` here or above: the checklist is about a repository";
         return output::fail(Exit::Usage, message);
