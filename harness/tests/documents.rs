@@ -19,13 +19,15 @@ fn blocks(file: &str, language: &str) -> Vec<String> {
 
 #[test]
 fn every_scenario_in_a_document_is_valid() {
-    let snippets = blocks("scenarios/README.md", "yaml");
-    assert!(snippets.len() >= 2);
-    // What they name is beside the document.
-    let file = repository().join("scenarios/README.md").display().to_string();
-    for snippet in snippets {
-        if let Err(errors) = language::load(&file, snippet.as_bytes()) {
-            panic!("{}", language::render(&errors, "README.md", &snippet, false));
+    for document in ["README.md", "scenarios/README.md"] {
+        let snippets = blocks(document, "yaml");
+        assert!(snippets.len() >= 2, "{document}");
+        // The files that a snippet names are beside the document.
+        let file = repository().join(document).display().to_string();
+        for snippet in snippets {
+            if let Err(errors) = language::load(&file, snippet.as_bytes()) {
+                panic!("{}", language::render(&errors, document, &snippet, false));
+            }
         }
     }
 }
@@ -73,9 +75,17 @@ fn every_exit_code_is_in_the_readme() {
 /// Every document of the repository, but for those of tests' inputs and of packages.
 fn documents() -> Vec<String> {
     let mut found: Vec<String> = Vec::new();
-    for folder in
-        ["", ".github", "benches", "reports", "reports/launch", "scenarios", "harness/tests"]
-    {
+    for folder in [
+        "",
+        ".github",
+        "benches",
+        "docs",
+        "docs/decisions",
+        "reports",
+        "reports/launch",
+        "scenarios",
+        "harness/tests",
+    ] {
         for entry in fs::read_dir(repository().join(folder)).unwrap() {
             let path = entry.unwrap().path();
             if path.extension().is_some_and(|extension| extension == "md") {
@@ -95,9 +105,13 @@ const MADE: [&str; 4] =
 #[test]
 fn every_path_in_the_documents_exists() {
     let documents = documents();
-    for expected in
-        [".github/RUNBOOK.md", "benches/README.md", "reports/README.md", "scenarios/README.md"]
-    {
+    for expected in [
+        ".github/RUNBOOK.md",
+        "benches/README.md",
+        "docs/service.md",
+        "reports/README.md",
+        "scenarios/README.md",
+    ] {
         assert!(documents.iter().any(|document| document == expected), "{expected}");
     }
     let folders = [
@@ -108,6 +122,7 @@ fn every_path_in_the_documents_exists() {
         "scripts/",
         "reports/",
         "benches/",
+        "docs/",
         ".github/",
     ];
     let mut checked = 0;
@@ -146,7 +161,8 @@ fn sources(folder: &Path) -> String {
 fn every_test_in_the_table_of_promises_exists() {
     let harness = repository().join("harness");
     let table = fs::read_to_string(harness.join("tests/README.md")).unwrap();
-    let code = sources(&harness.join("src")) + &sources(&harness.join("tests"));
+    let folders = ["src", "core", "report", "cloudflare", "lab", "tests"];
+    let code: String = folders.iter().map(|folder| sources(&harness.join(folder))).collect();
     let quoted = table.split('`').skip(1).step_by(2);
     let names: Vec<_> = quoted.filter_map(|quoted| quoted.rsplit_once("::")).collect();
     assert!(names.len() > 20, "{names:?}");
