@@ -7,7 +7,7 @@ use crate::ai;
 use crate::config::{Config, SentryConfig};
 use crate::engine::executor::Executor;
 use crate::identity::Keeper;
-use crate::ports::{ActorClass, ActorContext, Meter, PortError, PortResult};
+use crate::ports::{ActorClass, ActorContext, ObjectPorts, PortError, PortResult};
 use crate::sentry::{self, Report};
 
 /// Handles a message.
@@ -59,7 +59,8 @@ async fn report<C: ActorContext>(
     let place = format!("alarm of {}", class.name());
     let report = Report::new(context.clock(), context.random(), "alarm failed", place);
     let report = report.tagged("cause", error.cause.kind());
-    if let Err(error) = sentry::send(context.http(), sentry, &report, &Meter::default()).await {
+    let ports = ObjectPorts::new(context);
+    if let Err(error) = sentry::send(ports.http(), sentry, &report).await {
         context.log(&format!("a report was not taken: {error}"));
     }
 }

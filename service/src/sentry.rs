@@ -14,7 +14,7 @@ use serde_json::json;
 
 use crate::config::SentryConfig;
 use crate::domain::{Millis, id};
-use crate::ports::{Clock, Http, Meter, OutboundRequest, PortError, Random};
+use crate::ports::{Clock, Http, MeteredHttp, OutboundRequest, PortError, Random};
 
 /// A report that takes longer is dropped.
 const TIMEOUT: Duration = Duration::from_secs(3);
@@ -64,20 +64,19 @@ impl Report {
     }
 }
 
-/// Sends a report, if it falls into the sample. What that uses goes to `meter`.
+/// Sends a report, if it falls into the sample.
 ///
 /// # Errors
 /// When it is not taken. Nobody tries again.
 pub async fn send(
-    http: &impl Http,
+    http: MeteredHttp<'_, impl Http>,
     sentry: &SentryConfig,
     report: &Report,
-    meter: &Meter,
 ) -> Result<(), PortError> {
     if !sampled(&report.id, sentry.per_mille) {
         return Ok(());
     }
-    match meter.charge(http.send(request(sentry, report)).await)?.status {
+    match http.send(request(sentry, report)).await?.status {
         200..300 => Ok(()),
         status => Err(PortError::unavailable("sentry", format!("status {status}"))),
     }

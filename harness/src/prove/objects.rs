@@ -6,7 +6,7 @@ use workway_service::{
     config::Config,
     objects,
     platform::native::{Native, NativeClock, NativeContext, Objects, Work},
-    ports::{ActorClass, ActorContext, Joint, Metered, Platform, PortError, PortResult},
+    ports::{ActorClass, ActorContext, Metered, Platform, PortError, PortResult, SingleFlight},
 };
 
 use super::{change::Change, ports::Around, seeded::Seeded};
@@ -47,7 +47,7 @@ struct Object<'a> {
     seeded: &'a Seeded,
     /// Only runs have states with defects.
     is_run: bool,
-    joint: Option<Joint>,
+    single_flight: Option<SingleFlight>,
     database: Around<<Native as Platform>::Database>,
     cache: Around<<Native as Platform>::KeyValue>,
     actors: Around<<Native as Platform>::Actors>,
@@ -60,7 +60,7 @@ impl<'a> Object<'a> {
         let alone = seeded.changes().iter().any(|change| matches!(change, Change::Alone));
         Self {
             is_run: class == ActorClass::WorkflowExecutor,
-            joint: alone.then(Joint::default),
+            single_flight: alone.then(SingleFlight::default),
             database: Around::new(context.database().clone(), seeded),
             cache: Around::new(context.cache().clone(), seeded),
             actors: Around::new(context.actors().clone(), seeded),
@@ -138,8 +138,8 @@ impl ActorContext for Object<'_> {
         self.context.erase().await
     }
 
-    fn joint(&self) -> &Joint {
-        self.joint.as_ref().unwrap_or_else(|| self.context.joint())
+    fn single_flight(&self) -> &SingleFlight {
+        self.single_flight.as_ref().unwrap_or_else(|| self.context.single_flight())
     }
 
     fn database(&self) -> &Self::Database {

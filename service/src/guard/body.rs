@@ -12,9 +12,9 @@ use http_body_util::{BodyExt, LengthLimitError, Limited};
 use serde_json::Value;
 
 use super::{HANDLER_DEADLINE, Problem};
+use crate::app::App;
 use crate::domain::json;
 use crate::ports::{Clock, Platform};
-use crate::routes::App;
 
 /// Largest request body, in bytes: 50 steps with 5 KB of configuration each.
 pub const MAX_BODY_BYTES: usize = 256 * 1024;

@@ -2,13 +2,12 @@
 
 use std::future::Future;
 
-use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
 
 use super::{
-    Ai, Analytics, Clock, Database, Http, Joint, KeyValue, Metered, PortError, PortResult, Random,
+    Ai, Analytics, Breaker, Clock, Database, Http, KeyValue, PortResult, Random, SingleFlight,
 };
-use crate::{ai::Breaker, domain::Millis};
+use crate::domain::Millis;
 
 /// The classes of single-writer objects.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -56,23 +55,6 @@ pub trait Actors: Send + Sync {
         name: &str,
         message: Value,
     ) -> impl Future<Output = PortResult<Value>> + Send;
-}
-
-/// [`Actors::call`] with types.
-///
-/// # Errors
-/// [`super::PortFailure::Unavailable`].
-pub async fn call_actor<A: Actors, M: Serialize, R: DeserializeOwned>(
-    actors: &A,
-    class: ActorClass,
-    name: &str,
-    message: &M,
-) -> PortResult<R> {
-    let unavailable = |error: serde_json::Error| PortError::unavailable("actor", error);
-    let message = serde_json::to_value(message).map_err(unavailable)?;
-    let reply = actors.call(class, name, message).await?;
-    let value = serde_json::from_value(reply.value).map_err(unavailable)?;
-    Ok(Metered { value, usage: reply.usage })
 }
 
 /// What a single-writer object has: the ports that its work needs, one document of durable state,
@@ -126,7 +108,7 @@ pub trait ActorContext: Send + Sync {
     fn erase(&self) -> impl Future<Output = PortResult<()>> + Send;
 
     /// What it remembers while it is in memory, for all events alike.
-    fn joint(&self) -> &Joint;
+    fn single_flight(&self) -> &SingleFlight;
     /// D1, or SQLite.
     fn database(&self) -> &Self::Database;
     /// The namespace `CACHE`.

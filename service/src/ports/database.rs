@@ -27,8 +27,6 @@ impl Sql {
 
 /// Most parameters of a statement (D1's limit).
 pub const MAX_PARAMS: usize = 100;
-/// Largest integer that D1 keeps exact: its values pass through JavaScript numbers.
-pub const MAX_INTEGER: i64 = (1 << 53) - 1;
 /// Most arguments of a function in SQL (D1's limit).
 pub const MAX_FUNCTION_ARGS: u8 = 32;
 /// Longest string or BLOB in a row, in bytes (D1's limit).
@@ -48,7 +46,7 @@ pub struct Statement {
 pub enum Param {
     /// `NULL`.
     Null,
-    /// At most [`MAX_INTEGER`] away from zero.
+    /// At most [`super::MAX_INTEGER`] away from zero.
     Integer(i64),
     /// At most [`MAX_VALUE_BYTES`] long.
     Text(String),

@@ -7,16 +7,18 @@
 mod actors;
 mod ai;
 mod analytics;
+pub mod breaker;
 mod cache;
 mod database;
 mod http;
-mod joint;
+mod meter;
+mod metered;
 mod objects;
-mod usage;
+mod single_flight;
 
 use std::{future::Future, time::Duration};
 
-pub use actors::{ActorClass, ActorContext, Actors, call_actor};
+pub use actors::{ActorClass, ActorContext, Actors};
 
 pub use ai::{
     AI_TIMEOUT, Ai, Completion, Match, VECTOR_TIMEOUT, Vector, VectorIndex,
@@ -25,16 +27,26 @@ pub use ai::{
 pub use analytics::{Analytics, DataPoint, Event, ONE_POINT};
 pub use cache::{HttpCache, KeyValue, MAX_KV_KEY_BYTES, MIN_KV_TTL};
 pub use database::{
-    Database, Ledger, MAX_FUNCTION_ARGS, MAX_INTEGER, MAX_PARAMS, MAX_VALUE_BYTES, Param, Rows,
-    Sql, Statement,
+    Database, Ledger, MAX_FUNCTION_ARGS, MAX_PARAMS, MAX_VALUE_BYTES, Param, Rows, Sql, Statement,
 };
 pub use http::{Http, OutboundRequest, OutboundResponse};
-pub use joint::{Joint, LOST_AFTER, Outcome, Part};
+pub use meter::{Meter, Metered, used};
+pub use metered::{
+    MeteredActors, MeteredAi, MeteredAnalytics, MeteredDatabase, MeteredHttp, MeteredHttpCache,
+    MeteredKeyValue, MeteredObjectStore, MeteredRateLimiter, MeteredVectorIndex, ObjectPorts,
+    Ports,
+};
 pub use objects::{MAX_OBJECT_KEY_BYTES, MAX_OBJECT_KEYS, ObjectStore};
-pub(crate) use usage::resources;
-pub use usage::{Cause, Meter, Metered, NOBODY, Share, Tally, Usage, used};
+pub use single_flight::{LOST_AFTER, Outcome, Role, SingleFlight};
 
-use crate::{ai::Breaker, domain::Millis};
+pub use breaker::Breaker;
+
+use crate::domain::Millis;
+pub(crate) use crate::domain::usage::resources;
+pub use crate::domain::{
+    MAX_INTEGER,
+    usage::{Cause, NOBODY, Share, Tally, Usage},
+};
 
 /// All ports of one deployment. Cheap to clone.
 pub trait Platform: Clone + Send + Sync + 'static {

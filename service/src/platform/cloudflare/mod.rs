@@ -38,11 +38,10 @@ pub use system::{JsClock, JsRandom};
 pub use vectors::Vectorize;
 use worker::Env;
 
-use crate::ai::Breaker;
+use crate::app::{App, FlushTimer, HealthMemo};
 use crate::config::{Config, ConfigError};
-use crate::guard::FlushTimer;
+use crate::ports::Breaker;
 use crate::ports::{Platform, PortError};
-use crate::routes::{App, HealthMemo};
 
 /// All ports, on Workers.
 #[derive(Clone, Debug)]

@@ -12,12 +12,12 @@ use super::{
     AnalyticsEngine, BREAKER, D1, DurableObjects, Fetcher, JsClock, JsRandom, Kv, WorkersAi,
     config, system, unavailable,
 };
-use crate::ai::Breaker;
 use crate::config::Config;
 use crate::domain::Millis;
 use crate::objects;
+use crate::ports::Breaker;
 use crate::ports::{
-    ActorClass, ActorContext, Joint, Meter, Metered, PortError, PortResult, Usage, used,
+    ActorClass, ActorContext, Meter, Metered, PortError, PortResult, SingleFlight, Usage, used,
 };
 
 /// A class of the runtime that hosts one of ours.
@@ -71,7 +71,7 @@ impl Host {
         let ai = config.as_ref().ok().and_then(|config| WorkersAi::new(&env, config));
         let context = Context {
             state,
-            joint: Joint::default(),
+            single_flight: SingleFlight::default(),
             database: D1::new(env.clone()),
             cache: Kv::new(env.clone(), "CACHE"),
             actors: DurableObjects::new(env.clone()),
@@ -116,7 +116,7 @@ impl Host {
 /// What the object has.
 struct Context {
     state: State,
-    joint: Joint,
+    single_flight: SingleFlight,
     database: D1,
     cache: Kv,
     actors: DurableObjects,
@@ -224,8 +224,8 @@ impl ActorContext for Context {
         SendFuture::new(self.forget())
     }
 
-    fn joint(&self) -> &Joint {
-        &self.joint
+    fn single_flight(&self) -> &SingleFlight {
+        &self.single_flight
     }
 
     fn cache(&self) -> &Kv {

@@ -27,12 +27,12 @@ use super::{
     sqlite::Sqlite,
     system::{OsRandom, log},
 };
-use crate::ai::Breaker;
 use crate::config::Config;
 use crate::domain::Millis;
 use crate::platform::rest::Rest;
+use crate::ports::Breaker;
 use crate::ports::{
-    ActorClass, ActorContext, Actors, Clock, Joint, Meter, PortError, PortResult, Rows, Sql,
+    ActorClass, ActorContext, Actors, Clock, Meter, PortError, PortResult, Rows, SingleFlight, Sql,
     Statement, Usage, used,
 };
 
@@ -125,7 +125,7 @@ struct Inner {
     total: Meter,
     alarms_rung: AtomicU64,
     turns: Mutex<HashMap<String, Weak<AsyncMutex<()>>>>,
-    joints: Mutex<HashMap<String, Arc<Joint>>>,
+    single_flights: Mutex<HashMap<String, Arc<SingleFlight>>>,
     alarms_changed: Notify,
 }
 
@@ -149,7 +149,7 @@ impl NativeActors {
             total: Meter::default(),
             alarms_rung: AtomicU64::new(0),
             turns: Mutex::default(),
-            joints: Mutex::default(),
+            single_flights: Mutex::default(),
             alarms_changed: Notify::new(),
         });
         inner.sql(REARM.bind([])).await?;
@@ -174,8 +174,8 @@ impl NativeActors {
         let id = id.ok_or_else(|| PortError::unavailable("actor", "it got no number"))?;
         let unpaid = Meter::default();
         unpaid.add(table);
-        let joint = self.0.joint(name);
-        Ok(Context { actors: self, inner: &self.0, name, id, joint, unpaid })
+        let single_flight = self.0.single_flight(name);
+        Ok(Context { actors: self, inner: &self.0, name, id, single_flight, unpaid })
     }
 
     /// What all objects used in their own storage, the requests included.
@@ -234,16 +234,18 @@ impl Inner {
     }
 
     /// What an object remembers. Of those that are over nothing is kept.
-    fn joint(&self, name: &str) -> Arc<Joint> {
-        let mut joints = self.joints.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(joint) = joints.get(name) {
-            return Arc::clone(joint);
+    fn single_flight(&self, name: &str) -> Arc<SingleFlight> {
+        let mut single_flights = self.single_flights.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(single_flight) = single_flights.get(name) {
+            return Arc::clone(single_flight);
         }
         let now = self.reach.clock.now();
-        joints.retain(|_, joint| Arc::strong_count(joint) > 1 || !joint.is_over(now));
-        let joint = Arc::<Joint>::default();
-        joints.insert(name.to_owned(), Arc::clone(&joint));
-        joint
+        single_flights.retain(|_, single_flight| {
+            Arc::strong_count(single_flight) > 1 || !single_flight.is_over(now)
+        });
+        let single_flight = Arc::<SingleFlight>::default();
+        single_flights.insert(name.to_owned(), Arc::clone(&single_flight));
+        single_flight
     }
 
     /// The lock of an object. Objects that nobody waits for are forgotten.
@@ -343,7 +345,7 @@ pub struct Context<'a> {
     inner: &'a Inner,
     name: &'a str,
     id: i64,
-    joint: Arc<Joint>,
+    single_flight: Arc<SingleFlight>,
     /// What making its table uses, until somebody is charged for it.
     unpaid: Meter,
 }
@@ -397,8 +399,8 @@ impl ActorContext for Context<'_> {
         counted(&self.inner.total, erased)
     }
 
-    fn joint(&self) -> &Joint {
-        &self.joint
+    fn single_flight(&self) -> &SingleFlight {
+        &self.single_flight
     }
 
     fn database(&self) -> &SqliteDatabase {

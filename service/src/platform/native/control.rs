@@ -30,7 +30,7 @@ use serde_json::Value;
 use tokio::net::UnixListener;
 use tower_service::Service;
 
-use super::{Native, database::execute, layers::Upkeep, system::log};
+use super::{Native, database::execute, layers::Scheduled, system::log};
 use crate::domain::Millis;
 use crate::ports::{Cause, Clock, Platform, PortError, PortResult, Rows, Sql, Tally, Usage};
 use crate::store::metering;
@@ -78,7 +78,7 @@ pub(super) struct Control {
 #[derive(Clone)]
 struct Controlled {
     platform: Native,
-    upkeep: Upkeep,
+    scheduled: Scheduled,
     counters: Arc<Counters>,
 }
 
@@ -155,7 +155,7 @@ impl Control {
     pub(super) fn open(
         state: &Path,
         platform: Native,
-        upkeep: Upkeep,
+        scheduled: Scheduled,
         counters: Arc<Counters>,
     ) -> io::Result<Self> {
         let path = socket(state);
@@ -169,7 +169,7 @@ impl Control {
             _ => {}
         }
         let listener = UnixListener::bind(path)?;
-        Ok(Self { listener, router: router(Controlled { platform, upkeep, counters }) })
+        Ok(Self { listener, router: router(Controlled { platform, scheduled, counters }) })
     }
 
     /// Serves for ever.
@@ -232,7 +232,7 @@ async fn set_clock(
 async fn cron(State(controlled): State<Controlled>) -> Result<Json<Swept>, Failed> {
     controlled.counters.sweeps.fetch_add(1, Relaxed);
     let due = controlled.platform.clock().now();
-    let done = controlled.upkeep.every_minute(due).await;
+    let done = controlled.scheduled.every_minute(due).await;
     let visited =
         done.map_err(|failures| (StatusCode::SERVICE_UNAVAILABLE, failures.to_string()))?;
     Ok(Json(Swept { visited }))

@@ -160,9 +160,8 @@ fn object(columns: &[String], row: &Row<'_>) -> Result<Value, PortError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::run::RunStatus;
-    use crate::engine::machine::RunState;
-    use crate::ports::{MAX_FUNCTION_ARGS, PortFailure, Sql};
+    use crate::domain::run::{RunState, RunStatus};
+    use crate::ports::{MAX_FUNCTION_ARGS, MeteredDatabase, PortFailure, Sql};
     use crate::store::{Runs, SETTLE_USAGE, last_projection_usage};
 
     const SELECT: Sql = Sql { name: "select", text: "SELECT id FROM workflows WHERE user_id = ?1" };
@@ -257,7 +256,7 @@ mod tests {
         let definition: Vec<crate::domain::workflow::Step> =
             vec![serde_json::from_value(step).unwrap()];
         let meter = Meter::default();
-        let runs = Runs::new(&database, &meter);
+        let runs = Runs::new(MeteredDatabase::new(&database, &meter));
         let before = [RunStatus::Queued, RunStatus::Running, RunStatus::Waiting];
         let after =
             [RunStatus::Succeeded, RunStatus::Failed, RunStatus::Cancelled, RunStatus::TimedOut];

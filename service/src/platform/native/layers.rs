@@ -11,7 +11,7 @@ use crate::config::Config;
 use crate::domain::Millis;
 use crate::objects;
 use crate::ports::{ActorClass, Platform, PortError, PortResult};
-use crate::upkeep::{self, Failures};
+use crate::scheduled::{self, Failures};
 
 /// Work of an [`Objects`], or of the upkeep.
 pub type Work<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -92,28 +92,28 @@ impl Objects for Bare {
 
 /// What is done every minute, whatever the ports are.
 #[derive(Clone)]
-pub(super) struct Upkeep(
+pub(super) struct Scheduled(
     Arc<dyn Fn(Millis) -> Work<'static, Result<usize, Failures>> + Send + Sync>,
 );
 
-impl Upkeep {
+impl Scheduled {
     pub(super) fn new<P: Platform>(platform: P, config: Arc<Config>) -> Self {
         Self(Arc::new(move |due| {
             let (platform, config) = (platform.clone(), Arc::clone(&config));
             Box::pin(async move {
-                upkeep::every_minute_reported(&platform, config.sentry.as_ref(), due).await
+                scheduled::every_minute_reported(&platform, config.sentry.as_ref(), due).await
             })
         }))
     }
 
-    /// See [`upkeep::every_minute_reported`].
+    /// See [`scheduled::every_minute_reported`].
     pub(super) async fn every_minute(&self, due: Millis) -> Result<usize, Failures> {
         (self.0)(due).await
     }
 }
 
-impl fmt::Debug for Upkeep {
+impl fmt::Debug for Scheduled {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Upkeep")
+        f.write_str("Scheduled")
     }
 }

@@ -42,8 +42,8 @@ use actors::Reach;
 pub use counted::Counted;
 
 use super::rest::Rest;
-use crate::ai::Breaker;
 use crate::config::Config;
+use crate::ports::Breaker;
 use crate::ports::{Meter, Platform, PortError, PortResult, Usage};
 
 /// All ports, natively.

@@ -26,13 +26,14 @@ use tower_service::Service;
 use super::{
     Native,
     control::{Control, Counters},
-    layers::{Bare, Layers, Upkeep},
+    layers::{Bare, Layers, Scheduled},
     system::log,
 };
+use crate::app::App;
 use crate::config::Config;
 use crate::guard::{ClientAddress, Problem};
 use crate::ports::{Clock, Ledger, Platform, PortError};
-use crate::routes::{App, router};
+use crate::routes::router;
 
 /// A request head that takes longer is an attack or a dead peer. axum 0.8 sets no such limit.
 const HEADER_READ_TIMEOUT: Duration = Duration::from_secs(10);
@@ -62,7 +63,7 @@ pub enum ServeError {
 pub struct Server {
     listener: TcpListener,
     platform: Native,
-    upkeep: Upkeep,
+    scheduled: Scheduled,
     router: Router,
     counters: Arc<Counters>,
     control: Control,
@@ -96,14 +97,15 @@ impl Server {
         let config = Arc::new(config);
         let platform = Native::open_with(state, Arc::clone(&config), layers.objects()).await?;
         let ports = layers.platform(platform.clone());
-        let upkeep = Upkeep::new(ports.clone(), Arc::clone(&config));
+        let scheduled = Scheduled::new(ports.clone(), Arc::clone(&config));
         let (health, flushes) = (Arc::default(), Arc::default());
         let app = App { platform: ports, config, health, flushes };
         let counters = Arc::<Counters>::default();
-        let control = Control::open(state, platform.clone(), upkeep.clone(), Arc::clone(&counters))
-            .map_err(|error| ServeError::Control(state.to_owned(), error))?;
+        let control =
+            Control::open(state, platform.clone(), scheduled.clone(), Arc::clone(&counters))
+                .map_err(|error| ServeError::Control(state.to_owned(), error))?;
         let router = layers.router(router(app));
-        Ok(Self { listener, platform, upkeep, router, counters, control })
+        Ok(Self { listener, platform, scheduled, router, counters, control })
     }
 
     /// Serves until `stop` is ready; then finishes what is in flight.
@@ -138,7 +140,7 @@ impl Server {
             self.platform.clock().sleep(SWEEP_EVERY).await;
             self.counters.sweeps.fetch_add(1, Relaxed);
             let due = self.platform.clock().now();
-            let done = self.upkeep.every_minute(due).await;
+            let done = self.scheduled.every_minute(due).await;
             for failure in done.err().into_iter().flat_map(|failures| failures.0) {
                 log(&failure.to_string());
             }

@@ -2,8 +2,8 @@
 
 use std::sync::{Mutex, PoisonError};
 
+use super::{PortError, PortFailure};
 use crate::domain::Millis;
-use crate::ports::{PortError, PortFailure};
 
 /// Failures in a row that open it.
 pub const FAILURES: u32 = 5;

@@ -15,7 +15,7 @@ pub const LOST_AFTER: Millis = 60_000;
 /// The work under way, or the last outcome. It lives in memory: an object that is forgotten begins
 /// anew.
 #[derive(Debug, Default)]
-pub struct Joint(Mutex<Option<Work>>);
+pub struct SingleFlight(Mutex<Option<Work>>);
 
 #[derive(Debug)]
 struct Work {
@@ -34,7 +34,7 @@ pub struct Outcome {
 
 /// What to do.
 #[derive(Debug)]
-pub enum Part {
+pub enum Role {
     /// Do the work, and send what came of it. Dropped unsent, it lets the others know that nothing
     /// will.
     Lead(Sender<Outcome>),
@@ -42,16 +42,16 @@ pub enum Part {
     Follow(Shared<Receiver<Outcome>>),
 }
 
-impl Joint {
+impl SingleFlight {
     /// Takes part.
-    pub fn join(&self, now: Millis) -> Part {
+    pub fn join(&self, now: Millis) -> Role {
         let mut work = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(work) = work.as_ref().filter(|work| work.is_good(now)) {
-            return Part::Follow(work.outcome.clone());
+            return Role::Follow(work.outcome.clone());
         }
         let (sender, receiver) = channel();
         *work = Some(Work { begun_at: now, outcome: receiver.shared() });
-        Part::Lead(sender)
+        Role::Lead(sender)
     }
 
     /// Whether nobody needs what is in here.
@@ -79,56 +79,56 @@ mod tests {
 
     use super::*;
 
-    fn leads(joint: &Joint, now: Millis) -> Sender<Outcome> {
-        match joint.join(now) {
-            Part::Lead(sender) => sender,
-            Part::Follow(_) => panic!("somebody else leads"),
+    fn leads(single_flight: &SingleFlight, now: Millis) -> Sender<Outcome> {
+        match single_flight.join(now) {
+            Role::Lead(sender) => sender,
+            Role::Follow(_) => panic!("somebody else leads"),
         }
     }
 
-    fn follows(joint: &Joint, now: Millis) -> Shared<Receiver<Outcome>> {
-        match joint.join(now) {
-            Part::Follow(outcome) => outcome,
-            Part::Lead(_) => panic!("nobody leads"),
+    fn follows(single_flight: &SingleFlight, now: Millis) -> Shared<Receiver<Outcome>> {
+        match single_flight.join(now) {
+            Role::Follow(outcome) => outcome,
+            Role::Lead(_) => panic!("nobody leads"),
         }
     }
 
     #[tokio::test]
     async fn one_leads_and_all_hear() {
-        let joint = Joint::default();
-        let leader = leads(&joint, 0);
-        let followers: Vec<_> = (0..50).map(|_| follows(&joint, 1)).collect();
+        let single_flight = SingleFlight::default();
+        let leader = leads(&single_flight, 0);
+        let followers: Vec<_> = (0..50).map(|_| follows(&single_flight, 1)).collect();
         let outcome = Outcome { reply: json!(1), good_until: 10 };
         leader.send(outcome.clone()).unwrap();
         for follower in followers {
             assert_eq!(follower.await.unwrap(), outcome);
         }
-        assert_eq!(follows(&joint, 9).await.unwrap(), outcome, "still good");
-        assert!(joint.is_over(10));
-        drop(leads(&joint, 10));
+        assert_eq!(follows(&single_flight, 9).await.unwrap(), outcome, "still good");
+        assert!(single_flight.is_over(10));
+        drop(leads(&single_flight, 10));
     }
 
     #[tokio::test]
     async fn what_nobody_waited_for_is_over_all_the_same() {
-        let joint = Joint::default();
-        leads(&joint, 0).send(Outcome { reply: json!("failed"), good_until: 0 }).unwrap();
-        assert!(joint.is_over(1));
-        leads(&joint, 1).send(Outcome { reply: json!("fine"), good_until: 9 }).unwrap();
-        assert_eq!(follows(&joint, 2).await.unwrap().reply, "fine");
+        let single_flight = SingleFlight::default();
+        leads(&single_flight, 0).send(Outcome { reply: json!("failed"), good_until: 0 }).unwrap();
+        assert!(single_flight.is_over(1));
+        leads(&single_flight, 1).send(Outcome { reply: json!("fine"), good_until: 9 }).unwrap();
+        assert_eq!(follows(&single_flight, 2).await.unwrap().reply, "fine");
     }
 
     #[tokio::test]
     async fn a_leader_that_gives_up_leaves_nobody_hanging() {
-        let joint = Joint::default();
-        let leader = leads(&joint, 0);
-        let follower = follows(&joint, 0);
+        let single_flight = SingleFlight::default();
+        let leader = leads(&single_flight, 0);
+        let follower = follows(&single_flight, 0);
         drop(leader);
         assert!(follower.await.is_err());
-        let leader = leads(&joint, 0);
-        let follower = follows(&joint, LOST_AFTER - 1);
-        let _next = leads(&joint, LOST_AFTER);
+        let leader = leads(&single_flight, 0);
+        let follower = follows(&single_flight, LOST_AFTER - 1);
+        let _next = leads(&single_flight, LOST_AFTER);
         drop(leader);
         assert!(follower.await.is_err());
-        assert!(!joint.is_over(LOST_AFTER), "the next one is under way");
+        assert!(!single_flight.is_over(LOST_AFTER), "the next one is under way");
     }
 }

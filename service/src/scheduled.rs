@@ -1,13 +1,12 @@
-//! What has to be done every minute. For a cron trigger.
+//! Scheduled tasks: what a cron trigger does every minute.
 
 use crate::ai::search;
 use crate::backup;
 use crate::config::SentryConfig;
 use crate::domain::Millis;
-use crate::domain::month::Month;
 use crate::engine::executor;
 use crate::guard::RETENTION;
-use crate::ports::{Cause, Clock, Ledger, Meter, NOBODY, Platform, PortError, Share, Tally};
+use crate::ports::{Cause, Ledger, NOBODY, Platform, PortError, Ports};
 use crate::sentry::{self, Report};
 use crate::store::{EVENTS_KEPT, IdempotencyKeys, Subscriptions};
 
@@ -41,20 +40,17 @@ impl Failures {
 /// # Errors
 /// Every part that failed. None keeps another from being done.
 pub async fn every_minute<P: Platform>(platform: &P, due: Millis) -> Result<usize, Failures> {
-    let (meter, mut failures) = (Meter::default(), Failures(Vec::new()));
-    let swept = failures.note("sweep", executor::sweep(platform, &meter).await);
-    let now = platform.clock().now();
-    let keys = IdempotencyKeys::new(platform.database(), &meter).clean(now - RETENTION).await;
+    let (ports, mut failures) = (Ports::new(platform.clone()), Failures(Vec::new()));
+    let swept = failures.note("sweep", executor::sweep(&ports).await);
+    let now = ports.now();
+    let keys = IdempotencyKeys::new(ports.database()).clean(now - RETENTION).await;
     failures.note("idempotency keys", keys);
-    let events = Subscriptions::new(platform.database(), &meter).clean(now - EVENTS_KEPT).await;
+    let events = Subscriptions::new(ports.database()).clean(now - EVENTS_KEPT).await;
     failures.note("events of Stripe", events);
-    failures.note("search", search::catch_up(platform, &meter).await);
-    failures.note("backup", backup::advance(platform, &meter, due).await);
-    let (account, month) = (NOBODY.to_owned(), Month::of(now));
-    let tally = Tally { count: 1, usage: meter.usage() };
-    let share = Share { account, month, cause: Cause::Upkeep, tally };
-    failures.note("usage", platform.ledger().add(share).await);
-    failures.note("usage", platform.ledger().flush().await);
+    failures.note("search", search::catch_up(&ports).await);
+    failures.note("backup", backup::advance(&ports, due).await);
+    failures.note("usage", ports.bill(NOBODY, Cause::Upkeep).await);
+    failures.note("usage", ports.ledger().flush().await);
     match swept {
         Some(visited) if failures.0.is_empty() => Ok(visited),
         _ => Err(failures),
@@ -72,20 +68,17 @@ pub async fn every_minute_reported<P: Platform>(
 ) -> Result<usize, Failures> {
     let done = every_minute(platform, due).await;
     let (Some(sentry), Err(failures)) = (sentry, &done) else { return done };
-    let meter = Meter::default();
+    let ports = Ports::new(platform.clone());
     for Failure { part, error } in &failures.0 {
-        let (clock, random, place) = (platform.clock(), platform.random(), "cron");
+        let (clock, random, place) = (ports.clock(), ports.random(), "cron");
         let report = Report::new(clock, random, format!("upkeep failed: {part}"), place);
         let report = report.tagged("cause", error.cause.kind());
-        if let Err(error) = sentry::send(platform.http(), sentry, &report, &meter).await {
-            platform.log(&format!("a report was not taken: {error}"));
+        if let Err(error) = sentry::send(ports.http(), sentry, &report).await {
+            ports.log(&format!("a report was not taken: {error}"));
         }
     }
-    let (account, month) = (NOBODY.to_owned(), Month::of(platform.clock().now()));
-    let tally = Tally { count: 1, usage: meter.usage() };
-    let share = Share { account, month, cause: Cause::Upkeep, tally };
-    if let Err(error) = platform.ledger().add(share).await {
-        platform.log(&format!("usage: {error}"));
+    if let Err(error) = ports.bill(NOBODY, Cause::Upkeep).await {
+        ports.log(&format!("usage: {error}"));
     }
     done
 }
