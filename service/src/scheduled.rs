@@ -10,39 +10,40 @@ use crate::ports::{Cause, Ledger, NOBODY, Platform, PortError, Ports};
 use crate::sentry::{self, Report};
 use crate::store::{EVENTS_KEPT, IdempotencyKeys, Subscriptions};
 
-/// Parts that could not be done; the others were.
+/// The tasks that failed. The others were done.
 #[derive(Debug, thiserror::Error)]
 #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))]
 pub struct Failures(pub Vec<Failure>);
 
-/// A part that could not be done.
+/// A task that failed.
 #[derive(Debug, thiserror::Error)]
 #[error("upkeep: {part}: {error}")]
 pub struct Failure {
-    /// Which, as the log names it.
+    /// The name of the task in the log.
     pub part: &'static str,
-    /// Why.
+    /// The reason.
     pub error: PortError,
 }
 
 impl Failures {
-    /// The value, and a word on it if there is none.
+    /// Returns the value, or notes the failure of the task.
     fn note<T>(&mut self, part: &'static str, done: Result<T, PortError>) -> Option<T> {
         done.map_err(|error| self.0.push(Failure { part, error })).ok()
     }
 }
 
-/// Pokes overdue runs, deletes the idempotency keys that nobody can need (a claim that expired still
-/// says for a day what it made), forgets old events of Stripe's, brings search up to date, takes the
-/// backup of the day further, and moves usage to the database, its own included. `due` is when the
-/// minute began that this is for. Gives how many runs were visited.
+/// Runs every task: wakes overdue runs, deletes old idempotency keys and old events of Stripe, brings
+/// search up to date, advances the backup of the day, and moves usage to the database, its own
+/// included. `due` is the instant at which the minute began that this is for. Returns how many runs
+/// were woken.
 ///
 /// # Errors
-/// Every part that failed. None keeps another from being done.
+/// Every task that failed. A task that fails keeps no other from being done.
 pub async fn every_minute<P: Platform>(platform: &P, due: Millis) -> Result<usize, Failures> {
     let (ports, mut failures) = (Ports::new(platform.clone()), Failures(Vec::new()));
     let swept = failures.note("sweep", executor::sweep(&ports).await);
     let now = ports.now();
+    // A claim that expired still says for a day what its request made.
     let keys = IdempotencyKeys::new(ports.database()).clean(now - RETENTION).await;
     failures.note("idempotency keys", keys);
     let events = Subscriptions::new(ports.database()).clean(now - EVENTS_KEPT).await;
@@ -57,10 +58,10 @@ pub async fn every_minute<P: Platform>(platform: &P, due: Millis) -> Result<usiz
     }
 }
 
-/// [`every_minute`], with a report of each part that failed.
+/// Calls [`every_minute`], and reports each task that failed to Sentry.
 ///
 /// # Errors
-/// As there. A report that is not taken is in the log.
+/// Those of [`every_minute`]. A report that could not be sent is in the log.
 pub async fn every_minute_reported<P: Platform>(
     platform: &P,
     sentry: Option<&SentryConfig>,

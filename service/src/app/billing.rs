@@ -1,6 +1,6 @@
-//! Who pays for what a request uses.
+//! Bills usage to accounts.
 //!
-//! What an answer says in `Workway-Usage` is in the ledger before the answer leaves. Natively that
+//! The usage that an answer reports in `Workway-Usage` is in the ledger before the answer leaves. Natively that
 //! is on disk: after a crash the difference between the answers and `GET /usage` comes from the
 //! requests that got no answer. On Workers the ledger is the isolate's memory, and moves to the
 //! database [`FLUSH_DELAY`] after its first share, when the answers have left: an isolate that dies
@@ -22,8 +22,8 @@ use crate::domain::{Millis, month::Month};
 use crate::ports::{Cause, Clock, Database, Ledger, NOBODY, Platform, Share, Tally, Usage};
 use crate::store::{ADD_USAGE, add_usage};
 
-/// From the first share that is not in the database to the write. Longer saves rows: one for each
-/// caller in so much time. Workers give a request thirty seconds after its answer.
+/// Time from the first share that is not in the database to the write. A longer one saves rows: one for
+/// each caller in that time. Workers give a request thirty seconds after its answer.
 pub const FLUSH_DELAY: Duration = Duration::from_secs(10);
 /// A flush that has not begun after this long was lost together with the request that asked for it.
 const FLUSH_LOST: Millis = 30_000;
@@ -37,7 +37,7 @@ pub const WRITE_DEADLINE: Duration = Duration::from_secs(5);
 pub struct FlushTimer(Mutex<Option<Millis>>);
 
 impl FlushTimer {
-    /// Whether a flush must be asked for: none is on its way.
+    /// Returns whether a flush must be asked for, because none is on its way.
     fn ask(&self, now: Millis) -> bool {
         let mut asked_at = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let due = asked_at.is_none_or(|at| now - at > FLUSH_LOST);

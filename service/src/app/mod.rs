@@ -19,6 +19,6 @@ pub struct App<P> {
     pub config: Arc<Config>,
     /// The last health report. Lives as long as the process or isolate.
     pub health: Arc<HealthMemo>,
-    /// When usage moves to the database. Lives as long as the process or isolate.
+    /// Decides when usage moves to the database. Lives as long as the process or isolate.
     pub flushes: Arc<FlushTimer>,
 }

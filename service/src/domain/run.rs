@@ -192,7 +192,7 @@ pub struct RunState {
     pub owner: String,
     /// The steps, as they were when the run was accepted.
     pub definition: Vec<Step>,
-    /// All that happened to it, at most [`crate::engine::machine::MAX_EVENTS`].
+    /// All that happened to it, at most `MAX_EVENTS` of the state machine.
     pub events: Vec<RunEvent>,
     /// Grows with every change.
     pub version: i64,

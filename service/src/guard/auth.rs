@@ -12,29 +12,29 @@ use crate::app::App;
 use crate::identity;
 use crate::ports::{Clock, Platform, Ports};
 
-/// Who is calling.
+/// The person whose token a request carries.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Caller {
-    /// Their identifier.
+    /// The identifier of the person.
     pub subject: String,
     /// The session of their token, if it belongs to one.
     pub session: Option<String>,
     pub(super) scope: String,
 }
 
-/// What a token may allow.
+/// A permission of a token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Scope {
-    /// Look at one's own things.
+    /// Allows reading the caller's own resources.
     Read,
-    /// Make, change and run them.
+    /// Allows creating, changing and running them.
     Write,
-    /// See what a request used.
+    /// Allows seeing what a request used.
     Meter,
 }
 
 impl Scope {
-    /// As it is written in a token.
+    /// Returns the name of the scope, as it is written in a token.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Read => "read",
@@ -45,7 +45,7 @@ impl Scope {
 }
 
 impl Caller {
-    /// Whether their token has this scope.
+    /// Returns whether the token has this scope.
     pub(super) fn has(&self, scope: Scope) -> bool {
         self.scope.split(' ').any(|name| name == scope.name())
     }
@@ -88,10 +88,10 @@ pub async fn authenticate<P: Platform>(
     response
 }
 
-/// Whoever sends these headers, on routes that need no caller.
+/// Returns the caller that these headers name, for routes that work without one.
 ///
 /// # Errors
-/// 401 when nobody is signed in, 503 when that cannot be found out.
+/// 401 when they name none, 503 when the session cannot be looked up.
 pub async fn caller_of<P: Platform>(
     app: &App<P>,
     ports: &Ports<P>,
@@ -100,7 +100,7 @@ pub async fn caller_of<P: Platform>(
     require_session(ports, signed(app, headers)).await
 }
 
-/// The caller that a token names which this service has signed.
+/// Returns the caller that a token names, if this service has signed it.
 fn signed<P: Platform>(app: &App<P>, headers: &HeaderMap) -> Option<Caller> {
     let (token, now) = (bearer(headers)?, app.platform.clock().now());
     let mut keys = app.config.signing_keys();

@@ -6,12 +6,12 @@ use super::Caller;
 use crate::app::{App, bill};
 use crate::ports::{Cause, NOBODY, Platform, Ports};
 
-/// Who pays for a request: nobody, until the caller is known.
+/// The caller who pays for a request. There is none until the request is authenticated.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Payer(Arc<OnceLock<Caller>>);
 
 impl Payer {
-    /// From now on it is this caller.
+    /// Sets the caller. The first one stays.
     pub(super) fn set(&self, caller: Caller) {
         // There is one caller to a request.
         let _ = self.0.set(caller);
@@ -22,8 +22,8 @@ impl Payer {
     }
 }
 
-/// The account of one request. One that is dropped, because its client has gone, is billed for what
-/// was used until then.
+/// The bill of one request: its ports, with their meter, and who pays. A request that is dropped, because
+/// its client has gone, is billed for what was used until then.
 pub(super) struct Bill<P: Platform> {
     app: App<P>,
     pub(super) ports: Ports<P>,
@@ -37,12 +37,13 @@ impl<P: Platform> Bill<P> {
         Self { app, ports, payer: Payer::default(), closed: false }
     }
 
-    /// Who pays, as the ledger and analytics know them.
+    /// Returns the account that pays, as the ledger and analytics know it.
     pub(super) fn account(&self) -> &str {
         self.payer.caller().map_or(NOBODY, |caller| &caller.subject)
     }
 
-    /// Bills it. What a caller pays is in the ledger afterwards; without one nobody waits for that.
+    /// Bills the request. If there is a caller, the usage is in the ledger when this returns; otherwise
+    /// that happens later.
     pub(super) async fn close(mut self) {
         self.closed = self.payer.caller().is_some();
         if self.closed {
@@ -63,7 +64,8 @@ impl<P: Platform> Drop for Bill<P> {
     }
 }
 
-#[cfg(all(test, not(target_arch = "wasm32")))]
+#[cfg(not(target_arch = "wasm32"))]
+#[cfg(test)]
 mod tests {
     use std::time::Duration;
 

@@ -33,7 +33,7 @@ const REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
 #[derive(Clone, Debug)]
 pub struct ClaimedId(pub String);
 
-/// Carries requests with a key out once. Comes after authentication: the key is the caller's own.
+/// Carries out requests with a key once. It runs after authentication, because keys belong to callers.
 pub async fn idempotent<P: Platform>(
     State(app): State<App<P>>,
     request: Request,
@@ -152,7 +152,7 @@ fn unquote(text: &str) -> Option<String> {
     Some(out)
 }
 
-/// Of parts with their lengths, so that no two lists look alike.
+/// Hashes parts together with their lengths, so that no two lists have the same input.
 fn hash<T: AsRef<[u8]>>(parts: &[T]) -> String {
     let digest = parts.iter().fold(Sha256::new(), |digest, part| {
         let part = part.as_ref();

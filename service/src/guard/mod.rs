@@ -1,6 +1,6 @@
-//! What stands between a request and its route, in the order in which a request passes:
-//! request id, log, CORS, deadline → authentication → rate limit → idempotency → body. A refused authentication counts against the
-//! address it came from.
+//! The middleware between a request and its route, in the order in which a request passes it: request
+//! id, log, CORS and deadline, authentication, rate limit, idempotency, body. A refused authentication
+//! counts against the address it came from.
 
 mod address;
 mod auth;

@@ -1,5 +1,5 @@
-//! What every request gets, whatever becomes of it: an id, a bill, a deadline, the headers that
-//! browsers want, an event for analysis, and a line in the log.
+//! Gives every request an id, a bill, a deadline, the headers that browsers want, an event for
+//! analysis, and a line in the log, whatever becomes of it.
 
 use std::{
     collections::BTreeMap,
@@ -28,7 +28,7 @@ use crate::domain::{Millis, id};
 use crate::ports::{Cause, Clock, Event, NOBODY, ONE_POINT, Platform, Ports, Random, Usage};
 use crate::sentry::{self, Report};
 
-/// What the request used, as an RFC 8941 dictionary.
+/// The header that says what a request used, as an RFC 8941 dictionary.
 pub const USAGE_HEADER: HeaderName = HeaderName::from_static("workway-usage");
 /// A handler that takes longer is given up: what it waits for hangs, and so would its client. Above
 /// the deadlines of single port calls, below the patience of clients and proxies.
@@ -113,8 +113,8 @@ fn report_later<P: Platform>(app: &App<P>, sentry: SentryConfig, report: Report)
     });
 }
 
-/// What the log and analytics say of a request. No query, no header, no body: they can hold
-/// secrets. The route is the pattern that matched, so that a client cannot write into the log.
+/// The description of a request for the log and analytics. It has no query, header or body: they can
+/// hold secrets. The route is the pattern that matched, so that a client cannot write into the log.
 struct About {
     method: Method,
     route: Option<MatchedPath>,
@@ -156,7 +156,7 @@ impl About {
         }
     }
 
-    /// What Sentry is told.
+    /// Makes the report for Sentry.
     fn failure(&self, kind: &str, id: String, status: StatusCode, at: Millis) -> Report {
         let status = status.as_u16();
         let what = format!("{kind}: {status}");
@@ -207,7 +207,8 @@ async fn guarded<P: Platform>(app: &App<P>, request: Request, next: Next) -> Res
     }
 }
 
-/// What `work` gives; `None` if it panics. Where panics abort, as in the Worker, it never does.
+/// Returns the result of `work`, or `None` if it panics. Where panics abort, as in the Worker, it never
+/// returns `None`.
 async fn without_panic<T>(work: impl Future<Output = T>) -> Option<T> {
     let mut work = pin!(work);
     std::future::poll_fn(|context| {

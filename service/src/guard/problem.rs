@@ -19,12 +19,12 @@ pub struct Problem {
     detail: Option<Box<str>>,
     issues: Vec<Issue>,
     header: Option<Box<(HeaderName, HeaderValue)>>,
-    /// Why it is our failure, for the log.
+    /// The reason of a failure of ours, for the log.
     reason: Option<Reason>,
 }
 
-/// Why a request failed, in the extensions of its answer. No client sees it; `observe` writes it to the
-/// log.
+/// The reason of a failure, in the extensions of the answer. No client sees it: `observe` writes it to
+/// the log.
 #[derive(Clone, Debug)]
 pub(super) struct Reason(Arc<dyn Error + Send + Sync>);
 
@@ -34,13 +34,13 @@ impl fmt::Display for Reason {
     }
 }
 
-/// What is stable about a problem.
+/// The stable part of a problem.
 #[derive(Debug)]
 struct Kind {
     status: StatusCode,
     /// A URI, for programs.
     uri: &'static str,
-    /// For people.
+    /// The title, for people.
     title: &'static str,
 }
 

@@ -57,7 +57,7 @@ pub trait Actors: Send + Sync {
     ) -> impl Future<Output = PortResult<Value>> + Send;
 }
 
-/// What a single-writer object has: the ports that its work needs, one document of durable state,
+/// The context of a single-writer object: the ports that its work needs, one document of durable state,
 /// and one alarm.
 pub trait ActorContext: Send + Sync {
     /// See [`Database`].
@@ -107,7 +107,7 @@ pub trait ActorContext: Send + Sync {
     /// [`super::PortFailure::Unavailable`].
     fn erase(&self) -> impl Future<Output = PortResult<()>> + Send;
 
-    /// What it remembers while it is in memory, for all events alike.
+    /// Returns the work that callers of this object share, which it remembers while it is in memory.
     fn single_flight(&self) -> &SingleFlight;
     /// D1, or SQLite.
     fn database(&self) -> &Self::Database;
@@ -127,6 +127,6 @@ pub trait ActorContext: Send + Sync {
     fn random(&self) -> &Self::Random;
     /// Events for analysis.
     fn analytics(&self) -> &Self::Analytics;
-    /// Where problems that no client should see are told.
+    /// Writes a line about a problem to the log of the deployment.
     fn log(&self, line: &str);
 }

@@ -35,7 +35,7 @@ pub const MAX_VALUE_BYTES: usize = 2_000_000;
 /// A statement, ready to run.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Statement {
-    /// What to run.
+    /// The statement.
     pub sql: Sql,
     /// `?1`, `?2`, … At most [`MAX_PARAMS`].
     pub params: Vec<Param>,
@@ -76,7 +76,7 @@ impl<T: Into<Param>> From<Option<T>> for Param {
     }
 }
 
-/// What a statement gave.
+/// The result of a statement.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Rows {
     /// One object for each row.
@@ -121,7 +121,7 @@ pub trait Ledger: Send + Sync {
     /// [`super::PortFailure::Unavailable`].
     fn add(&self, share: Share) -> impl Future<Output = Result<(), PortError>> + Send;
 
-    /// What is here of an account's month, by cause.
+    /// Returns the usage of an account's month that is not in the database yet, by cause.
     ///
     /// # Errors
     /// [`super::PortFailure::Unavailable`].

@@ -6,12 +6,12 @@ use serde::{Deserialize, Serialize};
 
 use super::{PortError, PortResult, Usage};
 
-/// A value and what it cost to get.
+/// A value, and the usage of the call that returned it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Metered<T> {
     /// The value.
     pub value: T,
-    /// What it cost.
+    /// The usage of the call.
     pub usage: Usage,
 }
 
@@ -52,7 +52,7 @@ pub struct Meter(Arc<Mutex<Account>>);
 #[derive(Clone, Copy, Debug, Default)]
 struct Account {
     used: Usage,
-    /// Of what is still to come.
+    /// Usage that was accounted for beforehand.
     prepaid: Usage,
 }
 
@@ -87,12 +87,12 @@ impl Meter {
         self.account().prepaid += usage;
     }
 
-    /// What was used since it was last taken.
+    /// Returns what was used since the last call of this method.
     pub fn take(&self) -> Usage {
         std::mem::take(&mut self.account().used)
     }
 
-    /// What was used so far.
+    /// Returns what was used so far.
     pub fn usage(&self) -> Usage {
         self.account().used
     }

@@ -1,4 +1,5 @@
-//! Work that many want and that is done once: the memory of an object that coalesces.
+//! Single flight: work that many callers want is done once, and all of them get its outcome. An object
+//! that coalesces calls keeps it in memory.
 
 use std::sync::{Mutex, PoisonError};
 
@@ -8,12 +9,12 @@ use serde_json::Value;
 
 use crate::domain::Millis;
 
-/// Work that has not ended after so long never will: its host lost it. Above every deadline of what
-/// it waits for.
+/// Work that has not ended after this time, in milliseconds, never will: its host lost it. The limit is
+/// above every deadline of what the work waits for.
 pub const LOST_AFTER: Millis = 60_000;
 
-/// The work under way, or the last outcome. It lives in memory: an object that is forgotten begins
-/// anew.
+/// Holds the work under way, or the last outcome. It lives in memory: an object that the platform
+/// evicts begins anew.
 #[derive(Debug, Default)]
 pub struct SingleFlight(Mutex<Option<Work>>);
 
@@ -23,27 +24,27 @@ struct Work {
     outcome: Shared<Receiver<Outcome>>,
 }
 
-/// What came of it.
+/// The result of the work, for everyone who joined.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Outcome {
-    /// For everyone who asks.
+    /// The reply.
     pub reply: Value,
-    /// Until then it is also for those who ask after its end.
+    /// The instant until which the reply is also given to callers that join after the work ended.
     pub good_until: Millis,
 }
 
-/// What to do.
+/// The part that a caller takes.
 #[derive(Debug)]
 pub enum Role {
-    /// Do the work, and send what came of it. Dropped unsent, it lets the others know that nothing
-    /// will.
+    /// This caller does the work and sends the outcome. If it drops the sender instead, the others
+    /// get an error.
     Lead(Sender<Outcome>),
-    /// Wait for somebody else's. An error: they gave up.
+    /// This caller waits for the outcome of another. It is an error if that one gave up.
     Follow(Shared<Receiver<Outcome>>),
 }
 
 impl SingleFlight {
-    /// Takes part.
+    /// Joins the work, as its leader if none is under way and no outcome is still good.
     pub fn join(&self, now: Millis) -> Role {
         let mut work = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(work) = work.as_ref().filter(|work| work.is_good(now)) {
@@ -54,7 +55,7 @@ impl SingleFlight {
         Role::Lead(sender)
     }
 
-    /// Whether nobody needs what is in here.
+    /// Returns whether no work is under way and no outcome is still good.
     pub fn is_over(&self, now: Millis) -> bool {
         let work = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         !work.as_ref().is_some_and(|work| work.is_good(now))
@@ -63,7 +64,7 @@ impl SingleFlight {
 
 impl Work {
     fn is_good(&self, now: Millis) -> bool {
-        // Not `peek`: that sees only what somebody has waited for.
+        // `peek` would not do: it sees an outcome only after somebody has waited for it.
         match self.outcome.clone().now_or_never() {
             None => now - self.begun_at < LOST_AFTER,
             Some(Ok(outcome)) => now < outcome.good_until,

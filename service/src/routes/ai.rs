@@ -103,7 +103,7 @@ pub(super) async fn search<P: Platform>(
     Ok(Json(SearchAnswer { results: results.collect() }))
 }
 
-/// What the index finds. It takes an AI operation, and gives it back if the model does not answer.
+/// Searches the index. It takes an AI operation, and gives it back if the model does not answer.
 async fn find<P: Platform>(
     context: &Context<P>,
     user: &str,

@@ -76,7 +76,7 @@ fn etag(body: &str) -> String {
     format!("\"{}\"", &URL_SAFE_NO_PAD.encode(digest)[..22])
 }
 
-/// Whether the client has this representation already (RFC 9110 §13.1.2: weak comparison).
+/// Returns whether the client has this representation already (RFC 9110 §13.1.2: weak comparison).
 fn matches(headers: &HeaderMap, etag: &str) -> bool {
     let values = headers.get_all(header::IF_NONE_MATCH).into_iter();
     let tags = values.filter_map(|value| value.to_str().ok()).flat_map(|value| value.split(','));

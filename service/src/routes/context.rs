@@ -1,4 +1,4 @@
-//! What a handler works with.
+//! The context of a handler.
 
 use axum::{extract::FromRequestParts, http::request::Parts};
 
@@ -76,8 +76,8 @@ impl<P: Platform> Context<P> {
         Ok(id::new(self.now(), entropy))
     }
 
-    /// What an insert says when an earlier attempt at this request made the row already: then it is
-    /// done. `false`: it was made just now.
+    /// Returns whether an earlier attempt at this request made the row already, in which case the insert
+    /// is a conflict and there is nothing left to do.
     ///
     /// # Errors
     /// Any other error.

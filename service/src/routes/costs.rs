@@ -1,4 +1,4 @@
-//! What a caller's usage costs.
+//! The costs of a caller's usage.
 
 use axum::{Json, http::Uri};
 use serde::Serialize;

@@ -1,4 +1,4 @@
-//! What happens to a run, as it happens: Server-Sent Events.
+//! The events of a run, as they happen: Server-Sent Events.
 
 use std::{collections::VecDeque, time::Duration};
 
@@ -20,7 +20,7 @@ use crate::guard::{Problem, Scope};
 use crate::ports::{Cause, Clock, Platform, PortError, PortFailure, Ports};
 
 const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
-/// How often the run's object is asked. Each time is a billed request of it.
+/// Pause between two polls of the run's object. Each poll is a billed request of it.
 pub const POLL_EVERY: Duration = Duration::from_secs(1);
 /// An object that takes longer ends the stream; the client comes back.
 pub const POLL_DEADLINE: Duration = Duration::from_secs(5);
@@ -76,7 +76,7 @@ async fn poll<P: Platform>(
 struct Follow<P> {
     app: App<P>,
     run: String,
-    /// Who pays for the polls.
+    /// The account that pays for the polls.
     owner: String,
     /// The last event sent.
     after: u32,

@@ -1,4 +1,4 @@
-//! To a provider's consent page, and back.
+//! Sends browsers to a provider's consent page, and receives them when they come back.
 
 use axum::{
     Json,
@@ -186,7 +186,7 @@ fn refused(provider: Provider, error: ProviderError) -> Problem {
     }
 }
 
-/// Who connects an account.
+/// Returns the person who connects an account.
 async fn signed_in<P: Platform>(
     context: &Context<P>,
     headers: &HeaderMap,
@@ -202,7 +202,7 @@ async fn signed_in<P: Platform>(
     if live { Ok(token.person) } else { Err(Problem::unauthorized()) }
 }
 
-/// Where the browser wants to go then: a page of an origin that may read our answers, and nowhere
+/// Returns where the browser wants to go then: a page of an origin that may read our answers, and nowhere
 /// else.
 fn return_to(uri: &Uri, allowed: &[String]) -> Result<Option<String>, Problem> {
     let Some(text) = single_parameter(uri.query().unwrap_or_default(), "return_to")? else {

@@ -89,7 +89,7 @@ pub(super) async fn create<P: Platform>(
 /// Writes a run down, within the month's quota: as it is there already, if an earlier attempt at this
 /// request did that.
 ///
-/// What it takes of the quota it takes before: should the outcome of writing be unknown, the caller
+/// The quota is taken first: should the outcome of writing be unknown, the caller
 /// has one run less this month, and never one more.
 async fn accept<P: Platform>(
     context: &Context<P>,
@@ -99,8 +99,7 @@ async fn accept<P: Platform>(
     let month = Month::of(state.run.created_at);
     let months = QuotaMonths::new(context.ports.database());
     let quotas = &context.app.config.billing.quotas;
-    let taken = months.take(owner, month, Metric::Runs, quotas).await;
-    if !taken? {
+    if !months.take(owner, month, Metric::Runs, quotas).await? {
         let accepted = context.runs().intent(owner, &state.run.id).await?;
         return accepted.ok_or_else(|| Problem::over_quota(Metric::Runs.title()));
     }

@@ -21,7 +21,7 @@ use crate::guard::{ACCESS_LIFETIME_SECONDS, Problem, Scope, SessionToken};
 use crate::identity::{self, PersonOf, SESSION_LIFETIME, Shown};
 use crate::ports::Platform;
 
-/// What somebody may who has signed in.
+/// The scopes of a token that signing in gives.
 const SCOPE: &str = "read write";
 
 /// An access token (RFC 6749 §5.1).

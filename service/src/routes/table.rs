@@ -24,17 +24,17 @@ use crate::{
 /// A route.
 #[derive(Clone, Copy, Debug)]
 pub struct Route {
-    /// What answers it.
+    /// The name of the operation.
     pub operation: Operation,
     /// HTTP method.
     pub method: Method,
     /// Path, with `{id}` for an identifier and `{provider}` for `google` or `notion`.
     pub path: &'static str,
-    /// Who may.
+    /// The callers who may use it.
     pub access: Access,
-    /// For people.
+    /// A summary for people.
     pub summary: &'static str,
-    /// What it takes beside the path.
+    /// The input that it takes beside the path.
     pub takes: Takes,
     /// Statuses that are no problems.
     pub answers: &'static [u16],
@@ -47,20 +47,21 @@ pub struct Route {
 pub enum Method {
     /// And HEAD.
     Get,
-    /// To make, or to do.
+    /// Creates something, or starts an action.
     Post,
-    /// To replace.
+    /// Replaces something.
     Put,
-    /// To remove.
+    /// Removes something.
     Delete,
 }
 
-/// Who may use a route.
+/// The callers who may use a route.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Access {
     /// Anyone, as often as they like: it costs next to nothing.
     Open,
-    /// Who signed the request. What is not signed is refused before anything is looked up.
+    /// Senders who signed the request. A request that is not signed is refused before anything is looked
+    /// up.
     Signed,
     /// Anyone, within the budget of their address.
     Anyone,
@@ -68,7 +69,7 @@ pub enum Access {
     Caller(Scope),
 }
 
-/// What a request brings.
+/// The input of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Takes {
     /// Nothing.
@@ -97,7 +98,7 @@ pub enum Takes {
     Book,
     /// `return_to`.
     ReturnTo,
-    /// What a provider's consent page adds: `state`, and `code` or `error`.
+    /// The parameters that a provider's consent page adds: `state`, and `code` or `error`.
     Consent,
     /// The cookie with the refresh token.
     RefreshCookie,

@@ -1,4 +1,4 @@
-//! What a caller used.
+//! The usage of a caller.
 
 use axum::Json;
 use serde::Serialize;
@@ -44,7 +44,7 @@ pub(super) async fn show<P: Platform>(context: Context<P>) -> Result<Json<UsageR
     this_month(&context).await.map(Json)
 }
 
-/// What the caller has used this calendar month, without this very request.
+/// Returns what the caller has used this calendar month, without this very request.
 pub(super) async fn this_month<P: Platform>(context: &Context<P>) -> Result<UsageReport, Problem> {
     let owner = context.caller_with(Scope::Read)?;
     let month = Month::of(context.now());

@@ -84,11 +84,8 @@ pub(super) async fn update<P: Platform>(
 ) -> Result<Json<Workflow>, Problem> {
     let owner = context.caller_with(Scope::Write)?;
     let draft = Draft::from_json(&body).map_err(Problem::invalid_input)?;
-    let updated = context
-        .workflows()
-        .update(owner, &id, &draft, context.now())
-        .await?
-        .ok_or_else(Problem::not_found)?;
+    let updated = context.workflows().update(owner, &id, &draft, context.now()).await?;
+    let updated = updated.ok_or_else(Problem::not_found)?;
     refresh_later(&context.app.platform, owner, &id);
     Ok(Json(updated))
 }
@@ -99,8 +96,7 @@ pub(super) async fn delete<P: Platform>(
     Id(id): Id,
 ) -> Result<StatusCode, Problem> {
     let owner = context.caller_with(Scope::Write)?;
-    let deleted = context.workflows().delete(owner, &id).await?;
-    if !deleted {
+    if !context.workflows().delete(owner, &id).await? {
         return Err(Problem::not_found());
     }
     refresh_later(&context.app.platform, owner, &id);
@@ -113,11 +109,8 @@ pub(super) async fn publish<P: Platform>(
     Id(id): Id,
 ) -> Result<Json<Workflow>, Problem> {
     let owner = context.caller_with(Scope::Write)?;
-    let published = context
-        .workflows()
-        .publish(owner, &id, context.now())
-        .await?
-        .ok_or_else(Problem::not_found)?;
+    let published = context.workflows().publish(owner, &id, context.now()).await?;
+    let published = published.ok_or_else(Problem::not_found)?;
     refresh_later(&context.app.platform, owner, &id);
     Ok(Json(published))
 }

@@ -117,78 +117,22 @@ fn unavailable(port: &'static str) -> impl Fn(worker::Error) -> PortError {
 }
 
 impl Platform for Cloudflare {
-    type Database = D1;
-    type KeyValue = Kv;
-    type HttpCache = EdgeCache;
-    type RateLimiter = RateLimiterBinding;
-    type Actors = DurableObjects;
-    type ObjectStore = Bucket;
-    type Http = Fetcher;
-    type Ai = WorkersAi;
-    type VectorIndex = Vectorize;
-    type Clock = JsClock;
-    type Random = JsRandom;
-    type Analytics = AnalyticsEngine;
-    type Ledger = IsolateLedger;
-
-    fn database(&self) -> &D1 {
-        &self.database
-    }
-
-    fn cache(&self) -> &Kv {
-        &self.cache
-    }
-
-    fn sessions(&self) -> &Kv {
-        &self.sessions
-    }
-
-    fn http_cache(&self) -> &EdgeCache {
-        &EdgeCache
-    }
-
-    fn rate_limiter(&self) -> &RateLimiterBinding {
-        &self.limiter
-    }
-
-    fn actors(&self) -> &DurableObjects {
-        &self.actors
-    }
-
-    fn backups(&self) -> &Bucket {
-        &self.backups
-    }
-
-    fn http(&self) -> &Fetcher {
-        &Fetcher
-    }
-
-    fn ai(&self) -> Option<&WorkersAi> {
-        self.ai.as_ref()
-    }
-
-    fn breaker(&self) -> &Breaker {
-        &BREAKER
-    }
-
-    fn vectors(&self) -> Option<&Vectorize> {
-        self.vectors.as_ref()
-    }
-
-    fn clock(&self) -> &JsClock {
-        &self.clock
-    }
-
-    fn random(&self) -> &JsRandom {
-        &self.random
-    }
-
-    fn analytics(&self) -> &AnalyticsEngine {
-        &self.analytics
-    }
-
-    fn ledger(&self) -> &IsolateLedger {
-        &self.ledger
+    crate::define_ports! { self:
+        database: D1 = &self.database;
+        cache: Kv = &self.cache;
+        sessions: Kv = &self.sessions;
+        http_cache: EdgeCache = &EdgeCache;
+        rate_limiter: RateLimiterBinding = &self.limiter;
+        actors: DurableObjects = &self.actors;
+        backups: Bucket = &self.backups;
+        http: Fetcher = &Fetcher;
+        ai: WorkersAi = self.ai.as_ref();
+        breaker: Breaker = &BREAKER;
+        vectors: Vectorize = self.vectors.as_ref();
+        clock: JsClock = &self.clock;
+        random: JsRandom = &self.random;
+        analytics: AnalyticsEngine = &self.analytics;
+        ledger: IsolateLedger = &self.ledger;
     }
 
     fn wait_until(&self, work: impl Future<Output = ()> + Send + 'static) {

@@ -195,14 +195,18 @@ fn instant(at: Millis) -> ScheduledTime {
 }
 
 impl ActorContext for Context {
-    type Database = D1;
-    type KeyValue = Kv;
-    type Actors = DurableObjects;
-    type Http = Fetcher;
-    type Ai = WorkersAi;
-    type Clock = JsClock;
-    type Random = JsRandom;
-    type Analytics = AnalyticsEngine;
+    crate::define_ports! { self:
+        database: D1 = &self.database;
+        cache: Kv = &self.cache;
+        actors: DurableObjects = &self.actors;
+        http: Fetcher = &Fetcher;
+        ai: WorkersAi = self.ai.as_ref();
+        breaker: Breaker = &BREAKER;
+        clock: JsClock = &JsClock;
+        random: JsRandom = &JsRandom;
+        analytics: AnalyticsEngine = &self.analytics;
+    }
+
     /// The object's SQLite has no await: nobody comes between `load` and the writes of `save`.
     type Turn = ();
 
@@ -226,42 +230,6 @@ impl ActorContext for Context {
 
     fn single_flight(&self) -> &SingleFlight {
         &self.single_flight
-    }
-
-    fn cache(&self) -> &Kv {
-        &self.cache
-    }
-
-    fn ai(&self) -> Option<&WorkersAi> {
-        self.ai.as_ref()
-    }
-
-    fn breaker(&self) -> &Breaker {
-        &BREAKER
-    }
-
-    fn database(&self) -> &D1 {
-        &self.database
-    }
-
-    fn http(&self) -> &Fetcher {
-        &Fetcher
-    }
-
-    fn clock(&self) -> &JsClock {
-        &JsClock
-    }
-
-    fn actors(&self) -> &DurableObjects {
-        &self.actors
-    }
-
-    fn random(&self) -> &JsRandom {
-        &JsRandom
-    }
-
-    fn analytics(&self) -> &AnalyticsEngine {
-        &self.analytics
     }
 
     fn log(&self, line: &str) {

@@ -351,14 +351,18 @@ pub struct Context<'a> {
 }
 
 impl ActorContext for Context<'_> {
-    type Database = SqliteDatabase;
-    type KeyValue = SqliteKeyValue;
-    type Actors = NativeActors;
-    type Http = ReqwestHttp;
-    type Ai = Counted<Rest<ReqwestHttp>>;
-    type Clock = NativeClock;
-    type Random = OsRandom;
-    type Analytics = NativeAnalytics;
+    crate::define_ports! { self:
+        database: SqliteDatabase = &self.inner.reach.database;
+        cache: SqliteKeyValue = &self.inner.reach.cache;
+        actors: NativeActors = self.actors;
+        http: ReqwestHttp = &self.inner.reach.http;
+        ai: Counted<Rest<ReqwestHttp>> = self.inner.reach.ai.as_ref();
+        breaker: Breaker = &self.inner.reach.breaker;
+        clock: NativeClock = &self.inner.reach.clock;
+        random: OsRandom = &OsRandom;
+        analytics: NativeAnalytics = &self.inner.reach.analytics;
+    }
+
     type Turn = OwnedMutexGuard<()>;
 
     async fn turn(&self) -> Self::Turn {
@@ -401,42 +405,6 @@ impl ActorContext for Context<'_> {
 
     fn single_flight(&self) -> &SingleFlight {
         &self.single_flight
-    }
-
-    fn database(&self) -> &SqliteDatabase {
-        &self.inner.reach.database
-    }
-
-    fn cache(&self) -> &SqliteKeyValue {
-        &self.inner.reach.cache
-    }
-
-    fn ai(&self) -> Option<&Self::Ai> {
-        self.inner.reach.ai.as_ref()
-    }
-
-    fn breaker(&self) -> &Breaker {
-        &self.inner.reach.breaker
-    }
-
-    fn http(&self) -> &ReqwestHttp {
-        &self.inner.reach.http
-    }
-
-    fn clock(&self) -> &NativeClock {
-        &self.inner.reach.clock
-    }
-
-    fn actors(&self) -> &NativeActors {
-        self.actors
-    }
-
-    fn random(&self) -> &OsRandom {
-        &OsRandom
-    }
-
-    fn analytics(&self) -> &NativeAnalytics {
-        &self.inner.reach.analytics
     }
 
     fn log(&self, line: &str) {

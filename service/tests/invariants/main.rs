@@ -1,6 +1,8 @@
-//! What the code must not say, and where: see the invariants in ARCHITECTURE.md.
+//! Checks what the code must not contain, and where: see the invariants in ARCHITECTURE.md.
 #![cfg(not(target_arch = "wasm32"))]
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test")]
+
+mod layers;
 
 use std::{
     fs,
