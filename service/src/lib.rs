@@ -4,8 +4,8 @@
 //! [`ports`] that [`platform`] implements twice: on Cloudflare Workers and natively. One router,
 //! one set of rules and one set of SQL statements serve both.
 //!
-//! The modules stand in one order, and each uses only modules above it. `tests/invariants.rs` checks
-//! that.
+//! The modules stand in one order, and each uses only modules above it. `tests/invariants`
+//! checks that.
 
 pub mod domain;
 

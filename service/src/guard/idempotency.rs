@@ -57,17 +57,17 @@ async fn with_key<P: Platform>(
     // Before anything is replayed: the answer may be more than this token may see.
     caller.require(Scope::Write)?;
     let ports = ports_of(app, request.extensions());
-    let (mut parts, body) = request.into_parts();
+    let (mut head, body) = request.into_parts();
     let body = body::read(body, ports.clock()).await?;
-    let route = [caller.subject.as_str(), parts.method.as_str(), parts.uri.path(), key];
+    let route = [caller.subject.as_str(), head.method.as_str(), head.uri.path(), key];
     let now = ports.now();
     let claim =
         Claim { scope: hash(&route), fingerprint: hash(&[&body[..]]), id: new_id(&ports, now)? };
     let keys = IdempotencyKeys::new(ports.database());
     match keys.claim(&claim, now, now + CLAIM_TIMEOUT).await? {
         Claimed::Ours(resource) => {
-            parts.extensions.insert(ClaimedId(resource));
-            let response = next.run(Request::from_parts(parts, Body::from(body))).await;
+            head.extensions.insert(ClaimedId(resource));
+            let response = next.run(Request::from_parts(head, Body::from(body))).await;
             Ok(keep(&ports, &keys, &claim, response).await)
         }
         Claimed::Running => Err(Problem::still_running()),
@@ -84,16 +84,16 @@ async fn keep<P: Platform>(
     response: Response,
 ) -> Response {
     let now = ports.now();
-    let (parts, body) = response.into_parts();
+    let (head, body) = response.into_parts();
     let Ok(body) = body.collect().await.map(http_body_util::Collected::to_bytes) else {
         return Problem::internal().into_response();
     };
-    let stored = if parts.status.is_server_error() {
+    let stored = if head.status.is_server_error() {
         keys.expire(claim, now).await
     } else {
-        let text = |name| Some(parts.headers.get(name)?.to_str().ok()?.to_owned());
+        let text = |name| Some(head.headers.get(name)?.to_str().ok()?.to_owned());
         let outcome = Outcome {
-            status: parts.status.as_u16(),
+            status: head.status.as_u16(),
             content_type: text(header::CONTENT_TYPE),
             location: text(header::LOCATION),
             body: String::from_utf8_lossy(&body).into_owned(),
@@ -104,7 +104,7 @@ async fn keep<P: Platform>(
         // What was made, was made: the claim expires, and the next request finds it.
         ports.log(&format!("idempotency key: {error}"));
     }
-    Response::from_parts(parts, Body::from(body))
+    Response::from_parts(head, Body::from(body))
 }
 
 fn replay(outcome: Outcome) -> Result<Response, Problem> {

@@ -74,6 +74,19 @@ impl Meter {
         }
     }
 
+    /// Returns the outcome of work with all that it used, for whoever asked for the work to pay. What a
+    /// failed call used is on the meter already, so it counts once.
+    ///
+    /// # Errors
+    /// That of `outcome`.
+    pub fn metered<T>(&self, outcome: Result<T, PortError>) -> PortResult<T> {
+        let usage = self.usage();
+        match outcome {
+            Ok(value) => Ok(Metered { value, usage }),
+            Err(error) => Err(PortError { usage: Box::new(usage), ..error }),
+        }
+    }
+
     /// Adds to the cost what was not paid for beforehand.
     pub fn add(&self, usage: Usage) {
         let mut account = self.account();
@@ -116,6 +129,15 @@ mod tests {
         let cost = Usage { rows_written: 2, ..read };
         assert!(meter.charge(used::<()>(Err(failed), cost)).is_err());
         assert_eq!(meter.usage().dictionary(), "rows_read=6, rows_written=2");
+    }
+
+    #[test]
+    fn what_a_failed_call_used_is_passed_on_once() {
+        let meter = Meter::default();
+        let cost = Usage { rows_read: 3, ..Usage::default() };
+        let failed = used::<()>(Err(PortError::unavailable("database", "gone")), cost);
+        let failed = meter.metered(meter.charge(failed)).unwrap_err();
+        assert_eq!((*failed.usage, meter.usage()), (cost, cost));
     }
 
     #[test]

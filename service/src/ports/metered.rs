@@ -12,7 +12,7 @@ use serde_json::Value;
 
 use super::{
     ActorClass, ActorContext, Actors, Ai, Analytics, Breaker, Cause, Clock as _, Completion,
-    Database, Event, Http, HttpCache, KeyValue, Ledger as _, Match, Meter, Metered, ObjectStore,
+    Database, Event, Http, HttpCache, KeyValue, Ledger as _, Match, Meter, ObjectStore,
     OutboundRequest, OutboundResponse, Platform, PortError, PortResult, RateLimiter, Rows, Share,
     SingleFlight, Statement, Tally, Usage, Vector, VectorIndex,
 };
@@ -306,16 +306,11 @@ impl<'a, P: ActorContext> ObjectPorts<'a, P> {
         self.raw.single_flight()
     }
 
-    /// Returns the outcome of the message with what all calls used, which the caller of the object
-    /// pays. What a failed call used is on the meter already.
+    /// Calls [`Meter::metered`] for the reply to a message, which the caller of the object pays.
     ///
     /// # Errors
     /// That of `outcome`.
     pub fn metered<T>(&self, outcome: Result<T, PortError>) -> PortResult<T> {
-        let usage = self.usage();
-        match outcome {
-            Ok(value) => Ok(Metered { value, usage }),
-            Err(error) => Err(PortError { usage: Box::new(usage), ..error }),
-        }
+        self.meter.metered(outcome)
     }
 }

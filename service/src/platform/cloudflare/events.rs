@@ -1,4 +1,4 @@
-//! What the runtime calls.
+//! The handlers that the runtime calls.
 
 use std::{
     rc::Rc,
@@ -62,8 +62,8 @@ fn router_of(env: &Env) -> Result<Router, ConfigError> {
     }
 }
 
-/// Which version of the Worker an answer is from, where several share the traffic: who asks for one by
-/// name can see that it came. The platform ignores names that it does not know.
+/// The header that names the version of the Worker, where several share the traffic: a client that asks
+/// for one by name can see that it answered. The platform ignores names that it does not know.
 const VERSION_HEADER: HeaderName = HeaderName::from_static("workway-version");
 
 /// Marks answers with the version, if the environment has the binding `VERSION`.

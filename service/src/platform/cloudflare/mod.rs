@@ -89,14 +89,14 @@ static FLUSHES: LazyLock<Arc<FlushTimer>> = LazyLock::new(Arc::default);
 /// The application on the bindings, variables and secrets of `env`.
 ///
 /// # Errors
-/// When a variable or secret is missing or wrong.
+/// [`ConfigError`] when a variable or secret is missing or wrong.
 pub fn app(env: &Env) -> Result<App<Cloudflare>, ConfigError> {
     let config = Arc::new(config(env)?);
     let (health, flushes) = (Arc::clone(&HEALTH), Arc::clone(&FLUSHES));
     Ok(App { platform: Cloudflare::new(env, &config), config, health, flushes })
 }
 
-/// What the variables and secrets of `env` say.
+/// Reads the configuration from the variables and secrets of `env`.
 ///
 /// # Errors
 /// [`ConfigError`] for the first that is missing or wrong.

@@ -12,7 +12,7 @@ use super::{
     AnalyticsEngine, BREAKER, D1, DurableObjects, Fetcher, JsClock, JsRandom, Kv, WorkersAi,
     config, system, unavailable,
 };
-use crate::config::Config;
+use crate::config::{Config, ConfigError};
 use crate::domain::Millis;
 use crate::objects;
 use crate::ports::Breaker;
@@ -62,12 +62,12 @@ class! {
 struct Host {
     class: ActorClass,
     context: Context,
-    config: Result<Config, String>,
+    config: Result<Config, ConfigError>,
 }
 
 impl Host {
     fn new(class: ActorClass, state: State, env: Env) -> Self {
-        let config = config(&env).map_err(|error| error.to_string());
+        let config = config(&env);
         let ai = config.as_ref().ok().and_then(|config| WorkersAi::new(&env, config));
         let context = Context {
             state,
@@ -113,7 +113,7 @@ impl Host {
     }
 }
 
-/// What the object has.
+/// The context of the object.
 struct Context {
     state: State,
     single_flight: SingleFlight,
@@ -122,7 +122,7 @@ struct Context {
     actors: DurableObjects,
     ai: Option<WorkersAi>,
     analytics: AnalyticsEngine,
-    /// What making the table used, until somebody is charged for it. A table that is there costs
+    /// The usage of making the table, until somebody is charged for it. A table that is there costs
     /// nothing.
     unpaid: Meter,
     /// The table may not be there. It is made before the first statement: an object that stores

@@ -95,12 +95,12 @@ const ERASE: Sql = Sql { name: "erase", text: "DELETE FROM object_states WHERE i
 const ALARMS: Sql = Sql { name: "alarms", text: "SELECT count(*) AS count FROM alarms" };
 const REARM: Sql = Sql { name: "rearm", text: "UPDATE alarms SET firing = 0 WHERE firing = 1" };
 
-/// How long the alarm task sleeps when it knows of no alarm, or could not read them.
+/// The pause of the alarm task when it knows of no alarm.
 const IDLE: Duration = Duration::from_mins(1);
-/// … and when it could not read them. An alarm whose handler failed rings again after as long.
+/// The pause of the alarm task when it could not read the alarms. An alarm whose handler failed rings again after as long.
 const RETRY: Duration = Duration::from_secs(1);
 
-/// What objects can reach.
+/// The ports that objects can reach.
 #[derive(Clone, Debug)]
 pub(super) struct Reach {
     pub(super) database: SqliteDatabase,
@@ -158,7 +158,7 @@ impl NativeActors {
         Ok(Self(inner))
     }
 
-    /// An object, which is made when first called.
+    /// Returns an object, which is made when first called.
     async fn object<'a>(&'a self, name: &'a str) -> Result<Context<'a>, PortError> {
         let (find, make) = (FIND.bind([name.into()]), MAKE.bind([name.into()]));
         let found = self.0.objects.run(move |connection| {
@@ -178,7 +178,7 @@ impl NativeActors {
         Ok(Context { actors: self, inner: &self.0, name, id, single_flight, unpaid })
     }
 
-    /// What all objects used in their own storage, the requests included.
+    /// Returns what all objects used in their own storage, the requests included.
     pub(super) fn usage(&self) -> Usage {
         self.0.total.usage()
     }
@@ -205,7 +205,7 @@ impl Actors for NativeActors {
     }
 }
 
-/// A task of its own, as an object is not its caller: it goes on when nobody waits any more.
+/// Starts a task for the message. The object goes on when its caller waits no more.
 fn handle(
     actors: NativeActors,
     class: ActorClass,
@@ -233,7 +233,7 @@ impl Inner {
         self.handler.alarm(class, &context, &self.config).await
     }
 
-    /// What an object remembers. Of those that are over nothing is kept.
+    /// Returns the shared work of an object. That of objects whose work is over is forgotten.
     fn single_flight(&self, name: &str) -> Arc<SingleFlight> {
         let mut single_flights = self.single_flights.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(single_flight) = single_flights.get(name) {
@@ -267,7 +267,7 @@ impl Inner {
         Ok(names.collect())
     }
 
-    /// How long until the next alarm.
+    /// Returns the time until the next alarm.
     async fn pause(&self) -> Result<Duration, PortError> {
         let next = self.sql(NEXT.bind([])).await?.value;
         let at = next.rows.first().and_then(|row| row.get("at")?.as_i64());
@@ -297,7 +297,7 @@ impl Inner {
     }
 }
 
-/// What an object is called here: names belong to their class.
+/// Returns the name of an object here: names belong to their class.
 fn full_name(class: ActorClass, name: &str) -> String {
     format!("{}/{name}", class.name())
 }
@@ -307,7 +307,7 @@ fn class_of(full_name: &str) -> Option<ActorClass> {
     ActorClass::ALL.into_iter().find(|known| known.name() == class)
 }
 
-/// What calling an object costs, and ringing its alarm.
+/// Returns the usage of calling an object, and of ringing its alarm.
 fn one_request() -> Usage {
     Usage { actor_requests: 1, ..Usage::default() }
 }
@@ -346,7 +346,7 @@ pub struct Context<'a> {
     name: &'a str,
     id: i64,
     single_flight: Arc<SingleFlight>,
-    /// What making its table uses, until somebody is charged for it.
+    /// The usage of making its table, until somebody is charged for it.
     unpaid: Meter,
 }
 
@@ -412,8 +412,7 @@ impl ActorContext for Context<'_> {
     }
 }
 
-/// State and alarm in one transaction.
-/// Two statements in one transaction. What the second uses is our own bookkeeping.
+/// Executes two statements in one transaction. The usage of the second is our own bookkeeping.
 fn in_one(
     connection: &mut rusqlite::Connection,
     first: &Statement,

@@ -33,7 +33,7 @@ impl SqliteDatabase {
         Ok(Self { sqlite, total: Meter::default() })
     }
 
-    /// What an export of a database (`wrangler d1 export`) holds, in memory.
+    /// Opens the content of an export (`wrangler d1 export`) in memory.
     ///
     /// # Errors
     /// [`PortError`].
@@ -55,7 +55,7 @@ impl SqliteDatabase {
         self.sqlite.run(move |connection| run(connection).map_err(|e| unavailable(&e))).await
     }
 
-    /// What all statements used.
+    /// Returns what all statements used.
     pub(super) fn usage(&self) -> Usage {
         self.total.usage()
     }
@@ -65,7 +65,7 @@ impl SqliteDatabase {
         &self.sqlite
     }
 
-    /// Where statements are counted.
+    /// Returns the connection whose statements are counted.
     pub(super) fn total(&self) -> &Meter {
         &self.total
     }

@@ -1,4 +1,4 @@
-//! What can be put around the native server from outside: around its ports, its objects and its
+//! The layers that can be put around the native server from outside: around its ports, its objects and its
 //! routes. A test that wants a service with a defect wraps it here; the service itself knows none.
 
 use std::{fmt, pin::Pin, sync::Arc};
@@ -13,23 +13,23 @@ use crate::objects;
 use crate::ports::{ActorClass, Platform, PortError, PortResult};
 use crate::scheduled::{self, Failures};
 
-/// Work of an [`Objects`], or of the upkeep.
+/// The work of an [`Objects`], or of the scheduled tasks.
 pub type Work<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
-/// What is put around a server.
+/// The layers around a server.
 pub trait Layers {
     /// The ports that requests and the cron are given.
     type Platform: Platform;
 
-    /// Around the ports.
+    /// Wraps the ports.
     fn platform(&self, native: Native) -> Self::Platform;
-    /// Around the routes.
+    /// Wraps the routes.
     fn router(&self, router: Router) -> Router;
-    /// What handles the events of objects.
+    /// Returns the handler of the events of objects.
     fn objects(&self) -> Arc<dyn Objects>;
 }
 
-/// What handles the events of objects.
+/// A handler of the events of objects.
 pub trait Objects: fmt::Debug + Send + Sync {
     /// See [`objects::message`].
     fn message<'a>(
@@ -49,7 +49,7 @@ pub trait Objects: fmt::Debug + Send + Sync {
     ) -> Work<'a, Result<(), PortError>>;
 }
 
-/// Nothing around it.
+/// The layers of a server with nothing around it.
 #[derive(Clone, Copy, Debug)]
 pub struct Bare;
 
@@ -90,7 +90,7 @@ impl Objects for Bare {
     }
 }
 
-/// What is done every minute, whatever the ports are.
+/// The scheduled tasks, whatever the ports are.
 #[derive(Clone)]
 pub(super) struct Scheduled(
     Arc<dyn Fn(Millis) -> Work<'static, Result<usize, Failures>> + Send + Sync>,

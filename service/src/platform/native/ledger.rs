@@ -86,7 +86,7 @@ impl Ledger for SqliteLedger {
     }
 }
 
-/// All of it or nothing: a share is never in both places, and never in neither.
+/// Moves everything or nothing: a share is never in both places, and never in neither.
 fn flush(connection: &mut Connection) -> PortResult<()> {
     let failed = |error: rusqlite::Error| unavailable(&error);
     let transaction = connection.transaction().map_err(failed)?;

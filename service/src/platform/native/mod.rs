@@ -46,7 +46,7 @@ use crate::config::Config;
 use crate::ports::Breaker;
 use crate::ports::{Meter, Platform, PortError, PortResult, Usage};
 
-/// All ports, natively.
+/// The ports of the native server.
 #[derive(Clone, Debug)]
 pub struct Native {
     database: SqliteDatabase,
@@ -71,15 +71,15 @@ impl Native {
     /// starts the task that rings alarms.
     ///
     /// # Errors
-    /// When the state cannot be opened or migrated.
+    /// [`PortError`] when the state cannot be opened or migrated.
     pub async fn open(state: &Path, config: Arc<Config>) -> Result<Self, PortError> {
         Self::open_with(state, config, Arc::new(Bare)).await
     }
 
-    /// The same, with something else to handle the events of objects.
+    /// Opens the state with another handler of the events of objects.
     ///
     /// # Errors
-    /// As [`Native::open`].
+    /// Those of [`Native::open`].
     pub async fn open_with(
         state: &Path,
         config: Arc<Config>,
@@ -129,7 +129,7 @@ impl Native {
         })
     }
 
-    /// What all port calls used since the start, whoever they were for.
+    /// Returns what all port calls used since the start, whoever they were for.
     fn usage(&self) -> Usage {
         let mut usage = self.database.usage();
         usage += self.cache.usage();

@@ -39,12 +39,12 @@ use crate::routes::router;
 const HEADER_READ_TIMEOUT: Duration = Duration::from_secs(10);
 /// Requests in flight get this long when the server stops.
 const DRAIN: Duration = Duration::from_secs(5);
-/// As the platform's cron trigger.
+/// Pause between two runs of the scheduled tasks: that of the platform's cron trigger.
 const SWEEP_EVERY: Duration = Duration::from_mins(1);
 /// The accept loop's pause when there are no descriptors left.
 const ACCEPT_RETRY: Duration = Duration::from_millis(50);
 
-/// Why serving did not start.
+/// The reason why serving did not start.
 #[derive(Debug, thiserror::Error)]
 pub enum ServeError {
     /// The state directory cannot be made.
@@ -70,7 +70,7 @@ pub struct Server {
 }
 
 impl Server {
-    /// A server for `listener`, with its state in the directory `state`, which is made if absent.
+    /// Opens a server for `listener`, with its state in the directory `state`, which is made if absent.
     ///
     /// # Errors
     /// [`ServeError`].
@@ -82,7 +82,7 @@ impl Server {
         Self::open_with(listener, state, config, &Bare).await
     }
 
-    /// The same, with something around its ports, objects and routes.
+    /// Opens a server with `layers` around its ports, objects and routes.
     ///
     /// # Errors
     /// [`ServeError`].

@@ -105,7 +105,7 @@ fn problems(route: &Route) -> Vec<u16> {
         Takes::Draft | Takes::Summary | Takes::Query => problems.extend([400, 408, 413, 415]),
         Takes::Event => problems.extend([408, 413]),
         Takes::DraftWithKey | Takes::CheckoutWithKey => {
-            problems.extend([400, 408, 409, 413, 415, 422])
+            problems.extend([400, 408, 409, 413, 415, 422]);
         }
         Takes::IdempotencyKey => problems.extend([400, 408, 409, 413, 422]),
     }
