@@ -24,8 +24,8 @@ use serde_json::Value;
 use wiremock::{Mock, MockServer, ResponseTemplate, matchers::path_regex};
 use workway::target::TargetSpec;
 use workway_service::{
+    app::FLUSH_DELAY,
     config::RATE_PERIOD_SECONDS,
-    guard::FLUSH_DELAY,
     routes::{self, ROUTES, Route},
 };
 

@@ -6,6 +6,7 @@ mod limit;
 mod oauth;
 mod secret;
 mod sentry;
+mod vault;
 
 use std::fmt;
 
@@ -19,6 +20,7 @@ use url::Url;
 pub use oauth::{Client, OAuthConfig};
 pub use secret::Secret;
 pub use sentry::SentryConfig;
+pub use vault::{Sealed, Vault};
 
 use crate::domain::{ai::Models, outbound::AllowList};
 

@@ -1,5 +1,5 @@
-//! What single-writer objects do, by class. The platforms host them: they find the object, give it
-//! its context, and call one of these two.
+//! Dispatches messages and alarms of single-writer objects to the code of their class. The platforms
+//! host the objects: they find one, make its context, and call [`message`] or [`alarm`].
 
 use serde_json::Value;
 
@@ -7,13 +7,13 @@ use crate::ai;
 use crate::config::{Config, SentryConfig};
 use crate::engine::executor::Executor;
 use crate::identity::Keeper;
-use crate::ports::{ActorClass, ActorContext, Meter, PortError, PortResult};
+use crate::ports::{ActorClass, ActorContext, ObjectPorts, PortError, PortResult};
 use crate::sentry::{self, Report};
 
 /// Handles a message.
 ///
 /// # Errors
-/// When it is not one that the class knows, or its outcome cannot be stored.
+/// [`PortError`] when the class does not know the message, or the outcome cannot be stored.
 pub async fn message<C: ActorContext>(
     class: ActorClass,
     context: &C,
@@ -27,10 +27,10 @@ pub async fn message<C: ActorContext>(
     }
 }
 
-/// Handles the alarm, which is spent when its handler starts.
+/// Handles the alarm. The platform removes an alarm before it calls the handler.
 ///
 /// # Errors
-/// When it should ring again.
+/// [`PortError`] when the alarm should ring again.
 pub async fn alarm<C: ActorContext>(
     class: ActorClass,
     context: &C,
@@ -39,7 +39,7 @@ pub async fn alarm<C: ActorContext>(
     let rung = match class {
         ActorClass::WorkflowExecutor => executor(context, config).alarm().await,
         ActorClass::OAuth => Keeper::new(context, config.oauth.as_ref()).alarm().await,
-        // It never sets one.
+        // Objects of this class never set an alarm.
         ActorClass::AiMisses => Ok(()),
     };
     if let (Some(sentry), Err(error)) = (&config.sentry, &rung) {
@@ -48,8 +48,8 @@ pub async fn alarm<C: ActorContext>(
     rung
 }
 
-/// Reports an alarm that will ring again. What that uses is on no bill: whose object it is, it could
-/// not say.
+/// Reports an alarm that will ring again. Its usage is on no bill, because the state that names the
+/// owner may be what could not be read.
 async fn report<C: ActorContext>(
     class: ActorClass,
     context: &C,
@@ -59,7 +59,8 @@ async fn report<C: ActorContext>(
     let place = format!("alarm of {}", class.name());
     let report = Report::new(context.clock(), context.random(), "alarm failed", place);
     let report = report.tagged("cause", error.cause.kind());
-    if let Err(error) = sentry::send(context.http(), sentry, &report, &Meter::default()).await {
+    let ports = ObjectPorts::new(context);
+    if let Err(error) = sentry::send(ports.http(), sentry, &report).await {
         context.log(&format!("a report was not taken: {error}"));
     }
 }

@@ -1,5 +1,5 @@
-//! Reports of failures to Sentry, as envelopes of its protocol (version 7): answers with a status of
-//! 5xx, parts of the upkeep, alarms of objects, a Worker that is not configured.
+//! Reports failures to Sentry, as envelopes of its protocol (version 7): answers with a status of 5xx,
+//! scheduled tasks, alarms of objects, and a Worker that is not configured.
 //!
 //! An event is made of what is named here and of nothing else: no header, query, body, identifier
 //! of a person or text of an error can get into it. Own code and not Sentry's crates: the event is
@@ -14,34 +14,35 @@ use serde_json::json;
 
 use crate::config::SentryConfig;
 use crate::domain::{Millis, id};
-use crate::ports::{Clock, Http, Meter, OutboundRequest, PortError, Random};
+use crate::ports::{Clock, Http, MeteredHttp, OutboundRequest, PortError, Random};
 
-/// A report that takes longer is dropped.
+/// Time after which a report is given up: failing requests must not pile up behind Sentry.
 const TIMEOUT: Duration = Duration::from_secs(3);
-/// Of the answer, an identifier.
+/// Longest answer that is read, in bytes. Sentry's is an identifier of about 50.
 const MAX_ANSWER_BYTES: usize = 4096;
 
-/// Something that went wrong.
+/// A failure, as it is reported.
 #[derive(Clone, Debug)]
 pub struct Report {
-    /// Of the request, or made for the report. Whether that falls into the sample depends on it.
+    /// The identifier of the request, or one that was made for the report. It decides whether the
+    /// report falls into the sample.
     pub id: String,
-    /// When.
+    /// The instant of the failure.
     pub at: Millis,
-    /// Whether nobody had thought of it.
+    /// Is true for a panic, which no code handles.
     pub fatal: bool,
-    /// What, in a few words that are the same each time.
+    /// A description in a few words, the same for each failure of this kind.
     pub what: String,
-    /// A route with its method, a part of the upkeep, a class of objects.
+    /// A route with its method, `cron`, a class of objects, or a variable that is missing.
     pub place: String,
-    /// What else is worth a search.
+    /// Further values to search by.
     pub tags: BTreeMap<&'static str, String>,
-    /// A hash.
+    /// A hash of the identifier of the caller.
     pub caller: Option<String>,
 }
 
 impl Report {
-    /// Of a failure that happens now and has no identifier yet.
+    /// Makes a report of a failure that happens now and has no identifier yet.
     pub fn new(
         clock: &impl Clock,
         random: &impl Random,
@@ -56,7 +57,7 @@ impl Report {
         Self { id, at, fatal: false, what, place, tags, caller: None }
     }
 
-    /// With a tag.
+    /// Adds a tag.
     #[must_use]
     pub fn tagged(mut self, name: &'static str, value: impl Into<String>) -> Self {
         self.tags.insert(name, value.into());
@@ -64,20 +65,19 @@ impl Report {
     }
 }
 
-/// Sends a report, if it falls into the sample. What that uses goes to `meter`.
+/// Sends a report, if it falls into the sample.
 ///
 /// # Errors
-/// When it is not taken. Nobody tries again.
+/// [`PortError`] when Sentry does not accept the report. Nobody tries again.
 pub async fn send(
-    http: &impl Http,
+    http: MeteredHttp<'_, impl Http>,
     sentry: &SentryConfig,
     report: &Report,
-    meter: &Meter,
 ) -> Result<(), PortError> {
     if !sampled(&report.id, sentry.per_mille) {
         return Ok(());
     }
-    match meter.charge(http.send(request(sentry, report)).await)?.status {
+    match http.send(request(sentry, report)).await?.status {
         200..300 => Ok(()),
         status => Err(PortError::unavailable("sentry", format!("status {status}"))),
     }

@@ -10,8 +10,7 @@ use crate::domain::{
     plan::{Metric, Quotas},
 };
 use crate::ports::{
-    ActorContext, Ai, Clock, KeyValue, Meter, Metered, Outcome, Part, PortError, PortFailure,
-    PortResult, used,
+    ActorContext, Clock, Metered, ObjectPorts, Outcome, PortError, PortFailure, PortResult, Role,
 };
 use crate::store::QuotaMonths;
 
@@ -30,22 +29,22 @@ pub async fn answer<C: ActorContext>(
 ) -> PortResult<Value> {
     let no_question = |error| PortError::unavailable("actor", error);
     let question: Question = serde_json::from_value(message).map_err(no_question)?;
-    let leader = match context.joint().join(context.clock().now()) {
-        Part::Lead(leader) => leader,
-        Part::Follow(outcome) => {
+    let leader = match context.single_flight().join(context.clock().now()) {
+        Role::Lead(leader) => leader,
+        Role::Follow(outcome) => {
             let gone = |_| PortError::unavailable("actor", "whoever asked first gave up");
             let reply = outcome.await.map_err(gone)?.reply;
             return Ok(Metered::free(told(&reply, false)));
         }
     };
-    let miss = Miss { context, quotas, question: &question, meter: Meter::default() };
+    let miss = Miss { ports: ObjectPorts::new(context), quotas, question: &question };
     let reply = miss.ask().await;
     let is_answer = matches!(reply, Reply::Answer(_));
     let good_until = if is_answer { context.clock().now() + REMEMBERED } else { 0 };
     let reply = serde_json::to_value(reply).map_err(no_question)?;
     // Nobody has to be listening.
     let _ = leader.send(Outcome { reply: reply.clone(), good_until });
-    used(Ok(Metered::free(told(&reply, true))), miss.meter.usage())
+    miss.ports.metered(Ok(told(&reply, true)))
 }
 
 /// As [`super::Told`] reads it.
@@ -54,10 +53,9 @@ fn told(reply: &Value, first: bool) -> Value {
 }
 
 struct Miss<'a, C> {
-    context: &'a C,
+    ports: ObjectPorts<'a, C>,
     quotas: &'a Quotas,
     question: &'a Question,
-    meter: Meter,
 }
 
 impl<C: ActorContext> Miss<'_, C> {
@@ -66,7 +64,7 @@ impl<C: ActorContext> Miss<'_, C> {
             Ok(reply) => reply,
             Err(PortError { cause: PortFailure::Refused(_), .. }) => Reply::Refused,
             Err(error) => {
-                self.context.log(&format!("summary: {error}"));
+                self.ports.log(&format!("summary: {error}"));
                 Reply::Failed(error.to_string())
             }
         }
@@ -75,18 +73,18 @@ impl<C: ActorContext> Miss<'_, C> {
     /// Takes an AI operation of the tenant's month, and gives it back if there is no answer.
     async fn try_to_ask(&self) -> Result<Reply, PortError> {
         let none = || PortError::unavailable("ai", "this deployment has none");
-        let ai = self.context.ai().ok_or_else(none)?;
+        let ai = self.ports.ai().ok_or_else(none)?;
         let model = Model::named(&self.question.model)
             .ok_or_else(|| PortError::unavailable("ai", "a model that is not configured"))?;
-        let month = Month::of(self.context.clock().now());
-        let months = QuotaMonths::new(self.context.database(), &self.meter);
+        let month = Month::of(self.ports.now());
+        let months = QuotaMonths::new(self.ports.database());
         let tenant = &self.question.tenant;
         if !months.take(tenant, month, Metric::AiOperations, self.quotas).await? {
             return Ok(Reply::OverQuota);
         }
         let written =
             ai.complete(model, INSTRUCTION, &self.question.content, MAX_SUMMARY_TOKENS).await;
-        match self.meter.charge(written) {
+        match written {
             Ok(written) => {
                 let summary = Summary { summary: written.text, model: model.name.to_owned() };
                 self.keep(&summary).await;
@@ -103,9 +101,8 @@ impl<C: ActorContext> Miss<'_, C> {
     async fn keep(&self, summary: &Summary) {
         let Ok(text) = serde_json::to_string(summary) else { return };
         let key = cache_key(&self.question.key());
-        let kept = self.context.cache().put(&key, &text, CACHED_FOR).await;
-        if let Err(error) = self.meter.charge(kept) {
-            self.context.log(&format!("summary: {error}"));
+        if let Err(error) = self.ports.cache().put(&key, &text, CACHED_FOR).await {
+            self.ports.log(&format!("summary: {error}"));
         }
     }
 }

@@ -7,7 +7,6 @@
 //! gone, and remembers an answer for as long as the cache may not show it yet. Failures are
 //! remembered by nobody.
 
-mod breaker;
 mod misses;
 pub mod search;
 
@@ -18,14 +17,13 @@ use futures_util::future::{Either, select};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-pub use breaker::{Breaker, FAILURES, Leave, OPEN_FOR};
+pub use crate::ports::breaker::{Breaker, FAILURES, Leave, OPEN_FOR};
 pub use misses::{REMEMBERED, answer};
 
 use crate::domain::ai::{INSTRUCTION, MAX_SUMMARY_TOKENS, Model};
-use crate::guard::HANDLER_DEADLINE;
 use crate::ports::{
-    AI_TIMEOUT, ActorClass, Actors, Clock, KeyValue, LOST_AFTER, Meter, PortError, PortFailure,
-    call_actor,
+    AI_TIMEOUT, ActorClass, Actors, Clock, KeyValue, LOST_AFTER, MeteredActors, MeteredKeyValue,
+    PortError, PortFailure,
 };
 
 /// A summary is kept this long (the guide's two hours).
@@ -33,7 +31,6 @@ pub const CACHED_FOR: Duration = Duration::from_hours(2);
 /// Who waits for an answer waits no longer than this: what a model may take, and some for the way.
 /// Below the deadline of a request.
 pub const ANSWER_WITHIN: Duration = Duration::from_secs(AI_TIMEOUT.as_secs() + 2);
-const _: () = assert!(ANSWER_WITHIN.as_millis() < HANDLER_DEADLINE.as_millis());
 const _: () = assert!(ANSWER_WITHIN.as_millis() < LOST_AFTER.unsigned_abs() as u128);
 
 /// What somebody wants summarized. The same question has the same object and the same answer.
@@ -71,15 +68,13 @@ pub enum NoSummary {
 #[derive(Debug)]
 pub struct Desk<'a, K, A, C> {
     /// The namespace `CACHE`.
-    pub cache: &'a K,
+    pub cache: MeteredKeyValue<'a, K>,
     /// Finds the question's object.
-    pub actors: &'a A,
+    pub actors: MeteredActors<'a, A>,
     /// For deadlines.
     pub clock: &'a C,
     /// Of the models.
     pub breaker: &'a Breaker,
-    /// Gets what is used.
-    pub meter: &'a Meter,
 }
 
 /// What the object says.
@@ -136,7 +131,7 @@ impl<K: KeyValue, A: Actors, C: Clock> Desk<'_, K, A, C> {
     pub async fn summarize(&self, question: &Question) -> Result<(Summary, bool), NoSummary> {
         let key = question.key();
         // A cache that is down makes answers dear, and nothing else.
-        let cached = self.meter.charge(self.cache.get(&cache_key(&key)).await).ok().flatten();
+        let cached = self.cache.get(&cache_key(&key)).await.ok().flatten();
         if let Some(summary) = cached.and_then(|text| serde_json::from_str(&text).ok()) {
             return Ok((summary, true));
         }
@@ -162,11 +157,11 @@ impl<K: KeyValue, A: Actors, C: Clock> Desk<'_, K, A, C> {
     }
 
     async fn ask(&self, key: &str, question: &Question) -> Result<Told, PortError> {
-        let call = call_actor(self.actors, ActorClass::AiMisses, key, question);
+        let call = self.actors.call(ActorClass::AiMisses, key, question);
         let (call, deadline) =
             (std::pin::pin!(call), std::pin::pin!(self.clock.sleep(ANSWER_WITHIN)));
         match select(call, deadline).await {
-            Either::Left((reply, _)) => self.meter.charge(reply),
+            Either::Left((told, _)) => told,
             Either::Right(_) => Err(PortFailure::Timeout("ai").into()),
         }
     }

@@ -9,10 +9,8 @@ use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use sha2::{Digest, Sha256};
 
 use super::left_alone;
-use crate::domain::{Millis, month::Month};
-use crate::ports::{
-    Ai, Cause, Clock, Ledger, Meter, Platform, PortError, Share, Tally, Vector, VectorIndex,
-};
+use crate::domain::Millis;
+use crate::ports::{Cause, Clock, Platform, PortError, Ports, Vector};
 use crate::store::{Outdated, SearchStore, Subject};
 
 /// Workflows that one cron looks after: each is a call of a model and one of the index.
@@ -40,21 +38,16 @@ pub fn refresh_later<P: Platform>(platform: &P, account: &str, workflow: &str) {
     if platform.ai().is_none() || platform.vectors().is_none() {
         return;
     }
-    let (owned, workflow) = (platform.clone(), workflow.to_owned());
+    let (ports, workflow) = (Ports::new(platform.clone()), workflow.to_owned());
     let account = account.to_owned();
     platform.wait_until(async move {
-        let meter = Meter::default();
-        let store = SearchStore::new(owned.database(), &meter);
-        match store.outdated(&workflow).await {
-            Ok(Some(outdated)) => refresh(&owned, &meter, &outdated).await,
+        match SearchStore::new(ports.database()).outdated(&workflow).await {
+            Ok(Some(outdated)) => refresh(&ports, &outdated).await,
             Ok(None) => {}
-            Err(error) => owned.log(&format!("search: {error}")),
+            Err(error) => ports.log(&format!("search: {error}")),
         }
-        let month = Month::of(owned.clock().now());
-        let tally = Tally { count: 1, usage: meter.usage() };
-        let share = Share { account, month, cause: Cause::Upkeep, tally };
-        if let Err(error) = owned.ledger().add(share).await {
-            owned.log(&format!("usage: {error}"));
+        if let Err(error) = ports.bill(&account, Cause::Upkeep).await {
+            ports.log(&format!("usage: {error}"));
         }
     });
 }
@@ -63,43 +56,42 @@ pub fn refresh_later<P: Platform>(platform: &P, account: &str, workflow: &str) {
 ///
 /// # Errors
 /// When the outbox cannot be read. What fails stays in it.
-pub async fn catch_up<P: Platform>(platform: &P, meter: &Meter) -> Result<(), PortError> {
-    if platform.ai().is_none() || platform.vectors().is_none() {
+pub async fn catch_up<P: Platform>(ports: &Ports<P>) -> Result<(), PortError> {
+    if ports.ai().is_none() || ports.vectors().is_none() {
         return Ok(());
     }
-    let store = SearchStore::new(platform.database(), meter);
-    for outdated in store.due(platform.clock().now(), CATCH_UP).await? {
-        refresh(platform, meter, &outdated).await;
+    let store = SearchStore::new(ports.database());
+    for outdated in store.due(ports.now(), CATCH_UP).await? {
+        refresh(ports, &outdated).await;
     }
     Ok(())
 }
 
-async fn refresh<P: Platform>(platform: &P, meter: &Meter, outdated: &Outdated) {
-    let store = SearchStore::new(platform.database(), meter);
-    if let Err(error) = try_refresh(platform, meter, &store, outdated).await {
-        platform.log(&format!("search: workflow {}: {error}", outdated.workflow_id));
-        let again = platform.clock().now() + RETRY;
+async fn refresh<P: Platform>(ports: &Ports<P>, outdated: &Outdated) {
+    let store = SearchStore::new(ports.database());
+    if let Err(error) = try_refresh(ports, &store, outdated).await {
+        ports.log(&format!("search: workflow {}: {error}", outdated.workflow_id));
+        let again = ports.now() + RETRY;
         if let Err(error) = store.later(&outdated.workflow_id, again).await {
-            platform.log(&format!("search: {error}"));
+            ports.log(&format!("search: {error}"));
         }
     }
 }
 
 async fn try_refresh<P: Platform>(
-    platform: &P,
-    meter: &Meter,
+    ports: &Ports<P>,
     store: &SearchStore<'_, P::Database>,
     outdated: &Outdated,
 ) -> Result<(), PortError> {
     let missing = || PortError::unavailable("search", "this deployment has none");
-    let (ai, vectors) = platform.ai().zip(platform.vectors()).ok_or_else(missing)?;
+    let (ai, vectors) = ports.ai().zip(ports.vectors()).ok_or_else(missing)?;
     let id = &outdated.workflow_id;
     match store.subject(id).await? {
         Some(subject) => {
             let text = text_of(&subject);
-            let clock = platform.clock();
-            let leave = platform.breaker().admit(clock.now()).ok_or_else(left_alone)?;
-            let embedded = meter.charge(ai.embed(&text).await);
+            let clock = ports.clock();
+            let leave = ports.breaker().admit(clock.now()).ok_or_else(left_alone)?;
+            let embedded = ai.embed(&text).await;
             leave.note(&embedded, clock.now());
             let values = embedded?;
             let readers = match subject.published_at {
@@ -107,9 +99,9 @@ async fn try_refresh<P: Platform>(
                 None => only(&subject.user_id),
             };
             let vector = Vector { id: id.clone(), values, readers };
-            meter.charge(vectors.upsert(vector).await)?;
+            vectors.upsert(vector).await?;
         }
-        None => meter.charge(vectors.delete(id).await)?,
+        None => vectors.delete(id).await?,
     }
     store.done(outdated).await
 }

@@ -16,7 +16,7 @@ pub use manifest::{Chunk, MANIFEST, Manifest, TableBackup, not_included};
 use serde_json::Value;
 
 use crate::domain::Millis;
-use crate::ports::{Database, Meter, ObjectStore, Platform, PortError};
+use crate::ports::{Database, Meter, MeteredDatabase, Platform, PortError, Ports};
 use crate::store::{MIGRATIONS, TABLES, Table};
 
 /// Sizes asked for at once: a number for each row, so a thousand of them weigh nothing.
@@ -48,18 +48,14 @@ pub enum Progress {
 }
 
 /// Takes the backup of the day of `due` one slice further, and when that completes it, deletes the
-/// backups that are no longer kept. What that uses goes to `meter`.
+/// backups that are no longer kept.
 ///
 /// # Errors
 /// [`PortError`]; the next call begins where the last complete slice ended.
-pub async fn advance<P: Platform>(
-    platform: &P,
-    meter: &Meter,
-    due: Millis,
-) -> Result<Progress, PortError> {
+pub async fn advance<P: Platform>(ports: &Ports<P>, due: Millis) -> Result<Progress, PortError> {
     let day = Day::of(due);
     let key = day.object(MANIFEST);
-    let manifest = match meter.charge(platform.backups().get(&key).await)? {
+    let manifest = match ports.backups().get(&key).await? {
         Some(bytes) => Manifest::parse(&bytes).map_err(|error| unreadable(&error))?,
         None => Manifest::new(day, due),
     };
@@ -68,7 +64,7 @@ pub async fn advance<P: Platform>(
     }
     // After a migration the rows of earlier slices are not what the tables hold now.
     let manifest = if manifest.schema == schema() { manifest } else { Manifest::new(day, due) };
-    let mut slice = Slice { platform, meter, manifest, day, due, bytes: 0, pages: 0 };
+    let mut slice = Slice { ports, manifest, day, due, bytes: 0, pages: 0 };
     let complete = slice.run().await?;
     if complete {
         slice.manifest.finished_at = Some(due);
@@ -77,8 +73,8 @@ pub async fn advance<P: Platform>(
     if !complete {
         return Ok(Progress::Started);
     }
-    delete_expired(platform, meter, day).await?;
-    platform.record(&slice.manifest.summary());
+    delete_expired(ports, day).await?;
+    ports.record(&slice.manifest.summary());
     Ok(Progress::Finished)
 }
 
@@ -93,8 +89,7 @@ fn unreadable(error: &serde_json::Error) -> PortError {
 
 /// One minute's part of a backup.
 struct Slice<'a, P> {
-    platform: &'a P,
-    meter: &'a Meter,
+    ports: &'a Ports<P>,
     manifest: Manifest,
     day: Day,
     due: Millis,
@@ -118,15 +113,15 @@ impl<P: Platform> Slice<'_, P> {
 
     async fn table(&mut self, table: &Table, backup: &mut TableBackup) -> Result<bool, PortError> {
         loop {
-            let database = self.platform.database();
+            let database = self.ports.database();
             let after = backup.after.as_deref();
-            let sizes = table.sizes(database, self.meter, after, SIZES_AT_ONCE).await?;
+            let sizes = table.sizes(database, after, SIZES_AT_ONCE).await?;
             for rows in pages(&sizes) {
                 if self.bytes >= SLICE_BYTES || self.pages >= SLICE_PAGES {
                     return Ok(false);
                 }
                 let after = backup.after.as_deref();
-                let rows = table.rows(self.platform.database(), self.meter, after, rows).await?;
+                let rows = table.rows(database, after, rows).await?;
                 self.page(table, backup, &rows).await?;
             }
             if sizes.len() < SIZES_AT_ONCE {
@@ -164,7 +159,7 @@ impl<P: Platform> Slice<'_, P> {
     }
 
     async fn write(&self, key: &str, text: String) -> Result<(), PortError> {
-        self.meter.charge(self.platform.backups().put(key, text.into_bytes()).await)
+        self.ports.backups().put(key, text.into_bytes()).await
     }
 }
 
@@ -184,20 +179,16 @@ fn pages(sizes: &[u64]) -> Vec<usize> {
     pages
 }
 
-async fn delete_expired<P: Platform>(
-    platform: &P,
-    meter: &Meter,
-    today: Day,
-) -> Result<(), PortError> {
-    let store = platform.backups();
+async fn delete_expired<P: Platform>(ports: &Ports<P>, today: Day) -> Result<(), PortError> {
+    let store = ports.backups();
     let kept: Vec<_> = today.kept(KEEP_DAYS, KEEP_WEEKS).into_iter().map(Day::folder).collect();
-    for folder in meter.charge(store.folders(day::ROOT).await)? {
+    for folder in store.folders(day::ROOT).await? {
         if folder >= today.folder() || kept.contains(&folder) {
             continue;
         }
         // More than fit into one listing go with tomorrow's.
-        let objects = meter.charge(store.objects(&folder).await)?;
-        meter.charge(store.delete(objects).await)?;
+        let objects = store.objects(&folder).await?;
+        store.delete(objects).await?;
     }
     Ok(())
 }
@@ -228,10 +219,11 @@ pub async fn tables<D: Database>(database: &D) -> Result<Vec<TableState>, PortEr
 async fn state<D: Database>(database: &D, table: &Table) -> Result<TableState, PortError> {
     let mut state = TableState { name: table.name, rows: 0, digest: Digest::default() };
     let (meter, mut after) = (Meter::default(), None::<Vec<Value>>);
+    let database = MeteredDatabase::new(database, &meter);
     loop {
-        let sizes = table.sizes(database, &meter, after.as_deref(), SIZES_AT_ONCE).await?;
+        let sizes = table.sizes(database, after.as_deref(), SIZES_AT_ONCE).await?;
         for rows in pages(&sizes) {
-            for row in table.rows(database, &meter, after.as_deref(), rows).await? {
+            for row in table.rows(database, after.as_deref(), rows).await? {
                 state.rows += 1;
                 state.digest = state.digest.then(&line(&row));
                 after = Some(table.key_of(&row));

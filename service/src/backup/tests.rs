@@ -6,7 +6,7 @@ use super::*;
 use crate::{
     config::Config,
     platform::native::Native,
-    ports::{Clock as _, PortFailure, Sql},
+    ports::{Clock as _, ObjectStore as _, PortFailure, Sql},
 };
 
 const INSERT: Sql = Sql {
@@ -47,16 +47,16 @@ async fn one_slice_holds_a_small_database_and_the_day_is_done() {
     for n in 0..3 {
         insert(&platform, &format!("w{n}"), 10).await;
     }
-    assert_eq!(advance(&platform, &Meter::default(), due).await.unwrap(), Progress::Finished);
+    assert_eq!(advance(&Ports::new(platform.clone()), due).await.unwrap(), Progress::Finished);
     insert(&platform, "w3", 10).await;
-    assert_eq!(advance(&platform, &Meter::default(), due + 60_000).await.unwrap(), Progress::Idle);
+    assert_eq!(advance(&Ports::new(platform.clone()), due + 60_000).await.unwrap(), Progress::Idle);
     let manifest = manifest(&platform, due).await;
     assert_eq!(manifest.finished_at, Some(due));
     let rows: Vec<_> = manifest.tables.iter().map(|t| (t.name.as_str(), t.rows)).collect();
     let expected = TABLES.iter().map(|t| (t.name, if t.name == "workflows" { 3 } else { 0 }));
     assert_eq!(rows, expected.collect::<Vec<_>>());
     assert_eq!(
-        advance(&platform, &Meter::default(), due + DAY).await.unwrap(),
+        advance(&Ports::new(platform.clone()), due + DAY).await.unwrap(),
         Progress::Finished,
         "the next day"
     );
@@ -72,7 +72,7 @@ async fn slices_go_on_and_add_up_to_what_the_tables_hold() {
         insert(&platform, &format!("w{n}"), 900_000).await;
     }
     let mut slices = 1;
-    while advance(&platform, &Meter::default(), due + slices * 60_000).await.unwrap()
+    while advance(&Ports::new(platform.clone()), due + slices * 60_000).await.unwrap()
         == Progress::Started
     {
         slices += 1;
@@ -107,7 +107,7 @@ async fn many_small_rows_at_the_limit_and_one_past_it() {
             insert(&platform, &format!("w{n:05}"), 1).await;
         }
         let due = due + day * DAY;
-        assert_eq!(advance(&platform, &Meter::default(), due).await.unwrap(), Progress::Finished);
+        assert_eq!(advance(&Ports::new(platform.clone()), due).await.unwrap(), Progress::Finished);
         let manifest = manifest(&platform, due).await;
         let held: u64 = manifest.tables.iter().map(|table| table.rows).sum();
         assert_eq!(held, rows as u64);
@@ -121,7 +121,7 @@ async fn old_backups_go_and_some_sundays_stay() {
     // Noon of 2026-11-22, a Sunday.
     let noon = 1_795_348_800_000;
     for back in (0..70).rev() {
-        advance(&platform, &Meter::default(), noon - back * DAY).await.unwrap();
+        advance(&Ports::new(platform.clone()), noon - back * DAY).await.unwrap();
     }
     let folders = platform.backups().folders("d1/").await.unwrap().value;
     let sundays = KEEP_WEEKS - 2;
@@ -138,7 +138,7 @@ async fn an_unreadable_manifest_is_an_error_and_a_migration_begins_anew() {
     let due = platform.clock().now();
     let key = Day::of(due).object(MANIFEST);
     platform.backups().put(&key, b"{}".to_vec()).await.unwrap();
-    let error = advance(&platform, &Meter::default(), due).await.unwrap_err();
+    let error = advance(&Ports::new(platform.clone()), due).await.unwrap_err();
     assert!(matches!(error.cause, PortFailure::Unavailable { port: "objects", .. }), "{error}");
 
     let mut other = Manifest::new(Day::of(due), due);
@@ -148,7 +148,7 @@ async fn an_unreadable_manifest_is_an_error_and_a_migration_begins_anew() {
     table.rows = 99;
     other.tables.push(table);
     platform.backups().put(&key, other.to_json().into_bytes()).await.unwrap();
-    assert_eq!(advance(&platform, &Meter::default(), due).await.unwrap(), Progress::Finished);
+    assert_eq!(advance(&Ports::new(platform.clone()), due).await.unwrap(), Progress::Finished);
     let manifest = manifest(&platform, due).await;
     assert!(manifest.tables.iter().all(|table| table.rows == 0));
     assert_eq!(manifest.schema, schema());

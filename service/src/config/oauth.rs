@@ -2,8 +2,8 @@
 
 use url::Url;
 
-use super::{ConfigError, Secret, wrong};
-use crate::identity::{Provider, Vault};
+use super::{ConfigError, Secret, Vault, wrong};
+use crate::domain::provider::Provider;
 
 /// What OAuth needs. Absent from a deployment, nobody signs in there.
 #[derive(Clone, Debug)]

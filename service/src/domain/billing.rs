@@ -67,7 +67,7 @@ impl SubscriptionEvent {
         let kind = kind.ok_or(malformed("type must be a string"))?;
         let created = event.get("created").and_then(Value::as_i64);
         let created = created
-            .filter(|at| (0..=crate::ports::MAX_INTEGER / 1000).contains(at))
+            .filter(|at| (0..=super::MAX_INTEGER / 1000).contains(at))
             .ok_or(malformed("created must be an instant in seconds"))?;
         let what = kind.strip_prefix("customer.subscription.");
         if !matches!(what, Some("created" | "updated" | "deleted" | "paused" | "resumed")) {
@@ -97,7 +97,7 @@ impl Subscription {
         let end = |of: &Value| of.get("current_period_end").and_then(Value::as_i64);
         let period_end = end(item)
             .or_else(|| end(object))
-            .filter(|at| (0..=crate::ports::MAX_INTEGER / 1000).contains(at));
+            .filter(|at| (0..=super::MAX_INTEGER / 1000).contains(at));
         Ok(Self { id, user, customer, plan, status, period_end })
     }
 }

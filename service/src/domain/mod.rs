@@ -9,12 +9,17 @@ pub mod notion;
 pub mod outbound;
 pub mod page;
 pub mod plan;
+pub mod provider;
 pub mod run;
 pub mod template;
+pub mod usage;
 pub mod workflow;
 
 /// Milliseconds since 1970-01-01T00:00:00Z.
 pub type Millis = i64;
+
+/// Largest integer that the database and JSON keep exact: both pass through JavaScript numbers.
+pub const MAX_INTEGER: i64 = (1 << 53) - 1;
 
 /// One violated rule, at one place of the input.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]

@@ -2,8 +2,8 @@
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 
+use super::MAX_INTEGER;
 use super::{Issue, Millis};
-use crate::ports::MAX_INTEGER;
 
 /// Items on a page when the client names no limit.
 pub const DEFAULT_LIMIT: u32 = 20;

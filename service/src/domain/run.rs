@@ -3,8 +3,11 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{Millis, workflow::StepKind};
-use crate::ports::Usage;
+use super::{
+    Millis,
+    usage::Usage,
+    workflow::{Step, StepKind},
+};
 
 /// Where a run is. The last four never change again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -176,5 +179,51 @@ impl StepReport {
     /// A step that was not reached yet.
     pub const fn pending(kind: StepKind) -> Self {
         Self { kind, status: StepStatus::Pending, attempts: 0, output: None, error: None }
+    }
+}
+
+/// All that is known of a run, as its object stores it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RunState {
+    /// What its owner sees.
+    pub run: Run,
+    /// Who that is, and whom its steps act for.
+    #[serde(default)]
+    pub owner: String,
+    /// The steps, as they were when the run was accepted.
+    pub definition: Vec<Step>,
+    /// All that happened to it, at most `MAX_EVENTS` of the state machine.
+    pub events: Vec<RunEvent>,
+    /// Grows with every change.
+    pub version: i64,
+    /// The status that the database row shows.
+    pub projected: RunStatus,
+    /// When the alarm rings; `None` when there is nothing left to do.
+    pub wake_at: Option<Millis>,
+}
+
+impl RunState {
+    /// A run that was just accepted.
+    pub fn new(
+        id: String,
+        owner: String,
+        workflow_id: String,
+        definition: Vec<Step>,
+        now: Millis,
+    ) -> Self {
+        let run = Run {
+            id,
+            workflow_id,
+            status: RunStatus::Queued,
+            steps: definition.iter().map(|step| StepReport::pending(step.kind)).collect(),
+            created_at: now,
+            updated_at: now,
+            finished_at: None,
+            usage: Usage::default(),
+        };
+        let accepted = Change::Run { status: RunStatus::Queued };
+        let events = vec![RunEvent { id: 1, at: now, change: accepted }];
+        let (projected, wake_at) = (RunStatus::Queued, Some(now));
+        Self { run, owner, definition, events, version: 0, projected, wake_at }
     }
 }

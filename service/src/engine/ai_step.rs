@@ -11,16 +11,15 @@ use crate::domain::{
     ai::{Models, SummaryRequest},
     workflow::Step,
 };
-use crate::ports::{ActorContext, Clock, Meter};
+use crate::ports::{ActorContext, Clock, ObjectPorts};
 
 /// Asks for the summary of a step. What goes on after the attempt ran out of time is not lost: the
 /// next attempt finds it.
 pub(super) async fn attempt<C: ActorContext>(
-    context: &C,
+    ports: &ObjectPorts<'_, C>,
     models: Models,
     owner: &str,
     step: &Step,
-    meter: &Meter,
 ) -> Result<Value, Failure> {
     let request = SummaryRequest::from_json(&Value::Object(step.config.clone()));
     let SummaryRequest { content, quality } = request.map_err(|issues| {
@@ -29,9 +28,9 @@ pub(super) async fn attempt<C: ActorContext>(
         failure(problems.collect::<Vec<_>>().join("; "), false)
     })?;
     let question = Question::new(owner, models.of(quality), content);
-    let (cache, actors) = (context.cache(), context.actors());
-    let (clock, breaker) = (context.clock(), context.breaker());
-    let desk = Desk { cache, actors, clock, breaker, meter };
+    let (cache, actors) = (ports.cache(), ports.actors());
+    let (clock, breaker) = (ports.clock(), ports.breaker());
+    let desk = Desk { cache, actors, clock, breaker };
     let timeout = Duration::from_millis(ATTEMPT_TIMEOUT.unsigned_abs());
     let summary = std::pin::pin!(desk.summarize(&question));
     let summary = match select(summary, std::pin::pin!(clock.sleep(timeout))).await {
@@ -45,7 +44,7 @@ pub(super) async fn attempt<C: ActorContext>(
         }
         Err(NoSummary::Refused) => Err(failure("the model refused the content", false)),
         Err(NoSummary::Failed(error)) => {
-            context.log(&format!("ai.summarize: {error}"));
+            ports.log(&format!("ai.summarize: {error}"));
             Err(failure("the model gave no answer", true))
         }
     }

@@ -10,19 +10,18 @@ use futures_util::future::{Either, join_all, select};
 
 use super::{
     ai_step, http_step,
-    machine::{ATTEMPT_TIMEOUT, AttemptId, Effect, Event, Failure, RunState},
+    machine::{ATTEMPT_TIMEOUT, AttemptId, Effect, Event, Failure},
     provider_step::OnBehalf,
 };
 use crate::config::OAuthConfig;
 use crate::domain::{
     ai::Models,
     outbound::AllowList,
-    run::{Run, RunStatus},
+    run::{Run, RunState, RunStatus},
     workflow::{Step, StepKind},
 };
 use crate::ports::{
-    self, ActorContext, Analytics, Clock, Meter, Metered, ONE_POINT, PortError, PortFailure,
-    PortResult, Usage, used,
+    self, ActorContext, Clock, ONE_POINT, ObjectPorts, PortError, PortFailure, PortResult, Usage,
 };
 use crate::store::{Runs, SETTLE_USAGE, last_projection_usage};
 
@@ -59,17 +58,16 @@ fn to_come(effects: &[Effect], ends: Option<RunStatus>, sets_alarm: bool) -> Usa
 
 /// The executor of one run, for as long as one message or alarm takes.
 pub struct Executor<'a, C> {
-    context: &'a C,
+    ports: ObjectPorts<'a, C>,
     allowed: &'a AllowList,
     oauth: Option<&'a OAuthConfig>,
     models: Models,
-    meter: Meter,
 }
 
 impl<'a, C: ActorContext> Executor<'a, C> {
     /// An executor on the object that `context` stands for.
     pub fn new(context: &'a C, allowed: &'a AllowList, models: Models) -> Self {
-        Self { context, allowed, oauth: None, models, meter: Meter::default() }
+        Self { ports: ObjectPorts::new(context), allowed, oauth: None, models }
     }
 
     /// The same, with providers for the steps that act for the owner.
@@ -82,8 +80,7 @@ impl<'a, C: ActorContext> Executor<'a, C> {
     /// # Errors
     /// When it is not one of ours or cannot be stored.
     pub async fn message(&self, message: serde_json::Value) -> PortResult<serde_json::Value> {
-        let reply = self.reply(message).await;
-        used(reply.map(Metered::free), self.meter.usage())
+        self.ports.metered(self.reply(message).await)
     }
 
     async fn reply(&self, message: serde_json::Value) -> Result<serde_json::Value, PortError> {
@@ -98,7 +95,7 @@ impl<'a, C: ActorContext> Executor<'a, C> {
     }
 
     async fn accept(&self, intent: RunState) -> Result<Reply, PortError> {
-        let _turn = self.context.turn().await;
+        let _turn = self.ports.turn().await;
         // Saving what is there already sets its alarm again, should the platform have lost it.
         let state = self.load().await?.unwrap_or(intent);
         self.save(&state).await?;
@@ -107,7 +104,7 @@ impl<'a, C: ActorContext> Executor<'a, C> {
 
     async fn cancel(&self, intent: RunState) -> Result<Reply, PortError> {
         let cancelled = {
-            let _turn = self.context.turn().await;
+            let _turn = self.ports.turn().await;
             let state = self.load().await?.unwrap_or(intent);
             if state.run.status.is_terminal() {
                 return Ok(Reply::Cancelled(Box::new(Cancellation {
@@ -124,7 +121,7 @@ impl<'a, C: ActorContext> Executor<'a, C> {
         let run = state.run.clone();
         // It is cancelled, whether the row shows it yet or not; the alarm stands.
         if let Err(error) = self.run_until_idle(Payer::Request, state, effects).await {
-            self.context.log(&format!("executor: {error}"));
+            self.ports.log(&format!("executor: {error}"));
         }
         Ok(Reply::Cancelled(Box::new(Cancellation { run, changed: true })))
     }
@@ -142,12 +139,12 @@ impl<'a, C: ActorContext> Executor<'a, C> {
     /// a few, and the run would be stuck. The alarm of the last saved state stands instead.
     pub async fn alarm(&self) -> Result<(), PortError> {
         let ring = Usage { actor_requests: 1, ..Usage::default() };
-        self.meter.add(ring);
+        self.ports.meter().add(ring);
         let Some((state, effects)) = self.change(Payer::Run, vec![Event::Woken]).await? else {
             return Ok(());
         };
         if let Err(error) = self.run_until_idle(Payer::Run, state, effects).await {
-            self.context.log(&format!("executor: {error}"));
+            self.ports.log(&format!("executor: {error}"));
         }
         Ok(())
     }
@@ -176,7 +173,7 @@ impl<'a, C: ActorContext> Executor<'a, C> {
         payer: Payer,
         events: Vec<Event>,
     ) -> Result<Option<(RunState, Vec<Effect>)>, PortError> {
-        let _turn = self.context.turn().await;
+        let _turn = self.ports.turn().await;
         let Some(mut state) = self.load().await? else { return Ok(None) };
         let was_open = !state.run.status.is_terminal();
         let is_last =
@@ -196,8 +193,8 @@ impl<'a, C: ActorContext> Executor<'a, C> {
             }
             let ends = (was_open && ended).then_some(state.run.status);
             let to_come = to_come(&effects, ends, state.wake_at.is_some());
-            state.run.usage += self.meter.take() + to_come;
-            self.meter.prepay(to_come);
+            state.run.usage += self.ports.meter().take() + to_come;
+            self.ports.meter().prepay(to_come);
         }
         self.save(&state).await?;
         if was_open && ended {
@@ -226,16 +223,12 @@ impl<'a, C: ActorContext> Executor<'a, C> {
 
     async fn attempt(&self, owner: &str, attempt: AttemptId, key: &str, step: &Step) -> Event {
         let result = match step.kind {
-            StepKind::Http => {
-                http_step::attempt(self.context.http(), self.allowed, step, key, &self.meter).await
-            }
+            StepKind::Http => http_step::attempt(self.ports.http(), self.allowed, step, key).await,
             StepKind::GoogleUserinfo | StepKind::NotionCreatePage => {
-                let Self { context, oauth, meter, .. } = self;
-                OnBehalf { context: *context, oauth: *oauth, owner, meter }.attempt(step).await
+                let Self { ports, oauth, .. } = self;
+                OnBehalf { ports, oauth: *oauth, owner }.attempt(step).await
             }
-            StepKind::AiSummarize => {
-                ai_step::attempt(self.context, self.models, owner, step, &self.meter).await
-            }
+            StepKind::AiSummarize => ai_step::attempt(&self.ports, self.models, owner, step).await,
             // The machine takes these itself.
             StepKind::Transform | StepKind::Delay => {
                 Err(Failure { message: "cannot be attempted".to_owned(), retry: false })
@@ -247,11 +240,11 @@ impl<'a, C: ActorContext> Executor<'a, C> {
     /// A projection that fails is tried again when the status next changes, or, after the last
     /// change, when the alarm rings.
     async fn project(&self, state: &RunState) -> Option<Event> {
-        let runs = Runs::new(self.context.database(), &self.meter);
+        let runs = Runs::new(self.ports.database());
         match self.in_time(runs.project(state)).await {
             Ok(()) => Some(Event::Projected(state.run.status)),
             Err(error) => {
-                self.context.log(&format!("projection of run {}: {error}", state.run.id));
+                self.ports.log(&format!("projection of run {}: {error}", state.run.id));
                 None
             }
         }
@@ -259,9 +252,9 @@ impl<'a, C: ActorContext> Executor<'a, C> {
 
     /// A host that dies before, or a database that fails, loses the end of the bill, nothing else.
     async fn settle(&self, run: &Run) {
-        let runs = Runs::new(self.context.database(), &self.meter);
+        let runs = Runs::new(self.ports.database());
         if let Err(error) = self.in_time(runs.settle(run)).await {
-            self.context.log(&format!("usage of run {}: {error}", run.id));
+            self.ports.log(&format!("usage of run {}: {error}", run.id));
         }
     }
 
@@ -271,7 +264,7 @@ impl<'a, C: ActorContext> Executor<'a, C> {
         statement: impl Future<Output = Result<T, PortError>>,
     ) -> Result<T, PortError> {
         let statement = std::pin::pin!(statement);
-        let deadline = std::pin::pin!(self.context.clock().sleep(PROJECTION_TIMEOUT));
+        let deadline = std::pin::pin!(self.ports.clock().sleep(PROJECTION_TIMEOUT));
         match select(statement, deadline).await {
             Either::Left((outcome, _)) => outcome,
             Either::Right(_) => Err(PortFailure::Timeout("database").into()),
@@ -290,13 +283,13 @@ impl<'a, C: ActorContext> Executor<'a, C> {
             duration: run.updated_at - run.created_at,
             usage: run.usage,
         };
-        if let Err(error) = self.meter.charge(self.context.analytics().write(&event)) {
-            self.context.log(&error.to_string());
+        if let Err(error) = self.ports.analytics().write(&event) {
+            self.ports.log(&error.to_string());
         }
     }
 
     async fn load(&self) -> Result<Option<RunState>, PortError> {
-        let text = self.meter.charge(self.context.load().await)?;
+        let text = self.ports.load().await?;
         text.map(|text| {
             serde_json::from_str(&text).map_err(|error| PortError::unavailable("actor", error))
         })
@@ -306,11 +299,11 @@ impl<'a, C: ActorContext> Executor<'a, C> {
     async fn save(&self, state: &RunState) -> Result<(), PortError> {
         let text =
             serde_json::to_string(state).map_err(|error| PortError::unavailable("actor", error))?;
-        self.meter.charge(self.context.save(&text, state.wake_at).await)
+        self.ports.save(&text, state.wake_at).await
     }
 
     fn now(&self) -> i64 {
-        self.context.clock().now()
+        self.ports.now()
     }
 }
 

@@ -10,7 +10,7 @@ use crate::domain::{
     workflow::{MAX_STEPS, Step},
 };
 use crate::ports::{
-    Http, MAX_VALUE_BYTES, Meter, OutboundRequest, OutboundResponse, PortError, PortFailure,
+    Http, MAX_VALUE_BYTES, MeteredHttp, OutboundRequest, OutboundResponse, PortError, PortFailure,
 };
 
 /// Longest response that a step keeps, in bytes. All outputs of a run live in one row: a fifth of
@@ -19,15 +19,14 @@ pub(super) const MAX_RESPONSE_BYTES: usize = MAX_VALUE_BYTES / MAX_STEPS / 5 * 4
 
 /// Sends the request of a step. `key` is the same for every attempt.
 pub(super) async fn attempt<H: Http>(
-    http: &H,
+    http: MeteredHttp<'_, H>,
     allowed: &AllowList,
     step: &Step,
     key: &str,
-    meter: &Meter,
 ) -> Result<Value, Failure> {
     let call = HttpCall::from_config(&step.config, allowed)
         .map_err(|message| Failure { message, retry: false })?;
-    let response = meter.charge(http.send(request(call, key)).await).map_err(port_failure)?;
+    let response = http.send(request(call, key)).await.map_err(port_failure)?;
     output(&response)
 }
 

@@ -3,18 +3,16 @@
 //! Whoever hosts it saves the new state, with its alarm, before it carries out an effect. So an
 //! attempt is on record before it can be seen outside, and a host that dies wakes up again.
 
-use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::http_step::MAX_RESPONSE_BYTES;
 use crate::domain::{
     Millis,
     ai::MAX_CONTENT,
-    run::{Change, Run, RunEvent, RunStatus, StepReport, StepStatus},
+    run::{Change, RunEvent, RunState, RunStatus, StepStatus},
     template::{self, Outputs},
     workflow::{MAX_STEPS, Step, StepKind},
 };
-use crate::ports::Usage;
 
 /// Attempts of one step, the first included. With the backoff below they span about ten seconds:
 /// enough for a restart of the other side.
@@ -37,26 +35,6 @@ pub const MAX_QUOTED_BYTES: usize = 4 * MAX_CONTENT;
 /// Most events of a run: it is accepted and ends, and so does each attempt of each step. Nothing
 /// is dropped; at about 80 bytes each they take 40 KB of the object's row.
 pub const MAX_EVENTS: usize = 2 + 2 * MAX_STEPS * MAX_ATTEMPTS as usize;
-
-/// All that is known of a run, as its object stores it.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct RunState {
-    /// What its owner sees.
-    pub run: Run,
-    /// Who that is, and whom its steps act for.
-    #[serde(default)]
-    pub owner: String,
-    /// The steps, as they were when the run was accepted.
-    pub definition: Vec<Step>,
-    /// All that happened to it, at most [`MAX_EVENTS`].
-    pub events: Vec<RunEvent>,
-    /// Grows with every change.
-    pub version: i64,
-    /// The status that the database row shows.
-    pub projected: RunStatus,
-    /// When the alarm rings; `None` when there is nothing left to do.
-    pub wake_at: Option<Millis>,
-}
 
 /// What happened.
 #[derive(Clone, Debug, PartialEq)]
@@ -114,30 +92,6 @@ pub enum Effect {
 }
 
 impl RunState {
-    /// A run that was just accepted.
-    pub fn new(
-        id: String,
-        owner: String,
-        workflow_id: String,
-        definition: Vec<Step>,
-        now: Millis,
-    ) -> Self {
-        let run = Run {
-            id,
-            workflow_id,
-            status: RunStatus::Queued,
-            steps: definition.iter().map(|step| StepReport::pending(step.kind)).collect(),
-            created_at: now,
-            updated_at: now,
-            finished_at: None,
-            usage: Usage::default(),
-        };
-        let accepted = Change::Run { status: RunStatus::Queued };
-        let events = vec![RunEvent { id: 1, at: now, change: accepted }];
-        let (projected, wake_at) = (RunStatus::Queued, Some(now));
-        Self { run, owner, definition, events, version: 0, projected, wake_at }
-    }
-
     /// Applies an event. An event that comes too late, too early or twice changes nothing.
     pub fn advance(mut self, event: Event, now: Millis) -> (Self, Vec<Effect>) {
         let effects = match event {

@@ -16,17 +16,16 @@ use crate::domain::{
 use crate::identity::{
     PersonOf, Provider, REFRESH_WAIT, TIMEOUT, TokenReply, create_page, userinfo,
 };
-use crate::ports::{ActorContext, Http, Meter, OutboundRequest, OutboundResponse, PortError};
+use crate::ports::{ActorContext, ObjectPorts, OutboundRequest, OutboundResponse, PortError};
 
 const _: () = assert!(REFRESH_WAIT + 2 * TIMEOUT <= ATTEMPT_TIMEOUT);
 
 /// Whose step it is, and what it needs.
 #[derive(Debug)]
 pub(super) struct OnBehalf<'a, C> {
-    pub(super) context: &'a C,
+    pub(super) ports: &'a ObjectPorts<'a, C>,
     pub(super) oauth: Option<&'a OAuthConfig>,
     pub(super) owner: &'a str,
-    pub(super) meter: &'a Meter,
 }
 
 impl<C: ActorContext> OnBehalf<'_, C> {
@@ -51,8 +50,8 @@ impl<C: ActorContext> OnBehalf<'_, C> {
         let name = provider.name();
         let client = self.oauth.and_then(|oauth| oauth.client(provider));
         let client = client.ok_or_else(|| for_good(format!("this deployment has no {name}")))?;
-        let person = PersonOf::new(self.context.actors(), self.owner);
-        let asked = self.meter.charge(person.token(provider).await);
+        let person = PersonOf::new(self.ports.actors(), self.owner);
+        let asked = person.token(provider).await;
         let again = |message: &str| Failure { message: format!("{name} {message}"), retry: true };
         let token = match asked.map_err(|_| again("could not be reached"))? {
             TokenReply::Token(token) => token,
@@ -62,10 +61,10 @@ impl<C: ActorContext> OnBehalf<'_, C> {
                 return Err(for_good(how));
             }
         };
-        let answer = self.meter.charge(self.context.http().send(request(client, &token)).await);
+        let answer = self.ports.http().send(request(client, &token)).await;
         if answer.as_ref().is_ok_and(|answer| answer.status == 401) {
             // Whether or not that is heard, the next attempt finds out.
-            let _ = self.meter.charge(person.refused(provider, &token).await);
+            let _ = person.refused(provider, &token).await;
             return Err(again("did not accept the token"));
         }
         Ok(answer)

@@ -1,4 +1,4 @@
-//! Who is calling, when nobody is signed in.
+//! The address of a client, by which requests without a caller are limited.
 
 use std::net::IpAddr;
 

@@ -7,34 +7,34 @@ use axum::{
     response::{IntoResponse, Response},
 };
 
-use super::{ClientAddress, Problem, billing::Payer, token};
+use super::{ClientAddress, Problem, bill::Payer, ports_of, token};
+use crate::app::App;
 use crate::identity;
-use crate::ports::{Clock, Meter, Platform, RateLimiter};
-use crate::routes::App;
+use crate::ports::{Clock, Platform, Ports};
 
-/// Who is calling.
+/// The person whose token a request carries.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Caller {
-    /// Their identifier.
+    /// The identifier of the person.
     pub subject: String,
     /// The session of their token, if it belongs to one.
     pub session: Option<String>,
     pub(super) scope: String,
 }
 
-/// What a token may allow.
+/// A permission of a token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Scope {
-    /// Look at one's own things.
+    /// Allows reading the caller's own resources.
     Read,
-    /// Make, change and run them.
+    /// Allows creating, changing and running them.
     Write,
-    /// See what a request used.
+    /// Allows seeing what a request used.
     Meter,
 }
 
 impl Scope {
-    /// As it is written in a token.
+    /// Returns the name of the scope, as it is written in a token.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Read => "read",
@@ -45,7 +45,7 @@ impl Scope {
 }
 
 impl Caller {
-    /// Whether their token has this scope.
+    /// Returns whether the token has this scope.
     pub(super) fn has(&self, scope: Scope) -> bool {
         self.scope.split(' ').any(|name| name == scope.name())
     }
@@ -66,14 +66,14 @@ pub async fn authenticate<P: Platform>(
     mut request: Request,
     next: Next,
 ) -> Response {
-    let meter = request.extensions().get::<Meter>().cloned().unwrap_or_default();
+    let ports = ports_of(&app, request.extensions());
     let caller = signed(&app, request.headers());
     let key =
         caller.as_ref().map_or_else(|| address_key(&request), |c| format!("user:{}", c.subject));
-    if let Err(problem) = admit(&app, &meter, &key).await {
+    if let Err(problem) = admit(&app, &ports, &key).await {
         return problem.into_response();
     }
-    let caller = match require_session(&app, &meter, caller).await {
+    let caller = match require_session(&ports, caller).await {
         Ok(caller) => caller,
         Err(problem) => return problem.into_response(),
     };
@@ -88,19 +88,19 @@ pub async fn authenticate<P: Platform>(
     response
 }
 
-/// Whoever sends these headers, on routes that need no caller.
+/// Returns the caller that these headers name, for routes that work without one.
 ///
 /// # Errors
-/// 401 when nobody is signed in, 503 when that cannot be found out.
+/// 401 when they name none, 503 when the session cannot be looked up.
 pub async fn caller_of<P: Platform>(
     app: &App<P>,
-    meter: &Meter,
+    ports: &Ports<P>,
     headers: &HeaderMap,
 ) -> Result<Caller, Problem> {
-    require_session(app, meter, signed(app, headers)).await
+    require_session(ports, signed(app, headers)).await
 }
 
-/// The caller that a token names which this service has signed.
+/// Returns the caller that a token names, if this service has signed it.
 fn signed<P: Platform>(app: &App<P>, headers: &HeaderMap) -> Option<Caller> {
     let (token, now) = (bearer(headers)?, app.platform.clock().now());
     let mut keys = app.config.signing_keys();
@@ -110,19 +110,15 @@ fn signed<P: Platform>(app: &App<P>, headers: &HeaderMap) -> Option<Caller> {
 
 /// Refuses a token whose session has ended.
 async fn require_session<P: Platform>(
-    app: &App<P>,
-    meter: &Meter,
+    ports: &Ports<P>,
     caller: Option<Caller>,
 ) -> Result<Caller, Problem> {
     let caller = caller.ok_or_else(Problem::unauthorized)?;
     let Some(session) = &caller.session else { return Ok(caller) };
-    match identity::is_live(&app.platform, meter, &caller.subject, session).await {
-        Ok(true) => Ok(caller),
-        Ok(false) => Err(Problem::unauthorized()),
-        Err(error) => {
-            app.platform.log(&error.to_string());
-            Err(Problem::unavailable())
-        }
+    if identity::is_live(ports, &caller.subject, session).await? {
+        Ok(caller)
+    } else {
+        Err(Problem::unauthorized())
     }
 }
 
@@ -132,8 +128,8 @@ pub async fn limit_by_address<P: Platform>(
     request: Request,
     next: Next,
 ) -> Response {
-    let meter = request.extensions().get::<Meter>().cloned().unwrap_or_default();
-    match admit(&app, &meter, &address_key(&request)).await {
+    let ports = ports_of(&app, request.extensions());
+    match admit(&app, &ports, &address_key(&request)).await {
         Ok(()) => next.run(request).await,
         Err(problem) => problem.into_response(),
     }
@@ -141,12 +137,12 @@ pub async fn limit_by_address<P: Platform>(
 
 /// A limiter that is down admits: it protects a budget, and the database behind it has limits of
 /// its own. Closed, it would take the whole API down with it.
-async fn admit<P: Platform>(app: &App<P>, meter: &Meter, key: &str) -> Result<(), Problem> {
-    match meter.charge(app.platform.rate_limiter().admit(key).await) {
+async fn admit<P: Platform>(app: &App<P>, ports: &Ports<P>, key: &str) -> Result<(), Problem> {
+    match ports.rate_limiter().admit(key).await {
         Ok(true) => Ok(()),
         Ok(false) => Err(Problem::rate_limited(app.config.rate_limit.period_seconds)),
         Err(error) => {
-            app.platform.log(&format!("rate limiter: {error}"));
+            ports.log(&format!("rate limiter: {error}"));
             Ok(())
         }
     }

@@ -12,9 +12,9 @@ use http_body_util::{BodyExt, LengthLimitError, Limited};
 use serde_json::Value;
 
 use super::{HANDLER_DEADLINE, Problem};
+use crate::app::App;
 use crate::domain::json;
 use crate::ports::{Clock, Platform};
-use crate::routes::App;
 
 /// Largest request body, in bytes: 50 steps with 5 KB of configuration each.
 pub const MAX_BODY_BYTES: usize = 256 * 1024;
@@ -39,7 +39,7 @@ impl<P: Platform> FromRequest<App<P>> for StrictJson {
     }
 }
 
-/// Whether the body is JSON in UTF-8, uncompressed.
+/// Returns whether the headers announce JSON in UTF-8, uncompressed.
 fn is_json(headers: &HeaderMap) -> bool {
     let mut types = headers.get_all(header::CONTENT_TYPE).into_iter();
     let Some(Ok(content_type)) = types.next().map(|value| value.to_str()) else { return false };
@@ -57,7 +57,7 @@ fn is_json(headers: &HeaderMap) -> bool {
         && !headers.contains_key(header::CONTENT_ENCODING)
 }
 
-/// The whole body, as long as it stays within the limit; what its length claims does not matter.
+/// Reads the whole body, as long as it stays within [`MAX_BODY_BYTES`], whatever its headers claim.
 ///
 /// # Errors
 /// 413; 408 or 400 when it did not arrive.

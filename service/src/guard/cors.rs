@@ -7,7 +7,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 
-/// What a page may read beside the body.
+/// The response headers that a page may read.
 const EXPOSED: &str =
     "etag, location, retry-after, workway-usage, x-request-id, idempotency-replayed";
 const METHODS: &str = "GET, POST, PUT, DELETE";
@@ -22,7 +22,7 @@ pub(super) fn allowed_origin(headers: &HeaderMap, allowed: &[String]) -> Option<
     allowed.iter().any(|allowed| allowed.as_bytes() == origin.as_bytes()).then(|| origin.clone())
 }
 
-/// Whether a browser asks for permission, and nothing else.
+/// Returns whether the request is a preflight: a browser asks for permission, and nothing else.
 pub(super) fn is_preflight(method: &Method, headers: &HeaderMap) -> bool {
     // Empty is absent: not every server in front of this passes an empty header on.
     let says = |name| headers.get(name).is_some_and(|value| !value.is_empty());
@@ -45,7 +45,8 @@ pub(super) fn preflight(origin: Option<&HeaderValue>) -> Response {
     response
 }
 
-/// What every response says. `Vary` always: a cache must not give one origin the answer to another.
+/// Adds the headers for pages of `origin`. `Vary` is always there: a cache must not give one origin the
+/// answer to another.
 pub(super) fn mark(headers: &mut HeaderMap, origin: Option<HeaderValue>) {
     headers.append(header::VARY, HeaderValue::from_static("origin"));
     if let Some(origin) = origin {

@@ -12,10 +12,10 @@ use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use http_body_util::BodyExt;
 use sha2::{Digest, Sha256};
 
-use super::{Caller, HANDLER_DEADLINE, Problem, Scope, body};
+use super::{Caller, HANDLER_DEADLINE, Problem, Scope, body, ports_of};
+use crate::app::App;
 use crate::domain::{Issue, Millis, id};
-use crate::ports::{Clock, Meter, Platform, PortError, Random};
-use crate::routes::App;
+use crate::ports::{Platform, PortError, Ports, Random};
 use crate::store::{Claim, Claimed, IdempotencyKeys, Outcome};
 
 /// Longest key, in characters.
@@ -33,8 +33,8 @@ const REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
 #[derive(Clone, Debug)]
 pub struct ClaimedId(pub String);
 
-/// Carries requests with a key out once. Comes after authentication: the key is the caller's own.
-pub async fn once<P: Platform>(
+/// Carries out requests with a key once. It runs after authentication, because keys belong to callers.
+pub async fn idempotent<P: Platform>(
     State(app): State<App<P>>,
     request: Request,
     next: Next,
@@ -56,20 +56,19 @@ async fn with_key<P: Platform>(
     let caller = request.extensions().get::<Caller>().cloned().ok_or_else(Problem::unauthorized)?;
     // Before anything is replayed: the answer may be more than this token may see.
     caller.require(Scope::Write)?;
-    let meter = request.extensions().get::<Meter>().cloned().unwrap_or_default();
-    let (mut parts, body) = request.into_parts();
-    let body = body::read(body, app.platform.clock()).await?;
-    let route = [caller.subject.as_str(), parts.method.as_str(), parts.uri.path(), key];
-    let now = app.platform.clock().now();
+    let ports = ports_of(app, request.extensions());
+    let (mut head, body) = request.into_parts();
+    let body = body::read(body, ports.clock()).await?;
+    let route = [caller.subject.as_str(), head.method.as_str(), head.uri.path(), key];
+    let now = ports.now();
     let claim =
-        Claim { scope: hash(&route), fingerprint: hash(&[&body[..]]), id: new_id(app, now)? };
-    let keys = IdempotencyKeys::new(app.platform.database(), &meter);
-    let claimed = keys.claim(&claim, now, now + CLAIM_TIMEOUT).await;
-    match claimed.map_err(|error| failed(app, &error))? {
+        Claim { scope: hash(&route), fingerprint: hash(&[&body[..]]), id: new_id(&ports, now)? };
+    let keys = IdempotencyKeys::new(ports.database());
+    match keys.claim(&claim, now, now + CLAIM_TIMEOUT).await? {
         Claimed::Ours(resource) => {
-            parts.extensions.insert(ClaimedId(resource));
-            let response = next.run(Request::from_parts(parts, Body::from(body))).await;
-            Ok(keep(app, &keys, &claim, response).await)
+            head.extensions.insert(ClaimedId(resource));
+            let response = next.run(Request::from_parts(head, Body::from(body))).await;
+            Ok(keep(&ports, &keys, &claim, response).await)
         }
         Claimed::Running => Err(Problem::still_running()),
         Claimed::Other => Err(Problem::key_reused()),
@@ -79,22 +78,22 @@ async fn with_key<P: Platform>(
 
 /// Stores the outcome, unless it is our failure: then the next request may try again.
 async fn keep<P: Platform>(
-    app: &App<P>,
+    ports: &Ports<P>,
     keys: &IdempotencyKeys<'_, P::Database>,
     claim: &Claim,
     response: Response,
 ) -> Response {
-    let now = app.platform.clock().now();
-    let (parts, body) = response.into_parts();
+    let now = ports.now();
+    let (head, body) = response.into_parts();
     let Ok(body) = body.collect().await.map(http_body_util::Collected::to_bytes) else {
         return Problem::internal().into_response();
     };
-    let stored = if parts.status.is_server_error() {
+    let stored = if head.status.is_server_error() {
         keys.expire(claim, now).await
     } else {
-        let text = |name| Some(parts.headers.get(name)?.to_str().ok()?.to_owned());
+        let text = |name| Some(head.headers.get(name)?.to_str().ok()?.to_owned());
         let outcome = Outcome {
-            status: parts.status.as_u16(),
+            status: head.status.as_u16(),
             content_type: text(header::CONTENT_TYPE),
             location: text(header::LOCATION),
             body: String::from_utf8_lossy(&body).into_owned(),
@@ -103,9 +102,9 @@ async fn keep<P: Platform>(
     };
     if let Err(error) = stored {
         // What was made, was made: the claim expires, and the next request finds it.
-        app.platform.log(&format!("idempotency key: {error}"));
+        ports.log(&format!("idempotency key: {error}"));
     }
-    Response::from_parts(parts, Body::from(body))
+    Response::from_parts(head, Body::from(body))
 }
 
 fn replay(outcome: Outcome) -> Result<Response, Problem> {
@@ -153,7 +152,7 @@ fn unquote(text: &str) -> Option<String> {
     Some(out)
 }
 
-/// Of parts with their lengths, so that no two lists look alike.
+/// Hashes parts together with their lengths, so that no two lists have the same input.
 fn hash<T: AsRef<[u8]>>(parts: &[T]) -> String {
     let digest = parts.iter().fold(Sha256::new(), |digest, part| {
         let part = part.as_ref();
@@ -162,15 +161,10 @@ fn hash<T: AsRef<[u8]>>(parts: &[T]) -> String {
     URL_SAFE_NO_PAD.encode(digest.finalize())
 }
 
-fn new_id<P: Platform>(app: &App<P>, now: Millis) -> Result<String, Problem> {
+fn new_id<P: Platform>(ports: &Ports<P>, now: Millis) -> Result<String, PortError> {
     let mut entropy = [0; id::ENTROPY];
-    app.platform.random().fill(&mut entropy).map_err(|error| failed(app, &error))?;
+    ports.random().fill(&mut entropy)?;
     Ok(id::new(now, entropy))
-}
-
-fn failed<P: Platform>(app: &App<P>, error: &PortError) -> Problem {
-    app.platform.log(&error.to_string());
-    Problem::unavailable()
 }
 
 #[cfg(test)]

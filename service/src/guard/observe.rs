@@ -1,5 +1,5 @@
-//! What every request gets, whatever becomes of it: an id, a bill, a deadline, the headers that
-//! browsers want, an event for analysis, and a line in the log.
+//! Gives every request an id, a bill, a deadline, the headers that browsers want, an event for
+//! analysis, and a line in the log, whatever becomes of it.
 
 use std::{
     collections::BTreeMap,
@@ -20,24 +20,20 @@ use futures_util::future::{Either, select};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
-use super::{
-    Problem, Scope,
-    billing::{Bill, bill},
-    cors,
-};
+use super::{Problem, Scope, bill::Bill, cors, problem::Reason};
+use crate::ai::ANSWER_WITHIN;
+use crate::app::{App, bill};
 use crate::config::SentryConfig;
 use crate::domain::{Millis, id};
-use crate::ports::{
-    Analytics, Cause, Clock, Event, Meter, NOBODY, ONE_POINT, Platform, Random, Usage,
-};
-use crate::routes::App;
+use crate::ports::{Cause, Clock, Event, NOBODY, ONE_POINT, Platform, Ports, Random, Usage};
 use crate::sentry::{self, Report};
 
-/// What the request used, as an RFC 8941 dictionary.
+/// The header that says what a request used, as an RFC 8941 dictionary.
 pub const USAGE_HEADER: HeaderName = HeaderName::from_static("workway-usage");
 /// A handler that takes longer is given up: what it waits for hangs, and so would its client. Above
 /// the deadlines of single port calls, below the patience of clients and proxies.
 pub const HANDLER_DEADLINE: Duration = Duration::from_secs(25);
+const _: () = assert!(ANSWER_WITHIN.as_millis() < HANDLER_DEADLINE.as_millis());
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
@@ -58,7 +54,7 @@ pub async fn observe<P: Platform>(
     let begun = app.platform.clock().now();
     let bill = Bill::open(app.clone());
     let extensions = request.extensions_mut();
-    extensions.insert(bill.meter.clone());
+    extensions.insert(bill.ports.clone());
     extensions.insert(bill.payer.clone());
     let origin = cors::allowed_origin(request.headers(), &app.config.cors_allowed_origins);
     let about = About::of(&request);
@@ -67,6 +63,9 @@ pub async fn observe<P: Platform>(
     } else {
         guarded(&app, request, next).await
     };
+    if let Some(reason) = response.extensions().get::<Reason>() {
+        app.platform.log(&reason.to_string());
+    }
     let (status, duration) = (response.status(), app.platform.clock().now() - begun);
     about.analyse(&app, &bill, status, duration);
     let id = request_id(&app.platform, begun);
@@ -92,7 +91,7 @@ pub async fn observe<P: Platform>(
 
 /// Tells callers who may see it what their request used.
 fn report_usage<P: Platform>(headers: &mut HeaderMap, bill: &Bill<P>) {
-    let usage = bill.meter.usage().dictionary();
+    let usage = bill.ports.usage().dictionary();
     let metered = bill.payer.caller().is_some_and(|caller| caller.has(Scope::Meter));
     // An empty dictionary is written as no header at all (RFC 8941 §3.2).
     if metered
@@ -105,19 +104,17 @@ fn report_usage<P: Platform>(headers: &mut HeaderMap, bill: &Bill<P>) {
 
 /// Sends a report in the background, at the service's own expense.
 fn report_later<P: Platform>(app: &App<P>, sentry: SentryConfig, report: Report) {
-    let app_ = app.clone();
+    let (owned, ports) = (app.clone(), Ports::new(app.platform.clone()));
     app.platform.wait_until(async move {
-        let meter = Meter::default();
-        let sent = sentry::send(app_.platform.http(), &sentry, &report, &meter).await;
-        if let Err(error) = sent {
-            app_.platform.log(&format!("a report was not taken: {error}"));
+        if let Err(error) = sentry::send(ports.http(), &sentry, &report).await {
+            ports.log(&format!("a report was not taken: {error}"));
         }
-        bill(&app_, NOBODY, Cause::Upkeep, meter.usage()).await;
+        bill(&owned, NOBODY, Cause::Upkeep, ports.usage()).await;
     });
 }
 
-/// What the log and analytics say of a request. No query, no header, no body: they can hold
-/// secrets. The route is the pattern that matched, so that a client cannot write into the log.
+/// The description of a request for the log and analytics. It has no query, header or body: they can
+/// hold secrets. The route is the pattern that matched, so that a client cannot write into the log.
 struct About {
     method: Method,
     route: Option<MatchedPath>,
@@ -152,14 +149,14 @@ impl About {
             route: self.route(),
             status: status.as_str(),
             duration,
-            usage: bill.meter.usage() + ONE_POINT,
+            usage: bill.ports.usage() + ONE_POINT,
         };
-        if let Err(error) = bill.meter.charge(app.platform.analytics().write(&event)) {
+        if let Err(error) = bill.ports.analytics().write(&event) {
             app.platform.log(&error.to_string());
         }
     }
 
-    /// What Sentry is told.
+    /// Makes the report for Sentry.
     fn failure(&self, kind: &str, id: String, status: StatusCode, at: Millis) -> Report {
         let status = status.as_u16();
         let what = format!("{kind}: {status}");
@@ -184,7 +181,7 @@ impl About {
             status: status.as_u16(),
             duration_ms,
             caller: bill.payer.caller().map(|caller| hash(&caller.subject)),
-            usage: bill.meter.usage(),
+            usage: bill.ports.usage(),
         };
         // Strings and numbers: this cannot fail.
         app.platform.record(&serde_json::to_string(&line).unwrap_or_default());
@@ -210,7 +207,8 @@ async fn guarded<P: Platform>(app: &App<P>, request: Request, next: Next) -> Res
     }
 }
 
-/// What `work` gives; `None` if it panics. Where panics abort, as in the Worker, it never does.
+/// Returns the result of `work`, or `None` if it panics. Where panics abort, as in the Worker, it never
+/// returns `None`.
 async fn without_panic<T>(work: impl Future<Output = T>) -> Option<T> {
     let mut work = pin!(work);
     std::future::poll_fn(|context| {

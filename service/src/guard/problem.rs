@@ -1,5 +1,7 @@
 //! Errors as clients see them: RFC 9457 problem details, with the guide's own `error` member.
 
+use std::{error::Error, fmt, sync::Arc};
+
 use axum::{
     body::Body,
     http::{HeaderName, HeaderValue, StatusCode, header},
@@ -8,6 +10,7 @@ use axum::{
 use serde::Serialize;
 
 use crate::domain::Issue;
+use crate::ports::PortError;
 
 /// An error response. Nothing in it comes from the inside of the service.
 #[derive(Debug)]
@@ -16,15 +19,28 @@ pub struct Problem {
     detail: Option<Box<str>>,
     issues: Vec<Issue>,
     header: Option<Box<(HeaderName, HeaderValue)>>,
+    /// The reason of a failure of ours, for the log.
+    reason: Option<Reason>,
 }
 
-/// What is stable about a problem.
+/// The reason of a failure, in the extensions of the answer. No client sees it: `observe` writes it to
+/// the log.
+#[derive(Clone, Debug)]
+pub(super) struct Reason(Arc<dyn Error + Send + Sync>);
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// The stable part of a problem.
 #[derive(Debug)]
 struct Kind {
     status: StatusCode,
     /// A URI, for programs.
     uri: &'static str,
-    /// For people.
+    /// The title, for people.
     title: &'static str,
 }
 
@@ -84,7 +100,7 @@ static UNAVAILABLE: Kind =
 
 impl Problem {
     fn new(kind: &'static Kind) -> Self {
-        Self { kind, detail: None, issues: Vec::new(), header: None }
+        Self { kind, detail: None, issues: Vec::new(), header: None, reason: None }
     }
 
     fn detail(mut self, detail: impl Into<String>) -> Self {
@@ -94,6 +110,13 @@ impl Problem {
 
     fn header(mut self, name: HeaderName, value: HeaderValue) -> Self {
         self.header = Some(Box::new((name, value)));
+        self
+    }
+
+    /// Adds why it is our failure. That goes to the log, and to no client.
+    #[must_use]
+    pub fn because(mut self, reason: impl Error + Send + Sync + 'static) -> Self {
+        self.reason = Some(Reason(Arc::new(reason)));
         self
     }
 
@@ -265,6 +288,13 @@ impl Problem {
     }
 }
 
+/// A port that fails is a dependency that is down: 503.
+impl From<PortError> for Problem {
+    fn from(error: PortError) -> Self {
+        Self::unavailable().because(error)
+    }
+}
+
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         let mut response = (self.kind.status, Body::from(self.body())).into_response();
@@ -275,6 +305,9 @@ impl IntoResponse for Problem {
         if let Some(header) = self.header {
             let (name, value) = *header;
             headers.insert(name, value);
+        }
+        if let Some(reason) = self.reason {
+            response.extensions_mut().insert(reason);
         }
         response
     }

@@ -20,14 +20,14 @@ pub const REFRESH_AUDIENCE: &str = "workway-refresh";
 /// `typ` of refresh tokens.
 const REFRESH_TYPE: &str = "rt+jwt";
 
-/// Whose session, and how often its refresh token has changed.
+/// The content of a refresh token.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SessionToken {
     /// The person.
     pub person: String,
     /// Their session.
     pub session: String,
-    /// From 0.
+    /// The number of times that the refresh token has been replaced.
     pub generation: u32,
 }
 

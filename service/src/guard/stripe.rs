@@ -14,8 +14,7 @@ pub const MAX_SIGNATURE_BYTES: usize = 2_048;
 
 const STRIPE_SIGNATURE: HeaderName = HeaderName::from_static("stripe-signature");
 
-/// Whether `body` comes from who knows one of `secrets`, and was signed just now. The body is the
-/// one that was received, byte for byte.
+/// Returns whether `body`, byte for byte as received, was signed just now with one of `secrets`.
 pub fn is_signed(headers: &HeaderMap, body: &[u8], secrets: &[Secret], now: Millis) -> bool {
     let mut values = headers.get_all(STRIPE_SIGNATURE).into_iter();
     let value = values.next().filter(|_| values.next().is_none());
@@ -42,7 +41,7 @@ fn verify(secret: &Secret, timestamp: &str, body: &[u8], expected: &[u8]) -> boo
 
 #[derive(Debug, PartialEq)]
 struct Signature<'a> {
-    /// As it is written, and signed.
+    /// The timestamp as it is written, which is what was signed.
     text: &'a str,
     timestamp: i64,
     /// Those of scheme `v1`: several while a secret is rotated. Other schemes are ignored.

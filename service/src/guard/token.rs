@@ -20,16 +20,16 @@ pub const MAX_TOKEN_BYTES: usize = 4096;
 /// Longest `sub`: it is a key of the limiter and an index of analytics (96 bytes there).
 const MAX_SUBJECT_BYTES: usize = 96;
 
-/// What a valid token says.
+/// The claims of a valid token.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 pub struct Claims {
     iss: String,
     aud: String,
     exp: i64,
     nbf: i64,
-    /// Who.
+    /// The identifier of the caller.
     pub sub: String,
-    /// What they may do, separated by spaces.
+    /// The scopes, separated by spaces.
     pub scope: String,
     /// The session that it belongs to; without, it is good until it ends.
     #[serde(default)]
@@ -51,7 +51,7 @@ pub enum TokenError {
     Expired,
     /// `nbf` is in the future.
     NotYetValid,
-    /// For somebody else, or by somebody else.
+    /// The issuer or the audience is another one.
     WrongParty,
 }
 
@@ -79,7 +79,7 @@ pub fn verify(token: &str, key: &SigningKey, now: Millis) -> Result<Claims, Toke
     }
 }
 
-/// What a token of type `typ` claims that `key` signed.
+/// Returns the claims of a token of type `typ`, if `key` signed it.
 ///
 /// # Errors
 /// [`TokenError`].
@@ -106,7 +106,7 @@ pub(super) fn opened<T: serde::de::DeserializeOwned>(
     decode(payload).ok_or(TokenError::BadClaims)
 }
 
-/// Whether a token is good at `now`.
+/// Checks the period in which a token is valid.
 pub(super) fn check_times(exp: i64, nbf: i64, now: Millis) -> Result<(), TokenError> {
     let now = now / 1000;
     if exp <= now.saturating_sub(LEEWAY_SECONDS) {

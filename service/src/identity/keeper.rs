@@ -12,11 +12,9 @@ use super::{
     person::{Connection, Next, Person},
     provider::{self, Provider, ProviderError, Tokens},
 };
-use crate::config::{Client, OAuthConfig};
+use crate::config::{Client, OAuthConfig, Sealed};
 use crate::domain::{Millis, id};
-use crate::ports::{
-    ActorContext, Clock, Http, Meter, Metered, PortError, PortResult, Random, Usage, used,
-};
+use crate::ports::{ActorContext, Clock, ObjectPorts, PortError, PortResult, Random, Usage};
 
 /// Pause between two looks at a refresh that is under way: a tenth of what one takes.
 const REFRESH_POLL: Duration = Duration::from_millis(50);
@@ -26,15 +24,14 @@ pub(crate) const REFRESH_WAIT: Millis = 2_000;
 
 /// An object of the class, for as long as one message or alarm takes.
 pub struct Keeper<'a, C> {
-    context: &'a C,
+    ports: ObjectPorts<'a, C>,
     oauth: Option<&'a OAuthConfig>,
-    meter: Meter,
 }
 
 impl<'a, C: ActorContext> Keeper<'a, C> {
     /// A keeper on the object that `context` stands for.
     pub fn new(context: &'a C, oauth: Option<&'a OAuthConfig>) -> Self {
-        Self { context, oauth, meter: Meter::default() }
+        Self { ports: ObjectPorts::new(context), oauth }
     }
 
     /// Handles a message.
@@ -42,8 +39,7 @@ impl<'a, C: ActorContext> Keeper<'a, C> {
     /// # Errors
     /// When it is not one of ours, or its outcome cannot be stored.
     pub async fn message(&self, message: Value) -> PortResult<Value> {
-        let reply = self.reply(message).await;
-        used(reply.map(Metered::free), self.meter.usage())
+        self.ports.metered(self.reply(message).await)
     }
 
     /// Handles the alarm: nobody came back. Whoever began the flow has been told what that used;
@@ -52,8 +48,8 @@ impl<'a, C: ActorContext> Keeper<'a, C> {
     /// # Errors
     /// When the flow cannot be forgotten yet.
     pub async fn alarm(&self) -> Result<(), PortError> {
-        self.meter.add(Usage { actor_requests: 1, ..Usage::default() });
-        self.meter.charge(self.context.erase().await)
+        self.ports.meter().add(Usage { actor_requests: 1, ..Usage::default() });
+        self.ports.erase().await
     }
 
     async fn reply(&self, message: Value) -> Result<Value, PortError> {
@@ -61,7 +57,7 @@ impl<'a, C: ActorContext> Keeper<'a, C> {
         match message {
             Message::Begin(flow) => {
                 let text = serde_json::to_string(&flow).map_err(broken)?;
-                self.meter.charge(self.context.save(&text, Some(flow.expires_at)).await)?;
+                self.ports.save(&text, Some(flow.expires_at)).await?;
                 json(())
             }
             Message::Take => json(self.take().await?),
@@ -71,9 +67,9 @@ impl<'a, C: ActorContext> Keeper<'a, C> {
 
     /// The flow, once.
     async fn take(&self) -> Result<Option<Flow>, PortError> {
-        let _turn = self.context.turn().await;
+        let _turn = self.ports.turn().await;
         let flow: Option<Flow> = self.load().await?;
-        self.meter.charge(self.context.erase().await)?;
+        self.ports.erase().await?;
         Ok(flow.filter(|flow| self.now() < flow.expires_at))
     }
 
@@ -114,19 +110,19 @@ impl<'a, C: ActorContext> Keeper<'a, C> {
 
     /// One turn: loads, changes, saves if that changed anything.
     async fn change<T>(&self, act: impl FnOnce(&mut Person, Millis) -> T) -> Result<T, PortError> {
-        let _turn = self.context.turn().await;
+        let _turn = self.ports.turn().await;
         let before: Person = self.load().await?.unwrap_or_default();
         let mut person = before.clone();
         let outcome = act(&mut person, self.now());
         if person != before {
             let text = serde_json::to_string(&person).map_err(broken)?;
-            self.meter.charge(self.context.save(&text, None).await)?;
+            self.ports.save(&text, None).await?;
         }
         Ok(outcome)
     }
 
     async fn load<T: DeserializeOwned>(&self) -> Result<Option<T>, PortError> {
-        let text = self.meter.charge(self.context.load().await)?;
+        let text = self.ports.load().await?;
         text.map(|text| serde_json::from_str(&text).map_err(broken)).transpose()
     }
 
@@ -140,8 +136,8 @@ impl<'a, C: ActorContext> Keeper<'a, C> {
             oauth.vault.open(sealed.as_ref()?, &owner(id, provider, kind))
         });
         let Some(token) = token else { return Ok(Some(false)) };
-        let answer = self.context.http().send(provider.revoke(client, &token)).await;
-        Ok(Some(provider::done(&self.meter.charge(answer))))
+        let answer = self.ports.http().send(provider.revoke(client, &token)).await;
+        Ok(Some(provider::done(&answer)))
     }
 
     /// An access token. However many ask at once, the provider is asked once.
@@ -164,7 +160,7 @@ impl<'a, C: ActorContext> Keeper<'a, C> {
                 Next::Wait if self.now() - since >= REFRESH_WAIT => {
                     return Ok(TokenReply::Unavailable);
                 }
-                Next::Wait => self.context.clock().sleep(REFRESH_POLL).await,
+                Next::Wait => self.ports.clock().sleep(REFRESH_POLL).await,
             }
         }
     }
@@ -174,14 +170,14 @@ impl<'a, C: ActorContext> Keeper<'a, C> {
         &self,
         id: &str,
         provider: Provider,
-        sealed: &super::Sealed,
+        sealed: &Sealed,
         version: u32,
     ) -> Result<Option<TokenReply>, PortError> {
         let (client, oauth) = self.client(provider)?;
         let asked = match oauth.vault.open(sealed, &owner(id, provider, "refresh")) {
             Some(token) => {
-                let answer = self.context.http().send(provider.refresh(client, &token)).await;
-                provider::tokens(self.meter.charge(answer))
+                let answer = self.ports.http().send(provider.refresh(client, &token)).await;
+                provider::tokens(answer)
             }
             // Its key is gone.
             None => Err(ProviderError::Refused),
@@ -241,7 +237,7 @@ impl<'a, C: ActorContext> Keeper<'a, C> {
     ) -> Result<Connection, PortError> {
         let (_, oauth) = self.client(provider)?;
         let seal = |text: &str, kind| {
-            oauth.vault.seal(text, &owner(id, provider, kind), self.context.random())
+            oauth.vault.seal(text, &owner(id, provider, kind), self.ports.random())
         };
         let now = self.now();
         let mut connection = Connection::new(tokens.account.clone(), now);
@@ -259,12 +255,12 @@ impl<'a, C: ActorContext> Keeper<'a, C> {
 
     fn new_id(&self) -> Result<String, PortError> {
         let mut entropy = [0; id::ENTROPY];
-        self.context.random().fill(&mut entropy)?;
+        self.ports.random().fill(&mut entropy)?;
         Ok(id::new(self.now(), entropy))
     }
 
     fn now(&self) -> Millis {
-        self.context.clock().now()
+        self.ports.now()
     }
 }
 

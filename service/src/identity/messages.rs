@@ -9,7 +9,7 @@ use super::{
     provider::{Profile, Provider, Tokens},
 };
 use crate::domain::Millis;
-use crate::ports::{ActorClass, Actors, PortResult, call_actor};
+use crate::ports::{ActorClass, Actors, MeteredActors, PortError};
 
 /// A message.
 #[derive(Serialize, Deserialize)]
@@ -89,17 +89,17 @@ pub(super) fn hash_of(token: &str) -> String {
 /// One person's object.
 #[derive(Clone, Copy, Debug)]
 pub struct PersonOf<'a, A> {
-    actors: &'a A,
+    actors: MeteredActors<'a, A>,
     id: &'a str,
 }
 
 impl<'a, A: Actors> PersonOf<'a, A> {
     /// The object of the person `id`.
-    pub fn new(actors: &'a A, id: &'a str) -> Self {
+    pub fn new(actors: MeteredActors<'a, A>, id: &'a str) -> Self {
         Self { actors, id }
     }
 
-    async fn ask<R: DeserializeOwned>(&self, about: About) -> PortResult<R> {
+    async fn ask<R: DeserializeOwned>(&self, about: About) -> Result<R, PortError> {
         let message = Message::Person { id: self.id.to_owned(), about };
         ask(self.actors, &format!("person/{}", self.id), &message).await
     }
@@ -109,47 +109,47 @@ impl<'a, A: Actors> PersonOf<'a, A> {
     /// # Errors
     /// As every method here, [`crate::ports::PortError`] when the object cannot be reached or
     /// cannot store what it decided.
-    pub async fn sign_in(&self, profile: Profile, tokens: Tokens) -> PortResult<String> {
+    pub async fn sign_in(&self, profile: Profile, tokens: Tokens) -> Result<String, PortError> {
         self.ask(About::SignIn { profile, tokens }).await
     }
 
     /// Keeps the tokens of a provider.
-    pub async fn connect(&self, provider: Provider, tokens: Tokens) -> PortResult<()> {
+    pub async fn connect(&self, provider: Provider, tokens: Tokens) -> Result<(), PortError> {
         self.ask(About::Connect { provider, tokens }).await
     }
 
     /// The generation of the next refresh token, for the good one; `None` ends the session.
-    pub async fn rotate(&self, session: &str, generation: u32) -> PortResult<Option<u32>> {
+    pub async fn rotate(&self, session: &str, generation: u32) -> Result<Option<u32>, PortError> {
         self.ask(About::Rotate { session: session.to_owned(), generation }).await
     }
 
     /// Ends a session; whether it went on until now.
-    pub async fn end(&self, session: &str) -> PortResult<bool> {
+    pub async fn end(&self, session: &str) -> Result<bool, PortError> {
         self.ask(About::End { session: session.to_owned() }).await
     }
 
     /// Whether a session goes on.
-    pub async fn is_live(&self, session: &str) -> PortResult<bool> {
+    pub async fn is_live(&self, session: &str) -> Result<bool, PortError> {
         self.ask(About::IsLive { session: session.to_owned() }).await
     }
 
     /// What may be seen.
-    pub async fn show(&self) -> PortResult<Shown> {
+    pub async fn show(&self) -> Result<Shown, PortError> {
         self.ask(About::Show).await
     }
 
     /// Forgets a connection. Whether the provider forgot it, too; `None`: there was none.
-    pub async fn disconnect(&self, provider: Provider) -> PortResult<Option<bool>> {
+    pub async fn disconnect(&self, provider: Provider) -> Result<Option<bool>, PortError> {
         self.ask(About::Disconnect { provider }).await
     }
 
     /// An access token for calls of a provider.
-    pub async fn token(&self, provider: Provider) -> PortResult<TokenReply> {
+    pub async fn token(&self, provider: Provider) -> Result<TokenReply, PortError> {
         self.ask(About::Token { provider }).await
     }
 
     /// Says that the provider did not take this one.
-    pub async fn refused(&self, provider: Provider, token: &str) -> PortResult<()> {
+    pub async fn refused(&self, provider: Provider, token: &str) -> Result<(), PortError> {
         self.ask(About::Refused { provider, hash: hash_of(token) }).await
     }
 }
@@ -158,7 +158,11 @@ impl<'a, A: Actors> PersonOf<'a, A> {
 ///
 /// # Errors
 /// When its object cannot be reached.
-pub async fn begin_flow<A: Actors>(actors: &A, id: &str, flow: Flow) -> PortResult<()> {
+pub async fn begin_flow<A: Actors>(
+    actors: MeteredActors<'_, A>,
+    id: &str,
+    flow: Flow,
+) -> Result<(), PortError> {
     ask(actors, &flow_object(id), &Message::Begin(flow)).await
 }
 
@@ -166,7 +170,10 @@ pub async fn begin_flow<A: Actors>(actors: &A, id: &str, flow: Flow) -> PortResu
 ///
 /// # Errors
 /// When its object cannot be reached. It may or may not be gone.
-pub async fn take_flow<A: Actors>(actors: &A, id: &str) -> PortResult<Option<Flow>> {
+pub async fn take_flow<A: Actors>(
+    actors: MeteredActors<'_, A>,
+    id: &str,
+) -> Result<Option<Flow>, PortError> {
     ask(actors, &flow_object(id), &Message::Take).await
 }
 
@@ -175,9 +182,9 @@ fn flow_object(id: &str) -> String {
 }
 
 async fn ask<A: Actors, R: DeserializeOwned>(
-    actors: &A,
+    actors: MeteredActors<'_, A>,
     object: &str,
     message: &Message,
-) -> PortResult<R> {
-    call_actor(actors, ActorClass::OAuth, object, message).await
+) -> Result<R, PortError> {
+    actors.call(ActorClass::OAuth, object, message).await
 }

@@ -8,7 +8,6 @@ mod messages;
 mod person;
 mod provider;
 mod sessions;
-mod vault;
 
 pub use flow::{FLOW_LIFETIME, Flow, MAX_CODE, challenge, id_of, is_secret, new_id, secret, state};
 pub use keeper::Keeper;
@@ -20,4 +19,3 @@ pub use provider::{
     MAX_TOKEN, Profile, Provider, ProviderError, Tokens, create_page, profile, tokens, userinfo,
 };
 pub use sessions::{REVOCATION_STALENESS, ended, is_live};
-pub use vault::{Sealed, Vault};

@@ -6,10 +6,8 @@ use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use super::{
-    provider::{Profile, Provider, TIMEOUT},
-    vault::Sealed,
-};
+use super::provider::{Profile, Provider, TIMEOUT};
+use crate::config::Sealed;
 use crate::domain::Millis;
 
 /// A session ends so long after the sign-in, whether it is used or not: thirty days.

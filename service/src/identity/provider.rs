@@ -9,6 +9,7 @@ use url::{Url, form_urlencoded};
 
 use crate::config::Client;
 use crate::domain::Millis;
+pub use crate::domain::provider::Provider;
 use crate::ports::{OutboundRequest, OutboundResponse, PortError};
 
 /// A provider that takes longer is down. With the call that follows, within one attempt of a step.
@@ -21,17 +22,6 @@ pub const MAX_TOKEN: usize = 4096;
 const MAX_NAME: usize = 200;
 /// The version of Notion's API that this code was written against.
 pub(crate) const NOTION_VERSION: &str = "2026-03-11";
-
-/// Who hands out tokens.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-#[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
-pub enum Provider {
-    /// Signs people in, and says who they are.
-    Google,
-    /// A connection of somebody who is signed in.
-    Notion,
-}
 
 /// Why an exchange with a provider failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -83,22 +73,6 @@ enum Endpoint {
 }
 
 impl Provider {
-    /// All of them.
-    pub const ALL: [Self; 2] = [Self::Google, Self::Notion];
-
-    /// As it is written in paths.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Google => "google",
-            Self::Notion => "notion",
-        }
-    }
-
-    /// The provider of a path.
-    pub fn from_name(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|provider| provider.name() == name)
-    }
-
     /// Whether it takes a proof key (RFC 7636). Notion documents none, and refuses bodies with
     /// members that it does not know; there the client's secret and the state bound to the browser
     /// stand alone.

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::messages::PersonOf;
 use crate::domain::Millis;
-use crate::ports::{Clock, KeyValue, MIN_KV_TTL, Meter, Platform, PortError};
+use crate::ports::{MIN_KV_TTL, Platform, PortError, Ports};
 
 /// A session that ended is believed to go on for at most so long. The decision carries its instant,
 /// so a copy that KV has kept too long is not believed either: this is the bound, whatever KV does.
@@ -27,16 +27,15 @@ struct Record {
 /// # Errors
 /// When neither the record nor the object can be had: who cannot be asked is not believed.
 pub async fn is_live<P: Platform>(
-    platform: &P,
-    meter: &Meter,
+    ports: &Ports<P>,
     person: &str,
     session: &str,
 ) -> Result<bool, PortError> {
-    let now = platform.clock().now();
-    let found = match meter.charge(platform.sessions().get(&key(person, session)).await) {
+    let now = ports.now();
+    let found = match ports.sessions().get(&key(person, session)).await {
         Ok(found) => found.and_then(|text| serde_json::from_str::<Record>(&text).ok()),
         Err(error) => {
-            platform.log(&format!("sessions: {error}"));
+            ports.log(&format!("sessions: {error}"));
             None
         }
     };
@@ -44,24 +43,23 @@ pub async fn is_live<P: Platform>(
     if let Some(record) = recent {
         return Ok(record.live);
     }
-    let live = meter.charge(PersonOf::new(platform.actors(), person).is_live(session).await)?;
+    let live = PersonOf::new(ports.actors(), person).is_live(session).await?;
     // The instant from before the object was asked: the answer is not older.
-    remember(platform, meter, &key(person, session), Record { live, at: now }).await;
+    remember(ports, &key(person, session), Record { live, at: now }).await;
     Ok(live)
 }
 
 /// Tells everybody that a session has ended, sooner than they would find out.
-pub async fn ended<P: Platform>(platform: &P, meter: &Meter, person: &str, session: &str) {
-    let record = Record { live: false, at: platform.clock().now() };
-    remember(platform, meter, &key(person, session), record).await;
+pub async fn ended<P: Platform>(ports: &Ports<P>, person: &str, session: &str) {
+    let record = Record { live: false, at: ports.now() };
+    remember(ports, &key(person, session), record).await;
 }
 
-async fn remember<P: Platform>(platform: &P, meter: &Meter, key: &str, record: Record) {
+async fn remember<P: Platform>(ports: &Ports<P>, key: &str, record: Record) {
     // Two plain members: this cannot fail.
     let text = serde_json::to_string(&record).unwrap_or_default();
-    let kept = platform.sessions().put(key, &text, RECORD_TTL).await;
-    if let Err(error) = meter.charge(kept) {
-        platform.log(&format!("sessions: {error}"));
+    if let Err(error) = ports.sessions().put(key, &text, RECORD_TTL).await {
+        ports.log(&format!("sessions: {error}"));
     }
 }
 

@@ -99,7 +99,7 @@ impl<H: Http> Rest<H> {
     }
 }
 
-/// What came of it, with what the requests used on the way. An error has that already, or a part.
+/// Adds what the requests used on the way to the outcome. An error has that already, or a part of it.
 fn metered<T>(meter: &Meter, outcome: PortResult<T>) -> PortResult<T> {
     used(outcome.map_err(|error| PortError::from(error.cause)), meter.usage())
 }

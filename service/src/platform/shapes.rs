@@ -1,4 +1,4 @@
-//! What Workers AI and Vectorize take and give, which is the same through the bindings and the
+//! The requests and answers of Workers AI and Vectorize, which are the same through the bindings and the
 //! public API.
 
 use serde::{Deserialize, Serialize};
@@ -26,7 +26,7 @@ impl<'a> Chat<'a> {
     }
 }
 
-/// Its answer.
+/// The answer of a language model.
 #[derive(Deserialize)]
 pub(super) struct Written {
     response: String,
@@ -40,7 +40,7 @@ struct Tokens {
 }
 
 impl Written {
-    /// What it says, with its tokens.
+    /// Returns the text, with the tokens that it used.
     pub(super) fn by(self, model: &'static Model) -> Metered<Completion> {
         let usage = ai_tokens(model, self.usage.prompt_tokens, self.usage.completion_tokens);
         Metered { value: Completion { text: self.response }, usage }
@@ -53,7 +53,7 @@ pub(super) struct Embeddings<'a> {
     pub(super) text: [&'a str; 1],
 }
 
-/// Its answer: a vector for each text.
+/// The answer of the embedding model: a vector for each text.
 #[derive(Deserialize)]
 pub(super) struct Embedded {
     data: Vec<Vec<f32>>,

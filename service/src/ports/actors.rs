@@ -2,13 +2,12 @@
 
 use std::future::Future;
 
-use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
 
 use super::{
-    Ai, Analytics, Clock, Database, Http, Joint, KeyValue, Metered, PortError, PortResult, Random,
+    Ai, Analytics, Breaker, Clock, Database, Http, KeyValue, PortResult, Random, SingleFlight,
 };
-use crate::{ai::Breaker, domain::Millis};
+use crate::domain::Millis;
 
 /// The classes of single-writer objects.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -58,24 +57,7 @@ pub trait Actors: Send + Sync {
     ) -> impl Future<Output = PortResult<Value>> + Send;
 }
 
-/// [`Actors::call`] with types.
-///
-/// # Errors
-/// [`super::PortFailure::Unavailable`].
-pub async fn call_actor<A: Actors, M: Serialize, R: DeserializeOwned>(
-    actors: &A,
-    class: ActorClass,
-    name: &str,
-    message: &M,
-) -> PortResult<R> {
-    let unavailable = |error: serde_json::Error| PortError::unavailable("actor", error);
-    let message = serde_json::to_value(message).map_err(unavailable)?;
-    let reply = actors.call(class, name, message).await?;
-    let value = serde_json::from_value(reply.value).map_err(unavailable)?;
-    Ok(Metered { value, usage: reply.usage })
-}
-
-/// What a single-writer object has: the ports that its work needs, one document of durable state,
+/// The context of a single-writer object: the ports that its work needs, one document of durable state,
 /// and one alarm.
 pub trait ActorContext: Send + Sync {
     /// See [`Database`].
@@ -125,8 +107,8 @@ pub trait ActorContext: Send + Sync {
     /// [`super::PortFailure::Unavailable`].
     fn erase(&self) -> impl Future<Output = PortResult<()>> + Send;
 
-    /// What it remembers while it is in memory, for all events alike.
-    fn joint(&self) -> &Joint;
+    /// Returns the work that callers of this object share, which it remembers while it is in memory.
+    fn single_flight(&self) -> &SingleFlight;
     /// D1, or SQLite.
     fn database(&self) -> &Self::Database;
     /// The namespace `CACHE`.
@@ -145,6 +127,6 @@ pub trait ActorContext: Send + Sync {
     fn random(&self) -> &Self::Random;
     /// Events for analysis.
     fn analytics(&self) -> &Self::Analytics;
-    /// Where problems that no client should see are told.
+    /// Writes a line about a problem to the log of the deployment.
     fn log(&self, line: &str);
 }

@@ -11,7 +11,7 @@ pub const AI_TIMEOUT: Duration = Duration::from_secs(18);
 /// A vector operation that takes longer is given up.
 pub const VECTOR_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// What a model wrote.
+/// The text that a model wrote.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Completion {
     /// The text.
@@ -43,7 +43,7 @@ pub trait Ai: Send + Sync {
 /// A vector in an index.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Vector {
-    /// Of what.
+    /// The identifier of the workflow.
     pub id: String,
     /// [`DIMENSIONS`] of them.
     pub values: Vec<f32>,
@@ -54,7 +54,7 @@ pub struct Vector {
 /// Something found.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Match {
-    /// Of what.
+    /// The identifier of the workflow.
     pub id: String,
     /// The cosine of the angle to the query.
     pub score: f64,
@@ -86,7 +86,7 @@ pub trait VectorIndex: Send + Sync {
     ) -> impl Future<Output = PortResult<Vec<Match>>> + Send;
 }
 
-/// What so many tokens use.
+/// Returns the usage of this many tokens.
 pub fn tokens(model: &Model, input: u64, output: u64) -> Usage {
     Usage {
         ai_input_tokens: input,
@@ -96,19 +96,19 @@ pub fn tokens(model: &Model, input: u64, output: u64) -> Usage {
     }
 }
 
-/// What embedding a text uses. Workers AI does not say how many tokens it read of it: this is an
+/// Returns the usage of embedding a text. Workers AI does not say how many tokens it read of it: this is an
 /// estimate, of four bytes each, up to the 512 that it reads.
 pub fn embedding(text: &str) -> Usage {
     let read = (text.len() as u64).div_ceil(4).min(512);
     tokens(&EMBEDDING, read, 0)
 }
 
-/// What writing a vector uses.
+/// Returns the usage of writing a vector.
 pub fn one_written() -> Usage {
     Usage { vector_dimensions_written: DIMENSIONS as u64, ..Usage::default() }
 }
 
-/// What a query uses: its own dimensions. Those stored are billed by the month.
+/// Returns the usage of a query: its own dimensions. Those stored are billed by the month.
 pub fn one_queried() -> Usage {
     Usage { vector_dimensions_queried: DIMENSIONS as u64, ..Usage::default() }
 }

@@ -7,7 +7,7 @@ use crate::domain::Millis;
 const MAX_DOUBLES: usize = 20;
 const _: () = assert!(Usage::NAMES.len() < MAX_DOUBLES, "one is the duration");
 
-/// What writing an event uses.
+/// The usage of writing an event.
 pub const ONE_POINT: Usage = Usage { analytics_points: 1, ..Usage::NONE };
 
 /// Something that happened.
@@ -15,17 +15,17 @@ pub const ONE_POINT: Usage = Usage { analytics_points: 1, ..Usage::NONE };
 pub struct Event<'a> {
     /// `request` or `run`.
     pub kind: &'static str,
-    /// Whose it was: a caller, at most 96 bytes long (Analytics Engine's limit), or nobody.
+    /// The account it belongs to: a caller, at most 96 bytes long (Analytics Engine's limit), or nobody.
     pub tenant: &'a str,
     /// The method of a request.
     pub method: &'a str,
     /// The route of a request, as a pattern; of a run nothing.
     pub route: &'a str,
-    /// How it ended: an HTTP status, or the status of a run.
+    /// The outcome: an HTTP status, or the status of a run.
     pub status: &'a str,
-    /// How long it took.
+    /// The duration in milliseconds.
     pub duration: Millis,
-    /// What it used. Of a request this event included.
+    /// The usage. That of a request includes this event.
     pub usage: Usage,
 }
 
@@ -48,7 +48,7 @@ pub struct DataPoint<'a> {
 }
 
 impl<'a> Event<'a> {
-    /// As it is stored.
+    /// Returns the event as it is stored.
     #[expect(clippy::cast_precision_loss, reason = "below 2^53 of anything")]
     pub fn point(&self) -> DataPoint<'a> {
         let class = duration_class(self.duration);
@@ -72,7 +72,7 @@ const fn duration_class(duration: Millis) -> &'static str {
     }
 }
 
-/// Where events go.
+/// The sink of events.
 pub trait Analytics: Send + Sync {
     /// Hands an event over. It returns at once, and nobody says whether the event arrived.
     ///

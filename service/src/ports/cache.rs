@@ -1,4 +1,4 @@
-//! What may be forgotten: key-value pairs and answers for everyone.
+//! Caches: key-value pairs, and public answers. Everything in them may be forgotten.
 
 use std::{future::Future, time::Duration};
 

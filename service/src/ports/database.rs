@@ -27,8 +27,6 @@ impl Sql {
 
 /// Most parameters of a statement (D1's limit).
 pub const MAX_PARAMS: usize = 100;
-/// Largest integer that D1 keeps exact: its values pass through JavaScript numbers.
-pub const MAX_INTEGER: i64 = (1 << 53) - 1;
 /// Most arguments of a function in SQL (D1's limit).
 pub const MAX_FUNCTION_ARGS: u8 = 32;
 /// Longest string or BLOB in a row, in bytes (D1's limit).
@@ -37,7 +35,7 @@ pub const MAX_VALUE_BYTES: usize = 2_000_000;
 /// A statement, ready to run.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Statement {
-    /// What to run.
+    /// The statement.
     pub sql: Sql,
     /// `?1`, `?2`, … At most [`MAX_PARAMS`].
     pub params: Vec<Param>,
@@ -48,7 +46,7 @@ pub struct Statement {
 pub enum Param {
     /// `NULL`.
     Null,
-    /// At most [`MAX_INTEGER`] away from zero.
+    /// At most [`super::MAX_INTEGER`] away from zero.
     Integer(i64),
     /// At most [`MAX_VALUE_BYTES`] long.
     Text(String),
@@ -78,7 +76,7 @@ impl<T: Into<Param>> From<Option<T>> for Param {
     }
 }
 
-/// What a statement gave.
+/// The result of a statement.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Rows {
     /// One object for each row.
@@ -123,7 +121,7 @@ pub trait Ledger: Send + Sync {
     /// [`super::PortFailure::Unavailable`].
     fn add(&self, share: Share) -> impl Future<Output = Result<(), PortError>> + Send;
 
-    /// What is here of an account's month, by cause.
+    /// Returns the usage of an account's month that is not in the database yet, by cause.
     ///
     /// # Errors
     /// [`super::PortFailure::Unavailable`].

@@ -15,7 +15,7 @@ pub struct OutboundRequest {
     pub headers: BTreeMap<&'static str, String>,
     /// Body.
     pub body: Option<Vec<u8>>,
-    /// For the whole exchange.
+    /// The time limit for the whole exchange.
     pub timeout: Duration,
     /// A longer response is an error.
     pub max_body_bytes: usize,

@@ -1,4 +1,4 @@
-//! The outside world, as traits. [`crate::platform`] implements them for Cloudflare Workers and
+//! The outside world, as traits. `platform` implements them for Cloudflare Workers and
 //! natively; nothing else in this crate names either.
 //!
 //! Methods return `impl Future + Send`, so that handlers fit axum on both platforms. Every call
@@ -7,16 +7,19 @@
 mod actors;
 mod ai;
 mod analytics;
+pub mod breaker;
 mod cache;
 mod database;
+mod define;
 mod http;
-mod joint;
+mod meter;
+mod metered;
 mod objects;
-mod usage;
+mod single_flight;
 
 use std::{future::Future, time::Duration};
 
-pub use actors::{ActorClass, ActorContext, Actors, call_actor};
+pub use actors::{ActorClass, ActorContext, Actors};
 
 pub use ai::{
     AI_TIMEOUT, Ai, Completion, Match, VECTOR_TIMEOUT, Vector, VectorIndex,
@@ -25,16 +28,26 @@ pub use ai::{
 pub use analytics::{Analytics, DataPoint, Event, ONE_POINT};
 pub use cache::{HttpCache, KeyValue, MAX_KV_KEY_BYTES, MIN_KV_TTL};
 pub use database::{
-    Database, Ledger, MAX_FUNCTION_ARGS, MAX_INTEGER, MAX_PARAMS, MAX_VALUE_BYTES, Param, Rows,
-    Sql, Statement,
+    Database, Ledger, MAX_FUNCTION_ARGS, MAX_PARAMS, MAX_VALUE_BYTES, Param, Rows, Sql, Statement,
 };
 pub use http::{Http, OutboundRequest, OutboundResponse};
-pub use joint::{Joint, LOST_AFTER, Outcome, Part};
+pub use meter::{Meter, Metered, used};
+pub use metered::{
+    MeteredActors, MeteredAi, MeteredAnalytics, MeteredDatabase, MeteredHttp, MeteredHttpCache,
+    MeteredKeyValue, MeteredObjectStore, MeteredRateLimiter, MeteredVectorIndex, ObjectPorts,
+    Ports,
+};
 pub use objects::{MAX_OBJECT_KEY_BYTES, MAX_OBJECT_KEYS, ObjectStore};
-pub(crate) use usage::resources;
-pub use usage::{Cause, Meter, Metered, NOBODY, Share, Tally, Usage, used};
+pub use single_flight::{LOST_AFTER, Outcome, Role, SingleFlight};
 
-use crate::{ai::Breaker, domain::Millis};
+pub use breaker::Breaker;
+
+use crate::domain::Millis;
+pub(crate) use crate::domain::usage::resources;
+pub use crate::domain::{
+    MAX_INTEGER,
+    usage::{Cause, NOBODY, Share, Tally, Usage},
+};
 
 /// All ports of one deployment. Cheap to clone.
 pub trait Platform: Clone + Send + Sync + 'static {
@@ -98,9 +111,9 @@ pub trait Platform: Clone + Send + Sync + 'static {
     /// Does `work` after the response, whether or not its client is still there. It may be cut off
     /// half a minute later.
     fn wait_until(&self, work: impl Future<Output = ()> + Send + 'static);
-    /// Where ordinary things are told that no client should see.
+    /// Writes a line about ordinary work to the log of the deployment.
     fn record(&self, line: &str);
-    /// Where problems that no client should see are told.
+    /// Writes a line about a problem to the log of the deployment.
     fn log(&self, line: &str);
 }
 
@@ -108,13 +121,13 @@ pub trait Platform: Clone + Send + Sync + 'static {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{cause}")]
 pub struct PortError {
-    /// Why.
+    /// The reason.
     pub cause: PortFailure,
-    /// What the call used before it failed: that is billed, too. Boxed, as errors are rare.
+    /// The usage of the call before it failed, which is billed, too. Boxed, as errors are rare.
     pub usage: Box<Usage>,
 }
 
-/// Why a port could not do what it was asked.
+/// The reason why a port could not do what it was asked.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum PortFailure {
     /// A constraint of the database forbids it.
@@ -129,15 +142,16 @@ pub enum PortFailure {
     /// The other side failed or cannot be reached.
     #[error("{port} failed: {message}")]
     Unavailable {
-        /// Which port.
+        /// The name of the port.
         port: &'static str,
-        /// For the log, never for a client.
+        /// The details, for the log and never for a client.
         message: String,
     },
 }
 
 impl PortFailure {
-    /// What may leave the service: which port, and how, without what the other side said.
+    /// Returns what may leave the service: which port failed, and how, without the text of the other
+    /// side.
     pub fn kind(&self) -> String {
         match self {
             Self::Conflict(_) => "conflict".to_owned(),
@@ -162,12 +176,12 @@ impl From<PortFailure> for PortError {
     }
 }
 
-/// What a metered port call gives.
+/// The outcome of a port call that is billed.
 pub type PortResult<T> = Result<Metered<T>, PortError>;
 
 /// Admits or refuses, by key. It says nothing else: no budget left, no time of reset.
 pub trait RateLimiter: Send + Sync {
-    /// Whether a request of this key is admitted now.
+    /// Returns whether a request of this key is admitted now.
     ///
     /// # Errors
     /// [`PortFailure::Unavailable`].

@@ -15,9 +15,7 @@ use crate::domain::{
     plan::Metric,
 };
 use crate::guard::{HANDLER_DEADLINE, Problem, Scope, StrictJson};
-use crate::ports::{
-    AI_TIMEOUT, Ai, Clock, Match, Platform, PortError, PortFailure, VECTOR_TIMEOUT, VectorIndex,
-};
+use crate::ports::{AI_TIMEOUT, Match, Platform, PortError, PortFailure, VECTOR_TIMEOUT};
 use crate::store::{QuotaMonths, SearchStore};
 
 /// A search needs both before its own deadline.
@@ -72,14 +70,14 @@ pub(super) async fn summarize<P: Platform>(
     let SummaryRequest { content, quality } =
         SummaryRequest::from_json(&body).map_err(Problem::invalid_input)?;
     let question = Question::new(owner, context.app.config.models.of(quality), content);
-    let platform = &context.app.platform;
-    let (cache, actors) = (platform.cache(), platform.actors());
-    let (clock, breaker) = (platform.clock(), platform.breaker());
-    let desk = Desk { cache, actors, clock, breaker, meter: &context.meter };
+    let ports = &context.ports;
+    let (cache, actors) = (ports.cache(), ports.actors());
+    let (clock, breaker) = (ports.clock(), ports.breaker());
+    let desk = Desk { cache, actors, clock, breaker };
     let (summary, cached) = desk.summarize(&question).await.map_err(|problem| match problem {
         NoSummary::OverQuota => Problem::over_quota(Metric::AiOperations.title()),
         NoSummary::Refused => Problem::refused_content(),
-        NoSummary::Failed(error) => context.failed(&error),
+        NoSummary::Failed(error) => error.into(),
     })?;
     Ok(Json(SummaryAnswer { summary: summary.summary, model: summary.model, quality, cached }))
 }
@@ -92,9 +90,8 @@ pub(super) async fn search<P: Platform>(
     let user = context.caller_with(Scope::Read)?;
     let request = SearchRequest::from_json(&body).map_err(Problem::invalid_input)?;
     let matches = find(&context, user, &request).await?;
-    let store = SearchStore::new(context.app.platform.database(), &context.meter);
-    let visible = store.visible(user, matches.iter().map(|found| found.id.as_str())).await;
-    let visible = visible.map_err(|error| context.failed(&error))?;
+    let store = SearchStore::new(context.ports.database());
+    let visible = store.visible(user, matches.iter().map(|found| found.id.as_str())).await?;
     let mut by_id: HashMap<_, _> =
         visible.into_iter().map(|workflow| (workflow.id.clone(), workflow)).collect();
     let results = matches.into_iter().filter_map(|Match { id, score }| {
@@ -106,42 +103,36 @@ pub(super) async fn search<P: Platform>(
     Ok(Json(SearchAnswer { results: results.collect() }))
 }
 
-/// What the index finds. It takes an AI operation, and gives it back if the model does not answer.
+/// Searches the index. It takes an AI operation, and gives it back if the model does not answer.
 async fn find<P: Platform>(
     context: &Context<P>,
     user: &str,
     request: &SearchRequest,
 ) -> Result<Vec<Match>, Problem> {
-    let platform = &context.app.platform;
-    let none = || context.failed(&PortError::unavailable("search", "this deployment has none"));
-    let (ai, vectors) = platform.ai().zip(platform.vectors()).ok_or_else(none)?;
-    let clock = platform.clock();
-    let leave = platform.breaker().admit(clock.now());
-    let leave = leave.ok_or_else(|| context.failed(&left_alone()))?;
-    let month = Month::of(context.now());
-    let months = QuotaMonths::new(platform.database(), &context.meter);
+    let ports = &context.ports;
+    let none = || PortError::unavailable("search", "this deployment has none");
+    let (ai, vectors) = ports.ai().zip(ports.vectors()).ok_or_else(none)?;
+    let leave = ports.breaker().admit(ports.now()).ok_or_else(left_alone)?;
+    let month = Month::of(ports.now());
+    let months = QuotaMonths::new(ports.database());
     let (metric, quotas) = (Metric::AiOperations, &context.app.config.billing.quotas);
-    let taken = months.take(user, month, metric, quotas).await;
-    if !taken.map_err(|error| context.failed(&error))? {
+    if !months.take(user, month, metric, quotas).await? {
         return Err(Problem::over_quota(metric.title()));
     }
-    let embedded = context.meter.charge(ai.embed(&request.query).await);
-    leave.note(&embedded, clock.now());
+    let embedded = ai.embed(&request.query).await;
+    leave.note(&embedded, ports.now());
     let refused = matches!(&embedded, Err(PortError { cause: PortFailure::Refused(_), .. }));
     let found = match embedded {
-        Ok(values) => {
-            let found = vectors.query(values, search::readers_of(user), request.limit).await;
-            context.meter.charge(found)
-        }
+        Ok(values) => vectors.query(values, search::readers_of(user), request.limit).await,
         Err(error) => Err(error),
     };
     match found {
         Ok(found) => Ok(found),
         Err(error) => {
             if let Err(error) = months.give_back(user, month, metric).await {
-                platform.log(&error.to_string());
+                ports.log(&error.to_string());
             }
-            Err(if refused { Problem::refused_content() } else { context.failed(&error) })
+            Err(if refused { Problem::refused_content() } else { error.into() })
         }
     }
 }

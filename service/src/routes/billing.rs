@@ -11,7 +11,8 @@ use axum::{
 use serde::{Deserialize, Serialize};
 use url::form_urlencoded::Serializer;
 
-use super::{App, Context};
+use super::Context;
+use crate::app::App;
 use crate::config::{Billing, Secret};
 use crate::domain::{
     billing::{NotOurs, SubscriptionEvent, plan_from_json},
@@ -20,7 +21,7 @@ use crate::domain::{
     plan::{Plan, Quota},
 };
 use crate::guard::{Problem, Scope, StrictJson, is_signed, read_body};
-use crate::ports::{Clock, Http, OutboundRequest, OutboundResponse, Platform, PortError};
+use crate::ports::{Clock, OutboundRequest, OutboundResponse, Platform, PortError};
 use crate::store::{QuotaMonths, Subscriptions};
 
 /// Stripe is given up after this. It answers within a second.
@@ -67,13 +68,10 @@ pub(super) struct Received {
 /// `GET /billing/plan`
 pub(super) async fn plan<P: Platform>(context: Context<P>) -> Result<Json<PlanReport>, Problem> {
     let user = context.caller_with(Scope::Read)?;
-    let database = context.app.platform.database();
     let quotas = &context.app.config.billing.quotas;
-    let best = Subscriptions::new(database, &context.meter).best(user, quotas).await;
-    let best = best.map_err(|error| context.failed(&error))?;
+    let best = Subscriptions::new(context.ports.database()).best(user, quotas).await?;
     let month = Month::of(context.now());
-    let taken = QuotaMonths::new(database, &context.meter).used(user, month).await;
-    let taken = taken.map_err(|error| context.failed(&error))?;
+    let taken = QuotaMonths::new(context.ports.database()).used(user, month).await?;
     let plan = best.as_ref().map_or(Plan::Free, |best| best.plan);
     let (quota, month) = (quotas.of(plan), month.name());
     let (status, period_end) =
@@ -91,13 +89,12 @@ pub(super) async fn checkout<P: Platform>(
     let billing = &context.app.config.billing;
     let not_sold = || PortError::unavailable("stripe", "STRIPE_SECRET_KEY or the price is missing");
     let offer = billing.secret_key.as_ref().zip(billing.price(plan));
-    let (key, price) = offer.ok_or_else(|| context.failed(&not_sold()))?;
+    let (key, price) = offer.ok_or_else(not_sold)?;
     // The same for each attempt at this request: Stripe makes one session for it.
-    let once = context.new_id()?;
-    let request = session(billing, key, price, user, &once);
-    let answer = context.meter.charge(context.app.platform.http().send(request).await);
-    let answer = answer.and_then(|answer| read_session(&answer));
-    answer.map(|checkout| (StatusCode::CREATED, Json(checkout))).map_err(|e| context.failed(&e))
+    let idempotency_key = context.new_id()?;
+    let request = session(billing, key, price, user, &idempotency_key);
+    let checkout = read_session(&context.ports.http().send(request).await?)?;
+    Ok((StatusCode::CREATED, Json(checkout)))
 }
 
 /// The request for a checkout session: <https://docs.stripe.com/api/checkout/sessions/create>.
@@ -106,7 +103,7 @@ fn session(
     key: &Secret,
     price: &str,
     user: &str,
-    once: &str,
+    idempotency_key: &str,
 ) -> OutboundRequest {
     let back = &billing.return_url;
     let form = Serializer::new(String::new())
@@ -124,7 +121,7 @@ fn session(
         headers: BTreeMap::from([
             ("authorization", format!("Bearer {}", key.expose())),
             ("content-type", "application/x-www-form-urlencoded".to_owned()),
-            ("idempotency-key", once.to_owned()),
+            ("idempotency-key", idempotency_key.to_owned()),
         ]),
         body: Some(form.into_bytes()),
         timeout: STRIPE_TIMEOUT,
@@ -177,12 +174,10 @@ pub(super) async fn webhook<P: Platform>(
     let event = json::parse(&body).map_err(Problem::malformed_json)?;
     match SubscriptionEvent::from_json(&event, &context.app.config.billing.prices) {
         Ok(event) => {
-            let database = context.app.platform.database();
-            let subscriptions = Subscriptions::new(database, &context.meter);
-            let taken = subscriptions.take(&event, context.now()).await;
-            taken.map_err(|error| context.failed(&error))?;
+            let subscriptions = Subscriptions::new(context.ports.database());
+            subscriptions.take(&event, context.now()).await?;
         }
-        Err(NotOurs::Ignored(why)) => context.app.platform.log(&format!("stripe: {why}")),
+        Err(NotOurs::Ignored(why)) => context.ports.log(&format!("stripe: {why}")),
         Err(NotOurs::Malformed(why)) => return Err(Problem::malformed_json(why)),
     }
     Ok(Json(Received { received: true }))

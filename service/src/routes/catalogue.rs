@@ -12,7 +12,7 @@ use sha2::{Digest, Sha256};
 use super::{Context, extract::ListPage, workflows::WorkflowList};
 use crate::domain::page::{Page, Position};
 use crate::guard::Problem;
-use crate::ports::{HttpCache, Platform};
+use crate::ports::Platform;
 use crate::store::CatalogueEntry;
 
 const CDN_CACHE_CONTROL: HeaderName = HeaderName::from_static("cdn-cache-control");
@@ -47,9 +47,8 @@ pub(super) async fn list<P: Platform>(
 
 /// A cache that is down is a slow one, and no error.
 async fn cached<P: Platform>(context: &Context<P>, key: &str) -> Option<String> {
-    let found = context.app.platform.http_cache().get(key).await;
-    context.meter.charge(found).unwrap_or_else(|error| {
-        context.app.platform.log(&error.to_string());
+    context.ports.http_cache().get(key).await.unwrap_or_else(|error| {
+        context.ports.log(&error.to_string());
         None
     })
 }
@@ -59,16 +58,14 @@ async fn fresh<P: Platform>(
     page: &Page,
     key: &str,
 ) -> Result<String, Problem> {
-    let listed = context.workflows().catalogue(page).await;
-    let entries = listed.map_err(|error| context.failed(&error))?;
+    let entries = context.workflows().catalogue(page).await?;
     let position =
         |last: &CatalogueEntry| Position { created_at: last.published_at, id: last.id.clone() };
     let next = page.next(&entries, position);
     let list = WorkflowList { workflows: entries, next };
     let body = serde_json::to_string(&list).map_err(|_| Problem::internal())?;
-    let stored = context.app.platform.http_cache().put(key, &body, SHARED_MAX_AGE).await;
-    if let Err(error) = context.meter.charge(stored) {
-        context.app.platform.log(&error.to_string());
+    if let Err(error) = context.ports.http_cache().put(key, &body, SHARED_MAX_AGE).await {
+        context.ports.log(&error.to_string());
     }
     Ok(body)
 }
@@ -79,7 +76,7 @@ fn etag(body: &str) -> String {
     format!("\"{}\"", &URL_SAFE_NO_PAD.encode(digest)[..22])
 }
 
-/// Whether the client has this representation already (RFC 9110 §13.1.2: weak comparison).
+/// Returns whether the client has this representation already (RFC 9110 §13.1.2: weak comparison).
 fn matches(headers: &HeaderMap, etag: &str) -> bool {
     let values = headers.get_all(header::IF_NONE_MATCH).into_iter();
     let tags = values.filter_map(|value| value.to_str().ok()).flat_map(|value| value.split(','));

@@ -29,8 +29,7 @@ pub(super) async fn list<P: Platform>(
     context: Context<P>,
 ) -> Result<Json<ConnectionList>, Problem> {
     let person = context.caller_with(Scope::Read)?;
-    let shown = PersonOf::new(context.app.platform.actors(), person).show().await;
-    let shown = context.meter.charge(shown).map_err(|error| context.failed(&error))?;
+    let shown = PersonOf::new(context.ports.actors(), person).show().await?;
     Ok(Json(ConnectionList { connections: shown.connections }))
 }
 
@@ -40,9 +39,8 @@ pub(super) async fn delete<P: Platform>(
     Named(provider): Named,
 ) -> Result<Json<Disconnected>, Problem> {
     let person = context.caller_with(Scope::Write)?;
-    let person = PersonOf::new(context.app.platform.actors(), person);
-    let gone = person.disconnect(provider).await;
-    let gone = context.meter.charge(gone).map_err(|error| context.failed(&error))?;
+    let person = PersonOf::new(context.ports.actors(), person);
+    let gone = person.disconnect(provider).await?;
     let revoked = gone.ok_or_else(Problem::not_found)?;
     Ok(Json(Disconnected { provider, revoked }))
 }

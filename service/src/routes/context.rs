@@ -1,19 +1,19 @@
-//! What a handler works with.
+//! The context of a handler.
 
 use axum::{extract::FromRequestParts, http::request::Parts};
 
-use super::App;
+use crate::app::App;
 use crate::domain::id;
-use crate::guard::{Caller, ClaimedId, Problem, Scope};
-use crate::ports::{Clock, Meter, Platform, PortError, PortFailure, Random};
+use crate::guard::{Caller, ClaimedId, Problem, Scope, ports_of};
+use crate::ports::{Platform, PortError, PortFailure, Ports, Random};
 use crate::store::{Runs, Workflows};
 
 /// The application and what belongs to this request.
 pub struct Context<P> {
     /// The application.
     pub app: App<P>,
-    /// Adds up what the request uses.
-    pub meter: Meter,
+    /// The outside world. What its calls use is on the bill of the request.
+    pub ports: Ports<P>,
     caller: Option<Caller>,
     claimed_id: Option<ClaimedId>,
 }
@@ -24,7 +24,7 @@ impl<P: Platform> FromRequestParts<App<P>> for Context<P> {
     async fn from_request_parts(parts: &mut Parts, app: &App<P>) -> Result<Self, Problem> {
         Ok(Self {
             app: app.clone(),
-            meter: parts.extensions.get().cloned().unwrap_or_default(),
+            ports: ports_of(app, &parts.extensions),
             caller: parts.extensions.get().cloned(),
             claimed_id: parts.extensions.get().cloned(),
         })
@@ -49,51 +49,45 @@ impl<P: Platform> Context<P> {
 
     /// The table `workflows`.
     pub fn workflows(&self) -> Workflows<'_, P::Database> {
-        Workflows::new(self.app.platform.database(), &self.meter)
+        Workflows::new(self.ports.database())
     }
 
     /// The table `workflow_runs`.
     pub fn runs(&self) -> Runs<'_, P::Database> {
-        Runs::new(self.app.platform.database(), &self.meter)
+        Runs::new(self.ports.database())
     }
 
     /// Now.
     pub fn now(&self) -> i64 {
-        self.app.platform.clock().now()
+        self.ports.now()
     }
 
     /// The identifier for what this request makes: a new one, unless the request carries an
     /// Idempotency-Key and an earlier attempt at it may have made that already.
     ///
     /// # Errors
-    /// 503 without randomness.
-    pub fn new_id(&self) -> Result<String, Problem> {
+    /// [`PortFailure::Unavailable`] without randomness.
+    pub fn new_id(&self) -> Result<String, PortError> {
         if let Some(ClaimedId(id)) = &self.claimed_id {
             return Ok(id.clone());
         }
         let mut entropy = [0; id::ENTROPY];
-        self.app.platform.random().fill(&mut entropy).map_err(|error| self.failed(&error))?;
+        self.ports.random().fill(&mut entropy)?;
         Ok(id::new(self.now(), entropy))
     }
 
-    /// What an insert says when an earlier attempt at this request made the row already: then it is
-    /// done. `false`: it was made just now.
+    /// Returns whether an earlier attempt at this request made the row already, in which case the insert
+    /// is a conflict and there is nothing left to do.
     ///
     /// # Errors
-    /// The problem of any other error.
-    pub fn made_before(&self, inserted: Result<(), PortError>) -> Result<bool, Problem> {
+    /// Any other error.
+    pub fn made_before(&self, inserted: Result<(), PortError>) -> Result<bool, PortError> {
         match inserted {
             Ok(()) => Ok(false),
             Err(PortError { cause: PortFailure::Conflict(_), .. }) if self.claimed_id.is_some() => {
                 Ok(true)
             }
-            Err(error) => Err(self.failed(&error)),
+            Err(error) => Err(error),
         }
-    }
-
-    /// Logs what a port said, and makes the answer that the client gets instead.
-    pub fn failed(&self, error: &PortError) -> Problem {
-        self.app.platform.log(&error.to_string());
-        Problem::unavailable()
     }
 }

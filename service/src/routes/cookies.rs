@@ -9,7 +9,7 @@ use crate::config::OAuthConfig;
 /// A cookie of ours.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Cookie {
-    /// Which browser began a flow. It comes along when a provider sends the browser back, which is
+    /// Identifies the browser that began a flow. It comes along when a provider sends the browser back, which is
     /// a link on somebody else's page: `Lax`.
     Browser,
     /// The refresh token. Nobody else's page ever has a reason to make a browser send it: `Strict`.

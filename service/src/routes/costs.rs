@@ -1,15 +1,15 @@
-//! What a caller's usage costs.
+//! The costs of a caller's usage.
 
 use axum::{Json, http::Uri};
 use serde::Serialize;
 use workway_price::{
-    Amounts, BOOKS, Bill, BuiltIn, Decimal, Entry, Line, Origin, Origins, PriceBook, Resource,
-    UnknownResource,
+    Amounts, BOOKS, Bill, BookError, BuiltIn, Decimal, Entry, Line, Origin, Origins, PriceBook,
+    Resource, UnknownPrice, UnknownResource,
 };
 
 use super::{
     Context,
-    extract::once,
+    extract::single_parameter,
     usage::{UsageReport, this_month},
 };
 use crate::domain::{Issue, Millis};
@@ -93,15 +93,11 @@ pub(super) async fn show<P: Platform>(
     context: Context<P>,
     uri: Uri,
 ) -> Result<Json<CostReport>, Problem> {
-    let book = named(once(uri.query().unwrap_or_default(), "book")?.as_deref())?;
+    let book = named(single_parameter(uri.query().unwrap_or_default(), "book")?.as_deref())?;
     let usage = this_month(&context).await?;
-    let priced = book.open().map_err(|error| error.to_string());
-    let report = priced.and_then(|book| report(usage, book, context.app.config.log_requests));
-    report.map(Json).map_err(|error| {
-        // The books come with the program: only a program that is wrong gets here.
-        context.app.platform.log(&format!("costs: {error}"));
-        Problem::internal()
-    })
+    let report = report(usage, book, context.app.config.log_requests);
+    // The books come with the program: only a program that is wrong gets an error here.
+    report.map(Json).map_err(|error| Problem::internal().because(error))
 }
 
 /// A book that comes with the program; the first when nobody says which.
@@ -114,16 +110,31 @@ fn named(name: Option<&str>) -> Result<BuiltIn, Problem> {
     })
 }
 
-fn report(usage: UsageReport, book: PriceBook, logged: bool) -> Result<CostReport, String> {
+/// Usage cannot be priced.
+#[derive(Debug, thiserror::Error)]
+enum CostError {
+    /// The price book cannot be read.
+    #[error("costs: {0}")]
+    Book(#[from] BookError),
+    /// The service reports a resource that has no name in price books.
+    #[error("costs: {0}")]
+    Resource(#[from] UnknownResource),
+    /// The bill has a line for which the book has no entry.
+    #[error("costs: {0}")]
+    Bill(#[from] UnknownPrice),
+}
+
+fn report(usage: UsageReport, book: BuiltIn, logged: bool) -> Result<CostReport, CostError> {
+    let book = book.open()?;
     let shown = Book {
         name: book.name.clone(),
         date: book.date.clone(),
         note: book.note.clone(),
         base: plain(book.base),
     };
-    let (amounts, origins) = used(&usage, logged).map_err(|error| error.to_string())?;
+    let (amounts, origins) = used(&usage, logged)?;
     let book = book.at_list_price();
-    let bill = Bill::new(&book, &amounts, &origins).map_err(|error| error.to_string())?;
+    let bill = Bill::new(&book, &amounts, &origins)?;
     let lines = bill.lines.iter().map(|line| CostLine::new(line, &book)).collect();
     let UsageReport { month, from, .. } = usage;
     let (currency, total) = (Currency::Usd, plain(bill.total()));

@@ -1,4 +1,4 @@
-//! What happens to a run, as it happens: Server-Sent Events.
+//! The events of a run, as they happen: Server-Sent Events.
 
 use std::{collections::VecDeque, time::Duration};
 
@@ -12,14 +12,15 @@ use futures_util::{
     stream,
 };
 
-use super::{App, Context, extract::Id};
+use super::{Context, extract::Id};
+use crate::app::{App, bill};
 use crate::domain::{Issue, Millis, run::RunEvent};
 use crate::engine::executor;
-use crate::guard::{Problem, Scope, bill};
-use crate::ports::{Cause, Clock, Meter, Platform, PortFailure, PortResult};
+use crate::guard::{Problem, Scope};
+use crate::ports::{Cause, Clock, Platform, PortError, PortFailure, Ports};
 
 const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
-/// How often the run's object is asked. Each time is a billed request of it.
+/// Pause between two polls of the run's object. Each poll is a billed request of it.
 pub const POLL_EVERY: Duration = Duration::from_secs(1);
 /// An object that takes longer ends the stream; the client comes back.
 pub const POLL_DEADLINE: Duration = Duration::from_secs(5);
@@ -36,10 +37,8 @@ pub(super) async fn stream<P: Platform>(
 ) -> Result<Response, Problem> {
     let owner = context.caller_with(Scope::Read)?;
     let after = last_event_id(&headers)?;
-    let found = context.runs().get(owner, &id).await;
-    let run = found.map_err(|error| context.failed(&error))?.ok_or_else(Problem::not_found)?;
-    let first = poll(&context.app, &id, 0).await;
-    let first = context.meter.charge(first).map_err(|error| context.failed(&error))?;
+    let run = context.runs().get(owner, &id).await?.ok_or_else(Problem::not_found)?;
+    let first = poll(&context.ports, &id, 0).await?;
     let ended = first.last().is_some_and(|event| event.change.is_last());
     let missed: VecDeque<_> = first.into_iter().filter(|event| event.id > after).collect();
     if ended && missed.is_empty() {
@@ -60,9 +59,13 @@ fn last_event_id(headers: &HeaderMap) -> Result<u32, Problem> {
     id.ok_or_else(|| Problem::invalid_input(wrong()))
 }
 
-async fn poll<P: Platform>(app: &App<P>, run: &str, after: u32) -> PortResult<Vec<RunEvent>> {
-    let asked = std::pin::pin!(executor::events(app.platform.actors(), run, after));
-    let deadline = std::pin::pin!(app.platform.clock().sleep(POLL_DEADLINE));
+async fn poll<P: Platform>(
+    ports: &Ports<P>,
+    run: &str,
+    after: u32,
+) -> Result<Vec<RunEvent>, PortError> {
+    let asked = std::pin::pin!(executor::events(ports.actors(), run, after));
+    let deadline = std::pin::pin!(ports.clock().sleep(POLL_DEADLINE));
     match select(asked, deadline).await {
         Either::Left((events, _)) => events,
         Either::Right(_) => Err(PortFailure::Timeout("actor").into()),
@@ -73,7 +76,7 @@ async fn poll<P: Platform>(app: &App<P>, run: &str, after: u32) -> PortResult<Ve
 struct Follow<P> {
     app: App<P>,
     run: String,
-    /// Who pays for the polls.
+    /// The account that pays for the polls.
     owner: String,
     /// The last event sent.
     after: u32,
@@ -93,18 +96,18 @@ impl<P: Platform> Follow<P> {
             self.done = event.change.is_last();
             return Some((Ok(frame(&event)), self));
         }
-        let clock = self.app.platform.clock();
-        if clock.now() >= self.until {
+        // The owner pays for each poll by itself: the request has been answered and billed.
+        let ports = Ports::new(self.app.platform.clone());
+        if ports.now() >= self.until {
             return None;
         }
-        clock.sleep(POLL_EVERY).await;
-        let meter = Meter::default();
-        let polled = meter.charge(poll(&self.app, &self.run, self.after).await);
-        bill(&self.app, &self.owner, Cause::Events, meter.usage()).await;
+        ports.clock().sleep(POLL_EVERY).await;
+        let polled = poll(&ports, &self.run, self.after).await;
+        bill(&self.app, &self.owner, Cause::Events, ports.usage()).await;
         match polled {
             Ok(events) => self.pending = events.into(),
             Err(error) => {
-                self.app.platform.log(&format!("events of run {}: {error}", self.run));
+                ports.log(&format!("events of run {}: {error}", self.run));
                 return None;
             }
         }

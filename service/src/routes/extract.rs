@@ -45,14 +45,15 @@ impl<S: Send + Sync> FromRequestParts<S> for ListPage {
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
         let query = parts.uri.query().unwrap_or_default();
-        let (limit, cursor) = (once(query, "limit")?, once(query, "cursor")?);
+        let (limit, cursor) =
+            (single_parameter(query, "limit")?, single_parameter(query, "cursor")?);
         let page = Page::from_query(limit.as_deref(), cursor.as_deref());
         page.map(Self).map_err(Problem::invalid_input)
     }
 }
 
 /// The value of a parameter. One that is there twice means different things to different readers.
-pub(super) fn once(query: &str, name: &str) -> Result<Option<String>, Problem> {
+pub(super) fn single_parameter(query: &str, name: &str) -> Result<Option<String>, Problem> {
     let mut values = form_urlencoded::parse(query.as_bytes()).filter(|(key, _)| key == name);
     let first = values.next().map(|(_, value)| value.into_owned());
     if values.next().is_some() {

@@ -1,9 +1,6 @@
 //! Health.
 
-use std::{
-    sync::{Mutex, PoisonError},
-    time::Duration,
-};
+use std::time::Duration;
 
 use axum::{
     Json,
@@ -14,43 +11,15 @@ use futures_util::future::{Either, join, select};
 use serde::Serialize;
 
 use super::Context;
+use crate::app::health::{Checks, Report, Status};
 use crate::domain::Millis;
-use crate::ports::{Clock, KeyValue, Meter, Platform};
+use crate::ports::{Clock, Platform, Ports};
 use crate::store;
 
 /// A report is used again for this long, so that asking often costs nothing.
 pub const REPORT_AGE: Millis = 5_000;
 /// A dependency that takes longer is down for the purposes of this report.
 pub const CHECK_DEADLINE: Duration = Duration::from_secs(2);
-
-/// The last health report. Plain data: it may outlive the request that made it.
-#[derive(Debug, Default)]
-pub struct HealthMemo(Mutex<Option<Report>>);
-
-#[derive(Clone, Copy, Debug, Serialize)]
-#[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
-pub(super) struct Report {
-    status: Status,
-    checks: Checks,
-    timestamp: Millis,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-#[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
-enum Status {
-    Healthy,
-    Degraded,
-}
-
-#[derive(Clone, Copy, Debug, Serialize)]
-#[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
-struct Checks {
-    database: bool,
-    /// Whether the models answered of late, as far as this instance knows; null without any.
-    ai: Option<bool>,
-    cache: bool,
-}
 
 /// `GET /health/live`: the process answers. No I/O.
 pub(super) async fn live() -> impl IntoResponse {
@@ -68,7 +37,7 @@ pub(super) async fn health<P: Platform>(context: Context<P>) -> Response {
     let recent = memo.read().filter(|report| (0..REPORT_AGE).contains(&(now - report.timestamp)));
     let report = match recent {
         Some(report) => report,
-        None => memo.replace(check(&context.app.platform, &context.meter, now).await),
+        None => memo.replace(check(&context.ports, now).await),
     };
     let status = match report.status {
         Status::Healthy => StatusCode::OK,
@@ -79,25 +48,13 @@ pub(super) async fn health<P: Platform>(context: Context<P>) -> Response {
     response
 }
 
-impl HealthMemo {
-    fn read(&self) -> Option<Report> {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn replace(&self, report: Report) -> Report {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(report);
-        report
-    }
-}
-
-async fn check<P: Platform>(platform: &P, meter: &Meter, now: Millis) -> Report {
-    let clock = platform.clock();
-    let database = answers(clock, async { store::ping(platform.database(), meter).await.is_ok() });
-    let cache =
-        answers(clock, async { meter.charge(platform.cache().get("health").await).is_ok() });
+async fn check<P: Platform>(ports: &Ports<P>, now: Millis) -> Report {
+    let clock = ports.clock();
+    let database = answers(clock, async { store::ping(ports.database()).await.is_ok() });
+    let cache = answers(clock, async { ports.cache().get("health").await.is_ok() });
     let (database, cache) = join(database, cache).await;
     // Asking a model would cost each time: what is known of the last calls has to do.
-    let ai = platform.ai().map(|_| platform.breaker().is_closed());
+    let ai = ports.ai().map(|_| ports.breaker().is_closed());
     let well = database && cache && ai != Some(false);
     let status = if well { Status::Healthy } else { Status::Degraded };
     Report { status, checks: Checks { database, ai, cache }, timestamp: now }

@@ -1,4 +1,4 @@
-//! To a provider's consent page, and back.
+//! Sends browsers to a provider's consent page, and receives them when they come back.
 
 use axum::{
     Json,
@@ -11,7 +11,7 @@ use url::Url;
 use super::{
     Context,
     cookies::Cookie,
-    extract::{Named, once},
+    extract::{Named, single_parameter},
     sessions::{Issued, refresh_token},
 };
 use crate::config::{Client, Config, OAuthConfig};
@@ -20,7 +20,7 @@ use crate::guard::{Problem, SessionToken, caller_of};
 use crate::identity::{
     self, FLOW_LIFETIME, Flow, MAX_CODE, PersonOf, Provider, ProviderError, Tokens,
 };
-use crate::ports::{Http, Platform};
+use crate::ports::Platform;
 
 /// What a person gets who came back, unless they asked to be sent on.
 #[derive(Debug, Serialize)]
@@ -69,25 +69,22 @@ pub(super) async fn authorize<P: Platform>(
         Provider::Google => None,
         Provider::Notion => Some(signed_in(&context, &headers, known.oauth).await?),
     };
-    let random = context.app.platform.random();
-    let unavailable = |error| context.failed(&error);
+    let random = context.ports.random();
     // Two flows of one browser may be under way: they share the cookie.
     let browser =
         Cookie::Browser.read(&headers, known.oauth).filter(|text| identity::is_secret(text));
     let browser = match browser {
         Some(browser) => browser.to_owned(),
-        None => identity::secret(random).map_err(unavailable)?,
+        None => identity::secret(random)?,
     };
-    let (id, verifier) = (identity::new_id(random), identity::secret(random));
-    let (id, verifier) = (id.map_err(unavailable)?, verifier.map_err(unavailable)?);
+    let (id, verifier) = (identity::new_id(random)?, identity::secret(random)?);
     let state = identity::state(&id, provider, &browser, &config.signing_key);
     let challenge = identity::challenge(&verifier);
     let redirect_uri = known.oauth.redirect_uri(provider);
     let url = provider.authorize_url(known.client, &redirect_uri, &state, &challenge);
     let expires_at = context.now() + FLOW_LIFETIME;
     let flow = Flow { provider, verifier, person, return_to, expires_at };
-    let begun = identity::begin_flow(context.app.platform.actors(), &id, flow).await;
-    context.meter.charge(begun).map_err(unavailable)?;
+    identity::begin_flow(context.ports.actors(), &id, flow).await?;
     let cookie = Cookie::Browser.set(&browser, FLOW_LIFETIME / 1000, known.oauth);
     Ok(private((StatusCode::FOUND, [(header::LOCATION, url)]), [cookie]))
 }
@@ -102,15 +99,18 @@ pub(super) async fn callback<P: Platform>(
     let config = &context.app.config;
     let known = Known::find(config, provider)?;
     let query = uri.query().unwrap_or_default();
-    let (state, code, error) = (once(query, "state")?, once(query, "code")?, once(query, "error")?);
+    let (state, code, error) = (
+        single_parameter(query, "state")?,
+        single_parameter(query, "code")?,
+        single_parameter(query, "error")?,
+    );
     let code = code.filter(|code| (1..=MAX_CODE).contains(&code.len()));
     let browser = Cookie::Browser.read(&headers, known.oauth).unwrap_or_default();
     let id = identity::id_of(state.as_deref().unwrap_or_default(), provider, browser, config);
     // Nothing is used up by a request that can lead nowhere.
     let id = id.filter(|_| code.is_some() || error.is_some());
     let id = id.ok_or_else(Problem::sign_in_lost)?;
-    let taken = identity::take_flow(context.app.platform.actors(), &id).await;
-    let taken = context.meter.charge(taken).map_err(|error| context.failed(&error))?;
+    let taken = identity::take_flow(context.ports.actors(), &id).await?;
     let flow = taken.ok_or_else(Problem::sign_in_lost)?;
     let Some(code) = code.filter(|_| error.is_none()) else {
         return Err(Problem::access_not_granted());
@@ -130,8 +130,8 @@ async fn exchange<P: Platform>(
 ) -> Result<Tokens, Problem> {
     let redirect_uri = known.oauth.redirect_uri(known.provider);
     let request = known.provider.exchange(known.client, code, &redirect_uri, verifier);
-    let answer = context.meter.charge(context.app.platform.http().send(request).await);
-    identity::tokens(answer).map_err(|error| refused(context, known.provider, error))
+    let answer = context.ports.http().send(request).await;
+    identity::tokens(answer).map_err(|error| refused(known.provider, error))
 }
 
 async fn sign_in<P: Platform>(
@@ -141,13 +141,12 @@ async fn sign_in<P: Platform>(
     return_to: Option<String>,
 ) -> Result<Response, Problem> {
     let request = identity::userinfo(known.client, &tokens.access);
-    let answer = context.meter.charge(context.app.platform.http().send(request).await);
+    let answer = context.ports.http().send(request).await;
     let profile = identity::profile(answer);
-    let profile = profile.map_err(|error| refused(context, known.provider, error))?;
+    let profile = profile.map_err(|error| refused(known.provider, error))?;
     let person = identity::person_id(&profile.sub);
-    let object = PersonOf::new(context.app.platform.actors(), &person);
-    let begun = object.sign_in(profile, tokens).await;
-    let session = context.meter.charge(begun).map_err(|error| context.failed(&error))?;
+    let object = PersonOf::new(context.ports.actors(), &person);
+    let session = object.sign_in(profile, tokens).await?;
     let token = SessionToken { person, session, generation: 0 };
     let (issued, cookie) = Issued::now(&context.app.config, known.oauth, &token, context.now());
     Ok(arrived(Arrived::SignedIn(issued), return_to, Some(cookie)))
@@ -161,9 +160,8 @@ async fn connect<P: Platform>(
     return_to: Option<String>,
 ) -> Result<Response, Problem> {
     let account = tokens.account.clone();
-    let object = PersonOf::new(context.app.platform.actors(), person);
-    let kept = object.connect(provider, tokens).await;
-    context.meter.charge(kept).map_err(|error| context.failed(&error))?;
+    let object = PersonOf::new(context.ports.actors(), person);
+    object.connect(provider, tokens).await?;
     Ok(arrived(Arrived::Connected { provider, account }, return_to, None))
 }
 
@@ -176,38 +174,40 @@ fn arrived(arrived: Arrived, return_to: Option<String>, cookie: Option<HeaderVal
     }
 }
 
-fn refused<P: Platform>(context: &Context<P>, provider: Provider, error: ProviderError) -> Problem {
+/// A provider could not be reached, or answered with something that is not defined.
+#[derive(Debug, thiserror::Error)]
+#[error("{} gave no answer of use", .0.name())]
+struct NoUse(Provider);
+
+fn refused(provider: Provider, error: ProviderError) -> Problem {
     match error {
         ProviderError::Refused => Problem::code_refused(),
-        ProviderError::Unavailable => {
-            context.app.platform.log(&format!("{} gave no answer of use", provider.name()));
-            Problem::provider_failed()
-        }
+        ProviderError::Unavailable => Problem::provider_failed().because(NoUse(provider)),
     }
 }
 
-/// Who connects an account.
+/// Returns the person who connects an account.
 async fn signed_in<P: Platform>(
     context: &Context<P>,
     headers: &HeaderMap,
     oauth: &OAuthConfig,
 ) -> Result<String, Problem> {
     if headers.contains_key(header::AUTHORIZATION) {
-        let caller = caller_of(&context.app, &context.meter, headers).await?;
+        let caller = caller_of(&context.app, &context.ports, headers).await?;
         return Ok(caller.subject);
     }
     let token = refresh_token(headers, &context.app.config, oauth, context.now());
     let token = token.ok_or_else(Problem::unauthorized)?;
-    let (platform, meter) = (&context.app.platform, &context.meter);
-    let live = identity::is_live(platform, meter, &token.person, &token.session).await;
-    let live = live.map_err(|error| context.failed(&error))?;
+    let live = identity::is_live(&context.ports, &token.person, &token.session).await?;
     if live { Ok(token.person) } else { Err(Problem::unauthorized()) }
 }
 
-/// Where the browser wants to go then: a page of an origin that may read our answers, and nowhere
+/// Returns where the browser wants to go then: a page of an origin that may read our answers, and nowhere
 /// else.
 fn return_to(uri: &Uri, allowed: &[String]) -> Result<Option<String>, Problem> {
-    let Some(text) = once(uri.query().unwrap_or_default(), "return_to")? else { return Ok(None) };
+    let Some(text) = single_parameter(uri.query().unwrap_or_default(), "return_to")? else {
+        return Ok(None);
+    };
     let url = Url::parse(&text).ok().filter(|url| {
         allowed.contains(&url.origin().ascii_serialization()) && url.username().is_empty()
     });

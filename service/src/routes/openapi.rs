@@ -7,6 +7,8 @@ use axum::{http::header, response::IntoResponse};
 mod document;
 #[cfg(not(target_arch = "wasm32"))]
 pub use document::document;
+#[cfg(not(target_arch = "wasm32"))]
+pub(super) use document::{AnyObject, Content, EventStream, NoContent};
 
 const DOCUMENT: &str = include_str!("../../openapi.json");
 

@@ -16,9 +16,9 @@ use crate::domain::{
     month::Month,
     page::{Page, Position},
     plan::Metric,
-    run::{Run, RunStatus, RunSummary},
+    run::{Run, RunState, RunStatus, RunSummary},
 };
-use crate::engine::{executor, machine::RunState};
+use crate::engine::executor;
 use crate::guard::{Problem, Scope};
 use crate::ports::Platform;
 use crate::store::QuotaMonths;
@@ -47,8 +47,7 @@ pub(super) async fn list<P: Platform>(
     ListPage(page): ListPage,
 ) -> Result<Json<RunList>, Problem> {
     let owner = context.caller_with(Scope::Read)?;
-    let listed = context.runs().list(owner, &page).await;
-    let runs = listed.map_err(|error| context.failed(&error))?;
+    let runs = context.runs().list(owner, &page).await?;
     Ok(Json(RunList::new(runs, &page)))
 }
 
@@ -60,8 +59,7 @@ pub(super) async fn list_of_workflow<P: Platform>(
     ListPage(page): ListPage,
 ) -> Result<Json<RunList>, Problem> {
     let owner = context.caller_with(Scope::Read)?;
-    let listed = context.runs().list_of_workflow(owner, &workflow_id, &page).await;
-    let runs = listed.map_err(|error| context.failed(&error))?;
+    let runs = context.runs().list_of_workflow(owner, &workflow_id, &page).await?;
     if runs.is_empty() {
         workflows::find(&context, owner, &workflow_id).await?;
     }
@@ -81,9 +79,8 @@ pub(super) async fn create<P: Platform>(
     let (id, owner_of_it) = (context.new_id()?, owner.to_owned());
     let state = RunState::new(id, owner_of_it, workflow.id, workflow.steps, context.now());
     let state = accept(&context, owner, state).await?;
-    let started = executor::start(context.app.platform.actors(), &state).await;
-    if let Err(error) = context.meter.charge(started) {
-        context.app.platform.log(&format!("start of run {}: {error}", state.run.id));
+    if let Err(error) = executor::start(context.ports.actors(), &state).await {
+        context.ports.log(&format!("start of run {}: {error}", state.run.id));
     }
     let location = [(header::LOCATION, format!("/runs/{}", state.run.id))];
     Ok((StatusCode::ACCEPTED, location, Json(state.run)).into_response())
@@ -92,7 +89,7 @@ pub(super) async fn create<P: Platform>(
 /// Writes a run down, within the month's quota: as it is there already, if an earlier attempt at this
 /// request did that.
 ///
-/// What it takes of the quota it takes before: should the outcome of writing be unknown, the caller
+/// The quota is taken first: should the outcome of writing be unknown, the caller
 /// has one run less this month, and never one more.
 async fn accept<P: Platform>(
     context: &Context<P>,
@@ -100,12 +97,10 @@ async fn accept<P: Platform>(
     state: RunState,
 ) -> Result<RunState, Problem> {
     let month = Month::of(state.run.created_at);
-    let months = QuotaMonths::new(context.app.platform.database(), &context.meter);
+    let months = QuotaMonths::new(context.ports.database());
     let quotas = &context.app.config.billing.quotas;
-    let taken = months.take(owner, month, Metric::Runs, quotas).await;
-    if !taken.map_err(|error| context.failed(&error))? {
-        let accepted = context.runs().intent(owner, &state.run.id).await;
-        let accepted = accepted.map_err(|error| context.failed(&error))?;
+    if !months.take(owner, month, Metric::Runs, quotas).await? {
+        let accepted = context.runs().intent(owner, &state.run.id).await?;
         return accepted.ok_or_else(|| Problem::over_quota(Metric::Runs.title()));
     }
     let stored = context.runs().insert(&state).await;
@@ -113,10 +108,8 @@ async fn accept<P: Platform>(
         return Ok(state);
     }
     // It has its place in the quota already.
-    let given_back = months.give_back(owner, month, Metric::Runs).await;
-    given_back.map_err(|error| context.failed(&error))?;
-    let accepted = context.runs().intent(owner, &state.run.id).await;
-    accepted.map_err(|error| context.failed(&error))?.ok_or_else(Problem::not_found)
+    months.give_back(owner, month, Metric::Runs).await?;
+    context.runs().intent(owner, &state.run.id).await?.ok_or_else(Problem::not_found)
 }
 
 /// `GET /runs/{id}`
@@ -125,8 +118,7 @@ pub(super) async fn show<P: Platform>(
     Id(id): Id,
 ) -> Result<Json<Run>, Problem> {
     let owner = context.caller_with(Scope::Read)?;
-    let found = context.runs().get(owner, &id).await;
-    found.map_err(|error| context.failed(&error))?.map(Json).ok_or_else(Problem::not_found)
+    context.runs().get(owner, &id).await?.map(Json).ok_or_else(Problem::not_found)
 }
 
 /// `POST /runs/{id}/cancel`: 202 when this ended the run, 200 when it was cancelled before.
@@ -137,11 +129,9 @@ pub(super) async fn cancel<P: Platform>(
     Id(id): Id,
 ) -> Result<Response, Problem> {
     let owner = context.caller_with(Scope::Write)?;
-    let found = context.runs().intent(owner, &id).await;
-    let found = found.map_err(|error| context.failed(&error))?;
+    let found = context.runs().intent(owner, &id).await?;
     let intent = found.ok_or_else(Problem::not_found)?;
-    let cancelled = executor::cancel(context.app.platform.actors(), intent).await;
-    let cancelled = context.meter.charge(cancelled).map_err(|error| context.failed(&error))?;
+    let cancelled = executor::cancel(context.ports.actors(), intent).await?;
     match cancelled.run.status {
         RunStatus::Cancelled if cancelled.changed => {
             Ok((StatusCode::ACCEPTED, Json(cancelled.run)).into_response())

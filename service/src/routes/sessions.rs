@@ -21,7 +21,7 @@ use crate::guard::{ACCESS_LIFETIME_SECONDS, Problem, Scope, SessionToken};
 use crate::identity::{self, PersonOf, SESSION_LIFETIME, Shown};
 use crate::ports::Platform;
 
-/// What somebody may who has signed in.
+/// The scopes of a token that signing in gives.
 const SCOPE: &str = "read write";
 
 /// An access token (RFC 6749 §5.1).
@@ -97,11 +97,10 @@ async fn rotate<P: Platform>(context: Context<P>, headers: HeaderMap) -> Result<
     require_own_page(&headers, config, oauth)?;
     let now = context.now();
     let token = refresh_token(&headers, config, oauth, now).ok_or_else(Problem::unauthorized)?;
-    let person = PersonOf::new(context.app.platform.actors(), &token.person);
-    let rotated = person.rotate(&token.session, token.generation).await;
-    let rotated = context.meter.charge(rotated).map_err(|error| context.failed(&error))?;
+    let person = PersonOf::new(context.ports.actors(), &token.person);
+    let rotated = person.rotate(&token.session, token.generation).await?;
     let Some(generation) = rotated else {
-        identity::ended(&context.app.platform, &context.meter, &token.person, &token.session).await;
+        identity::ended(&context.ports, &token.person, &token.session).await;
         let gone = Cookie::Refresh.set("", 0, oauth);
         return Ok(private(Problem::unauthorized(), [gone]));
     };
@@ -115,10 +114,9 @@ async fn end<P: Platform>(context: Context<P>, headers: HeaderMap) -> Result<Res
     let Some(oauth) = &config.oauth else { return Ok(StatusCode::NO_CONTENT.into_response()) };
     require_own_page(&headers, config, oauth)?;
     if let Some(token) = refresh_token(&headers, config, oauth, context.now()) {
-        let person = PersonOf::new(context.app.platform.actors(), &token.person);
-        let ended = person.end(&token.session).await;
-        context.meter.charge(ended).map_err(|error| context.failed(&error))?;
-        identity::ended(&context.app.platform, &context.meter, &token.person, &token.session).await;
+        let person = PersonOf::new(context.ports.actors(), &token.person);
+        person.end(&token.session).await?;
+        identity::ended(&context.ports, &token.person, &token.session).await;
     }
     Ok(private(StatusCode::NO_CONTENT, [Cookie::Refresh.set("", 0, oauth)]))
 }
@@ -129,10 +127,7 @@ pub(super) async fn me<P: Platform>(context: Context<P>) -> Result<Json<Me>, Pro
     let session = context.session();
     // Only who has signed in has told us more.
     let Shown { name, email, .. } = match session {
-        Some(_) => {
-            let shown = PersonOf::new(context.app.platform.actors(), id).show().await;
-            context.meter.charge(shown).map_err(|error| context.failed(&error))?
-        }
+        Some(_) => PersonOf::new(context.ports.actors(), id).show().await?,
         None => Shown::default(),
     };
     Ok(Json(Me { id: id.to_owned(), name, email, session: session.map(str::to_owned) }))

@@ -1,22 +1,40 @@
-//! The table of contents: every route, once. The router is built from it, and so are the OpenAPI
-//! document and the authorization matrix of the tests.
+//! The table of contents: every route, once, with its handler. The router is made of it, and so are
+//! the OpenAPI document and the authorization matrix of the tests.
 
+#[cfg(not(target_arch = "wasm32"))]
+use axum::Json;
+use axum::routing::{MethodFilter, MethodRouter, on};
+
+#[cfg(not(target_arch = "wasm32"))]
+use super::openapi::{AnyObject, Content, EventStream, NoContent};
+use super::{
+    ai, billing, catalogue, connections, costs, events, health, oauth, openapi, runs, sessions,
+    usage, workflows,
+};
+use crate::app::App;
 use crate::guard::Scope;
+use crate::ports::Platform;
+#[cfg(not(target_arch = "wasm32"))]
+use crate::{
+    app::health::Report,
+    domain::{run::Run, workflow::Workflow},
+    store::CatalogueEntry,
+};
 
 /// A route.
 #[derive(Clone, Copy, Debug)]
 pub struct Route {
-    /// What answers it.
+    /// The name of the operation.
     pub operation: Operation,
     /// HTTP method.
     pub method: Method,
     /// Path, with `{id}` for an identifier and `{provider}` for `google` or `notion`.
     pub path: &'static str,
-    /// Who may.
+    /// The callers who may use it.
     pub access: Access,
-    /// For people.
+    /// A summary for people.
     pub summary: &'static str,
-    /// What it takes beside the path.
+    /// The input that it takes beside the path.
     pub takes: Takes,
     /// Statuses that are no problems.
     pub answers: &'static [u16],
@@ -29,20 +47,21 @@ pub struct Route {
 pub enum Method {
     /// And HEAD.
     Get,
-    /// To make, or to do.
+    /// Creates something, or starts an action.
     Post,
-    /// To replace.
+    /// Replaces something.
     Put,
-    /// To remove.
+    /// Removes something.
     Delete,
 }
 
-/// Who may use a route.
+/// The callers who may use a route.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Access {
     /// Anyone, as often as they like: it costs next to nothing.
     Open,
-    /// Who signed the request. What is not signed is refused before anything is looked up.
+    /// Senders who signed the request. A request that is not signed is refused before anything is looked
+    /// up.
     Signed,
     /// Anyone, within the budget of their address.
     Anyone,
@@ -50,7 +69,7 @@ pub enum Access {
     Caller(Scope),
 }
 
-/// What a request brings.
+/// The input of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Takes {
     /// Nothing.
@@ -62,79 +81,53 @@ pub enum Takes {
     /// A workflow as JSON.
     Draft,
     /// A workflow as JSON, and `Idempotency-Key`.
-    DraftOnce,
+    DraftWithKey,
     /// A wish for a summary as JSON.
     Summary,
     /// A wish to find workflows as JSON.
     Query,
     /// A wish to buy a plan as JSON, and `Idempotency-Key`.
-    CheckoutOnce,
+    CheckoutWithKey,
     /// A signed event.
     Event,
     /// `Idempotency-Key`.
-    Once,
+    IdempotencyKey,
     /// `Last-Event-ID`.
     LastEventId,
     /// `book`.
     Book,
     /// `return_to`.
     ReturnTo,
-    /// What a provider's consent page adds: `state`, and `code` or `error`.
+    /// The parameters that a provider's consent page adds: `state`, and `code` or `error`.
     Consent,
     /// The cookie with the refresh token.
     RefreshCookie,
 }
 
-/// What a route does: the name of its handler, and of its operation for clients.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[expect(missing_docs, reason = "the table says it")]
-pub enum Operation {
-    GetHealth,
-    GetLiveness,
-    GetOpenapi,
-    ListPublishedWorkflows,
-    CreateWorkflow,
-    ListWorkflows,
-    GetWorkflow,
-    UpdateWorkflow,
-    DeleteWorkflow,
-    PublishWorkflow,
-    StartRun,
-    ListRunsOfWorkflow,
-    ListRuns,
-    GetRun,
-    CancelRun,
-    FollowRun,
-    GetUsage,
-    GetCosts,
-    AuthorizeProvider,
-    ReturnFromProvider,
-    RefreshSession,
-    EndSession,
-    GetMe,
-    ListConnections,
-    DeleteConnection,
-    Summarize,
-    Search,
-    CreateCheckout,
-    GetPlan,
-    ReceiveStripeEvent,
-}
-
 const READ: Access = Access::Caller(Scope::Read);
 const WRITE: Access = Access::Caller(Scope::Write);
 
-const fn route(
-    operation: Operation,
-    (method, path): (Method, &'static str),
-    access: Access,
-    summary: &'static str,
-) -> Route {
-    let (takes, answers, problems) = (Takes::Nothing, &[200], &[]);
-    Route { operation, method, path, access, summary, takes, answers, problems }
+impl Method {
+    const fn filter(self) -> MethodFilter {
+        match self {
+            Self::Get => MethodFilter::GET,
+            Self::Post => MethodFilter::POST,
+            Self::Put => MethodFilter::PUT,
+            Self::Delete => MethodFilter::DELETE,
+        }
+    }
 }
 
 impl Route {
+    const fn new(
+        operation: Operation,
+        method: Method,
+        (path, access, summary): (&'static str, Access, &'static str),
+    ) -> Self {
+        let (takes, answers, problems) = (Takes::Nothing, &[200], &[]);
+        Self { operation, method, path, access, summary, takes, answers, problems }
+    }
+
     const fn takes(self, takes: Takes) -> Self {
         Self { takes, ..self }
     }
@@ -148,130 +141,201 @@ impl Route {
     }
 }
 
-use Method::{Delete, Get, Post, Put};
-use Operation as O;
+/// Declares the routes. An entry has the name of the operation, its handler, the type of its answers
+/// with a body, the method, and then path, access and summary. What follows, if anything, says what
+/// the route takes, the statuses of its answers (200 if it does not say), and its own problems.
+macro_rules! routes {
+    ($(
+        $operation:ident($handler:expr) -> $answer:ty:
+            $method:ident($path:expr, $access:expr, $summary:expr) $(.$with:ident($what:expr))*;
+    )*) => {
+        /// The operations, by the names that clients generate code from.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        #[expect(missing_docs, reason = "the summaries of the table describe them")]
+        pub enum Operation {
+            $($operation,)*
+        }
 
-/// Every route.
-pub const ROUTES: &[Route] = &[
-    route(O::GetHealth, (Get, "/health"), Access::Open, "Whether the dependencies answer")
-        .answers(&[200, 503]),
-    route(O::GetLiveness, (Get, "/health/live"), Access::Open, "Whether the service answers"),
-    route(O::GetOpenapi, (Get, "/openapi.json"), Access::Open, "This document"),
-    route(
-        O::ListPublishedWorkflows,
-        (Get, "/api/workflows"),
-        Access::Anyone,
-        "The catalogue of published workflows, up to five minutes old",
-    )
-    .takes(Takes::CachedPage)
-    .answers(&[200, 304]),
-    route(O::CreateWorkflow, (Post, "/workflows"), WRITE, "Create a workflow")
-        .takes(Takes::DraftOnce)
-        .answers(&[201]),
-    route(O::ListWorkflows, (Get, "/workflows"), READ, "The caller's workflows, newest first")
-        .takes(Takes::Page),
-    route(O::GetWorkflow, (Get, "/workflows/{id}"), READ, "A workflow"),
-    route(O::UpdateWorkflow, (Put, "/workflows/{id}"), WRITE, "Replace a workflow")
-        .takes(Takes::Draft),
-    route(
-        O::DeleteWorkflow,
-        (Delete, "/workflows/{id}"),
-        WRITE,
-        "Delete a workflow; its runs stay",
-    )
-    .answers(&[204]),
-    route(
-        O::PublishWorkflow,
-        (Post, "/workflows/{id}/publish"),
-        WRITE,
-        "Show a workflow to everyone",
-    ),
-    route(O::StartRun, (Post, "/workflows/{id}/runs"), WRITE, "Run a workflow")
-        .takes(Takes::Once)
-        .answers(&[202])
-        .problems(&[402]),
-    route(
-        O::ListRunsOfWorkflow,
-        (Get, "/workflows/{id}/runs"),
-        READ,
-        "The runs of a workflow, newest first",
-    )
-    .takes(Takes::Page),
-    route(O::ListRuns, (Get, "/runs"), READ, "The caller's runs, newest first").takes(Takes::Page),
-    route(O::GetRun, (Get, "/runs/{id}"), READ, "A run"),
-    route(O::CancelRun, (Post, "/runs/{id}/cancel"), WRITE, "End a run")
-        .answers(&[200, 202])
-        .problems(&[409]),
-    route(O::FollowRun, (Get, "/runs/{id}/events"), READ, "What happens to a run, as it happens")
-        .takes(Takes::LastEventId)
-        .answers(&[200, 204]),
-    route(O::GetUsage, (Get, "/usage"), READ, "What the caller used this calendar month (UTC)"),
-    route(
-        O::GetCosts,
-        (Get, "/usage/costs"),
-        READ,
-        "What that costs at the list prices of a price book",
-    )
-    .takes(Takes::Book),
-    route(
-        O::AuthorizeProvider,
-        (Get, "/oauth/{provider}/authorize"),
-        Access::Anyone,
-        "Send a browser to a provider: Google signs in, Notion is connected by who has",
-    )
-    .takes(Takes::ReturnTo)
-    .answers(&[302])
-    .problems(&[401]),
-    route(
-        O::ReturnFromProvider,
-        (Get, "/oauth/{provider}/callback"),
-        Access::Anyone,
-        "Where a provider sends the browser back to",
-    )
-    .takes(Takes::Consent)
-    .answers(&[200, 303])
-    .problems(&[502]),
-    route(
-        O::RefreshSession,
-        (Post, "/auth/refresh"),
-        Access::Anyone,
-        "The next access token; the refresh token in the cookie is used up and replaced",
-    )
-    .takes(Takes::RefreshCookie)
-    .problems(&[401, 403]),
-    route(O::EndSession, (Post, "/auth/logout"), Access::Anyone, "End the session of the cookie")
-        .takes(Takes::RefreshCookie)
-        .answers(&[204])
-        .problems(&[403]),
-    route(O::GetMe, (Get, "/me"), READ, "Who the caller is"),
-    route(O::ListConnections, (Get, "/connections"), READ, "The caller's connections"),
-    route(
-        O::DeleteConnection,
-        (Delete, "/connections/{provider}"),
-        WRITE,
-        "Forget a connection, and ask the provider to revoke it",
-    )
-    .problems(&[404]),
-    route(O::Summarize, (Post, "/ai/summarize"), WRITE, "Summarize a text")
-        .takes(Takes::Summary)
-        .problems(&[402, 422]),
-    route(
-        O::Search,
-        (Post, "/search"),
-        READ,
-        "Find workflows by what they are about: the caller's and published ones, as they were a moment ago",
-    )
-    .takes(Takes::Query)
-    .problems(&[402, 422]),
-    route(O::CreateCheckout, (Post, "/billing/checkout"), WRITE, "Buy a plan, on a page of Stripe's")
-        .takes(Takes::CheckoutOnce)
-        .answers(&[201]),
-    route(O::GetPlan, (Get, "/billing/plan"), READ, "The caller's plan, its quota, and what is used"),
-    route(
-        O::ReceiveStripeEvent,
-        (Post, "/webhooks/stripe"),
-        Access::Signed,
-        "Take an event of Stripe's, signed in Stripe-Signature",
-    )
-    .takes(Takes::Event),
-];
+        /// Every route.
+        pub const ROUTES: &[Route] = &[$(
+            Route::new(Operation::$operation, Method::$method, ($path, $access, $summary))
+                $(.$with($what))*,
+        )*];
+
+        /// Returns what answers the requests of a route.
+        pub(super) fn handler<P: Platform>(route: &Route) -> MethodRouter<App<P>> {
+            let method = route.method.filter();
+            match route.operation {
+                $(Operation::$operation => on(method, $handler),)*
+            }
+        }
+
+        /// Returns the media type and the schema of the answers with a body.
+        #[cfg(not(target_arch = "wasm32"))]
+        pub(super) fn content(
+            operation: Operation,
+            schemas: &mut schemars::SchemaGenerator,
+        ) -> Option<(&'static str, serde_json::Value)> {
+            match operation {
+                $(Operation::$operation => <$answer>::content(schemas),)*
+            }
+        }
+    };
+}
+
+routes! {
+    GetHealth(health::health::<P>) -> Json<Report>:
+        Get("/health", Access::Open, "Whether the dependencies answer")
+            .answers(&[200, 503]);
+
+    GetLiveness(health::live) -> AnyObject:
+        Get("/health/live", Access::Open, "Whether the service answers");
+
+    GetOpenapi(openapi::show) -> AnyObject:
+        Get("/openapi.json", Access::Open, "This document");
+
+    ListPublishedWorkflows(catalogue::list::<P>) -> Json<workflows::WorkflowList<CatalogueEntry>>:
+        Get(
+            "/api/workflows",
+            Access::Anyone,
+            "The catalogue of published workflows, up to five minutes old"
+        )
+            .takes(Takes::CachedPage)
+            .answers(&[200, 304]);
+
+    CreateWorkflow(workflows::create::<P>) -> Json<Workflow>:
+        Post("/workflows", WRITE, "Create a workflow")
+            .takes(Takes::DraftWithKey)
+            .answers(&[201]);
+
+    ListWorkflows(workflows::list::<P>) -> Json<workflows::WorkflowList<Workflow>>:
+        Get("/workflows", READ, "The caller's workflows, newest first")
+            .takes(Takes::Page);
+
+    GetWorkflow(workflows::show::<P>) -> Json<Workflow>:
+        Get("/workflows/{id}", READ, "A workflow");
+
+    UpdateWorkflow(workflows::update::<P>) -> Json<Workflow>:
+        Put("/workflows/{id}", WRITE, "Replace a workflow")
+            .takes(Takes::Draft);
+
+    DeleteWorkflow(workflows::delete::<P>) -> NoContent:
+        Delete("/workflows/{id}", WRITE, "Delete a workflow; its runs stay")
+            .answers(&[204]);
+
+    PublishWorkflow(workflows::publish::<P>) -> Json<Workflow>:
+        Post("/workflows/{id}/publish", WRITE, "Show a workflow to everyone");
+
+    StartRun(runs::create::<P>) -> Json<Run>:
+        Post("/workflows/{id}/runs", WRITE, "Run a workflow")
+            .takes(Takes::IdempotencyKey)
+            .answers(&[202])
+            .problems(&[402]);
+
+    ListRunsOfWorkflow(runs::list_of_workflow::<P>) -> Json<runs::RunList>:
+        Get("/workflows/{id}/runs", READ, "The runs of a workflow, newest first")
+            .takes(Takes::Page);
+
+    ListRuns(runs::list::<P>) -> Json<runs::RunList>:
+        Get("/runs", READ, "The caller's runs, newest first")
+            .takes(Takes::Page);
+
+    GetRun(runs::show::<P>) -> Json<Run>:
+        Get("/runs/{id}", READ, "A run");
+
+    CancelRun(runs::cancel::<P>) -> Json<Run>:
+        Post("/runs/{id}/cancel", WRITE, "End a run")
+            .answers(&[200, 202])
+            .problems(&[409]);
+
+    FollowRun(events::stream::<P>) -> EventStream:
+        Get("/runs/{id}/events", READ, "What happens to a run, as it happens")
+            .takes(Takes::LastEventId)
+            .answers(&[200, 204]);
+
+    GetUsage(usage::show::<P>) -> Json<usage::UsageReport>:
+        Get("/usage", READ, "What the caller used this calendar month (UTC)");
+
+    GetCosts(costs::show::<P>) -> Json<costs::CostReport>:
+        Get("/usage/costs", READ, "What that costs at the list prices of a price book")
+            .takes(Takes::Book);
+
+    AuthorizeProvider(oauth::authorize::<P>) -> NoContent:
+        Get(
+            "/oauth/{provider}/authorize",
+            Access::Anyone,
+            "Send a browser to a provider: Google signs in, Notion is connected by who has"
+        )
+            .takes(Takes::ReturnTo)
+            .answers(&[302])
+            .problems(&[401]);
+
+    ReturnFromProvider(oauth::callback::<P>) -> Json<oauth::Arrived>:
+        Get(
+            "/oauth/{provider}/callback",
+            Access::Anyone,
+            "Where a provider sends the browser back to"
+        )
+            .takes(Takes::Consent)
+            .answers(&[200, 303])
+            .problems(&[502]);
+
+    RefreshSession(sessions::refresh::<P>) -> Json<sessions::Issued>:
+        Post(
+            "/auth/refresh",
+            Access::Anyone,
+            "The next access token; the refresh token in the cookie is used up and replaced"
+        )
+            .takes(Takes::RefreshCookie)
+            .problems(&[401, 403]);
+
+    EndSession(sessions::logout::<P>) -> NoContent:
+        Post("/auth/logout", Access::Anyone, "End the session of the cookie")
+            .takes(Takes::RefreshCookie)
+            .answers(&[204])
+            .problems(&[403]);
+
+    GetMe(sessions::me::<P>) -> Json<sessions::Me>:
+        Get("/me", READ, "Who the caller is");
+
+    ListConnections(connections::list::<P>) -> Json<connections::ConnectionList>:
+        Get("/connections", READ, "The caller's connections");
+
+    DeleteConnection(connections::delete::<P>) -> Json<connections::Disconnected>:
+        Delete(
+            "/connections/{provider}",
+            WRITE,
+            "Forget a connection, and ask the provider to revoke it"
+        )
+            .problems(&[404]);
+
+    Summarize(ai::summarize::<P>) -> Json<ai::SummaryAnswer>:
+        Post("/ai/summarize", WRITE, "Summarize a text")
+            .takes(Takes::Summary)
+            .problems(&[402, 422]);
+
+    Search(ai::search::<P>) -> Json<ai::SearchAnswer>:
+        Post(
+            "/search",
+            READ,
+            "Find workflows by what they are about: the caller's and published ones, as they were a moment ago"
+        )
+            .takes(Takes::Query)
+            .problems(&[402, 422]);
+
+    CreateCheckout(billing::checkout::<P>) -> Json<billing::Checkout>:
+        Post("/billing/checkout", WRITE, "Buy a plan, on a page of Stripe's")
+            .takes(Takes::CheckoutWithKey)
+            .answers(&[201]);
+
+    GetPlan(billing::plan::<P>) -> Json<billing::PlanReport>:
+        Get("/billing/plan", READ, "The caller's plan, its quota, and what is used");
+
+    ReceiveStripeEvent(billing::webhook::<P>) -> Json<billing::Received>:
+        Post(
+            "/webhooks/stripe",
+            Access::Signed,
+            "Take an event of Stripe's, signed in Stripe-Signature"
+        )
+            .takes(Takes::Event);
+}

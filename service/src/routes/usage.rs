@@ -1,4 +1,4 @@
-//! What a caller used.
+//! The usage of a caller.
 
 use axum::Json;
 use serde::Serialize;
@@ -44,17 +44,15 @@ pub(super) async fn show<P: Platform>(context: Context<P>) -> Result<Json<UsageR
     this_month(&context).await.map(Json)
 }
 
-/// What the caller has used this calendar month, without this very request.
+/// Returns what the caller has used this calendar month, without this very request.
 pub(super) async fn this_month<P: Platform>(context: &Context<P>) -> Result<UsageReport, Problem> {
     let owner = context.caller_with(Scope::Read)?;
     let month = Month::of(context.now());
-    let accounts = UsageAccounts::new(context.app.platform.database(), &context.meter);
-    let runs = accounts.of_runs(owner, month).await.map_err(|error| context.failed(&error))?;
+    let accounts = UsageAccounts::new(context.ports.database());
+    let runs = accounts.of_runs(owner, month).await?;
     // In this order: what moves in between is missing once, rather than counted twice.
-    let written = accounts.of_account(owner, month).await;
-    let account = written.map_err(|error| context.failed(&error))?;
-    let pending = context.app.platform.ledger().pending(owner, month).await;
-    let pending = pending.map_err(|error| context.failed(&error))?;
+    let account = accounts.of_account(owner, month).await?;
+    let pending = context.ports.ledger().pending(owner, month).await?;
     let of = |cause| {
         let mut tally = account.causes.get(&cause).copied().unwrap_or_default();
         tally += pending.get(&cause).copied().unwrap_or_default();

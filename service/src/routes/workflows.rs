@@ -61,8 +61,7 @@ pub(super) async fn list<P: Platform>(
     ListPage(page): ListPage,
 ) -> Result<Json<WorkflowList<Workflow>>, Problem> {
     let owner = context.caller_with(Scope::Read)?;
-    let listed = context.workflows().list(owner, &page).await;
-    let workflows = listed.map_err(|error| context.failed(&error))?;
+    let workflows = context.workflows().list(owner, &page).await?;
     let position = |last: &Workflow| Position { created_at: last.created_at, id: last.id.clone() };
     let next = page.next(&workflows, position);
     Ok(Json(WorkflowList { workflows, next }))
@@ -85,9 +84,8 @@ pub(super) async fn update<P: Platform>(
 ) -> Result<Json<Workflow>, Problem> {
     let owner = context.caller_with(Scope::Write)?;
     let draft = Draft::from_json(&body).map_err(Problem::invalid_input)?;
-    let updated = context.workflows().update(owner, &id, &draft, context.now()).await;
-    let updated =
-        updated.map_err(|error| context.failed(&error))?.ok_or_else(Problem::not_found)?;
+    let updated = context.workflows().update(owner, &id, &draft, context.now()).await?;
+    let updated = updated.ok_or_else(Problem::not_found)?;
     refresh_later(&context.app.platform, owner, &id);
     Ok(Json(updated))
 }
@@ -98,9 +96,7 @@ pub(super) async fn delete<P: Platform>(
     Id(id): Id,
 ) -> Result<StatusCode, Problem> {
     let owner = context.caller_with(Scope::Write)?;
-    let deleted = context.workflows().delete(owner, &id).await;
-    let deleted = deleted.map_err(|error| context.failed(&error))?;
-    if !deleted {
+    if !context.workflows().delete(owner, &id).await? {
         return Err(Problem::not_found());
     }
     refresh_later(&context.app.platform, owner, &id);
@@ -113,9 +109,8 @@ pub(super) async fn publish<P: Platform>(
     Id(id): Id,
 ) -> Result<Json<Workflow>, Problem> {
     let owner = context.caller_with(Scope::Write)?;
-    let published = context.workflows().publish(owner, &id, context.now()).await;
-    let published =
-        published.map_err(|error| context.failed(&error))?.ok_or_else(Problem::not_found)?;
+    let published = context.workflows().publish(owner, &id, context.now()).await?;
+    let published = published.ok_or_else(Problem::not_found)?;
     refresh_later(&context.app.platform, owner, &id);
     Ok(Json(published))
 }
@@ -129,6 +124,5 @@ pub(super) async fn find<P: Platform>(
     owner: &str,
     id: &str,
 ) -> Result<Workflow, Problem> {
-    let found = context.workflows().get(owner, id).await;
-    found.map_err(|error| context.failed(&error))?.ok_or_else(Problem::not_found)
+    context.workflows().get(owner, id).await?.ok_or_else(Problem::not_found)
 }

@@ -2,9 +2,8 @@
 
 use serde::Deserialize;
 
-use super::run;
 use crate::domain::Millis;
-use crate::ports::{Database, Meter, Param, PortError, Sql};
+use crate::ports::{Database, MeteredDatabase, Param, PortError, Sql};
 
 /// One write decides who carries a request out: the one that inserts the row, or finds it expired.
 /// A claim without an outcome leaves its resource to the next one for the same payload.
@@ -46,8 +45,7 @@ pub(super) const CLEAN: Sql = Sql {
 
 /// Idempotency keys in the database.
 pub struct IdempotencyKeys<'a, D> {
-    database: &'a D,
-    meter: &'a Meter,
+    database: MeteredDatabase<'a, D>,
 }
 
 /// Which request.
@@ -116,9 +114,9 @@ impl Row {
 }
 
 impl<'a, D: Database> IdempotencyKeys<'a, D> {
-    /// Keys in `database`; what statements use goes to `meter`.
-    pub fn new(database: &'a D, meter: &'a Meter) -> Self {
-        Self { database, meter }
+    /// Keys in `database`.
+    pub fn new(database: MeteredDatabase<'a, D>) -> Self {
+        Self { database }
     }
 
     /// Claims a request until `expires_at`, unless somebody has.
@@ -138,12 +136,12 @@ impl<'a, D: Database> IdempotencyKeys<'a, D> {
             expires_at.into(),
             now.into(),
         ];
-        let taken = run(self.database, self.meter, CLAIM.bind(params)).await?.decode::<Taken>()?;
+        let taken = self.database.query(CLAIM.bind(params)).await?.decode::<Taken>()?;
         if let Some(taken) = taken.into_iter().next() {
             return Ok(Claimed::Ours(taken.resource));
         }
         let get = GET.bind([claim.scope.as_str().into()]);
-        let rows = run(self.database, self.meter, get).await?.decode::<Row>()?;
+        let rows = self.database.query(get).await?.decode::<Row>()?;
         // Cleaned away in between: the client may ask again.
         let row = rows.into_iter().next();
         Ok(row.map_or(Claimed::Running, |row| row.into_claimed(&claim.fingerprint)))
@@ -168,7 +166,7 @@ impl<'a, D: Database> IdempotencyKeys<'a, D> {
             outcome.body.as_str().into(),
             expires_at.into(),
         ];
-        run(self.database, self.meter, COMPLETE.bind(params)).await.map(|_| ())
+        self.database.query(COMPLETE.bind(params)).await.map(|_| ())
     }
 
     /// Lets the next request with this key try again.
@@ -177,7 +175,7 @@ impl<'a, D: Database> IdempotencyKeys<'a, D> {
     /// [`PortError`].
     pub async fn expire(&self, claim: &Claim, now: Millis) -> Result<(), PortError> {
         let params = [claim.scope.as_str().into(), claim.id.as_str().into(), now.into()];
-        run(self.database, self.meter, EXPIRE.bind(params)).await.map(|_| ())
+        self.database.query(EXPIRE.bind(params)).await.map(|_| ())
     }
 
     /// Deletes what expired before `instant`.
@@ -185,6 +183,6 @@ impl<'a, D: Database> IdempotencyKeys<'a, D> {
     /// # Errors
     /// [`PortError`].
     pub async fn clean(&self, instant: Millis) -> Result<(), PortError> {
-        run(self.database, self.meter, CLEAN.bind([instant.into()])).await.map(|_| ())
+        self.database.query(CLEAN.bind([instant.into()])).await.map(|_| ())
     }
 }

@@ -21,7 +21,7 @@ pub use workflows::{CatalogueEntry, Workflows};
 
 use serde::{Serialize, de::DeserializeOwned};
 
-use crate::ports::{Database, Meter, PortError, Rows, Sql, Statement};
+use crate::ports::{Database, MeteredDatabase, PortError, Sql};
 
 /// The schema, in steps that are applied in order and never change once released. The Worker's
 /// come from the same files by `wrangler d1 migrations apply`.
@@ -81,16 +81,8 @@ const PING: Sql = Sql { name: "ping", text: "SELECT 1 AS one" };
 ///
 /// # Errors
 /// When it does not.
-pub async fn ping<D: Database>(database: &D, meter: &Meter) -> Result<(), PortError> {
-    run(database, meter, PING.bind([])).await.map(|_| ())
-}
-
-async fn run<D: Database>(
-    database: &D,
-    meter: &Meter,
-    statement: Statement,
-) -> Result<Rows, PortError> {
-    meter.charge(database.query(statement).await)
+pub async fn ping<D: Database>(database: MeteredDatabase<'_, D>) -> Result<(), PortError> {
+    database.query(PING.bind([])).await.map(|_| ())
 }
 
 fn parse<T: DeserializeOwned>(text: &str) -> Result<T, PortError> {

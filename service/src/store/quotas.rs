@@ -2,12 +2,11 @@
 
 use serde::Deserialize;
 
-use super::run;
 use crate::domain::{
     month::Month,
     plan::{Metric, Plan, Quota, Quotas},
 };
-use crate::ports::{Database, Meter, Param, PortError, Sql, Statement};
+use crate::ports::{Database, MeteredDatabase, Param, PortError, Sql};
 
 /// One statement decides, so that a quota of n admits exactly n, however many ask at once. The
 /// limit is that of the best plan that the person pays for, else the free one's.
@@ -61,8 +60,7 @@ pub(super) const USED: Sql = Sql {
 
 /// Quotas in the database.
 pub struct QuotaMonths<'a, D> {
-    database: &'a D,
-    meter: &'a Meter,
+    database: MeteredDatabase<'a, D>,
 }
 
 #[derive(Deserialize)]
@@ -72,9 +70,9 @@ struct Row {
 }
 
 impl<'a, D: Database> QuotaMonths<'a, D> {
-    /// Quotas in `database`; what statements use goes to `meter`.
-    pub fn new(database: &'a D, meter: &'a Meter) -> Self {
-        Self { database, meter }
+    /// Quotas in `database`.
+    pub fn new(database: MeteredDatabase<'a, D>) -> Self {
+        Self { database }
     }
 
     /// Takes one, if there is one left; whether there was.
@@ -97,7 +95,10 @@ impl<'a, D: Database> QuotaMonths<'a, D> {
             Metric::Runs => TAKE_RUN,
             Metric::AiOperations => TAKE_AI_OPERATION,
         };
-        let taken = self.run(sql.bind([user.into(), month.name().into(), limits.into()])).await?;
+        let taken = self
+            .database
+            .query(sql.bind([user.into(), month.name().into(), limits.into()]))
+            .await?;
         Ok(!taken.rows.is_empty())
     }
 
@@ -116,7 +117,7 @@ impl<'a, D: Database> QuotaMonths<'a, D> {
             Metric::AiOperations => GIVE_BACK_AI_OPERATION,
         };
         let params: [Param; 2] = [user.into(), month.name().into()];
-        self.run(sql.bind(params)).await.map(|_| ())
+        self.database.query(sql.bind(params)).await.map(|_| ())
     }
 
     /// What was taken in a month.
@@ -124,13 +125,9 @@ impl<'a, D: Database> QuotaMonths<'a, D> {
     /// # Errors
     /// [`PortError`].
     pub async fn used(&self, user: &str, month: Month) -> Result<Quota, PortError> {
-        let rows = self.run(USED.bind([user.into(), month.name().into()])).await?;
+        let rows = self.database.query(USED.bind([user.into(), month.name().into()])).await?;
         let row = rows.decode::<Row>()?.into_iter().next();
         let row = row.unwrap_or(Row { runs: 0, ai_operations: 0 });
         Ok(Quota { runs: row.runs, ai_operations: row.ai_operations })
-    }
-
-    async fn run(&self, statement: Statement) -> Result<crate::ports::Rows, PortError> {
-        run(self.database, self.meter, statement).await
     }
 }

@@ -2,15 +2,14 @@
 
 use serde::Deserialize;
 
-use super::{parse, run, to_text, workflows::keyset};
+use super::{parse, to_text, workflows::keyset};
 use crate::domain::{
     Millis,
     page::Page,
-    run::{Run, RunStatus, RunSummary},
+    run::{Run, RunState, RunStatus, RunSummary},
     workflow::Step,
 };
-use crate::engine::machine::RunState;
-use crate::ports::{Database, Meter, Param, PortError, Sql, Usage};
+use crate::ports::{Database, MeteredDatabase, Param, PortError, Sql, Usage};
 
 pub(super) const INSERT: Sql = Sql {
     name: "insert_run",
@@ -76,8 +75,7 @@ pub(super) const OVERDUE: Sql = Sql {
 
 /// Runs in the database.
 pub struct Runs<'a, D> {
-    database: &'a D,
-    meter: &'a Meter,
+    database: MeteredDatabase<'a, D>,
 }
 
 #[derive(Deserialize)]
@@ -103,9 +101,9 @@ impl Intent {
 }
 
 impl<'a, D: Database> Runs<'a, D> {
-    /// Runs in `database`; what statements use goes to `meter`.
-    pub fn new(database: &'a D, meter: &'a Meter) -> Self {
-        Self { database, meter }
+    /// Runs in `database`.
+    pub fn new(database: MeteredDatabase<'a, D>) -> Self {
+        Self { database }
     }
 
     /// Records the intent to run, before anyone acts on it.
@@ -125,7 +123,7 @@ impl<'a, D: Database> Runs<'a, D> {
             due_at(state).into(),
             run_.created_at.into(),
         ];
-        run(self.database, self.meter, INSERT.bind(params)).await.map(|_| ())
+        self.database.query(INSERT.bind(params)).await.map(|_| ())
     }
 
     /// One run of an owner.
@@ -134,7 +132,7 @@ impl<'a, D: Database> Runs<'a, D> {
     /// [`PortError`].
     pub async fn get(&self, owner: &str, id: &str) -> Result<Option<Run>, PortError> {
         let statement = GET.bind([id.into(), owner.into()]);
-        let rows = run(self.database, self.meter, statement).await?.decode::<Report>()?;
+        let rows = self.database.query(statement).await?.decode::<Report>()?;
         rows.into_iter().next().map(|row| parse(&row.report)).transpose()
     }
 
@@ -144,7 +142,7 @@ impl<'a, D: Database> Runs<'a, D> {
     /// [`PortError`].
     pub async fn intent(&self, owner: &str, id: &str) -> Result<Option<RunState>, PortError> {
         let statement = INTENT.bind([id.into(), owner.into()]);
-        let rows = run(self.database, self.meter, statement).await?.decode::<Intent>()?;
+        let rows = self.database.query(statement).await?.decode::<Intent>()?;
         rows.into_iter().next().map(Intent::into_state).transpose()
     }
 
@@ -155,7 +153,7 @@ impl<'a, D: Database> Runs<'a, D> {
     pub async fn list(&self, owner: &str, page: &Page) -> Result<Vec<RunSummary>, PortError> {
         let (created_at, id, limit) = keyset(page);
         let statement = LIST.bind([owner.into(), created_at, id, limit]);
-        run(self.database, self.meter, statement).await?.decode()
+        self.database.query(statement).await?.decode()
     }
 
     /// An owner's runs of one workflow, newest first.
@@ -170,7 +168,7 @@ impl<'a, D: Database> Runs<'a, D> {
     ) -> Result<Vec<RunSummary>, PortError> {
         let (created_at, id, limit) = keyset(page);
         let params = [workflow_id.into(), owner.into(), created_at, id, limit];
-        run(self.database, self.meter, LIST_OF_WORKFLOW.bind(params)).await?.decode()
+        self.database.query(LIST_OF_WORKFLOW.bind(params)).await?.decode()
     }
 
     /// Brings the row up to the executor's state.
@@ -185,7 +183,7 @@ impl<'a, D: Database> Runs<'a, D> {
             state.version.into(),
             due_at(state).into(),
         ];
-        run(self.database, self.meter, PROJECT.bind(params)).await.map(|_| ())
+        self.database.query(PROJECT.bind(params)).await.map(|_| ())
     }
 
     /// Brings what a run used up to date, in the row of one that has ended.
@@ -195,7 +193,7 @@ impl<'a, D: Database> Runs<'a, D> {
     pub async fn settle(&self, ended: &Run) -> Result<(), PortError> {
         let usage = to_text(&ended.usage)?;
         let statement = SETTLE.bind([ended.id.as_str().into(), usage.into()]);
-        run(self.database, self.meter, statement).await.map(|_| ())
+        self.database.query(statement).await.map(|_| ())
     }
 
     /// Runs that should have moved before `instant` and have not, the oldest first.
@@ -204,7 +202,7 @@ impl<'a, D: Database> Runs<'a, D> {
     /// [`PortError`].
     pub async fn overdue(&self, instant: Millis, limit: i64) -> Result<Vec<RunState>, PortError> {
         let statement = OVERDUE.bind([instant.into(), limit.into()]);
-        let rows = run(self.database, self.meter, statement).await?.decode::<Intent>()?;
+        let rows = self.database.query(statement).await?.decode::<Intent>()?;
         rows.into_iter().map(Intent::into_state).collect()
     }
 }

@@ -2,9 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::run;
 use crate::domain::{Millis, ai::MAX_RESULTS};
-use crate::ports::{Database, Meter, Param, PortError, Sql};
+use crate::ports::{Database, MeteredDatabase, Param, PortError, Sql};
 
 pub(super) const DUE: Sql = Sql {
     name: "list_search_outbox",
@@ -42,8 +41,7 @@ pub(super) const VISIBLE: Sql = Sql {
 
 /// Search in the database.
 pub struct SearchStore<'a, D> {
-    database: &'a D,
-    meter: &'a Meter,
+    database: MeteredDatabase<'a, D>,
 }
 
 /// A workflow whose vector is not what it should be.
@@ -84,9 +82,9 @@ pub struct Visible {
 }
 
 impl<'a, D: Database> SearchStore<'a, D> {
-    /// Search in `database`; what statements use goes to `meter`.
-    pub fn new(database: &'a D, meter: &'a Meter) -> Self {
-        Self { database, meter }
+    /// Search in `database`.
+    pub fn new(database: MeteredDatabase<'a, D>) -> Self {
+        Self { database }
     }
 
     /// Workflows to look after, the longest due first.
@@ -94,7 +92,7 @@ impl<'a, D: Database> SearchStore<'a, D> {
     /// # Errors
     /// [`PortError`].
     pub async fn due(&self, now: Millis, limit: i64) -> Result<Vec<Outdated>, PortError> {
-        run(self.database, self.meter, DUE.bind([now.into(), limit.into()])).await?.decode()
+        self.database.query(DUE.bind([now.into(), limit.into()])).await?.decode()
     }
 
     /// Whether a workflow is to be looked after.
@@ -102,7 +100,7 @@ impl<'a, D: Database> SearchStore<'a, D> {
     /// # Errors
     /// [`PortError`].
     pub async fn outdated(&self, workflow: &str) -> Result<Option<Outdated>, PortError> {
-        let rows = run(self.database, self.meter, CHANGES.bind([workflow.into()])).await?;
+        let rows = self.database.query(CHANGES.bind([workflow.into()])).await?;
         Ok(rows.decode()?.into_iter().next())
     }
 
@@ -112,7 +110,7 @@ impl<'a, D: Database> SearchStore<'a, D> {
     /// [`PortError`].
     pub async fn done(&self, outdated: &Outdated) -> Result<(), PortError> {
         let params: [Param; 2] = [outdated.workflow_id.as_str().into(), outdated.changes.into()];
-        run(self.database, self.meter, DONE.bind(params)).await.map(|_| ())
+        self.database.query(DONE.bind(params)).await.map(|_| ())
     }
 
     /// Looks after it again at an instant.
@@ -121,7 +119,7 @@ impl<'a, D: Database> SearchStore<'a, D> {
     /// [`PortError`].
     pub async fn later(&self, workflow: &str, at: Millis) -> Result<(), PortError> {
         let statement = LATER.bind([workflow.into(), at.into()]);
-        run(self.database, self.meter, statement).await.map(|_| ())
+        self.database.query(statement).await.map(|_| ())
     }
 
     /// What the vector of a workflow is made of, if there still is one.
@@ -129,7 +127,7 @@ impl<'a, D: Database> SearchStore<'a, D> {
     /// # Errors
     /// [`PortError`].
     pub async fn subject(&self, workflow: &str) -> Result<Option<Subject>, PortError> {
-        let rows = run(self.database, self.meter, SUBJECT.bind([workflow.into()])).await?;
+        let rows = self.database.query(SUBJECT.bind([workflow.into()])).await?;
         Ok(rows.decode()?.into_iter().next())
     }
 
@@ -144,7 +142,7 @@ impl<'a, D: Database> SearchStore<'a, D> {
     ) -> Result<Vec<Visible>, PortError> {
         let ids = ids.map(Param::from).chain(std::iter::repeat(Param::Null)).take(MAX_RESULTS);
         let statement = VISIBLE.bind(std::iter::once(user.into()).chain(ids));
-        run(self.database, self.meter, statement).await?.decode()
+        self.database.query(statement).await?.decode()
     }
 }
 

@@ -2,13 +2,12 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::run;
 use crate::domain::{
     Millis,
     billing::SubscriptionEvent,
     plan::{Plan, Quotas},
 };
-use crate::ports::{Database, Meter, Param, PortError, Sql};
+use crate::ports::{Database, MeteredDatabase, Param, PortError, Sql};
 
 /// A trigger applies the event in the same step: see the migration.
 pub(super) const TAKE: Sql = Sql {
@@ -34,8 +33,7 @@ pub const EVENTS_KEPT: Millis = 30 * 24 * 60 * 60 * 1000;
 
 /// Subscriptions in the database.
 pub struct Subscriptions<'a, D> {
-    database: &'a D,
-    meter: &'a Meter,
+    database: MeteredDatabase<'a, D>,
 }
 
 /// What somebody pays for.
@@ -50,9 +48,9 @@ pub struct Entitlement {
 }
 
 impl<'a, D: Database> Subscriptions<'a, D> {
-    /// Subscriptions in `database`; what statements use goes to `meter`.
-    pub fn new(database: &'a D, meter: &'a Meter) -> Self {
-        Self { database, meter }
+    /// Subscriptions in `database`.
+    pub fn new(database: MeteredDatabase<'a, D>) -> Self {
+        Self { database }
     }
 
     /// Takes an event and applies it, unless it was taken before; whether it was not.
@@ -73,7 +71,7 @@ impl<'a, D: Database> Subscriptions<'a, D> {
             i64::from(subscription.entitled()).into(),
             subscription.period_end.into(),
         ];
-        let taken = run(self.database, self.meter, TAKE.bind(params)).await?;
+        let taken = self.database.query(TAKE.bind(params)).await?;
         Ok(!taken.rows.is_empty())
     }
 
@@ -87,7 +85,7 @@ impl<'a, D: Database> Subscriptions<'a, D> {
         quotas: &Quotas,
     ) -> Result<Option<Entitlement>, PortError> {
         let statement = ENTITLED.bind([user.into()]);
-        let rows = run(self.database, self.meter, statement).await?.decode::<Entitlement>()?;
+        let rows = self.database.query(statement).await?.decode::<Entitlement>()?;
         Ok(rows.into_iter().max_by_key(|row| (quotas.of(row.plan).runs, row.plan)))
     }
 
@@ -96,6 +94,6 @@ impl<'a, D: Database> Subscriptions<'a, D> {
     /// # Errors
     /// [`PortError`].
     pub async fn clean(&self, instant: Millis) -> Result<(), PortError> {
-        run(self.database, self.meter, CLEAN.bind([instant.into()])).await.map(|_| ())
+        self.database.query(CLEAN.bind([instant.into()])).await.map(|_| ())
     }
 }

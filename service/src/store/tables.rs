@@ -3,8 +3,7 @@
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::run;
-use crate::ports::{Database, MAX_INTEGER, Meter, Param, PortError, Sql};
+use crate::ports::{Database, MAX_INTEGER, MeteredDatabase, Param, PortError, Sql};
 
 /// A table that a backup holds.
 #[derive(Clone, Copy, Debug)]
@@ -106,14 +105,13 @@ impl Table {
     /// [`PortError`].
     pub async fn sizes<D: Database>(
         &self,
-        database: &D,
-        meter: &Meter,
+        database: MeteredDatabase<'_, D>,
         after: Option<&[Value]>,
         limit: usize,
     ) -> Result<Vec<u64>, PortError> {
         let sql = if after.is_some() { self.next_sizes } else { self.first_sizes };
         let statement = sql.bind(parameters(after, limit));
-        let sizes: Vec<Size> = run(database, meter, statement).await?.decode()?;
+        let sizes: Vec<Size> = database.query(statement).await?.decode()?;
         Ok(sizes.into_iter().map(|size| size.bytes).collect())
     }
 
@@ -123,13 +121,12 @@ impl Table {
     /// [`PortError`].
     pub async fn rows<D: Database>(
         &self,
-        database: &D,
-        meter: &Meter,
+        database: MeteredDatabase<'_, D>,
         after: Option<&[Value]>,
         limit: usize,
     ) -> Result<Vec<Value>, PortError> {
         let sql = if after.is_some() { self.next_rows } else { self.first_rows };
-        Ok(run(database, meter, sql.bind(parameters(after, limit))).await?.rows)
+        Ok(database.query(sql.bind(parameters(after, limit))).await?.rows)
     }
 
     /// The key of a row.

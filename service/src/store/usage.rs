@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
-use super::run;
 use crate::domain::month::Month;
 use crate::ports::{
-    Cause, Database, Meter, PortError, Rows, Share, Sql, Statement, Tally, Usage, resources,
+    Cause, Database, MeteredDatabase, PortError, Rows, Share, Sql, Statement, Tally, Usage,
+    resources,
 };
 
 /// The statements that name every resource.
@@ -85,14 +85,13 @@ struct Row {
 
 /// Usage in the database.
 pub struct UsageAccounts<'a, D> {
-    database: &'a D,
-    meter: &'a Meter,
+    database: MeteredDatabase<'a, D>,
 }
 
 impl<'a, D: Database> UsageAccounts<'a, D> {
-    /// Usage in `database`; what statements use goes to `meter`.
-    pub fn new(database: &'a D, meter: &'a Meter) -> Self {
-        Self { database, meter }
+    /// Usage in `database`.
+    pub fn new(database: MeteredDatabase<'a, D>) -> Self {
+        Self { database }
     }
 
     /// What an account used in a month, its runs apart.
@@ -102,7 +101,7 @@ impl<'a, D: Database> UsageAccounts<'a, D> {
     pub async fn of_account(&self, account: &str, month: Month) -> Result<Account, PortError> {
         let statement = OF_ACCOUNT.bind([account.into(), month.name().into()]);
         let mut found = Account::default();
-        for row in run(self.database, self.meter, statement).await?.decode::<Row>()? {
+        for row in self.database.query(statement).await?.decode::<Row>()? {
             let usage = super::parse(&row.usage)?;
             found.causes.insert(row.cause, Tally { count: row.count, usage });
             found.metering += metering(row.written);
@@ -116,7 +115,7 @@ impl<'a, D: Database> UsageAccounts<'a, D> {
     /// [`PortError`].
     pub async fn of_runs(&self, user: &str, month: Month) -> Result<Tally, PortError> {
         let params = [user.into(), month.start().into(), month.next().start().into()];
-        first(run(self.database, self.meter, OF_RUNS.bind(params)).await?)
+        first(self.database.query(OF_RUNS.bind(params)).await?)
     }
 }
 

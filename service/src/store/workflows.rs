@@ -2,13 +2,12 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::run;
 use crate::domain::{
     Millis,
     page::{Page, Position},
     workflow::{Draft, Step, Workflow},
 };
-use crate::ports::{Database, Meter, Param, PortError, Sql, Statement};
+use crate::ports::{Database, MeteredDatabase, Param, PortError, Sql, Statement};
 
 pub(super) const INSERT: Sql = Sql {
     name: "insert_workflow",
@@ -59,8 +58,7 @@ pub(super) const CATALOGUE: Sql = Sql {
 
 /// Workflows in the database.
 pub struct Workflows<'a, D> {
-    database: &'a D,
-    meter: &'a Meter,
+    database: MeteredDatabase<'a, D>,
 }
 
 /// A published workflow, as anyone may see it.
@@ -105,9 +103,9 @@ impl Row {
 }
 
 impl<'a, D: Database> Workflows<'a, D> {
-    /// Workflows in `database`; what statements use goes to `meter`.
-    pub fn new(database: &'a D, meter: &'a Meter) -> Self {
-        Self { database, meter }
+    /// Workflows in `database`.
+    pub fn new(database: MeteredDatabase<'a, D>) -> Self {
+        Self { database }
     }
 
     /// Stores a new workflow.
@@ -125,7 +123,7 @@ impl<'a, D: Database> Workflows<'a, D> {
             workflow.created_at.into(),
             workflow.updated_at.into(),
         ];
-        run(self.database, self.meter, INSERT.bind(params)).await.map(|_| ())
+        self.database.query(INSERT.bind(params)).await.map(|_| ())
     }
 
     /// Replaces what the owner wrote of a workflow; the workflow as it is now, if there is one.
@@ -169,11 +167,11 @@ impl<'a, D: Database> Workflows<'a, D> {
     /// [`PortError`].
     pub async fn delete(&self, owner: &str, id: &str) -> Result<bool, PortError> {
         let statement = DELETE.bind([id.into(), owner.into()]);
-        Ok(!run(self.database, self.meter, statement).await?.rows.is_empty())
+        Ok(!self.database.query(statement).await?.rows.is_empty())
     }
 
     async fn one(&self, statement: Statement) -> Result<Option<Workflow>, PortError> {
-        let rows = run(self.database, self.meter, statement).await?.decode::<Row>()?;
+        let rows = self.database.query(statement).await?.decode::<Row>()?;
         rows.into_iter().next().map(Row::into_workflow).transpose()
     }
 
@@ -184,7 +182,7 @@ impl<'a, D: Database> Workflows<'a, D> {
     pub async fn list(&self, owner: &str, page: &Page) -> Result<Vec<Workflow>, PortError> {
         let (created_at, id, limit) = keyset(page);
         let statement = LIST.bind([owner.into(), created_at, id, limit]);
-        let rows = run(self.database, self.meter, statement).await?.decode::<Row>()?;
+        let rows = self.database.query(statement).await?.decode::<Row>()?;
         rows.into_iter().map(Row::into_workflow).collect()
     }
 
@@ -203,7 +201,7 @@ impl<'a, D: Database> Workflows<'a, D> {
     pub async fn catalogue(&self, page: &Page) -> Result<Vec<CatalogueEntry>, PortError> {
         let (published_at, id, limit) = keyset(page);
         let statement = CATALOGUE.bind([published_at, id, limit]);
-        run(self.database, self.meter, statement).await?.decode()
+        self.database.query(statement).await?.decode()
     }
 }
 

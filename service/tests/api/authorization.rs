@@ -31,15 +31,15 @@ async fn send(api: &Api, route: &Route, things: &Things, token: &str) -> Respons
     let draft = json!({"name": "n", "description": "d", "steps": steps});
     let path = route.path.replace("{id}", id).replace("{provider}", "google");
     let body = match route.takes {
-        Takes::Draft | Takes::DraftOnce => Some(draft),
+        Takes::Draft | Takes::DraftWithKey => Some(draft),
         Takes::Summary => Some(json!({"content": "A text."})),
         Takes::Query => Some(json!({"query": "a workflow"})),
-        Takes::CheckoutOnce => Some(json!({"plan": "growth"})),
+        Takes::CheckoutWithKey => Some(json!({"plan": "growth"})),
         Takes::Event => Some(json!({"id": "evt_1"})),
         Takes::Nothing
         | Takes::Page
         | Takes::CachedPage
-        | Takes::Once
+        | Takes::IdempotencyKey
         | Takes::LastEventId
         | Takes::RefreshCookie
         | Takes::Book

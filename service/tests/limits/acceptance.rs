@@ -108,7 +108,7 @@ async fn ends(world: &World, subject: &str, run: &str, faults: &[(usize, Break)]
         }
         world.platform.clock.advance(100);
         let now = workway_service::ports::Clock::now(&world.platform.clock);
-        workway_service::upkeep::every_minute(&world.platform, now).await.unwrap();
+        workway_service::scheduled::every_minute(&world.platform, now).await.unwrap();
         tokio::time::sleep(Duration::from_millis(25)).await;
     }
     panic!("{faults:?}: run {run} does not end");

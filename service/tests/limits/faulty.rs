@@ -10,12 +10,11 @@ use std::{
 use serde_json::Value;
 use tokio::sync::{Notify, watch};
 use workway_service::{
-    ai::Breaker,
     config::{Config, RateLimit},
+    define_ports,
     domain::Millis,
     platform::native::{
-        FolderObjectStore, MemoryHttpCache, Native, NativeActors, NativeAnalytics, OsRandom,
-        ReqwestHttp, SlidingCounter, SqliteDatabase, SqliteKeyValue, SqliteLedger,
+        MemoryHttpCache, Native, NativeActors, SlidingCounter, SqliteDatabase, SqliteKeyValue,
     },
     ports::{
         ActorClass, Actors, Clock, Database, KeyValue, Platform, PortError, PortResult,
@@ -229,82 +228,15 @@ impl Faulty {
 }
 
 impl Platform for Faulty {
-    type Database = Port<SqliteDatabase>;
-    type KeyValue = Port<SqliteKeyValue>;
-    type HttpCache = MemoryHttpCache<HandClock>;
-    type RateLimiter = Port<Arc<SlidingCounter<HandClock>>>;
-    type Actors = Port<NativeActors>;
-    type ObjectStore = FolderObjectStore;
-    type Http = ReqwestHttp;
-    type Ai = <Native as Platform>::Ai;
-    type VectorIndex = <Native as Platform>::VectorIndex;
-    type Clock = HandClock;
-    type Random = OsRandom;
-    type Analytics = NativeAnalytics;
-    type Ledger = SqliteLedger;
-
-    fn database(&self) -> &Self::Database {
-        &self.database
-    }
-
-    fn cache(&self) -> &Self::KeyValue {
-        &self.cache
-    }
-
-    fn sessions(&self) -> &Self::KeyValue {
-        &self.sessions
-    }
-
-    fn http_cache(&self) -> &Self::HttpCache {
-        &self.http_cache
-    }
-
-    fn rate_limiter(&self) -> &Self::RateLimiter {
-        &self.limiter
-    }
-
-    fn actors(&self) -> &Self::Actors {
-        &self.actors
-    }
-
-    fn backups(&self) -> &FolderObjectStore {
-        self.native.backups()
-    }
-
-    fn http(&self) -> &ReqwestHttp {
-        self.native.http()
-    }
-
-    fn ai(&self) -> Option<&Self::Ai> {
-        self.native.ai()
-    }
-
-    fn breaker(&self) -> &Breaker {
-        self.native.breaker()
-    }
-
-    fn vectors(&self) -> Option<&Self::VectorIndex> {
-        self.native.vectors()
-    }
-
-    fn clock(&self) -> &HandClock {
-        &self.clock
-    }
-
-    fn random(&self) -> &OsRandom {
-        self.native.random()
-    }
-
-    fn analytics(&self) -> &NativeAnalytics {
-        self.native.analytics()
-    }
-
-    fn ledger(&self) -> &SqliteLedger {
-        self.native.ledger()
-    }
-
-    fn wait_until(&self, work: impl Future<Output = ()> + Send + 'static) {
-        self.native.wait_until(work);
+    define_ports! { self:
+        database: Port<SqliteDatabase> = &self.database;
+        cache: Port<SqliteKeyValue> = &self.cache;
+        sessions: Port<SqliteKeyValue> = &self.sessions;
+        http_cache: MemoryHttpCache<HandClock> = &self.http_cache;
+        rate_limiter: Port<Arc<SlidingCounter<HandClock>>> = &self.limiter;
+        actors: Port<NativeActors> = &self.actors;
+        clock: HandClock = &self.clock;
+        ..(backups, http, ai, breaker, vectors, random, analytics, ledger, wait_until) of Native = self.native;
     }
 
     fn record(&self, _: &str) {}

@@ -11,15 +11,16 @@ use faulty::Fault;
 use http_body_util::BodyExt;
 use serde_json::json;
 use workway_service::{
+    app::WRITE_DEADLINE,
     domain::Millis,
     engine::executor::{SWEEP_GRACE, SWEEP_LIMIT},
-    guard::{CLAIM_TIMEOUT, HANDLER_DEADLINE, RETENTION, WRITE_DEADLINE},
+    guard::{CLAIM_TIMEOUT, HANDLER_DEADLINE, RETENTION},
     ports::Clock as _,
     routes::{
         Access, CHECK_DEADLINE, Method, POLL_DEADLINE, POLL_EVERY, REPORT_AGE, ROUTES,
         SHARED_MAX_AGE, STREAM_LIFETIME,
     },
-    upkeep,
+    scheduled,
 };
 use world::World;
 
@@ -191,7 +192,7 @@ async fn a_claim_is_over_at_its_timeout_and_an_outcome_at_its_retention() {
     let made = ask().answer().await;
     assert_eq!(made.0, 201);
     let kept = async || {
-        upkeep::every_minute(&world.platform, world.platform.clock.now()).await.unwrap();
+        scheduled::every_minute(&world.platform, world.platform.clock.now()).await.unwrap();
         ask().answer().await
     };
     world.platform.clock.advance(RETENTION - 1);
@@ -217,8 +218,9 @@ async fn the_sweep_visits_what_is_overdue_up_to_its_limit() {
         runs.push(run["id"].as_str().unwrap().to_owned());
     }
     world.platform.actors.set(Fault::None);
-    let sweep =
-        async || upkeep::every_minute(&world.platform, world.platform.clock.now()).await.unwrap();
+    let sweep = async || {
+        scheduled::every_minute(&world.platform, world.platform.clock.now()).await.unwrap()
+    };
     world.platform.clock.advance(SWEEP_GRACE);
     assert_eq!(sweep().await, 0);
     world.platform.clock.advance(1);
@@ -241,13 +243,13 @@ async fn each_part_of_the_upkeep_that_fails_is_named() {
     let world = World::start().await;
     let due = world.platform.clock.now();
     world.platform.database.set(Fault::Fails);
-    let failures = upkeep::every_minute(&world.platform, due).await.unwrap_err();
+    let failures = scheduled::every_minute(&world.platform, due).await.unwrap_err();
     let parts: Vec<_> = failures.0.iter().map(|failure| failure.part).collect();
     assert_eq!(parts, ["sweep", "idempotency keys", "events of Stripe", "backup"]);
     let said = failures.to_string();
     assert!(said.contains("upkeep: sweep: ") && said.contains("; upkeep: backup: "), "{said}");
     world.platform.database.set(Fault::None);
-    assert_eq!(upkeep::every_minute(&world.platform, due).await.unwrap(), 0);
+    assert_eq!(scheduled::every_minute(&world.platform, due).await.unwrap(), 0);
 }
 
 /// The database is down: every route says so, or does not need it; none hangs, none says why.

@@ -10,10 +10,11 @@ use serde_json::{Value, json};
 use sha2::Sha256;
 use tower_service::Service;
 use workway_service::{
+    app::App,
     config::Config,
     guard::{AUDIENCE, ISSUER},
     ports::Clock,
-    routes::{App, router},
+    routes::router,
 };
 
 use super::faulty::Faulty;

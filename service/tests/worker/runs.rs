@@ -4,12 +4,12 @@ use serde_json::{Value, json};
 use wasm_bindgen_test::wasm_bindgen_test;
 use worker::wasm_bindgen_futures::JsFuture;
 use workway_service::{
-    domain::workflow::MAX_STEPS,
+    domain::{run::RunState, workflow::MAX_STEPS},
     engine::{
         executor,
-        machine::{ATTEMPT_LEASE, ATTEMPT_TIMEOUT, BACKOFF_BASE, MAX_ATTEMPTS, RunState},
+        machine::{ATTEMPT_LEASE, ATTEMPT_TIMEOUT, BACKOFF_BASE, MAX_ATTEMPTS},
     },
-    ports::{MAX_VALUE_BYTES, Meter, Platform},
+    ports::{MAX_VALUE_BYTES, Ports},
 };
 
 use crate::world::{
@@ -176,17 +176,17 @@ async fn a_run_whose_object_never_heard_of_it_is_swept() {
     let platform = world.platform();
     advance(30_001).await;
     assert_eq!(
-        executor::sweep(&platform, &Meter::default()).await.unwrap(),
+        executor::sweep(&Ports::new(platform.clone())).await.unwrap(),
         1,
         "it waits for the next sweep"
     );
     assert!(log().contains(&format!("sweep of run {id}: actor failed")), "{}", log());
 
     set_mode(&world.env, "WORKFLOW_EXECUTOR", "well");
-    assert_eq!(executor::sweep(&platform, &Meter::default()).await.unwrap(), 1);
+    assert_eq!(executor::sweep(&Ports::new(platform.clone())).await.unwrap(), 1);
     assert_eq!(object_requests(&world.env, &id), 1);
     assert_eq!(world.finish(&id).await["status"], "succeeded");
-    assert_eq!(executor::sweep(&platform, &Meter::default()).await.unwrap(), 0);
+    assert_eq!(executor::sweep(&Ports::new(platform.clone())).await.unwrap(), 0);
 }
 
 #[wasm_bindgen_test]
@@ -215,13 +215,13 @@ async fn a_second_start_keeps_the_state_and_sets_the_alarm_again() {
     world.ring(&id).await;
     let (waiting, alarm) = (world.state(&id), world.alarm(&id));
     lose_alarm(&world.env, &id);
-    let platform = world.platform();
-    let started = executor::start(platform.actors(), &first).await.unwrap();
-    assert_eq!(started.usage.actor_requests, 1);
+    let ports = Ports::new(world.platform());
+    executor::start(ports.actors(), &first).await.unwrap();
+    assert_eq!(ports.usage().actor_requests, 1);
     assert_eq!((world.state(&id), world.alarm(&id)), (waiting, alarm));
 
     assert_eq!(world.finish(&id).await["status"], "succeeded");
-    executor::start(platform.actors(), &first).await.unwrap();
+    executor::start(ports.actors(), &first).await.unwrap();
     assert_eq!(world.alarm(&id), None, "nothing is left to do");
     assert_eq!(outbound_requests().len(), 2);
 }

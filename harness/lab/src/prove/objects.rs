@@ -2,11 +2,12 @@
 
 use serde_json::Value;
 use workway_service::{
-    ai::Breaker,
     config::Config,
-    objects,
+    define_ports, objects,
     platform::native::{Native, NativeClock, NativeContext, Objects, Work},
-    ports::{ActorClass, ActorContext, Joint, Metered, Platform, PortError, PortResult},
+    ports::{
+        ActorClass, ActorContext, Breaker, Metered, Platform, PortError, PortResult, SingleFlight,
+    },
 };
 
 use super::{change::Change, ports::Around, seeded::Seeded};
@@ -47,7 +48,7 @@ struct Object<'a> {
     seeded: &'a Seeded,
     /// Only runs have states with defects.
     is_run: bool,
-    joint: Option<Joint>,
+    single_flight: Option<SingleFlight>,
     database: Around<<Native as Platform>::Database>,
     cache: Around<<Native as Platform>::KeyValue>,
     actors: Around<<Native as Platform>::Actors>,
@@ -60,7 +61,7 @@ impl<'a> Object<'a> {
         let alone = seeded.changes().iter().any(|change| matches!(change, Change::Alone));
         Self {
             is_run: class == ActorClass::WorkflowExecutor,
-            joint: alone.then(Joint::default),
+            single_flight: alone.then(SingleFlight::default),
             database: Around::new(context.database().clone(), seeded),
             cache: Around::new(context.cache().clone(), seeded),
             actors: Around::new(context.actors().clone(), seeded),
@@ -88,14 +89,18 @@ impl<'a> Object<'a> {
 }
 
 impl ActorContext for Object<'_> {
-    type Database = Around<<Native as Platform>::Database>;
-    type KeyValue = Around<<Native as Platform>::KeyValue>;
-    type Actors = Around<<Native as Platform>::Actors>;
-    type Http = Around<<Native as Platform>::Http>;
-    type Ai = Around<<Native as Platform>::Ai>;
-    type Clock = NativeClock;
-    type Random = <Native as Platform>::Random;
-    type Analytics = <Native as Platform>::Analytics;
+    define_ports! { self:
+        database: Around<<Native as Platform>::Database> = &self.database;
+        cache: Around<<Native as Platform>::KeyValue> = &self.cache;
+        actors: Around<<Native as Platform>::Actors> = &self.actors;
+        http: Around<<Native as Platform>::Http> = &self.http;
+        ai: Around<<Native as Platform>::Ai> = self.ai.as_ref();
+        breaker: Breaker = self.context.breaker();
+        clock: NativeClock = self.context.clock();
+        random: <Native as Platform>::Random = self.context.random();
+        analytics: <Native as Platform>::Analytics = self.context.analytics();
+    }
+
     type Turn = <NativeContext<'static> as ActorContext>::Turn;
 
     async fn turn(&self) -> Self::Turn {
@@ -138,44 +143,8 @@ impl ActorContext for Object<'_> {
         self.context.erase().await
     }
 
-    fn joint(&self) -> &Joint {
-        self.joint.as_ref().unwrap_or_else(|| self.context.joint())
-    }
-
-    fn database(&self) -> &Self::Database {
-        &self.database
-    }
-
-    fn cache(&self) -> &Self::KeyValue {
-        &self.cache
-    }
-
-    fn actors(&self) -> &Self::Actors {
-        &self.actors
-    }
-
-    fn http(&self) -> &Self::Http {
-        &self.http
-    }
-
-    fn ai(&self) -> Option<&Self::Ai> {
-        self.ai.as_ref()
-    }
-
-    fn breaker(&self) -> &Breaker {
-        self.context.breaker()
-    }
-
-    fn clock(&self) -> &NativeClock {
-        self.context.clock()
-    }
-
-    fn random(&self) -> &Self::Random {
-        self.context.random()
-    }
-
-    fn analytics(&self) -> &Self::Analytics {
-        self.context.analytics()
+    fn single_flight(&self) -> &SingleFlight {
+        self.single_flight.as_ref().unwrap_or_else(|| self.context.single_flight())
     }
 
     fn log(&self, line: &str) {

@@ -4,9 +4,9 @@ use std::{sync::Arc, time::Duration};
 
 use serde_json::{Value, json};
 use workway_service::{
-    ai::Breaker,
+    define_ports,
     domain::ai::Model as Named,
-    platform::native::{Native, NativeClock},
+    platform::native::Native,
     ports::{
         ActorClass, Actors, Ai, Clock, Completion, Database, Http, Metered, OutboundRequest,
         OutboundResponse, Param, Platform, PortError, PortResult, RateLimiter, Rows, Sql,
@@ -227,89 +227,17 @@ impl Ports {
 }
 
 impl Platform for Ports {
-    type Database = Around<<Native as Platform>::Database>;
-    type KeyValue = Around<<Native as Platform>::KeyValue>;
-    type HttpCache = Around<Native>;
-    type RateLimiter = Limits;
-    type Actors = Around<<Native as Platform>::Actors>;
-    type ObjectStore = <Native as Platform>::ObjectStore;
-    type Http = Around<<Native as Platform>::Http>;
-    type Ai = Around<<Native as Platform>::Ai>;
-    type VectorIndex = <Native as Platform>::VectorIndex;
-    type Clock = NativeClock;
-    type Random = <Native as Platform>::Random;
-    type Analytics = <Native as Platform>::Analytics;
-    type Ledger = <Native as Platform>::Ledger;
-
-    fn database(&self) -> &Self::Database {
-        &self.database
-    }
-
-    fn cache(&self) -> &Self::KeyValue {
-        &self.cache
-    }
-
-    fn sessions(&self) -> &Self::KeyValue {
-        &self.sessions
-    }
-
-    fn http_cache(&self) -> &Self::HttpCache {
-        &self.native
-    }
-
-    fn rate_limiter(&self) -> &Limits {
-        &self.limits
-    }
-
-    fn actors(&self) -> &Self::Actors {
-        &self.actors
-    }
-
-    fn backups(&self) -> &Self::ObjectStore {
-        self.native.inner.backups()
-    }
-
-    fn http(&self) -> &Self::Http {
-        &self.http
-    }
-
-    fn ai(&self) -> Option<&Self::Ai> {
-        self.ai.as_ref()
-    }
-
-    fn breaker(&self) -> &Breaker {
-        self.native.inner.breaker()
-    }
-
-    fn vectors(&self) -> Option<&Self::VectorIndex> {
-        self.native.inner.vectors()
-    }
-
-    fn clock(&self) -> &NativeClock {
-        self.native.inner.clock()
-    }
-
-    fn random(&self) -> &Self::Random {
-        self.native.inner.random()
-    }
-
-    fn analytics(&self) -> &Self::Analytics {
-        self.native.inner.analytics()
-    }
-
-    fn ledger(&self) -> &Self::Ledger {
-        self.native.inner.ledger()
-    }
-
-    fn wait_until(&self, work: impl Future<Output = ()> + Send + 'static) {
-        self.native.inner.wait_until(work);
-    }
-
-    fn record(&self, line: &str) {
-        self.native.inner.record(line);
-    }
-
-    fn log(&self, line: &str) {
-        self.native.inner.log(line);
+    define_ports! { self:
+        database: Around<<Native as Platform>::Database> = &self.database;
+        cache: Around<<Native as Platform>::KeyValue> = &self.cache;
+        sessions: Around<<Native as Platform>::KeyValue> = &self.sessions;
+        http_cache: Around<Native> = &self.native;
+        rate_limiter: Limits = &self.limits;
+        actors: Around<<Native as Platform>::Actors> = &self.actors;
+        http: Around<<Native as Platform>::Http> = &self.http;
+        ai: Around<<Native as Platform>::Ai> = self.ai.as_ref();
+        ..(
+            backups, breaker, vectors, clock, random, analytics, ledger, wait_until, record, log,
+        ) of Native = self.native.inner;
     }
 }

@@ -7,9 +7,7 @@ use crate::domain::{
     Millis,
     run::{Run, RunEvent},
 };
-use crate::ports::{
-    ActorClass, Actors, Clock, Meter, Metered, Platform, PortError, PortResult, call_actor, used,
-};
+use crate::ports::{ActorClass, Actors, MeteredActors, Platform, PortError, Ports};
 use crate::store::Runs;
 
 /// What the executor of a run can be told.
@@ -49,8 +47,11 @@ pub struct Cancellation {
 ///
 /// # Errors
 /// [`crate::ports::PortFailure::Unavailable`]. The executor may or may not have taken it.
-pub async fn start<A: Actors>(actors: &A, state: &RunState) -> PortResult<()> {
-    ask(actors, &state.run.id, &Message::Start(state.clone())).await.map(|reply| reply.map(|_| ()))
+pub async fn start<A: Actors>(
+    actors: MeteredActors<'_, A>,
+    state: &RunState,
+) -> Result<(), PortError> {
+    ask(actors, &state.run.id, &Message::Start(state.clone())).await.map(|_| ())
 }
 
 /// Ends a run. Once this is acknowledged no further attempt begins, and the result of one that is
@@ -58,12 +59,14 @@ pub async fn start<A: Actors>(actors: &A, state: &RunState) -> PortResult<()> {
 ///
 /// # Errors
 /// [`crate::ports::PortFailure::Unavailable`]. The executor may or may not have ended it.
-pub async fn cancel<A: Actors>(actors: &A, intent: RunState) -> PortResult<Cancellation> {
+pub async fn cancel<A: Actors>(
+    actors: MeteredActors<'_, A>,
+    intent: RunState,
+) -> Result<Cancellation, PortError> {
     let id = intent.run.id.clone();
-    let Metered { value, usage } = ask(actors, &id, &Message::Cancel(intent)).await?;
-    match value {
-        Reply::Cancelled(value) => Ok(Metered { value: *value, usage }),
-        _ => used(Err(PortError::unavailable("actor", "an answer to something else")), usage),
+    match ask(actors, &id, &Message::Cancel(intent)).await? {
+        Reply::Cancelled(cancellation) => Ok(*cancellation),
+        _ => Err(PortError::unavailable("actor", "an answer to something else")),
     }
 }
 
@@ -72,16 +75,23 @@ pub async fn cancel<A: Actors>(actors: &A, intent: RunState) -> PortResult<Cance
 ///
 /// # Errors
 /// [`crate::ports::PortFailure::Unavailable`].
-pub async fn events<A: Actors>(actors: &A, id: &str, after: u32) -> PortResult<Vec<RunEvent>> {
-    let Metered { value, usage } = ask(actors, id, &Message::Events(after)).await?;
-    match value {
-        Reply::Events(value) => Ok(Metered { value, usage }),
-        _ => used(Err(PortError::unavailable("actor", "an answer to something else")), usage),
+pub async fn events<A: Actors>(
+    actors: MeteredActors<'_, A>,
+    id: &str,
+    after: u32,
+) -> Result<Vec<RunEvent>, PortError> {
+    match ask(actors, id, &Message::Events(after)).await? {
+        Reply::Events(events) => Ok(events),
+        _ => Err(PortError::unavailable("actor", "an answer to something else")),
     }
 }
 
-async fn ask<A: Actors>(actors: &A, id: &str, message: &Message) -> PortResult<Reply> {
-    call_actor(actors, ActorClass::WorkflowExecutor, id, message).await
+async fn ask<A: Actors>(
+    actors: MeteredActors<'_, A>,
+    id: &str,
+    message: &Message,
+) -> Result<Reply, PortError> {
+    actors.call(ActorClass::WorkflowExecutor, id, message).await
 }
 
 /// A run is overdue when its row is this much behind: an executor that is merely busy gets no visit.
@@ -93,12 +103,12 @@ pub const SWEEP_LIMIT: i64 = 100;
 ///
 /// # Errors
 /// When the overdue runs cannot be read. An executor that cannot be reached waits for the next sweep.
-pub async fn sweep<P: Platform>(platform: &P, meter: &Meter) -> Result<usize, PortError> {
-    let due_before = platform.clock().now() - SWEEP_GRACE;
-    let overdue = Runs::new(platform.database(), meter).overdue(due_before, SWEEP_LIMIT).await?;
+pub async fn sweep<P: Platform>(ports: &Ports<P>) -> Result<usize, PortError> {
+    let due_before = ports.now() - SWEEP_GRACE;
+    let overdue = Runs::new(ports.database()).overdue(due_before, SWEEP_LIMIT).await?;
     for state in &overdue {
-        if let Err(error) = meter.charge(start(platform.actors(), state).await) {
-            platform.log(&format!("sweep of run {}: {error}", state.run.id));
+        if let Err(error) = start(ports.actors(), state).await {
+            ports.log(&format!("sweep of run {}: {error}", state.run.id));
         }
     }
     Ok(overdue.len())

@@ -15,11 +15,10 @@ use std::{
 use serde_json::{Value, json};
 
 use super::*;
-use crate::ai::Breaker;
 use crate::domain::{Millis, ai::Model};
 use crate::ports::{
-    ActorClass, Actors, Ai, Clock, Completion, Database, Http, Joint, KeyValue, OutboundRequest,
-    OutboundResponse, Param, Random, Rows, Statement,
+    ActorClass, Actors, Ai, Analytics, Breaker, Clock, Completion, Database, Http, KeyValue,
+    Metered, OutboundRequest, OutboundResponse, Param, Random, Rows, SingleFlight, Statement,
 };
 
 /// What goes wrong at a call.
@@ -175,7 +174,7 @@ impl ActorContext for Memory {
         self.call(|inner| (inner.state, inner.alarm) = (None, None)).await
     }
 
-    fn joint(&self) -> &Joint {
+    fn single_flight(&self) -> &SingleFlight {
         panic!("no step of these runs asks a model")
     }
 

@@ -7,6 +7,7 @@ use super::{
     *,
 };
 use crate::domain::Millis;
+use crate::ports::{Meter, MeteredActors, MeteredDatabase};
 
 const START: Millis = 1_000_000;
 /// The sweep comes by so often.
@@ -14,7 +15,9 @@ const SWEEP_EVERY: Millis = 60_000;
 
 /// Hands the run to its executor; whether that acknowledged it.
 fn tell(memory: &Memory, state: &RunState) -> bool {
-    memory.drive(start(memory, state)).is_some_and(|told| told.is_ok())
+    memory
+        .drive(start(MeteredActors::new(memory, &Meter::default()), state))
+        .is_some_and(|told| told.is_ok())
 }
 
 /// A run of `http` steps, from its start to its end.
@@ -34,7 +37,10 @@ impl Scenario {
         let definition = vec![Step { kind: StepKind::Http, config }; steps];
         let state = RunState::new("run".into(), "ann".into(), "workflow".into(), definition, START);
         let meter = Meter::default();
-        memory.drive(Runs::new(&memory, &meter).insert(&state)).unwrap().unwrap();
+        memory
+            .drive(Runs::new(MeteredDatabase::new(&memory, &meter)).insert(&state))
+            .unwrap()
+            .unwrap();
         memory.inner().calls = 0;
         memory.inner().faults = faults.iter().copied().collect();
 
@@ -71,7 +77,7 @@ impl Scenario {
             self.memory.inner().now += SWEEP_EVERY;
             let before = self.memory.now() - SWEEP_GRACE;
             let meter = Meter::default();
-            let runs = Runs::new(&self.memory, &meter);
+            let runs = Runs::new(MeteredDatabase::new(&self.memory, &meter));
             let overdue = self.memory.drive(runs.overdue(before, 1));
             for state in overdue.and_then(Result::ok).into_iter().flatten() {
                 tell(&self.memory, &state);
@@ -178,21 +184,26 @@ fn a_cancel_that_was_acknowledged_stands_whatever_fails() {
             let intent =
                 RunState::new("run".into(), "ann".into(), "workflow".into(), definition, START);
             let meter = Meter::default();
-            let runs = Runs::new(&scenario.memory, &meter);
+            let runs = Runs::new(MeteredDatabase::new(&scenario.memory, &meter));
             scenario.memory.drive(runs.insert(&intent)).unwrap().unwrap();
             assert!(!told || tell(&scenario.memory, &intent));
             scenario.memory.inner().calls = 0;
             scenario.memory.inner().faults = [(call, fault)].into();
-            let cancelled = scenario.memory.drive(cancel(&scenario.memory, intent.clone()));
-            let acknowledged = matches!(&cancelled, Some(Ok(reply)) if reply.value.changed);
+            let cancelled = scenario.memory.drive(cancel(
+                MeteredActors::new(&scenario.memory, &Meter::default()),
+                intent.clone(),
+            ));
+            let acknowledged = matches!(&cancelled, Some(Ok(reply)) if reply.changed);
             scenario.memory.inner().faults.clear();
             if acknowledged {
                 scenario.finish();
                 assert_eq!(scenario.row_status(), "cancelled", "{told} {call} {fault:?}");
                 assert!(scenario.memory.inner().effects.is_empty());
             }
-            let again = scenario.memory.drive(cancel(&scenario.memory, intent));
-            let again = again.unwrap().unwrap().value;
+            let again = scenario
+                .memory
+                .drive(cancel(MeteredActors::new(&scenario.memory, &Meter::default()), intent));
+            let again = again.unwrap().unwrap();
             assert_eq!(again.run.status, RunStatus::Cancelled);
             assert!(!(acknowledged && again.changed), "it is final");
         }

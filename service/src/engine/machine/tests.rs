@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::*;
-use crate::domain::workflow::StepKind;
+use crate::domain::{run::StepReport, workflow::StepKind};
 
 pub(super) const START: Millis = 1_000_000;
 

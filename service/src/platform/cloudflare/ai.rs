@@ -40,7 +40,7 @@ impl WorkersAi {
     }
 }
 
-/// Whether a binding is there, of whatever kind.
+/// Returns whether a binding is there, of whatever kind.
 pub(super) fn has_binding(env: &Env, name: &str) -> bool {
     let binding = Reflect::get(env.unchecked_ref(), &JsValue::from_str(name));
     binding.is_ok_and(|binding| !binding.is_undefined() && !binding.is_null())

@@ -1,4 +1,4 @@
-//! What the runtime calls.
+//! The handlers that the runtime calls.
 
 use std::{
     rc::Rc,
@@ -27,10 +27,10 @@ use super::{
 };
 use crate::config::{ConfigError, SentryConfig};
 use crate::guard::Problem;
-use crate::ports::Meter;
+use crate::ports::{Meter, MeteredHttp};
 use crate::routes::router;
+use crate::scheduled;
 use crate::sentry::{self, Report};
-use crate::upkeep;
 
 #[event(fetch)]
 async fn fetch(request: Request, env: Env, context: Context) -> worker::Result<Response> {
@@ -62,8 +62,8 @@ fn router_of(env: &Env) -> Result<Router, ConfigError> {
     }
 }
 
-/// Which version of the Worker an answer is from, where several share the traffic: who asks for one by
-/// name can see that it came. The platform ignores names that it does not know.
+/// The header that names the version of the Worker, where several share the traffic: a client that asks
+/// for one by name can see that it answered. The platform ignores names that it does not know.
 const VERSION_HEADER: HeaderName = HeaderName::from_static("workway-version");
 
 /// Marks answers with the version, if the environment has the binding `VERSION`.
@@ -91,7 +91,9 @@ async fn unconfigured(env: Env, error: ConfigError) {
         return;
     }
     let report = Report::new(&JsClock, &JsRandom, "not configured", error.name);
-    if let Err(error) = sentry::send(&Fetcher, &sentry, &report, &Meter::default()).await {
+    if let Err(error) =
+        sentry::send(MeteredHttp::new(&Fetcher, &Meter::default()), &sentry, &report).await
+    {
         system::log(&format!("a report was not taken: {error}"));
     }
 }
@@ -103,7 +105,7 @@ async fn scheduled(event: ScheduledEvent, env: Env, _: ScheduleContext) {
     let done = match config(&env) {
         Ok(config) => {
             let (platform, sentry) = (Cloudflare::new(&env, &config), config.sentry.as_ref());
-            upkeep::every_minute_reported(&platform, sentry, due).await
+            scheduled::every_minute_reported(&platform, sentry, due).await
         }
         Err(error) => return unconfigured(env, error).await,
     };

@@ -1,6 +1,6 @@
 //! Requests and responses, from the runtime's types to axum's and back.
 //!
-//! What costs is the calls into JavaScript, so headers cross in one piece; and bodies are bytes
+//! Calls into JavaScript are what costs, so headers cross in one piece; and bodies are bytes
 //! wherever their length is known: a stream costs several turns of the event loop.
 
 use std::rc::Rc;
@@ -55,7 +55,7 @@ fn headers(request: &Request) -> Result<HeaderMap> {
     Ok(headers)
 }
 
-/// How long the body says it is. The runtime keeps it to that.
+/// Returns the length that the body announces. The runtime keeps it to that.
 fn length(headers: &HeaderMap) -> Option<usize> {
     headers.get(header::CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
 }

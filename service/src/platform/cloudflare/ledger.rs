@@ -15,7 +15,7 @@ type Key = (String, Month, Cause);
 /// One for each isolate: plain data, which may outlive a request.
 static PENDING: Mutex<BTreeMap<Key, Tally>> = Mutex::new(BTreeMap::new());
 
-/// What the requests of this isolate used. It moves by the binding of whoever asks.
+/// The usage of the requests of this isolate. It moves by the binding of whoever asks.
 #[derive(Clone, Debug)]
 pub struct IsolateLedger(D1);
 

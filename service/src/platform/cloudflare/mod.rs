@@ -38,11 +38,10 @@ pub use system::{JsClock, JsRandom};
 pub use vectors::Vectorize;
 use worker::Env;
 
-use crate::ai::Breaker;
+use crate::app::{App, FlushTimer, HealthMemo};
 use crate::config::{Config, ConfigError};
-use crate::guard::FlushTimer;
+use crate::ports::Breaker;
 use crate::ports::{Platform, PortError};
-use crate::routes::{App, HealthMemo};
 
 /// All ports, on Workers.
 #[derive(Clone, Debug)]
@@ -90,14 +89,14 @@ static FLUSHES: LazyLock<Arc<FlushTimer>> = LazyLock::new(Arc::default);
 /// The application on the bindings, variables and secrets of `env`.
 ///
 /// # Errors
-/// When a variable or secret is missing or wrong.
+/// [`ConfigError`] when a variable or secret is missing or wrong.
 pub fn app(env: &Env) -> Result<App<Cloudflare>, ConfigError> {
     let config = Arc::new(config(env)?);
     let (health, flushes) = (Arc::clone(&HEALTH), Arc::clone(&FLUSHES));
     Ok(App { platform: Cloudflare::new(env, &config), config, health, flushes })
 }
 
-/// What the variables and secrets of `env` say.
+/// Reads the configuration from the variables and secrets of `env`.
 ///
 /// # Errors
 /// [`ConfigError`] for the first that is missing or wrong.
@@ -118,78 +117,22 @@ fn unavailable(port: &'static str) -> impl Fn(worker::Error) -> PortError {
 }
 
 impl Platform for Cloudflare {
-    type Database = D1;
-    type KeyValue = Kv;
-    type HttpCache = EdgeCache;
-    type RateLimiter = RateLimiterBinding;
-    type Actors = DurableObjects;
-    type ObjectStore = Bucket;
-    type Http = Fetcher;
-    type Ai = WorkersAi;
-    type VectorIndex = Vectorize;
-    type Clock = JsClock;
-    type Random = JsRandom;
-    type Analytics = AnalyticsEngine;
-    type Ledger = IsolateLedger;
-
-    fn database(&self) -> &D1 {
-        &self.database
-    }
-
-    fn cache(&self) -> &Kv {
-        &self.cache
-    }
-
-    fn sessions(&self) -> &Kv {
-        &self.sessions
-    }
-
-    fn http_cache(&self) -> &EdgeCache {
-        &EdgeCache
-    }
-
-    fn rate_limiter(&self) -> &RateLimiterBinding {
-        &self.limiter
-    }
-
-    fn actors(&self) -> &DurableObjects {
-        &self.actors
-    }
-
-    fn backups(&self) -> &Bucket {
-        &self.backups
-    }
-
-    fn http(&self) -> &Fetcher {
-        &Fetcher
-    }
-
-    fn ai(&self) -> Option<&WorkersAi> {
-        self.ai.as_ref()
-    }
-
-    fn breaker(&self) -> &Breaker {
-        &BREAKER
-    }
-
-    fn vectors(&self) -> Option<&Vectorize> {
-        self.vectors.as_ref()
-    }
-
-    fn clock(&self) -> &JsClock {
-        &self.clock
-    }
-
-    fn random(&self) -> &JsRandom {
-        &self.random
-    }
-
-    fn analytics(&self) -> &AnalyticsEngine {
-        &self.analytics
-    }
-
-    fn ledger(&self) -> &IsolateLedger {
-        &self.ledger
+    crate::define_ports! { self:
+        database: D1 = &self.database;
+        cache: Kv = &self.cache;
+        sessions: Kv = &self.sessions;
+        http_cache: EdgeCache = &EdgeCache;
+        rate_limiter: RateLimiterBinding = &self.limiter;
+        actors: DurableObjects = &self.actors;
+        backups: Bucket = &self.backups;
+        http: Fetcher = &Fetcher;
+        ai: WorkersAi = self.ai.as_ref();
+        breaker: Breaker = &BREAKER;
+        vectors: Vectorize = self.vectors.as_ref();
+        clock: JsClock = &self.clock;
+        random: JsRandom = &self.random;
+        analytics: AnalyticsEngine = &self.analytics;
+        ledger: IsolateLedger = &self.ledger;
     }
 
     fn wait_until(&self, work: impl Future<Output = ()> + Send + 'static) {

@@ -12,12 +12,12 @@ use super::{
     AnalyticsEngine, BREAKER, D1, DurableObjects, Fetcher, JsClock, JsRandom, Kv, WorkersAi,
     config, system, unavailable,
 };
-use crate::ai::Breaker;
-use crate::config::Config;
+use crate::config::{Config, ConfigError};
 use crate::domain::Millis;
 use crate::objects;
+use crate::ports::Breaker;
 use crate::ports::{
-    ActorClass, ActorContext, Joint, Meter, Metered, PortError, PortResult, Usage, used,
+    ActorClass, ActorContext, Meter, Metered, PortError, PortResult, SingleFlight, Usage, used,
 };
 
 /// A class of the runtime that hosts one of ours.
@@ -62,16 +62,16 @@ class! {
 struct Host {
     class: ActorClass,
     context: Context,
-    config: Result<Config, String>,
+    config: Result<Config, ConfigError>,
 }
 
 impl Host {
     fn new(class: ActorClass, state: State, env: Env) -> Self {
-        let config = config(&env).map_err(|error| error.to_string());
+        let config = config(&env);
         let ai = config.as_ref().ok().and_then(|config| WorkersAi::new(&env, config));
         let context = Context {
             state,
-            joint: Joint::default(),
+            single_flight: SingleFlight::default(),
             database: D1::new(env.clone()),
             cache: Kv::new(env.clone(), "CACHE"),
             actors: DurableObjects::new(env.clone()),
@@ -113,16 +113,16 @@ impl Host {
     }
 }
 
-/// What the object has.
+/// The context of the object.
 struct Context {
     state: State,
-    joint: Joint,
+    single_flight: SingleFlight,
     database: D1,
     cache: Kv,
     actors: DurableObjects,
     ai: Option<WorkersAi>,
     analytics: AnalyticsEngine,
-    /// What making the table used, until somebody is charged for it. A table that is there costs
+    /// The usage of making the table, until somebody is charged for it. A table that is there costs
     /// nothing.
     unpaid: Meter,
     /// The table may not be there. It is made before the first statement: an object that stores
@@ -195,14 +195,18 @@ fn instant(at: Millis) -> ScheduledTime {
 }
 
 impl ActorContext for Context {
-    type Database = D1;
-    type KeyValue = Kv;
-    type Actors = DurableObjects;
-    type Http = Fetcher;
-    type Ai = WorkersAi;
-    type Clock = JsClock;
-    type Random = JsRandom;
-    type Analytics = AnalyticsEngine;
+    crate::define_ports! { self:
+        database: D1 = &self.database;
+        cache: Kv = &self.cache;
+        actors: DurableObjects = &self.actors;
+        http: Fetcher = &Fetcher;
+        ai: WorkersAi = self.ai.as_ref();
+        breaker: Breaker = &BREAKER;
+        clock: JsClock = &JsClock;
+        random: JsRandom = &JsRandom;
+        analytics: AnalyticsEngine = &self.analytics;
+    }
+
     /// The object's SQLite has no await: nobody comes between `load` and the writes of `save`.
     type Turn = ();
 
@@ -224,44 +228,8 @@ impl ActorContext for Context {
         SendFuture::new(self.forget())
     }
 
-    fn joint(&self) -> &Joint {
-        &self.joint
-    }
-
-    fn cache(&self) -> &Kv {
-        &self.cache
-    }
-
-    fn ai(&self) -> Option<&WorkersAi> {
-        self.ai.as_ref()
-    }
-
-    fn breaker(&self) -> &Breaker {
-        &BREAKER
-    }
-
-    fn database(&self) -> &D1 {
-        &self.database
-    }
-
-    fn http(&self) -> &Fetcher {
-        &Fetcher
-    }
-
-    fn clock(&self) -> &JsClock {
-        &JsClock
-    }
-
-    fn actors(&self) -> &DurableObjects {
-        &self.actors
-    }
-
-    fn random(&self) -> &JsRandom {
-        &JsRandom
-    }
-
-    fn analytics(&self) -> &AnalyticsEngine {
-        &self.analytics
+    fn single_flight(&self) -> &SingleFlight {
+        &self.single_flight
     }
 
     fn log(&self, line: &str) {

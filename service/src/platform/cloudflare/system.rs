@@ -34,12 +34,12 @@ impl Random for JsRandom {
     }
 }
 
-/// One line in the Worker's log, as nothing to worry about.
+/// Writes a line to the Worker's log, at the level of information.
 pub(super) fn record(line: &str) {
     worker::console_log!("{line}");
 }
 
-/// One line in the Worker's log, as an error.
+/// Writes a line to the Worker's log, at the level of errors.
 pub(super) fn log(line: &str) {
     worker::console_error!("{line}");
 }

@@ -50,7 +50,7 @@ impl Vectorize {
     }
 }
 
-/// What the runtime threw is for the log.
+/// Turns what the runtime threw into an error for the log.
 fn failed(error: &JsValue) -> PortError {
     let text = error.dyn_ref::<worker::js_sys::Error>().map(|error| String::from(error.message()));
     PortError::unavailable("vectors", text.unwrap_or_else(|| format!("{error:?}")))

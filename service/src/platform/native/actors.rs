@@ -27,12 +27,12 @@ use super::{
     sqlite::Sqlite,
     system::{OsRandom, log},
 };
-use crate::ai::Breaker;
 use crate::config::Config;
 use crate::domain::Millis;
 use crate::platform::rest::Rest;
+use crate::ports::Breaker;
 use crate::ports::{
-    ActorClass, ActorContext, Actors, Clock, Joint, Meter, PortError, PortResult, Rows, Sql,
+    ActorClass, ActorContext, Actors, Clock, Meter, PortError, PortResult, Rows, SingleFlight, Sql,
     Statement, Usage, used,
 };
 
@@ -95,12 +95,12 @@ const ERASE: Sql = Sql { name: "erase", text: "DELETE FROM object_states WHERE i
 const ALARMS: Sql = Sql { name: "alarms", text: "SELECT count(*) AS count FROM alarms" };
 const REARM: Sql = Sql { name: "rearm", text: "UPDATE alarms SET firing = 0 WHERE firing = 1" };
 
-/// How long the alarm task sleeps when it knows of no alarm, or could not read them.
+/// The pause of the alarm task when it knows of no alarm.
 const IDLE: Duration = Duration::from_mins(1);
-/// … and when it could not read them. An alarm whose handler failed rings again after as long.
+/// The pause of the alarm task when it could not read the alarms. An alarm whose handler failed rings again after as long.
 const RETRY: Duration = Duration::from_secs(1);
 
-/// What objects can reach.
+/// The ports that objects can reach.
 #[derive(Clone, Debug)]
 pub(super) struct Reach {
     pub(super) database: SqliteDatabase,
@@ -125,7 +125,7 @@ struct Inner {
     total: Meter,
     alarms_rung: AtomicU64,
     turns: Mutex<HashMap<String, Weak<AsyncMutex<()>>>>,
-    joints: Mutex<HashMap<String, Arc<Joint>>>,
+    single_flights: Mutex<HashMap<String, Arc<SingleFlight>>>,
     alarms_changed: Notify,
 }
 
@@ -149,7 +149,7 @@ impl NativeActors {
             total: Meter::default(),
             alarms_rung: AtomicU64::new(0),
             turns: Mutex::default(),
-            joints: Mutex::default(),
+            single_flights: Mutex::default(),
             alarms_changed: Notify::new(),
         });
         inner.sql(REARM.bind([])).await?;
@@ -158,7 +158,7 @@ impl NativeActors {
         Ok(Self(inner))
     }
 
-    /// An object, which is made when first called.
+    /// Returns an object, which is made when first called.
     async fn object<'a>(&'a self, name: &'a str) -> Result<Context<'a>, PortError> {
         let (find, make) = (FIND.bind([name.into()]), MAKE.bind([name.into()]));
         let found = self.0.objects.run(move |connection| {
@@ -174,11 +174,11 @@ impl NativeActors {
         let id = id.ok_or_else(|| PortError::unavailable("actor", "it got no number"))?;
         let unpaid = Meter::default();
         unpaid.add(table);
-        let joint = self.0.joint(name);
-        Ok(Context { actors: self, inner: &self.0, name, id, joint, unpaid })
+        let single_flight = self.0.single_flight(name);
+        Ok(Context { actors: self, inner: &self.0, name, id, single_flight, unpaid })
     }
 
-    /// What all objects used in their own storage, the requests included.
+    /// Returns what all objects used in their own storage, the requests included.
     pub(super) fn usage(&self) -> Usage {
         self.0.total.usage()
     }
@@ -205,7 +205,7 @@ impl Actors for NativeActors {
     }
 }
 
-/// A task of its own, as an object is not its caller: it goes on when nobody waits any more.
+/// Starts a task for the message. The object goes on when its caller waits no more.
 fn handle(
     actors: NativeActors,
     class: ActorClass,
@@ -233,17 +233,19 @@ impl Inner {
         self.handler.alarm(class, &context, &self.config).await
     }
 
-    /// What an object remembers. Of those that are over nothing is kept.
-    fn joint(&self, name: &str) -> Arc<Joint> {
-        let mut joints = self.joints.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(joint) = joints.get(name) {
-            return Arc::clone(joint);
+    /// Returns the shared work of an object. That of objects whose work is over is forgotten.
+    fn single_flight(&self, name: &str) -> Arc<SingleFlight> {
+        let mut single_flights = self.single_flights.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(single_flight) = single_flights.get(name) {
+            return Arc::clone(single_flight);
         }
         let now = self.reach.clock.now();
-        joints.retain(|_, joint| Arc::strong_count(joint) > 1 || !joint.is_over(now));
-        let joint = Arc::<Joint>::default();
-        joints.insert(name.to_owned(), Arc::clone(&joint));
-        joint
+        single_flights.retain(|_, single_flight| {
+            Arc::strong_count(single_flight) > 1 || !single_flight.is_over(now)
+        });
+        let single_flight = Arc::<SingleFlight>::default();
+        single_flights.insert(name.to_owned(), Arc::clone(&single_flight));
+        single_flight
     }
 
     /// The lock of an object. Objects that nobody waits for are forgotten.
@@ -265,7 +267,7 @@ impl Inner {
         Ok(names.collect())
     }
 
-    /// How long until the next alarm.
+    /// Returns the time until the next alarm.
     async fn pause(&self) -> Result<Duration, PortError> {
         let next = self.sql(NEXT.bind([])).await?.value;
         let at = next.rows.first().and_then(|row| row.get("at")?.as_i64());
@@ -295,7 +297,7 @@ impl Inner {
     }
 }
 
-/// What an object is called here: names belong to their class.
+/// Returns the name of an object here: names belong to their class.
 fn full_name(class: ActorClass, name: &str) -> String {
     format!("{}/{name}", class.name())
 }
@@ -305,7 +307,7 @@ fn class_of(full_name: &str) -> Option<ActorClass> {
     ActorClass::ALL.into_iter().find(|known| known.name() == class)
 }
 
-/// What calling an object costs, and ringing its alarm.
+/// Returns the usage of calling an object, and of ringing its alarm.
 fn one_request() -> Usage {
     Usage { actor_requests: 1, ..Usage::default() }
 }
@@ -343,20 +345,24 @@ pub struct Context<'a> {
     inner: &'a Inner,
     name: &'a str,
     id: i64,
-    joint: Arc<Joint>,
-    /// What making its table uses, until somebody is charged for it.
+    single_flight: Arc<SingleFlight>,
+    /// The usage of making its table, until somebody is charged for it.
     unpaid: Meter,
 }
 
 impl ActorContext for Context<'_> {
-    type Database = SqliteDatabase;
-    type KeyValue = SqliteKeyValue;
-    type Actors = NativeActors;
-    type Http = ReqwestHttp;
-    type Ai = Counted<Rest<ReqwestHttp>>;
-    type Clock = NativeClock;
-    type Random = OsRandom;
-    type Analytics = NativeAnalytics;
+    crate::define_ports! { self:
+        database: SqliteDatabase = &self.inner.reach.database;
+        cache: SqliteKeyValue = &self.inner.reach.cache;
+        actors: NativeActors = self.actors;
+        http: ReqwestHttp = &self.inner.reach.http;
+        ai: Counted<Rest<ReqwestHttp>> = self.inner.reach.ai.as_ref();
+        breaker: Breaker = &self.inner.reach.breaker;
+        clock: NativeClock = &self.inner.reach.clock;
+        random: OsRandom = &OsRandom;
+        analytics: NativeAnalytics = &self.inner.reach.analytics;
+    }
+
     type Turn = OwnedMutexGuard<()>;
 
     async fn turn(&self) -> Self::Turn {
@@ -397,44 +403,8 @@ impl ActorContext for Context<'_> {
         counted(&self.inner.total, erased)
     }
 
-    fn joint(&self) -> &Joint {
-        &self.joint
-    }
-
-    fn database(&self) -> &SqliteDatabase {
-        &self.inner.reach.database
-    }
-
-    fn cache(&self) -> &SqliteKeyValue {
-        &self.inner.reach.cache
-    }
-
-    fn ai(&self) -> Option<&Self::Ai> {
-        self.inner.reach.ai.as_ref()
-    }
-
-    fn breaker(&self) -> &Breaker {
-        &self.inner.reach.breaker
-    }
-
-    fn http(&self) -> &ReqwestHttp {
-        &self.inner.reach.http
-    }
-
-    fn clock(&self) -> &NativeClock {
-        &self.inner.reach.clock
-    }
-
-    fn actors(&self) -> &NativeActors {
-        self.actors
-    }
-
-    fn random(&self) -> &OsRandom {
-        &OsRandom
-    }
-
-    fn analytics(&self) -> &NativeAnalytics {
-        &self.inner.reach.analytics
+    fn single_flight(&self) -> &SingleFlight {
+        &self.single_flight
     }
 
     fn log(&self, line: &str) {
@@ -442,8 +412,7 @@ impl ActorContext for Context<'_> {
     }
 }
 
-/// State and alarm in one transaction.
-/// Two statements in one transaction. What the second uses is our own bookkeeping.
+/// Executes two statements in one transaction. The usage of the second is our own bookkeeping.
 fn in_one(
     connection: &mut rusqlite::Connection,
     first: &Statement,

@@ -1,8 +1,8 @@
-//! Which addresses outbound requests may connect to.
+//! Decides which addresses outbound requests may connect to.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-/// Whether an address is on the public internet, and means the same wherever it is used from. Not
+/// Returns whether an address is on the public internet, and means the same wherever it is used from. Not
 /// those of this host and its networks, of other hosts' neighbourhoods, of no host at all, or IPv6
 /// addresses that carry an IPv4 address to a translator: what they reach is its choice.
 ///

@@ -21,7 +21,7 @@ pub struct NativeAnalytics {
 }
 
 impl NativeAnalytics {
-    /// What all events used.
+    /// Returns what all events used.
     pub(super) fn usage(&self) -> Usage {
         self.total.usage()
     }

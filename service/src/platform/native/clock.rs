@@ -1,4 +1,4 @@
-//! Time that can be set. Everything that knows the time natively knows it from here: requests,
+//! A clock that can be set. Everything that knows the time natively knows it from here: requests,
 //! tokens, the limiter, expiry, alarms, the sweep. Unless somebody sets it, it is the system's.
 
 use std::{
@@ -12,7 +12,7 @@ use tokio::sync::watch;
 use crate::domain::Millis;
 use crate::ports::Clock;
 
-/// How far the clock can be put forward at once: further than any lifetime in the service, and
+/// The most that the clock can be put forward at once: further than any lifetime in the service, and
 /// far from where instants overflow or leave the integers that JSON keeps exact.
 pub(super) const MAX_ADVANCE: Millis = 10 * 366 * 24 * 60 * 60 * 1000;
 
@@ -23,9 +23,9 @@ pub struct NativeClock(Arc<watch::Sender<Setting>>);
 
 #[derive(Clone, Copy, Debug, Default)]
 struct Setting {
-    /// Of the system's clock.
+    /// The difference to the system's clock.
     ahead: Millis,
-    /// Where it stands, if it does.
+    /// The instant at which it stands, if it does.
     frozen: Option<Millis>,
 }
 
@@ -57,7 +57,7 @@ impl NativeClock {
         });
     }
 
-    /// Whether it stands.
+    /// Returns whether it stands.
     pub(super) fn is_frozen(&self) -> bool {
         self.0.borrow().frozen.is_some()
     }

@@ -30,14 +30,14 @@ use serde_json::Value;
 use tokio::net::UnixListener;
 use tower_service::Service;
 
-use super::{Native, database::execute, layers::Upkeep, system::log};
+use super::{Native, database::execute, layers::Scheduled, system::log};
 use crate::domain::Millis;
 use crate::ports::{Cause, Clock, Platform, PortError, PortResult, Rows, Sql, Tally, Usage};
 use crate::store::metering;
 
-/// Of the state directory.
+/// The folder of the socket in the state directory.
 const FOLDER: &str = "control";
-/// In that folder.
+/// The name of the socket in that folder.
 const SOCKET: &str = "socket";
 /// The accept loop's pause when there are no descriptors left.
 const ACCEPT_RETRY: Duration = Duration::from_millis(50);
@@ -54,12 +54,12 @@ const PENDING: Sql = Sql { name: "all_pending", text: "SELECT cause, tally FROM 
 const RUNS: Sql =
     Sql { name: "all_runs", text: "SELECT report ->> '$.usage' AS usage FROM workflow_runs" };
 
-/// Where the control socket of a state directory is.
+/// Returns the path of the control socket of a state directory.
 pub fn socket(state: &Path) -> PathBuf {
     state.join(FOLDER).join(SOCKET)
 }
 
-/// What a server did since its start.
+/// The counters of a server since its start.
 #[derive(Debug, Default)]
 pub(super) struct Counters {
     /// Requests that the router was given.
@@ -78,7 +78,7 @@ pub(super) struct Control {
 #[derive(Clone)]
 struct Controlled {
     platform: Native,
-    upkeep: Upkeep,
+    scheduled: Scheduled,
     counters: Arc<Counters>,
 }
 
@@ -107,11 +107,11 @@ struct Counts {
     requests: u64,
     sweeps: u64,
     alarms_rung: u64,
-    /// By all port calls, whoever they were for.
+    /// The usage of all port calls, whoever they were for.
     usage: Usage,
 }
 
-/// By what it was for.
+/// Usage by its cause.
 #[derive(Default, Serialize)]
 struct Billed {
     requests: Usage,
@@ -155,7 +155,7 @@ impl Control {
     pub(super) fn open(
         state: &Path,
         platform: Native,
-        upkeep: Upkeep,
+        scheduled: Scheduled,
         counters: Arc<Counters>,
     ) -> io::Result<Self> {
         let path = socket(state);
@@ -169,7 +169,7 @@ impl Control {
             _ => {}
         }
         let listener = UnixListener::bind(path)?;
-        Ok(Self { listener, router: router(Controlled { platform, upkeep, counters }) })
+        Ok(Self { listener, router: router(Controlled { platform, scheduled, counters }) })
     }
 
     /// Serves for ever.
@@ -228,11 +228,11 @@ async fn set_clock(
     self::clock(State(controlled)).await
 }
 
-/// What the schedule does each minute, now.
+/// Runs the scheduled tasks now.
 async fn cron(State(controlled): State<Controlled>) -> Result<Json<Swept>, Failed> {
     controlled.counters.sweeps.fetch_add(1, Relaxed);
     let due = controlled.platform.clock().now();
-    let done = controlled.upkeep.every_minute(due).await;
+    let done = controlled.scheduled.every_minute(due).await;
     let visited =
         done.map_err(|failures| (StatusCode::SERVICE_UNAVAILABLE, failures.to_string()))?;
     Ok(Json(Swept { visited }))
@@ -293,7 +293,7 @@ async fn analytics(State(controlled): State<Controlled>) -> Json<Vec<Value>> {
     Json(controlled.platform.analytics.points())
 }
 
-/// A look at the database that nobody is billed for.
+/// Queries the database at nobody's expense.
 async fn peek(platform: &Native, sql: Sql) -> PortResult<Rows> {
     platform.database.sqlite().run(move |connection| execute(connection, &sql.bind([]))).await
 }

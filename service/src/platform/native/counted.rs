@@ -1,4 +1,4 @@
-//! Models, with a total of what they used.
+//! Counts what models used.
 
 use super::counted;
 use crate::domain::ai::Model;
@@ -16,7 +16,7 @@ impl<A> Counted<A> {
         Self { inner, total: Meter::default() }
     }
 
-    /// What all calls used, their requests apart.
+    /// Returns what all calls used, their requests apart.
     pub(super) fn usage(&self) -> Usage {
         Usage { outbound_requests: 0, ..self.total.usage() }
     }

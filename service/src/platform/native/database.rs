@@ -33,7 +33,7 @@ impl SqliteDatabase {
         Ok(Self { sqlite, total: Meter::default() })
     }
 
-    /// What an export of a database (`wrangler d1 export`) holds, in memory.
+    /// Opens the content of an export (`wrangler d1 export`) in memory.
     ///
     /// # Errors
     /// [`PortError`].
@@ -55,7 +55,7 @@ impl SqliteDatabase {
         self.sqlite.run(move |connection| run(connection).map_err(|e| unavailable(&e))).await
     }
 
-    /// What all statements used.
+    /// Returns what all statements used.
     pub(super) fn usage(&self) -> Usage {
         self.total.usage()
     }
@@ -65,7 +65,7 @@ impl SqliteDatabase {
         &self.sqlite
     }
 
-    /// Where statements are counted.
+    /// Returns the connection whose statements are counted.
     pub(super) fn total(&self) -> &Meter {
         &self.total
     }
@@ -160,9 +160,8 @@ fn object(columns: &[String], row: &Row<'_>) -> Result<Value, PortError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::run::RunStatus;
-    use crate::engine::machine::RunState;
-    use crate::ports::{MAX_FUNCTION_ARGS, PortFailure, Sql};
+    use crate::domain::run::{RunState, RunStatus};
+    use crate::ports::{MAX_FUNCTION_ARGS, MeteredDatabase, PortFailure, Sql};
     use crate::store::{Runs, SETTLE_USAGE, last_projection_usage};
 
     const SELECT: Sql = Sql { name: "select", text: "SELECT id FROM workflows WHERE user_id = ?1" };
@@ -257,7 +256,7 @@ mod tests {
         let definition: Vec<crate::domain::workflow::Step> =
             vec![serde_json::from_value(step).unwrap()];
         let meter = Meter::default();
-        let runs = Runs::new(&database, &meter);
+        let runs = Runs::new(MeteredDatabase::new(&database, &meter));
         let before = [RunStatus::Queued, RunStatus::Running, RunStatus::Waiting];
         let after =
             [RunStatus::Succeeded, RunStatus::Failed, RunStatus::Cancelled, RunStatus::TimedOut];

@@ -28,15 +28,15 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 #[derive(Clone, Debug)]
 pub struct ReqwestHttp {
     allowed: AllowList,
-    /// For origins that the list names by their address.
+    /// The client for origins that the list names by their address.
     trusting: Client,
-    /// For all others.
+    /// The client for all others.
     guarded: Client,
     total: Meter,
 }
 
 impl ReqwestHttp {
-    /// A client with its own connections. Origins in `allowed` that are addresses or `localhost`
+    /// Makes a client with its own connections. Origins in `allowed` that are addresses or `localhost`
     /// may be private.
     ///
     /// # Errors
@@ -45,7 +45,7 @@ impl ReqwestHttp {
         Self::resolving(allowed, System)
     }
 
-    /// A client that finds names by `resolver`.
+    /// Makes a client that looks names up by `resolver`.
     fn resolving(allowed: &AllowList, resolver: impl Resolve + 'static) -> Result<Self, PortError> {
         // Fails when a provider is there already, which is as good.
         let _ = rustls::crypto::ring::default_provider().install_default();
@@ -65,7 +65,7 @@ impl ReqwestHttp {
         })
     }
 
-    /// What all requests used.
+    /// Returns what all requests used.
     pub(super) fn usage(&self) -> Usage {
         self.total.usage()
     }
@@ -121,7 +121,7 @@ impl Http for ReqwestHttp {
     }
 }
 
-/// For the owner of the step.
+/// Describes the error for the owner of the step.
 const NOT_PUBLIC: &str = "the address of the host is not public";
 
 /// The names of the operating system.
@@ -154,7 +154,7 @@ impl Resolve for Guarded {
     }
 }
 
-/// What the owner of a step may read: no addresses, no URLs.
+/// Describes the error as the owner of a step may read it: without addresses and URLs.
 fn failure(error: &reqwest::Error) -> PortError {
     if error.is_timeout() {
         PortFailure::Timeout("http").into()

@@ -10,7 +10,7 @@ use super::NativeClock;
 use crate::domain::Millis;
 use crate::ports::{Clock, HttpCache, Metered, PortResult};
 
-/// Most answers kept. Anyone can ask for as many pages as they like; a page has up to 60 KB.
+/// The most answers that are kept. Anyone can ask for as many pages as they like; a page has up to 60 KB.
 const MAX_ENTRIES: usize = 1_000;
 
 /// Answers in memory, until their time is over.
@@ -21,7 +21,7 @@ pub struct MemoryHttpCache<C = NativeClock> {
 }
 
 impl<C: Clock> MemoryHttpCache<C> {
-    /// An empty cache.
+    /// Makes an empty cache.
     pub fn new(clock: C) -> Self {
         Self { clock, entries: Mutex::default() }
     }

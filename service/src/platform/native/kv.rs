@@ -48,7 +48,7 @@ impl SqliteKeyValue {
         Ok(Self { entries: Sqlite::open(path, SCHEMA)?, clock, total: Meter::default() })
     }
 
-    /// What all calls used.
+    /// Returns what all calls used.
     pub(super) fn usage(&self) -> Usage {
         self.total.usage()
     }
@@ -91,7 +91,7 @@ impl SqliteKeyValue {
     }
 }
 
-/// What the platform refuses.
+/// Refuses what the platform refuses.
 fn check(key: &str, value: &str, ttl: Duration) -> Result<(), PortError> {
     let refuse = |why: String| Err(PortError::unavailable("kv", why));
     if key.is_empty() || key.len() > MAX_KV_KEY_BYTES {

@@ -1,4 +1,4 @@
-//! What can be put around the native server from outside: around its ports, its objects and its
+//! The layers that can be put around the native server from outside: around its ports, its objects and its
 //! routes. A test that wants a service with a defect wraps it here; the service itself knows none.
 
 use std::{fmt, pin::Pin, sync::Arc};
@@ -11,25 +11,25 @@ use crate::config::Config;
 use crate::domain::Millis;
 use crate::objects;
 use crate::ports::{ActorClass, Platform, PortError, PortResult};
-use crate::upkeep::{self, Failures};
+use crate::scheduled::{self, Failures};
 
-/// Work of an [`Objects`], or of the upkeep.
+/// The work of an [`Objects`], or of the scheduled tasks.
 pub type Work<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
-/// What is put around a server.
+/// The layers around a server.
 pub trait Layers {
     /// The ports that requests and the cron are given.
     type Platform: Platform;
 
-    /// Around the ports.
+    /// Wraps the ports.
     fn platform(&self, native: Native) -> Self::Platform;
-    /// Around the routes.
+    /// Wraps the routes.
     fn router(&self, router: Router) -> Router;
-    /// What handles the events of objects.
+    /// Returns the handler of the events of objects.
     fn objects(&self) -> Arc<dyn Objects>;
 }
 
-/// What handles the events of objects.
+/// A handler of the events of objects.
 pub trait Objects: fmt::Debug + Send + Sync {
     /// See [`objects::message`].
     fn message<'a>(
@@ -49,7 +49,7 @@ pub trait Objects: fmt::Debug + Send + Sync {
     ) -> Work<'a, Result<(), PortError>>;
 }
 
-/// Nothing around it.
+/// The layers of a server with nothing around it.
 #[derive(Clone, Copy, Debug)]
 pub struct Bare;
 
@@ -90,30 +90,30 @@ impl Objects for Bare {
     }
 }
 
-/// What is done every minute, whatever the ports are.
+/// The scheduled tasks, whatever the ports are.
 #[derive(Clone)]
-pub(super) struct Upkeep(
+pub(super) struct Scheduled(
     Arc<dyn Fn(Millis) -> Work<'static, Result<usize, Failures>> + Send + Sync>,
 );
 
-impl Upkeep {
+impl Scheduled {
     pub(super) fn new<P: Platform>(platform: P, config: Arc<Config>) -> Self {
         Self(Arc::new(move |due| {
             let (platform, config) = (platform.clone(), Arc::clone(&config));
             Box::pin(async move {
-                upkeep::every_minute_reported(&platform, config.sentry.as_ref(), due).await
+                scheduled::every_minute_reported(&platform, config.sentry.as_ref(), due).await
             })
         }))
     }
 
-    /// See [`upkeep::every_minute_reported`].
+    /// See [`scheduled::every_minute_reported`].
     pub(super) async fn every_minute(&self, due: Millis) -> Result<usize, Failures> {
         (self.0)(due).await
     }
 }
 
-impl fmt::Debug for Upkeep {
+impl fmt::Debug for Scheduled {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Upkeep")
+        f.write_str("Scheduled")
     }
 }

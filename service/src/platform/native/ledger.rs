@@ -86,7 +86,7 @@ impl Ledger for SqliteLedger {
     }
 }
 
-/// All of it or nothing: a share is never in both places, and never in neither.
+/// Moves everything or nothing: a share is never in both places, and never in neither.
 fn flush(connection: &mut Connection) -> PortResult<()> {
     let failed = |error: rusqlite::Error| unavailable(&error);
     let transaction = connection.transaction().map_err(failed)?;
@@ -119,7 +119,7 @@ fn added_up(rows: Rows) -> Result<BTreeMap<(String, i64, Cause), Tally>, PortErr
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ports::{Meter, Usage};
+    use crate::ports::{Meter, MeteredDatabase, Usage};
 
     fn share(account: &str, rows_read: u64) -> Share {
         let tally = Tally { count: 1, usage: Usage { rows_read, ..Usage::NONE } };
@@ -145,7 +145,7 @@ mod tests {
         ledger.flush().await.unwrap();
         assert!(ledger.pending("ann", Month::of(0)).await.unwrap().is_empty());
         let meter = Meter::default();
-        let accounts = store::UsageAccounts::new(&database, &meter);
+        let accounts = store::UsageAccounts::new(MeteredDatabase::new(&database, &meter));
         let ann = accounts.of_account("ann", Month::of(0)).await.unwrap();
         assert_eq!(ann.causes[&Cause::Requests].usage.rows_read, 4);
         assert_eq!(ann.metering, store::metering(1));

@@ -42,11 +42,11 @@ use actors::Reach;
 pub use counted::Counted;
 
 use super::rest::Rest;
-use crate::ai::Breaker;
 use crate::config::Config;
+use crate::ports::Breaker;
 use crate::ports::{Meter, Platform, PortError, PortResult, Usage};
 
-/// All ports, natively.
+/// The ports of the native server.
 #[derive(Clone, Debug)]
 pub struct Native {
     database: SqliteDatabase,
@@ -71,15 +71,15 @@ impl Native {
     /// starts the task that rings alarms.
     ///
     /// # Errors
-    /// When the state cannot be opened or migrated.
+    /// [`PortError`] when the state cannot be opened or migrated.
     pub async fn open(state: &Path, config: Arc<Config>) -> Result<Self, PortError> {
         Self::open_with(state, config, Arc::new(Bare)).await
     }
 
-    /// The same, with something else to handle the events of objects.
+    /// Opens the state with another handler of the events of objects.
     ///
     /// # Errors
-    /// As [`Native::open`].
+    /// Those of [`Native::open`].
     pub async fn open_with(
         state: &Path,
         config: Arc<Config>,
@@ -129,7 +129,7 @@ impl Native {
         })
     }
 
-    /// What all port calls used since the start, whoever they were for.
+    /// Returns what all port calls used since the start, whoever they were for.
     fn usage(&self) -> Usage {
         let mut usage = self.database.usage();
         usage += self.cache.usage();
@@ -145,78 +145,22 @@ impl Native {
 }
 
 impl Platform for Native {
-    type Database = SqliteDatabase;
-    type KeyValue = SqliteKeyValue;
-    type HttpCache = MemoryHttpCache;
-    type RateLimiter = SlidingCounter;
-    type Actors = NativeActors;
-    type ObjectStore = FolderObjectStore;
-    type Http = ReqwestHttp;
-    type Ai = Counted<Rest<ReqwestHttp>>;
-    type VectorIndex = SqliteVectors;
-    type Clock = NativeClock;
-    type Random = OsRandom;
-    type Analytics = NativeAnalytics;
-    type Ledger = SqliteLedger;
-
-    fn database(&self) -> &SqliteDatabase {
-        &self.database
-    }
-
-    fn cache(&self) -> &SqliteKeyValue {
-        &self.cache
-    }
-
-    fn sessions(&self) -> &SqliteKeyValue {
-        &self.sessions
-    }
-
-    fn http_cache(&self) -> &MemoryHttpCache {
-        &self.http_cache
-    }
-
-    fn rate_limiter(&self) -> &SlidingCounter {
-        &self.limiter
-    }
-
-    fn actors(&self) -> &NativeActors {
-        &self.actors
-    }
-
-    fn backups(&self) -> &FolderObjectStore {
-        &self.backups
-    }
-
-    fn http(&self) -> &ReqwestHttp {
-        &self.http
-    }
-
-    fn ai(&self) -> Option<&Self::Ai> {
-        self.ai.as_ref()
-    }
-
-    fn breaker(&self) -> &Breaker {
-        &self.breaker
-    }
-
-    fn vectors(&self) -> Option<&SqliteVectors> {
-        Some(&self.vectors)
-    }
-
-    fn clock(&self) -> &NativeClock {
-        &self.clock
-    }
-
-    fn random(&self) -> &OsRandom {
-        &self.random
-    }
-
-    fn analytics(&self) -> &NativeAnalytics {
-        &self.analytics
-    }
-
-    fn ledger(&self) -> &SqliteLedger {
-        &self.ledger
+    crate::define_ports! { self:
+        database: SqliteDatabase = &self.database;
+        cache: SqliteKeyValue = &self.cache;
+        sessions: SqliteKeyValue = &self.sessions;
+        http_cache: MemoryHttpCache = &self.http_cache;
+        rate_limiter: SlidingCounter = &self.limiter;
+        actors: NativeActors = &self.actors;
+        backups: FolderObjectStore = &self.backups;
+        http: ReqwestHttp = &self.http;
+        ai: Counted<Rest<ReqwestHttp>> = self.ai.as_ref();
+        breaker: Breaker = &self.breaker;
+        vectors: SqliteVectors = Some(&self.vectors);
+        clock: NativeClock = &self.clock;
+        random: OsRandom = &self.random;
+        analytics: NativeAnalytics = &self.analytics;
+        ledger: SqliteLedger = &self.ledger;
     }
 
     fn wait_until(&self, work: impl Future<Output = ()> + Send + 'static) {

@@ -25,7 +25,7 @@ impl FolderObjectStore {
         Self { root, total: Meter::default() }
     }
 
-    /// What all calls used.
+    /// Returns what all calls used.
     pub(super) fn usage(&self) -> Usage {
         self.total.usage()
     }
@@ -47,7 +47,7 @@ impl FolderObjectStore {
         counted(&self.total, used(outcome.map(Metered::free), usage))
     }
 
-    /// Where an object is until it is whole: of this write alone, for another may be under way with the
+    /// Returns the path of an object until it is whole. It belongs to this write, for another may be under way with the
     /// same key, and beside the bucket, so that no list shows it.
     fn unfinished(&self) -> PathBuf {
         static WRITES: AtomicU64 = AtomicU64::new(0);

@@ -26,24 +26,25 @@ use tower_service::Service;
 use super::{
     Native,
     control::{Control, Counters},
-    layers::{Bare, Layers, Upkeep},
+    layers::{Bare, Layers, Scheduled},
     system::log,
 };
+use crate::app::App;
 use crate::config::Config;
 use crate::guard::{ClientAddress, Problem};
 use crate::ports::{Clock, Ledger, Platform, PortError};
-use crate::routes::{App, router};
+use crate::routes::router;
 
 /// A request head that takes longer is an attack or a dead peer. axum 0.8 sets no such limit.
 const HEADER_READ_TIMEOUT: Duration = Duration::from_secs(10);
 /// Requests in flight get this long when the server stops.
 const DRAIN: Duration = Duration::from_secs(5);
-/// As the platform's cron trigger.
+/// Pause between two runs of the scheduled tasks: that of the platform's cron trigger.
 const SWEEP_EVERY: Duration = Duration::from_mins(1);
 /// The accept loop's pause when there are no descriptors left.
 const ACCEPT_RETRY: Duration = Duration::from_millis(50);
 
-/// Why serving did not start.
+/// The reason why serving did not start.
 #[derive(Debug, thiserror::Error)]
 pub enum ServeError {
     /// The state directory cannot be made.
@@ -62,14 +63,14 @@ pub enum ServeError {
 pub struct Server {
     listener: TcpListener,
     platform: Native,
-    upkeep: Upkeep,
+    scheduled: Scheduled,
     router: Router,
     counters: Arc<Counters>,
     control: Control,
 }
 
 impl Server {
-    /// A server for `listener`, with its state in the directory `state`, which is made if absent.
+    /// Opens a server for `listener`, with its state in the directory `state`, which is made if absent.
     ///
     /// # Errors
     /// [`ServeError`].
@@ -81,7 +82,7 @@ impl Server {
         Self::open_with(listener, state, config, &Bare).await
     }
 
-    /// The same, with something around its ports, objects and routes.
+    /// Opens a server with `layers` around its ports, objects and routes.
     ///
     /// # Errors
     /// [`ServeError`].
@@ -96,14 +97,15 @@ impl Server {
         let config = Arc::new(config);
         let platform = Native::open_with(state, Arc::clone(&config), layers.objects()).await?;
         let ports = layers.platform(platform.clone());
-        let upkeep = Upkeep::new(ports.clone(), Arc::clone(&config));
+        let scheduled = Scheduled::new(ports.clone(), Arc::clone(&config));
         let (health, flushes) = (Arc::default(), Arc::default());
         let app = App { platform: ports, config, health, flushes };
         let counters = Arc::<Counters>::default();
-        let control = Control::open(state, platform.clone(), upkeep.clone(), Arc::clone(&counters))
-            .map_err(|error| ServeError::Control(state.to_owned(), error))?;
+        let control =
+            Control::open(state, platform.clone(), scheduled.clone(), Arc::clone(&counters))
+                .map_err(|error| ServeError::Control(state.to_owned(), error))?;
         let router = layers.router(router(app));
-        Ok(Self { listener, platform, upkeep, router, counters, control })
+        Ok(Self { listener, platform, scheduled, router, counters, control })
     }
 
     /// Serves until `stop` is ready; then finishes what is in flight.
@@ -138,7 +140,7 @@ impl Server {
             self.platform.clock().sleep(SWEEP_EVERY).await;
             self.counters.sweeps.fetch_add(1, Relaxed);
             let due = self.platform.clock().now();
-            let done = self.upkeep.every_minute(due).await;
+            let done = self.scheduled.every_minute(due).await;
             for failure in done.err().into_iter().flat_map(|failures| failures.0) {
                 log(&failure.to_string());
             }

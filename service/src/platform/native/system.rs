@@ -14,7 +14,7 @@ impl Random for OsRandom {
     }
 }
 
-/// One line on stderr. A closed stderr is no reason to stop serving.
+/// Writes a line to stderr. A closed stderr is no reason to stop serving.
 pub(super) fn log(line: &str) {
     let _ = writeln!(std::io::stderr(), "{line}");
 }

@@ -21,7 +21,7 @@ const SCHEMA: &[&str] = &["CREATE TABLE vectors (
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX idx_vectors_readers ON vectors (readers)"];
 
-/// Most vectors: a query looks at all that its reader may see, which takes some 20 ms here.
+/// The most vectors: a query looks at all that its reader may see, which takes some 20 ms here.
 pub const MAX_VECTORS: i64 = 10_000;
 
 /// An index in a file.
@@ -45,7 +45,7 @@ impl SqliteVectors {
         Ok(Self { vectors: Sqlite::open(path, SCHEMA)?, total: Meter::default(), limit })
     }
 
-    /// What all calls used.
+    /// Returns what all calls used.
     pub(super) fn usage(&self) -> Usage {
         self.total.usage()
     }
@@ -129,7 +129,7 @@ fn nearest(
     Ok(matches)
 }
 
-/// Of a vector with one that is stored; 0 where either has no length.
+/// Returns the cosine of a vector and one that is stored; 0 where either has no length.
 fn cosine(query: &[f32], stored: &[u8]) -> f64 {
     let (mut dot, mut of_query, mut of_stored) = (0.0, 0.0, 0.0);
     for (a, b) in query.iter().zip(stored.as_chunks::<4>().0) {

@@ -1,5 +1,6 @@
 //! Makes the document.
 
+use axum::Json;
 use schemars::{JsonSchema, SchemaGenerator, generate::SchemaSettings};
 use serde_json::{Map, Value, json};
 use workway_price::BOOKS;
@@ -8,16 +9,13 @@ use crate::domain::{
     Issue,
     ai::{DEFAULT_RESULTS, MAX_CONTENT, MAX_QUERY, MAX_RESULTS},
     page::{DEFAULT_LIMIT, MAX_LIMIT},
-    run::{Run, RunEvent},
-    workflow::{MAX_DESCRIPTION, MAX_NAME, MAX_STEPS, Step, Workflow},
+    provider::Provider,
+    run::RunEvent,
+    workflow::{MAX_DESCRIPTION, MAX_NAME, MAX_STEPS, Step},
 };
 use crate::guard::MAX_KEY;
-use crate::identity::Provider;
-use crate::routes::{
-    Access, Method, Operation, ROUTES, Route, Takes, ai, billing, connections, costs::CostReport,
-    health, oauth, runs::RunList, sessions, usage::UsageReport, workflows::WorkflowList,
-};
-use crate::store::CatalogueEntry;
+
+use crate::routes::{Access, Method, Operation, ROUTES, Route, Takes, table::content};
 
 /// The document, as it should be checked in.
 pub fn document() -> Value {
@@ -106,8 +104,10 @@ fn problems(route: &Route) -> Vec<u16> {
         | Takes::Consent => problems.push(400),
         Takes::Draft | Takes::Summary | Takes::Query => problems.extend([400, 408, 413, 415]),
         Takes::Event => problems.extend([408, 413]),
-        Takes::DraftOnce | Takes::CheckoutOnce => problems.extend([400, 408, 409, 413, 415, 422]),
-        Takes::Once => problems.extend([400, 408, 409, 413, 422]),
+        Takes::DraftWithKey | Takes::CheckoutWithKey => {
+            problems.extend([400, 408, 409, 413, 415, 422]);
+        }
+        Takes::IdempotencyKey => problems.extend([400, 408, 409, 413, 422]),
     }
     problems.extend([500, 503]);
     problems.sort_unstable();
@@ -156,7 +156,7 @@ fn parameters(route: &Route) -> Vec<Value> {
         Takes::CachedPage => header("If-None-Match", "An `ETag` that the client has."),
         Takes::LastEventId => header("Last-Event-ID", "The last event that the client has."),
         Takes::Event => header("Stripe-Signature", "`t=…,v1=…`, over the body."),
-        Takes::Once | Takes::DraftOnce | Takes::CheckoutOnce => {
+        Takes::IdempotencyKey | Takes::DraftWithKey | Takes::CheckoutWithKey => {
             let text = format!("In double quotes, 1 to {MAX_KEY} characters: carried out once.");
             header("Idempotency-Key", &text);
         }
@@ -204,44 +204,52 @@ fn query(takes: Takes) -> Vec<Value> {
 
 fn answer(operation: Operation, status: u16, schemas: &mut SchemaGenerator) -> Value {
     let description = reason(status);
-    if [204, 302, 303, 304].contains(&status) {
-        return json!({"description": description});
+    let has_body = ![204, 302, 303, 304].contains(&status);
+    match content(operation, schemas).filter(|_| has_body) {
+        Some((kind, schema)) => {
+            json!({"description": description, "content": {kind: {"schema": schema}}})
+        }
+        None => json!({"description": description}),
     }
-    let (kind, schema) = match operation {
-        Operation::GetHealth => json_of::<health::Report>(schemas),
-        Operation::GetLiveness | Operation::GetOpenapi => {
-            ("application/json", json!({"type": "object"}))
-        }
-        Operation::ListPublishedWorkflows => json_of::<WorkflowList<CatalogueEntry>>(schemas),
-        Operation::ListWorkflows => json_of::<WorkflowList<Workflow>>(schemas),
-        Operation::CreateWorkflow
-        | Operation::GetWorkflow
-        | Operation::UpdateWorkflow
-        | Operation::DeleteWorkflow
-        | Operation::PublishWorkflow => json_of::<Workflow>(schemas),
-        Operation::StartRun | Operation::GetRun | Operation::CancelRun => json_of::<Run>(schemas),
-        Operation::ListRuns | Operation::ListRunsOfWorkflow => json_of::<RunList>(schemas),
-        Operation::FollowRun => ("text/event-stream", json!({"type": "string"})),
-        Operation::GetUsage => json_of::<UsageReport>(schemas),
-        Operation::GetCosts => json_of::<CostReport>(schemas),
-        Operation::AuthorizeProvider | Operation::ReturnFromProvider => {
-            json_of::<oauth::Arrived>(schemas)
-        }
-        Operation::RefreshSession | Operation::EndSession => json_of::<sessions::Issued>(schemas),
-        Operation::GetMe => json_of::<sessions::Me>(schemas),
-        Operation::ListConnections => json_of::<connections::ConnectionList>(schemas),
-        Operation::DeleteConnection => json_of::<connections::Disconnected>(schemas),
-        Operation::Summarize => json_of::<ai::SummaryAnswer>(schemas),
-        Operation::Search => json_of::<ai::SearchAnswer>(schemas),
-        Operation::CreateCheckout => json_of::<billing::Checkout>(schemas),
-        Operation::GetPlan => json_of::<billing::PlanReport>(schemas),
-        Operation::ReceiveStripeEvent => json_of::<billing::Received>(schemas),
-    };
-    json!({"description": description, "content": {kind: {"schema": schema}}})
 }
 
-fn json_of<T: JsonSchema>(schemas: &mut SchemaGenerator) -> (&'static str, Value) {
-    ("application/json", json!(schemas.subschema_for::<T>()))
+/// The type of an answer, as the document describes it.
+pub(in crate::routes) trait Content {
+    /// Returns the media type and the schema; `None` for answers without a body.
+    fn content(schemas: &mut SchemaGenerator) -> Option<(&'static str, Value)>;
+}
+
+impl<T: JsonSchema> Content for Json<T> {
+    fn content(schemas: &mut SchemaGenerator) -> Option<(&'static str, Value)> {
+        Some(("application/json", json!(schemas.subschema_for::<T>())))
+    }
+}
+
+/// An answer whose members the document does not list.
+pub(in crate::routes) struct AnyObject;
+
+impl Content for AnyObject {
+    fn content(_: &mut SchemaGenerator) -> Option<(&'static str, Value)> {
+        Some(("application/json", json!({"type": "object"})))
+    }
+}
+
+/// Server-Sent Events.
+pub(in crate::routes) struct EventStream;
+
+impl Content for EventStream {
+    fn content(_: &mut SchemaGenerator) -> Option<(&'static str, Value)> {
+        Some(("text/event-stream", json!({"type": "string"})))
+    }
+}
+
+/// An answer without a body.
+pub(in crate::routes) struct NoContent;
+
+impl Content for NoContent {
+    fn content(_: &mut SchemaGenerator) -> Option<(&'static str, Value)> {
+        None
+    }
 }
 
 fn reference(name: &str) -> Value {
@@ -257,7 +265,7 @@ fn reason(status: u16) -> &'static str {
 fn body(takes: Takes) -> Option<Value> {
     let object = |required: &[&str], properties: Value| json!({"type": "object", "required": required, "properties": properties});
     match takes {
-        Takes::Draft | Takes::DraftOnce => Some(reference("Draft")),
+        Takes::Draft | Takes::DraftWithKey => Some(reference("Draft")),
         Takes::Summary => {
             let content = json!({"type": "string", "minLength": 1, "maxLength": MAX_CONTENT});
             let quality = json!({"enum": ["simple", "balanced", "complex"], "default": "balanced"});
@@ -270,7 +278,7 @@ fn body(takes: Takes) -> Option<Value> {
             });
             Some(object(&["query"], json!({"query": query, "limit": limit})))
         }
-        Takes::CheckoutOnce => {
+        Takes::CheckoutWithKey => {
             let plan = json!({"enum": ["startup", "growth", "scale", "enterprise"]});
             Some(object(&["plan"], json!({ "plan": plan })))
         }
@@ -278,7 +286,7 @@ fn body(takes: Takes) -> Option<Value> {
         Takes::Nothing
         | Takes::Page
         | Takes::CachedPage
-        | Takes::Once
+        | Takes::IdempotencyKey
         | Takes::LastEventId
         | Takes::Book
         | Takes::ReturnTo

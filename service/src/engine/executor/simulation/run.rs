@@ -13,7 +13,9 @@ use super::super::{
     memory::{Memory, text},
     *,
 };
-use crate::{domain::Millis, engine::machine::MAX_ATTEMPTS, ports::Param};
+use crate::domain::Millis;
+use crate::engine::machine::MAX_ATTEMPTS;
+use crate::ports::{Meter, MeteredActors, MeteredDatabase, Param};
 
 /// Something under way in an object.
 struct Handler {
@@ -58,7 +60,10 @@ impl Simulated {
         memory.inner().now = now;
         memory.inner().interleaved = true;
         let meter = Meter::default();
-        memory.drive(Runs::new(&*memory, &meter).insert(&accepted)).unwrap().unwrap();
+        memory
+            .drive(Runs::new(MeteredDatabase::new(&*memory, &meter)).insert(&accepted))
+            .unwrap()
+            .unwrap();
         let mut run = Self {
             memory,
             accepted,
@@ -80,21 +85,26 @@ impl Simulated {
 
     pub(super) fn begin_start(&mut self) {
         let (memory, state) = (Arc::clone(&self.memory), self.accepted.clone());
-        self.begin(None, async move { Outcome::Started(start(&*memory, &state).await.is_ok()) });
+        self.begin(None, async move {
+            Outcome::Started(
+                start(MeteredActors::new(&*memory, &Meter::default()), &state).await.is_ok(),
+            )
+        });
     }
 
     pub(super) fn begin_cancel(&mut self) {
         let (memory, state) = (Arc::clone(&self.memory), self.accepted.clone());
         self.begin(None, async move {
-            let cancelled = cancel(&*memory, state).await.ok();
-            Outcome::Cancelled(cancelled.map(|reply| reply.value.run.status))
+            let cancelled =
+                cancel(MeteredActors::new(&*memory, &Meter::default()), state).await.ok();
+            Outcome::Cancelled(cancelled.map(|reply| reply.run.status))
         });
     }
 
     pub(super) fn begin_events(&mut self) {
         let (memory, id) = (Arc::clone(&self.memory), self.accepted.run.id.clone());
         self.begin(None, async move {
-            let _ = events(&*memory, &id, 0).await;
+            let _ = events(MeteredActors::new(&*memory, &Meter::default()), &id, 0).await;
             Outcome::Events
         });
     }
@@ -125,7 +135,7 @@ impl Simulated {
     /// The cron finds the row, and tells the executor.
     pub(super) fn sweep(&mut self, now: Millis) {
         let meter = Meter::default();
-        let runs = Runs::new(&*self.memory, &meter);
+        let runs = Runs::new(MeteredDatabase::new(&*self.memory, &meter));
         let overdue = self.memory.drive(runs.overdue(now - SWEEP_GRACE, SWEEP_LIMIT));
         if overdue.is_none() {
             self.die();

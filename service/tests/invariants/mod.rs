@@ -1,5 +1,7 @@
-//! What the code must not say, and where: see the invariants in ARCHITECTURE.md.
+//! Checks what the code must not contain, and where: see the invariants in ARCHITECTURE.md.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test")]
+
+mod layers;
 
 use std::{
     fs,
@@ -50,11 +52,14 @@ fn matches(folders: &[&str], pattern: &str) -> Vec<String> {
 #[test]
 fn only_platforms_name_a_platform() {
     let folders = [
+        "app",
         "ai",
         "backup",
+        "config",
         "domain",
         "engine",
         "identity",
+        "ports",
         "routes",
         "guard",
         "store",
@@ -62,6 +67,21 @@ fn only_platforms_name_a_platform() {
     ];
     let names = r"\b(worker|tokio|rand|rusqlite|reqwest)::|\b(SystemTime|Instant)\b";
     assert_eq!(matches(&folders, names), [""; 0]);
+}
+
+/// Ports that own a meter bill each call. A handler that reached for the ports without one, or for the
+/// meter, could forget to.
+#[test]
+fn no_handler_bills_by_hand() {
+    let by_hand = concat!(
+        r"\.charge\(|\bMeter::|&Meter\b|platform\.",
+        r"(database|cache|sessions|http_cache|rate_limiter|actors|backups|http|ai|vectors|analytics)\("
+    );
+    let found = matches(&["routes", "guard", "identity", "ai", "engine"], by_hand);
+    // Whether there are models and an index costs nothing to ask.
+    let in_search = |line: &String| line.contains("search.rs") && line.contains("is_none()");
+    let found: Vec<_> = found.into_iter().filter(|line| !in_search(line)).collect();
+    assert_eq!(found, [""; 0]);
 }
 
 #[test]

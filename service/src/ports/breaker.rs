@@ -2,8 +2,8 @@
 
 use std::sync::{Mutex, PoisonError};
 
+use super::{PortError, PortFailure};
 use crate::domain::Millis;
-use crate::ports::{PortError, PortFailure};
 
 /// Failures in a row that open it.
 pub const FAILURES: u32 = 5;
@@ -27,7 +27,7 @@ struct State {
 #[must_use]
 pub struct Leave<'a> {
     breaker: &'a Breaker,
-    /// Until when nobody else may try, if this is the one who does.
+    /// The instant until which nobody else may try, if this is the trial.
     trial: Option<Millis>,
 }
 
@@ -50,7 +50,7 @@ impl Breaker {
         Some(Leave { breaker: self, trial })
     }
 
-    /// Whether all is well, as far as is known.
+    /// Returns whether the models answer, as far as is known.
     pub fn is_closed(&self) -> bool {
         self.change(|state| state.open_until.is_none())
     }
