@@ -24,7 +24,7 @@ fn every_scenario_in_a_document_is_valid() {
     // What they name is beside the document.
     let file = repository().join("scenarios/README.md").display().to_string();
     for snippet in snippets {
-        if let Err(errors) = language::load(&file, snippet.as_bytes()) {
+        if let Err(errors) = language::load(&file, snippet.as_bytes(), &workway::catalog()) {
             panic!("{}", language::render(&errors, "README.md", &snippet, false));
         }
     }
@@ -35,7 +35,7 @@ fn every_scenario_in_a_document_is_valid() {
 fn checks_that_are_not_made_are_not_made() {
     let text = fs::read_to_string(repository().join("scenarios/README.md")).unwrap();
     let (_, table) = text.split_once("## Checks that are not made").unwrap();
-    let rules: Vec<_> = workway::plan::rules::all().iter().map(|rule| rule.id.as_str()).collect();
+    let rules: Vec<_> = workway::rules::all().iter().map(|rule| rule.id.as_str()).collect();
     let rows = table.lines().filter_map(|line| line.strip_prefix("| ")).skip(1);
     let mut checks = 0;
     for row in rows {
