@@ -42,7 +42,7 @@ impl Tokens for Fake {
 }
 
 fn plan() -> ScenarioPlan {
-    language::load("bench.yaml", SCENARIO.as_bytes()).unwrap().0
+    language::load("bench.yaml", SCENARIO.as_bytes(), &workway::catalog()).unwrap().0
 }
 
 fn schedule(c: &mut Criterion) {
@@ -80,7 +80,9 @@ fn parser(c: &mut Criterion) {
     let mut group = c.benchmark_group("scenario");
     group.throughput(Throughput::Bytes(text.len() as u64));
     group.bench_function("parse and lower", |b| {
-        b.iter(|| language::load("a.yaml", black_box(text).as_bytes()).unwrap());
+        b.iter(|| {
+            language::load("a.yaml", black_box(text).as_bytes(), &workway::catalog()).unwrap()
+        });
     });
     group.finish();
 }

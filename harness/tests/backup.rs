@@ -16,7 +16,7 @@ use tempfile::TempDir;
 use workway::{
     backup::Backup,
     target::{Target, TargetOptions, TargetSpec},
-    token::now,
+    token::{Signer, now},
 };
 use workway_service::{
     backup::{TableState, tables},
@@ -47,7 +47,8 @@ async fn start(spec: TargetSpec, state: &Path) -> Target {
 
 /// Asks the API as a person.
 async fn post(target: &Target, path: &str, body: &Value) -> Value {
-    let token = target.secret.as_ref().unwrap().signer().sign("ann", "read write", now()).unwrap();
+    let token =
+        Signer::new(target.secret.as_ref().unwrap()).sign("ann", "read write", now()).unwrap();
     let client = reqwest::Client::builder().no_proxy().build().unwrap();
     let request = client.post(target.url.join(path).unwrap()).bearer_auth(token);
     let request = request.header("content-type", "application/json").body(body.to_string());
@@ -72,7 +73,7 @@ async fn fill(target: &Target) {
 }
 
 async fn finished(target: &Target, run: &str) {
-    let token = target.secret.as_ref().unwrap().signer().sign("ann", "read", now()).unwrap();
+    let token = Signer::new(target.secret.as_ref().unwrap()).sign("ann", "read", now()).unwrap();
     let client = reqwest::Client::builder().no_proxy().build().unwrap();
     for _ in 0..600 {
         let url = target.url.join(&format!("/runs/{run}")).unwrap();

@@ -23,8 +23,9 @@ use reqwest::{Client, Url};
 use serde::Deserialize;
 use serde_json::Value;
 use workway::{
+    model::stub::Arrivals,
     target::{TargetOptions, TargetSpec},
-    upstream::{Arrivals, Ledger},
+    upstream::Ledger,
 };
 use workway_service::domain::ai::INSTRUCTION;
 

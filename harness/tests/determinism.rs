@@ -50,7 +50,7 @@ struct Run {
 }
 
 fn run(seed: u64, threads: u64) -> Run {
-    let plan = language::load("lab.yaml", SCENARIO.as_bytes()).unwrap().0;
+    let plan = language::load("lab.yaml", SCENARIO.as_bytes(), &workway::catalog()).unwrap().0;
     let Work::Load(load) = &plan.work else { panic!() };
     let mix = Mix::new(seed, load.journeys.iter().map(|journey| journey.weight));
     let schedule = Schedule::new(&load.profile, seed);

@@ -25,7 +25,7 @@ fn every_scenario_in_a_document_is_valid() {
         // The files that a snippet names are beside the document.
         let file = repository().join(document).display().to_string();
         for snippet in snippets {
-            if let Err(errors) = language::load(&file, snippet.as_bytes()) {
+            if let Err(errors) = language::load(&file, snippet.as_bytes(), &workway::catalog()) {
                 panic!("{}", language::render(&errors, document, &snippet, false));
             }
         }
@@ -37,7 +37,7 @@ fn every_scenario_in_a_document_is_valid() {
 fn checks_that_are_not_made_are_not_made() {
     let text = fs::read_to_string(repository().join("scenarios/README.md")).unwrap();
     let (_, table) = text.split_once("## Checks that are not made").unwrap();
-    let rules: Vec<_> = workway::plan::rules::all().iter().map(|rule| rule.id.as_str()).collect();
+    let rules: Vec<_> = workway::rules::all().iter().map(|rule| rule.id.as_str()).collect();
     let rows = table.lines().filter_map(|line| line.strip_prefix("| ")).skip(1);
     let mut checks = 0;
     for row in rows {

@@ -1,16 +1,16 @@
 //! Access tokens for targets whose signing secret the harness holds: its own local ones.
 
-use std::{
-    env, fmt,
-    time::{SystemTime, UNIX_EPOCH},
-};
+use std::env;
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 
-use crate::upstream::WEBHOOK_SECRET;
+use crate::{
+    model::{Secret, clock::now_millis},
+    upstream::WEBHOOK_SECRET,
+};
 
 /// Signs and verifies tokens of local services. Published here, so worth nothing: a local service
 /// listens on loopback only, and the harness never sends what it signs to another address.
@@ -24,10 +24,6 @@ pub const LIFETIME_SECONDS: u64 = 24 * 60 * 60;
 
 /// The `typ` of access tokens (RFC 9068).
 const TYPE: &str = "at+jwt";
-
-/// The secret of a service. Never shown.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Secret(String);
 
 /// Signs access tokens.
 #[derive(Clone)]
@@ -56,61 +52,48 @@ pub fn claims(subject: &str, scope: &str, now: u64) -> Map<String, Value> {
     members.map(|(name, value)| (name.to_owned(), value)).into_iter().collect()
 }
 
-impl Secret {
-    /// The one that everybody knows.
-    pub fn local() -> Self {
-        Self(LOCAL_SECRET.to_owned())
-    }
-
-    /// The one in [`SECRET_VARIABLE`], if it is set.
-    pub fn from_environment() -> Option<Self> {
-        env::var(SECRET_VARIABLE).ok().filter(|secret| !secret.is_empty()).map(Self)
-    }
-
-    /// The one that a local service verifies webhooks with.
-    pub fn local_webhook() -> Self {
-        Self(WEBHOOK_SECRET.to_owned())
-    }
-
-    /// The one in [`WEBHOOK_VARIABLE`], if it is set.
-    pub fn webhook_from_environment() -> Option<Self> {
-        env::var(WEBHOOK_VARIABLE).ok().filter(|secret| !secret.is_empty()).map(Self)
-    }
-
-    /// The text itself, for the process that must be given it.
-    pub fn expose(&self) -> &str {
-        &self.0
-    }
-
-    /// A signer with this secret.
-    pub fn signer(&self) -> Signer {
-        let mut header = Header::new(Algorithm::HS256);
-        header.typ = Some(TYPE.to_owned());
-        header.kid = Some(self.key_id());
-        Signer { header, key: EncodingKey::from_secret(self.0.as_bytes()) }
-    }
-
-    /// The header of a token that is signed with it.
-    pub fn header(&self) -> Map<String, Value> {
-        let members =
-            [("alg", "HS256".to_owned()), ("typ", TYPE.to_owned()), ("kid", self.key_id())];
-        members.map(|(name, value)| (name.to_owned(), value.into())).into_iter().collect()
-    }
-
-    /// The service derives the id of its key in the same way.
-    fn key_id(&self) -> String {
-        let digest = Sha256::new_with_prefix("workway key id:").chain_update(&self.0).finalize();
-        URL_SAFE_NO_PAD.encode(digest)[..12].to_owned()
-    }
+/// Returns the signing secret that everybody knows.
+pub fn local_secret() -> Secret {
+    Secret::new(LOCAL_SECRET)
 }
 
-impl fmt::Debug for Secret {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Secret")
-    }
+/// Returns the signing secret in [`SECRET_VARIABLE`], if it is set.
+pub fn secret_from_environment() -> Option<Secret> {
+    env::var(SECRET_VARIABLE).ok().filter(|secret| !secret.is_empty()).map(Secret::new)
+}
+
+/// Returns the secret that a local service verifies webhooks with.
+pub fn local_webhook_secret() -> Secret {
+    Secret::new(WEBHOOK_SECRET)
+}
+
+/// Returns the secret in [`WEBHOOK_VARIABLE`], if it is set.
+pub fn webhook_secret_from_environment() -> Option<Secret> {
+    env::var(WEBHOOK_VARIABLE).ok().filter(|secret| !secret.is_empty()).map(Secret::new)
+}
+
+/// Returns the header of a token that is signed with `secret`.
+pub fn header(secret: &Secret) -> Map<String, Value> {
+    let members = [("alg", "HS256".to_owned()), ("typ", TYPE.to_owned()), ("kid", key_id(secret))];
+    members.map(|(name, value)| (name.to_owned(), value.into())).into_iter().collect()
+}
+
+/// The service derives the id of its key in the same way.
+fn key_id(secret: &Secret) -> String {
+    let digest =
+        Sha256::new_with_prefix("workway key id:").chain_update(secret.expose()).finalize();
+    URL_SAFE_NO_PAD.encode(digest)[..12].to_owned()
 }
 
 impl Signer {
+    /// Makes a signer with `secret`.
+    pub fn new(secret: &Secret) -> Self {
+        let mut header = Header::new(Algorithm::HS256);
+        header.typ = Some(TYPE.to_owned());
+        header.kid = Some(key_id(secret));
+        Self { header, key: EncodingKey::from_secret(secret.expose().as_bytes()) }
+    }
+
     /// A token of `subject` with these space-separated scopes, valid from `now` (Unix seconds).
     ///
     /// # Errors
@@ -126,13 +109,6 @@ pub fn now() -> u64 {
     u64::try_from(now_millis() / 1000).unwrap_or_default()
 }
 
-/// Now, in milliseconds since 1970.
-pub fn now_millis() -> i64 {
-    #[expect(clippy::disallowed_methods, reason = "a token is for the real world's clock")]
-    let since = SystemTime::now().duration_since(UNIX_EPOCH);
-    since.ok().and_then(|since| i64::try_from(since.as_millis()).ok()).unwrap_or_default()
-}
-
 #[cfg(all(test, feature = "service"))]
 mod tests {
     use workway_service::{config::SigningKey, guard::verify};
@@ -141,7 +117,7 @@ mod tests {
 
     #[test]
     fn the_service_accepts_what_is_signed_here() {
-        let token = Secret::local().signer().sign("ann", "read", 1_000).unwrap();
+        let token = Signer::new(&local_secret()).sign("ann", "read", 1_000).unwrap();
         let key = SigningKey::new(LOCAL_SECRET.as_bytes()).unwrap();
         let claims = verify(&token, &key, 1_000_000).unwrap();
         assert_eq!((claims.sub.as_str(), claims.scope.as_str()), ("ann", "read"));

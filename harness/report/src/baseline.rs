@@ -13,8 +13,8 @@ use super::{
     diagnose::causes_of_comparison, write,
 };
 use crate::{
-    cost::RunUsage,
     gate::{Decision, Finding, Rule, Window, against},
+    model::usage::RunUsage,
     plan::{Phase, StepLabel},
     record::StepRecord,
     report::host::Host,

@@ -3,14 +3,8 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{COST_SCHEMA_VERSION, ScenarioReport, cost::usd};
-use crate::{
-    cost::{Alternative, Choice, Choices, Combination, CostError, PriceBook, Tiers, choices},
-    exit::Exit,
-    judge::ThresholdStatus,
-    language::threshold::ThresholdText,
-    plan::Metric,
-};
+use super::ScenarioReport;
+use crate::{exit::Exit, judge::ThresholdStatus, language::threshold::ThresholdText, plan::Metric};
 
 /// Columns of a scenario's name.
 const NAME: usize = 36;
@@ -20,7 +14,7 @@ const FIGURE: usize = 12;
 /// Which setting is the cheapest that is fast enough. Dollars are decimals in strings.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct CheapestReport {
-    /// [`COST_SCHEMA_VERSION`].
+    /// [`COST_SCHEMA_VERSION`](super::COST_SCHEMA_VERSION).
     pub schema_version: u32,
     /// Other settings than those of the runs, as they were given.
     pub settings: Vec<String>,
@@ -62,40 +56,6 @@ pub struct ChoiceReport {
 }
 
 impl CheapestReport {
-    /// The alternatives under every book.
-    ///
-    /// # Errors
-    /// [`CostError`].
-    pub fn new(
-        alternatives: &[Alternative],
-        combinations: &[Combination],
-        asked: (&Tiers, &[String]),
-        books: &[PriceBook],
-        settings: &[String],
-    ) -> Result<Self, CostError> {
-        let (mut tiers, mut notes) = (Vec::new(), Vec::new());
-        if !settings.is_empty() {
-            notes.push(
-                "times are those of the runs: another model or cache answers at another speed"
-                    .to_owned(),
-            );
-        }
-        for book in books {
-            let Choices { tiers: found, left_out } =
-                choices(alternatives, combinations, asked, book)?;
-            for (tier, found) in found {
-                let choices: Vec<_> = found.into_iter().map(ChoiceReport::new).collect();
-                let cheapest = choices.first().filter(|first| first.against.is_empty());
-                let cheapest = cheapest.map(ChoiceReport::name);
-                tiers.push(TierChoices { book: book.name.clone(), tier, cheapest, choices });
-            }
-            notes.extend(left_out);
-        }
-        notes.dedup();
-        let (schema_version, settings) = (COST_SCHEMA_VERSION, settings.to_vec());
-        Ok(Self { schema_version, settings, tiers, notes })
-    }
-
     /// Whether there is one in each tier.
     pub fn found(&self) -> bool {
         self.tiers.iter().all(|tier| tier.cheapest.is_some())
@@ -103,14 +63,8 @@ impl CheapestReport {
 }
 
 impl ChoiceReport {
-    fn new(choice: Choice) -> Self {
-        let Choice { scenario, settings, runs, usd: total, half_width, against } = choice;
-        let usd_half_width = half_width.map(usd);
-        Self { scenario, settings, runs, usd: usd(total), usd_half_width, against }
-    }
-
     /// The scenario, and what was set beside it.
-    fn name(&self) -> String {
+    pub fn name(&self) -> String {
         match self.settings.as_slice() {
             [] => self.scenario.clone(),
             settings => format!("{} with {}", self.scenario, settings.join(", ")),

@@ -1,4 +1,4 @@
-//! What it costs, as a document: the figures of [`crate::cost`] for readers and programs.
+//! What it costs, as a document: figures of bills for readers and programs.
 
 use std::collections::BTreeMap;
 
@@ -6,15 +6,8 @@ use rust_decimal::Decimal;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{ChangeReport, ScenarioReport};
-use crate::{
-    cost::{
-        Assessment, BOOKS, Change, Crossing, Entry, Line, Mix, Origin, PriceBook, Question, TIERS,
-        TableComparison, Tiers, WhatIf, assess, cents,
-    },
-    judge::{CostResult, ThresholdStatus},
-    plan::ScenarioPlan,
-};
+use super::ChangeReport;
+use crate::judge::{CostResult, ThresholdStatus};
 
 /// Version of the format of [`CostReport`].
 pub const COST_SCHEMA_VERSION: u32 = 2;
@@ -161,57 +154,6 @@ impl CostThresholdReport {
     }
 }
 
-impl CostReport {
-    /// What the scenarios of a run that measured their usage cost a month, in every tier under every
-    /// book that comes with the program. `None` if none measured it.
-    pub(super) fn of_run(scenarios: &[ScenarioReport]) -> Option<Self> {
-        let tiers = Tiers::parse(TIERS, "of this program").ok()?;
-        let books: Vec<_> = BOOKS.iter().filter_map(|book| book.open().ok()).collect();
-        Self::priced(scenarios, &tiers, &books)
-    }
-
-    /// The same with the tiers and the books that the scenarios name themselves: their books beside
-    /// those of the program, their tiers in place of them.
-    pub fn of_plans(plans: &[ScenarioPlan], scenarios: &[ScenarioReport]) -> Option<Self> {
-        let costs: Vec<_> = plans.iter().filter_map(|plan| plan.cost.as_ref()).collect();
-        let own = Tiers::parse(TIERS, "of this program").ok()?;
-        let tiers = costs.first().map_or(&own, |first| &*first.tiers);
-        let agreed = costs.iter().all(|cost| *cost.tiers == *tiers);
-        let mut books: Vec<_> = BOOKS.iter().filter_map(|book| book.open().ok()).collect();
-        for cost in &costs {
-            if !books.contains(&cost.book) {
-                books.push(PriceBook::clone(&cost.book));
-            }
-        }
-        let mut report = Self::priced(scenarios, if agreed { tiers } else { &own }, &books)?;
-        if !agreed {
-            report.warnings.push(
-                "the scenarios name different tiers: the bill is of those of the program"
-                    .to_owned(),
-            );
-        }
-        Some(report)
-    }
-
-    fn priced(scenarios: &[ScenarioReport], tiers: &Tiers, books: &[PriceBook]) -> Option<Self> {
-        let mixes = mixes(scenarios);
-        if mixes.is_empty() {
-            return None;
-        }
-        let whatif = WhatIf::default();
-        let question = Question { tiers, only: &[], whatif: &whatif };
-        let runs = [mixes];
-        let mut report = Self { warnings: warnings(&runs), ..Self::default() };
-        for book in books {
-            match assess(&runs, &question, book) {
-                Ok(assessments) => report.books.push(BookReport::new(book, &assessments, None)),
-                Err(why) => report.warnings.push(why.to_string()),
-            }
-        }
-        Some(report)
-    }
-}
-
 impl Default for CostReport {
     fn default() -> Self {
         let (settings, warnings, books) = (Vec::new(), Vec::new(), Vec::new());
@@ -219,91 +161,7 @@ impl Default for CostReport {
     }
 }
 
-/// The mixes of a run: its scenarios that measured usage.
-pub fn mixes(scenarios: &[ScenarioReport]) -> Vec<Mix> {
-    let mix = |scenario: &ScenarioReport| {
-        let cost = scenario.cost.as_ref().filter(|cost| !cost.usage.is_empty())?;
-        let (scenario, tier) = (scenario.name.clone(), cost.tier.clone());
-        Some(Mix { scenario, tier, usage: cost.usage.clone() })
-    };
-    scenarios.iter().filter_map(mix).collect()
-}
-
-/// What to know before believing figures from these runs.
-pub fn warnings(runs: &[Vec<Mix>]) -> Vec<String> {
-    let mut warnings = Vec::new();
-    for Mix { scenario, usage, .. } in runs.iter().flatten() {
-        let unmetered = usage.unmetered();
-        if unmetered > 0 {
-            warnings.push(format!(
-                "{scenario}: {unmetered} answers did not say what they used; the bill is a lower bound"
-            ));
-        }
-        warnings.extend(usage.disagreements.iter().map(|why| format!("{scenario}: {why}")));
-    }
-    warnings.extend(runs.iter().flat_map(|mixes| of_several(mixes)));
-    warnings
-}
-
-/// Tiers whose month is that of several scenarios together: each should have one mix.
-fn of_several(mixes: &[Mix]) -> Vec<String> {
-    let mut tiers = BTreeMap::<&str, Vec<&str>>::new();
-    for mix in mixes {
-        if let Some(tier) = &mix.tier {
-            tiers.entry(tier).or_default().push(&mix.scenario);
-        }
-    }
-    let several = tiers.into_iter().filter(|(_, scenarios)| scenarios.len() > 1);
-    several
-        .map(|(tier, scenarios)| {
-            format!(
-                "{tier}: its mix is that of several scenarios together: {}",
-                scenarios.join(", ")
-            )
-        })
-        .collect()
-}
-
-impl BookReport {
-    /// The tiers under a book. `changes` come from a comparison.
-    pub fn new(book: &PriceBook, assessments: &[Assessment], changes: Option<&[Change]>) -> Self {
-        Self {
-            book: book.name.clone(),
-            date: book.date.clone(),
-            note: book.note.clone(),
-            flags: book.flags().map(|(r, why)| (r.to_string(), why.to_owned())).collect(),
-            tiers: assessments.iter().map(|tier| TierReport::new(tier, book)).collect(),
-            changes: changes.map(|changes| changes.iter().map(ChangeReport::new).collect()),
-        }
-    }
-}
-
 impl TierReport {
-    fn new(assessment: &Assessment, book: &PriceBook) -> Self {
-        let projection = &assessment.projection;
-        let total = projection.bill.total();
-        let priced = |line: &&Line| matches!(book.entry(line.resource), Entry::Priced(_));
-        let absent = projection.bill.lines.iter().filter(priced);
-        let absent = absent.filter(|line| matches!(line.origin, Origin::Absent(_)));
-        Self {
-            tier: projection.tier.name.clone(),
-            requests: projection.tier.requests,
-            ai_operations: projection.tier.ai_operations,
-            scenarios: assessment.scenarios.clone(),
-            runs: assessment.runs,
-            usd: usd(total),
-            usd_half_width: assessment.half_width.map(usd),
-            base_usd: usd(projection.bill.base),
-            lines: projection.bill.lines.iter().map(|line| LineReport::new(line, total)).collect(),
-            absent: absent.map(|line| line.resource.to_string()).collect(),
-            missing: projection.missing.clone(),
-            usd_per_1000_requests: plain(assessment.per_1000_requests),
-            usd_next_million_requests: usd(projection.next_million),
-            crossings: projection.crossings.iter().map(CrossingReport::new).collect(),
-            table: projection.table.as_ref().map(TableReport::new),
-        }
-    }
-
     /// Dollars a month for a reader: at least so many, where the run says nothing of a part of it.
     pub(super) fn total(&self) -> String {
         let mark = if self.missing.is_empty() { "" } else { "≥" };
@@ -311,53 +169,12 @@ impl TierReport {
     }
 }
 
-impl LineReport {
-    fn new(line: &Line, total: Decimal) -> Self {
-        let (origin, why) = match &line.origin {
-            Origin::Measured => ("measured", None),
-            Origin::Assumed(why) => ("assumed", Some(why.clone())),
-            Origin::Absent(why) => ("absent", Some(why.clone())),
-        };
-        let share = |cost| (!total.is_zero()).then(|| cost * Decimal::ONE_HUNDRED / total);
-        Self {
-            resource: line.resource.to_string(),
-            amount: plain(line.amount),
-            origin: origin.to_owned(),
-            why,
-            usd: line.cost.map(usd),
-            percent: line.cost.and_then(share).map(|share| format!("{:.1}", share.round_dp(1))),
-        }
-    }
-}
-
-impl CrossingReport {
-    fn new(crossing: &Crossing) -> Self {
-        Self {
-            resource: crossing.resource.to_string(),
-            requests: crossing.requests.round().to_string(),
-            units: plain(crossing.units),
-        }
-    }
-}
-
-impl TableReport {
-    fn new(table: &TableComparison) -> Self {
-        let share = |share: Decimal| share.round_dp(3).normalize().to_string();
-        Self {
-            usd: usd(table.usd),
-            difference_usd: usd(table.difference),
-            write_share: table.write_share.map(share),
-            explaining_write_share: table.explaining_write_share.map(share),
-        }
-    }
-}
-
 /// Dollars to the cent.
-pub(super) fn usd(amount: Decimal) -> String {
-    format!("{:.2}", cents(amount))
+pub fn usd(amount: Decimal) -> String {
+    format!("{:.2}", workway_price::cents(amount))
 }
 
 /// To six decimals, without zeros at the end.
-pub(super) fn plain(amount: Decimal) -> String {
+pub fn plain(amount: Decimal) -> String {
     amount.round_dp(6).normalize().to_string()
 }

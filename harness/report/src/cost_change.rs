@@ -4,9 +4,6 @@ use rust_decimal::Decimal;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::cost::{plain, usd};
-use crate::cost::{Change, TierChange};
-
 /// What a change adds to one resource.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ChangeReport {
@@ -30,18 +27,6 @@ pub struct TierChangeReport {
 }
 
 impl ChangeReport {
-    /// For a reader.
-    pub fn new(change: &Change) -> Self {
-        let of_tier = |change: &TierChange| TierChangeReport {
-            tier: change.tier.clone(),
-            base: plain(change.base),
-            head: plain(change.head),
-            usd: usd(change.usd),
-        };
-        let tiers = change.tiers.iter().map(of_tier).collect();
-        Self { resource: change.resource.to_string(), tiers }
-    }
-
     /// The tier whose bill changes most; the larger one of two that change alike.
     pub fn most(&self) -> Option<&TierChangeReport> {
         let change = |tier: &&TierChangeReport| {

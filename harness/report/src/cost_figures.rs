@@ -1,8 +1,9 @@
 //! The figures of a bill as every reader gets them: rows of a table with a column for each tier, and
 //! notes under it.
 
+use workway_price::Resource;
+
 use super::{BookReport, ChangeReport, TableReport, TierChangeReport, TierReport, number};
-use crate::cost::Resource;
 
 /// A row of a table: its name, and a figure for each tier.
 pub(super) struct Row {

@@ -14,13 +14,15 @@ use super::{
     upstream::UpstreamReport,
 };
 use crate::{
-    cost::RunUsage,
     exit::Exit,
     judge::{Judgement, Measured, ThresholdResult, ThresholdStatus, Verdict},
+    model::usage::RunUsage,
     plan::{Phase, Quantity, ScenarioPlan, StepLabel},
     record::ScenarioRecord,
-    report::host::{self, Host},
-    target::Fact,
+    report::{
+        Fact,
+        host::{self, Host},
+    },
 };
 
 /// Version of the format: raised when a reader of the previous one would misread the new one.
@@ -162,8 +164,8 @@ impl ScenarioCost {
         Some(Self {
             tier: cost.tier.clone(),
             usage: record.usage.clone()?,
-            book: Some(cost.book.name.clone()),
-            own_prices: cost.own_prices(),
+            book: Some(cost.prices.book_name().to_owned()),
+            own_prices: cost.prices.are_own(),
             thresholds: judgement.cost.iter().map(CostThresholdReport::new).collect(),
         })
     }
@@ -213,7 +215,7 @@ impl RunReport {
             duration_s: info.duration.as_secs_f64(),
             host: None,
             commit: None,
-            cost: CostReport::of_run(&scenarios),
+            cost: None,
             self_check: Vec::new(),
             scenarios,
             exit: 0,

@@ -93,7 +93,7 @@ pub fn comparison_text(comparisons: &[super::Comparison]) -> String {
 }
 
 /// One line that says how it ended and why.
-pub(crate) fn summary(report: &GateReport) -> String {
+pub fn summary(report: &GateReport) -> String {
     let verdict = word(report.decision);
     match report.deciding() {
         Some(finding) => {

@@ -2,7 +2,13 @@
 //!
 //! Every format is made in memory first, and nothing here prints.
 
+#![forbid(unsafe_code)]
+
+use crate as report;
+use workway_core::{exit, gate, judge, language, model, plan, record};
+
 mod baseline;
+mod billing;
 mod cheapest;
 mod conformance;
 mod cost;
@@ -12,7 +18,7 @@ mod cost_text;
 mod diagnose;
 mod document;
 mod format;
-mod gate;
+mod gate_report;
 mod gate_text;
 mod github;
 mod hdr_log;
@@ -29,6 +35,7 @@ mod number;
 mod prometheus;
 mod read;
 mod rendered;
+mod self_check;
 mod series;
 mod spark;
 mod step;
@@ -41,11 +48,12 @@ mod write;
 pub use baseline::{
     AcceptedRun, BASELINE_SCHEMA_VERSION, Baseline, BaselineError, Comparison, MAX_RUNS,
 };
+pub use billing::Billing;
 pub use cheapest::{CheapestReport, ChoiceReport, TierChoices, against_latency, cheapest_text};
 pub use conformance::{FailureReport, RuleName, RuleReport};
 pub use cost::{
     BookReport, COST_SCHEMA_VERSION, CostReport, CostThresholdReport, CrossingReport, LineReport,
-    TableReport, TierReport, mixes, warnings,
+    TableReport, TierReport, plain, usd,
 };
 pub use cost_change::{ChangeReport, TierChangeReport};
 pub use cost_text::cost_text;
@@ -54,8 +62,8 @@ pub use document::{
     RunInfo, RunReport, SCHEMA_VERSION, ScenarioCost, ScenarioReport, ThresholdReport,
 };
 pub use format::Format;
-pub use gate::{GATE_SCHEMA_VERSION, GateReport, SideReport};
-pub(crate) use gate_text::summary;
+pub use gate_report::{GATE_SCHEMA_VERSION, GateReport, SideReport};
+pub use gate_text::summary;
 pub use gate_text::{comparison_text, gate_markdown, gate_text};
 pub use github::github;
 pub use hdr_log::hdr_log;
@@ -66,13 +74,14 @@ pub use load::{GeneratorReport, LevelReport, ServerReport, ServiceSpan, SpanRepo
 pub use markdown::markdown;
 pub use matrix::{
     Area, CleanRuns, Detection, DetectionMatrix, Kill, MATRIX_SCHEMA_VERSION, Outcome,
-    RuleDetections,
+    RuleDetections, RuleElsewhere,
 };
 pub use matrix_text::{matrix_markdown, matrix_text};
 pub use merge::{MergeError, merge};
 pub use prometheus::prometheus;
 pub use read::{ReadError, Written, read, read_run};
 pub use rendered::Rendered;
+pub use self_check::Fact;
 pub use step::{LatencyReport, StepReport};
 pub use stored::{StoredLatency, StoredPart};
 pub use text::text;

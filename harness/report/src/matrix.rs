@@ -79,8 +79,20 @@ pub struct DetectionMatrix {
     pub clean: CleanRuns,
     /// What each rule saw.
     pub rules: Vec<RuleDetections>,
+    /// Rules that are tested elsewhere, each on a server that breaks it and no other.
+    #[serde(default)]
+    pub elsewhere: Vec<RuleElsewhere>,
     /// Exit code of the command.
     pub exit: u8,
+}
+
+/// A rule that no defect of the catalogue is about.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct RuleElsewhere {
+    /// Its name.
+    pub id: String,
+    /// What must hold.
+    pub says: String,
 }
 
 /// What became of a defect.

@@ -47,8 +47,8 @@ fn rules(matrix: &DetectionMatrix) -> String {
         let only = matrix.seen_only_by(rule).join(", ");
         let _ = writeln!(text, "| {id} | {} | {held} | {} | {only} |", cell(says), kills.len());
     }
-    for rule in crate::edge::RULES {
-        let _ = writeln!(text, "| {} | {} | elsewhere | | |", rule.id, cell(rule.demand));
+    for rule in &matrix.elsewhere {
+        let _ = writeln!(text, "| {} | {} | elsewhere | | |", rule.id, cell(&rule.says));
     }
     text + "\nThe rules of a domain's edge are tested in harness/tests/edge.rs, each on a server that breaks \
             it and no other.\n"
@@ -133,7 +133,7 @@ pub(super) fn summary(matrix: &DetectionMatrix) -> String {
     let _ = writeln!(text, "rules that saw no defect: {}", ids(matrix.idle_rules()));
     let _ = writeln!(text, "rules that nothing exercised: {}", ids(matrix.unexercised_rules()));
     let _ = writeln!(text, "rules that no defect needs alone: {}", ids(matrix.dispensable_rules()));
-    let edge = crate::edge::RULES.iter().map(|rule| rule.id).collect::<Vec<_>>();
+    let edge = matrix.elsewhere.iter().map(|rule| rule.id.as_str()).collect::<Vec<_>>();
     let _ = writeln!(text, "rules tested elsewhere (harness/tests/edge.rs): {}", listed(&edge));
     let _ = writeln!(text, "{:.0} s", matrix.duration_s);
     text

@@ -1,13 +1,10 @@
 //! Reports of several generators, added up.
 
-use std::sync::Arc;
-
 use super::{
-    CostReport, CostThresholdReport, RuleReport, RunReport, ScenarioCost, ScenarioReport,
-    StepReport, ThresholdReport, causes_of_run,
+    Billing, CostThresholdReport, RuleReport, RunReport, ScenarioCost, ScenarioReport, StepReport,
+    ThresholdReport, causes_of_run,
 };
 use crate::{
-    cost::{BOOKS, PriceBook, TIERS, Tiers},
     exit::Exit,
     judge::{self, CostResult, Judgement, Reason, ThresholdResult},
     language::{cost_threshold::CostThresholdText, threshold::ThresholdText},
@@ -54,7 +51,7 @@ pub enum MergeError {
 ///
 /// # Errors
 /// [`MergeError`].
-pub fn merge(reports: &[RunReport]) -> Result<RunReport, MergeError> {
+pub fn merge(reports: &[RunReport], billing: &dyn Billing) -> Result<RunReport, MergeError> {
     let (first, rest) = reports.split_first().ok_or(MergeError::Nothing)?;
     let mut sum = first.clone();
     for report in rest {
@@ -72,10 +69,10 @@ pub fn merge(reports: &[RunReport]) -> Result<RunReport, MergeError> {
             .flat_map(|report| &report.scenarios)
             .filter(|part| part.name == scenario.name)
             .collect();
-        judge(scenario, &parts)?;
+        judge(scenario, &parts, billing)?;
     }
     sum.run_id = reports.iter().map(|r| r.run_id.as_str()).collect::<Vec<_>>().join("+");
-    sum.cost = CostReport::of_run(&sum.scenarios);
+    sum.cost = billing.bill(&sum.scenarios);
     sum.exit = sum.exit_code().code();
     Ok(sum)
 }
@@ -140,13 +137,17 @@ fn add(mine: &mut ScenarioReport, other: &ScenarioReport) -> Result<(), MergeErr
 
 /// Thresholds on the sum; everything else that speaks against a pass of one part speaks against it
 /// of the whole.
-fn judge(sum: &mut ScenarioReport, parts: &[&ScenarioReport]) -> Result<(), MergeError> {
+fn judge(
+    sum: &mut ScenarioReport,
+    parts: &[&ScenarioReport],
+    billing: &dyn Billing,
+) -> Result<(), MergeError> {
     if parts.len() < 2 {
         return Ok(());
     }
     let of = |threshold| judged(sum, threshold);
     let results = sum.thresholds.iter().map(of).collect::<Result<Vec<_>, _>>()?;
-    let costs = sum.cost.as_ref().map(|cost| judged_cost(&sum.name, cost)).transpose()?;
+    let costs = sum.cost.as_ref().map(|cost| judged_cost(&sum.name, cost, billing)).transpose()?;
     let costs = costs.unwrap_or_default();
     let mut reasons = others(parts);
     reasons.extend(judge::of_thresholds(&results, &costs));
@@ -160,7 +161,7 @@ fn judge(sum: &mut ScenarioReport, parts: &[&ScenarioReport]) -> Result<(), Merg
     sum.verdict = verdict;
     sum.exit = exit.map(Exit::code);
     sum.reasons = reasons.into_iter().map(|reason| reason.text).collect();
-    sum.causes = causes_of_run(sum);
+    sum.causes = causes_of_run(sum, billing);
     Ok(())
 }
 
@@ -209,7 +210,11 @@ fn judged(
 }
 
 /// Thresholds on cost, on what all parts used.
-fn judged_cost(scenario: &str, cost: &ScenarioCost) -> Result<Vec<CostResult>, MergeError> {
+fn judged_cost(
+    scenario: &str,
+    cost: &ScenarioCost,
+    billing: &dyn Billing,
+) -> Result<Vec<CostResult>, MergeError> {
     let threshold = |threshold: &CostThresholdReport| {
         let text = CostThresholdText::parse(&threshold.text)
             .ok_or_else(|| unreadable(scenario, &threshold.text))?;
@@ -218,27 +223,16 @@ fn judged_cost(scenario: &str, cost: &ScenarioCost) -> Result<Vec<CostResult>, M
         Ok(CostThreshold { text, span, figure, comparison, bound })
     };
     let thresholds = cost.thresholds.iter().map(threshold).collect::<Result<_, MergeError>>()?;
-    let (book, tiers) = prices(cost).ok_or_else(|| MergeError::OwnPrices(scenario.to_owned()))?;
+    let prices = billing.prices(cost).ok_or_else(|| MergeError::OwnPrices(scenario.to_owned()))?;
     let plan = CostPlan {
         tier: cost.tier.clone(),
         ai: Vec::new(),
-        book: Arc::new(book),
-        tiers: Arc::new(tiers),
+        meter: billing.pricing().meter(),
+        prices,
         audit: false,
         thresholds,
     };
     Ok(judge::on_usage(&plan, &cost.usage))
-}
-
-/// What its thresholds were judged with, if the program has it.
-fn prices(cost: &ScenarioCost) -> Option<(PriceBook, Tiers)> {
-    if cost.own_prices {
-        return None;
-    }
-    let known = |name: &String| BOOKS.iter().find(|book| book.name == *name);
-    // Reports of older versions do not name it: the first is the default.
-    let book = cost.book.as_ref().map_or(BOOKS.first(), known)?;
-    Some((book.open().ok()?, Tiers::parse(TIERS, "of this program").ok()?))
 }
 
 fn unreadable(scenario: &str, text: &str) -> MergeError {

@@ -10,8 +10,7 @@ use super::{
     stored::{self, StoredLatency},
 };
 use crate::{
-    cost::Tallies,
-    model::ErrorKind,
+    model::{ErrorKind, usage::Tallies},
     plan::{Phase, StepLabel},
     record::{Figure, Latency, StepRecord},
 };

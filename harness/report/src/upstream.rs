@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::number::rounded;
-use crate::{record::float, upstream::Arrivals};
+use crate::{model::stub::Arrivals, record::float};
 
 /// Calls that the target made during a load, by the ledger of the stub.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]

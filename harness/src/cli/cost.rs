@@ -11,12 +11,10 @@ use super::{
 use crate::{
     cost::{
         Alternative, Assessment, BOOKS, BuiltIn, Combination, Mix, PriceBook, Projection, Question,
-        TIERS, Tiers, WhatIf, assess, changes,
+        TIERS, Tiers, WhatIf, assess, book_report, changes, cheapest_report,
     },
     exit::Exit,
-    report::{
-        self, BookReport, COST_SCHEMA_VERSION, CheapestReport, CostReport, cheapest_text, cost_text,
-    },
+    report::{self, BookReport, COST_SCHEMA_VERSION, CostReport, cheapest_text, cost_text},
 };
 
 #[derive(Debug, Args)]
@@ -138,7 +136,7 @@ fn cheapest(arguments: &Arguments, asked: &Asked, read: &Runs) -> Result<Exit, S
     let alternatives = alternatives(&read.runs);
     let Asked { tiers, only, combinations, books } = asked;
     let settings = &arguments.settings;
-    let report = CheapestReport::new(&alternatives, combinations, (tiers, only), books, settings)
+    let report = cheapest_report(&alternatives, combinations, (tiers, only), books, settings)
         .map_err(|error| error.to_string())?;
     let found = report.found();
     let shown = output::show(arguments.format, &report, cheapest_text);
@@ -179,7 +177,7 @@ fn of_book(
         }
         None => None,
     };
-    Ok(BookReport::new(book, &head, changes.as_deref()))
+    Ok(book_report(book, &head, changes.as_deref()))
 }
 
 fn books(wanted: &[String]) -> Result<Vec<PriceBook>, String> {

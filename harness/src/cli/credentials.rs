@@ -2,11 +2,14 @@
 
 use std::env;
 
+use serde_json::{Map, Value};
+
 use crate::{
+    model::Secret,
     plan::{Credentials, UserPlan},
     run::{TokenError, Tokens},
     target::Target,
-    token::{SECRET_VARIABLE, Signer},
+    token::{self, SECRET_VARIABLE, Signer},
 };
 
 /// Signs tokens for a target whose secret is known; takes others from the environment.
@@ -19,7 +22,7 @@ pub(super) struct RunTokens {
 impl RunTokens {
     /// Tokens whose subjects end with `suffix`, valid from `now`, in milliseconds since 1970.
     pub(super) fn new(target: &Target, suffix: String, now: i64) -> Self {
-        let signer = target.secret.as_ref().map(crate::token::Secret::signer);
+        let signer = target.secret.as_ref().map(Signer::new);
         let now = u64::try_from(now / 1000).unwrap_or_default();
         Self { signer, suffix, now }
     }
@@ -50,5 +53,13 @@ impl Tokens for RunTokens {
                 signer.sign(&subject, scope, self.now).map_err(|e| TokenError(e.to_string()))
             }
         }
+    }
+
+    fn header(&self, secret: &Secret) -> Map<String, Value> {
+        token::header(secret)
+    }
+
+    fn claims(&self, subject: &str, scope: &str, now: u64) -> Map<String, Value> {
+        token::claims(subject, scope, now)
     }
 }

@@ -2,6 +2,7 @@
 
 use std::{
     path::{Path, PathBuf},
+    sync::Arc,
     time::{Duration, SystemTime},
 };
 
@@ -16,10 +17,10 @@ use super::{
     state::{Known, Saved, Setting},
 };
 use crate::{
-    cost::{BOOKS, PriceBook, Projection, RunUsage, TIERS, Tiers, UnitUsage, changes},
+    cost::{BOOKS, CloudflarePrices, Projection, TIERS, Tiers, UnitUsage, change_report, changes},
     exit::Exit,
     gate::{self, Decision, Judged, MOST_PAIRS, Rule, Window},
-    model::clock,
+    model::{clock, usage::RunUsage},
     plan::ScenarioPlan,
     report::host::{self, Host},
     report::{self, ChangeReport, GATE_SCHEMA_VERSION, GateReport, SideReport},
@@ -92,8 +93,7 @@ struct Frame {
     pairs: usize,
     seed: u64,
     started_at: String,
-    tiers: Tiers,
-    book: PriceBook,
+    prices: CloudflarePrices,
 }
 
 pub(super) async fn gate(arguments: &Arguments) -> Exit {
@@ -196,8 +196,12 @@ impl Frame {
             pairs: arguments.pairs.unwrap_or(pairs),
             seed: arguments.seed.unwrap_or_else(|| Uuid::new_v4().as_u64_pair().1),
             started_at: now(),
-            tiers: Tiers::parse(TIERS, "of this program").map_err(|error| error.to_string())?,
-            book: BOOKS[0].open().map_err(|error| error.to_string())?,
+            prices: CloudflarePrices {
+                tiers: Arc::new(
+                    Tiers::parse(TIERS, "of this program").map_err(|error| error.to_string())?,
+                ),
+                book: Arc::new(BOOKS[0].open().map_err(|error| error.to_string())?),
+            },
         })
     }
 
@@ -208,7 +212,7 @@ impl Frame {
         [base, head]: [&Variant; 2],
         result: AbResult,
     ) -> Result<GateReport, String> {
-        let judged = gate::judge(&result.pairs, &self.rule, &self.tiers, &self.book)
+        let judged = gate::judge(&result.pairs, &self.rule, &self.prices)
             .map_err(|error| error.to_string())?;
         let mut sums = [Window::default(), Window::default()];
         for pair in &result.pairs {
@@ -262,13 +266,13 @@ impl Frame {
     fn cost(&self, [base, head]: &[Window; 2]) -> Result<Vec<ChangeReport>, String> {
         let (Some(base), Some(head)) = (&base.usage, &head.usage) else { return Ok(Vec::new()) };
         let changes = changes(&self.months(base)?, &self.months(head)?);
-        Ok(changes.iter().map(ChangeReport::new).collect())
+        Ok(changes.iter().map(change_report).collect())
     }
 
     fn months(&self, usage: &RunUsage) -> Result<Vec<Projection>, String> {
         let unit = UnitUsage::measured(usage).map_err(|error| error.to_string())?;
-        let month = |tier| Projection::new(&unit, tier, &self.tiers, &self.book);
-        let months = self.tiers.tiers.iter().map(month);
+        let month = |tier| Projection::new(&unit, tier, &self.prices.tiers, &self.prices.book);
+        let months = self.prices.tiers.tiers.iter().map(month);
         months.collect::<Result<_, _>>().map_err(|error| error.to_string())
     }
 

@@ -7,7 +7,7 @@ use clap::Args;
 use super::{output, selection};
 use crate::{
     exit::Exit,
-    plan::{Rule, ScenarioPlan, rules},
+    plan::{Rule, ScenarioPlan},
 };
 
 #[derive(Debug, Args)]
@@ -48,7 +48,7 @@ fn scenarios(plans: &[ScenarioPlan]) -> String {
 
 fn rules_of(plans: &[ScenarioPlan]) -> String {
     let mut named: BTreeMap<Arc<Rule>, usize> = BTreeMap::new();
-    for rule in rules::all() {
+    for rule in workway_lab::rules::all() {
         named.insert(Arc::clone(rule), 0);
     }
     for plan in plans {

@@ -17,7 +17,7 @@ use crate::{
     cost::{Mix, UsageError},
     exit::Exit,
     plan::Phase,
-    report::{self, RunReport, ScenarioReport, read_run},
+    report::{RunReport, ScenarioReport, read_run},
 };
 
 /// Of a deployed target that does not say in its answers what it used.
@@ -90,11 +90,11 @@ impl Measured {
 }
 
 fn of_answers(path: &Path, report: RunReport) -> Result<Used, Problem> {
-    let mixes = report::mixes(&report.scenarios);
+    let mixes = crate::cost::mixes(&report.scenarios);
     if mixes.is_empty() {
         return Err(usage(&UsageError::None(path.display().to_string())));
     }
-    let warnings = report::warnings(std::slice::from_ref(&mixes));
+    let warnings = crate::cost::warnings(std::slice::from_ref(&mixes));
     Ok(Used { report, mixes, warnings })
 }
 

@@ -6,6 +6,7 @@ use clap::Args;
 
 use super::{output, rendering};
 use crate::{
+    cost::CloudflareBilling,
     exit::Exit,
     report::{self, Format, read_run},
 };
@@ -27,7 +28,7 @@ pub(super) struct Arguments {
 pub(super) fn merge(arguments: &Arguments) -> Exit {
     let runs = arguments.runs.iter().map(|path| read_run(path)).collect::<Result<Vec<_>, _>>();
     let merged = match runs {
-        Ok(runs) => report::merge(&runs).map_err(|error| error.to_string()),
+        Ok(runs) => report::merge(&runs, &CloudflareBilling).map_err(|error| error.to_string()),
         Err(error) => Err(error.to_string()),
     };
     match merged {

@@ -16,16 +16,20 @@ use super::{
     signals::Signals,
 };
 use crate::{
+    ServiceAudit,
     exit::Exit,
     judge::{Judgement, judge},
-    model::clock,
+    model::{
+        clock::{self, now_millis},
+        stub::Stub,
+    },
     plan::ScenarioPlan,
     record::ScenarioRecord,
     report::host::{self, Host},
-    report::{self, CostReport, RunInfo, RunReport, ScenarioReport},
+    report::{self, RunInfo, RunReport, ScenarioReport},
     run::{Command, Environment, Operator, Signal, StopFlag},
     target::{SelfCheck, Target, TargetOptions, TargetSpec},
-    token::now_millis,
+    upstream::RemoteStub,
 };
 
 #[derive(Debug, Args)]
@@ -170,7 +174,7 @@ async fn report_of(
         started_at: humantime::format_rfc3339_seconds(started_at).to_string(),
         duration: clock::now().saturating_duration_since(started),
     };
-    let cost = CostReport::of_plans(plans, &scenarios);
+    let cost = crate::cost::of_plans(plans, &scenarios);
     RunReport {
         host: Some(Host::here()),
         commit: host::commit(),
@@ -184,8 +188,11 @@ async fn report_of(
 pub(super) async fn environment_of(target: &mut Target, suffix: String) -> Environment {
     let now = target.obey(Command::Clock).await.unwrap_or_else(|_| now_millis());
     let tokens = Arc::new(RunTokens::new(target, suffix, now));
+    let stub = target.upstream.clone().map(|url| Arc::new(RemoteStub(url)) as Arc<dyn Stub>);
     Environment {
         upstream: target.upstream.clone(),
+        usage_audit: Some(Arc::new(ServiceAudit { stub: stub.clone() })),
+        stub,
         signing: target.secret.clone(),
         webhook: target.webhook.clone(),
         page_origin: target.page_origin.clone(),
@@ -212,7 +219,10 @@ pub(super) async fn scenario(
         () = target.operate(&mut orders) => ScenarioRecord::default(),
     };
     let report = ScenarioReport::new(plan, &record, &judge(plan, &record));
-    ScenarioReport { causes: report::causes_of_run(&report), ..report }
+    ScenarioReport {
+        causes: report::causes_of_run(&report, &crate::cost::CloudflareBilling),
+        ..report
+    }
 }
 
 /// Writes the report wherever it was asked for; its exit code is the command's.

@@ -10,10 +10,11 @@ use std::{env, path::PathBuf, time::Duration};
 use reqwest::{Client, Method, Url};
 use serde_json::{Value, json};
 use workway::{
+    model::stub::Calls,
     plan::DEFAULT_SCOPE,
     target::{CORS_VARIABLE, Target, TargetOptions, TargetSpec},
-    token::{Secret, now},
-    upstream::{Calls, Ledger},
+    token::{Signer, local_secret, now},
+    upstream::Ledger,
 };
 
 /// Small, fast, and good enough to choose moments (`SplitMix64`).
@@ -237,5 +238,5 @@ impl Caller {
 }
 
 pub(crate) fn token(subject: &str) -> String {
-    Secret::local().signer().sign(subject, DEFAULT_SCOPE, now()).unwrap()
+    Signer::new(&local_secret()).sign(subject, DEFAULT_SCOPE, now()).unwrap()
 }

@@ -14,7 +14,7 @@ use std::iter::once;
 use reqwest::Method;
 use serde_json::{Value, json};
 use tables::{CONTENT_TYPES, QUERIES, TEXTS};
-use workway::token::{Secret, now};
+use workway::token::{Signer, local_secret, now};
 
 use super::token;
 
@@ -344,7 +344,7 @@ fn methods() -> Vec<Request> {
 
 /// Tokens that do not open anything. Refused ones count against one address: they are few.
 fn credentials() -> Vec<Request> {
-    let signer = Secret::local().signer();
+    let signer = Signer::new(&local_secret());
     let sign = |subject: &str, scope: &str, at: u64| signer.sign(subject, scope, at).unwrap();
     let good = token("keyholder");
     let (content, mac) = good.rsplit_once('.').unwrap();

@@ -228,9 +228,11 @@ fn what_a_run_did_not_have_is_in_no_average() {
     assert_eq!(month.per_request(Resource::RowsRead), usd("2"));
     assert_eq!(month.per_request(Resource::Requests), usd("1"));
     // A gate says the same of a window.
-    let window = crate::gate::Window { usage: Some(plain), ..crate::gate::Window::default() };
-    let side = window.unit(&tiers, &book).unwrap().unwrap();
-    assert_eq!(side.amounts.get(Resource::RowsRead), month.per_request(Resource::RowsRead));
+    let window = workway_core::gate::Window { usage: Some(plain), ..Default::default() };
+    let prices = CloudflarePrices { book: book.clone().into(), tiers: tiers.clone().into() };
+    let side = window.unit(&prices).unwrap().unwrap();
+    let rows = side.amounts.iter().find(|(name, _)| name == "rows_read").map(|(_, rows)| *rows);
+    assert_eq!(rows, Some(month.per_request(Resource::RowsRead)));
     // A request: 2 rows read, half a row written, one KV read, itself: (2 + 5 + 0.5 + 0.5) / 1000.
     for ai in ["0", "0.1", "0.9"] {
         let per = per_1000_requests(&unit, usd(ai), &tiers, &book).unwrap();

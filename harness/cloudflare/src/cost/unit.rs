@@ -7,7 +7,7 @@ use workway_price::{Amounts, Origin, Origins, PriceBook, Resource, UnknownResour
 
 use super::{
     tier::Tier,
-    usage::{RunUsage, Tallies, Tally, UsageError},
+    usage::{RunUsage, Tallies, Tally, UsageError, mean, silent_about},
 };
 
 /// What one operation uses on average, by kind. Each counts as one request.
@@ -101,7 +101,7 @@ impl UnitUsage {
             hit_rate,
             ..Self::default()
         };
-        for (resource, why) in run.source.silent_about() {
+        for (resource, why) in silent_about(run.source) {
             if unit.kinds().all(|kind| kind.get(resource).is_zero()) {
                 unit.origins.insert(resource, Origin::Absent(why.to_owned()));
             }
@@ -229,7 +229,7 @@ impl UnitUsage {
 
 /// One of them on average; it is a request, too.
 fn one(tally: &Tally) -> Result<Option<Amounts>, UsageError> {
-    let mean = tally.mean()?;
+    let mean = mean(tally)?;
     Ok(mean.map(|amounts| amounts.with(Resource::Requests, Decimal::ONE)))
 }
 

@@ -1,11 +1,13 @@
 //! Pairs of windows → findings.
 
+use rust_decimal::{Decimal, prelude::ToPrimitive};
+
 use super::{
-    Decision, Finding, Kind, Pair, Rule, Scale, Shift, SideUsage, Window,
+    Decision, Finding, Kind, Pair, Rule, Scale, Shift, Window,
     statistics::{self, Effect, Failures},
 };
 use crate::{
-    cost::{CostError, PriceBook, Resource, Tiers},
+    plan::{Prices, PricingError, RequestUsage},
     record::float,
 };
 
@@ -36,14 +38,9 @@ pub struct Judged {
 ///
 /// # Errors
 /// Usage that cannot be priced.
-pub fn judge(
-    pairs: &[Pair],
-    rule: &Rule,
-    tiers: &Tiers,
-    book: &PriceBook,
-) -> Result<Judged, CostError> {
+pub fn judge(pairs: &[Pair], rule: &Rule, prices: &dyn Prices) -> Result<Judged, PricingError> {
     let mut findings = vec![latency(pairs, GATED_PERCENTILE, rule), errors(pairs, rule)];
-    findings.extend(usage(pairs, rule, tiers, book)?);
+    findings.extend(usage(pairs, rule, prices)?);
     decide(&mut findings, rule.alpha);
     for percent in SHOWN_PERCENTILES {
         let mut finding = latency(pairs, percent, rule);
@@ -162,15 +159,10 @@ fn errors(pairs: &[Pair], rule: &Rule) -> Finding {
 }
 
 /// The cost, and each resource that at least one side uses.
-fn usage(
-    pairs: &[Pair],
-    rule: &Rule,
-    tiers: &Tiers,
-    book: &PriceBook,
-) -> Result<Vec<Finding>, CostError> {
+fn usage(pairs: &[Pair], rule: &Rule, prices: &dyn Prices) -> Result<Vec<Finding>, PricingError> {
     let mut units = Vec::new();
     for pair in pairs {
-        let (base, head) = (pair.base.unit(tiers, book)?, pair.head.unit(tiers, book)?);
+        let (base, head) = (pair.base.unit(prices)?, pair.head.unit(prices)?);
         let (Some(base), Some(head)) = (base, head) else {
             let mut finding = empty("cost".to_owned(), Kind::Cost, Scale::Relative, rule.usage);
             finding.decision = Decision::Shown;
@@ -179,24 +171,32 @@ fn usage(
         };
         units.push((base, head));
     }
-    let mut findings = vec![used(&units, "cost", Kind::Cost, rule, SideUsage::cost)];
-    for resource in Resource::ALL {
-        let of = |side: &SideUsage| side.of(*resource);
-        let used_at_all = units.iter().any(|(base, head)| of(base) > 0.0 || of(head) > 0.0);
-        if used_at_all && *resource != Resource::Requests {
-            findings.push(used(&units, resource.name(), Kind::Usage, rule, of));
+    let cost = |side: &RequestUsage| float_of(side.dollars);
+    let mut findings = vec![used(&units, "cost", Kind::Cost, rule, cost)];
+    let names = units.first().map(|(base, _)| base.amounts.as_slice()).unwrap_or_default();
+    for (index, (name, _)) in names.iter().enumerate() {
+        // Prices list every resource they know, in the same order each time.
+        let of = |side: &RequestUsage| {
+            side.amounts.get(index).map_or(0.0, |(_, amount)| float_of(*amount))
+        };
+        if units.iter().any(|(base, head)| of(base) > 0.0 || of(head) > 0.0) {
+            findings.push(used(&units, name, Kind::Usage, rule, of));
         }
     }
     Ok(findings)
 }
 
+fn float_of(amount: Decimal) -> f64 {
+    amount.to_f64().unwrap_or(0.0)
+}
+
 /// A figure that may be zero has no logarithm: its differences are compared, as parts of base.
 fn used(
-    units: &[(SideUsage, SideUsage)],
+    units: &[(RequestUsage, RequestUsage)],
     metric: &str,
     kind: Kind,
     rule: &Rule,
-    of: impl Fn(&SideUsage) -> f64,
+    of: impl Fn(&RequestUsage) -> f64,
 ) -> Finding {
     let count = float(units.len().max(1) as u64);
     let base = units.iter().map(|(base, _)| of(base)).sum::<f64>() / count;

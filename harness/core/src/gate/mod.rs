@@ -1,6 +1,6 @@
 //! Two versions side by side: pairs of windows → findings → decision.
 //!
-//! Nothing here sends or prints; [`cli`](crate::cli) makes the windows.
+//! Nothing here sends or prints; the command makes the windows.
 
 mod calibration;
 mod finding;
@@ -13,7 +13,7 @@ pub use calibration::{Calibration, Expectation, Noise, PERCENTILES, POWER};
 pub use finding::{Decision, Finding, Kind, Scale, Shift};
 pub use history::{FEWEST_RUNS, against};
 pub use judge::{GATED_PERCENTILE, Judged, SHIFT_PERCENTILES, SHOWN_PERCENTILES, judge};
-pub use pair::{Pair, SideUsage, Window};
+pub use pair::{Pair, Window};
 
 use serde::{Deserialize, Serialize};
 

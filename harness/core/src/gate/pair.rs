@@ -2,16 +2,11 @@
 
 use std::time::Duration;
 
-use rust_decimal::{Decimal, prelude::ToPrimitive};
-
 use super::statistics::Failures;
 use crate::{
-    cost::{
-        Amounts, PriceBook, Resource, RunUsage, Tiers, UnitUsage, UsageError, per_1000_requests,
-    },
-    plan::ScenarioPlan,
+    model::{stub::Arrivals, usage::RunUsage},
+    plan::{Prices, PricingError, RequestUsage, ScenarioPlan},
     record::{Figure, Latency, ScenarioRecord, StepRecord},
-    upstream::Arrivals,
 };
 
 /// What one version did in one window.
@@ -34,15 +29,6 @@ pub struct Pair {
     pub base: Window,
     /// The version that is judged.
     pub head: Window,
-}
-
-/// What one version used for each request.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct SideUsage {
-    /// By resource.
-    pub amounts: Amounts,
-    /// Dollars for a thousand requests at list price.
-    pub dollars: Decimal,
 }
 
 impl Window {
@@ -84,18 +70,11 @@ impl Window {
     ///
     /// # Errors
     /// A resource that nobody knows, or one without a price.
-    pub fn unit(
-        &self,
-        tiers: &Tiers,
-        book: &PriceBook,
-    ) -> Result<Option<SideUsage>, crate::cost::CostError> {
-        let Some(usage) = self.usage.as_ref().filter(|usage| !usage.is_empty()) else {
-            return Ok(None);
-        };
-        let unit = UnitUsage::measured(usage)?;
-        let ai = ai_share(usage);
-        let dollars = per_1000_requests(&unit, ai, tiers, book)?;
-        Ok(Some(SideUsage { amounts: per_request(usage)?, dollars }))
+    pub fn unit(&self, prices: &dyn Prices) -> Result<Option<RequestUsage>, PricingError> {
+        match self.usage.as_ref().filter(|usage| !usage.is_empty()) {
+            Some(usage) => prices.per_request(usage),
+            None => Ok(None),
+        }
     }
 }
 
@@ -105,36 +84,5 @@ fn percentile(latency: &Latency, percent: f64) -> Option<f64> {
     match latency.percentile(percent) {
         Figure::Exact(time) | Figure::AtLeast(time) => Some(nanos(time)),
         Figure::NoData => None,
-    }
-}
-
-/// The part of operations that are AI operations.
-fn ai_share(usage: &RunUsage) -> Decimal {
-    let count = |ai: bool| -> u64 {
-        usage.steps.iter().filter(|step| step.ai == ai).map(|step| step.used.all().count).sum()
-    };
-    let (ai, rest) = (count(true), count(false));
-    Decimal::from(ai) / Decimal::from((ai + rest).max(1))
-}
-
-/// Everything that was used over everything that was asked.
-fn per_request(usage: &RunUsage) -> Result<Amounts, UsageError> {
-    let mut all = crate::cost::Tally::default();
-    usage.steps.iter().for_each(|step| all.add(&step.used.all()));
-    for (name, amount) in usage.runs.usage.iter().chain(&usage.background.usage) {
-        *all.usage.entry(name.clone()).or_default() += amount;
-    }
-    Ok(all.mean()?.unwrap_or_default())
-}
-
-impl SideUsage {
-    /// Units of one resource for each request.
-    pub fn of(&self, resource: Resource) -> f64 {
-        self.amounts.get(resource).to_f64().unwrap_or(0.0)
-    }
-
-    /// Dollars for a thousand requests.
-    pub fn cost(&self) -> f64 {
-        self.dollars.to_f64().unwrap_or(0.0)
     }
 }

@@ -45,7 +45,7 @@ fn has_parts(value: &Value) -> bool {
 }
 
 /// A line for each part that differs.
-pub(crate) fn between(expected: &Value, found: &Value) -> Vec<String> {
+pub fn between(expected: &Value, found: &Value) -> Vec<String> {
     let mut lines = Vec::new();
     walk("$", expected, found, &mut lines);
     if lines.len() > MAX_DIFFERENCES {

@@ -150,7 +150,7 @@ pub(super) fn shown(value: &Value) -> String {
 }
 
 /// A value as text, at most so many characters of it.
-pub(crate) fn clipped(value: &Value, most: usize) -> String {
+pub fn clipped(value: &Value, most: usize) -> String {
     let text = value.to_string();
     match text.char_indices().nth(most) {
         Some((cut, _)) => format!("{}…", &text[..cut]),

@@ -13,10 +13,10 @@ mod threshold;
 mod verdict;
 
 pub use cost::CostResult;
-pub(crate) use cost::evaluate as on_usage;
-pub(crate) use difference::between;
-pub(crate) use matcher::clipped;
+pub use cost::evaluate as on_usage;
+pub use difference::between;
+pub use matcher::clipped;
 pub use threshold::{Measured, ThresholdResult, ThresholdStatus};
-pub(crate) use threshold::{on_books, work_total};
+pub use threshold::{on_books, work_total};
 pub use verdict::{Judgement, Reason, Verdict, judge};
-pub(crate) use verdict::{hopeless, is_about_threshold, level, of_reasons, of_thresholds, spoiled};
+pub use verdict::{hopeless, is_about_threshold, level, of_reasons, of_thresholds, spoiled};

@@ -17,9 +17,9 @@ use super::{
     },
 };
 use crate::{
+    model::stub::Call,
     plan::{RunsCheck, UserId},
     record::Seen,
-    upstream::Call,
 };
 
 mod timeline;

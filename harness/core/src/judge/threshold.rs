@@ -57,7 +57,7 @@ pub(super) fn evaluate(plan: &ScenarioPlan, record: &ScenarioRecord) -> Vec<Thre
 }
 
 /// The books of all steps of the work together.
-pub(crate) fn work_total(plan: &ScenarioPlan, record: &ScenarioRecord) -> StepRecord {
+pub fn work_total(plan: &ScenarioPlan, record: &ScenarioRecord) -> StepRecord {
     let mut total = StepRecord::default();
     for (label, step) in plan.labels.iter().zip(&record.steps) {
         if label.phase == Phase::Work {
@@ -68,7 +68,7 @@ pub(crate) fn work_total(plan: &ScenarioPlan, record: &ScenarioRecord) -> StepRe
 }
 
 /// A threshold on the books of its step, over a window of so many seconds.
-pub(crate) fn on_books(threshold: &Threshold, books: &StepRecord, window: f64) -> ThresholdResult {
+pub fn on_books(threshold: &Threshold, books: &StepRecord, window: f64) -> ThresholdResult {
     let (measured, samples) = measure(threshold.metric, books, window);
     let holds = |quantity| threshold.comparison.holds(quantity, threshold.bound);
     let rises = matches!(threshold.comparison, Comparison::Above | Comparison::AtLeast);

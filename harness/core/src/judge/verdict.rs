@@ -7,12 +7,10 @@ use super::{
     threshold::{ThresholdResult, ThresholdStatus, evaluate, work_total},
 };
 use crate::{
-    cost::RunUsage,
     exit::Exit,
-    model::ErrorKind,
+    model::{ErrorKind, Signal, usage::RunUsage},
     plan::{Comparison, CostFigure, Metric, Phase, ScenarioPlan, Work},
     record::{Drift, Figure, Level, PhaseEnd, ScenarioRecord, StepRecord, float},
-    run::Signal,
 };
 
 /// How a scenario ended.
@@ -104,18 +102,14 @@ pub fn judge(plan: &ScenarioPlan, record: &ScenarioRecord) -> Judgement {
 }
 
 /// What these reasons come to.
-pub(crate) fn of_reasons(reasons: Vec<Reason>) -> Judgement {
+pub fn of_reasons(reasons: Vec<Reason>) -> Judgement {
     let exit = overall(&reasons);
     let (thresholds, cost) = (Vec::new(), Vec::new());
     Judgement { verdict: verdict(exit), exit: Some(exit), reasons, thresholds, cost }
 }
 
 /// Why a figure at `percent` of this load says nothing about the target, if it does not.
-pub(crate) fn spoiled(
-    plan: &ScenarioPlan,
-    record: &ScenarioRecord,
-    percent: f64,
-) -> Option<String> {
+pub fn spoiled(plan: &ScenarioPlan, record: &ScenarioRecord, percent: f64) -> Option<String> {
     let mut reasons = Reasons::default();
     defects(plan, record, &mut reasons);
     generator(plan, record, percent, &mut reasons);
@@ -131,7 +125,7 @@ fn costs(plan: &ScenarioPlan, record: &ScenarioRecord) -> Vec<CostResult> {
 
 /// A threshold that bounds something from above, and is missed by the books so far. (What is
 /// bounded from below may still come.)
-pub(crate) fn hopeless(plan: &ScenarioPlan, record: &ScenarioRecord) -> Option<String> {
+pub fn hopeless(plan: &ScenarioPlan, record: &ScenarioRecord) -> Option<String> {
     let from_above = |result: &ThresholdResult| {
         let threshold = &result.threshold;
         let bounds = matches!(threshold.comparison, Comparison::Below | Comparison::AtMost);
@@ -144,7 +138,7 @@ pub(crate) fn hopeless(plan: &ScenarioPlan, record: &ScenarioRecord) -> Option<S
 }
 
 /// What a search learned at one rate.
-pub(crate) fn level(plan: &ScenarioPlan, rate: f64, record: &ScenarioRecord) -> Level {
+pub fn level(plan: &ScenarioPlan, rate: f64, record: &ScenarioRecord) -> Level {
     let judgement = judge(plan, record);
     let inconclusive = |reason: &Reason| reason.exit == Exit::Inconclusive;
     let p95 = match work_total(plan, record).response.percentile(95.0) {
@@ -306,14 +300,14 @@ const COST_MISSED: &str = "cost missed: ";
 const COST_WITHOUT_DATA: &str = "cost without data: ";
 
 /// Whether a reason is about a threshold, which can be judged again.
-pub(crate) fn is_about_threshold(reason: &str) -> bool {
+pub fn is_about_threshold(reason: &str) -> bool {
     [MISSED, WITHOUT_DATA, COST_MISSED, COST_WITHOUT_DATA]
         .iter()
         .any(|word| reason.starts_with(word))
 }
 
 /// What thresholds of both kinds say against a pass.
-pub(crate) fn of_thresholds(thresholds: &[ThresholdResult], cost: &[CostResult]) -> Vec<Reason> {
+pub fn of_thresholds(thresholds: &[ThresholdResult], cost: &[CostResult]) -> Vec<Reason> {
     let mut reasons = Reasons::default();
     misses(thresholds, &mut reasons);
     dearer(cost, &mut reasons);

@@ -29,7 +29,7 @@ mod yaml;
 #[cfg(test)]
 mod tests;
 
-use crate::plan::{self, ScenarioPlan};
+use crate::plan::{self, Catalog, ScenarioPlan};
 
 pub use diagnostic::{Diagnostic, Severity};
 pub use discover::{DiscoverError, discover, read};
@@ -44,8 +44,8 @@ pub use spanned::Spanned;
 pub use yaml::MAX_DEPTH;
 
 pub(crate) use library::{Called, first_of};
-pub(crate) use node::clip;
-pub(crate) use suggest::{closest, did_you_mean, listed};
+pub use node::clip;
+pub use suggest::{closest, did_you_mean, listed};
 
 use source::Source;
 
@@ -66,18 +66,20 @@ pub fn parse(text: &str) -> Result<ScenarioFile, Vec<Diagnostic>> {
 }
 
 /// Reads a scenario file and gives it its meaning: the plan, and warnings about parts of it that
-/// have no effect. `file_name` is how the user knows the file.
+/// have no effect. `file_name` is how the user knows the file, `catalog` what it may name without
+/// defining it.
 ///
 /// # Errors
 /// Everything that is wrong with its bytes; or with its shape; or with its meaning.
 pub fn load(
     file_name: &str,
     bytes: &[u8],
+    catalog: &Catalog,
 ) -> Result<(ScenarioPlan, Vec<Diagnostic>), Vec<Diagnostic>> {
     let text = source::text(bytes).map_err(|diagnostic| vec![*diagnostic])?;
     let file = parse(text)?;
     let source = Source::new(text);
-    match plan::resolve(file_name, &file) {
+    match plan::resolve(file_name, &file, catalog) {
         Ok((plan, mut warnings)) => {
             warnings.extend(lint::secrets(&source));
             Ok((plan, in_order(warnings, &source)))

@@ -94,7 +94,7 @@ impl Scalar {
 const CLIPPED_CHARS: usize = 60;
 
 /// `text` short enough for a message, on one line.
-pub(crate) fn clip(text: &str) -> String {
+pub fn clip(text: &str) -> String {
     let clean: String =
         text.chars().take(CLIPPED_CHARS).map(|c| if c.is_control() { ' ' } else { c }).collect();
     if text.chars().count() > CLIPPED_CHARS { format!("{clean}…") } else { clean }

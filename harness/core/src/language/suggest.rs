@@ -2,7 +2,7 @@
 
 /// The name among `names` that `found` was most likely meant to be, if one is close enough: one
 /// slip in a short word, up to three in a long one; upper and lower case are the same.
-pub(crate) fn closest<'n>(found: &str, names: impl Iterator<Item = &'n str>) -> Option<&'n str> {
+pub fn closest<'n>(found: &str, names: impl Iterator<Item = &'n str>) -> Option<&'n str> {
     let slips = match found.chars().count() {
         0..=2 => return None,
         3..=4 => 1,
@@ -22,7 +22,7 @@ pub(crate) fn closest<'n>(found: &str, names: impl Iterator<Item = &'n str>) -> 
 }
 
 /// What is added to a message about a name that [`closest`] finds another one for.
-pub(crate) fn did_you_mean(name: &str) -> String {
+pub fn did_you_mean(name: &str) -> String {
     format!("; did you mean `{name}`?")
 }
 
@@ -30,7 +30,7 @@ pub(crate) fn did_you_mean(name: &str) -> String {
 const LISTED_NAMES: usize = 20;
 
 /// `` `a`, `b`, `c` ``
-pub(crate) fn listed<'n>(names: impl Iterator<Item = &'n str>) -> String {
+pub fn listed<'n>(names: impl Iterator<Item = &'n str>) -> String {
     let mut names = names.peekable();
     let shown = names.by_ref().take(LISTED_NAMES).map(|name| format!("`{name}`"));
     let shown = shown.collect::<Vec<_>>().join(", ");

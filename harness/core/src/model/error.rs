@@ -73,7 +73,7 @@ impl fmt::Display for ErrorKind {
 
 /// How far an exchange had come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Stage {
+pub enum Stage {
     /// Up to the end of the response's head.
     Head,
     /// In the response's body.
@@ -81,7 +81,7 @@ pub(crate) enum Stage {
 }
 
 /// The kind of the innermost cause that says something.
-pub(crate) fn classify(error: &(dyn Error + 'static), stage: Stage) -> ErrorKind {
+pub fn classify(error: &(dyn Error + 'static), stage: Stage) -> ErrorKind {
     let mut kind = ErrorKind::Other;
     let mut cause = Some(error);
     while let Some(error) = cause {
@@ -93,7 +93,7 @@ pub(crate) fn classify(error: &(dyn Error + 'static), stage: Stage) -> ErrorKind
 
 /// The cause of an error. An I/O error that only wraps another one names that one's cause as its
 /// own, which would skip it.
-pub(crate) fn next<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a (dyn Error + 'static)> {
+pub(super) fn next<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a (dyn Error + 'static)> {
     match error.downcast_ref::<io::Error>().and_then(io::Error::get_ref) {
         Some(wrapped) => Some(wrapped),
         None => error.source(),
@@ -101,7 +101,7 @@ pub(crate) fn next<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a (dyn Erro
 }
 
 /// What all causes from `cause` on say, outermost first.
-pub(crate) fn causes(mut cause: Option<&(dyn Error + 'static)>) -> String {
+pub fn causes(mut cause: Option<&(dyn Error + 'static)>) -> String {
     let mut texts: Vec<String> = Vec::new();
     while let Some(error) = cause {
         let text = error.to_string();

@@ -4,7 +4,13 @@ mod capability;
 pub mod clock;
 mod error;
 pub mod glob;
+mod secret;
+mod signal;
+pub mod stub;
+pub mod usage;
 
 pub use capability::Capability;
 pub use error::ErrorKind;
-pub(crate) use error::{Stage, causes, classify};
+pub use error::{Stage, causes, classify};
+pub use secret::Secret;
+pub use signal::Signal;

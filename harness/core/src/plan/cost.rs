@@ -1,36 +1,136 @@
-//! What a scenario says about cost, resolved.
+//! What a scenario says about cost, resolved. What a resource is and what it costs, only the caller
+//! knows: [`Pricing`] is its side of it.
 
-use std::sync::Arc;
+use std::{any::Any, fmt, sync::Arc};
 
 use rust_decimal::Decimal;
 
 use super::{Comparison, Span, StepId};
-use crate::cost::{BOOKS, BuiltIn, PriceBook, Resource, TIERS, Tiers};
+use crate::model::usage::{Meter, RunUsage};
+
+/// Knows resources and price books.
+pub trait Pricing: fmt::Debug + Send + Sync {
+    /// Returns the reader of what answers say that they used.
+    fn meter(&self) -> Arc<dyn Meter>;
+
+    /// Checks the name of a resource that a threshold counts.
+    ///
+    /// # Errors
+    /// Why the name cannot stand there, as a predicate: `must name a resource: …`.
+    fn check_resource(&self, name: &str) -> Result<(), PricingError>;
+
+    /// Lists the price books that can be named.
+    fn books(&self) -> Vec<&str>;
+
+    /// Opens a price book that can be named, or the default one.
+    ///
+    /// # Errors
+    /// When there is no such book.
+    fn book(&self, name: Option<&str>) -> Result<Arc<dyn Book>, PricingError>;
+
+    /// Reads a price book from the text of a file.
+    ///
+    /// # Errors
+    /// When the text is no price book.
+    fn parse_book(&self, text: &str, file: &str) -> Result<Arc<dyn Book>, PricingError>;
+
+    /// Reads tiers from the text of a file, or returns the default ones.
+    ///
+    /// # Errors
+    /// When the text holds no tiers.
+    fn tiers(&self, file: Option<(&str, &str)>) -> Result<Arc<dyn Tiers>, PricingError>;
+
+    /// Puts a book and tiers together that it opened.
+    ///
+    /// # Errors
+    /// When somebody else opened them.
+    fn prices(
+        &self,
+        book: &Arc<dyn Book>,
+        tiers: &Arc<dyn Tiers>,
+    ) -> Result<Arc<dyn Prices>, PricingError>;
+}
+
+/// A price book. Only its own [`Pricing`] looks inside.
+pub trait Book: Any + fmt::Debug + Send + Sync {}
+
+/// Tiers: months of several sizes.
+pub trait Tiers: Any + fmt::Debug + Send + Sync {
+    /// Lists their names, from small to large.
+    fn names(&self) -> Vec<&str>;
+}
+
+/// Prices usage by one book and for one set of tiers.
+pub trait Prices: Any + fmt::Debug + Send + Sync {
+    /// Returns the name of the book.
+    fn book_name(&self) -> &str;
+
+    /// Tells whether the book or the tiers are files of the author.
+    fn are_own(&self) -> bool;
+
+    /// Computes a figure from what a run used. `tier` is the tier that its mix stands for.
+    ///
+    /// # Errors
+    /// A resource that nobody knows, or one without a price.
+    fn figure(
+        &self,
+        figure: &CostFigure,
+        usage: &RunUsage,
+        tier: Option<&str>,
+    ) -> Result<PricedFigure, PricingError>;
+
+    /// Computes what each request of a run used, and what a thousand cost; `None` when no answer
+    /// said it.
+    ///
+    /// # Errors
+    /// A resource that nobody knows, or one without a price.
+    fn per_request(&self, usage: &RunUsage) -> Result<Option<RequestUsage>, PricingError>;
+}
+
+/// Usage or prices cannot be used.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct PricingError(pub String);
+
+/// A figure before it is held against its bound.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct PricedFigure {
+    /// The figure.
+    pub measured: Decimal,
+    /// What it is made of, dearest first.
+    pub why: String,
+    /// How many operations it stands on.
+    pub samples: u64,
+    /// Answers behind it that did not say what they used.
+    pub unmetered: u64,
+    /// What is not in it, so that it is a lower bound.
+    pub missing: Option<String>,
+}
+
+/// What one request used on average.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RequestUsage {
+    /// Every resource but the requests themselves, in the order in which they are shown.
+    pub amounts: Vec<(String, Decimal)>,
+    /// Dollars for a thousand requests at list price.
+    pub dollars: Decimal,
+}
 
 /// Usage is measured, and a month is projected from it.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug)]
 pub struct CostPlan {
     /// The tier that the mix of journeys stands for; any if absent.
     pub tier: Option<String>,
     /// Steps whose requests are the AI operations of a tier.
     pub ai: Vec<StepId>,
-    /// The price book of the thresholds.
-    pub book: Arc<PriceBook>,
-    /// The tiers, and what they assume.
-    pub tiers: Arc<Tiers>,
+    /// Reads what answers say that they used.
+    pub meter: Arc<dyn Meter>,
+    /// The price book and the tiers of the thresholds.
+    pub prices: Arc<dyn Prices>,
     /// Whether the service's own total is asked afterwards, and held against the answers.
     pub audit: bool,
     /// What the cost must satisfy.
     pub thresholds: Vec<CostThreshold>,
-}
-
-impl CostPlan {
-    /// Whether the book or the tiers are not those of the program.
-    pub fn own_prices(&self) -> bool {
-        let of_program = |book: &BuiltIn| book.open().is_ok_and(|book| book == *self.book);
-        let tiers = Tiers::parse(TIERS, "of this program");
-        !BOOKS.iter().any(of_program) || tiers.is_ok_and(|tiers| tiers != *self.tiers)
-    }
 }
 
 /// `monthly(scale) < 500 USD`.
@@ -56,9 +156,21 @@ pub enum CostFigure {
     /// Dollars for a thousand requests of the mix at list price.
     Per1000Requests,
     /// Units of a resource for each request of the mix.
-    PerRequest(Resource),
+    PerRequest(String),
     /// Units of a resource that an answer of this step says it used, on average.
-    PerRequestOf(Resource, String),
+    PerRequestOf(String, String),
     /// Units of a resource that a durable run used after its answer, on average.
-    PerRun(Resource),
+    PerRun(String),
+}
+
+impl CostFigure {
+    /// Returns the resource that is counted, if one is.
+    pub fn resource(&self) -> Option<&str> {
+        match self {
+            Self::PerRequest(resource)
+            | Self::PerRequestOf(resource, _)
+            | Self::PerRun(resource) => Some(resource),
+            Self::Monthly(_) | Self::Per1000Requests => None,
+        }
+    }
 }

@@ -12,6 +12,7 @@ use serde_json::Value;
 use crate::model::Capability;
 
 pub mod builtin;
+mod catalog;
 mod claim;
 mod cost;
 mod expect;
@@ -20,14 +21,17 @@ mod generate;
 mod load;
 mod model;
 mod resolve;
-pub mod rules;
 mod template;
 mod threshold;
 mod value;
 pub(crate) mod written;
 
+pub use catalog::Catalog;
 pub use claim::{Claim, Rule, Severity};
-pub use cost::{CostFigure, CostPlan, CostThreshold};
+pub use cost::{
+    Book, CostFigure, CostPlan, CostThreshold, PricedFigure, Prices, Pricing, PricingError,
+    RequestUsage, Tiers,
+};
 pub use expect::{
     Capture, CountExpectation, DistinctExpectation, Expectation, JsonSchemaOf, Matcher, Order,
     Subject,

@@ -34,7 +34,8 @@ use crate::language::{Diagnostic, Library, ScenarioFile};
 use crate::model::Capability;
 
 use super::{
-    CallVar, JsonTemplate, LoadPlan, Phase, Profile, ScenarioPlan, Span, Step, UserPlan, Work,
+    CallVar, Catalog, JsonTemplate, LoadPlan, Phase, Pricing, Profile, ScenarioPlan, Span, Step,
+    UserPlan, Work,
 };
 use claims::Rules;
 use labels::Labels;
@@ -51,8 +52,9 @@ pub use users::DEFAULT_SCOPE;
 pub fn resolve(
     file_name: &str,
     file: &ScenarioFile,
+    catalog: &Catalog,
 ) -> Result<(ScenarioPlan, Vec<Diagnostic>), Vec<Diagnostic>> {
-    let mut lowering = Resolver::new(file_name, file);
+    let mut lowering = Resolver::new(file_name, file, catalog);
     lowering.rules_of(file);
     lowering.add_users(file);
     let feeds = lowering.feeds(file);
@@ -100,6 +102,7 @@ struct Resolver {
     phase: Phase,
     users: Vec<UserPlan>,
     rules: Rules,
+    pricing: Option<Arc<dyn Pricing>>,
     requires: Vec<Capability>,
     library: Library,
     /// Of the names of steps in a called scenario.
@@ -111,7 +114,7 @@ struct Resolver {
 }
 
 impl Resolver {
-    fn new(file_name: &str, file: &ScenarioFile) -> Self {
+    fn new(file_name: &str, file: &ScenarioFile, catalog: &Catalog) -> Self {
         let requires: Vec<_> =
             file.requires.iter().flatten().map(|capability| capability.value).collect();
         Self {
@@ -121,7 +124,8 @@ impl Resolver {
             labels: Labels::new(file),
             phase: Phase::Setup,
             users: Vec::new(),
-            rules: claims::known(),
+            rules: claims::known(catalog),
+            pricing: catalog.pricing.clone(),
             requires,
             library: Library::beside(file_name),
             prefix: String::new(),

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use super::{Failure, Reach, StepRecord, Timeline};
 use crate::{
-    cost::Tallies,
+    model::usage::Tallies,
     plan::{Rule, Severity},
 };
 
@@ -44,7 +44,7 @@ impl Metrics {
 }
 
 /// Adds the metrics of `part`, step by step.
-pub(crate) fn merge(steps: &mut Vec<StepRecord>, part: &[StepRecord]) {
+pub fn merge(steps: &mut Vec<StepRecord>, part: &[StepRecord]) {
     steps.resize_with(steps.len().max(part.len()), StepRecord::default);
     for (sum, step) in steps.iter_mut().zip(part) {
         sum.merge(step);
@@ -64,7 +64,7 @@ pub struct Tally {
 }
 
 /// Adds the claims of a part.
-pub(crate) fn merge_claims(claims: &mut Claims, part: &Claims) {
+pub fn merge_claims(claims: &mut Claims, part: &Claims) {
     for (claim, tally) in part {
         let sum = claims.entry(claim.clone()).or_default();
         sum.held += tally.held;

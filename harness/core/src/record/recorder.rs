@@ -7,8 +7,10 @@ use super::{
     Timeline,
 };
 use crate::{
-    cost::Tallies,
-    model::ErrorKind,
+    model::{
+        ErrorKind,
+        usage::{Reading, Tallies},
+    },
     plan::{Claim, StepId},
 };
 
@@ -149,11 +151,11 @@ impl Recorder {
         }
     }
 
-    /// What an answer said that it used, by its header; in the metrics of the step if `measured`.
-    pub fn used(&mut self, step: StepId, header: Option<&str>, measured: bool) {
-        self.used.count(header);
+    /// Counts what an answer said that it used; in the metrics of the step if `measured`.
+    pub fn used(&mut self, step: StepId, reading: Option<Reading>, measured: bool) {
+        self.used.count(reading.clone());
         if measured {
-            self.step(step).used.count(header);
+            self.step(step).used.count(reading);
         }
     }
 

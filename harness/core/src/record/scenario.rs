@@ -3,11 +3,10 @@
 use std::time::Duration;
 
 use super::{Claims, Failure, StepRecord, Timeline};
-use crate::{
-    cost::{RunUsage, Tallies},
-    model::ErrorKind,
-    run::Signal,
-    upstream::Arrivals,
+use crate::model::{
+    ErrorKind, Signal,
+    stub::Arrivals,
+    usage::{RunUsage, Tallies},
 };
 
 /// What happened in one scenario; the judge decides what it means.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::{Failure, Latency};
-use crate::{cost::Tallies, model::ErrorKind};
+use crate::model::{ErrorKind, usage::Tallies};
 
 /// Failures kept in full for each step: enough to see a pattern, few enough to read, and a bound
 /// on memory.

@@ -11,12 +11,12 @@ use sha2::Sha256;
 use super::values::{At, Scope};
 use crate::{
     judge::expect,
+    model::Secret,
     plan::{
         Credentials, Encoding, InstantFormat, JsonTemplate, JwtPlan, Key, ScenarioPlan, Spoil,
         Template, ValuePlan,
     },
     record::hex,
-    token::Secret,
 };
 
 /// The shortest secret: hiding a shorter one would make reports unreadable, and guessing it easy.
@@ -107,7 +107,7 @@ impl Computer<'_> {
     fn jwt(&self, jwt: &JwtPlan, names: &At<'_>) -> Result<String, String> {
         let mut header = Map::from_iter([("alg".to_owned(), json!("HS256"))]);
         if let Some(signing) = &self.scope.world().signing {
-            header.extend(signing.header());
+            header.extend(self.scope.world().tokens.header(signing));
         }
         change(&mut header, json_of(&jwt.header, names)?, "header")?;
         let mut claims = self.claims(jwt)?;
@@ -130,7 +130,7 @@ impl Computer<'_> {
             _ => "",
         };
         let now = u64::try_from(self.now.div_euclid(1000)).unwrap_or_default();
-        Ok(crate::token::claims(&person.subject, scope, now))
+        Ok(world.tokens.claims(&person.subject, scope, now))
     }
 }
 

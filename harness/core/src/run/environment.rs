@@ -6,8 +6,11 @@ use std::{
 
 use reqwest::Url;
 
-use super::{Monitored, NoProgress, Operator, Progress, StopFlag, Tokens};
-use crate::{plan::Limiter, token::Secret};
+use super::{Monitored, NoProgress, Operator, Progress, StopFlag, Tokens, UsageAudit};
+use crate::{
+    model::{Secret, stub::Stub},
+    plan::Limiter,
+};
 
 /// Everything a run needs that is not in the scenario.
 #[derive(Clone)]
@@ -16,6 +19,10 @@ pub struct Environment {
     pub target: Url,
     /// Base URL of the upstream stub, if the harness knows it.
     pub upstream: Option<Url>,
+    /// The control of that stub, if it can be asked.
+    pub stub: Option<Arc<dyn Stub>>,
+    /// Asks the target for its own total of what was used, if it has one.
+    pub usage_audit: Option<Arc<dyn UsageAudit>>,
     /// Where tokens come from.
     pub tokens: Arc<dyn Tokens + Send + Sync>,
     /// What every random choice is drawn from.
@@ -52,6 +59,8 @@ impl Environment {
         Self {
             target,
             upstream: None,
+            stub: None,
+            usage_audit: None,
             tokens,
             seed: 0,
             run_id: String::new(),

@@ -15,7 +15,6 @@ use super::{
     values::{At, Scope},
 };
 use crate::{
-    cost::USAGE_HEADER,
     judge::expect::{self, Mismatch, Subjects},
     plan::{CountExpectation, Phase, RequestPlan, Step, UntilPlan},
     record::Outcome,
@@ -159,10 +158,9 @@ impl Iteration {
                 let Exchange { sent, received, phases, outcome } = exchange;
                 operation.sent(sent);
                 operation.phases(phases);
-                if let (Some(_), Ok(response)) = (&self.lane.plan.cost, &outcome) {
-                    let header = response.headers.get(USAGE_HEADER);
-                    let header = header.and_then(|value| value.to_str().ok());
-                    self.lane.recorder.borrow_mut().used(request.id, header, self.measured);
+                if let (Some(cost), Ok(response)) = (&self.lane.plan.cost, &outcome) {
+                    let reading = cost.meter.read(&response.headers);
+                    self.lane.recorder.borrow_mut().used(request.id, reading, self.measured);
                 }
                 Done { operation, filled: Some(filled), received, outcome }
             }

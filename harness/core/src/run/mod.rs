@@ -27,26 +27,25 @@ mod server_monitor;
 mod stall_detector;
 mod stop;
 mod thread;
-mod usage_audit;
+mod usage;
 pub(crate) mod values;
 pub(crate) mod virtual_users;
 
+pub use crate::model::Signal;
 pub use compute::MIN_SECRET;
 pub use control::{Command, Operator, Order};
 pub use environment::Environment;
 pub use limits::RESERVED_DESCRIPTORS;
 pub use load::{FAIL_FAST, INTERRUPTED_DRAIN};
-pub(crate) use prepare::is_secret;
+pub use prepare::is_secret;
 pub use progress::{LoadTick, NoProgress, Progress, ProgressEvent};
 pub use scenario::run;
 pub use server_monitor::{Monitored, ServerStats};
-pub use stop::{Signal, StopFlag};
+pub use stop::StopFlag;
+pub use usage::{AuditError, AuditRequest, AuditedUsage, UsageAudit};
 pub use virtual_users::{TokenError, Tokens};
 
 use crate::{
-    http::{
-        Budget, Client, Exchange, Filled, Phases, Prepared, Response, SendError, Sender,
-        unsolicited,
-    },
+    http::{Budget, Exchange, Filled, Phases, Prepared, Response, SendError, Sender, unsolicited},
     model::{ErrorKind, clock},
 };

@@ -10,7 +10,6 @@ use crate::{
     judge::runs::Happened,
     plan::{Destination, ModelOf, RequestPlan, ScenarioPlan, Step},
     record::Seen,
-    token::now_millis,
 };
 
 /// Requests kept for models. They are compared with each other: this many take a second.
@@ -95,7 +94,7 @@ impl Watch {
 
     fn of(on: bool, bodies: bool) -> Self {
         let now = clock::now();
-        let dials = vec![Dial { from: now, to: now, shows: now_millis(), goes: true }];
+        let dials = vec![Dial { from: now, to: now, shows: clock::now_millis(), goes: true }];
         Self { on, bodies, state: Mutex::new(State { dials, ..State::default() }) }
     }
 

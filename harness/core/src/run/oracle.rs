@@ -12,12 +12,12 @@ use crate::{
         oracle::Finding,
         runs::{Evidence, Happened, events},
     },
+    model::stub::{Call, Calls},
     plan::{
         CachePlan, Claim, EffectsPlan, Limiter, ModelOf, ModelPlan, RateLimitPlan, RequestPlan,
         RunsPlan, THE_RUN, UserId,
     },
     record::Seen,
-    upstream::{Call, Calls},
 };
 
 /// Runs whose events are asked for when something is wrong: the failures show no more.

@@ -72,7 +72,7 @@ fn body(body: &Body, headers: &mut HeaderMap, names: &At<'_>) -> Result<Bytes, S
 }
 
 /// Whether its value is shown to nobody.
-pub(crate) fn is_secret(name: &HeaderName) -> bool {
+pub fn is_secret(name: &HeaderName) -> bool {
     [AUTHORIZATION, PROXY_AUTHORIZATION, COOKIE].contains(name) || name == "x-api-key"
 }
 

@@ -15,15 +15,15 @@ use super::{
     search,
     stall_detector::StallDetector,
     thread::{ThreadError, on_own_thread},
-    usage_audit::settle,
+    usage,
     values::{Draws, Scope, World},
     virtual_users::VirtualUsers,
 };
 use crate::{
+    model::stub::Arrivals,
     plan::{Destination, LoadPlan, Phase, Profile, ScenarioPlan, Step, Until, Users, Values, Work},
     record::{self, Metrics, PhaseEnd, Recorder, ScenarioRecord, StepRecord},
     schedule::{Purpose, Schedule},
-    upstream::{self, Arrivals},
 };
 
 /// How long a teardown may take after a signal. It should clean up, and somebody waits.
@@ -131,8 +131,8 @@ impl ScenarioRunner {
 
     /// What the stub has seen so far, if there is one that can be asked.
     async fn arrived(&self) -> Option<Arrivals> {
-        let stub = self.environment.upstream.as_ref()?;
-        upstream::arrivals(stub).await.ok()
+        let stub = self.environment.stub.as_ref()?;
+        stub.arrivals().await.ok()
     }
 
     fn generates(&self) -> bool {
@@ -210,7 +210,8 @@ impl ScenarioRunner {
             && self.environment.stop.raised().is_none()
         {
             let Stage { world, before, .. } = stage;
-            let usage = settle(&self.plan, cost, &self.record, world, *before).await;
+            let around = (&**world, &self.environment);
+            let usage = usage::gather(&self.plan, cost, &self.record, around, *before).await;
             self.record.usage = Some(usage);
         }
     }
@@ -237,9 +238,9 @@ impl ScenarioRunner {
             self.record.problems.push(format!("the target cannot be put right again: {problem}"));
         }
         let to_stub = |step: &&Step| step.request().is_some_and(|r| r.to == Destination::Upstream);
-        if let Some(upstream) = &self.environment.upstream
+        if let Some(stub) = &self.environment.stub
             && steps.iter().any(to_stub)
-            && let Err(problem) = upstream::clear_faults(upstream).await
+            && let Err(problem) = stub.clear_faults().await
         {
             self.record.problems.push(format!("the faults of the stub remain: {problem}"));
         }

@@ -2,14 +2,7 @@
 
 use tokio::sync::watch;
 
-/// Why a run ends early.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Signal {
-    /// Ctrl-C.
-    Interrupt,
-    /// SIGTERM.
-    Terminate,
-}
+use crate::model::Signal;
 
 /// Raised once, seen by every thread of a run.
 #[derive(Clone, Debug)]

@@ -16,13 +16,13 @@ use super::{
     Environment, clock,
     control::{Command, Operator},
     observer::Watch,
-    virtual_users::VirtualUsers,
+    virtual_users::{Tokens, VirtualUsers},
 };
 use crate::{
+    model::Secret,
     plan::{Bindings, Limiter, ScenarioPlan, Values},
     record::Secrets,
     schedule::{Purpose, random},
-    token::Secret,
 };
 
 /// What is the same for every thread of a scenario.
@@ -42,6 +42,8 @@ pub(crate) struct World {
     pub(crate) run_id: String,
     /// What every random choice is drawn from.
     pub(crate) seed: u64,
+    /// Where tokens come from.
+    pub(crate) tokens: Arc<dyn Tokens + Send + Sync>,
     /// Who sends requests.
     pub(crate) people: VirtualUsers,
     /// Lists read from files, by name.
@@ -71,12 +73,13 @@ impl World {
         let base = |url: &reqwest::Url| url.as_str().trim_end_matches('/').to_owned();
         Self {
             origin,
-            origin_millis: crate::token::now_millis() - ago(origin),
+            origin_millis: clock::now_millis() - ago(origin),
             url: environment.target.clone(),
             target: base(&environment.target),
             upstream: environment.upstream.as_ref().map(base),
             run_id: environment.run_id.clone(),
             seed: environment.seed,
+            tokens: Arc::clone(&environment.tokens),
             people,
             feeds: BTreeMap::new(),
             signing: environment.signing.clone(),
@@ -120,7 +123,7 @@ impl World {
     pub(crate) async fn now(&self) -> Result<i64, String> {
         match self.operator.as_ref().filter(|operator| operator.has_clock) {
             Some(operator) => operator.give(Command::Clock).await,
-            None => Ok(crate::token::now_millis()),
+            None => Ok(clock::now_millis()),
         }
     }
 }

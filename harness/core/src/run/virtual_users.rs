@@ -3,8 +3,12 @@
 use std::fmt;
 
 use http::HeaderValue;
+use serde_json::{Map, Value};
 
-use crate::plan::{Credentials, ScenarioPlan, UserId, UserPlan};
+use crate::{
+    model::Secret,
+    plan::{Credentials, ScenarioPlan, UserId, UserPlan},
+};
 
 /// Makes or finds the tokens of users.
 pub trait Tokens {
@@ -16,6 +20,24 @@ pub trait Tokens {
     /// # Errors
     /// Why there is none.
     fn bearer(&self, user: &UserPlan, index: usize) -> Result<String, TokenError>;
+
+    /// The header of a token that is signed with `secret`, besides its `alg`.
+    fn header(&self, _secret: &Secret) -> Map<String, Value> {
+        Map::new()
+    }
+
+    /// The claims of a token of `subject` with these scopes that is valid from `now`, in seconds
+    /// since 1970.
+    fn claims(&self, subject: &str, scope: &str, now: u64) -> Map<String, Value> {
+        let members = [("sub", subject.into()), ("scope", scope.into()), ("iat", now.into())];
+        members.map(|(name, value): (_, Value)| (name.to_owned(), value)).into_iter().collect()
+    }
+}
+
+impl fmt::Debug for dyn Tokens + Send + Sync {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Tokens")
+    }
 }
 
 /// Why a user has no token.

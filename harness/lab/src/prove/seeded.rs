@@ -21,7 +21,7 @@ use super::{
     memory::Memory,
     ports::{Around, Ports},
 };
-use crate::token::Secret;
+use crate::model::Secret;
 
 tokio::task_local! {
     /// The request that is being answered, for ports whose defect depends on it.

@@ -1,7 +1,6 @@
 use std::collections::BTreeSet;
 
 use super::*;
-use crate::plan::rules;
 
 #[test]
 fn names_are_unique_and_every_area_has_some() {
@@ -13,7 +12,7 @@ fn names_are_unique_and_every_area_has_some() {
 
 #[test]
 fn what_should_see_a_defect_is_a_rule_or_a_scenario() {
-    let rules: BTreeSet<_> = rules::all().iter().map(|rule| rule.id.as_str()).collect();
+    let rules: BTreeSet<_> = crate::rules::all().iter().map(|rule| rule.id.as_str()).collect();
     for defect in all() {
         let Fate::Made { seen_by, changes } = defect.fate else { continue };
         assert!(!seen_by.is_empty() && !changes.is_empty(), "{}", defect.id);
@@ -36,7 +35,7 @@ fn what_is_not_made_says_why() {
     for defect in all() {
         if let Fate::NotApplicable(why) | Fate::Elsewhere(why) = defect.fate {
             assert!(why.len() > 10, "{}", defect.id);
-            let error = Seeded::new(defect, crate::token::Secret::local()).unwrap_err();
+            let error = Seeded::new(defect, crate::token::local_secret()).unwrap_err();
             assert!(error.contains(why), "{error}");
         }
     }

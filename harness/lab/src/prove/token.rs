@@ -9,7 +9,8 @@ use sha2::Sha256;
 
 use super::change::Head;
 use crate::{
-    token::{Secret, claims},
+    model::Secret,
+    token::{claims, header},
     upstream,
 };
 
@@ -75,7 +76,7 @@ pub(super) fn signed_again(
 pub(super) fn sign(secret: &Secret, subject: &str, scope: &str, now: i64) -> Option<HeaderValue> {
     let now = u64::try_from(now).unwrap_or_default();
     let part = |value: Value| URL_SAFE_NO_PAD.encode(value.to_string());
-    let (header, claims) = (secret.header().into(), claims(subject, scope, now).into());
+    let (header, claims) = (header(secret).into(), claims(subject, scope, now).into());
     let signed = format!("{}.{}", part(header), part(claims));
     let signature = mac(secret.expose(), &signed)?.finalize().into_bytes();
     let token = format!("Bearer {signed}.{}", URL_SAFE_NO_PAD.encode(signature));

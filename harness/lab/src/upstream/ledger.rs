@@ -10,7 +10,11 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::Receipt;
-use crate::{model::glob, token::now_millis};
+use crate::model::{
+    clock::now_millis,
+    glob,
+    stub::{Arrivals, Call, Calls},
+};
 
 /// Effects kept in detail, about 300 bytes each; what comes later is counted only, so that memory
 /// does not grow with the length of a load.
@@ -32,24 +36,6 @@ pub struct Ledger {
     by_key: HashMap<String, usize>,
 }
 
-/// How many calls arrived, whatever became of them.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Arrivals {
-    /// All of them, repetitions and refused ones too.
-    pub all: u64,
-    /// Those that may be nobody's: see `UNOWNED`.
-    pub unowned: u64,
-    /// Those that a fault refused.
-    #[serde(default)]
-    pub refused: u64,
-    /// How many were answered, refusals included; absent in an older stub.
-    #[serde(default)]
-    pub answered: u64,
-    /// Microseconds until they were, together.
-    #[serde(default)]
-    pub busy_us: u64,
-}
-
 /// Paths of calls that the service may make without a caller who pays: signing in, reports of
 /// errors, and the cron, which finishes what keeping search up to date has left over.
 const UNOWNED: [&str; 5] = [
@@ -60,87 +46,15 @@ const UNOWNED: [&str; 5] = [
     "/cloudflare/*/vectorize/*",
 ];
 
-impl Arrivals {
-    fn count(&mut self, path: &str) {
-        self.all += 1;
-        let unowned = UNOWNED.iter().any(|pattern| glob::matches(pattern, path));
-        self.unowned += u64::from(unowned);
-    }
-
-    /// What came after `before`.
-    #[must_use]
-    pub const fn since(self, before: Self) -> Self {
-        Self {
-            all: self.all.saturating_sub(before.all),
-            unowned: self.unowned.saturating_sub(before.unowned),
-            refused: self.refused.saturating_sub(before.refused),
-            answered: self.answered.saturating_sub(before.answered),
-            busy_us: self.busy_us.saturating_sub(before.busy_us),
-        }
-    }
-
-    /// These and others.
-    #[must_use]
-    pub const fn and(self, other: Self) -> Self {
-        Self {
-            all: self.all + other.all,
-            unowned: self.unowned + other.unowned,
-            refused: self.refused + other.refused,
-            answered: self.answered + other.answered,
-            busy_us: self.busy_us.saturating_add(other.busy_us),
-        }
-    }
-
-    /// Whether so many calls of known callers fit.
-    pub const fn fits(self, owned: u64) -> bool {
-        owned <= self.all && owned >= self.all.saturating_sub(self.unowned)
-    }
+/// Counts a call to `path`.
+fn count(arrivals: &mut Arrivals, path: &str) {
+    arrivals.all += 1;
+    let unowned = UNOWNED.iter().any(|pattern| glob::matches(pattern, path));
+    arrivals.unowned += u64::from(unowned);
 }
 
 /// Calls shown in detail: what a scenario looks at one by one is less.
 pub const MAX_SHOWN: usize = 1000;
-
-/// Some of the calls.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct Calls {
-    /// Calls taken, without those that repeat an idempotency key.
-    pub effects: u64,
-    /// Calls taken.
-    pub deliveries: u64,
-    /// Calls that a fault refused.
-    pub refused: u64,
-    /// The first [`MAX_SHOWN`] effects, in order of arrival.
-    pub calls: Vec<Call>,
-}
-
-/// An effect as scenarios see it.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Call {
-    /// From 1, among all effects.
-    pub number: u64,
-    /// The `Idempotency-Key` that it came with.
-    pub key: Option<String>,
-    /// HTTP method.
-    pub method: String,
-    /// Path and query.
-    pub path: String,
-    /// Its body as JSON; one that is not JSON, as text.
-    pub body: Value,
-    /// How often it arrived.
-    pub deliveries: u64,
-    /// Number of its first delivery among all calls, from 1.
-    #[serde(default)]
-    pub first: u64,
-    /// Number of its last.
-    #[serde(default)]
-    pub last: u64,
-    /// When it first arrived, in milliseconds since 1970.
-    #[serde(default)]
-    pub at: i64,
-    /// When it last did, likewise.
-    #[serde(default)]
-    pub last_at: i64,
-}
 
 /// One effect.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -191,7 +105,7 @@ impl Ledger {
 
     /// A call that a fault refused.
     pub(super) fn refuse(&mut self, path: String) {
-        self.arrivals.count(&path);
+        count(&mut self.arrivals, &path);
         self.arrivals.refused += 1;
         if self.refused.len() < MAX_EFFECTS || self.refused.contains_key(&path) {
             *self.refused.entry(path).or_default() += 1;
@@ -205,7 +119,7 @@ impl Ledger {
             calls.effects += 1;
             calls.deliveries += effect.deliveries;
             if calls.calls.len() < MAX_SHOWN {
-                calls.calls.push(Call::of(effect));
+                calls.calls.push(call_of(effect));
             }
         }
         let refused = self.refused.iter().filter(|(path, _)| glob::matches(pattern, path));
@@ -214,7 +128,7 @@ impl Ledger {
     }
 
     pub(super) fn record(&mut self, mut effect: Effect) -> Receipt {
-        self.arrivals.count(&effect.path);
+        count(&mut self.arrivals, &effect.path);
         let (turn, now) = (self.arrivals.all, now_millis());
         let known = effect.key.as_ref().and_then(|key| self.by_key.get(key));
         if let Some(known) = known.and_then(|index| self.effects.get_mut(*index)) {
@@ -256,13 +170,12 @@ impl Effect {
     }
 }
 
-impl Call {
-    fn of(effect: &Effect) -> Self {
-        let Effect { number, key, method, path, body, deliveries, .. } = effect.clone();
-        let Effect { first, last, at, last_at, .. } = *effect;
-        let body = serde_json::from_str(&body).unwrap_or(Value::String(body));
-        Self { number, key, method, path, body, deliveries, first, last, at, last_at }
-    }
+/// Shows an effect as scenarios see it.
+fn call_of(effect: &Effect) -> Call {
+    let Effect { number, key, method, path, body, deliveries, .. } = effect.clone();
+    let Effect { first, last, at, last_at, .. } = *effect;
+    let body = serde_json::from_str(&body).unwrap_or(Value::String(body));
+    Call { number, key, method, path, body, deliveries, first, last, at, last_at }
 }
 
 #[cfg(test)]
@@ -301,7 +214,7 @@ mod tests {
         for path in
             ["/charge/1", &format!("{model}/meta/x"), &format!("{model}/baai/y"), "/google/token"]
         {
-            arrivals.count(path);
+            count(&mut arrivals, path);
         }
         let arrivals = arrivals.since(before);
         let fits = [1, 2, 3, 4, 5].map(|owned| arrivals.fits(owned));

@@ -30,7 +30,7 @@ use std::{
 };
 
 pub use analytics::{AnalyticsGroup, MAX_GROUPS};
-pub use ask::{arrivals, clear_faults};
+pub use ask::RemoteStub;
 use axum::{
     Json, Router,
     body::Bytes,
@@ -43,24 +43,23 @@ use axum::{
 use breaks::{Socket, break_off};
 pub use cloudflare::{ACCOUNT, API_TOKEN};
 pub use faults::{Break, Fault, MAX_FAULTS};
-pub use ledger::{Arrivals, Call, Calls, Effect, Ledger, MAX_EFFECTS, MAX_SHOWN};
+pub use ledger::{Effect, Ledger, MAX_EFFECTS, MAX_SHOWN};
 use serde::{Deserialize, Serialize};
 pub use settings::{PAGE_ORIGIN, settings};
 pub use stripe::{Delivered, Delivery, MAX_DELIVERIES, WEBHOOK_SECRET, signature};
 use tokio::net::TcpListener;
 
-use crate::model::clock;
+use crate::model::{
+    clock,
+    stub::{Arrivals, CALLS_PATH, Calls, FAULTS_PATH},
+};
 
 /// Largest body that the sink takes, in bytes.
 const MAX_BODY_BYTES: usize = 1024 * 1024;
-/// Where scenarios ask for calls.
-pub const CALLS_PATH: &str = "/_workway/calls";
 /// Where the number of all calls is.
 pub const ARRIVALS_PATH: &str = "/_workway/arrivals";
 /// Where the analytics of the stub's account are given to it.
 pub const ANALYTICS_PATH: &str = "/_workway/analytics";
-/// Where scenarios set faults, and where they are removed.
-pub const FAULTS_PATH: &str = "/_workway/faults";
 /// The `stub` of [`Identity`].
 pub const STUB_NAME: &str = "workway-upstream";
 

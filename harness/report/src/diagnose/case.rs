@@ -1,17 +1,18 @@
 //! What is to be explained, and everything that is known: the one input of every cause.
 
 use rust_decimal::Decimal;
+use workway_price::Resource;
 
 use crate::{
-    cost::{Resource, RunUsage},
     exit::Exit,
     gate::{Decision, Finding, Kind, Shift},
     judge::ThresholdStatus,
     language::{cost_threshold::CostThresholdText, threshold::ThresholdText},
-    plan::{Clock, Comparison, CostFigure, Metric, Phase},
+    model::usage::RunUsage,
+    plan::{Clock, Comparison, Metric, Phase},
     report::{
-        ChangeReport, CostReport, GateReport, ScenarioReport, SpanReport, StepReport,
-        UpstreamReport, baseline::Past,
+        Billing, ChangeReport, GateReport, ScenarioReport, SpanReport, StepReport, UpstreamReport,
+        baseline::Past,
     },
 };
 
@@ -99,7 +100,7 @@ pub(super) struct Slow<'a> {
 }
 
 impl<'a> Case<'a> {
-    pub(super) fn of_run(scenario: &'a ScenarioReport) -> Self {
+    pub(super) fn of_run(scenario: &'a ScenarioReport, billing: &dyn Billing) -> Self {
         let mut questions: Vec<_> = scenario.thresholds.iter().filter_map(of_threshold).collect();
         let costs = scenario.cost.iter().flat_map(|cost| &cost.thresholds);
         let costs = costs.filter(|threshold| threshold.status == ThresholdStatus::Failed);
@@ -117,7 +118,7 @@ impl<'a> Case<'a> {
             head: Side::of_run(scenario),
             timeline: &scenario.timeline,
             planned: scenario.generator.as_ref().map(|g| (g.planned, g.punctual)),
-            money: bill(scenario),
+            money: bill(scenario, billing),
             ..Self::default()
         }
     }
@@ -206,12 +207,7 @@ fn of_cost(text: &str) -> Option<Question<'static>> {
     if !matches!(parsed.comparison, Comparison::Below | Comparison::AtMost) {
         return None;
     }
-    let resource = match parsed.figure {
-        CostFigure::PerRequest(resource)
-        | CostFigure::PerRequestOf(resource, _)
-        | CostFigure::PerRun(resource) => Some(resource),
-        CostFigure::Monthly(_) | CostFigure::Per1000Requests => None,
-    };
+    let resource = parsed.figure.resource().and_then(|resource| resource.parse().ok());
     Some(Question { what: format!("`{text}` is missed"), about: Missed::Money { resource } })
 }
 
@@ -232,8 +228,8 @@ fn rises(findings: &[Finding]) -> Vec<Question<'_>> {
 }
 
 /// What a month of a run costs, by resource.
-fn bill(scenario: &ScenarioReport) -> Vec<Money> {
-    let Some(report) = CostReport::of_run(std::slice::from_ref(scenario)) else {
+fn bill(scenario: &ScenarioReport, billing: &dyn Billing) -> Vec<Money> {
+    let Some(report) = billing.bill(std::slice::from_ref(scenario)) else {
         return Vec::new();
     };
     let tiers = report.books.first().map_or(&[][..], |book| &book.tiers);

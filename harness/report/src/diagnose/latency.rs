@@ -2,13 +2,14 @@
 
 use std::time::Duration;
 
+use workway_price::Resource;
+
 use super::{
     DOMINANT, NOTABLE,
     case::{Case, Slow},
     used,
 };
 use crate::{
-    cost::Resource,
     plan::Clock,
     record::{Latency, float},
     report::{LatencyReport, StepReport, number},
@@ -158,7 +159,7 @@ fn rise(focus: &Focus<'_>, base: &StepReport) -> f64 {
     head.zip(base).map_or(0.0, |(head, base)| head - base)
 }
 
-fn base_usage<'a>(focus: &Focus<'a>) -> Option<&'a crate::cost::StepUsage> {
+fn base_usage<'a>(focus: &Focus<'a>) -> Option<&'a crate::model::usage::StepUsage> {
     focus.case.base.as_ref().and_then(|base| used::of(base, &focus.head.name))
 }
 

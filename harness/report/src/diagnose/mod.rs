@@ -14,7 +14,7 @@ mod used;
 
 use case::{Case, Missed, Question};
 
-use super::{GateReport, ScenarioReport, baseline::Past};
+use super::{Billing, GateReport, ScenarioReport, baseline::Past};
 use crate::gate::Finding;
 
 /// Causes that are named at most for one figure: more are noise.
@@ -25,8 +25,8 @@ const DOMINANT: f64 = 0.5;
 const NOTABLE: f64 = 0.05;
 
 /// Why a scenario missed its thresholds; empty when it did not.
-pub fn causes_of_run(scenario: &ScenarioReport) -> Vec<String> {
-    explain(&Case::of_run(scenario))
+pub fn causes_of_run(scenario: &ScenarioReport, billing: &dyn Billing) -> Vec<String> {
+    explain(&Case::of_run(scenario, billing))
 }
 
 /// Why head is worse than base; empty when it is not.

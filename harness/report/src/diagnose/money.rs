@@ -1,6 +1,7 @@
 //! Causes of usage and of money that are too much.
 
 use rust_decimal::Decimal;
+use workway_price::Resource;
 
 use super::{
     MOST, NOTABLE,
@@ -8,7 +9,7 @@ use super::{
     used,
 };
 use crate::{
-    cost::{Resource, RunUsage, StepUsage},
+    model::usage::{RunUsage, StepUsage, Tally},
     record::float,
 };
 
@@ -71,7 +72,7 @@ struct User {
 }
 
 fn users(usage: &RunUsage, resource: Resource) -> Vec<User> {
-    let of = |name: String, tally: &crate::cost::Tally| User {
+    let of = |name: String, tally: &Tally| User {
         name,
         count: float(tally.count),
         units: used::units(tally, resource),

@@ -3,14 +3,17 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use rust_decimal::Decimal;
+use workway_price::Resource;
 
 use super::{
     case::{Case, Missed, Money, Question, Side, Slow},
     explain,
 };
 use crate::{
-    cost::{Resource, RunUsage, StepUsage, Tallies, Tally},
-    model::ErrorKind,
+    model::{
+        ErrorKind,
+        usage::{RunUsage, StepUsage, Tallies, Tally},
+    },
     plan::{Clock, Phase, StepLabel},
     record::StepRecord,
     report::{SpanReport, StepReport, UpstreamReport},

@@ -1,8 +1,10 @@
 //! What one operation used.
 
+use workway_price::Resource;
+
 use super::case::Side;
 use crate::{
-    cost::{Resource, StepUsage, Tally},
+    model::usage::{StepUsage, Tally},
     record::float,
 };
 

@@ -23,11 +23,12 @@ use crate::{
     exit::Exit,
     judge::Verdict,
     model::clock,
-    plan::{Rule, ScenarioPlan, rules},
+    plan::{Rule, ScenarioPlan},
     prove::{Area, Defect, Fate, all, find},
     report::host::{self, Host},
     report::{
-        CleanRuns, Detection, DetectionMatrix, Kill, MATRIX_SCHEMA_VERSION, Outcome, RuleDetections,
+        CleanRuns, Detection, DetectionMatrix, Kill, MATRIX_SCHEMA_VERSION, Outcome,
+        RuleDetections, RuleElsewhere,
     },
     target::{SelfCheck, TargetOptions, TargetSpec},
 };
@@ -141,7 +142,7 @@ async fn work(arguments: &Arguments, defects: &[&'static Defect]) -> Exit {
     let (clean, held) = clean;
     // Of a part of the catalogue the others were not meant to be looked at.
     let is_whole = arguments.defects.is_empty() && arguments.areas.is_empty();
-    let known = if is_whole { rules::all() } else { &[] };
+    let known = if is_whole { workway_lab::rules::all() } else { &[] };
     let rules = rules_of(known, &used, &held, &detections);
     let mut matrix = DetectionMatrix {
         schema_version: MATRIX_SCHEMA_VERSION,
@@ -153,10 +154,20 @@ async fn work(arguments: &Arguments, defects: &[&'static Defect]) -> Exit {
         defects: detections,
         clean,
         rules,
+        elsewhere: elsewhere(),
         exit: 0,
     };
     matrix.exit = matrix.exit_code().code();
     publish(arguments, &matrix)
+}
+
+/// The rules of a domain's edge, which have tests of their own.
+fn elsewhere() -> Vec<RuleElsewhere> {
+    let rule = |rule: &crate::edge::Rule| RuleElsewhere {
+        id: rule.id.to_owned(),
+        says: rule.demand.to_owned(),
+    };
+    crate::edge::RULES.iter().map(rule).collect()
 }
 
 /// A tenth is exact enough.

@@ -122,11 +122,11 @@ async fn api(arguments: &Arguments, stop: impl Future<Output = ()>) -> Served {
 fn seeded(arguments: &Arguments) -> Result<Option<crate::prove::Seeded>, (Exit, String)> {
     use crate::{
         prove::{Seeded, find},
-        token::Secret,
+        token::{local_secret, secret_from_environment},
     };
 
     let Some(id) = &arguments.defect else { return Ok(None) };
-    let secret = Secret::from_environment().unwrap_or_else(Secret::local);
+    let secret = secret_from_environment().unwrap_or_else(local_secret);
     let seeded = find(id).and_then(|defect| Seeded::new(defect, secret));
     seeded.map(Some).map_err(|error| (Exit::Usage, error))
 }
@@ -135,10 +135,10 @@ fn seeded(arguments: &Arguments) -> Result<Option<crate::prove::Seeded>, (Exit, 
 fn config(api: SocketAddr, upstream: &str) -> Result<workway_service::config::Config, String> {
     use crate::{
         target::VARIABLES,
-        token::{SECRET_VARIABLE, Secret},
+        token::{SECRET_VARIABLE, local_secret, secret_from_environment},
     };
 
-    let secret = Secret::from_environment().unwrap_or_else(Secret::local);
+    let secret = secret_from_environment().unwrap_or_else(local_secret);
     let settings = crate::upstream::settings(&crate::upstream::origin(api), upstream);
     let of_the_stub = |name: &str| {
         settings.iter().find(|(known, _)| *known == name).map(|(_, value)| value.clone())

@@ -6,7 +6,9 @@ use crate::cli::output;
 use crate::{
     exit::Exit,
     plan::DEFAULT_SCOPE,
-    token::{LIFETIME_SECONDS, SECRET_VARIABLE, Secret, now},
+    token::{
+        LIFETIME_SECONDS, SECRET_VARIABLE, Signer, local_secret, now, secret_from_environment,
+    },
 };
 
 #[derive(Debug, Args)]
@@ -20,9 +22,9 @@ pub(in crate::cli) struct Arguments {
 }
 
 pub(in crate::cli) fn token(arguments: &Arguments) -> Exit {
-    let secret = Secret::from_environment();
+    let secret = secret_from_environment();
     let known = secret.is_some();
-    let signer = secret.unwrap_or_else(Secret::local).signer();
+    let signer = Signer::new(&secret.unwrap_or_else(local_secret));
     let token = match signer.sign(&arguments.sub, &arguments.scope, now()) {
         Ok(token) => token,
         Err(error) => return output::fail(Exit::Internal, &error.to_string()),

@@ -3,7 +3,7 @@
 use reqwest::Method;
 use serde_json::{Value, json};
 use workway::{
-    token::{Secret, now},
+    token::{Signer, local_secret, now},
     upstream::{WEBHOOK_SECRET, signature},
 };
 
@@ -74,7 +74,7 @@ pub(super) fn found() -> Vec<Request> {
 
 /// Without the usage: one platform has vectors of its own, the other asks for them.
 fn search(body: &Value) -> Request {
-    let token = Secret::local().signer().sign("seeker", "read write", now()).unwrap();
+    let token = Signer::new(&local_secret()).sign("seeker", "read write", now()).unwrap();
     let mut request = post("/search", "seeker", body);
     request.authorization = vec![format!("Bearer {token}")];
     request

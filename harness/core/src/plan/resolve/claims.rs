@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use crate::{
     language::{Diagnostic, ScenarioFile, Spanned, clip, text::RuleId},
-    plan::{Claim, Rule, Severity, rules},
+    plan::{Catalog, Claim, Rule, Severity},
 };
 
 use super::{Resolver, scope::suggest};
@@ -12,9 +12,9 @@ use super::{Resolver, scope::suggest};
 /// The rules that can be named, by id.
 pub(super) type Rules = BTreeMap<String, Arc<Rule>>;
 
-/// Those of the harness.
-pub(super) fn known() -> Rules {
-    rules::all().iter().map(|rule| (rule.id.clone(), Arc::clone(rule))).collect()
+/// Those of the caller.
+pub(super) fn known(catalog: &Catalog) -> Rules {
+    catalog.rules.iter().map(|rule| (rule.id.clone(), Arc::clone(rule))).collect()
 }
 
 impl Resolver {

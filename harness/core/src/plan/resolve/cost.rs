@@ -3,11 +3,10 @@
 use std::sync::Arc;
 
 use crate::{
-    cost::{BOOKS, PriceBook, TIERS, Tiers},
     language::{
         Diagnostic, ScenarioFile, Spanned, clip, cost_threshold::CostThresholdText, file::CostFile,
     },
-    plan::{CostFigure, CostPlan, CostThreshold, Span},
+    plan::{Book, CostFigure, CostPlan, CostThreshold, Pricing, Span, Tiers},
 };
 
 use super::{Found, Resolver, scope::suggest};
@@ -18,30 +17,49 @@ const BOOK_FILE: &str = ".toml";
 impl Resolver {
     pub(super) fn cost(&mut self, file: &ScenarioFile) -> Option<CostPlan> {
         let cost = &file.cost.as_ref()?.value;
-        let tiers = self.tiers(cost);
+        let Some(pricing) = self.pricing.clone() else {
+            let message = "nobody knows resources and prices of this target";
+            let span = file.cost.as_ref()?.span;
+            self.error(Diagnostic::error("no-prices", message, span).with_help("take out `cost`"));
+            return None;
+        };
+        let tiers = self.tiers(&*pricing, cost);
         let mut ai = Vec::new();
         for name in cost.ai.iter().flatten() {
             let step = self.labels.of_work(&name.0, name.span, "`ai` names");
             ai.extend(self.ok(step));
         }
         let tier = cost.tier.as_ref().and_then(|tier| {
-            let found = known_tier(&tier.0, tier.span, tiers.as_ref()?);
+            let found = known_tier(&tier.0, tier.span, &**tiers.as_ref()?);
             self.ok(found)
         });
-        let book = self.book(cost);
+        let book = self.book(&*pricing, cost);
         let thresholds = cost.thresholds.iter().flatten();
-        let thresholds =
-            thresholds.map(|threshold| self.cost_threshold(threshold, tiers.as_ref())).collect();
-        let audit = cost.audit.unwrap_or(true);
-        let (book, tiers) = (Arc::new(book?), Arc::new(tiers?));
-        Some(CostPlan { tier, ai, book, tiers, audit, thresholds })
+        let threshold = |threshold| self.cost_threshold(threshold, &*pricing, tiers.as_deref());
+        let thresholds = thresholds.map(threshold).collect();
+        let prices = pricing.prices(&book?, &tiers?).map_err(|error| error.to_string());
+        Some(CostPlan {
+            tier,
+            ai,
+            meter: pricing.meter(),
+            prices: self.read("bad-book", prices, file.cost.as_ref()?.span)?,
+            audit: cost.audit.unwrap_or(true),
+            thresholds,
+        })
     }
 
     fn cost_threshold(
         &mut self,
         threshold: &Spanned<CostThresholdText>,
-        tiers: Option<&Tiers>,
+        pricing: &dyn Pricing,
+        tiers: Option<&dyn Tiers>,
     ) -> CostThreshold {
+        if let Some(resource) = threshold.figure.resource()
+            && let Err(problem) = pricing.check_resource(resource)
+        {
+            let message = format!("an item of `thresholds` {problem}");
+            self.error(Diagnostic::error("bad-cost-threshold", message, threshold.span));
+        }
         match (&threshold.figure, tiers) {
             (CostFigure::Monthly(tier), Some(tiers)) => {
                 let found = known_tier(tier.as_str(), threshold.span, tiers);
@@ -63,31 +81,32 @@ impl Resolver {
         }
     }
 
-    fn book(&mut self, cost: &CostFile) -> Option<PriceBook> {
-        let Some(wanted) = &cost.book else { return BOOKS[0].open().ok() };
+    fn book(&mut self, pricing: &dyn Pricing, cost: &CostFile) -> Option<Arc<dyn Book>> {
+        let Some(wanted) = &cost.book else { return pricing.book(None).ok() };
         if wanted.0.ends_with(BOOK_FILE) {
             let text = self.library.text(&wanted.0);
             let book = text.and_then(|text| {
-                PriceBook::parse(&text, &wanted.0).map_err(|error| error.to_string())
+                pricing.parse_book(&text, &wanted.0).map_err(|error| error.to_string())
             });
             return self.read("bad-book", book, wanted.span);
         }
-        let known = BOOKS.iter().find(|book| book.name == wanted.0);
-        if known.is_none() {
+        let books = pricing.books();
+        if !books.contains(&wanted.0.as_str()) {
             let message = format!("there is no price book `{}`", clip(&wanted.0));
             let error = Diagnostic::error("unknown-book", message, wanted.span);
-            let names = BOOKS.iter().map(|book| book.name);
-            self.error(suggest(error, &wanted.0, names, "price books"));
+            self.error(suggest(error, &wanted.0, books.into_iter(), "price books"));
+            return None;
         }
-        known.and_then(|book| book.open().ok())
+        pricing.book(Some(&wanted.0)).ok()
     }
 
-    fn tiers(&mut self, cost: &CostFile) -> Option<Tiers> {
+    fn tiers(&mut self, pricing: &dyn Pricing, cost: &CostFile) -> Option<Arc<dyn Tiers>> {
         // Those of the program can be read: its tests do.
-        let Some(path) = &cost.tiers else { return Tiers::parse(TIERS, "of this program").ok() };
+        let Some(path) = &cost.tiers else { return pricing.tiers(None).ok() };
         let text = self.library.text(&path.0);
-        let tiers =
-            text.and_then(|text| Tiers::parse(&text, &path.0).map_err(|error| error.to_string()));
+        let tiers = text.and_then(|text| {
+            pricing.tiers(Some((&text, &path.0))).map_err(|error| error.to_string())
+        });
         self.read("bad-tiers", tiers, path.span)
     }
 
@@ -102,12 +121,12 @@ impl Resolver {
     }
 }
 
-fn known_tier(name: &str, span: Span, tiers: &Tiers) -> Found<String> {
-    if tiers.get(name).is_some() {
+fn known_tier(name: &str, span: Span, tiers: &dyn Tiers) -> Found<String> {
+    let names = tiers.names();
+    if names.contains(&name) {
         return Ok(name.to_owned());
     }
     let message = format!("there is no tier `{}`", clip(name));
     let error = Diagnostic::error("unknown-tier", message, span).with_focus(name);
-    let names = tiers.tiers.iter().map(|tier| tier.name.as_str());
-    Err(suggest(error, name, names, "tiers").into())
+    Err(suggest(error, name, names.into_iter(), "tiers").into())
 }

@@ -10,12 +10,14 @@ use crate::{
         Diagnostic, Spanned,
         file::{FaultFile, LedgerFile, MatcherFile},
     },
-    model::Capability,
+    model::{
+        Capability,
+        stub::{CALLS_PATH, FAULTS_PATH},
+    },
     plan::{
         Body, Destination, Expectation, JsonTemplate, RequestPlan, Segment, Span, Step, StepId,
         Subject, Template, UntilPlan,
     },
-    upstream::{CALLS_PATH, FAULTS_PATH},
 };
 
 use super::{Resolver, join, operands::Operand};

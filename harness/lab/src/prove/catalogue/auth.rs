@@ -114,7 +114,7 @@ pub(super) const DEFECTS: &[Defect] = &[
         &[Change::Request(ANY, |head, request| {
             let query = head.uri.query().unwrap_or_default();
             let wanted = query.split('&').find_map(|pair| pair.strip_prefix("user_id="));
-            let secret = crate::token::Secret::local();
+            let secret = crate::token::local_secret();
             let own = wanted
                 .filter(|_| head.headers.contains_key(header::AUTHORIZATION))
                 .and_then(|user| token::sign(&secret, user, "read write", head.now / 1000));
@@ -292,7 +292,7 @@ pub(super) const DEFECTS: &[Defect] = &[
         &["AU4"],
         &[Change::Request(ANY, |head, request| {
             let subject = head.subject();
-            let secret = crate::token::Secret::local();
+            let secret = crate::token::local_secret();
             let all = "read write";
             let own = (head.method != Method::GET && !subject.is_empty())
                 .then(|| token::sign(&secret, &subject, all, head.now / 1000));

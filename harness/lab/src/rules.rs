@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, LazyLock};
 
-use super::Rule;
+use crate::plan::Rule;
 
 /// A line of the table: id, what must hold, where that is written.
 type Line = (&'static str, &'static str, &'static str);

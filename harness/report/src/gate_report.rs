@@ -5,9 +5,9 @@ use serde::{Deserialize, Serialize};
 
 use super::{ChangeReport, StepReport, UpstreamReport};
 use crate::{
-    cost::RunUsage,
     exit::Exit,
     gate::{Decision, Finding, Kind, Rule, Shift, Window},
+    model::usage::RunUsage,
     plan::{Phase, ScenarioPlan, StepLabel},
     report::host::Host,
 };

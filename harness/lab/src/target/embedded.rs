@@ -15,7 +15,10 @@ use tokio::{
 };
 
 use super::{Control, Process, READY_WITHIN, Target, TargetError, TargetOptions, VARIABLES};
-use crate::token::{SECRET_VARIABLE, Secret};
+use crate::{
+    model::Secret,
+    token::{SECRET_VARIABLE, local_secret, local_webhook_secret},
+};
 
 const NAME: &str = "the embedded service";
 /// What this is, in a word.
@@ -38,7 +41,7 @@ pub(super) async fn start(options: &TargetOptions) -> Result<Target, TargetError
             "this build has no embedded service (feature `service`); name another --target";
         return Err(TargetError::Missing(message.to_owned()));
     }
-    let secret = Secret::local();
+    let secret = local_secret();
     let spawn = |error| TargetError::Spawn { program: NAME.to_owned(), error };
     let scratch = tempfile::tempdir().map_err(spawn)?;
     let state = options.state.clone().unwrap_or_else(|| scratch.path().to_owned());
@@ -57,7 +60,7 @@ pub(super) async fn start(options: &TargetOptions) -> Result<Target, TargetError
         url,
         upstream: Some(upstream),
         secret: Some(secret),
-        webhook: Some(Secret::local_webhook()),
+        webhook: Some(local_webhook_secret()),
         page_origin: super::page_origin(options),
         kind: KIND,
         limiter: None,

@@ -7,9 +7,9 @@ use tokio::sync::mpsc::UnboundedReceiver;
 use super::{Control, Launch, Process, Target, TargetError, client, is_loopback, wrangler};
 use crate::{
     model::Capability,
+    model::clock::now_millis,
     plan::Limiter,
     run::{Command, Order},
-    token::now_millis,
 };
 
 /// A clock this far ahead is what a process that starts shows by itself.

@@ -9,20 +9,16 @@ use std::{
 };
 
 use reqwest::{Method, Response, header::HeaderMap};
-use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::{Target, client, wrangler};
-use crate::{model::Capability, plan::DEFAULT_SCOPE, run::Command, token::now_millis};
-
-/// Something that was found out.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
-pub struct Fact {
-    /// What was looked at.
-    pub name: String,
-    /// What was found, and how.
-    pub found: String,
-}
+use crate::{
+    model::{Capability, clock::now_millis},
+    plan::DEFAULT_SCOPE,
+    report::Fact,
+    run::Command,
+    token::Signer,
+};
 
 /// What is known of a target.
 #[derive(Clone, Debug, Default)]
@@ -205,7 +201,7 @@ impl Target {
         let mut request = client().request(method, url).timeout(ANSWER_WITHIN);
         if let Some(secret) = &self.secret {
             let now = u64::try_from(now_millis() / 1000).unwrap_or_default();
-            let signed = secret.signer().sign(caller, DEFAULT_SCOPE, now);
+            let signed = Signer::new(secret).sign(caller, DEFAULT_SCOPE, now);
             let token = signed.map_err(|error| error.to_string())?;
             request = request.header("authorization", format!("Bearer {token}"));
         }

@@ -16,7 +16,11 @@ use tokio::process::Command;
 use super::{
     Process, READY_WITHIN, Target, TargetError, TargetOptions, client, embedded, repository_with,
 };
-use crate::{token::Secret, upstream::settings};
+use crate::{
+    model::Secret,
+    token::{local_secret, local_webhook_secret},
+    upstream::settings,
+};
 
 /// What a target of this kind is called.
 pub(super) const KIND: &str = "wrangler";
@@ -32,7 +36,7 @@ pub(super) async fn start(options: &TargetOptions) -> Result<Target, TargetError
     if !options.built {
         build(&service).await?;
     }
-    let secret = Secret::local();
+    let secret = local_secret();
     let (stub, upstream) = embedded::stub(options, &secret).await?;
     let failed = |error| spawn(NAME, error);
     let scratch = tempfile::tempdir().map_err(failed)?;
@@ -49,7 +53,7 @@ pub(super) async fn start(options: &TargetOptions) -> Result<Target, TargetError
         url,
         upstream: Some(upstream),
         secret: Some(secret),
-        webhook: Some(Secret::local_webhook()),
+        webhook: Some(local_webhook_secret()),
         page_origin: super::page_origin(options),
         kind: KIND,
         limiter: None,

@@ -6,7 +6,13 @@ use reqwest::Url;
 use tokio::net::TcpStream;
 
 use super::{PAGE_VARIABLE, Target, TargetError, TargetOptions, client, identify};
-use crate::{token::Secret, upstream::PAGE_ORIGIN};
+use crate::{
+    token::{
+        local_secret, local_webhook_secret, secret_from_environment,
+        webhook_secret_from_environment,
+    },
+    upstream::PAGE_ORIGIN,
+};
 
 /// What this is, in a word.
 pub(super) const KIND: &str = "url";
@@ -46,13 +52,13 @@ pub(super) async fn find(url: &Url, options: &TargetOptions) -> Result<Target, T
     connect(url).await?;
     let beside = if loopback { stub_beside(url).await } else { None };
     // Only `workway serve` has the stub beside it, and what it is told is published.
-    let published = beside.as_ref().map(|_| Secret::local_webhook());
-    let webhook = Secret::webhook_from_environment().or(published);
+    let published = beside.as_ref().map(|_| local_webhook_secret());
+    let webhook = webhook_secret_from_environment().or(published);
     let published = beside.as_ref().map(|_| PAGE_ORIGIN.to_owned());
     let page_origin = std::env::var(PAGE_VARIABLE).ok().or(published);
     let upstream = options.upstream.clone().or(beside);
     // What we sign with the published secret must never leave this machine.
-    let secret = Secret::from_environment().or_else(|| loopback.then(Secret::local));
+    let secret = secret_from_environment().or_else(|| loopback.then(local_secret));
     Ok(Target {
         url: url.clone(),
         upstream,
@@ -70,7 +76,8 @@ pub(super) async fn find(url: &Url, options: &TargetOptions) -> Result<Target, T
     })
 }
 
-pub(crate) fn is_loopback(url: &Url) -> bool {
+/// Tells whether a URL is of this machine.
+pub fn is_loopback(url: &Url) -> bool {
     match url.host_str() {
         Some("localhost") => true,
         Some(host) => host

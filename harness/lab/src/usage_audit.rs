@@ -1,21 +1,23 @@
-//! After a scenario that measures usage: what its durable runs used, and whether the service's own
-//! total agrees with what its answers said, and with what the stub saw.
+//! Audits the usage of our service: what its durable runs used, and whether its own total agrees
+//! with what its answers said, and with what the stub saw.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    sync::Arc,
     time::{Duration, Instant},
 };
 
-use bytes::Bytes;
-use http::{HeaderMap, Method, StatusCode, header::AUTHORIZATION};
+use futures_util::future::BoxFuture;
+use http::{HeaderMap, HeaderValue, StatusCode, header::AUTHORIZATION};
 use serde::{Deserialize, de::DeserializeOwned};
 
-use super::{Client, Prepared, clock, values::World, virtual_users::Person};
 use crate::{
-    cost::{Counts, RunUsage, StepUsage, Tallies, Tally, USAGE_HEADER},
-    plan::{CostPlan, Phase, ScenarioPlan, StepId},
-    record::ScenarioRecord,
-    upstream::{self, Arrivals},
+    model::{
+        clock,
+        stub::{Arrivals, Stub},
+        usage::{Counts, Reading, Tallies, Tally},
+    },
+    run::{AuditError, AuditRequest, AuditedUsage, UsageAudit},
 };
 
 /// Runs that are not over by then are not waited for: those of a scenario take seconds.
@@ -54,51 +56,6 @@ struct Page {
 #[derive(Deserialize)]
 struct Run {
     finished_at: Option<i64>,
-}
-
-/// Gathers what a scenario used. Nothing here fails the scenario by itself: where the service
-/// cannot be asked, or says otherwise than its answers or the stub, the record says so. `before` is
-/// what the stub had seen when the scenario began.
-pub(super) async fn settle(
-    plan: &ScenarioPlan,
-    cost: &CostPlan,
-    record: &ScenarioRecord,
-    world: &World,
-    before: Option<Arrivals>,
-) -> RunUsage {
-    let mut usage = RunUsage { steps: steps(plan, cost, record), ..RunUsage::default() };
-    let metered = record.used.all().count > 0 || record.used.unmetered == 0;
-    // A target that does not meter has no total of its own either; its platform may know.
-    if !cost.audit || !metered {
-        return usage;
-    }
-    let audited = match Auditor::new(world, record.used.clone()) {
-        Ok(auditor) => auditor.audit(before).await,
-        Err(why) => Err(why),
-    };
-    match audited {
-        Ok((total, disagreements)) => {
-            (usage.runs, usage.background) = (total.runs, total.background);
-            usage.disagreements = disagreements;
-        }
-        Err(why) => usage.disagreements.push(why),
-    }
-    usage.conserved = usage.disagreements.is_empty();
-    usage
-}
-
-fn steps(plan: &ScenarioPlan, cost: &CostPlan, record: &ScenarioRecord) -> Vec<StepUsage> {
-    let labels = plan.labels.iter().zip(&record.steps).enumerate();
-    let of_work = labels.filter(|(_, (label, _))| label.phase == Phase::Work);
-    let step =
-        |(index, (label, step)): (usize, (&crate::plan::StepLabel, &crate::record::StepRecord))| {
-            StepUsage {
-                name: label.name.clone(),
-                ai: cost.ai.contains(&StepId(index)),
-                used: step.used.clone(),
-            }
-        };
-    of_work.map(step).collect()
 }
 
 /// What the answers said beside what the service counted, by resource.
@@ -164,10 +121,32 @@ impl Total {
     }
 }
 
+/// Asks our service for its own total, at `/usage` and `/runs`, and the stub for its count.
+#[derive(Clone, Debug)]
+pub struct ServiceAudit {
+    /// The stub of what the service calls, if it can be asked.
+    pub stub: Option<Arc<dyn Stub>>,
+}
+
+impl UsageAudit for ServiceAudit {
+    fn audit<'a>(
+        &'a self,
+        request: AuditRequest<'a>,
+    ) -> BoxFuture<'a, Result<AuditedUsage, AuditError>> {
+        Box::pin(async move {
+            let auditor = Auditor::new(request, self.stub.as_deref())?;
+            let (total, disagreements) = auditor.audit().await?;
+            let Total { runs, background, .. } = total;
+            Ok(AuditedUsage { runs, background, disagreements })
+        })
+    }
+}
+
 /// Asks the service, in the name of the scenario's people.
 struct Auditor<'a> {
-    client: Client,
-    world: &'a World,
+    client: reqwest::Client,
+    request: AuditRequest<'a>,
+    stub: Option<&'a dyn Stub>,
     deadline: Instant,
     /// What all answers said, those to the questions themselves included: they are counted, too.
     said: Tallies,
@@ -176,22 +155,26 @@ struct Auditor<'a> {
 }
 
 impl<'a> Auditor<'a> {
-    fn new(world: &'a World, said: Tallies) -> Result<Self, String> {
-        let client = Client::new(1).map_err(|error| error.to_string())?;
+    fn new(request: AuditRequest<'a>, stub: Option<&'a dyn Stub>) -> Result<Self, AuditError> {
+        crate::http::tls::install();
+        let client = reqwest::Client::builder().no_proxy().timeout(TIMEOUT).build();
+        let client = client.map_err(|error| AuditError(error.to_string()))?;
         let deadline = clock::after(clock::now(), PATIENCE);
-        Ok(Self { client, world, deadline, said, to_be_counted: Tallies::default() })
+        let said = request.said.clone();
+        Ok(Self { client, request, stub, deadline, said, to_be_counted: Tallies::default() })
     }
 
     /// The totals when everything that the scenario started is over, and who says otherwise.
-    async fn audit(mut self, before: Option<Arrivals>) -> Result<(Total, Vec<String>), String> {
-        for person in self.world.people.everyone() {
+    async fn audit(mut self) -> Result<(Total, Vec<String>), AuditError> {
+        let people = self.request.people.clone();
+        for person in &people {
             self.runs_are_over(person).await?;
         }
         let give_up = clock::after(clock::now(), SETTLES_WITHIN);
         loop {
-            let first = self.arrived(before).await?;
-            let total = self.total().await?;
-            let then = self.arrived(before).await?;
+            let first = self.arrived().await?;
+            let total = self.total(&people).await?;
+            let then = self.arrived().await?;
             let mut disagreements = differences(&self.said, &total.requests);
             disagreements.extend(then.and_then(|saw| outbound(&total, saw)));
             // What the service moves into its database while it is asked is missing that once.
@@ -205,39 +188,40 @@ impl<'a> Auditor<'a> {
     }
 
     /// The calls that the stub saw since the scenario began, if it can be asked.
-    async fn arrived(&self, before: Option<Arrivals>) -> Result<Option<Arrivals>, String> {
-        let (Some(before), Some(stub)) = (before, &self.world.upstream) else { return Ok(None) };
-        let stub = stub.parse().map_err(|_| "the stub has no URL".to_owned())?;
-        let now = upstream::arrivals(&stub).await;
-        now.map(|now| Some(now.since(before))).map_err(|why| format!("the stub's count: {why}"))
+    async fn arrived(&self) -> Result<Option<Arrivals>, AuditError> {
+        let (Some(before), Some(stub)) = (self.request.before, self.stub) else { return Ok(None) };
+        let now = stub.arrivals().await;
+        now.map(|now| Some(now.since(before)))
+            .map_err(|why| AuditError(format!("the stub's count: {why}")))
     }
 
-    async fn total(&mut self) -> Result<Total, String> {
+    async fn total(&mut self, people: &[HeaderValue]) -> Result<Total, AuditError> {
         let mut total = Total::default();
-        for person in self.world.people.everyone() {
-            let (month, header) = self.get(person, "/usage").await?;
-            self.to_be_counted.count(header.as_deref());
+        for person in people {
+            let (month, reading) = self.get(person, "/usage").await?;
+            self.to_be_counted.count(reading);
             total.add(month);
         }
         Ok(total)
     }
 
-    async fn runs_are_over(&mut self, person: &Person) -> Result<(), String> {
+    async fn runs_are_over(&mut self, person: &HeaderValue) -> Result<(), AuditError> {
         while self.has_open_runs(person).await? {
             if clock::now() >= self.deadline {
                 let patience = PATIENCE.as_secs();
-                return Err(format!("runs were not over {patience} s after the scenario"));
+                let why = format!("runs were not over {patience} s after the scenario");
+                return Err(AuditError(why));
             }
             clock::sleep_until(clock::after(clock::now(), PAUSE)).await;
         }
         Ok(())
     }
 
-    async fn has_open_runs(&mut self, person: &Person) -> Result<bool, String> {
+    async fn has_open_runs(&mut self, person: &HeaderValue) -> Result<bool, AuditError> {
         let mut path = "/runs?limit=100".to_owned();
         loop {
-            let (page, header): (Page, _) = self.get(person, &path).await?;
-            self.said.count(header.as_deref());
+            let (page, reading): (Page, _) = self.get(person, &path).await?;
+            self.said.count(reading);
             if page.runs.iter().any(|run| run.finished_at.is_none()) {
                 return Ok(true);
             }
@@ -249,23 +233,21 @@ impl<'a> Auditor<'a> {
     /// The answer, and what it says that it used.
     async fn get<T: DeserializeOwned>(
         &self,
-        person: &Person,
+        person: &HeaderValue,
         path: &str,
-    ) -> Result<(T, Option<String>), String> {
-        let asked = |why: String| format!("GET {path} for the service's own total: {why}");
-        let url = format!("{}{path}", self.world.target);
-        let url = url.parse().map_err(|_| asked("no URL".to_owned()))?;
-        let headers = HeaderMap::from_iter([(AUTHORIZATION, person.authorization.clone())]);
-        let request = Prepared { method: Method::GET, url, headers, body: Bytes::new() };
-        let exchange = self.client.send(&request, TIMEOUT).await;
-        let response = exchange.outcome.map_err(|error| asked(error.to_string()))?;
-        if response.status != StatusCode::OK {
-            return Err(asked(format!("status {}", response.status)));
+    ) -> Result<(T, Option<Reading>), AuditError> {
+        let asked =
+            |why: String| AuditError(format!("GET {path} for the service's own total: {why}"));
+        let url = format!("{}{path}", self.request.target);
+        let headers = HeaderMap::from_iter([(AUTHORIZATION, person.clone())]);
+        let response = self.client.get(url).headers(headers).send().await;
+        let response = response.map_err(|error| asked(error.to_string()))?;
+        if response.status() != StatusCode::OK {
+            return Err(asked(format!("status {}", response.status())));
         }
-        let header = response.headers.get(USAGE_HEADER);
-        let header = header.and_then(|value| value.to_str().ok()).map(str::to_owned);
-        let body =
-            serde_json::from_slice(&response.body).map_err(|error| asked(error.to_string()))?;
-        Ok((body, header))
+        let reading = self.request.meter.read(response.headers());
+        let body = response.bytes().await.map_err(|error| asked(error.to_string()))?;
+        let body = serde_json::from_slice(&body).map_err(|error| asked(error.to_string()))?;
+        Ok((body, reading))
     }
 }

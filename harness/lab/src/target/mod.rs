@@ -17,16 +17,16 @@ use reqwest::Url;
 use tempfile::TempDir;
 
 pub use control::{ClockFace, Control, ControlError, Counters, Rest};
-pub use probe::{Fact, SelfCheck};
+pub use probe::SelfCheck;
 pub use process::{LOG_TAIL_LINES, Process};
-pub(crate) use remote::is_loopback;
+pub use remote::is_loopback;
 pub use revision::{Built, build};
 
 use crate::{
     exit::Exit,
+    model::Secret,
     plan::Limiter,
     run::Monitored,
-    token::Secret,
     upstream::{Identity, PAGE_ORIGIN, STUB_NAME},
 };
 
@@ -259,7 +259,7 @@ fn client() -> reqwest::Client {
 }
 
 /// The nearest folder, from the current one upwards, that holds `path`.
-pub(crate) fn repository_with(path: &str) -> Option<PathBuf> {
+pub fn repository_with(path: &str) -> Option<PathBuf> {
     let start = std::env::current_dir().ok()?;
     start.ancestors().find(|folder| folder.join(path).exists()).map(PathBuf::from)
 }

@@ -5,7 +5,7 @@ use std::{ops::RangeInclusive, time::Duration};
 use reqwest::Method;
 
 use super::{SelfCheck, Target, is_loopback};
-use crate::{model::Capability, plan::Limiter, token::now_millis};
+use crate::{model::Capability, model::clock::now_millis, plan::Limiter};
 
 /// Requests of one fresh caller, well past the limit of 100: what an exact limiter admits of them is
 /// the same for each caller.

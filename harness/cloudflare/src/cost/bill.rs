@@ -1,0 +1,253 @@
+//! Bills as a document: fills the types of the report from assessments.
+
+use std::collections::BTreeMap;
+
+use rust_decimal::Decimal;
+use workway_core::plan::{Pricing, ScenarioPlan};
+use workway_price::{BOOKS, Entry, Line, Origin, PriceBook};
+use workway_report::{
+    Billing, BookReport, COST_SCHEMA_VERSION, ChangeReport, CheapestReport, ChoiceReport,
+    CostReport, CrossingReport, LineReport, ScenarioReport, TableReport, TierChangeReport,
+    TierChoices, TierReport, plain, usd,
+};
+
+use super::{
+    Alternative, Assessment, Change, Choice, Choices, CloudflarePrices, CloudflarePricing,
+    Combination, CostError, Crossing, Mix, Question, TIERS, TableComparison, TierChange, Tiers,
+    WhatIf, assess, choices,
+};
+
+/// Makes bills with the books and tiers of this program.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct CloudflareBilling;
+
+impl Billing for CloudflareBilling {
+    fn bill(&self, scenarios: &[ScenarioReport]) -> Option<CostReport> {
+        of_run(scenarios)
+    }
+
+    fn pricing(&self) -> &dyn Pricing {
+        &CloudflarePricing
+    }
+}
+
+/// What the scenarios of a run that measured their usage cost a month, in every tier under every
+/// book that comes with the program. `None` if none measured it.
+pub fn of_run(scenarios: &[ScenarioReport]) -> Option<CostReport> {
+    let tiers = Tiers::parse(TIERS, "of this program").ok()?;
+    let books: Vec<_> = BOOKS.iter().filter_map(|book| book.open().ok()).collect();
+    priced(scenarios, &tiers, &books)
+}
+
+/// The same with the tiers and the books that the scenarios name themselves: their books beside
+/// those of the program, their tiers in place of them.
+pub fn of_plans(plans: &[ScenarioPlan], scenarios: &[ScenarioReport]) -> Option<CostReport> {
+    let costs = plans.iter().filter_map(|plan| plan.cost.as_ref());
+    let costs: Vec<_> = costs.filter_map(|cost| CloudflarePrices::of(&*cost.prices)).collect();
+    let own = Tiers::parse(TIERS, "of this program").ok()?;
+    let tiers = costs.first().map_or(&own, |first| &*first.tiers);
+    let agreed = costs.iter().all(|cost| *cost.tiers == *tiers);
+    let mut books: Vec<_> = BOOKS.iter().filter_map(|book| book.open().ok()).collect();
+    for cost in &costs {
+        if !books.contains(&cost.book) {
+            books.push(PriceBook::clone(&cost.book));
+        }
+    }
+    let mut report = priced(scenarios, if agreed { tiers } else { &own }, &books)?;
+    if !agreed {
+        report.warnings.push(
+            "the scenarios name different tiers: the bill is of those of the program".to_owned(),
+        );
+    }
+    Some(report)
+}
+
+fn priced(scenarios: &[ScenarioReport], tiers: &Tiers, books: &[PriceBook]) -> Option<CostReport> {
+    let mixes = mixes(scenarios);
+    if mixes.is_empty() {
+        return None;
+    }
+    let whatif = WhatIf::default();
+    let question = Question { tiers, only: &[], whatif: &whatif };
+    let runs = [mixes];
+    let mut report = CostReport { warnings: warnings(&runs), ..CostReport::default() };
+    for book in books {
+        match assess(&runs, &question, book) {
+            Ok(assessments) => report.books.push(book_report(book, &assessments, None)),
+            Err(why) => report.warnings.push(why.to_string()),
+        }
+    }
+    Some(report)
+}
+
+/// The mixes of a run: its scenarios that measured usage.
+pub fn mixes(scenarios: &[ScenarioReport]) -> Vec<Mix> {
+    let mix = |scenario: &ScenarioReport| {
+        let cost = scenario.cost.as_ref().filter(|cost| !cost.usage.is_empty())?;
+        let (scenario, tier) = (scenario.name.clone(), cost.tier.clone());
+        Some(Mix { scenario, tier, usage: cost.usage.clone() })
+    };
+    scenarios.iter().filter_map(mix).collect()
+}
+
+/// What to know before believing figures from these runs.
+pub fn warnings(runs: &[Vec<Mix>]) -> Vec<String> {
+    let mut warnings = Vec::new();
+    for Mix { scenario, usage, .. } in runs.iter().flatten() {
+        let unmetered = usage.unmetered();
+        if unmetered > 0 {
+            warnings.push(format!(
+                "{scenario}: {unmetered} answers did not say what they used; the bill is a lower bound"
+            ));
+        }
+        warnings.extend(usage.disagreements.iter().map(|why| format!("{scenario}: {why}")));
+    }
+    warnings.extend(runs.iter().flat_map(|mixes| of_several(mixes)));
+    warnings
+}
+
+/// Tiers whose month is that of several scenarios together: each should have one mix.
+fn of_several(mixes: &[Mix]) -> Vec<String> {
+    let mut tiers = BTreeMap::<&str, Vec<&str>>::new();
+    for mix in mixes {
+        if let Some(tier) = &mix.tier {
+            tiers.entry(tier).or_default().push(&mix.scenario);
+        }
+    }
+    let several = tiers.into_iter().filter(|(_, scenarios)| scenarios.len() > 1);
+    several
+        .map(|(tier, scenarios)| {
+            format!(
+                "{tier}: its mix is that of several scenarios together: {}",
+                scenarios.join(", ")
+            )
+        })
+        .collect()
+}
+
+/// Reports the tiers under a book; `changes` come from a comparison.
+pub fn book_report(
+    book: &PriceBook,
+    assessments: &[Assessment],
+    changes: Option<&[Change]>,
+) -> BookReport {
+    BookReport {
+        book: book.name.clone(),
+        date: book.date.clone(),
+        note: book.note.clone(),
+        flags: book.flags().map(|(r, why)| (r.to_string(), why.to_owned())).collect(),
+        tiers: assessments.iter().map(|tier| tier_report(tier, book)).collect(),
+        changes: changes.map(|changes| changes.iter().map(change_report).collect()),
+    }
+}
+
+fn tier_report(assessment: &Assessment, book: &PriceBook) -> TierReport {
+    let projection = &assessment.projection;
+    let total = projection.bill.total();
+    let priced = |line: &&Line| matches!(book.entry(line.resource), Entry::Priced(_));
+    let absent = projection.bill.lines.iter().filter(priced);
+    let absent = absent.filter(|line| matches!(line.origin, Origin::Absent(_)));
+    TierReport {
+        tier: projection.tier.name.clone(),
+        requests: projection.tier.requests,
+        ai_operations: projection.tier.ai_operations,
+        scenarios: assessment.scenarios.clone(),
+        runs: assessment.runs,
+        usd: usd(total),
+        usd_half_width: assessment.half_width.map(usd),
+        base_usd: usd(projection.bill.base),
+        lines: projection.bill.lines.iter().map(|line| line_report(line, total)).collect(),
+        absent: absent.map(|line| line.resource.to_string()).collect(),
+        missing: projection.missing.clone(),
+        usd_per_1000_requests: plain(assessment.per_1000_requests),
+        usd_next_million_requests: usd(projection.next_million),
+        crossings: projection.crossings.iter().map(crossing_report).collect(),
+        table: projection.table.as_ref().map(table_report),
+    }
+}
+
+fn line_report(line: &Line, total: Decimal) -> LineReport {
+    let (origin, why) = match &line.origin {
+        Origin::Measured => ("measured", None),
+        Origin::Assumed(why) => ("assumed", Some(why.clone())),
+        Origin::Absent(why) => ("absent", Some(why.clone())),
+    };
+    let share = |cost| (!total.is_zero()).then(|| cost * Decimal::ONE_HUNDRED / total);
+    LineReport {
+        resource: line.resource.to_string(),
+        amount: plain(line.amount),
+        origin: origin.to_owned(),
+        why,
+        usd: line.cost.map(usd),
+        percent: line.cost.and_then(share).map(|share| format!("{:.1}", share.round_dp(1))),
+    }
+}
+
+fn crossing_report(crossing: &Crossing) -> CrossingReport {
+    CrossingReport {
+        resource: crossing.resource.to_string(),
+        requests: crossing.requests.round().to_string(),
+        units: plain(crossing.units),
+    }
+}
+
+fn table_report(table: &TableComparison) -> TableReport {
+    let share = |share: Decimal| share.round_dp(3).normalize().to_string();
+    TableReport {
+        usd: usd(table.usd),
+        difference_usd: usd(table.difference),
+        write_share: table.write_share.map(share),
+        explaining_write_share: table.explaining_write_share.map(share),
+    }
+}
+
+/// Reports what a change adds to one resource.
+pub fn change_report(change: &Change) -> ChangeReport {
+    let of_tier = |change: &TierChange| TierChangeReport {
+        tier: change.tier.clone(),
+        base: plain(change.base),
+        head: plain(change.head),
+        usd: usd(change.usd),
+    };
+    let tiers = change.tiers.iter().map(of_tier).collect();
+    ChangeReport { resource: change.resource.to_string(), tiers }
+}
+
+/// Reports the alternatives under every book.
+///
+/// # Errors
+/// [`CostError`].
+pub fn cheapest_report(
+    alternatives: &[Alternative],
+    combinations: &[Combination],
+    asked: (&Tiers, &[String]),
+    books: &[PriceBook],
+    settings: &[String],
+) -> Result<CheapestReport, CostError> {
+    let (mut tiers, mut notes) = (Vec::new(), Vec::new());
+    if !settings.is_empty() {
+        notes.push(
+            "times are those of the runs: another model or cache answers at another speed"
+                .to_owned(),
+        );
+    }
+    for book in books {
+        let Choices { tiers: found, left_out } = choices(alternatives, combinations, asked, book)?;
+        for (tier, found) in found {
+            let choices: Vec<_> = found.into_iter().map(choice_report).collect();
+            let cheapest = choices.first().filter(|first| first.against.is_empty());
+            let cheapest = cheapest.map(ChoiceReport::name);
+            tiers.push(TierChoices { book: book.name.clone(), tier, cheapest, choices });
+        }
+        notes.extend(left_out);
+    }
+    notes.dedup();
+    let (schema_version, settings) = (COST_SCHEMA_VERSION, settings.to_vec());
+    Ok(CheapestReport { schema_version, settings, tiers, notes })
+}
+
+fn choice_report(choice: Choice) -> ChoiceReport {
+    let Choice { scenario, settings, runs, usd: total, half_width, against } = choice;
+    let usd_half_width = half_width.map(usd);
+    ChoiceReport { scenario, settings, runs, usd: usd(total), usd_half_width, against }
+}

@@ -1,0 +1,8 @@
+//! Cloudflare for `workway`: what Workers bill, prices and bills, analytics, and the edge of a domain.
+#![forbid(unsafe_code)]
+
+use workway_core::{http, model};
+
+pub mod analytics;
+pub mod cost;
+pub mod edge;

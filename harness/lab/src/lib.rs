@@ -1,0 +1,31 @@
+//! What belongs to the reference service of this workspace: its targets, the stub of its upstreams,
+//! deliberate defects, its rules, the audit of its usage, backups and the launch checklist.
+#![forbid(unsafe_code)]
+
+use workway_cloudflare::cost;
+use workway_core::{exit, http, judge, model, plan, run};
+use workway_report as report;
+
+#[cfg(feature = "service")]
+pub mod backup;
+pub mod launch;
+#[cfg(feature = "service")]
+pub mod prove;
+pub mod rules;
+pub mod target;
+pub mod token;
+pub mod upstream;
+mod usage_audit;
+
+pub use usage_audit::ServiceAudit;
+
+use workway_core::plan::Catalog;
+
+/// Returns everything that scenarios may name without defining it: our rules, and Cloudflare's
+/// resources and prices.
+pub fn catalog() -> Catalog {
+    Catalog {
+        rules: rules::all().to_vec(),
+        pricing: Some(std::sync::Arc::new(cost::CloudflarePricing)),
+    }
+}
