@@ -200,7 +200,7 @@ fn wrong(path: &Path, bytes: &[u8]) -> Option<String> {
     let started = Instant::now();
     let name = path.display().to_string();
     let found = catch_unwind(AssertUnwindSafe(|| {
-        let found = load(&name, bytes);
+        let found = load(&name, bytes, &workway::catalog());
         let errors = match &found {
             Ok((_, warnings)) => warnings,
             Err(errors) => errors,

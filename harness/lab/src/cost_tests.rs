@@ -1,14 +1,22 @@
+//! Thresholds on cost: those of our scenarios, and figures that lack a part.
+
 use std::{collections::BTreeMap, fs, path::Path};
 
-use super::*;
-use crate::{cost::StepUsage, language::load, plan::ScenarioPlan};
+use workway_core::{
+    judge::{CostResult, ThresholdStatus, on_usage as evaluate},
+    language::load,
+    model::usage::{RunUsage, StepUsage, Tally},
+    plan::ScenarioPlan,
+};
+
+use crate::catalog;
 
 fn plans(folder: &str) -> Vec<ScenarioPlan> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../scenarios").join(folder);
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../scenarios").join(folder);
     let files = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
     let files = files.filter(|path| path.extension().is_some_and(|end| end == "yaml"));
     let plan = |path: std::path::PathBuf| {
-        load(&path.display().to_string(), &fs::read(&path).unwrap()).unwrap().0
+        load(&path.display().to_string(), &fs::read(&path).unwrap(), &catalog()).unwrap().0
     };
     files.map(plan).collect()
 }
@@ -113,7 +121,7 @@ fn judged(usage: &RunUsage, text: &str) -> CostResult {
         "scenario: a/b\nsteps: [{{ request: {{ name: one, get: / }} }}]\ncost:\n  thresholds:\n    \
          - {text}\n"
     );
-    let (plan, _) = load("a.yaml", scenario.as_bytes()).unwrap();
+    let (plan, _) = load("a.yaml", scenario.as_bytes(), &catalog()).unwrap();
     evaluate(plan.cost.as_ref().unwrap(), usage).remove(0)
 }
 

@@ -8,6 +8,8 @@ use workway_report as report;
 
 #[cfg(feature = "service")]
 pub mod backup;
+#[cfg(test)]
+mod cost_tests;
 pub mod launch;
 #[cfg(feature = "service")]
 pub mod prove;

@@ -113,7 +113,7 @@ mod tests {
     use super::*;
     use crate::{
         language::load,
-        plan::{ModelOf, Step, UserId},
+        plan::{Catalog, ModelOf, Step, UserId},
     };
 
     const SCENARIO: &str = "scenario: a/b\nrequires: [upstream]\nusers: { alice: {}, bob: {} }\n\
@@ -137,7 +137,7 @@ mod tests {
     }
 
     fn found(seen: &[Seen], asked: usize) -> Finding {
-        let (plan, _) = load("a.yaml", SCENARIO.as_bytes()).unwrap();
+        let (plan, _) = load("a.yaml", SCENARIO.as_bytes(), &Catalog::default()).unwrap();
         let Some(Step::Model(model)) = plan.audit.first() else { panic!() };
         let ModelOf::Cache(cache) = &model.of else { panic!() };
         judge(cache, &plan, seen, 0, asked)

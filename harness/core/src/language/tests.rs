@@ -65,7 +65,7 @@ const PIECES: [&str; 48] = [
 /// Loads and renders; the result must be coherent whatever it is.
 fn answers(bytes: &[u8]) {
     let text = String::from_utf8_lossy(bytes);
-    let diagnostics = match load("f.yaml", bytes) {
+    let diagnostics = match load("f.yaml", bytes, &crate::plan::Catalog::default()) {
         Ok((_, warnings)) => warnings,
         Err(errors) => {
             assert!(!errors.is_empty(), "refused without a reason");

@@ -2,9 +2,42 @@ use std::{collections::BTreeMap, time::Duration};
 
 use super::*;
 use crate::{
-    cost::{BOOKS, RunUsage, StepUsage, TIERS, Tallies, Tally},
+    model::usage::{RunUsage, StepUsage, Tallies, Tally},
+    plan::{CostFigure, PricedFigure},
     record::StepRecord,
 };
+
+/// A dollar for each row that is read.
+#[derive(Debug)]
+struct DollarForRow;
+
+impl Prices for DollarForRow {
+    fn book_name(&self) -> &'static str {
+        "a dollar for each row"
+    }
+
+    fn are_own(&self) -> bool {
+        false
+    }
+
+    fn figure(
+        &self,
+        _: &CostFigure,
+        _: &RunUsage,
+        _: Option<&str>,
+    ) -> Result<PricedFigure, PricingError> {
+        Err(PricingError("a gate has no thresholds on cost".to_owned()))
+    }
+
+    fn per_request(&self, usage: &RunUsage) -> Result<Option<RequestUsage>, PricingError> {
+        let mut all = Tally::default();
+        usage.steps.iter().for_each(|step| all.add(&step.used.all()));
+        Ok(all.mean().map(|mean| {
+            let rows = mean["rows_read"];
+            RequestUsage { amounts: vec![("rows_read".to_owned(), rows)], dollars: rows }
+        }))
+    }
+}
 
 const OPERATIONS: u64 = 200;
 
@@ -38,9 +71,7 @@ fn pairs(count: u32, head: impl Fn(u32) -> (f64, u64, u64)) -> Vec<Pair> {
 }
 
 fn judged(pairs: &[Pair]) -> Judged {
-    let tiers = Tiers::parse(TIERS, "here").unwrap();
-    let book = BOOKS[0].open().unwrap();
-    judge(pairs, &Rule::default(), &tiers, &book).unwrap()
+    judge(pairs, &Rule::default(), &DollarForRow).unwrap()
 }
 
 fn of<'a>(judged: &'a Judged, metric: &str) -> &'a Finding {

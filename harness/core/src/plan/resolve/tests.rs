@@ -3,23 +3,28 @@ use std::time::Duration;
 use crate::{
     language::{Diagnostic, load},
     plan::{
-        Body, Credentials, Matcher, Phase, Profile, RequestPlan, ScenarioPlan, Step, StepId,
-        Subject, Work,
+        Body, Catalog, Credentials, Matcher, Phase, Profile, RequestPlan, ScenarioPlan, Step,
+        StepId, Subject, Work,
     },
 };
 
 use super::DEFAULT_SCOPE;
 
 fn plan(text: &str) -> ScenarioPlan {
-    load("f.yaml", text.as_bytes()).unwrap().0
+    load("f.yaml", text.as_bytes(), &Catalog::default()).unwrap().0
 }
 
 fn warnings(text: &str) -> Vec<String> {
-    load("f.yaml", text.as_bytes()).unwrap().1.into_iter().map(|warning| warning.message).collect()
+    load("f.yaml", text.as_bytes(), &Catalog::default())
+        .unwrap()
+        .1
+        .into_iter()
+        .map(|warning| warning.message)
+        .collect()
 }
 
 fn errors(text: &str) -> Vec<Diagnostic> {
-    load("f.yaml", text.as_bytes()).unwrap_err()
+    load("f.yaml", text.as_bytes(), &Catalog::default()).unwrap_err()
 }
 
 fn codes(text: &str) -> Vec<&'static str> {
