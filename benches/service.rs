@@ -17,15 +17,17 @@ use sha2::Sha256;
 use tokio::runtime::Runtime;
 use tower_service::Service;
 use workway_service::{
+    app::App,
     config::{Config, SigningKey},
+    domain::run::RunState,
     domain::{
         json,
         workflow::{Draft, MAX_STEPS},
     },
-    engine::machine::{Effect, Event, RunState},
+    engine::machine::{Effect, Event},
     guard::{AUDIENCE, ISSUER, verify},
     platform::native::Native,
-    routes::{App, router},
+    routes::router,
 };
 
 const SECRET: &str = "a secret for benches, of at least 32 bytes";
