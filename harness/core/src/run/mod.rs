@@ -4,22 +4,24 @@
 //! the same kind, which share nothing but the plan and a stop flag. Every thread keeps its own
 //! metrics, and they are added up at the end.
 
+mod attempt;
 mod burst;
 mod compute;
+mod context;
 mod control;
 mod counterexample;
+mod curl;
 mod environment;
 mod flow;
 mod generate;
 mod iteration;
-mod lane;
 mod limits;
 mod load;
 mod observer;
-mod operation;
 mod oracle;
-pub(crate) mod prepare;
 mod progress;
+mod rehearsal;
+mod request;
 mod sample;
 mod scenario;
 mod search;
@@ -28,25 +30,21 @@ mod stall_detector;
 mod stop;
 mod thread;
 mod usage_audit;
-pub(crate) mod values;
-pub(crate) mod virtual_users;
+mod values;
+mod virtual_users;
+mod worker;
 
 pub use compute::MIN_SECRET;
 pub use control::{Command, Operator, Order};
 pub use environment::Environment;
 pub use limits::RESERVED_DESCRIPTORS;
 pub use load::{FAIL_FAST, INTERRUPTED_DRAIN};
-pub(crate) use prepare::is_secret;
 pub use progress::{LoadTick, NoProgress, Progress, ProgressEvent};
+pub use rehearsal::{Rehearsal, RehearsalError};
 pub use scenario::run;
 pub use server_monitor::{Monitored, ServerStats};
 pub use stop::{Signal, StopFlag};
 pub use virtual_users::{TokenError, Tokens};
 
-use crate::{
-    http::{
-        Budget, Client, Exchange, Filled, Phases, Prepared, Response, SendError, Sender,
-        unsolicited,
-    },
-    model::{ErrorKind, clock},
-};
+#[cfg(test)]
+mod tests;

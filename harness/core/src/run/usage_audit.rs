@@ -10,9 +10,11 @@ use bytes::Bytes;
 use http::{HeaderMap, Method, StatusCode, header::AUTHORIZATION};
 use serde::{Deserialize, de::DeserializeOwned};
 
-use super::{Client, Prepared, clock, values::World, virtual_users::Person};
+use super::{context::RunContext, virtual_users::VirtualUser};
 use crate::{
     cost::{Counts, RunUsage, StepUsage, Tallies, Tally, USAGE_HEADER},
+    http::{Client, ClientConfig, Prepared, Request, Wanted},
+    model::clock,
     plan::{CostPlan, Phase, ScenarioPlan, StepId},
     record::ScenarioRecord,
     upstream::{self, Arrivals},
@@ -63,7 +65,7 @@ pub(super) async fn settle(
     plan: &ScenarioPlan,
     cost: &CostPlan,
     record: &ScenarioRecord,
-    world: &World,
+    world: &RunContext,
     before: Option<Arrivals>,
 ) -> RunUsage {
     let mut usage = RunUsage { steps: steps(plan, cost, record), ..RunUsage::default() };
@@ -167,7 +169,7 @@ impl Total {
 /// Asks the service, in the name of the scenario's people.
 struct Auditor<'a> {
     client: Client,
-    world: &'a World,
+    world: &'a RunContext,
     deadline: Instant,
     /// What all answers said, those to the questions themselves included: they are counted, too.
     said: Tallies,
@@ -176,15 +178,16 @@ struct Auditor<'a> {
 }
 
 impl<'a> Auditor<'a> {
-    fn new(world: &'a World, said: Tallies) -> Result<Self, String> {
-        let client = Client::new(1).map_err(|error| error.to_string())?;
+    fn new(world: &'a RunContext, said: Tallies) -> Result<Self, String> {
+        let client = Client::new(&world.url, ClientConfig::for_steps())
+            .map_err(|error| error.to_string())?;
         let deadline = clock::after(clock::now(), PATIENCE);
         Ok(Self { client, world, deadline, said, to_be_counted: Tallies::default() })
     }
 
     /// The totals when everything that the scenario started is over, and who says otherwise.
     async fn audit(mut self, before: Option<Arrivals>) -> Result<(Total, Vec<String>), String> {
-        for person in self.world.people.everyone() {
+        for person in self.world.virtual_users.everyone() {
             self.runs_are_over(person).await?;
         }
         let give_up = clock::after(clock::now(), SETTLES_WITHIN);
@@ -214,7 +217,7 @@ impl<'a> Auditor<'a> {
 
     async fn total(&mut self) -> Result<Total, String> {
         let mut total = Total::default();
-        for person in self.world.people.everyone() {
+        for person in self.world.virtual_users.everyone() {
             let (month, header) = self.get(person, "/usage").await?;
             self.to_be_counted.count(header.as_deref());
             total.add(month);
@@ -222,7 +225,7 @@ impl<'a> Auditor<'a> {
         Ok(total)
     }
 
-    async fn runs_are_over(&mut self, person: &Person) -> Result<(), String> {
+    async fn runs_are_over(&mut self, person: &VirtualUser) -> Result<(), String> {
         while self.has_open_runs(person).await? {
             if clock::now() >= self.deadline {
                 let patience = PATIENCE.as_secs();
@@ -233,7 +236,7 @@ impl<'a> Auditor<'a> {
         Ok(())
     }
 
-    async fn has_open_runs(&mut self, person: &Person) -> Result<bool, String> {
+    async fn has_open_runs(&mut self, person: &VirtualUser) -> Result<bool, String> {
         let mut path = "/runs?limit=100".to_owned();
         loop {
             let (page, header): (Page, _) = self.get(person, &path).await?;
@@ -249,7 +252,7 @@ impl<'a> Auditor<'a> {
     /// The answer, and what it says that it used.
     async fn get<T: DeserializeOwned>(
         &self,
-        person: &Person,
+        person: &VirtualUser,
         path: &str,
     ) -> Result<(T, Option<String>), String> {
         let asked = |why: String| format!("GET {path} for the service's own total: {why}");
@@ -257,7 +260,8 @@ impl<'a> Auditor<'a> {
         let url = url.parse().map_err(|_| asked("no URL".to_owned()))?;
         let headers = HeaderMap::from_iter([(AUTHORIZATION, person.authorization.clone())]);
         let request = Prepared { method: Method::GET, url, headers, body: Bytes::new() };
-        let exchange = self.client.send(&request, TIMEOUT).await;
+        let request = Request::Prepared(request);
+        let exchange = self.client.send(&request, TIMEOUT, |_| Wanted::ALL).await;
         let response = exchange.outcome.map_err(|error| asked(error.to_string()))?;
         if response.status != StatusCode::OK {
             return Err(asked(format!("status {}", response.status)));
