@@ -10,7 +10,7 @@ use tokio_rustls::TlsConnector;
 
 use super::{
     budget::Budget,
-    exchange::{Broken, Exchange, Progress, Response, SendError, Wanted},
+    exchange::{Broken, Exchange, Progress, Response, SendError, Trace, Wanted},
     http1, http2,
     place::Place,
     pool::{Origin, Pool},
@@ -119,7 +119,7 @@ impl Client {
         let ended = alarm.guard(deadline, exchange).await;
         self.pool.put_alarm(alarm);
         let outcome = ended.unwrap_or_else(|| Err(SendError::late(timeout, progress.has_head)));
-        let Progress { phases, resent, .. } = progress;
+        let Progress { phases, refused: resent, .. } = progress;
         Exchange { sent, received: clock::now(), phases, resent, outcome }
     }
 
@@ -152,10 +152,17 @@ impl Client {
                 Ok(response) => return Ok(response),
                 Err(broken) => broken,
             };
-            if !broken.unprocessed || progress.resent >= MAX_RESENDS {
+            let Progress { mut refused, mut unsent, .. } = *progress;
+            if refused + unsent >= MAX_RESENDS {
                 return Err(broken.error);
             }
-            *progress = Progress { resent: progress.resent + 1, ..Progress::default() };
+            match broken.trace {
+                Trace::Unknown => return Err(broken.error),
+                Trace::Refused => refused += 1,
+                // It was never sent, so this is no resend that anybody could count.
+                Trace::Unsent => unsent += 1,
+            }
+            *progress = Progress { refused, unsent, ..Progress::default() };
         }
     }
 

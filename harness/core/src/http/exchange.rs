@@ -72,7 +72,10 @@ pub(crate) struct Phases {
 #[derive(Debug, Default)]
 pub(super) struct Progress {
     pub(super) phases: Phases,
-    pub(super) resent: u32,
+    /// Attempts so far that the target proved not to have processed.
+    pub(super) refused: u32,
+    /// Attempts so far of which nothing was written.
+    pub(super) unsent: u32,
     /// Whether the final head of the answer has come.
     pub(super) has_head: bool,
 }
@@ -91,8 +94,18 @@ pub struct SendError {
 #[derive(Debug)]
 pub(super) struct Broken {
     pub(super) error: SendError,
-    /// Whether the protocol proves that the target has not processed the request.
-    pub(super) unprocessed: bool,
+    pub(super) trace: Trace,
+}
+
+/// Says what the target may have had of a request that got no answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Trace {
+    /// Nothing of it was written.
+    Unsent,
+    /// The protocol proves that the target has not processed it.
+    Refused,
+    /// The target may have processed it.
+    Unknown,
 }
 
 impl SendError {
@@ -128,6 +141,6 @@ impl SendError {
 
 impl From<SendError> for Broken {
     fn from(error: SendError) -> Self {
-        Self { error, unprocessed: false }
+        Self { error, trace: Trace::Unknown }
     }
 }

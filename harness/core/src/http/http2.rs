@@ -24,7 +24,7 @@ use tokio_rustls::client::TlsStream;
 
 use super::{
     budget::Budget,
-    exchange::{Broken, MAX_BODY, Progress, Response, SendError, Wanted},
+    exchange::{Broken, MAX_BODY, Progress, Response, SendError, Trace, Wanted},
     request::{Prepared, USER_AGENT},
 };
 use crate::model::{ErrorKind, Stage, causes, classify, clock};
@@ -116,8 +116,12 @@ fn broken(error: TrySendError<http::Request<Body>>) -> Broken {
     // hyper hands a request back of which nothing was written.
     let unsent = error.message().is_some();
     let error = error.into_error();
-    let unprocessed = unsent || is_refused(&error);
-    Broken { error: hyper_error(&error, Stage::Head), unprocessed }
+    let trace = match unsent {
+        true => Trace::Unsent,
+        false if is_refused(&error) => Trace::Refused,
+        false => Trace::Unknown,
+    };
+    Broken { error: hyper_error(&error, Stage::Head), trace }
 }
 
 /// Says whether the target promises that it did not process a request: it refused the stream, or

@@ -14,7 +14,7 @@ use tokio::io::{AsyncRead as _, AsyncReadExt as _, AsyncWrite as _, AsyncWriteEx
 use super::{
     super::{
         budget::{Budget, Held},
-        exchange::{Broken, Progress, SendError, Wanted},
+        exchange::{Broken, Progress, SendError, Trace, Wanted},
         request::EncodedRequest,
         stream::Stream,
     },
@@ -114,8 +114,9 @@ impl Connection {
             Ok(()) => Ok(turn.into_answer()),
             Err(error) => {
                 // A write through TLS may fail after some of it was written.
-                let unprocessed = turn.written == 0 && turn.read == 0 && !self.stream.is_secure();
-                Err(Broken { error, unprocessed })
+                let unsent = turn.written == 0 && turn.read == 0 && !self.stream.is_secure();
+                let trace = if unsent { Trace::Unsent } else { Trace::Unknown };
+                Err(Broken { error, trace })
             }
         }
     }
@@ -217,6 +218,12 @@ impl Connection {
                 turn.held.grow(turn.answer.kept())?;
                 self.consume(used);
                 Ok(())
+            }
+            // The end without a word of TLS.
+            Err(error)
+                if error.kind() == io::ErrorKind::UnexpectedEof && !turn.answer.has_head() =>
+            {
+                turn.answer.close()
             }
             Err(error) => Err(SendError::system(&error, turn.stage())),
         }
