@@ -136,9 +136,6 @@ pub(crate) fn causes(mut cause: Option<&(dyn Error + 'static)>) -> String {
 }
 
 fn of_one(error: &(dyn Error + 'static), stage: Stage) -> Option<ErrorKind> {
-    if let Some(error) = error.downcast_ref::<reqwest::Error>() {
-        return of_reqwest(error);
-    }
     if let Some(error) = error.downcast_ref::<hyper::Error>() {
         return of_hyper(error, stage);
     }
@@ -149,18 +146,6 @@ fn of_one(error: &(dyn Error + 'static), stage: Stage) -> Option<ErrorKind> {
         return of_io(error, stage);
     }
     error.is::<rustls::Error>().then_some(ErrorKind::Tls)
-}
-
-fn of_reqwest(error: &reqwest::Error) -> Option<ErrorKind> {
-    if error.is_dns() {
-        Some(ErrorKind::Dns)
-    } else if error.is_timeout() {
-        Some(ErrorKind::Timeout)
-    } else if error.is_builder() {
-        Some(ErrorKind::NotSent)
-    } else {
-        None
-    }
 }
 
 fn of_hyper(error: &hyper::Error, stage: Stage) -> Option<ErrorKind> {
