@@ -482,9 +482,12 @@ const ENHANCE_YOUR_CALM: u32 = 11;
 
 const HTTP2: &[(&str, Behaviour)] = &[
     ("answers", |_, id| hi(id)),
-    ("INTERNAL_ERROR for every fifth", |number, id| match fifth(number) {
-        true => stream_fails(rst(id, INTERNAL_ERROR), ErrorKind::StreamReset),
-        false => hi(id),
+    ("INTERNAL_ERROR for every fifth", |number, id| {
+        if fifth(number) {
+            stream_fails(rst(id, INTERNAL_ERROR), ErrorKind::StreamReset)
+        } else {
+            hi(id)
+        }
     }),
     ("NO_ERROR before the head", |_, id| stream_fails(rst(id, NO_ERROR), ErrorKind::StreamReset)),
     ("CANCEL before the head", |_, id| stream_fails(rst(id, CANCEL), ErrorKind::StreamReset)),
@@ -531,17 +534,19 @@ const HTTP2: &[(&str, Behaviour)] = &[
     ("GOAWAY above the stream, without an answer", |_, id| {
         act(go_away(id, NO_ERROR), Then::Close, Fate::Failed(ErrorKind::Closed))
     }),
-    ("closes every fifth without an answer", |number, id| match fifth(number) {
-        true => act("", Then::Close, Fate::Failed(ErrorKind::Closed)),
-        false => hi(id),
+    ("closes every fifth without an answer", |number, id| {
+        if fifth(number) { act("", Then::Close, Fate::Failed(ErrorKind::Closed)) } else { hi(id) }
     }),
     ("closes within the body", |_, id| {
         let says = [head(id, 0, Some("100")), data(id, 0, "half")].concat();
         act(says, Then::Close, Fate::Failed(ErrorKind::Truncated))
     }),
-    ("is silent after the head", |number, id| match fifth(number) {
-        true => stream_fails(head(id, 0, Some("100")), ErrorKind::BodyTimeout),
-        false => hi(id),
+    ("is silent after the head", |number, id| {
+        if fifth(number) {
+            stream_fails(head(id, 0, Some("100")), ErrorKind::BodyTimeout)
+        } else {
+            hi(id)
+        }
     }),
 ];
 
