@@ -6,11 +6,11 @@ use std::{hint::black_box, sync::Arc, time::Duration};
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use workway::{
-    http::{Rehearsal, read_answer},
+    http::read_answer,
     language,
     plan::{Profile, ScenarioPlan, StepId, Stretch, UserPlan, Work},
     record::{Outcome, Recorder, Times},
-    run::{Environment, TokenError, Tokens},
+    run::{Environment, Rehearsal, TokenError, Tokens},
     schedule::Schedule,
 };
 

@@ -8,14 +8,13 @@ use crate::common::Fake;
 use rand::{RngExt as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
 use workway::{
-    http::Rehearsal,
     judge::judge,
     language,
     model::ErrorKind,
     plan::{LoadPlan, ScenarioPlan, Work},
     record::{Metrics, Outcome, Pace, PhaseEnd, Recorder, ScenarioRecord, Times},
     report::{RunInfo, RunReport, ScenarioReport, json, text},
-    run::Environment,
+    run::{Environment, Rehearsal},
     schedule::{Mix, Schedule},
 };
 

@@ -66,11 +66,11 @@ fn body(headers: &str, again: &[u8], pause: u64) -> Raw {
 
 /// Targets whose every request fails in the same way.
 fn failing() -> Vec<(&'static str, Raw, ErrorKind)> {
-    use ErrorKind::{Malformed, Reset, Timeout, TooLarge, Truncated};
+    use ErrorKind::{BodyTimeout, Closed, Malformed, Reset, Timeout, TooLarge, Truncated};
     let half = b"HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nhalf";
     vec![
         ("accepts and says nothing", silent(), Timeout),
-        ("closes", once(b""), Reset),
+        ("closes", once(b""), Closed),
         ("resets", Raw { reset: true, ..once(b"") }, Reset),
         ("garbage", once(b"\x00\x01\x02 what\r\n\r\n"), Malformed),
         ("wrong version", once(b"HTTP/9.9 200 OK\r\n\r\n"), Malformed),
@@ -91,7 +91,7 @@ fn failing() -> Vec<(&'static str, Raw, ErrorKind)> {
             body("content-encoding: gzip\r\ncontent-length: 9999999999", b"x", 0),
             TooLarge,
         ),
-        ("a byte at a time", body("content-length: 99", b"x", 50), Timeout),
+        ("a byte at a time", body("content-length: 99", b"x", 50), BodyTimeout),
         ("slow headers", drip(b"x", 50), Timeout),
         ("continue without end", drip(b"\r\nHTTP/1.1 100 Continue\r\n", 50), Timeout),
     ]

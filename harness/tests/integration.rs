@@ -39,5 +39,6 @@ mod prove;
 mod reports;
 mod suites;
 mod tls;
+mod wire;
 mod workerd;
 mod written;

@@ -59,6 +59,11 @@ pub struct StepReport {
     /// Answered before the measured time was over; the base of the rate achieved.
     #[serde(default)]
     pub in_window: u64,
+    /// Times that a request was sent again, because the target had proved not to process it: the
+    /// connection was closed before anything was written, the stream was refused, or a GOAWAY left
+    /// it out. These are no failures.
+    #[serde(default)]
+    pub resent: u64,
     /// Bursts whose number of matching responses was not the expected one.
     #[serde(default)]
     pub broken_counts: u64,
@@ -119,6 +124,7 @@ impl StepReport {
             first_byte: LatencyReport::new(&step.first_byte),
             body: LatencyReport::new(&step.body),
             in_window: step.in_window,
+            resent: step.resent,
             broken_counts: step.broken_counts,
             response_hdr: step.response.histogram().and_then(stored::encode),
         }
@@ -143,6 +149,7 @@ impl StepReport {
             dropped: self.dropped,
             unfinished: self.unfinished,
             in_window: self.in_window,
+            resent: self.resent,
             broken_counts: self.broken_counts,
             statuses: self.statuses.clone(),
             errors: self.errors.clone(),

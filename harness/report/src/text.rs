@@ -78,6 +78,7 @@ impl Page {
         self.steps(scenario);
         self.timeline(scenario);
         self.books(scenario);
+        self.resent(scenario);
         self.levels(&scenario.levels);
         let thresholds = scenario.threshold_lines();
         let width = thresholds.iter().map(|line| line.text.chars().count()).max().unwrap_or(0);
@@ -155,6 +156,18 @@ impl Page {
             total.errors.iter().map(|(kind, n)| format!("{kind} {}", number::count(*n))).collect();
         if !errors.is_empty() {
             self.line(&format!("  errors: {}", errors.join(", ")));
+        }
+    }
+
+    /// Shows how many requests were sent again, if any were: they are no failures, but a target that
+    /// refuses many of them is worth a look.
+    fn resent(&mut self, scenario: &ScenarioReport) {
+        let resent: u64 = scenario.steps.iter().map(|step| step.resent).sum();
+        if resent > 0 {
+            let resent = number::count(resent);
+            self.line(&format!(
+                "  sent again, because the target had not processed them: {resent}"
+            ));
         }
     }
 

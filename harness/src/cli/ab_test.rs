@@ -269,7 +269,7 @@ impl Header {
         let (name, value) = text.split_once(':').ok_or("write NAME: VALUE")?;
         let name = HeaderName::from_bytes(name.trim().as_bytes())
             .map_err(|_| "the part before `:` is no name of a header")?;
-        if crate::run::is_secret(&name) {
+        if crate::http::is_secret(&name) {
             return Err(format!("{name} is a secret, and reports show this; use `auth:`"));
         }
         let value = value.trim().to_owned();

@@ -2,7 +2,8 @@
 
 use std::{cell::Cell, rc::Rc};
 
-use super::{ErrorKind, SendError};
+use super::exchange::SendError;
+use crate::model::ErrorKind;
 
 /// Bytes of bodies that all threads of a load keep at once, of answers that are not complete. It is
 /// four of the longest bodies, and 32 kB for each of a thousand users; without it, a target whose

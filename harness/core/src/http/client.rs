@@ -1,159 +1,237 @@
-//! One HTTP exchange, timed.
+//! The client: sends a request over a connection of its pool, and again where that is safe.
 
-use std::time::{Duration, Instant};
+use std::{rc::Rc, sync::Arc, time::Duration};
 
-use bytes::{Bytes, BytesMut};
-use http::{HeaderMap, Method, StatusCode};
-use reqwest::{Url, redirect, retry};
+use http::StatusCode;
+use reqwest::Url;
+use rustls::pki_types::ServerName;
+use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio_rustls::TlsConnector;
 
-use super::{ErrorKind, Phases, Stage, causes, classify, clock};
+use super::{
+    budget::Budget,
+    exchange::{Broken, Exchange, Progress, Response, SendError, Trace, Wanted},
+    http1, http2,
+    place::Place,
+    pool::{Origin, Pool},
+    request::{EncodedRequest, Request},
+    tls,
+};
+use crate::model::{ErrorKind, clock};
 
-/// The largest response body that is read; more is an error. Far above any answer of an API, far
-/// below what a hostile target could make the harness hold.
-pub const MAX_BODY: usize = 8 * 1024 * 1024;
+/// How many times a request is sent again at most. A target that refuses a request four times in a
+/// row is refusing it, and not merely ending a connection.
+pub const MAX_RESENDS: u32 = 3;
 
-/// What requests say that they come from.
-pub(crate) const USER_AGENT: &str = concat!("workway/", env!("CARGO_PKG_VERSION"));
-
-/// Connections, kept open between requests. Each thread has its own.
+/// Sends requests to one origin. It belongs to one thread and is cheap to clone: clones share their
+/// connections.
 #[derive(Clone, Debug)]
-pub struct Client {
-    http: reqwest::Client,
+pub(crate) struct Client {
+    origin: Rc<Origin>,
+    pool: Rc<Pool>,
+    /// A permit for each connection, if their number is bounded.
+    permits: Option<Rc<Semaphore>>,
 }
 
-/// A request with nothing left to fill in.
+/// Says how a client holds connections.
 #[derive(Clone, Debug)]
-pub struct Prepared {
-    /// HTTP method.
-    pub method: Method,
-    /// Where it goes.
-    pub url: Url,
-    /// Headers, secrets included and marked as sensitive.
-    pub headers: HeaderMap,
-    /// The body.
-    pub body: Bytes,
+pub(crate) struct ClientConfig {
+    /// Whether a connection may carry one request after another.
+    pub(crate) reuse: bool,
+    /// Connections that are kept open between requests.
+    pub(crate) idle: usize,
+    /// Connections that may be open at once, if their number is bounded.
+    pub(crate) open: Option<usize>,
+    /// Bounds what is kept of incomplete answers.
+    pub(crate) budget: Budget,
 }
 
-/// A complete answer.
-#[derive(Clone, Debug)]
-pub struct Response {
-    /// Status code.
-    pub status: StatusCode,
-    /// Headers.
-    pub headers: HeaderMap,
-    /// The body, at most [`MAX_BODY`] bytes.
-    pub body: Bytes,
-}
-
-/// A request and what came back.
-#[derive(Clone, Debug)]
-pub struct Exchange {
-    /// Before the first byte was sent; connecting, if needed, comes after it.
-    pub sent: Instant,
-    /// After the last byte of the answer, or when it was known that there is none.
-    pub received: Instant,
-    /// What is known of the time between.
-    pub phases: Phases,
-    /// The answer.
-    pub outcome: Result<Response, SendError>,
-}
-
-/// Why there is no complete answer.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{kind}: {detail}")]
-pub struct SendError {
-    /// The kind, counted in reports.
-    pub kind: ErrorKind,
-    /// All causes, outermost first.
-    pub detail: String,
-}
-
-impl Exchange {
-    /// Of a request that could not be sent.
-    pub(crate) fn not_sent(why: &str) -> Self {
-        let now = clock::now();
-        let error = SendError { kind: ErrorKind::NotSent, detail: why.to_owned() };
-        Self { sent: now, received: now, phases: Phases::default(), outcome: Err(error) }
-    }
-}
-
-impl SendError {
-    /// An error of the system, with the kind it has at this point of an exchange.
-    pub(crate) fn system(error: &std::io::Error, stage: Stage) -> Self {
-        Self { kind: classify(error, stage), detail: error.to_string() }
-    }
-
-    /// The body has no end, or one that is too far away.
-    pub(crate) fn too_large() -> Self {
-        let detail = format!("the body is longer than {MAX_BODY} bytes");
-        Self { kind: ErrorKind::TooLarge, detail }
-    }
-
-    /// The whole answer did not come within `timeout`.
-    pub(crate) fn late(timeout: Duration) -> Self {
-        let detail = format!("no complete answer within {timeout:?}");
-        Self { kind: ErrorKind::Timeout, detail }
+impl ClientConfig {
+    /// Returns the configuration for steps that run once: connections are reused, and their number
+    /// is that of the requests that are sent at once.
+    pub(crate) fn for_steps() -> Self {
+        Self { reuse: true, idle: usize::MAX, open: None, budget: Budget::of_one(1) }
     }
 }
 
 impl Client {
-    /// A client that goes to the target itself: no redirects, retries or proxies. It keeps at most
-    /// `idle` connections open between requests.
+    /// Makes a client for the origin of `target`.
     ///
     /// # Errors
-    /// What the HTTP library says, for instance that the system has no root certificates.
-    pub fn new(idle: usize) -> Result<Self, SendError> {
-        crate::http::tls::install();
-        let http = reqwest::Client::builder()
-            .redirect(redirect::Policy::none())
-            .retry(retry::never())
-            .no_proxy()
-            .pool_max_idle_per_host(idle)
-            .user_agent(USER_AGENT)
-            .build()
-            .map_err(|error| send_error(&error, Stage::Head))?;
-        Ok(Self { http })
+    /// If the target names no host, or the system has no root certificates.
+    pub(crate) fn new(target: &Url, config: ClientConfig) -> Result<Self, SendError> {
+        let connector = match target.scheme() {
+            "https" => {
+                let tls = tls::client()
+                    .map_err(|error| SendError::new(ErrorKind::Tls, error.to_string()))?;
+                Some(TlsConnector::from(Arc::new(tls)))
+            }
+            _ => None,
+        };
+        Self::with(connector, target, config)
     }
 
-    /// Sends `request` and reads the whole answer within `timeout`.
-    pub async fn send(&self, request: &Prepared, timeout: Duration) -> Exchange {
+    /// Makes a client that trusts whom `connector` trusts.
+    fn with(
+        connector: Option<TlsConnector>,
+        target: &Url,
+        config: ClientConfig,
+    ) -> Result<Self, SendError> {
+        let tls_error = |detail: &str| SendError::new(ErrorKind::Tls, detail);
+        let no_host = || SendError::new(ErrorKind::NotSent, "the target names no host");
+        let place = Place::of(target).ok_or_else(no_host)?;
+        let security = match connector {
+            None => None,
+            Some(connector) => {
+                let name = ServerName::try_from(place.host.clone())
+                    .map_err(|_| tls_error("no certificate can name the target"))?;
+                Some((connector, name))
+            }
+        };
+        let ClientConfig { reuse, idle, open, budget } = config;
+        Ok(Self {
+            origin: Rc::new(Origin::new(place, security, reuse, budget)),
+            pool: Rc::new(Pool::new(if reuse { idle } else { 0 })),
+            permits: open.map(|open| Rc::new(Semaphore::new(open.max(1)))),
+        })
+    }
+
+    /// Returns a client with connections of its own, for one user who does one thing after another.
+    pub(crate) fn for_one_user(&self) -> Self {
+        Self { pool: Rc::new(Pool::new(1)), ..self.clone() }
+    }
+
+    /// Sends `request` and reads the whole answer within `timeout`. `wanted` is asked with the
+    /// status which parts of the answer are kept. Waits for a connection first, if their number is
+    /// bounded.
+    pub(crate) async fn send(
+        &self,
+        request: &Request,
+        timeout: Duration,
+        wanted: impl Fn(StatusCode) -> Wanted,
+    ) -> Exchange {
+        let _permit = self.permit().await;
         let sent = clock::now();
-        let outcome = tokio::time::timeout(timeout, self.exchange(request)).await;
-        let received = clock::now();
-        let outcome = outcome.unwrap_or_else(|_| Err(SendError::late(timeout)));
-        Exchange { sent, received, phases: Phases::default(), outcome }
+        let deadline = clock::after(sent, timeout);
+        let mut progress = Progress::default();
+        let mut alarm = self.pool.alarm(deadline);
+        let exchange = self.exchange(request, &wanted, &mut progress);
+        let ended = alarm.guard(deadline, exchange).await;
+        self.pool.put_alarm(alarm);
+        let outcome = ended.unwrap_or_else(|| Err(SendError::late(timeout, progress.has_head)));
+        let Progress { phases, refused: resent, .. } = progress;
+        Exchange { sent, received: clock::now(), phases, resent, outcome }
     }
 
-    async fn exchange(&self, prepared: &Prepared) -> Result<Response, SendError> {
-        let mut request = reqwest::Request::new(prepared.method.clone(), prepared.url.clone());
-        *request.headers_mut() = prepared.headers.clone();
-        if !prepared.body.is_empty() {
-            *request.body_mut() = Some(prepared.body.clone().into());
+    async fn permit(&self) -> Option<SemaphorePermit<'_>> {
+        match &self.permits {
+            // The semaphore is never closed, so there always is a permit in the end.
+            Some(permits) if !self.origin.shares_one_connection() => permits.acquire().await.ok(),
+            _ => None,
         }
-        let response =
-            self.http.execute(request).await.map_err(|error| send_error(&error, Stage::Head))?;
-        let (status, headers) = (response.status(), response.headers().clone());
-        Ok(Response { status, headers, body: read(response).await? })
     }
-}
 
-async fn read(mut response: reqwest::Response) -> Result<Bytes, SendError> {
-    let mut body = BytesMut::new();
-    while let Some(chunk) =
-        response.chunk().await.map_err(|error| send_error(&error, Stage::Body))?
-    {
-        if body.len() + chunk.len() > MAX_BODY {
-            return Err(SendError::too_large());
+    /// Sends `request`, and sends it again where the target proves that it has not processed it:
+    ///
+    /// * the connection was closed before anything of the request was written to it,
+    /// * HTTP/2: the stream was reset with `REFUSED_STREAM` (RFC 9113, 8.7),
+    /// * HTTP/2: the stream is above the last one that a GOAWAY promises to process (6.8).
+    ///
+    /// Then nothing happens twice, whatever the method. In every other case the target may have
+    /// done what was asked, and what a user would see is a failed request; RFC 9110, 9.2.2 lets a
+    /// client repeat what is idempotent all the same, but a client that measures would forget the
+    /// failure.
+    async fn exchange(
+        &self,
+        request: &Request,
+        wanted: &impl Fn(StatusCode) -> Wanted,
+        progress: &mut Progress,
+    ) -> Result<Response, SendError> {
+        loop {
+            let broken = match self.attempt(request, wanted, progress).await {
+                Ok(response) => return Ok(response),
+                Err(broken) => broken,
+            };
+            let Progress { mut refused, mut unsent, .. } = *progress;
+            if refused + unsent >= MAX_RESENDS {
+                return Err(broken.error);
+            }
+            match broken.trace {
+                Trace::Unknown => return Err(broken.error),
+                Trace::Refused => refused += 1,
+                // It was never sent, so this is no resend that anybody could count.
+                Trace::Unsent => unsent += 1,
+            }
+            *progress = Progress { refused, unsent, ..Progress::default() };
         }
-        body.extend_from_slice(&chunk);
     }
-    Ok(body.freeze())
+
+    /// Sends `request` on one connection.
+    async fn attempt(
+        &self,
+        request: &Request,
+        wanted: &impl Fn(StatusCode) -> Wanted,
+        progress: &mut Progress,
+    ) -> Result<Response, Broken> {
+        let connection = match self.pool.take_http1().await? {
+            Some(connection) => Connection::Http1(connection),
+            // Boxed: making a connection takes many times the memory of using one.
+            None => Box::pin(self.pool.connection(&self.origin, progress)).await?,
+        };
+        match connection {
+            Connection::Http1(connection) => {
+                let encoded;
+                let request = match request {
+                    Request::Encoded(request) => request,
+                    Request::Prepared(request) => {
+                        encoded = EncodedRequest::encode(request, !self.origin.reuse);
+                        &encoded
+                    }
+                };
+                self.over_http1(connection, request, wanted, progress).await
+            }
+            Connection::Http2(connection) => {
+                let shown;
+                let request = match request {
+                    Request::Prepared(request) => request,
+                    Request::Encoded(request) => {
+                        let unreadable =
+                            || SendError::new(ErrorKind::NotSent, "the request is no HTTP/2");
+                        shown = request.prepared(&self.origin.place.url).ok_or_else(unreadable)?;
+                        &shown
+                    }
+                };
+                let budget = &self.origin.budget;
+                Box::pin(connection.exchange(request, wanted, progress, budget)).await
+            }
+        }
+    }
+
+    async fn over_http1(
+        &self,
+        mut connection: http1::Connection,
+        request: &EncodedRequest,
+        wanted: &impl Fn(StatusCode) -> Wanted,
+        progress: &mut Progress,
+    ) -> Result<Response, Broken> {
+        let answer = connection.exchange(request, wanted, progress, &self.origin.budget).await?;
+        if answer.is_reusable() {
+            self.pool.put_http1(connection);
+        }
+        Ok(answer.into_response())
+    }
 }
 
-fn send_error(error: &reqwest::Error, stage: Stage) -> SendError {
-    // The outermost text repeats the address, which the failure shows anyway.
-    SendError { kind: classify(error, stage), detail: causes(std::error::Error::source(error)) }
+/// A connection that can carry a request now.
+#[derive(Debug)]
+pub(super) enum Connection {
+    Http1(http1::Connection),
+    Http2(http2::Connection),
 }
 
+#[cfg(test)]
+mod plain_tests;
+#[cfg(test)]
+mod secure_tests;
 #[cfg(test)]
 mod tests;

@@ -1,15 +1,17 @@
-//! Where a load goes to.
+//! Where requests go to.
 
 use std::{cell::OnceCell, io, net::SocketAddr};
 
 use reqwest::Url;
 use tokio::net::TcpStream;
 
-use super::{ErrorKind, SendError, Stage};
+use super::exchange::SendError;
+use crate::model::{ErrorKind, Stage};
 
 /// A host and a port, looked up once: a run goes to one place.
 #[derive(Debug)]
 pub(crate) struct Place {
+    pub(crate) url: Url,
     pub(crate) host: String,
     port: u16,
     addresses: OnceCell<Vec<SocketAddr>>,
@@ -20,7 +22,7 @@ impl Place {
     pub(crate) fn of(target: &Url) -> Option<Self> {
         let host = target.host_str()?.trim_matches(['[', ']']).to_owned();
         let port = target.port_or_known_default()?;
-        Some(Self { host, port, addresses: OnceCell::new() })
+        Some(Self { url: target.clone(), host, port, addresses: OnceCell::new() })
     }
 
     /// A new connection to the first address that takes one.
@@ -39,7 +41,7 @@ impl Place {
     }
 
     async fn addresses(&self) -> Result<&[SocketAddr], SendError> {
-        let Self { host, port, addresses } = self;
+        let Self { host, port, addresses, .. } = self;
         if let Some(known) = addresses.get() {
             return Ok(known);
         }

@@ -85,9 +85,27 @@ impl<'a> Subjects<'a> {
     fn json(&self) -> Result<&Value, String> {
         let read = || {
             serde_json::from_slice(&self.response.body)
-                .map_err(|error| format!("a body that is not JSON ({error})"))
+                .map_err(|error| format!("a body that is not JSON ({})", self.why_not_json(&error)))
         };
         self.json.get_or_init(read).as_ref().map_err(Clone::clone)
+    }
+}
+
+impl Subjects<'_> {
+    /// Names the reason that a reader cannot see in the place of an error: bodies are not decoded,
+    /// and RFC 8259, 8.1 forbids a byte order mark.
+    fn why_not_json(&self, error: &serde_json::Error) -> String {
+        let Response { headers, body, .. } = self.response;
+        let encoding = headers.get(http::header::CONTENT_ENCODING);
+        let encoding = encoding.map(|value| String::from_utf8_lossy(value.as_bytes()));
+        match (encoding, &body[..]) {
+            (Some(encoding), _) if !encoding.eq_ignore_ascii_case("identity") => {
+                format!("it is encoded as {encoding}, and bodies are not decoded")
+            }
+            (_, [0x1f, 0x8b, ..]) => "it is compressed by gzip, and bodies are not decoded".into(),
+            (_, [0xef, 0xbb, 0xbf, ..]) => "it begins with a byte order mark".into(),
+            _ => error.to_string(),
+        }
     }
 }
 

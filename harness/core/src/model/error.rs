@@ -19,11 +19,19 @@ use std::{error::Error, fmt, io};
 pub enum ErrorKind {
     /// Nobody listens there.
     Refused,
-    /// The connection was closed or reset before the answer began, or reset during it.
+    /// The connection was reset before or during the answer.
     Reset,
-    /// The whole answer took longer than the step allows.
+    /// The connection was closed without an answer.
+    Closed,
+    /// HTTP/2: the stream was reset without an answer; the detail has the code.
+    StreamReset,
+    /// HTTP/2: the target ended the connection again and again without processing the request.
+    GoAway,
+    /// No answer began within the time that the step allows.
     Timeout,
-    /// The connection was closed in the middle of the answer.
+    /// The answer began, but did not end within the time that the step allows.
+    BodyTimeout,
+    /// The connection was closed, or the stream was reset, in the middle of the answer.
     Truncated,
     /// The answer is not HTTP.
     Malformed,
@@ -49,7 +57,17 @@ impl ErrorKind {
 
     /// The target did something, if not what it should have.
     pub fn is_reaction(self) -> bool {
-        matches!(self, Self::Reset | Self::Truncated | Self::Malformed | Self::TooLarge)
+        matches!(
+            self,
+            Self::Reset
+                | Self::Closed
+                | Self::StreamReset
+                | Self::GoAway
+                | Self::BodyTimeout
+                | Self::Truncated
+                | Self::Malformed
+                | Self::TooLarge
+        )
     }
 }
 
@@ -58,7 +76,11 @@ impl fmt::Display for ErrorKind {
         f.write_str(match self {
             Self::Refused => "connection refused",
             Self::Reset => "connection reset",
+            Self::Closed => "closed without an answer",
+            Self::StreamReset => "stream reset",
+            Self::GoAway => "connection ended by GOAWAY",
             Self::Timeout => "timed out",
+            Self::BodyTimeout => "answer not complete in time",
             Self::Truncated => "answer cut short",
             Self::Malformed => "not HTTP",
             Self::TooLarge => "answer too large",
@@ -114,9 +136,6 @@ pub fn causes(mut cause: Option<&(dyn Error + 'static)>) -> String {
 }
 
 fn of_one(error: &(dyn Error + 'static), stage: Stage) -> Option<ErrorKind> {
-    if let Some(error) = error.downcast_ref::<reqwest::Error>() {
-        return of_reqwest(error);
-    }
     if let Some(error) = error.downcast_ref::<hyper::Error>() {
         return of_hyper(error, stage);
     }
@@ -129,18 +148,6 @@ fn of_one(error: &(dyn Error + 'static), stage: Stage) -> Option<ErrorKind> {
     error.is::<rustls::Error>().then_some(ErrorKind::Tls)
 }
 
-fn of_reqwest(error: &reqwest::Error) -> Option<ErrorKind> {
-    if error.is_dns() {
-        Some(ErrorKind::Dns)
-    } else if error.is_timeout() {
-        Some(ErrorKind::Timeout)
-    } else if error.is_builder() {
-        Some(ErrorKind::NotSent)
-    } else {
-        None
-    }
-}
-
 fn of_hyper(error: &hyper::Error, stage: Stage) -> Option<ErrorKind> {
     if error.is_parse() {
         Some(ErrorKind::Malformed)
@@ -149,7 +156,7 @@ fn of_hyper(error: &hyper::Error, stage: Stage) -> Option<ErrorKind> {
     } else if stage == Stage::Body {
         Some(ErrorKind::Truncated)
     } else if error.is_incomplete_message() || error.is_closed() || error.is_canceled() {
-        Some(ErrorKind::Reset)
+        Some(ErrorKind::Closed)
     } else {
         None
     }
@@ -163,7 +170,11 @@ fn of_h2(error: &h2::Error, stage: Stage) -> Option<ErrorKind> {
     }
     let reason = error.reason()?;
     if error.is_remote() {
-        Some(ErrorKind::Reset)
+        Some(match stage {
+            _ if error.is_go_away() => ErrorKind::GoAway,
+            Stage::Head => ErrorKind::StreamReset,
+            Stage::Body => ErrorKind::Truncated,
+        })
     } else if reason == h2::Reason::NO_ERROR || reason == h2::Reason::CANCEL {
         None
     } else {
@@ -175,12 +186,19 @@ fn of_io(error: &io::Error, stage: Stage) -> Option<ErrorKind> {
     match error.kind() {
         io::ErrorKind::ConnectionRefused => Some(ErrorKind::Refused),
         io::ErrorKind::TimedOut => Some(ErrorKind::Timeout),
-        io::ErrorKind::UnexpectedEof if stage == Stage::Body => Some(ErrorKind::Truncated),
+        // The end of a connection, as rustls and h2 report it.
+        io::ErrorKind::UnexpectedEof | io::ErrorKind::BrokenPipe
+            if error.raw_os_error().is_none() =>
+        {
+            Some(match stage {
+                Stage::Head => ErrorKind::Closed,
+                Stage::Body => ErrorKind::Truncated,
+            })
+        }
         io::ErrorKind::ConnectionReset
         | io::ErrorKind::ConnectionAborted
         | io::ErrorKind::NotConnected
-        | io::ErrorKind::BrokenPipe
-        | io::ErrorKind::UnexpectedEof => Some(ErrorKind::Reset),
+        | io::ErrorKind::BrokenPipe => Some(ErrorKind::Reset),
         // A chunk's size that is no number is reported like this.
         io::ErrorKind::InvalidData | io::ErrorKind::InvalidInput if stage == Stage::Body => {
             Some(ErrorKind::Malformed)
@@ -204,7 +222,7 @@ mod tests {
 
     #[test]
     fn causes_as_a_table() {
-        use ErrorKind::{Exhausted, Malformed, Other, Reset, Tls, Truncated};
+        use ErrorKind::{Closed, Exhausted, Malformed, Other, Reset, Tls, Truncated};
         let os = |errno: Errno| io::Error::from_raw_os_error(errno.raw_os_error());
         let kind = |kind: io::ErrorKind| io::Error::from(kind);
         let wrapped = |error: io::Error| io::Error::other(io::Error::other(error));
@@ -216,7 +234,8 @@ mod tests {
             (os(Errno::CONNREFUSED), Stage::Head, ErrorKind::Refused),
             (wrapped(os(Errno::CONNRESET)), Stage::Body, Reset),
             (os(Errno::PIPE), Stage::Head, Reset),
-            (kind(io::ErrorKind::UnexpectedEof), Stage::Head, Reset),
+            (kind(io::ErrorKind::UnexpectedEof), Stage::Head, Closed),
+            (kind(io::ErrorKind::BrokenPipe), Stage::Body, Truncated),
             (kind(io::ErrorKind::UnexpectedEof), Stage::Body, Truncated),
             (kind(io::ErrorKind::InvalidInput), Stage::Body, Malformed),
             (kind(io::ErrorKind::InvalidInput), Stage::Head, Other),

@@ -171,6 +171,11 @@ impl Recorder {
         }
     }
 
+    /// A request was sent again so many times.
+    pub fn resent(&mut self, step: StepId, times: u32) {
+        self.step(step).resent += u64::from(times);
+    }
+
     /// The number of matching responses of a burst was not the expected one.
     pub fn broken_count(&mut self, step: StepId) {
         self.step(step).broken_counts += 1;

@@ -24,6 +24,8 @@ pub struct StepRecord {
     pub unfinished: u64,
     /// Answered before the measured time was over; the base of the rate achieved.
     pub in_window: u64,
+    /// Times that a request was sent again, because the target had proved not to process it.
+    pub resent: u64,
     /// Bursts whose number of matching responses was not the expected one.
     pub broken_counts: u64,
     /// Answers by status code.
@@ -60,6 +62,7 @@ impl StepRecord {
         self.dropped += other.dropped;
         self.unfinished += other.unfinished;
         self.in_window += other.in_window;
+        self.resent += other.resent;
         self.broken_counts += other.broken_counts;
         for (status, count) in &other.statuses {
             *self.statuses.entry(*status).or_default() += count;

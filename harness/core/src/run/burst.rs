@@ -10,11 +10,12 @@ use futures_util::future::join_all;
 use serde_json::Value;
 
 use super::{
-    clock,
-    iteration::{Call, Halt, Iteration, Miss},
+    attempt::{Due, Miss},
+    iteration::{Halt, Iteration},
 };
 use crate::{
     judge::expect::{self, Subjects},
+    model::clock,
     plan::{BurstPlan, Claim},
 };
 
@@ -47,12 +48,12 @@ impl Iteration {
         let tally = RefCell::new(Tally::new(burst));
         let timeout = burst.request.timeout;
         let place = async || {
-            let mut planned = start;
+            let mut at = start;
             while next.get() < burst.count && halt.get() != Some(Halt::Absent) {
                 let index = next.replace(next.get() + 1);
-                let call = Call { planned, index, timeout };
-                let (received, result) = self.one_of_burst(burst, call, &tally).await;
-                planned = received;
+                let due = Due { at, index, timeout };
+                let (received, result) = self.one_of_burst(burst, due, &tally).await;
+                at = received;
                 if let Err(reason) = result
                     && halt.get() != Some(Halt::Absent)
                 {
@@ -72,15 +73,15 @@ impl Iteration {
     async fn one_of_burst(
         &self,
         burst: &BurstPlan,
-        call: Call,
+        due: Due,
         tally: &RefCell<Tally>,
     ) -> (Instant, Result<(), Halt>) {
         let request = &burst.request;
-        let done = self.exchange(request, &call).await;
-        let received = done.received;
-        let found = self.examine(request, Some(&burst.counts), call.index, &done);
-        if let Ok(response) = &done.outcome {
-            let names = self.scope.at(call.index);
+        let attempt = self.send_request(request, due).await;
+        let received = attempt.received;
+        let checked = attempt.check_in_burst(&burst.counts);
+        if let Ok(response) = &attempt.outcome {
+            let names = self.scope.at(due.index);
             let mut tally = tally.borrow_mut();
             for (count, number) in burst.counts.iter().zip(&mut tally.matching) {
                 *number += u64::from(expect::all(&count.matching, response, &names).is_ok());
@@ -92,14 +93,14 @@ impl Iteration {
                 }
             }
             for (capture, values) in request.capture.iter().zip(&mut tally.captured) {
-                if found.is_ok()
+                if checked.is_ok()
                     && let Ok(Some(value)) = subjects.value(&capture.subject)
                 {
                     values.push(value);
                 }
             }
         }
-        (received, self.settle(request, call.index, done, found))
+        (received, attempt.record(checked))
     }
 
     /// What must hold over all responses.
@@ -115,7 +116,7 @@ impl Iteration {
         let mut result = Ok(());
         for (claim, held) in checked {
             if self.measured {
-                self.lane.recorder.borrow_mut().claimed(claim, held.is_ok());
+                self.worker.recorder.borrow_mut().claimed(claim, held.is_ok());
             }
             if let Err(mismatch) = held {
                 if claim.is_required() {
@@ -125,7 +126,7 @@ impl Iteration {
             }
         }
         if result.is_err() && self.measured {
-            self.lane.recorder.borrow_mut().broken_count(burst.request.id);
+            self.worker.recorder.borrow_mut().broken_count(burst.request.id);
         }
         result
     }

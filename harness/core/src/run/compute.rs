@@ -72,7 +72,7 @@ impl Computer<'_> {
     /// What is signed with a secret is one: it opens the same doors.
     fn signed(&self, key: &Key, signature: String) -> Value {
         if key.is_secret() {
-            self.scope.world().secrets.add(&signature);
+            self.scope.context().secrets.add(&signature);
         }
         signature.into()
     }
@@ -83,7 +83,7 @@ impl Computer<'_> {
         if value.len() < MIN_SECRET {
             return Err(format!("${name} has less than {MIN_SECRET} bytes, which is no secret"));
         }
-        self.scope.world().secrets.add(&value);
+        self.scope.context().secrets.add(&value);
         Ok(value)
     }
 
@@ -91,8 +91,8 @@ impl Computer<'_> {
         match key {
             Key::Environment(name) => self.environment(name),
             Key::Text(text) => text_of(text, names),
-            Key::Target => self.own(self.scope.world().signing.as_ref(), "tokens"),
-            Key::Webhook => self.own(self.scope.world().webhook.as_ref(), "webhooks"),
+            Key::Target => self.own(self.scope.context().signing.as_ref(), "tokens"),
+            Key::Webhook => self.own(self.scope.context().webhook.as_ref(), "webhooks"),
         }
     }
 
@@ -100,14 +100,14 @@ impl Computer<'_> {
     fn own(&self, secret: Option<&Secret>, what: &str) -> Result<String, String> {
         let unknown = || format!("the secret that the target verifies {what} with is not known");
         let secret = secret.ok_or_else(unknown)?.expose();
-        self.scope.world().secrets.add(secret);
+        self.scope.context().secrets.add(secret);
         Ok(secret.to_owned())
     }
 
     fn jwt(&self, jwt: &JwtPlan, names: &At<'_>) -> Result<String, String> {
         let mut header = Map::from_iter([("alg".to_owned(), json!("HS256"))]);
-        if let Some(signing) = &self.scope.world().signing {
-            header.extend(self.scope.world().tokens.header(signing));
+        if let Some(signing) = &self.scope.context().signing {
+            header.extend(self.scope.context().tokens.header(signing));
         }
         change(&mut header, json_of(&jwt.header, names)?, "header")?;
         let mut claims = self.claims(jwt)?;
@@ -122,8 +122,8 @@ impl Computer<'_> {
 
     fn claims(&self, jwt: &JwtPlan) -> Result<Map<String, Value>, String> {
         let Some(id) = jwt.user else { return Ok(Map::new()) };
-        let world = self.scope.world();
-        let person = world.people.person(id, self.scope.iteration);
+        let world = self.scope.context();
+        let person = world.virtual_users.get(id, self.scope.iteration);
         let person = person.ok_or("nobody to make a token for")?;
         let scope = match self.plan.users.get(id.0).map(|user| &user.credentials) {
             Some(Credentials::Minted { scope, .. }) => scope.as_str(),

@@ -21,10 +21,10 @@ pub(super) fn write(
     case: &Case,
     pointer: Option<&str>,
 ) -> Option<String> {
-    let world = &iteration.lane.world;
+    let world = &iteration.worker.context;
     let folder = world.out.as_ref()?;
     let scenario = scenario(iteration, request, case, pointer)?;
-    let name = iteration.lane.plan.name.replace(['/', '\\'], "-");
+    let name = iteration.worker.context.plan.name.replace(['/', '\\'], "-");
     let file = |number: usize| folder.join(format!("counterexample-{name}-{number}.yaml"));
     let path = (1..=MAX_FILES).map(file).find(|path| !path.exists())?;
     Some(match save(folder, &path, &scenario) {
@@ -45,7 +45,7 @@ fn scenario(
     case: &Case,
     pointer: Option<&str>,
 ) -> Option<Value> {
-    let plan = &iteration.lane.plan;
+    let plan = &iteration.worker.context.plan;
     let names = iteration.scope.at(0);
     let path = request.path.render_path(&names).ok()?;
     let mut step = Map::new();
@@ -98,5 +98,5 @@ fn naming(path: &str, place: &str) -> Map<String, Value> {
 
 /// A scenario with a secret in it is not written.
 fn world_hides_nothing(iteration: &Iteration, text: &str) -> bool {
-    iteration.lane.world.secrets.hide(text) == text
+    iteration.worker.context.secrets.hide(text) == text
 }

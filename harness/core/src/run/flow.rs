@@ -10,7 +10,6 @@ use futures_util::future::join_all;
 use serde_json::Value;
 
 use super::{
-    clock,
     compute::Computer,
     control::Command,
     iteration::{Halt, Iteration},
@@ -22,6 +21,7 @@ use crate::{
         expect::{self, Mismatch},
         runs::Happened,
     },
+    model::clock,
     plan::{
         Act, Branch, CallPlan, CheckPlan, Claim, Drive, ForEachPlan, RepeatPlan, Span, Step,
         ValuePlan, Values,
@@ -54,8 +54,8 @@ impl Iteration {
 
     /// An iteration like this one with names of its own.
     pub(super) fn with_scope(&self, scope: Scope) -> Self {
-        let (lane, sender) = (Rc::clone(&self.lane), self.sender.clone());
-        Self { lane, sender, scope, file: self.file.clone(), ..*self }
+        let (worker, clients) = (Rc::clone(&self.worker), self.clients.clone());
+        Self { worker, clients, scope, file: self.file.clone(), ..*self }
     }
 
     /// All branches run to their ends, whatever becomes of the others.
@@ -125,12 +125,12 @@ impl Iteration {
         what: &str,
     ) -> Result<(), Halt> {
         let span = Span::default();
-        let now = match self.lane.world.now().await {
+        let now = match self.worker.context.now().await {
             Ok(now) => now,
             Err(problem) => return self.broken(what, "the time", &problem.into(), span),
         };
         for (name, plan) in values {
-            let computer = Computer { plan: &self.lane.plan, scope: &self.scope, now };
+            let computer = Computer { plan: &self.worker.context.plan, scope: &self.scope, now };
             match computer.compute(plan) {
                 Ok(value) => self.scope.capture(name, value),
                 Err(problem) => {
@@ -148,7 +148,7 @@ impl Iteration {
             Ok(value) => expect::check_value(&value, &check.matcher, check.span, &names),
             Err(error) => Err(Mismatch::new("a value", error.to_string(), check.span)),
         };
-        self.lane.recorder.borrow_mut().claimed(&check.claim, held.is_ok());
+        self.worker.recorder.borrow_mut().claimed(&check.claim, held.is_ok());
         let Err(mismatch) = held else { return Ok(()) };
         self.note(&check.name, &check.claim, mismatch, check.span);
         if check.claim.is_required() { Err(Halt::Failed) } else { Ok(()) }
@@ -171,9 +171,9 @@ impl Iteration {
                 Act::Restart => self.give(Command::Restart).await,
             }
         };
-        let done = self.lane.world.moving(goes, act).await;
-        self.lane.world.watch.note(Happened {
-            at: self.lane.offset(clock::now()),
+        let done = self.worker.context.moving(goes, act).await;
+        self.worker.context.observer.note(Happened {
+            at: self.worker.context.offset(clock::now()),
             what: done_to(drive.act),
             is_crash: matches!(drive.act, Act::Kill | Act::Restart),
             run: String::new(),
@@ -194,13 +194,13 @@ impl Iteration {
     }
 
     async fn give(&self, command: Command) -> Result<(), String> {
-        let operator = self.lane.world.operator.as_ref();
+        let operator = self.worker.context.operator.as_ref();
         let operator = operator.ok_or("the harness does not hold the target")?;
         operator.give(command).await.map(|_| ())
     }
 
     async fn elapse(&self, time: Duration) -> Result<(), String> {
-        let operator = self.lane.world.operator.as_ref();
+        let operator = self.worker.context.operator.as_ref();
         if operator.is_some_and(|operator| operator.has_clock) {
             return self.give(Command::Advance(time)).await;
         }
@@ -209,7 +209,7 @@ impl Iteration {
     }
 
     async fn align(&self, window: Duration, remaining: Duration) -> Result<(), String> {
-        let now = self.lane.world.now().await?;
+        let now = self.worker.context.now().await?;
         let length = i64::try_from(window.as_millis()).unwrap_or(i64::MAX).max(1);
         let left = Duration::from_millis((length - now.rem_euclid(length)).unsigned_abs());
         if left >= remaining { Ok(()) } else { self.elapse(left + PAST_THE_EDGE).await }

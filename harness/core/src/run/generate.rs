@@ -6,15 +6,18 @@ use std::{cell::Cell, time::Instant};
 use serde_json::Value;
 
 use super::{
-    Response, clock, counterexample,
-    iteration::{Call, Done, Halt, Iteration, Miss},
+    attempt::{Attempt, Due, Miss},
+    counterexample,
+    iteration::{Halt, Iteration},
 };
 use crate::{
     generate::{Case, Draw, Drawn, accepted, is_about, refused},
+    http::Response,
     judge::{
         between, clipped,
         expect::{Mismatch, select},
     },
+    model::clock,
     plan::{Body, GeneratePlan, JsonTemplate, Outcome, RequestPlan},
 };
 
@@ -57,7 +60,7 @@ impl Iteration {
                 "generate: {undecided} of {sent} requests were answered with {TOO_MANY_REQUESTS}; give \
                  the user a larger `count`"
             );
-            self.lane.recorder.borrow_mut().undecided(why);
+            self.worker.recorder.borrow_mut().undecided(why);
         }
         end
     }
@@ -94,8 +97,8 @@ impl Bodies<'_> {
 
     /// Random bodies, the first that fails made as simple as it can be.
     async fn random(&self) -> Result<(), Halt> {
-        let lane = &self.iteration.lane;
-        let mut draw = Draw::new(&self.plan.shape, lane.world.seed);
+        let worker = &self.iteration.worker;
+        let mut draw = Draw::new(&self.plan.shape, worker.context.seed);
         for _ in 0..self.plan.random {
             // A shape without values cannot be drawn from; its lattice says so.
             let Ok(drawn) = draw.draw() else { break };
@@ -103,7 +106,7 @@ impl Bodies<'_> {
             match self.tried(&body).await? {
                 Answered::Spent => continue,
                 Answered::Rightly => {
-                    lane.recorder.borrow_mut().claimed(&self.plan.outcome(&body).claim, true);
+                    worker.recorder.borrow_mut().claimed(&self.plan.outcome(&body).claim, true);
                     continue;
                 }
                 Answered::Wrongly => {}
@@ -115,7 +118,7 @@ impl Bodies<'_> {
             let answered = self.case(&case).await?;
             if answered == Answered::Rightly {
                 let why = format!("{} was answered wrongly once, and then rightly", case.name);
-                lane.recorder.borrow_mut().undecided(format!("generate: {why}"));
+                worker.recorder.borrow_mut().undecided(format!("generate: {why}"));
             }
             return Ok(());
         }
@@ -146,12 +149,12 @@ impl Bodies<'_> {
     async fn tried(&self, body: &Value) -> Result<Answered, Halt> {
         let request = self.plan.request(body);
         let person = self.next_person();
-        let call = Call { planned: clock::now(), index: 0, timeout: request.timeout };
-        let done = person.exchange(&request, &call).await;
-        let found = person.examine(&request, None, 0, &done);
-        let spent = self.is_spent(&done, found.is_err());
-        done.pending();
-        match found {
+        let due = Due { at: clock::now(), index: 0, timeout: request.timeout };
+        let attempt = person.send_request(&request, due).await;
+        let checked = attempt.check();
+        let spent = self.is_spent(&attempt, checked.is_err());
+        attempt.record_pending();
+        match checked {
             Ok(()) => Ok(Answered::Rightly),
             Err(miss) if miss.halt() == Halt::Absent => Err(Halt::Absent),
             Err(_) if spent => Ok(Answered::Spent),
@@ -160,8 +163,9 @@ impl Bodies<'_> {
     }
 
     /// Whether an answer is wrong because of a budget, and says nothing about the body.
-    fn is_spent(&self, done: &Done<'_>, wrong: bool) -> bool {
-        let refused = done.outcome.as_ref().is_ok_and(|r| r.status.as_u16() == TOO_MANY_REQUESTS);
+    fn is_spent(&self, attempt: &Attempt<'_>, wrong: bool) -> bool {
+        let refused =
+            attempt.outcome.as_ref().is_ok_and(|r| r.status.as_u16() == TOO_MANY_REQUESTS);
         let spent = wrong && refused;
         self.spent.set(self.spent.get() + u64::from(spent));
         spent
@@ -174,22 +178,22 @@ impl Bodies<'_> {
         let person = self.next_person();
         person.scope.items().borrow_mut().push(case.name.clone());
         let before = self.look(&person, case).await?;
-        let call = Call { planned: clock::now(), index: 0, timeout: request.timeout };
-        let done = person.exchange(&request, &call).await;
-        let mut found = person.examine(&request, None, 0, &done);
-        if let (Ok(()), Ok(response), Some(place)) = (&found, &done.outcome, &case.breaks) {
-            found = named(plan, response, place).map_err(Miss::Mismatch);
+        let due = Due { at: clock::now(), index: 0, timeout: request.timeout };
+        let attempt = person.send_request(&request, due).await;
+        let mut checked = attempt.check();
+        if let (Ok(()), Ok(response), Some(place)) = (&checked, &attempt.outcome, &case.breaks) {
+            checked = named(plan, response, place).map_err(Miss::Mismatch);
         }
-        if self.is_spent(&done, found.is_err()) {
-            done.pending();
+        if self.is_spent(&attempt, checked.is_err()) {
+            attempt.record_pending();
             return Ok(Answered::Spent);
         }
-        if let Err(Miss::Mismatch(mismatch)) = &mut found {
+        if let Err(Miss::Mismatch(mismatch)) = &mut checked {
             let pointer = plan.pointer.as_ref().map(|(path, _)| path.as_str());
             let written = counterexample::write(&person, &request, case, pointer);
             mismatch.differences.extend(written);
         }
-        person.settle(&request, 0, done, found)?;
+        attempt.record(checked)?;
         self.as_before(&person, case, before).await.map(|()| Answered::Rightly)
     }
 
@@ -214,7 +218,7 @@ impl Bodies<'_> {
         // Who cannot look any more has not seen a change.
         let Some(after) = self.look(person, case).await? else { return Ok(()) };
         let claim = &self.plan.refused.claim;
-        person.lane.recorder.borrow_mut().claimed(claim, before == after);
+        person.worker.recorder.borrow_mut().claimed(claim, before == after);
         if before == after {
             return Ok(());
         }

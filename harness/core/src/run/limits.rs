@@ -8,7 +8,20 @@ use crate::plan::{Connections, LoadPlan, Step};
 /// timers and pollers of threads.
 pub const RESERVED_DESCRIPTORS: u64 = 64;
 
-/// The most connections that `load` can have open at once: every request of every iteration in
+/// The system allows too few descriptors for a load.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "{connections} connections need {needed} descriptors, and the limit is {allowed}; raise it \
+     (`ulimit -n {needed}`), or lower `max_in_flight`, the number of users or the `concurrency` of \
+     bursts, or set `max_connections`"
+)]
+pub(super) struct DescriptorError {
+    connections: usize,
+    needed: u64,
+    allowed: u64,
+}
+
+/// Returns the most connections that `load` can have open at once: every request of every iteration in
 /// flight may need one.
 pub(super) fn connections(load: &LoadPlan) -> usize {
     let widths = load.journeys.iter().map(|journey| Step::widest(&journey.steps));
@@ -25,7 +38,7 @@ pub(super) fn connections(load: &LoadPlan) -> usize {
 ///
 /// # Errors
 /// If there is not enough of it, and what to do.
-pub(super) fn descriptors(connections: usize) -> Result<(), String> {
+pub(super) fn descriptors(connections: usize) -> Result<(), DescriptorError> {
     let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
     let needed = needed(connections);
     if current.is_none_or(|current| current >= needed) {
@@ -34,11 +47,7 @@ pub(super) fn descriptors(connections: usize) -> Result<(), String> {
     let raised = setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum });
     let allowed = if raised.is_ok() { maximum } else { current };
     match allowed {
-        Some(allowed) if allowed < needed => Err(format!(
-            "{connections} connections need {needed} descriptors, and the limit is {allowed}; \
-             raise it (`ulimit -n {needed}`), or lower `max_in_flight`, the number of users or the \
-             `concurrency` of bursts, or set `max_connections`"
-        )),
+        Some(allowed) if allowed < needed => Err(DescriptorError { connections, needed, allowed }),
         _ => Ok(()),
     }
 }
@@ -111,6 +120,6 @@ mod tests {
         let Some(maximum) = getrlimit(Resource::Nofile).maximum else { return };
         let most = usize::try_from(maximum - RESERVED_DESCRIPTORS).unwrap();
         assert_eq!(descriptors(most), Ok(()));
-        assert!(descriptors(most + 1).unwrap_err().contains("ulimit -n"));
+        assert!(descriptors(most + 1).unwrap_err().to_string().contains("ulimit -n"));
     }
 }

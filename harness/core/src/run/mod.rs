@@ -4,22 +4,24 @@
 //! the same kind, which share nothing but the plan and a stop flag. Every thread keeps its own
 //! metrics, and they are added up at the end.
 
+mod attempt;
 mod burst;
 mod compute;
+mod context;
 mod control;
 mod counterexample;
+mod curl;
 mod environment;
 mod flow;
 mod generate;
 mod iteration;
-mod lane;
 mod limits;
 mod load;
 mod observer;
-mod operation;
 mod oracle;
-pub(crate) mod prepare;
 mod progress;
+mod rehearsal;
+mod request;
 mod sample;
 mod scenario;
 mod search;
@@ -28,8 +30,9 @@ mod stall_detector;
 mod stop;
 mod thread;
 mod usage;
-pub(crate) mod values;
-pub(crate) mod virtual_users;
+mod values;
+mod virtual_users;
+mod worker;
 
 pub use crate::model::Signal;
 pub use compute::MIN_SECRET;
@@ -37,15 +40,13 @@ pub use control::{Command, Operator, Order};
 pub use environment::Environment;
 pub use limits::RESERVED_DESCRIPTORS;
 pub use load::{FAIL_FAST, INTERRUPTED_DRAIN};
-pub use prepare::is_secret;
 pub use progress::{LoadTick, NoProgress, Progress, ProgressEvent};
+pub use rehearsal::{Rehearsal, RehearsalError};
 pub use scenario::run;
 pub use server_monitor::{Monitored, ServerStats};
 pub use stop::StopFlag;
 pub use usage::{AuditError, AuditRequest, AuditedUsage, UsageAudit};
 pub use virtual_users::{TokenError, Tokens};
 
-use crate::{
-    http::{Budget, Exchange, Filled, Phases, Prepared, Response, SendError, Sender, unsolicited},
-    model::{ErrorKind, clock},
-};
+#[cfg(test)]
+mod tests;

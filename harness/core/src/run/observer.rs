@@ -5,9 +5,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{Exchange, Filled, clock};
 use crate::{
+    http::{Exchange, Request},
     judge::runs::Happened,
+    model::clock,
     plan::{Destination, ModelOf, RequestPlan, ScenarioPlan, Step},
     record::Seen,
 };
@@ -21,15 +22,22 @@ const MAX_SEEN_BODY: usize = 64 * 1024;
 /// Nothing is known of the clock of the target: far from every instant, and from overflows.
 const FAR: i64 = i64::MAX / 4;
 
+/// More requests were sent than are kept for models.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{missed} requests past the first {MAX_SEEN} were not kept")]
+pub(super) struct Overflow {
+    missed: u64,
+}
+
 /// What is seen; nothing is kept unless the plan has a model.
 #[derive(Debug)]
-pub(crate) struct Watch {
+pub(crate) struct Observer {
     on: bool,
     bodies: bool,
     state: Mutex<State>,
 }
 
-impl Default for Watch {
+impl Default for Observer {
     fn default() -> Self {
         Self::of(false, false)
     }
@@ -38,7 +46,7 @@ impl Default for Watch {
 #[derive(Debug, Default)]
 struct State {
     /// In the order of reading; never empty.
-    dials: Vec<Dial>,
+    readings: Vec<ClockReading>,
     /// Commands under way that may move the clock: until they are done, nobody knows what it shows.
     moving: usize,
     seen: Vec<Seen>,
@@ -50,7 +58,7 @@ struct State {
 
 /// The clock of the target, as it was read once.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Dial {
+pub(super) struct ClockReading {
     /// It was read after this instant,
     from: Instant,
     /// before this one,
@@ -61,7 +69,7 @@ pub(super) struct Dial {
     goes: bool,
 }
 
-impl Dial {
+impl ClockReading {
     fn earliest(self, at: Instant) -> i64 {
         if self.goes { self.shows + millis(self.to, at) } else { self.shows }
     }
@@ -80,7 +88,7 @@ fn millis(from: Instant, to: Instant) -> i64 {
     }
 }
 
-impl Watch {
+impl Observer {
     /// Keeps what the models of `plan` look at.
     pub(super) fn new(plan: &ScenarioPlan) -> Self {
         let steps = plan.all_steps();
@@ -94,8 +102,9 @@ impl Watch {
 
     fn of(on: bool, bodies: bool) -> Self {
         let now = clock::now();
-        let dials = vec![Dial { from: now, to: now, shows: clock::now_millis(), goes: true }];
-        Self { on, bodies, state: Mutex::new(State { dials, ..State::default() }) }
+        let readings =
+            vec![ClockReading { from: now, to: now, shows: clock::now_millis(), goes: true }];
+        Self { on, bodies, state: Mutex::new(State { readings, ..State::default() }) }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -107,12 +116,12 @@ impl Watch {
     }
 
     /// What is known of the clock now, if anything is.
-    pub(super) fn dial(&self) -> Option<Dial> {
+    pub(super) fn reading(&self) -> Option<ClockReading> {
         if !self.on {
             return None;
         }
         let state = self.state();
-        state.dials.last().copied().filter(|_| state.moving == 0)
+        state.readings.last().copied().filter(|_| state.moving == 0)
     }
 
     /// Something begins that may move the clock.
@@ -124,22 +133,23 @@ impl Watch {
     /// otherwise as it did before.
     pub(super) fn reads(&self, from: Instant, to: Instant, shows: i64, goes: Option<bool>) {
         let mut state = self.state();
-        let goes = goes.or(state.dials.last().map(|dial| dial.goes)).unwrap_or(true);
-        state.dials.push(Dial { from, to, shows, goes });
+        let goes = goes.or(state.readings.last().map(|reading| reading.goes)).unwrap_or(true);
+        state.readings.push(ClockReading { from, to, shows, goes });
         state.moving = state.moving.saturating_sub(1);
     }
 
-    /// Keeps a request that came to an end. `before` is the dial of when it was sent, `place` the
+    /// Keeps a request that came to an end. `before` is the clock reading of when it was sent, `place` the
     /// base URL of the target and the start of the scenario.
-    pub(super) fn see(
+    pub(super) fn observe(
         &self,
         request: &RequestPlan,
-        filled: &Filled,
+        filled: &Request,
         exchange: &Exchange,
-        before: Option<Dial>,
+        before: Option<ClockReading>,
         place: (&str, Instant),
     ) {
-        let (Filled::Full(prepared), true) = (filled, request.to == Destination::Target) else {
+        let (Request::Prepared(prepared), true) = (filled, request.to == Destination::Target)
+        else {
             return;
         };
         let Exchange { sent, received, outcome, .. } = exchange;
@@ -148,7 +158,7 @@ impl Watch {
             return;
         }
         let (base, origin) = place;
-        let after = self.dial();
+        let after = self.reading();
         let offset = |at: Instant| at.saturating_duration_since(origin);
         let json = |body: &[u8]| {
             let wanted = self.bodies && body.len() <= MAX_SEEN_BODY;
@@ -163,8 +173,8 @@ impl Watch {
             path: path.to_owned(),
             sent: offset(*sent),
             received: offset(*received),
-            earliest: before.map_or(-FAR, |dial| dial.earliest(*sent)),
-            latest: after.map_or(FAR, |dial| dial.latest(*received)),
+            earliest: before.map_or(-FAR, |reading| reading.earliest(*sent)),
+            latest: after.map_or(FAR, |reading| reading.latest(*received)),
             status: outcome.as_ref().ok().map(|response| response.status.as_u16()),
             asked: json(&prepared.body),
             body: outcome.as_ref().ok().and_then(|response| json(&response.body)),
@@ -193,23 +203,23 @@ impl Watch {
     /// when it jumped.
     pub(super) fn when(&self, shown: i64) -> Option<Instant> {
         let state = self.state();
-        let index = state.dials.iter().rposition(|dial| dial.shows <= shown)?;
-        let dial = state.dials[index];
-        let since = Duration::from_millis((shown - dial.shows).unsigned_abs());
-        let at = if dial.goes { clock::after(dial.to, since) } else { dial.to };
-        let next = state.dials.get(index + 1);
+        let index = state.readings.iter().rposition(|reading| reading.shows <= shown)?;
+        let reading = state.readings[index];
+        let since = Duration::from_millis((shown - reading.shows).unsigned_abs());
+        let at = if reading.goes { clock::after(reading.to, since) } else { reading.to };
+        let next = state.readings.get(index + 1);
         Some(next.map_or(at, |next| at.min(next.from)))
     }
 
-    /// What was kept so far.
+    /// Returns what was kept so far.
     ///
     /// # Errors
     /// If not everything was.
-    pub(super) fn seen(&self) -> Result<Vec<Seen>, String> {
+    pub(super) fn seen(&self) -> Result<Vec<Seen>, Overflow> {
         let state = self.state();
         match state.missed {
             0 => Ok(state.seen.clone()),
-            missed => Err(format!("{missed} requests past the first {MAX_SEEN} were not kept")),
+            missed => Err(Overflow { missed }),
         }
     }
 }

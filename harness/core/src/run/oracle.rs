@@ -1,10 +1,11 @@
 //! Models: what was seen so far, held against what must have been.
 
 use super::{
-    Response, clock,
-    iteration::{self, Halt, Iteration},
+    attempt::Due,
+    iteration::{Halt, Iteration},
 };
 use crate::{
+    http::Response,
     judge::{
         cache,
         expect::Mismatch,
@@ -12,7 +13,10 @@ use crate::{
         oracle::Finding,
         runs::{Evidence, Happened, events},
     },
-    model::stub::{Call, Calls},
+    model::{
+        clock,
+        stub::{Call, Calls},
+    },
     plan::{
         CachePlan, Claim, EffectsPlan, Limiter, ModelOf, ModelPlan, RateLimitPlan, RequestPlan,
         RunsPlan, THE_RUN, UserId,
@@ -35,11 +39,13 @@ impl Iteration {
     }
 
     fn rate_limit(&self, model: &ModelPlan, plan: &RateLimitPlan) -> Result<(), Halt> {
-        let world = &self.lane.world;
-        let users = &self.lane.plan.users;
-        let all = match world.watch.seen() {
+        let world = &self.worker.context;
+        let users = &self.worker.context.plan.users;
+        let all = match world.observer.seen() {
             Ok(all) => all,
-            Err(why) => return self.found(model, &plan.claim, Finding::Undecided(why)),
+            Err(why) => {
+                return self.found(model, &plan.claim, Finding::Undecided(why.to_string()));
+            }
         };
         let mut result = Ok(());
         for user in &plan.keys {
@@ -51,9 +57,9 @@ impl Iteration {
                 seen: &seen,
             };
             if let Some(overshoot) = limiter::overshoot(plan, &key) {
-                self.lane.recorder.borrow_mut().remark(overshoot);
+                self.worker.recorder.borrow_mut().remark(overshoot);
             }
-            let finding = limiter::judge(plan, &key, &self.lane.plan.labels);
+            let finding = limiter::judge(plan, &key, &self.worker.context.plan.labels);
             result = result.and(self.found(model, &plan.claim, finding));
         }
         result
@@ -61,13 +67,15 @@ impl Iteration {
 
     async fn cache(&self, model: &ModelPlan, plan: &CachePlan) -> Result<(), Halt> {
         let calls = self.calls(&plan.calls).await?;
-        let world = &self.lane.world;
+        let world = &self.worker.context;
         // Those of earlier scenarios are not this one's. Both clocks are the harness's.
         let ours = |call: &&Call| call.last_at >= world.origin_millis;
         let asked = calls.map(|calls| calls.iter().filter(ours).count());
         let skew = i64::try_from(world.skew.as_millis()).unwrap_or_default();
-        let finding = match (asked, world.watch.seen()) {
-            (Ok(asked), Ok(seen)) => cache::judge(plan, &self.lane.plan, &seen, skew, asked),
+        let finding = match (asked, world.observer.seen().map_err(|why| why.to_string())) {
+            (Ok(asked), Ok(seen)) => {
+                cache::judge(plan, &self.worker.context.plan, &seen, skew, asked)
+            }
             (Err(why), _) | (_, Err(why)) => Finding::Undecided(why),
         };
         self.found(model, &plan.claim, finding)
@@ -132,9 +140,9 @@ impl Iteration {
     }
 
     fn seen_of_runs(&self) -> Result<Evidence, String> {
-        let world = &self.lane.world;
-        let seen = world.watch.seen()?;
-        let happened = world.watch.happened();
+        let world = &self.worker.context;
+        let seen = world.observer.seen().map_err(|why| why.to_string())?;
+        let happened = world.observer.happened();
         Ok(Evidence { happened, origin: world.origin_millis, ..Evidence::new(&seen) })
     }
 
@@ -150,8 +158,8 @@ impl Iteration {
             let answer = self.ask_about(&plan.events, &run, evidence.owners[index]).await?;
             let text = answer.map(|answer| String::from_utf8_lossy(&answer.body).into_owned());
             for (at, what) in events(&text.unwrap_or_default()) {
-                let at = self.lane.world.watch.when(at).unwrap_or_else(clock::now);
-                let at = self.lane.offset(at);
+                let at = self.worker.context.observer.when(at).unwrap_or_else(clock::now);
+                let at = self.worker.context.offset(at);
                 evidence.happened.push(Happened { at, what, is_crash: false, run: run.clone() });
             }
         }
@@ -174,11 +182,11 @@ impl Iteration {
 
     /// What the harness asks itself. Only that nobody listens ends the iteration.
     pub(super) async fn ask(&self, request: &RequestPlan) -> Result<Option<Response>, Halt> {
-        let call = iteration::Call { planned: clock::now(), index: 0, timeout: request.timeout };
-        let done = self.exchange(request, &call).await;
-        let answer = done.outcome.as_ref().ok().cloned();
-        let found = self.examine(request, None, 0, &done);
-        match self.settle(request, 0, done, found) {
+        let due = Due { at: clock::now(), index: 0, timeout: request.timeout };
+        let attempt = self.send_request(request, due).await;
+        let answer = attempt.outcome.as_ref().ok().cloned();
+        let checked = attempt.check();
+        match attempt.record(checked) {
             Err(Halt::Absent) => Err(Halt::Absent),
             _ => Ok(answer),
         }
@@ -188,17 +196,17 @@ impl Iteration {
     fn found(&self, model: &ModelPlan, claim: &Claim, finding: Finding) -> Result<(), Halt> {
         let (expected, actual, differences) = match finding {
             Finding::Holds => {
-                self.lane.recorder.borrow_mut().claimed(claim, true);
+                self.worker.recorder.borrow_mut().claimed(claim, true);
                 return Ok(());
             }
             Finding::Undecided(why) => {
                 let why = format!("{}: {why}", model.name);
-                self.lane.recorder.borrow_mut().undecided(why);
+                self.worker.recorder.borrow_mut().undecided(why);
                 return Ok(());
             }
             Finding::Violated { expected, actual, differences } => (expected, actual, differences),
         };
-        self.lane.recorder.borrow_mut().claimed(claim, false);
+        self.worker.recorder.borrow_mut().claimed(claim, false);
         let mismatch = Mismatch { differences, ..Mismatch::new(expected, actual, model.span) };
         self.note(&model.name, claim, mismatch, model.span);
         if claim.is_required() { Err(Halt::Failed) } else { Ok(()) }

@@ -1,12 +1,14 @@
 //! Failures in full: what they need to be understood, without secrets.
 
 use super::{
-    Filled, Response, clock,
-    iteration::{Halt, Iteration, Miss},
-    prepare::curl,
+    attempt::Miss,
+    curl::curl,
+    iteration::{Halt, Iteration},
 };
 use crate::{
+    http::{Request, Response},
     judge::expect::Mismatch,
+    model::clock,
     plan::{Claim, RequestPlan, Span},
     record::{BODY_EXCERPT, Failure, redact},
 };
@@ -15,21 +17,21 @@ impl Iteration {
     /// Notes what became of a claim. Only one that is required ends the iteration.
     pub(super) fn claim(
         &self,
-        request: &RequestPlan,
+        plan: &RequestPlan,
         claim: &Claim,
-        filled: Option<&Filled>,
+        request: Option<&Request>,
         response: Option<&Response>,
         found: Result<(), Miss>,
     ) -> Result<(), Halt> {
         if self.measured && response.is_some() {
-            self.lane.recorder.borrow_mut().claimed(claim, found.is_ok());
+            self.worker.recorder.borrow_mut().claimed(claim, found.is_ok());
         }
         let Err(miss) = found else { return Ok(()) };
         let is_soft = matches!(miss, Miss::Mismatch(_)) && !claim.is_required();
-        let is_lost = matches!(miss, Miss::Error(_)) && request.may_be_lost;
+        let is_lost = matches!(miss, Miss::Error(_)) && plan.may_be_lost;
         let halt = miss.halt();
         if !is_lost {
-            self.sample(request, claim, miss, filled, response);
+            self.sample(plan, claim, miss, request, response);
         }
         if is_soft { Ok(()) } else { Err(halt) }
     }
@@ -37,36 +39,37 @@ impl Iteration {
     /// Keeps a failure of a request, if there is room for it.
     pub(super) fn sample(
         &self,
-        request: &RequestPlan,
+        plan: &RequestPlan,
         claim: &Claim,
         miss: Miss,
-        filled: Option<&Filled>,
+        request: Option<&Request>,
         response: Option<&Response>,
     ) {
-        if !self.measured || !self.lane.recorder.borrow().wants_sample(request.id) {
+        if !self.measured || !self.worker.recorder.borrow().wants_sample(plan.id) {
             return;
         }
-        let person =
-            request.auth.and_then(|user| self.lane.world.people.person(user, self.scope.iteration));
-        let token = person.map(|person| person.token.as_str());
-        let clean = |text: &str| redact(&self.lane.world.secrets.hide(text), token);
-        let label = &self.lane.plan.labels[request.id.0];
-        let shown = filled.and_then(|filled| filled.shown(&self.lane.world.url));
+        let context = &self.worker.context;
+        let iteration = self.scope.iteration;
+        let user = plan.auth.and_then(|user| context.virtual_users.get(user, iteration));
+        let token = user.map(|user| user.token.as_str());
+        let clean = |text: &str| redact(&context.secrets.hide(text), token);
+        let label = &context.plan.labels[plan.id.0];
+        let shown = request.and_then(|request| request.shown(&context.url));
         let failure = Failure {
             phase: label.phase,
             curl: shown.map(|prepared| clean(&curl(&prepared))).unwrap_or_default(),
             status: response.map(|response| response.status.as_u16()),
             body: response.and_then(|response| excerpt(&response.body, clean)),
-            ..self.failure(&label.name, claim, request.span, miss, &clean)
+            ..self.failure(&label.name, claim, plan.span, miss, &clean)
         };
-        self.lane.recorder.borrow_mut().sample(request.id, failure);
+        self.worker.recorder.borrow_mut().sample(plan.id, failure);
     }
 
     /// Keeps a failure of a step that sends no request.
     pub(super) fn note(&self, name: &str, claim: &Claim, mismatch: Mismatch, span: Span) {
-        let clean = |text: &str| redact(&self.lane.world.secrets.hide(text), None);
+        let clean = |text: &str| redact(&self.worker.context.secrets.hide(text), None);
         let failure = self.failure(name, claim, span, Miss::Mismatch(mismatch), &clean);
-        self.lane.recorder.borrow_mut().note(failure);
+        self.worker.recorder.borrow_mut().note(failure);
     }
 
     fn failure(
@@ -82,7 +85,7 @@ impl Iteration {
             Miss::Error(error) => ("an answer".to_owned(), error.to_string(), span, Vec::new()),
         };
         Failure {
-            at: self.lane.offset(clock::now()),
+            at: self.worker.context.offset(clock::now()),
             step: name.to_owned(),
             phase: self.phase,
             file: self.file.clone(),

@@ -6,22 +6,28 @@ use std::{
 };
 
 use super::{
-    Command, Environment, ProgressEvent, Sender, clock,
+    Command, Environment, ProgressEvent,
     compute::Computer,
+    context::RunContext,
     iteration::Iteration,
-    lane::Lane,
     limits,
-    load::{self, Job, interrupted},
+    load::{self, Load, interrupted},
+    request::RequestBuilder,
     search,
     stall_detector::StallDetector,
     thread::{ThreadError, on_own_thread},
     usage,
-    values::{Draws, Scope, World},
-    virtual_users::VirtualUsers,
+    values::{Draws, Scope},
+    virtual_users::{VirtualUserError, VirtualUsers},
+    worker::{Clients, Worker},
 };
 use crate::{
-    model::stub::Arrivals,
-    plan::{Destination, LoadPlan, Phase, Profile, ScenarioPlan, Step, Until, Users, Values, Work},
+    http::{Client, ClientConfig, SendError},
+    model::{clock, stub::Arrivals},
+    plan::{
+        Destination, LoadPlan, Phase, Profile, ScenarioPlan, Step, TemplateError, Until, Users,
+        Values, Work,
+    },
     record::{self, Metrics, PhaseEnd, Recorder, ScenarioRecord, StepRecord},
     schedule::{Purpose, Schedule},
 };
@@ -32,13 +38,13 @@ const INTERRUPTED_TEARDOWN: Duration = Duration::from_secs(1);
 /// Runs `plan` and says what happened. The teardown runs whatever happened before it.
 pub async fn run(plan: &ScenarioPlan, environment: &Environment) -> ScenarioRecord {
     environment.progress.event(ProgressEvent::Started(plan));
-    let conductor = ScenarioRunner {
+    let runner = ScenarioRunner {
         plan: Arc::new(plan.clone()),
         environment: environment.clone(),
         record: ScenarioRecord::default(),
     };
     let labels = plan.labels.len();
-    let result = on_own_thread("scenario".to_owned(), move || conductor.conduct()).await;
+    let result = on_own_thread("scenario".to_owned(), move || runner.run()).await;
     let mut record = result.unwrap_or_else(|error| {
         let mut record = ScenarioRecord::default();
         note(&mut record, error);
@@ -56,18 +62,34 @@ struct ScenarioRunner {
     record: ScenarioRecord,
 }
 
-/// What phases share.
-struct Stage {
-    world: Arc<World>,
-    sender: Sender,
+/// What the phases of a scenario share.
+struct Prepared {
+    context: Arc<RunContext>,
+    clients: Clients,
     /// Variables and what was captured so far.
     values: Arc<Values>,
     /// What the stub had seen before; only where usage is measured, and the stub can be asked.
     before: Option<Arrivals>,
 }
 
+/// Why a scenario cannot begin.
+#[derive(Debug, thiserror::Error)]
+enum PrepareError {
+    #[error(transparent)]
+    VirtualUser(#[from] VirtualUserError),
+    #[error(transparent)]
+    Client(#[from] SendError),
+    #[error("vars.{name}: {source}")]
+    Variable { name: String, source: TemplateError },
+    #[error("let.{name}: {problem}")]
+    Value { name: String, problem: String },
+    /// The clock of the target cannot be read or set going.
+    #[error("{0}")]
+    Clock(String),
+}
+
 impl ScenarioRunner {
-    async fn conduct(mut self) -> ScenarioRecord {
+    async fn run(mut self) -> ScenarioRecord {
         let origin = clock::now();
         if self.environment.stop.raised().is_some() {
             return self.record;
@@ -75,27 +97,27 @@ impl ScenarioRunner {
         if let Work::Load(load) = &self.plan.work
             && let Err(short) = limits::descriptors(limits::connections(load))
         {
-            self.record.starved = Some(short);
+            self.record.starved = Some(short.to_string());
             return self.record;
         }
-        match self.stage(origin).await {
-            Err(problem) => self.record.problems.push(problem),
-            Ok(mut stage) => {
-                self.setup(&mut stage).await;
+        match self.prepare(origin).await {
+            Err(problem) => self.record.problems.push(problem.to_string()),
+            Ok(mut prepared) => {
+                self.setup(&mut prepared).await;
                 if self.record.setup == PhaseEnd::Done {
-                    self.work(&mut stage).await;
-                    self.audit(&mut stage).await;
+                    self.work(&mut prepared).await;
+                    self.audit(&mut prepared).await;
                 }
-                self.teardown(&mut stage).await;
-                self.settle(&stage).await;
+                self.teardown(&mut prepared).await;
+                self.settle(&prepared).await;
             }
         }
         self.record.elapsed = clock::now().saturating_duration_since(origin);
         self.record
     }
 
-    /// Tokens and variables: everything that needs no request.
-    async fn stage(&self, origin: Instant) -> Result<Stage, String> {
+    /// Prepares tokens, variables and clients: everything that needs no request.
+    async fn prepare(&self, origin: Instant) -> Result<Prepared, PrepareError> {
         let needed = match &self.plan.work {
             // Each body that is made is sent by the next person.
             Work::Once(_) if self.generates() => usize::MAX,
@@ -104,29 +126,38 @@ impl ScenarioRunner {
                 usize::try_from(iterations(load, self.environment.seed)).unwrap_or(usize::MAX)
             }
         };
-        let people = VirtualUsers::prepare(&self.plan, &*self.environment.tokens, needed)?;
-        let world = World::new(&self.environment, people, origin).of_plan(&self.plan);
-        world.moving(Some(true), async { Ok(()) }).await?;
-        let world = Arc::new(world);
-        let sender = Sender::once().map_err(|error| error.to_string())?;
-        let scope = Scope::new(Arc::clone(&world), Arc::default(), sequence(0), 0);
+        let virtual_users = VirtualUsers::prepare(&self.plan, &*self.environment.tokens, needed)?;
+        let plan = Arc::clone(&self.plan);
+        let context = Arc::new(RunContext::new(plan, &self.environment, virtual_users, origin));
+        context.moving(Some(true), async { Ok(()) }).await.map_err(PrepareError::Clock)?;
+        let clients = self.clients()?;
+        let scope = Scope::new(Arc::clone(&context), Arc::default(), sequence(0), 0);
         for (name, template) in &self.plan.vars {
-            let value =
-                template.render(&scope.at(0)).map_err(|error| format!("vars.{name}: {error}"))?;
+            let value = template
+                .render(&scope.at(0))
+                .map_err(|source| PrepareError::Variable { name: name.clone(), source })?;
             scope.capture(name, value);
         }
         if !self.plan.values.is_empty() {
-            let now = world.now().await?;
+            let now = context.now().await.map_err(PrepareError::Clock)?;
             for (name, plan) in &self.plan.values {
                 let computer = Computer { plan: &self.plan, scope: &scope, now };
-                let value =
-                    computer.compute(plan).map_err(|problem| format!("let.{name}: {problem}"))?;
+                let value = computer
+                    .compute(plan)
+                    .map_err(|problem| PrepareError::Value { name: name.clone(), problem })?;
                 scope.capture(name, value);
             }
         }
         let values = scope.values();
         let before = if self.plan.cost.is_some() { self.arrived().await } else { None };
-        Ok(Stage { world, sender, values, before })
+        Ok(Prepared { context, clients, values, before })
+    }
+
+    /// Returns the clients of what runs once.
+    fn clients(&self) -> Result<Clients, SendError> {
+        let client = |url| Client::new(url, ClientConfig::for_steps());
+        let upstream = self.environment.upstream.as_ref().map(client).transpose()?;
+        Ok(Clients { target: client(&self.environment.target)?, upstream })
     }
 
     /// What the stub has seen so far, if there is one that can be asked.
@@ -139,40 +170,41 @@ impl ScenarioRunner {
         self.plan.all_steps().iter().any(|step| matches!(step, Step::Generate(_)))
     }
 
-    async fn setup(&mut self, stage: &mut Stage) {
+    async fn setup(&mut self, prepared: &mut Prepared) {
         let plan = Arc::clone(&self.plan);
         let stop = self.environment.stop.clone();
-        self.record.setup = self.phase(stage, &plan.setup, Phase::Setup, interrupted(&stop)).await;
+        self.record.setup =
+            self.phase(prepared, &plan.setup, Phase::Setup, interrupted(&stop)).await;
         if stop.raised().is_some() && self.record.setup == PhaseEnd::Done {
             self.record.setup = PhaseEnd::Skipped;
         }
     }
 
-    async fn work(&mut self, stage: &mut Stage) {
+    async fn work(&mut self, prepared: &mut Prepared) {
         let plan = Arc::clone(&self.plan);
         match &plan.work {
             Work::Once(steps) => {
                 let stop = self.environment.stop.clone();
                 let start = clock::now();
-                self.record.work = self.phase(stage, steps, Phase::Work, interrupted(&stop)).await;
+                self.record.work =
+                    self.phase(prepared, steps, Phase::Work, interrupted(&stop)).await;
                 self.record.window = clock::now().saturating_duration_since(start);
             }
-            Work::Load(load) => self.load(load, stage).await,
+            Work::Load(load) => self.load(load, prepared).await,
         }
     }
 
-    async fn load(&mut self, load: &LoadPlan, stage: &Stage) {
-        let job = Job {
-            plan: Arc::clone(&self.plan),
-            load: Arc::new(load.clone()),
-            world: Arc::clone(&stage.world),
-            base: Arc::clone(&stage.values),
+    async fn load(&mut self, load: &LoadPlan, prepared: &Prepared) {
+        let load = Load {
+            context: Arc::clone(&prepared.context),
+            plan: Arc::new(load.clone()),
+            base: Arc::clone(&prepared.values),
             first: 0,
         };
         let before = self.arrived().await;
-        let done = match &load.profile {
-            Profile::Search(search) => search::run(job, *search, &self.environment).await,
-            _ => load::run(job, &self.environment).await,
+        let done = match load.plan.profile {
+            Profile::Search(search) => search::run(load, search, &self.environment).await,
+            _ => load::run(load, &self.environment).await,
         };
         if let (Some(before), Some(after)) = (before, self.arrived().await) {
             self.record.upstream = Some(after.since(before));
@@ -181,7 +213,7 @@ impl ScenarioRunner {
         self.record.pace = Some(done.pace);
         self.record.window = done.window;
         self.record.timeline = done.metrics.timeline;
-        self.record.hopeless = done.hopeless;
+        self.record.hopeless = done.aborted_by;
         self.record.levels = done.levels;
         self.record.problems.extend(done.problem);
         self.record.server = done.server;
@@ -192,12 +224,12 @@ impl ScenarioRunner {
     }
 
     /// Each audit is made, whatever became of the others.
-    async fn audit(&mut self, stage: &mut Stage) {
+    async fn audit(&mut self, prepared: &mut Prepared) {
         let plan = Arc::clone(&self.plan);
         for step in &plan.audit {
             let stop = self.environment.stop.clone();
             let steps = std::slice::from_ref(step);
-            let end = self.phase(stage, steps, Phase::Audit, interrupted(&stop)).await;
+            let end = self.phase(prepared, steps, Phase::Audit, interrupted(&stop)).await;
             if self.record.audit != PhaseEnd::Failed {
                 self.record.audit = end;
             }
@@ -205,25 +237,25 @@ impl ScenarioRunner {
     }
 
     /// What all that used, and whether the service says the same.
-    async fn settle(&mut self, stage: &Stage) {
+    async fn settle(&mut self, prepared: &Prepared) {
         if let Some(cost) = &self.plan.cost
             && self.environment.stop.raised().is_none()
         {
-            let Stage { world, before, .. } = stage;
-            let around = (&**world, &self.environment);
+            let Prepared { context, before, .. } = prepared;
+            let around = (&**context, &self.environment);
             let usage = usage::gather(&self.plan, cost, &self.record, around, *before).await;
             self.record.usage = Some(usage);
         }
     }
 
-    async fn teardown(&mut self, stage: &mut Stage) {
+    async fn teardown(&mut self, prepared: &mut Prepared) {
         let plan = Arc::clone(&self.plan);
         let stop = self.environment.stop.clone();
         let bound = async {
             stop.wait().await;
             clock::sleep_until(clock::now() + INTERRUPTED_TEARDOWN).await;
         };
-        self.record.teardown = self.phase(stage, &plan.teardown, Phase::Teardown, bound).await;
+        self.record.teardown = self.phase(prepared, &plan.teardown, Phase::Teardown, bound).await;
         self.recover().await;
     }
 
@@ -249,7 +281,7 @@ impl ScenarioRunner {
     /// Runs `steps` once, unless `bound` is over first.
     async fn phase(
         &mut self,
-        stage: &mut Stage,
+        prepared: &mut Prepared,
         steps: &[Step],
         phase: Phase,
         bound: impl Future<Output = ()>,
@@ -257,14 +289,14 @@ impl ScenarioRunner {
         if steps.is_empty() {
             return PhaseEnd::Done;
         }
-        let (plan, world) = (Arc::clone(&self.plan), Arc::clone(&stage.world));
+        let Prepared { context, clients, values, .. } = prepared;
         let draws = sequence(1 + phase as u64);
-        let scope = Scope::new(Arc::clone(&world), Arc::clone(&stage.values), draws, 0);
-        let recorder = Recorder::new(plan.labels.len(), Duration::MAX);
-        let lane = Lane::new(plan, world, stage.sender.clone(), recorder);
-        let sender = stage.sender.clone();
-        let lane = lane.into();
-        let iteration = Iteration { lane, sender, scope, measured: true, file: None, phase };
+        let scope = Scope::new(Arc::clone(context), Arc::clone(values), draws, 0);
+        let recorder = Recorder::new(self.plan.labels.len(), Duration::MAX);
+        let context = Arc::clone(context);
+        let worker = Worker::new(context, RequestBuilder::Once, recorder, Arc::default()).into();
+        let clients = clients.clone();
+        let iteration = Iteration { worker, clients, scope, measured: true, file: None, phase };
         let stall_detector = StallDetector::new();
         let end = tokio::select! {
             biased;
@@ -276,8 +308,8 @@ impl ScenarioRunner {
             () = stall_detector.watch() => PhaseEnd::Skipped,
         };
         self.record.remarks.extend(stall_detector.remark());
-        stage.values = iteration.scope.values();
-        let metrics = iteration.lane.finish(clock::now());
+        prepared.values = iteration.scope.values();
+        let metrics = iteration.worker.finish(clock::now());
         self.absorb(&metrics);
         end
     }

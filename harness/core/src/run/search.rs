@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::{
     Environment,
-    load::{self, Job, Loaded},
+    load::{self, Load, Loaded},
 };
 use crate::{
     judge,
@@ -15,15 +15,15 @@ use crate::{
 
 /// Runs the load at one rate after another until one does not hold. What comes back is the highest
 /// that held, or the first if none did, with all rates that were tried.
-pub(super) async fn run(job: Job, search: Search, environment: &Environment) -> Loaded {
+pub(super) async fn run(load: Load, search: Search, environment: &Environment) -> Loaded {
     let mut levels = Vec::new();
     let mut best = Loaded::default();
-    let mut first = job.first;
+    let mut first = load.first;
     for rate in search.rates() {
-        let at_rate = at_rate(&job, rate, search, first);
-        first += Schedule::new(&at_rate.load.profile, environment.seed).at_most();
+        let at_rate = at_rate(&load, rate, search, first);
+        first += Schedule::new(&at_rate.plan.profile, environment.seed).at_most();
         let loaded = load::run(at_rate, environment).await;
-        let (record, level) = judged(&job.plan, rate, &loaded, environment);
+        let (record, level) = judged(&load.context.plan, rate, &loaded, environment);
         let holds = level.fell.is_empty() && record.pace.is_some_and(|pace| !pace.gave_up);
         levels.push(level);
         if holds || levels.len() == 1 {
@@ -36,10 +36,11 @@ pub(super) async fn run(job: Job, search: Search, environment: &Environment) -> 
     Loaded { levels, ..best }
 }
 
-/// The load of `job` at a constant rate.
-fn at_rate(job: &Job, rate: f64, search: Search, first: u64) -> Job {
-    let load = LoadPlan { profile: Profile::constant(rate, search.hold), ..(*job.load).clone() };
-    Job { load: Arc::new(load), first, ..job.clone() }
+/// Returns a load at a constant rate.
+fn at_rate(load: &Load, rate: f64, search: Search, first: u64) -> Load {
+    let profile = Profile::constant(rate, search.hold);
+    let plan = Arc::new(LoadPlan { profile, ..(*load.plan).clone() });
+    Load { plan, first, ..load.clone() }
 }
 
 fn judged(
@@ -56,7 +57,7 @@ fn judged(
         setup: PhaseEnd::Done,
         work: PhaseEnd::Done,
         teardown: PhaseEnd::Done,
-        hopeless: loaded.hopeless.clone(),
+        hopeless: loaded.aborted_by.clone(),
         server: loaded.server,
         stopped: environment.stop.raised(),
         ..ScenarioRecord::default()

@@ -6,7 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::clock;
+use crate::model::clock;
 
 /// Between two looks at the clock.
 const LOOK: Duration = Duration::from_millis(250);

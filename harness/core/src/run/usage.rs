@@ -5,7 +5,7 @@ use std::fmt;
 use futures_util::future::BoxFuture;
 use http::HeaderValue;
 
-use super::{Environment, values::World};
+use super::{Environment, context::RunContext};
 use crate::{
     model::{
         stub::Arrivals,
@@ -66,7 +66,7 @@ pub(super) async fn gather(
     plan: &ScenarioPlan,
     cost: &CostPlan,
     record: &ScenarioRecord,
-    (world, environment): (&World, &Environment),
+    (context, environment): (&RunContext, &Environment),
     before: Option<Arrivals>,
 ) -> RunUsage {
     let mut usage = RunUsage { steps: steps(plan, cost, record), ..RunUsage::default() };
@@ -76,8 +76,12 @@ pub(super) async fn gather(
         return usage;
     };
     let request = AuditRequest {
-        target: world.target.clone(),
-        people: world.people.everyone().map(|person| person.authorization.clone()).collect(),
+        target: context.target.clone(),
+        people: context
+            .virtual_users
+            .everyone()
+            .map(|person| person.authorization.clone())
+            .collect(),
         said: record.used.clone(),
         meter: &*cost.meter,
         before,

@@ -12,10 +12,10 @@ use crate::{
 
 /// Makes or finds the tokens of users.
 pub trait Tokens {
-    /// The subject of person `index` of a user, `${{ user.<name>.sub }}`.
+    /// The subject of virtual user `index` of a user, `${{ user.<name>.sub }}`.
     fn subject(&self, user: &str, index: usize) -> String;
 
-    /// The token of person `index` of a user, without `Bearer`.
+    /// The token of virtual user `index` of a user, without `Bearer`.
     ///
     /// # Errors
     /// Why there is none.
@@ -45,18 +45,29 @@ impl fmt::Debug for dyn Tokens + Send + Sync {
 #[error("{0}")]
 pub struct TokenError(pub String);
 
-/// The people of each user, by [`UserId`].
+/// Why a user cannot send requests.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum VirtualUserError {
+    /// There is no token.
+    #[error("no token for user `{user}`: {source}")]
+    NoToken { user: String, source: TokenError },
+    /// The token has characters that no header can have.
+    #[error("the token of user `{0}` does not fit into a header")]
+    NotAHeader(String),
+}
+
+/// The virtual users of each user of a scenario, by [`UserId`].
 #[derive(Debug)]
 pub(crate) struct VirtualUsers(Vec<User>);
 
 #[derive(Debug)]
 struct User {
     name: String,
-    people: Vec<Person>,
+    all: Vec<VirtualUser>,
 }
 
-/// Somebody with a token.
-pub(crate) struct Person {
+/// A virtual user, with a token.
+pub(crate) struct VirtualUser {
     /// The `sub` claim.
     pub(crate) subject: String,
     /// The token itself, to keep it out of reports.
@@ -65,62 +76,66 @@ pub(crate) struct Person {
     pub(crate) authorization: HeaderValue,
 }
 
-impl fmt::Debug for Person {
+impl fmt::Debug for VirtualUser {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // Not the token.
-        f.debug_struct("Person").field("subject", &self.subject).finish_non_exhaustive()
+        f.debug_struct("VirtualUser").field("subject", &self.subject).finish_non_exhaustive()
     }
 }
 
 impl VirtualUsers {
-    /// At most `needed` people of every user.
+    /// Prepares at most `needed` virtual users for every user.
     pub(crate) fn prepare(
         plan: &ScenarioPlan,
         tokens: &dyn Tokens,
         needed: usize,
-    ) -> Result<Self, String> {
+    ) -> Result<Self, VirtualUserError> {
         let user = |user: &UserPlan| {
             let count = match user.credentials {
                 Credentials::Minted { count, .. } => count.min(needed).max(1),
                 Credentials::Environment(_) => 1,
             };
-            let people: Result<_, _> =
-                (0..count).map(|index| person(user, tokens, index)).collect();
-            Ok(User { name: user.name.clone(), people: people? })
+            let all: Result<_, _> =
+                (0..count).map(|index| virtual_user(user, tokens, index)).collect();
+            Ok(User { name: user.name.clone(), all: all? })
         };
         plan.users.iter().map(user).collect::<Result<_, _>>().map(Self)
     }
 
-    /// Everybody.
-    pub(crate) fn everyone(&self) -> impl Iterator<Item = &Person> {
-        self.0.iter().flat_map(|user| &user.people)
+    /// Returns all of them.
+    pub(crate) fn everyone(&self) -> impl Iterator<Item = &VirtualUser> {
+        self.0.iter().flat_map(|user| &user.all)
     }
 
-    /// Who a user is in an iteration.
-    pub(crate) fn person(&self, user: UserId, iteration: u64) -> Option<&Person> {
-        self.0.get(user.0).and_then(|user| user.person(iteration))
+    /// Returns who a user is in an iteration.
+    pub(crate) fn get(&self, user: UserId, iteration: u64) -> Option<&VirtualUser> {
+        self.0.get(user.0).and_then(|user| user.get(iteration))
     }
 
-    /// The subject of the user with this name in an iteration.
+    /// Returns the subject of the user with this name in an iteration.
     pub(crate) fn subject(&self, name: &str, iteration: u64) -> Option<&str> {
         let user = self.0.iter().find(|user| user.name == name)?;
-        user.person(iteration).map(|person| person.subject.as_str())
+        user.get(iteration).map(|user| user.subject.as_str())
     }
 }
 
 impl User {
-    fn person(&self, iteration: u64) -> Option<&Person> {
-        let index = iteration.checked_rem(self.people.len() as u64)?;
-        self.people.get(usize::try_from(index).ok()?)
+    fn get(&self, iteration: u64) -> Option<&VirtualUser> {
+        let index = iteration.checked_rem(self.all.len() as u64)?;
+        self.all.get(usize::try_from(index).ok()?)
     }
 }
 
-fn person(user: &UserPlan, tokens: &dyn Tokens, index: usize) -> Result<Person, String> {
+fn virtual_user(
+    user: &UserPlan,
+    tokens: &dyn Tokens,
+    index: usize,
+) -> Result<VirtualUser, VirtualUserError> {
     let token = tokens
         .bearer(user, index)
-        .map_err(|error| format!("no token for user `{}`: {error}", user.name))?;
+        .map_err(|source| VirtualUserError::NoToken { user: user.name.clone(), source })?;
     let mut authorization = HeaderValue::from_str(&format!("Bearer {token}"))
-        .map_err(|_| format!("the token of user `{}` does not fit into a header", user.name))?;
+        .map_err(|_| VirtualUserError::NotAHeader(user.name.clone()))?;
     authorization.set_sensitive(true);
-    Ok(Person { subject: tokens.subject(&user.name, index), token, authorization })
+    Ok(VirtualUser { subject: tokens.subject(&user.name, index), token, authorization })
 }

@@ -1,5 +1,7 @@
 use std::net::SocketAddr;
 
+use bytes::Bytes;
+use http::{HeaderMap, Method};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::{TcpListener, TcpStream},
@@ -7,20 +9,26 @@ use tokio::{
 use wiremock::{Mock, MockServer, ResponseTemplate, matchers};
 
 use super::*;
+use crate::http::{MAX_BODY, Prepared};
 
 const LONG: Duration = Duration::from_secs(10);
 
-fn get(url: &str) -> Prepared {
-    Prepared {
+fn get(url: &str) -> Request {
+    Request::Prepared(Prepared {
         method: Method::GET,
         url: url.parse().unwrap(),
         headers: HeaderMap::new(),
         body: Bytes::new(),
-    }
+    })
+}
+
+async fn send(url: &str, timeout: Duration) -> Exchange {
+    let client = Client::new(&url.parse().unwrap(), ClientConfig::for_steps()).unwrap();
+    client.send(&get(url), timeout, |_| Wanted::ALL).await
 }
 
 async fn kind(url: &str, timeout: Duration) -> ErrorKind {
-    let exchange = Client::new(1).unwrap().send(&get(url), timeout).await;
+    let exchange = send(url, timeout).await;
     assert!(exchange.received >= exchange.sent);
     exchange.outcome.expect_err("a failure").kind
 }
@@ -62,7 +70,7 @@ async fn an_answer_is_returned_whole_and_redirects_are_answers() {
         .mount(&server)
         .await;
     let url = format!("{}/here", server.uri());
-    let exchange = Client::new(1).unwrap().send(&get(&url), LONG).await;
+    let exchange = send(&url, LONG).await;
     let response = exchange.outcome.unwrap();
     assert_eq!(response.status, 302);
     assert_eq!(response.headers["location"], "/there");
@@ -92,7 +100,7 @@ async fn a_stalled_body_times_out() {
         kind = kind(&url, Duration::from_millis(50)) => kind,
         () = serve => panic!("the server stopped first"),
     };
-    assert_eq!(kind, ErrorKind::Timeout);
+    assert_eq!(kind, ErrorKind::BodyTimeout);
 }
 
 #[tokio::test]
@@ -104,8 +112,7 @@ async fn a_body_at_the_cap_is_read_and_one_byte_more_is_not() {
             .mount(&server)
             .await;
     }
-    let at = get(&format!("{}/at", server.uri()));
-    let exchange = Client::new(1).unwrap().send(&at, LONG).await;
+    let exchange = send(&format!("{}/at", server.uri()), LONG).await;
     assert_eq!(exchange.outcome.unwrap().body.len(), MAX_BODY);
     assert_eq!(kind(&format!("{}/past", server.uri()), LONG).await, ErrorKind::TooLarge);
 }
@@ -122,7 +129,9 @@ async fn a_free_port_refuses() {
 async fn hostile_answers_are_told_apart() {
     for (bytes, reset, expected) in [
         (&b""[..], true, ErrorKind::Reset),
-        (b"", false, ErrorKind::Reset),
+        (b"", false, ErrorKind::Closed),
+        (b"HTTP/1.1 200 OK\r\nserver: a", false, ErrorKind::Truncated),
+        (b"HTTP/1.1 100 Continue\r\n\r\n", false, ErrorKind::Closed),
         (b"SSH-2.0-OpenSSH_9.6\r\n\r\n", false, ErrorKind::Malformed),
         (b"HTTP/9.9 200 OK\r\n\r\n", false, ErrorKind::Malformed),
         (b"HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nhalf", false, ErrorKind::Truncated),

@@ -6,7 +6,8 @@ use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use httparse::{Header, ParserConfig, Status};
 
-use super::super::{ErrorKind, MAX_BODY, Response, SendError};
+use super::super::exchange::{MAX_BODY, Response, SendError, Wanted};
+use crate::model::ErrorKind;
 
 /// The longest head of an answer, in bytes. Servers stop at 8 to 16 KiB in requests; more than
 /// this is an attack or a defect.
@@ -22,15 +23,6 @@ pub(crate) const MAX_INTERIM: u32 = 32;
 /// bytes.
 pub(crate) const MAX_LINE: usize = 8 * 1024;
 
-/// What of an answer the caller will look at.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Wanted {
-    /// Whether the headers are kept.
-    pub(crate) headers: bool,
-    /// Whether the body is kept; else it is only counted.
-    pub(crate) body: bool,
-}
-
 /// An answer in the making.
 #[derive(Debug)]
 pub(crate) struct Answer {
@@ -38,6 +30,8 @@ pub(crate) struct Answer {
     /// Whether the request was a HEAD, whose answer has no body whatever its headers say.
     head_only: bool,
     interim: u32,
+    /// Whether a part of a head has come that is not used yet.
+    begun: bool,
     status: StatusCode,
     headers: HeaderMap,
     keep: bool,
@@ -97,6 +91,7 @@ impl Answer {
             state: State::Head,
             head_only,
             interim: 0,
+            begun: false,
             status: StatusCode::OK,
             headers: HeaderMap::new(),
             keep: false,
@@ -173,7 +168,8 @@ impl Answer {
                 Ok(())
             }
             State::Head => {
-                Err(fault(ErrorKind::Reset, "the connection was closed before the answer"))
+                let kind = if self.begun { ErrorKind::Truncated } else { ErrorKind::Closed };
+                Err(fault(kind, "the connection was closed before the end of the head"))
             }
             _ => Err(fault(ErrorKind::Truncated, "the connection was closed within the body")),
         }
@@ -198,6 +194,7 @@ impl Answer {
             .parse_response_with_uninit_headers(&mut response, input, &mut headers)
             .map_err(not_http)?;
         let Status::Complete(length) = parsed else {
+            self.begun = true;
             let too_long = input.len() >= MAX_HEAD;
             let error = || fault(ErrorKind::TooLarge, "the head has no end");
             return if too_long { Err(error()) } else { Ok(0) };
@@ -220,6 +217,7 @@ impl Answer {
     }
 
     fn skip_interim(&mut self, status: StatusCode) -> Result<(), SendError> {
+        self.begun = false;
         self.interim += 1;
         if status == StatusCode::SWITCHING_PROTOCOLS || self.interim > MAX_INTERIM {
             return Err(malformed(format!("{} answers of status {status}", self.interim)));

@@ -1,23 +1,26 @@
-//! One connection, owned by its thread.
+//! One connection of HTTP/1.1, owned by its thread.
 
-use std::io;
+use std::{
+    future::poll_fn,
+    io,
+    pin::Pin,
+    task::{Context, Poll},
+};
 
 use http::StatusCode;
 use rustix::net::{RecvFlags, recv};
-use tokio::{
-    io::{AsyncReadExt as _, Interest},
-    net::TcpStream,
-};
+use tokio::io::{AsyncRead as _, AsyncReadExt as _, AsyncWrite as _, AsyncWriteExt as _, ReadBuf};
 
 use super::{
     super::{
-        ErrorKind, Phases, SendError, Stage,
         budget::{Budget, Held},
-        clock,
+        exchange::{Broken, Progress, SendError, Trace, Wanted},
+        request::EncodedRequest,
+        stream::Stream,
     },
-    answer::{Answer, Wanted},
-    site::Wire,
+    answer::Answer,
 };
+use crate::model::{ErrorKind, Stage, clock};
 
 /// Bytes read at once. Answers of an API fit into a few of these, and a user's memory is mostly
 /// this.
@@ -29,77 +32,91 @@ const REQUEST_TIMEOUT: &[u8] = b"HTTP/1.1 408";
 /// A connection and what was read of it but not yet used.
 #[derive(Debug)]
 pub(crate) struct Connection {
-    stream: TcpStream,
+    stream: Stream,
     input: Vec<u8>,
-    used: bool,
 }
 
-/// What the target did with a connection on which it was asked nothing.
+/// Says what the target did with a connection on which it was asked nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Condition {
-    /// Nothing.
+    /// It did nothing.
     Quiet,
     /// It ended the connection.
     Closed,
     /// It said something. RFC 9112, 9.2: that is no answer to anything.
-    Spoken,
+    Unsolicited,
 }
 
-/// An exchange that came to nothing.
-#[derive(Debug)]
-pub(crate) struct Broken {
-    pub(crate) error: SendError,
-    /// Whether a connection that had been used before was closed without a byte of an answer: the
-    /// target gave the connection up before it saw the request.
-    pub(crate) stale: bool,
+/// What happened while a request was being sent.
+enum Sent {
+    Written(io::Result<usize>),
+    /// So many bytes came, or why none can come.
+    Read(io::Result<usize>),
 }
 
 impl Connection {
-    pub(crate) fn new(stream: TcpStream) -> Self {
-        Self { stream, input: Vec::new(), used: false }
+    pub(crate) fn new(stream: Stream) -> Self {
+        Self { stream, input: Vec::new() }
     }
 
-    /// Whether a request can be sent. `surely` asks the system; else what the runtime has heard so
-    /// far must do, which costs nothing.
-    pub(crate) fn condition(&self, surely: bool) -> Condition {
+    /// Says whether a request can be sent. The system is asked, because the runtime hears of a
+    /// closed connection only when it polls, and what was sent on one cannot be sent again.
+    pub(crate) async fn condition(&mut self) -> Condition {
         let mut heard = [0; REQUEST_TIMEOUT.len()];
-        let read = if surely {
-            let flags = RecvFlags::PEEK | RecvFlags::DONTWAIT;
-            recv(&self.stream, &mut heard, flags).map(|(read, _)| read).map_err(io::Error::from)
-        } else {
-            self.stream.try_read(&mut heard)
+        let flags = RecvFlags::PEEK | RecvFlags::DONTWAIT;
+        let read = recv(self.stream.socket(), &mut heard, flags).map_err(io::Error::from);
+        let read = match read.map(|(read, _)| read) {
+            // What has come through TLS is not yet what was said.
+            Ok(1..) if self.stream.is_secure() => self.decrypted(&mut heard).await,
+            read => read,
         };
         match read {
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => Condition::Quiet,
-            Ok(1..) if heard != REQUEST_TIMEOUT => Condition::Spoken,
+            Ok(1..) if heard != REQUEST_TIMEOUT => Condition::Unsolicited,
             _ => Condition::Closed,
         }
     }
 
-    /// Sends `wire` and reads the whole answer, within `budget`. `phases` is told of the first
-    /// byte.
+    /// Reads what has come through TLS: `WouldBlock` if that was only of TLS itself, for instance a
+    /// ticket to resume a session.
+    async fn decrypted(&mut self, heard: &mut [u8]) -> io::Result<usize> {
+        self.stream.socket().readable().await?;
+        let read = poll_fn(|context| {
+            let mut buffer = ReadBuf::new(heard);
+            let read = match Pin::new(&mut self.stream).poll_read(context, &mut buffer) {
+                Poll::Pending => Err(io::ErrorKind::WouldBlock.into()),
+                Poll::Ready(read) => read.map(|()| buffer.filled().len()),
+            };
+            Poll::Ready(read)
+        });
+        // It must not be put off because this task has read a lot before.
+        tokio::task::unconstrained(read).await
+    }
+
+    /// Sends `request` and reads the whole answer, within `budget`.
     pub(crate) async fn exchange(
         &mut self,
-        wire: &Wire,
+        request: &EncodedRequest,
         wanted: &impl Fn(StatusCode) -> Wanted,
-        phases: &mut Phases,
+        progress: &mut Progress,
         budget: &Budget,
     ) -> Result<Answer, Broken> {
         let mut turn = Turn {
             held: budget.hold(),
-            answer: Answer::new(wire.head_only),
+            answer: Answer::new(request.head_only),
             wanted,
-            phases,
+            progress,
             read: 0,
+            written: 0,
             sent_all: true,
-            was_used: self.used,
         };
-        self.used = true;
-        match self.attempt(&wire.bytes, &mut turn).await {
+        match self.attempt(&request.bytes, &mut turn).await {
             Ok(()) => Ok(turn.into_answer()),
             Err(error) => {
-                let stale = turn.was_used && turn.read == 0 && error.kind == ErrorKind::Reset;
-                Err(Broken { error, stale })
+                // A write through TLS may fail after some of it was written.
+                let unsent = turn.written == 0 && turn.read == 0 && !self.stream.is_secure();
+                let trace = if unsent { Trace::Unsent } else { Trace::Unknown };
+                Err(Broken { error, trace })
             }
         }
     }
@@ -117,26 +134,27 @@ impl Connection {
             return Ok(());
         }
         let detail = format!("{} bytes after the end of the answer", self.input.len());
-        Err(SendError { kind: ErrorKind::Malformed, detail })
+        Err(SendError::new(ErrorKind::Malformed, detail))
     }
 
     /// Sends until everything is sent, or the answer begins.
     async fn send<W: Fn(StatusCode) -> Wanted>(
         &mut self,
-        mut request: &[u8],
+        request: &[u8],
         turn: &mut Turn<'_, W>,
     ) -> Result<(), SendError> {
-        while !request.is_empty() {
-            match self.stream.try_write(request) {
-                Ok(sent) => request = &request[sent..],
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    self.until_writable(turn).await?;
+        while turn.written < request.len() {
+            let rest = &request[turn.written..];
+            match poll_fn(|context| self.poll_send(context, rest)).await {
+                Sent::Written(Ok(written)) => turn.written += written,
+                Sent::Read(read) => {
+                    self.take(read, turn)?;
                     if turn.answer.has_head() {
                         turn.sent_all = false;
                         return Ok(());
                     }
                 }
-                Err(error) => {
+                Sent::Written(Err(error)) => {
                     // A target that closes early may have said why before.
                     turn.sent_all = false;
                     let last_words = self.receive(turn).await;
@@ -145,26 +163,25 @@ impl Connection {
                 }
             }
         }
+        if self.stream.is_secure() {
+            let flushed = self.stream.flush().await;
+            flushed.map_err(|error| SendError::system(&error, Stage::Head))?;
+        }
         Ok(())
     }
 
-    /// Waits until more can be sent, and reads what comes meanwhile.
-    async fn until_writable<W: Fn(StatusCode) -> Wanted>(
-        &mut self,
-        turn: &mut Turn<'_, W>,
-    ) -> Result<(), SendError> {
-        let both = Interest::READABLE | Interest::WRITABLE;
-        let ready = self
-            .stream
-            .ready(both)
-            .await
-            .map_err(|error| SendError::system(&error, Stage::Head))?;
-        if ready.is_readable() {
-            self.make_room();
-            let read = self.stream.try_read_buf(&mut self.input);
-            self.take(read, turn)?;
+    /// Writes some of `rest`; while nothing can be written, reads what comes.
+    fn poll_send(&mut self, context: &mut Context<'_>, rest: &[u8]) -> Poll<Sent> {
+        if let Poll::Ready(written) = Pin::new(&mut self.stream).poll_write(context, rest) {
+            let written = match written {
+                Ok(0) => Err(io::ErrorKind::WriteZero.into()),
+                written => written,
+            };
+            return Poll::Ready(Sent::Written(written));
         }
-        Ok(())
+        self.make_room();
+        let read = self.stream.read_buf(&mut self.input);
+        std::pin::pin!(read).poll(context).map(Sent::Read)
     }
 
     /// Waits for bytes and takes them.
@@ -197,11 +214,17 @@ impl Connection {
             Ok(read) => {
                 turn.note(read);
                 let used = turn.answer.take(&self.input, turn.wanted)?;
+                turn.progress.has_head = turn.answer.has_head();
                 turn.held.grow(turn.answer.kept())?;
                 self.consume(used);
                 Ok(())
             }
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(()),
+            // The end without a word of TLS.
+            Err(error)
+                if error.kind() == io::ErrorKind::UnexpectedEof && !turn.answer.has_head() =>
+            {
+                turn.answer.close()
+            }
             Err(error) => Err(SendError::system(&error, turn.stage())),
         }
     }
@@ -220,11 +243,12 @@ struct Turn<'a, W> {
     answer: Answer,
     wanted: &'a W,
     held: Held,
-    phases: &'a mut Phases,
+    progress: &'a mut Progress,
     /// Bytes of the answer so far.
     read: usize,
+    /// Bytes of the request so far.
+    written: usize,
     sent_all: bool,
-    was_used: bool,
 }
 
 impl<W> Turn<'_, W> {
@@ -234,12 +258,13 @@ impl<W> Turn<'_, W> {
 
     fn note(&mut self, read: usize) {
         if self.read == 0 {
-            self.phases.first_byte = Some(clock::now());
+            self.progress.phases.first_byte = Some(clock::now());
         }
         self.read += read;
     }
 
-    /// A connection on which a request was not sent to its end cannot carry another.
+    /// Returns the answer. A connection on which a request was not sent to its end cannot carry
+    /// another.
     fn into_answer(mut self) -> Answer {
         if !self.sent_all {
             self.answer.forbid_reuse();

@@ -287,3 +287,23 @@ fn captures_take_values_with_their_type() {
     assert_eq!(missing.expected, "body $.gone to capture as `x`");
     assert_eq!(missing.actual, "nothing");
 }
+
+/// What is no JSON because of its encoding says so, and not "column 1".
+#[test]
+fn a_compressed_body_and_a_byte_order_mark_are_named() {
+    let exists = expectation(json("$.id"), Matcher::Exists(true));
+    for (encoding, body, named) in [
+        (None, &b"\x1f\x8b\x08\x00"[..], "gzip"),
+        (Some("br"), b"\x0b\x02", "encoded as br"),
+        (None, b"\xef\xbb\xbf{\"id\":1}", "byte order mark"),
+    ] {
+        let mut response = response();
+        response.body = Bytes::copy_from_slice(body);
+        if let Some(encoding) = encoding {
+            let value = HeaderValue::from_static(encoding);
+            response.headers.insert(http::header::CONTENT_ENCODING, value);
+        }
+        let actual = all(std::slice::from_ref(&exists), &response, &values()).unwrap_err().actual;
+        assert!(actual.contains(named), "{actual}");
+    }
+}

@@ -1,10 +1,14 @@
 //! An open model: iterations start when the schedule says, whatever became of earlier ones.
 
-use std::time::{Duration, Instant};
+use std::{
+    io,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use super::{
     pacer::Pacer,
-    share::{Crew, propagate},
+    worker::{LoadWorker, propagate},
 };
 use crate::{model::clock, plan::Step, schedule::Schedule};
 
@@ -16,58 +20,58 @@ const GRACE: Duration = Duration::from_millis(5);
 ///
 /// # Errors
 /// If the system has no timer for the pace.
-pub(super) async fn all(crew: &mut Crew) -> Result<Instant, String> {
-    let pacer = Pacer::new(crew.load().pacing).map_err(|error| format!("no timer: {error}"))?;
-    let start = crew.share.order.start;
-    let schedule = Schedule::new(&crew.load().profile, crew.share.order.job.world.seed);
+pub(super) async fn all(worker: &mut LoadWorker) -> io::Result<Instant> {
+    let pacer = Pacer::new(worker.plan().pacing)?;
+    let start = worker.config.run.start;
+    let schedule = Schedule::new(&worker.plan().profile, worker.config.run.load.context.seed);
     let end = clock::after(start, schedule.duration());
-    let threads = crew.share.order.threads as u64;
+    let threads = worker.config.run.threads as u64;
     let mut now = clock::now();
-    for (number, offset) in schedule.share(crew.share.index as u64, threads) {
+    for (number, offset) in schedule.share(worker.config.index as u64, threads) {
         let planned = start + offset;
         if planned > now {
-            now = wait(crew, &pacer, planned).await;
+            now = wait(worker, &pacer, planned).await;
         }
-        if crew.is_over() {
+        if worker.is_over() {
             return Ok(now.min(end));
         }
-        crew.pace.planned += 1;
-        crew.pace.punctual += u64::from(now <= end + GRACE);
-        arrive(crew, number, planned, offset >= crew.load().warmup);
+        worker.pace.planned += 1;
+        worker.pace.punctual += u64::from(now <= end + GRACE);
+        arrive(worker, number, planned, offset >= worker.plan().warmup);
     }
     Ok(end)
 }
 
 /// Returns at `planned` or when the run is stopped, and says what time it is then. Whatever else is
 /// due by that time leaves together with what is due at `planned`.
-async fn wait(crew: &Crew, pacer: &Pacer, planned: Instant) -> Instant {
+async fn wait(worker: &LoadWorker, pacer: &Pacer, planned: Instant) -> Instant {
     if planned <= clock::now() {
         // Behind: answers must be read all the same.
         tokio::task::yield_now().await;
     } else {
         tokio::select! {
             () = pacer.until(planned) => {}
-            () = crew.share.order.stop.wait() => {}
+            () = worker.config.run.stop.wait() => {}
         }
     }
     clock::now()
 }
 
 /// Starts iteration `number`, or drops it if all slots are taken.
-fn arrive(crew: &mut Crew, number: u64, planned: Instant, measured: bool) {
-    while let Some(ended) = crew.running.try_join_next() {
+fn arrive(worker: &mut LoadWorker, number: u64, planned: Instant, measured: bool) {
+    while let Some(ended) = worker.running.try_join_next() {
         propagate(ended);
     }
-    let journey = crew.journey(number);
-    if crew.running.len() >= crew.share.slots {
+    let journey = worker.journey(number);
+    if worker.running.len() >= worker.config.slots {
         if measured {
-            drop_arrival(crew, journey, planned);
+            drop_arrival(worker, journey, planned);
         }
         return;
     }
-    let iteration = crew.share.order.iteration(number, &crew.lane, crew.sender(), measured);
-    let load = crew.share.order.job.load.clone();
-    crew.running.spawn_local(async move {
+    let iteration = worker.config.run.iteration(number, &worker.worker, worker.clients(), measured);
+    let load = Arc::clone(&worker.config.run.load.plan);
+    worker.running.spawn_local(async move {
         if let Some(journey) = load.journeys.get(journey) {
             // What failed is in the metrics.
             let _ = iteration.run(&journey.steps, planned).await;
@@ -76,12 +80,12 @@ fn arrive(crew: &mut Crew, number: u64, planned: Instant, measured: bool) {
 }
 
 /// A dropped arrival counts on the first request it would have sent.
-fn drop_arrival(crew: &Crew, journey: usize, planned: Instant) {
-    let steps = crew.load().journeys.get(journey).map(|journey| journey.steps.as_slice());
+fn drop_arrival(worker: &LoadWorker, journey: usize, planned: Instant) {
+    let steps = worker.plan().journeys.get(journey).map(|journey| journey.steps.as_slice());
     if let Some(request) = Step::flat(steps.unwrap_or_default()).into_iter().find_map(Step::request)
     {
-        let mut recorder = crew.lane.recorder.borrow_mut();
+        let mut recorder = worker.worker.recorder.borrow_mut();
         recorder.scheduled(request.id);
-        recorder.dropped(request.id, crew.lane.offset(planned));
+        recorder.dropped(request.id, worker.worker.context.offset(planned));
     }
 }

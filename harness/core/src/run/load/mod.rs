@@ -9,25 +9,26 @@ use std::{
 use tokio::task::JoinSet;
 
 use super::{
-    Environment, LoadTick, ProgressEvent, StopFlag, clock,
+    Environment, LoadTick, ProgressEvent, StopFlag,
+    context::RunContext,
     progress::{self, Gauge},
     server_monitor::ServerMonitor,
     thread::{ThreadError, on_own_thread},
-    unsolicited,
-    values::World,
 };
 use crate::{
+    http::unsolicited,
     judge,
+    model::clock,
     plan::{LoadPlan, ScenarioPlan, Values},
     record::{Drift, Level, Metrics, Pace, ScenarioRecord, Sketch, StepRecord, float},
 };
 
 mod arrivals;
 mod pacer;
-mod share;
 mod users;
+mod worker;
 
-use share::{Part, Share};
+use worker::{Part, WorkerConfig};
 
 /// A thread whose first operations, this many, all found nobody listening ends the load: the
 /// target is not there, and waiting for the plan's end would teach nothing.
@@ -39,7 +40,7 @@ pub const INTERRUPTED_DRAIN: Duration = Duration::from_millis(500);
 /// From the start of the threads to the first arrival, so that every thread is ready for it.
 const LEAD: Duration = Duration::from_millis(20);
 
-/// How often a watcher hears of a load, and hopeless thresholds are looked for.
+/// How often a watcher hears of a load, and missed thresholds are looked for.
 const TICK: Duration = Duration::from_secs(1);
 
 /// What became of a load.
@@ -50,7 +51,7 @@ pub(super) struct Loaded {
     /// The measured time, without the warm-up.
     pub(super) window: Duration,
     /// The threshold that ended it early.
-    pub(super) hopeless: Option<String>,
+    pub(super) aborted_by: Option<String>,
     /// The rates that were tried, if it was a search.
     pub(super) levels: Vec<Level>,
     /// What became of the development server that the target runs on.
@@ -61,26 +62,25 @@ pub(super) struct Loaded {
     pub(super) errors: Vec<ThreadError>,
 }
 
-/// What to run, and as whom.
+/// A load to run.
 #[derive(Clone)]
-pub(super) struct Job {
-    pub(super) plan: Arc<ScenarioPlan>,
-    pub(super) load: Arc<LoadPlan>,
-    pub(super) world: Arc<World>,
+pub(super) struct Load {
+    pub(super) context: Arc<RunContext>,
+    pub(super) plan: Arc<LoadPlan>,
+    /// Variables and what was captured before.
     pub(super) base: Arc<Values>,
     /// Number of the first iteration.
     pub(super) first: u64,
 }
 
-/// What every thread of a load is given.
-#[derive(Clone)]
-struct Order {
-    job: Job,
+/// A load that runs, as all its threads share it.
+struct LoadRun {
+    load: Load,
     stop: StopFlag,
     /// Set by a thread that finds nobody listening.
-    gone: Arc<AtomicBool>,
-    /// Set when a threshold is missed for good.
-    hopeless: Arc<OnceLock<String>>,
+    gone: AtomicBool,
+    /// The threshold that is missed for good, which ends the load.
+    aborted_by: OnceLock<String>,
     /// Whether somebody watches the percentiles.
     watched: bool,
     /// The first arrival.
@@ -92,53 +92,53 @@ struct Order {
 #[derive(Debug, Default)]
 struct Window {
     gauge: Arc<Gauge>,
-    /// Its metrics of a moment ago, if somebody looks for hopeless thresholds.
+    /// Its metrics of a moment ago, if a missed threshold ends the load.
     metrics: Mutex<Vec<StepRecord>>,
     /// Its response times of a moment ago, if somebody watches them.
     waits: Mutex<Sketch>,
 }
 
-/// Runs the load of `job` to its end.
-pub(super) async fn run(job: Job, environment: &Environment) -> Loaded {
-    let slots = job.load.max_in_flight.max(1);
-    let connections = job.load.max_connections;
+/// Runs a load to its end.
+pub(super) async fn run(load: Load, environment: &Environment) -> Loaded {
+    let slots = load.plan.max_in_flight.max(1);
+    let connections = load.plan.max_connections;
     let threads = environment.threads.get().min(slots).min(connections.unwrap_or(slots).max(1));
     let part = |all: usize, index| all / threads + usize::from(index < all % threads);
-    let warmup = job.load.warmup;
-    let problem = unsolicited::listen(&job.world.url).await;
-    let mut nurse = ServerMonitor::of(environment.server.as_ref());
-    let order = Order {
-        job,
+    let warmup = load.plan.warmup;
+    let problem = unsolicited::listen(&load.context.url).await;
+    let mut monitor = ServerMonitor::of(environment.server.as_ref());
+    let run = Arc::new(LoadRun {
+        load,
         stop: environment.stop.clone(),
-        gone: Arc::default(),
-        hopeless: Arc::default(),
+        gone: AtomicBool::default(),
+        aborted_by: OnceLock::default(),
         watched: environment.progress.wants_percentiles(),
         start: clock::now() + LEAD,
         threads,
-    };
+    });
     let mut windows = Vec::new();
     let mut parts = JoinSet::new();
     for index in 0..threads {
         let window = Arc::<Window>::default();
         windows.push(Arc::clone(&window));
-        let share = Share {
-            order: order.clone(),
+        let config = WorkerConfig {
+            run: Arc::clone(&run),
             index,
             slots: part(slots, index),
             connections: connections.map(|connections| part(connections, index)),
             window,
         };
         parts.spawn_local(async move {
-            on_own_thread(format!("load-{index}"), move || share.run()).await.flatten()
+            on_own_thread(format!("load-{index}"), move || config.run()).await.flatten()
         });
     }
     let (mut loaded, end) = tokio::select! {
-        ended = collect(parts, order.start) => ended,
-        never = watch(&windows, &order, environment, &mut nurse) => match never {},
+        ended = collect(parts, run.start) => ended,
+        never = watch(&windows, &run, environment, &mut monitor) => match never {},
     };
-    loaded.window = end.saturating_duration_since(clock::after(order.start, warmup));
-    loaded.hopeless = order.hopeless.get().cloned();
-    loaded.server = nurse.map(ServerMonitor::leave);
+    loaded.window = end.saturating_duration_since(clock::after(run.start, warmup));
+    loaded.aborted_by = run.aborted_by.get().cloned();
+    loaded.server = monitor.map(ServerMonitor::leave);
     loaded.problem = problem;
     loaded
 }
@@ -163,29 +163,29 @@ async fn collect(
     (loaded, end)
 }
 
-/// Tells the watcher how the load goes on, once per second, and looks for hopeless thresholds and at
+/// Tells the watcher how the load goes on, once per second, and looks for missed thresholds and at
 /// the server.
 async fn watch(
     windows: &[Arc<Window>],
-    order: &Order,
+    run: &LoadRun,
     environment: &Environment,
-    nurse: &mut Option<ServerMonitor>,
+    monitor: &mut Option<ServerMonitor>,
 ) -> Infallible {
     let gauges: Vec<_> = windows.iter().map(|window| Arc::clone(&window.gauge)).collect();
     let mut before = 0;
-    let mut next = order.start;
+    let mut next = run.start;
     loop {
         next += TICK;
         clock::sleep_until(next).await;
         let tick = progress::total(&gauges);
         let mut waits = Sketch::default();
-        for window in windows.iter().filter(|_| order.watched) {
+        for window in windows.iter().filter(|_| run.watched) {
             waits.merge(&window.waits.lock().unwrap_or_else(PoisonError::into_inner));
         }
-        let elapsed = clock::now().saturating_duration_since(order.start);
+        let elapsed = clock::now().saturating_duration_since(run.start);
         let tick = LoadTick {
             elapsed,
-            total: order.job.load.profile.duration(),
+            total: run.load.plan.profile.duration(),
             p50: waits.percentile(50),
             p95: waits.percentile(95),
             p99: waits.percentile(99),
@@ -194,17 +194,17 @@ async fn watch(
         };
         before = tick.ended;
         environment.progress.event(ProgressEvent::Load(tick));
-        nurse.iter_mut().for_each(ServerMonitor::look);
-        if order.job.load.abort_after.is_some_and(|delay| elapsed >= delay)
-            && let Some(threshold) = hopeless(windows, &order.job.plan)
+        monitor.iter_mut().for_each(ServerMonitor::look);
+        if run.load.plan.abort_after.is_some_and(|delay| elapsed >= delay)
+            && let Some(threshold) = missed_for_good(windows, &run.load.context.plan)
         {
-            let _first = order.hopeless.set(threshold);
+            let _first = run.aborted_by.set(threshold);
         }
     }
 }
 
-/// A threshold that is missed by the metrics so far.
-fn hopeless(windows: &[Arc<Window>], plan: &ScenarioPlan) -> Option<String> {
+/// Returns a threshold that is missed by the metrics so far, and that nothing to come can mend.
+fn missed_for_good(windows: &[Arc<Window>], plan: &ScenarioPlan) -> Option<String> {
     let mut record = ScenarioRecord::default();
     record.steps.resize_with(plan.labels.len(), StepRecord::default);
     for window in windows {

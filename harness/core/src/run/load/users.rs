@@ -1,24 +1,24 @@
 //! A closed model: users who start again when they are done.
 
-use std::{cell::Cell, rc::Rc, time::Instant};
+use std::{cell::Cell, rc::Rc, sync::Arc, time::Instant};
 
 use super::{
-    Order,
-    share::{Crew, propagate},
+    LoadRun,
+    worker::{LoadWorker, propagate},
 };
 use crate::{
     model::clock,
     plan::{Until, Users},
-    run::{Sender, lane::Lane},
+    run::worker::{Clients, Worker},
     schedule::Mix,
 };
 
 /// One user of this thread.
 struct User {
-    order: Order,
-    lane: Rc<Lane>,
+    run: Arc<LoadRun>,
+    worker: Rc<Worker>,
     mix: Mix,
-    sender: Sender,
+    clients: Clients,
     /// Number of the user, and of its first iteration.
     number: u64,
     users: Users,
@@ -28,36 +28,36 @@ struct User {
 
 /// Lets the users of this thread do their iterations; returns when they are to stop. Those in
 /// flight are left to the drain.
-pub(super) async fn all(crew: &mut Crew, users: Users) -> Instant {
+pub(super) async fn all(worker: &mut LoadWorker, users: Users) -> Instant {
     let started = Rc::new(Cell::new(0));
-    for number in (crew.share.index..users.count).step_by(crew.share.order.threads) {
+    for number in (worker.config.index..users.count).step_by(worker.config.run.threads) {
         let user = User {
-            order: crew.share.order.clone(),
-            lane: Rc::clone(&crew.lane),
-            mix: crew.mix().clone(),
-            sender: crew.sender(),
+            run: Arc::clone(&worker.config.run),
+            worker: Rc::clone(&worker.worker),
+            mix: worker.mix().clone(),
+            clients: worker.clients(),
             number: number as u64,
             users,
             started: Rc::clone(&started),
         };
-        crew.running.spawn_local(user.run());
+        worker.running.spawn_local(user.run());
     }
-    let end = wait(crew, users.until).await;
-    crew.is_over();
-    crew.pace.planned = started.get();
-    crew.pace.punctual = started.get();
+    let end = wait(worker, users.until).await;
+    worker.is_over();
+    worker.pace.planned = started.get();
+    worker.pace.punctual = started.get();
     end
 }
 
 /// Returns when users are to stop, or all have.
-async fn wait(crew: &mut Crew, until: Until) -> Instant {
-    let start = crew.share.order.start;
+async fn wait(worker: &mut LoadWorker, until: Until) -> Instant {
+    let start = worker.config.run.start;
     let end = match until {
         Until::Elapsed(duration) => Some(clock::after(start, duration)),
         Until::Iterations(_) => None,
     };
-    let stop = crew.share.order.stop.clone();
-    let running = &mut crew.running;
+    let stop = worker.config.run.stop.clone();
+    let running = &mut worker.running;
     let all = async {
         while let Some(ended) = running.join_next().await {
             propagate(ended);
@@ -78,7 +78,7 @@ async fn wait(crew: &mut Crew, until: Until) -> Instant {
 
 impl User {
     async fn run(self) {
-        let start = self.order.start;
+        let start = self.run.start;
         let mut planned = start;
         let mut number = self.number;
         loop {
@@ -87,11 +87,11 @@ impl User {
                 return;
             }
             self.started.set(self.started.get() + 1);
-            let load = &self.order.job.load;
+            let load = &self.run.load.plan;
             let measured = planned.saturating_duration_since(start) >= load.warmup;
-            let journey = self.mix.choose(self.order.job.first + number);
-            let sender = self.sender.clone();
-            let iteration = self.order.iteration(number, &self.lane, sender, measured);
+            let journey = self.mix.choose(self.run.load.first + number);
+            let clients = self.clients.clone();
+            let iteration = self.run.iteration(number, &self.worker, clients, measured);
             if let Some(journey) = load.journeys.get(journey) {
                 // What failed is in the metrics.
                 let _ = iteration.run(&journey.steps, planned).await;
@@ -103,9 +103,9 @@ impl User {
 
     fn is_over(&self, number: u64, planned: Instant) -> bool {
         let done = match self.users.until {
-            Until::Elapsed(duration) => planned >= clock::after(self.order.start, duration),
+            Until::Elapsed(duration) => planned >= clock::after(self.run.start, duration),
             Until::Iterations(count) => number >= count,
         };
-        done || self.order.is_over(&self.lane)
+        done || self.run.is_over(&self.worker)
     }
 }

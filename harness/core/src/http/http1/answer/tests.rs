@@ -84,7 +84,7 @@ fn how_bodies_end_as_a_table() {
         ("HTTP/1.1 101 Switching\r\n\r\n".to_owned(), Err(Malformed)),
         ("HTTP/9.9 200 OK\r\n\r\n".to_owned(), Err(Malformed)),
         (too_long, Err(TooLarge)),
-        (String::new(), Err(ErrorKind::Reset)),
+        (String::new(), Err(ErrorKind::Closed)),
     ] {
         assert_eq!(body(&answer), expected, "{answer:?}");
     }

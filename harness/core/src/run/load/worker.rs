@@ -8,24 +8,26 @@ use std::{
 
 use tokio::task::{AbortHandle, JoinError, JoinSet};
 
-use super::{FAIL_FAST, Job, Order, TICK, Window, arrivals, interrupted, users};
+use super::{FAIL_FAST, Load, LoadRun, TICK, Window, arrivals, interrupted, users};
 use crate::{
-    plan::{Connections, Phase, Profile, Until, Users},
+    http::{Budget, Client, ClientConfig, SendError},
+    model::clock,
+    plan::{Connections, LoadPlan, Phase, Profile, Until, Users},
     record::{Metrics, Pace, Recorder},
     run::{
-        Budget, Sender, clock,
         iteration::Iteration,
-        lane::Lane,
+        request::RequestBuilder,
         thread::ThreadError,
         values::{Draws, Scope},
+        worker::{Clients, Worker},
     },
     schedule::{Mix, Purpose},
 };
 
 /// One thread's part of a load: the iterations whose number leaves `index` when divided by the
 /// number of threads, or the users whose number does.
-pub(super) struct Share {
-    pub(super) order: Order,
+pub(super) struct WorkerConfig {
+    pub(super) run: Arc<LoadRun>,
     pub(super) index: usize,
     /// Iterations that may run at once.
     pub(super) slots: usize,
@@ -42,65 +44,75 @@ pub(super) struct Part {
     pub(super) end: Instant,
 }
 
-/// A thread at work.
-pub(super) struct Crew {
-    pub(super) share: Share,
-    pub(super) lane: Rc<Lane>,
+/// A thread of a load at work.
+pub(super) struct LoadWorker {
+    pub(super) config: WorkerConfig,
+    pub(super) worker: Rc<Worker>,
+    clients: Clients,
     mix: Mix,
     pub(super) running: JoinSet<()>,
     pub(super) pace: Pace,
 }
 
-impl Share {
+impl WorkerConfig {
     pub(super) async fn run(self) -> Result<Part, ThreadError> {
-        let not_started = |why: String| ThreadError::NotStarted(why);
-        let mut crew = Crew::new(self).map_err(not_started)?;
-        let publishing = crew.publish();
+        let mut worker =
+            LoadWorker::new(self).map_err(|error| ThreadError::NotStarted(error.to_string()))?;
+        let publishing = worker.publish();
         let busy = Busy::since_now();
-        let end = match crew.load().profile.clone() {
-            Profile::Users(users) => users::all(&mut crew, users).await,
-            _ => arrivals::all(&mut crew).await.map_err(not_started)?,
+        let end = match worker.plan().profile.clone() {
+            Profile::Users(users) => users::all(&mut worker, users).await,
+            _ => arrivals::all(&mut worker)
+                .await
+                .map_err(|error| ThreadError::NotStarted(format!("no timer: {error}")))?,
         };
-        crew.pace.busiest = busy.share();
-        crew.drain().await;
+        worker.pace.busiest = busy.share();
+        worker.drain().await;
         publishing.inspect(AbortHandle::abort);
-        let Crew { lane, pace, .. } = crew;
-        Ok(Part { metrics: lane.finish(clock::now()), pace, end })
+        let LoadWorker { worker, pace, .. } = worker;
+        Ok(Part { metrics: worker.finish(clock::now()), pace, end })
     }
 }
 
-impl Crew {
-    fn new(share: Share) -> Result<Self, String> {
-        let Job { plan, load, world, .. } = &share.order.job;
-        let budget = Budget::of_one(share.order.threads);
-        let sender = Sender::load(&world.url, load, share.slots, share.connections, budget)
-            .map_err(|error| error.to_string())?;
-        let start = share.order.start.saturating_duration_since(world.origin);
-        let window_end = match &load.profile {
+impl LoadWorker {
+    fn new(config: WorkerConfig) -> Result<Self, SendError> {
+        let Load { context, plan, .. } = &config.run.load;
+        let target = Client::new(
+            &context.url,
+            ClientConfig {
+                reuse: plan.connections != Connections::PerOperation,
+                idle: config.slots,
+                open: config.connections,
+                budget: Budget::of_one(config.run.threads),
+            },
+        )?;
+        let start = context.offset(config.run.start);
+        let window_end = match &plan.profile {
             Profile::Users(Users { until: Until::Iterations(_), .. }) => Duration::MAX,
             profile => start.saturating_add(profile.duration().unwrap_or_default()),
         };
-        let recorder = Recorder::new(plan.labels.len(), window_end).with_timeline(start);
-        let lane = Lane::new(Arc::clone(plan), Arc::clone(world), sender, recorder);
-        let lane = Lane { gauge: Arc::clone(&share.window.gauge), ..lane };
+        let recorder = Recorder::new(context.plan.labels.len(), window_end).with_timeline(start);
+        let requests = RequestBuilder::load(&context.url, plan);
+        let gauge = Arc::clone(&config.window.gauge);
         Ok(Self {
-            lane: Rc::new(lane),
-            mix: Mix::new(world.seed, load.journeys.iter().map(|journey| journey.weight)),
+            worker: Rc::new(Worker::new(Arc::clone(context), requests, recorder, gauge)),
+            clients: Clients { target, upstream: None },
+            mix: Mix::new(context.seed, plan.journeys.iter().map(|journey| journey.weight)),
             running: JoinSet::new(),
             pace: Pace::default(),
-            share,
+            config,
         })
     }
 
-    pub(super) fn load(&self) -> &crate::plan::LoadPlan {
-        &self.share.order.job.load
+    pub(super) fn plan(&self) -> &LoadPlan {
+        &self.config.run.load.plan
     }
 
-    /// What the next user sends requests with.
-    pub(super) fn sender(&self) -> Sender {
-        match self.load().connections {
-            Connections::PerUser => self.lane.sender.for_one_user(),
-            Connections::Reuse | Connections::PerOperation => self.lane.sender.clone(),
+    /// Returns what the next user sends requests with.
+    pub(super) fn clients(&self) -> Clients {
+        match self.plan().connections {
+            Connections::PerUser => self.clients.for_one_user(),
+            Connections::Reuse | Connections::PerOperation => self.clients.clone(),
         }
     }
 
@@ -111,21 +123,21 @@ impl Crew {
 
     /// Which journey iteration `number` is.
     pub(super) fn journey(&self, number: u64) -> usize {
-        self.mix.choose(self.share.order.job.first + number)
+        self.mix.choose(self.config.run.load.first + number)
     }
 
     /// Whether no more iterations are to start.
     pub(super) fn is_over(&mut self) -> bool {
-        let over = self.share.order.is_over(&self.lane);
-        self.pace.gave_up = self.share.order.gone.load(Relaxed);
+        let over = self.config.run.is_over(&self.worker);
+        self.pace.gave_up = self.config.run.gone.load(Relaxed);
         over
     }
 
     /// Lets iterations in flight end; those that do not in time are aborted, and their operations
     /// count as unfinished.
     async fn drain(&mut self) {
-        let stop = &self.share.order.stop;
-        let deadline = clock::after(clock::now(), self.share.order.job.load.drain);
+        let stop = &self.config.run.stop;
+        let deadline = clock::after(clock::now(), self.plan().drain);
         let running = &mut self.running;
         let all = async {
             while let Some(ended) = running.join_next().await {
@@ -142,21 +154,21 @@ impl Crew {
 
     /// Shows the metrics now and then, if somebody looks at them.
     fn publish(&self) -> Option<AbortHandle> {
-        let judged = self.load().abort_after.is_some();
-        let watched = self.share.order.watched;
+        let judged = self.plan().abort_after.is_some();
+        let watched = self.config.run.watched;
         if !judged && !watched {
             return None;
         }
-        let (lane, window) = (Rc::clone(&self.lane), Arc::clone(&self.share.window));
+        let (worker, window) = (Rc::clone(&self.worker), Arc::clone(&self.config.window));
         let task = tokio::task::spawn_local(async move {
             loop {
                 clock::sleep_until(clock::now() + TICK / 2).await;
                 if judged {
-                    let metrics = lane.recorder.borrow().steps().to_vec();
+                    let metrics = worker.recorder.borrow().steps().to_vec();
                     *window.metrics.lock().unwrap_or_else(PoisonError::into_inner) = metrics;
                 }
                 if watched {
-                    let waits = lane.recorder.borrow().waits();
+                    let waits = worker.recorder.borrow().waits();
                     *window.waits.lock().unwrap_or_else(PoisonError::into_inner) = waits;
                 }
             }
@@ -165,28 +177,30 @@ impl Crew {
     }
 }
 
-impl Order {
-    pub(super) fn is_over(&self, lane: &Lane) -> bool {
-        let reach = lane.recorder.borrow().reach();
+impl LoadRun {
+    /// Says whether no more iterations are to start, as far as this worker knows.
+    pub(super) fn is_over(&self, worker: &Worker) -> bool {
+        let reach = worker.recorder.borrow().reach();
         if reach.sent >= FAIL_FAST && reach.absent_since == reach.sent {
             self.gone.store(true, Relaxed);
         }
-        self.gone.load(Relaxed) || self.hopeless.get().is_some() || self.stop.raised().is_some()
+        self.gone.load(Relaxed) || self.aborted_by.get().is_some() || self.stop.raised().is_some()
     }
 
-    /// Iteration `number` of the load.
+    /// Returns iteration `number` of the load.
     pub(super) fn iteration(
         &self,
         number: u64,
-        lane: &Rc<Lane>,
-        sender: Sender,
+        worker: &Rc<Worker>,
+        clients: Clients,
         measured: bool,
     ) -> Iteration {
-        let Job { world, base, first, .. } = &self.job;
+        let Load { context, base, first, .. } = &self.load;
         let number = first + number;
         let draws = Draws { purpose: Purpose::Iteration, number };
-        let scope = Scope::new(Arc::clone(world), Arc::clone(base), draws, number);
-        Iteration { lane: Rc::clone(lane), sender, scope, measured, file: None, phase: Phase::Work }
+        let scope = Scope::new(Arc::clone(context), Arc::clone(base), draws, number);
+        let worker = Rc::clone(worker);
+        Iteration { worker, clients, scope, measured, file: None, phase: Phase::Work }
     }
 }
 

@@ -3,6 +3,8 @@ use std::{sync::Arc, time::Duration};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
+use http::Method;
+
 use super::*;
 use crate::model::clock;
 use crate::{
@@ -11,9 +13,7 @@ use crate::{
         Span, UserId, UserPlan, Values, Work,
     },
     run::{
-        Environment, TokenError, Tokens,
-        prepare::prepare,
-        values::{Draws, World},
+        Environment, TokenError, Tokens, context::RunContext, values::Draws,
         virtual_users::VirtualUsers,
     },
     schedule::Purpose,
@@ -55,15 +55,20 @@ fn scope() -> Scope {
         thresholds: vec![],
         cost: None,
     };
-    let people = VirtualUsers::prepare(&plan, &Fake, 9).unwrap();
+    let users = VirtualUsers::prepare(&plan, &Fake, 9).unwrap();
     let environment = Environment::new(target(), Arc::new(Fake));
-    let world = Arc::new(World::new(&environment, people, clock::now()));
+    let context = RunContext::new(Arc::new(plan), &environment, users, clock::now());
     let values = Values::from([
         ("text".to_owned(), json!("it's \"a\"/\\ü\n")),
         ("plain".to_owned(), json!("x y")),
         ("list".to_owned(), json!([1, {"a": null}])),
     ]);
-    Scope::new(world, Arc::new(values), Draws { purpose: Purpose::Iteration, number: 4 }, 4)
+    Scope::new(
+        Arc::new(context),
+        Arc::new(values),
+        Draws { purpose: Purpose::Iteration, number: 4 },
+        4,
+    )
 }
 
 fn plan(method: Method, path: &str, body: Body) -> RequestPlan {
@@ -85,15 +90,15 @@ fn plan(method: Method, path: &str, body: Body) -> RequestPlan {
     }
 }
 
-fn site(request: &RequestPlan) -> Site {
-    Site::new(&target(), request, Connections::Reuse)
+fn template(request: &RequestPlan) -> EncodedTemplate {
+    EncodedTemplate::new(&target(), request, Connections::Reuse)
 }
 
 /// What this client sends, read back, and what any other client would be given.
-fn both(request: &RequestPlan) -> (Result<Prepared, String>, Result<Prepared, String>) {
+fn both(request: &RequestPlan) -> (Result<Prepared, BuildError>, Result<Prepared, BuildError>) {
     let scope = scope();
-    let filled = site(request).fill(&scope, &scope.at(0));
-    let shown = filled.map(|wire| wire.prepared(&target()).unwrap());
+    let filled = template(request).fill(&scope, &scope.at(0));
+    let shown = filled.map(|request| request.prepared(&target()).unwrap());
     (shown, prepare(request, &scope, &scope.at(0)))
 }
 
@@ -120,18 +125,18 @@ fn assert_same(request: &RequestPlan) {
 
 fn text(request: &RequestPlan) -> String {
     let scope = scope();
-    let wire = site(request).fill(&scope, &scope.at(0)).unwrap();
-    String::from_utf8(wire.bytes.to_vec()).unwrap()
+    let filled = template(request).fill(&scope, &scope.at(0)).unwrap();
+    String::from_utf8(filled.bytes.to_vec()).unwrap()
 }
 
 #[test]
 fn a_constant_request_is_written_once() {
     let request = plan(Method::GET, "/w?q=1", Body::Empty);
     let expected = format!(
-        "GET /base/w?q=1 HTTP/1.1\r\nhost: 127.0.0.1:9\r\nuser-agent: {OURS}\r\naccept: */*\r\n\r\n"
+        "GET /base/w?q=1 HTTP/1.1\r\nhost: 127.0.0.1:9\r\nuser-agent: {USER_AGENT}\r\naccept: */*\r\n\r\n"
     );
     assert_eq!(text(&request), expected);
-    assert!(site(&request).constant);
+    assert!(template(&request).constant);
     assert_same(&request);
 }
 
@@ -184,8 +189,7 @@ fn what_is_looked_at_is_kept() {
                 steps: vec![Step::Request(Box::new(request.clone()))],
             }],
         );
-        let scope = scope();
-        Sites::new(&target(), &load).fill(StepId(0), &scope, &scope.at(0)).unwrap().wanted
+        RequestBuilder::load(&target(), &load).wanted(StepId(0))
     };
     request.expect = vec![expect(Subject::Status)];
     assert_eq!(looked(&request), Wanted::default());

@@ -1,16 +1,20 @@
-//! The pieces of a request: bytes, and names whose values come between them.
+//! The segments of a request: bytes, and names whose values come between them.
 
 use http::{HeaderName, HeaderValue};
 use serde_json::Value;
 
-use super::super::values::{At, Scope};
-use crate::plan::{
-    Bindings as _, JsonTemplate, Segment, Template, TemplateError, UserId, percent_encode,
+use super::BuildError;
+use crate::{
+    plan::{
+        Bindings as _, JsonTemplate, Segment as Part, Template, TemplateError, UserId,
+        percent_encode,
+    },
+    run::values::{At, Scope},
 };
 
-/// A piece of a request.
+/// A segment of a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Piece {
+pub(crate) enum Segment {
     Literal(Vec<u8>),
     /// A value within the path, percent-encoded.
     Path(String),
@@ -28,28 +32,28 @@ pub(crate) enum Piece {
     JsonText(String),
 }
 
-/// Pieces in the making; neighbouring literals become one.
+/// Segments in the making; neighbouring literals become one.
 #[derive(Debug, Default)]
-pub(crate) struct Pieces(pub(crate) Vec<Piece>);
+pub(crate) struct Segments(pub(crate) Vec<Segment>);
 
-impl Pieces {
+impl Segments {
     pub(crate) fn text(&mut self, text: &str) {
         self.bytes(text.as_bytes());
     }
 
     fn bytes(&mut self, bytes: &[u8]) {
         match self.0.last_mut() {
-            Some(Piece::Literal(last)) => last.extend_from_slice(bytes),
+            Some(Segment::Literal(last)) => last.extend_from_slice(bytes),
             _ if bytes.is_empty() => {}
-            _ => self.0.push(Piece::Literal(bytes.to_vec())),
+            _ => self.0.push(Segment::Literal(bytes.to_vec())),
         }
     }
 
-    pub(crate) fn template(&mut self, template: &Template, piece: impl Fn(&str) -> Piece) {
-        for segment in template.segments() {
-            match segment {
-                Segment::Literal(text) => self.text(text),
-                Segment::Name(name) => self.0.push(piece(name)),
+    pub(crate) fn template(&mut self, template: &Template, segment: impl Fn(&str) -> Segment) {
+        for part in template.segments() {
+            match part {
+                Part::Literal(text) => self.text(text),
+                Part::Name(name) => self.0.push(segment(name)),
             }
         }
     }
@@ -57,7 +61,7 @@ impl Pieces {
     pub(crate) fn length(&mut self, body: &Self) {
         match body.constant() {
             Some(body) => self.text(&body.len().to_string()),
-            None => self.0.push(Piece::Length),
+            None => self.0.push(Segment::Length),
         }
     }
 
@@ -65,7 +69,7 @@ impl Pieces {
     pub(crate) fn constant(&self) -> Option<Vec<u8>> {
         match self.0.as_slice() {
             [] => Some(Vec::new()),
-            [Piece::Literal(bytes)] => Some(bytes.clone()),
+            [Segment::Literal(bytes)] => Some(bytes.clone()),
             _ => None,
         }
     }
@@ -78,9 +82,9 @@ impl Pieces {
                 self.list("[", "]", items, Self::json);
             }
             JsonTemplate::Object(members) => {
-                self.list("{", "}", members, |pieces, (key, value)| {
-                    pieces.text(&format!("{}:", Value::from(key.as_str())));
-                    pieces.json(value);
+                self.list("{", "}", members, |segments, (key, value)| {
+                    segments.text(&format!("{}:", Value::from(key.as_str())));
+                    segments.json(value);
                 });
             }
         }
@@ -88,15 +92,15 @@ impl Pieces {
 
     /// A name alone keeps its type.
     fn json_text(&mut self, template: &Template) {
-        if let [Segment::Name(name)] = template.segments() {
-            self.0.push(Piece::Json(name.clone()));
+        if let [Part::Name(name)] = template.segments() {
+            self.0.push(Segment::Json(name.clone()));
             return;
         }
         self.text("\"");
         for segment in template.segments() {
             match segment {
-                Segment::Literal(text) => self.text(&escaped(text)),
-                Segment::Name(name) => self.0.push(Piece::JsonText(name.clone())),
+                Part::Literal(text) => self.text(&escaped(text)),
+                Part::Name(name) => self.0.push(Segment::JsonText(name.clone())),
             }
         }
         self.text("\"");
@@ -118,15 +122,15 @@ fn escaped(text: &str) -> String {
     quoted[1..quoted.len() - 1].to_owned()
 }
 
-impl Piece {
-    /// Appends the piece; `body` is the length of the body in bytes.
+impl Segment {
+    /// Appends the segment; `body` is the length of the body in bytes.
     pub(crate) fn write(
         &self,
         out: &mut Vec<u8>,
         body: usize,
         scope: &Scope,
         at: &At<'_>,
-    ) -> Result<(), String> {
+    ) -> Result<(), BuildError> {
         let value = |name: &str| at.lookup(name).ok_or(TemplateError::Unbound(name.to_owned()));
         let text = |name: &str| {
             value(name).map(|value| match value {
@@ -134,31 +138,32 @@ impl Piece {
                 other => other.to_string(),
             })
         };
-        let plain = |error: TemplateError| error.to_string();
+        let of_body = BuildError::template("body");
         match self {
             Self::Literal(bytes) => out.extend_from_slice(bytes),
             Self::Path(name) => {
-                let text = text(name).map_err(|error| format!("path: {error}"))?;
+                let text = text(name).map_err(BuildError::template("path"))?;
                 out.extend_from_slice(percent_encode(&text).as_bytes());
             }
             Self::Header(header, name) => {
-                let text = text(name).map_err(|error| format!("header {header}: {error}"))?;
+                let text = text(name)
+                    .map_err(|source| BuildError::template(format!("header {header}"))(source))?;
                 HeaderValue::from_bytes(text.as_bytes())
-                    .map_err(|_| format!("header {header}: control characters in the value"))?;
+                    .map_err(|_| BuildError::HeaderValue(header.clone()))?;
                 out.extend_from_slice(text.as_bytes());
             }
             Self::Token(user) => {
-                let person = scope.world().people.person(*user, scope.iteration);
-                let person = person.ok_or("nobody to send it as")?;
-                out.extend_from_slice(person.authorization.as_bytes());
+                let user = scope.context().virtual_users.get(*user, scope.iteration);
+                let user = user.ok_or(BuildError::NoUser)?;
+                out.extend_from_slice(user.authorization.as_bytes());
             }
             Self::Length => out.extend_from_slice(body.to_string().as_bytes()),
-            Self::Text(name) => out.extend_from_slice(text(name).map_err(plain)?.as_bytes()),
+            Self::Text(name) => out.extend_from_slice(text(name).map_err(of_body)?.as_bytes()),
             Self::Json(name) => {
-                out.extend_from_slice(value(name).map_err(plain)?.to_string().as_bytes());
+                out.extend_from_slice(value(name).map_err(of_body)?.to_string().as_bytes());
             }
             Self::JsonText(name) => {
-                out.extend_from_slice(escaped(&text(name).map_err(plain)?).as_bytes());
+                out.extend_from_slice(escaped(&text(name).map_err(of_body)?).as_bytes());
             }
         }
         Ok(())

@@ -1,19 +1,27 @@
+//! Requests as they are filled in and shown.
+
 use std::{sync::Arc, time::Duration};
 
+use http::{
+    HeaderName, Method,
+    header::{AUTHORIZATION, CONTENT_TYPE, COOKIE},
+};
 use serde_json::json;
 
 use super::{
-    super::{
-        Environment, TokenError, Tokens, clock,
-        values::{Draws, World},
-        virtual_users::VirtualUsers,
-    },
-    *,
+    Environment, TokenError, Tokens,
+    context::RunContext,
+    curl::{SHOWN_BODY, curl},
+    request::prepare,
+    values::{Draws, Scope},
+    virtual_users::VirtualUsers,
 };
 use crate::{
+    http::Prepared,
+    model::clock,
     plan::{
-        Credentials, JsonTemplate, Phase, ScenarioPlan, Span, StepId, StepLabel, Template, UserId,
-        UserPlan, Values, Work,
+        Body, Credentials, JsonTemplate, Phase, RequestPlan, ScenarioPlan, Span, StepId, StepLabel,
+        Template, UserId, UserPlan, Values, Work,
     },
     schedule::Purpose,
 };
@@ -60,15 +68,15 @@ fn minted(name: &str, count: usize) -> UserPlan {
 }
 
 fn scope(iteration: u64) -> Scope {
-    let people =
-        VirtualUsers::prepare(&plan(vec![minted("alice", 1), minted("crowd", 3)]), &Fake, 9);
+    let plan = Arc::new(plan(vec![minted("alice", 1), minted("crowd", 3)]));
+    let users = VirtualUsers::prepare(&plan, &Fake, 9);
     let mut environment =
         Environment::new("http://127.0.0.1:9/base/".parse().unwrap(), Arc::new(Fake));
     environment.run_id = "r1".into();
-    let world = World::new(&environment, people.unwrap(), clock::now());
+    let context = RunContext::new(plan, &environment, users.unwrap(), clock::now());
     let base = Values::from([("v".to_owned(), json!("it's")), ("id".to_owned(), json!("old"))]);
     Scope::new(
-        Arc::new(world),
+        Arc::new(context),
         Arc::new(base),
         Draws { purpose: Purpose::Iteration, number: iteration },
         iteration,
@@ -142,7 +150,8 @@ fn the_authors_headers_stay() {
 #[test]
 fn what_cannot_be_built_says_why() {
     let scope = scope(0);
-    let problem = |request: &RequestPlan| prepare(request, &scope, &scope.at(0)).unwrap_err();
+    let problem =
+        |request: &RequestPlan| prepare(request, &scope, &scope.at(0)).unwrap_err().to_string();
     let unbound = RequestPlan { path: template("/${{ gone }}"), ..request() };
     assert_eq!(problem(&unbound), "path: `gone` has no value yet");
     let upstream = RequestPlan { body: Body::Text(template("${{ upstream }}")), ..request() };
@@ -185,6 +194,6 @@ fn captures_hide_variables_and_outlive_the_iteration() {
 fn a_missing_token_names_the_user() {
     let credentials = Credentials::Environment("TOKEN".into());
     let user = UserPlan { name: "ops".into(), credentials };
-    let problem = VirtualUsers::prepare(&plan(vec![user]), &Fake, 1).unwrap_err();
+    let problem = VirtualUsers::prepare(&plan(vec![user]), &Fake, 1).unwrap_err().to_string();
     assert_eq!(problem, "no token for user `ops`: `TOKEN` is not set");
 }
