@@ -72,7 +72,7 @@ pub enum Access {
 /// The input of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Takes {
-    /// Nothing.
+    /// No input.
     Nothing,
     /// `limit` and `cursor`.
     Page,
@@ -82,13 +82,13 @@ pub enum Takes {
     Draft,
     /// A workflow as JSON, and `Idempotency-Key`.
     DraftWithKey,
-    /// A wish for a summary as JSON.
+    /// A request for a summary, as JSON.
     Summary,
-    /// A wish to find workflows as JSON.
+    /// A search for workflows, as JSON.
     Query,
-    /// A wish to buy a plan as JSON, and `Idempotency-Key`.
+    /// The choice of a plan, as JSON, and `Idempotency-Key`.
     CheckoutWithKey,
-    /// A signed event.
+    /// An event of Stripe, signed.
     Event,
     /// `Idempotency-Key`.
     IdempotencyKey,

@@ -17,10 +17,13 @@ fn sources(folder: &Path) -> Vec<PathBuf> {
     for entry in fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
         // Tests may use what the code may not.
-        let is_test = path.file_stem().is_some_and(|stem| stem == "tests" || stem == "memory");
+        let of_tests = ["tests", "memory", "simulation"];
+        if path.file_stem().is_some_and(|stem| of_tests.iter().any(|name| stem == *name)) {
+            continue;
+        }
         if path.is_dir() {
             found.extend(sources(&path));
-        } else if path.extension().is_some_and(|extension| extension == "rs") && !is_test {
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
             found.push(path);
         }
     }
