@@ -12,9 +12,8 @@ use rand_chacha::ChaCha8Rng;
 use workway::{
     http::Rehearsal,
     judge::judge,
-    language,
     model::ErrorKind,
-    plan::{LoadPlan, ScenarioPlan, Work},
+    plan::{self, LoadPlan, ScenarioPlan, Work},
     record::{Metrics, Outcome, Pace, PhaseEnd, Recorder, ScenarioRecord, Times},
     report::{RunInfo, RunReport, ScenarioReport, json, text},
     run::Environment,
@@ -52,7 +51,7 @@ struct Run {
 }
 
 fn run(seed: u64, threads: u64) -> Run {
-    let plan = language::load("lab.yaml", SCENARIO.as_bytes(), &workway::catalog()).unwrap().0;
+    let plan = plan::load("lab.yaml", SCENARIO.as_bytes(), &workway::catalog()).unwrap().0;
     let Work::Load(load) = &plan.work else { panic!() };
     let mix = Mix::new(seed, load.journeys.iter().map(|journey| journey.weight));
     let schedule = Schedule::new(&load.profile, seed);

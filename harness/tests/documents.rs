@@ -3,7 +3,7 @@
 
 use std::{fs, path::Path};
 
-use workway::{exit::Exit, language};
+use workway::{exit::Exit, language, plan};
 
 fn repository() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap()
@@ -24,7 +24,7 @@ fn every_scenario_in_a_document_is_valid() {
     // What they name is beside the document.
     let file = repository().join("scenarios/README.md").display().to_string();
     for snippet in snippets {
-        if let Err(errors) = language::load(&file, snippet.as_bytes(), &workway::catalog()) {
+        if let Err(errors) = plan::load(&file, snippet.as_bytes(), &workway::catalog()) {
             panic!("{}", language::render(&errors, "README.md", &snippet, false));
         }
     }

@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use crate::record::Parts;
+use crate::model::Parts;
 
 /// When the parts of an exchange were done, as far as that is known.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -14,7 +14,7 @@ use super::{
     iteration::{Call, Halt, Iteration, Miss},
 };
 use crate::{
-    judge::expect::{self, Subjects},
+    check::expect::{self, Subjects},
     plan::{BurstPlan, Claim},
 };
 

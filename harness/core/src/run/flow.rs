@@ -17,7 +17,7 @@ use super::{
     values::Scope,
 };
 use crate::{
-    judge::{
+    check::{
         clipped,
         expect::{self, Mismatch},
         runs::Happened,

@@ -10,11 +10,11 @@ use super::{
     iteration::{Call, Done, Halt, Iteration, Miss},
 };
 use crate::{
-    generate::{Case, Draw, Drawn, accepted, is_about, refused},
-    judge::{
+    check::{
         between, clipped,
         expect::{Mismatch, select},
     },
+    generate::{Case, Draw, Drawn, accepted, is_about, refused},
     plan::{Body, GeneratePlan, JsonTemplate, Outcome, RequestPlan},
 };
 

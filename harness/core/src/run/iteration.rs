@@ -15,7 +15,7 @@ use super::{
     values::{At, Scope},
 };
 use crate::{
-    judge::expect::{self, Mismatch, Subjects},
+    check::expect::{self, Mismatch, Subjects},
     plan::{CountExpectation, Phase, RequestPlan, Step, UntilPlan},
     record::Outcome,
 };

@@ -7,7 +7,7 @@ use std::{
 
 use super::{Exchange, Filled, clock};
 use crate::{
-    judge::runs::Happened,
+    check::runs::Happened,
     plan::{Destination, ModelOf, RequestPlan, ScenarioPlan, Step},
     record::Seen,
 };

@@ -5,7 +5,7 @@ use super::{
     iteration::{self, Halt, Iteration},
 };
 use crate::{
-    judge::{
+    check::{
         cache,
         expect::Mismatch,
         limiter::{self, Key},

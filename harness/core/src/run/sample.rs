@@ -6,7 +6,7 @@ use super::{
     prepare::curl,
 };
 use crate::{
-    judge::expect::Mismatch,
+    check::expect::Mismatch,
     plan::{Claim, RequestPlan, Span},
     record::{BODY_EXCERPT, Failure, redact},
 };
