@@ -7,8 +7,7 @@ use std::{hint::black_box, sync::Arc, time::Duration};
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use workway::{
     http::read_answer,
-    language,
-    plan::{Profile, ScenarioPlan, StepId, Stretch, UserPlan, Work},
+    plan::{self, Profile, ScenarioPlan, StepId, Stretch, UserPlan, Work},
     record::{Outcome, Recorder, Times},
     run::{Environment, Rehearsal, TokenError, Tokens},
     schedule::Schedule,
@@ -42,7 +41,7 @@ impl Tokens for Fake {
 }
 
 fn plan() -> ScenarioPlan {
-    language::load("bench.yaml", SCENARIO.as_bytes(), &workway::catalog()).unwrap().0
+    plan::load("bench.yaml", SCENARIO.as_bytes(), &workway::catalog()).unwrap().0
 }
 
 fn schedule(c: &mut Criterion) {
@@ -80,9 +79,7 @@ fn parser(c: &mut Criterion) {
     let mut group = c.benchmark_group("scenario");
     group.throughput(Throughput::Bytes(text.len() as u64));
     group.bench_function("parse and lower", |b| {
-        b.iter(|| {
-            language::load("a.yaml", black_box(text).as_bytes(), &workway::catalog()).unwrap()
-        });
+        b.iter(|| plan::load("a.yaml", black_box(text).as_bytes(), &workway::catalog()).unwrap());
     });
     group.finish();
 }

@@ -7,7 +7,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use workway::language::{Diagnostic, MAX_ERRORS, Severity, discover, load, read, render};
+use workway::language::{Diagnostic, MAX_ERRORS, Severity, discover, read, render};
+use workway::plan::load;
 
 fn fixtures(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../fixtures").join(name)
@@ -16,7 +17,7 @@ fn fixtures(name: &str) -> PathBuf {
 fn diagnose(path: &Path) -> (Vec<Diagnostic>, String) {
     let bytes = read(path).expect("a fixture can be read");
     let name = path.file_name().and_then(|name| name.to_str()).expect("a fixture has a name");
-    let diagnostics = load(&path.display().to_string(), &bytes)
+    let diagnostics = load(&path.display().to_string(), &bytes, &workway::catalog())
         .map_or_else(|errors| errors, |(_, warnings)| warnings);
     let shown = render(&diagnostics, name, &String::from_utf8_lossy(&bytes), false);
     (diagnostics, shown)
@@ -84,7 +85,7 @@ fn independent_errors_are_reported_at_once() {
 #[test]
 fn a_file_past_the_size_limit() {
     let bytes = vec![b'#'; workway::language::MAX_FILE_BYTES + 1];
-    let errors = load("large.yaml", &bytes).unwrap_err();
+    let errors = load("large.yaml", &bytes, &workway::catalog()).unwrap_err();
     assert_eq!(errors.iter().map(|error| error.code).collect::<Vec<_>>(), ["file-too-large"]);
 }
 
@@ -92,7 +93,8 @@ fn a_file_past_the_size_limit() {
 fn valid_scenarios_load_without_a_word() {
     for path in discover(&[fixtures("scenarios")]).unwrap() {
         let bytes = read(&path).unwrap();
-        let (plan, warnings) = load(&path.display().to_string(), &bytes).unwrap();
+        let (plan, warnings) =
+            load(&path.display().to_string(), &bytes, &workway::catalog()).unwrap();
         assert!(warnings.is_empty(), "{}: {warnings:?}", path.display());
         assert!(!plan.labels.is_empty(), "{}", path.display());
     }

@@ -9,9 +9,8 @@ use rand::{RngExt as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
 use workway::{
     judge::judge,
-    language,
     model::ErrorKind,
-    plan::{LoadPlan, ScenarioPlan, Work},
+    plan::{self, LoadPlan, ScenarioPlan, Work},
     record::{Metrics, Outcome, Pace, PhaseEnd, Recorder, ScenarioRecord, Times},
     report::{RunInfo, RunReport, ScenarioReport, json, text},
     run::{Environment, Rehearsal},
@@ -49,7 +48,7 @@ struct Run {
 }
 
 fn run(seed: u64, threads: u64) -> Run {
-    let plan = language::load("lab.yaml", SCENARIO.as_bytes(), &workway::catalog()).unwrap().0;
+    let plan = plan::load("lab.yaml", SCENARIO.as_bytes(), &workway::catalog()).unwrap().0;
     let Work::Load(load) = &plan.work else { panic!() };
     let mix = Mix::new(seed, load.journeys.iter().map(|journey| journey.weight));
     let schedule = Schedule::new(&load.profile, seed);

@@ -3,7 +3,7 @@
 
 use std::{fs, path::Path};
 
-use workway::{exit::Exit, language};
+use workway::{exit::Exit, language, plan};
 
 fn repository() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap()
@@ -25,7 +25,7 @@ fn every_scenario_in_a_document_is_valid() {
         // The files that a snippet names are beside the document.
         let file = repository().join(document).display().to_string();
         for snippet in snippets {
-            if let Err(errors) = language::load(&file, snippet.as_bytes(), &workway::catalog()) {
+            if let Err(errors) = plan::load(&file, snippet.as_bytes(), &workway::catalog()) {
                 panic!("{}", language::render(&errors, document, &snippet, false));
             }
         }

@@ -18,7 +18,8 @@ use proptest::{
     strategy::ValueTree,
     test_runner::{Config, RngAlgorithm, TestRng, TestRunner},
 };
-use workway::language::{MAX_ERRORS, discover, load, render};
+use workway::language::{MAX_ERRORS, discover, render};
+use workway::plan::load;
 
 /// A second is a thousand times what a file takes here.
 const SOON: Duration = Duration::from_secs(10);

@@ -11,7 +11,7 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 use workway::{
     import::{MAX_REQUESTS, from_har, from_openapi},
-    language,
+    language, plan,
 };
 
 fn workway(folder: &Path, arguments: &[&str]) -> Output {
@@ -169,7 +169,7 @@ proptest! {
         let plain = entry("GET", &url, &json!([]), None, status);
         if let Ok(scenario) = from_har(&archive(&[plain, made]), None) {
             let yaml = scenario.to_yaml();
-            if let Err(errors) = language::load("x.yaml", yaml.as_bytes()) {
+            if let Err(errors) = plan::load("x.yaml", yaml.as_bytes(), &workway::catalog()) {
                 let shown = language::render(&errors, "x.yaml", &yaml, false);
                 return Err(TestCaseError::fail(format!("{shown}\n{yaml}")));
             }
@@ -188,7 +188,7 @@ proptest! {
             "components": {"schemas": {"A": {"type": "array", "minItems": 1,
                 "items": {"$ref": "#/components/schemas/A"}}}}, "info": {"title": text}});
         for scenario in from_openapi(document.to_string().as_bytes()).unwrap() {
-            prop_assert!(language::load("x.yaml", scenario.to_yaml().as_bytes()).is_ok());
+            prop_assert!(plan::load("x.yaml", scenario.to_yaml().as_bytes(), &workway::catalog()).is_ok());
         }
         let _ = from_openapi(text.as_bytes());
     }

@@ -5,6 +5,7 @@
 //! the caller implements.
 #![forbid(unsafe_code)]
 
+pub mod check;
 #[path = "../../src/exit.rs"]
 pub mod exit;
 pub mod gate;

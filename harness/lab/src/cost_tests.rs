@@ -4,9 +4,8 @@ use std::{collections::BTreeMap, fs, path::Path};
 
 use workway_core::{
     judge::{CostResult, ThresholdStatus, on_usage as evaluate},
-    language::load,
     model::usage::{RunUsage, StepUsage, Tally},
-    plan::ScenarioPlan,
+    plan::{ScenarioPlan, load},
 };
 
 use crate::catalog;

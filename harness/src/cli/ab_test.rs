@@ -10,6 +10,7 @@ use crate::{
     exit::Exit,
     gate::{GATED_PERCENTILE, Pair, Window},
     judge::{judge, spoiled},
+    model::TargetKind,
     plan::{Destination, Profile, RequestPlan, ScenarioPlan, Step, Template, Until, Users, Work},
     run::{Environment, StopFlag},
     target::{self, Counters, Target, TargetError, TargetOptions, TargetSpec},
@@ -99,7 +100,7 @@ impl Variant {
     }
 
     /// What it is: `embedded`, `wrangler` or `url`. A revision is embedded.
-    pub(super) const fn kind(&self) -> &'static str {
+    pub(super) const fn kind(&self) -> TargetKind {
         self.spec.kind()
     }
 

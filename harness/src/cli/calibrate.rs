@@ -82,7 +82,7 @@ async fn calibrated(arguments: &Arguments, stop: &StopFlag) -> Result<Saved, (Ex
             &arguments.scenario,
             arguments.window,
             arguments.warmup,
-            target.kind().to_owned(),
+            target.kind().to_string(),
         ),
         calibration: Calibration::new(&result.pairs, rule.alpha, rule.latency, seed),
     })

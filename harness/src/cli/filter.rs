@@ -128,7 +128,7 @@ mod tests {
     fn plan() -> ScenarioPlan {
         let text = "scenario: rate-limit/burst\ntags: [slow, rate-limit]\nsteps:\n\
                     - request: { get: /, expect: { rule: RL1, status: 200 } }\n";
-        crate::language::load("a.yaml", text.as_bytes(), &workway_lab::catalog()).unwrap().0
+        crate::plan::load("a.yaml", text.as_bytes(), &workway_lab::catalog()).unwrap().0
     }
 
     #[test]

@@ -147,7 +147,7 @@ fn header(option: &str, text: Option<&str>) -> Result<Option<Header>, (Exit, Str
 /// What is known of the noise of this gate. It is about both sides, so they must be of one kind.
 fn known(arguments: &Arguments, plan: &ScenarioPlan, [base, head]: [&Variant; 2]) -> Known {
     let kind = if base.kind() == head.kind() {
-        head.kind().to_owned()
+        head.kind().to_string()
     } else {
         format!("{} and {}", base.kind(), head.kind())
     };

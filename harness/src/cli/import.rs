@@ -92,7 +92,8 @@ fn read(path: &Path) -> Result<Vec<u8>, std::io::Error> {
 
 fn save(folder: &Path, starting: &Starting) -> Result<PathBuf, Failed> {
     let yaml = starting.to_yaml();
-    if let Err(problems) = language::load(&starting.name, yaml.as_bytes(), &workway_lab::catalog())
+    if let Err(problems) =
+        crate::plan::load(&starting.name, yaml.as_bytes(), &workway_lab::catalog())
     {
         let shown = language::render(&problems, &starting.name, &yaml, false);
         return Err((Exit::Internal, format!("what was made is no valid scenario:\n{shown}")));

@@ -170,7 +170,7 @@ async fn report_of(
         run_id,
         seed,
         target: target.url.to_string(),
-        target_kind: target.kind.to_owned(),
+        target_kind: target.kind.to_string(),
         started_at: humantime::format_rfc3339_seconds(started_at).to_string(),
         duration: clock::now().saturating_duration_since(started),
     };

@@ -9,7 +9,7 @@ use super::{filter::Filter, output};
 use crate::{
     exit::Exit,
     language::{self, Diagnostic, DiscoverError, Severity},
-    plan::ScenarioPlan,
+    plan::{self, ScenarioPlan},
 };
 
 /// What a command works on.
@@ -114,7 +114,7 @@ fn load(path: &Path) -> Result<Option<(ScenarioPlan, usize)>, Exit> {
         let text = String::from_utf8_lossy(&bytes);
         output::say(&language::render(diagnostics, &name, &text, output::color_on_stderr()));
     };
-    match language::load(&name, &bytes, &workway_lab::catalog()) {
+    match plan::load(&name, &bytes, &workway_lab::catalog()) {
         Ok((plan, warnings)) => {
             debug_assert!(warnings.iter().all(|warning| warning.severity == Severity::Warning));
             if !warnings.is_empty() {

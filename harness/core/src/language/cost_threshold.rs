@@ -2,7 +2,7 @@
 
 use rust_decimal::Decimal;
 
-use crate::plan::{Comparison, CostFigure};
+use crate::model::{Comparison, CostFigure};
 
 use super::{
     error::Problem,

@@ -387,7 +387,7 @@ impl<'de> VariantAccess<'de> for Shape<'de> {
 
 /// What [`super::Spanned`] asks for: start, end, line, column, value.
 struct WithSpan<D> {
-    span: crate::plan::Span,
+    span: crate::model::Span,
     value: D,
     next: usize,
 }
@@ -406,7 +406,7 @@ impl<'de, D: Deserializer<'de, Error = DecodeError> + Copy> SeqAccess<'de> for W
 }
 
 /// The `index`th number of a span; past them comes the value.
-fn number(span: crate::plan::Span, index: usize) -> Option<UsizeDeserializer<DecodeError>> {
+fn number(span: crate::model::Span, index: usize) -> Option<UsizeDeserializer<DecodeError>> {
     let numbers = [span.start, span.end, span.line, span.column];
     numbers.get(index).map(|&value| value.into_deserializer())
 }

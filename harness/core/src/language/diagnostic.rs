@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::plan::Span;
+use crate::model::Span;
 
 /// How bad it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize)]

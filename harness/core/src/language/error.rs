@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::de::{Error, Expected, Unexpected};
 
-use crate::plan::Span;
+use crate::model::Span;
 
 use super::{
     Diagnostic,

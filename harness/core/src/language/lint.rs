@@ -23,7 +23,7 @@ static SECRET: LazyLock<Regex> = LazyLock::new(|| {
 });
 
 /// A warning for each text that looks like a secret.
-pub(super) fn secrets(source: &Source<'_>) -> Vec<Diagnostic> {
+pub(crate) fn secrets(source: &Source<'_>) -> Vec<Diagnostic> {
     let found = SECRET.find_iter(source.text());
     found
         .map(|found| {

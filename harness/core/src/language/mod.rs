@@ -2,7 +2,7 @@
 //!
 //! Bytes become text ([`MAX_FILE_BYTES`], UTF-8), text a tree (a strict subset of YAML: nothing in
 //! it means something else than it looks like), the tree a [`file::ScenarioFile`] (shapes, units,
-//! names, patterns). [`crate::plan::resolve()`] gives it its meaning. Each station reports everything
+//! names, patterns). The layer above, `plan`, gives it its meaning. Each station reports everything
 //! it finds as [`Diagnostic`]s and prints nothing.
 
 pub mod cost_threshold;
@@ -29,8 +29,6 @@ mod yaml;
 #[cfg(test)]
 mod tests;
 
-use crate::plan::{self, Catalog, ScenarioPlan};
-
 pub use diagnostic::{Diagnostic, Severity};
 pub use discover::{DiscoverError, discover, read};
 pub use error::Problem;
@@ -47,7 +45,8 @@ pub(crate) use library::{Called, first_of};
 pub use node::clip;
 pub use suggest::{closest, did_you_mean, listed};
 
-use source::Source;
+pub(crate) use lint::secrets as lint_secrets;
+pub(crate) use source::{Source, text as text_of};
 
 /// Reads the shape of a scenario file.
 ///
@@ -65,31 +64,8 @@ pub fn parse(text: &str) -> Result<ScenarioFile, Vec<Diagnostic>> {
     Err(in_order(diagnostics, &source))
 }
 
-/// Reads a scenario file and gives it its meaning: the plan, and warnings about parts of it that
-/// have no effect. `file_name` is how the user knows the file, `catalog` what it may name without
-/// defining it.
-///
-/// # Errors
-/// Everything that is wrong with its bytes; or with its shape; or with its meaning.
-pub fn load(
-    file_name: &str,
-    bytes: &[u8],
-    catalog: &Catalog,
-) -> Result<(ScenarioPlan, Vec<Diagnostic>), Vec<Diagnostic>> {
-    let text = source::text(bytes).map_err(|diagnostic| vec![*diagnostic])?;
-    let file = parse(text)?;
-    let source = Source::new(text);
-    match plan::resolve(file_name, &file, catalog) {
-        Ok((plan, mut warnings)) => {
-            warnings.extend(lint::secrets(&source));
-            Ok((plan, in_order(warnings, &source)))
-        }
-        Err(errors) => Err(in_order(errors, &source)),
-    }
-}
-
 /// Sorted by place, each narrowed to what it is about, and no more than [`MAX_ERRORS`].
-fn in_order(mut diagnostics: Vec<Diagnostic>, source: &Source<'_>) -> Vec<Diagnostic> {
+pub(crate) fn in_order(mut diagnostics: Vec<Diagnostic>, source: &Source<'_>) -> Vec<Diagnostic> {
     for diagnostic in &mut diagnostics {
         let focus = diagnostic.focus.take();
         diagnostic.span = source.narrow(diagnostic.span, focus.as_deref());

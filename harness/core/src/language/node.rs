@@ -1,6 +1,6 @@
 //! A scenario file as a tree of text, lists and maps, each with its place in the file.
 
-use crate::plan::Span;
+use crate::model::Span;
 
 /// A value as it is written.
 #[derive(Clone, Debug)]

@@ -201,7 +201,7 @@ impl Visitor<'_> for FactorVisitor {
     }
 
     fn visit_u64<E: Error>(self, value: u64) -> Result<Self::Value, E> {
-        self.visit_f64(crate::record::float(value))
+        self.visit_f64(crate::model::float(value))
     }
 
     fn visit_f64<E: Error>(self, value: f64) -> Result<Self::Value, E> {

@@ -70,7 +70,7 @@ mod tests {
 
     #[test]
     fn shows_a_file_without_text() {
-        let diagnostic = Diagnostic::error("x", "empty", crate::plan::Span::default());
+        let diagnostic = Diagnostic::error("x", "empty", crate::model::Span::default());
         let shown = render(&[diagnostic], "f.yaml", "", true);
         assert!(shown.contains("f.yaml") && shown.contains('\u{1B}'), "{shown:?}");
     }

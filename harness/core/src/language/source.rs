@@ -1,6 +1,6 @@
 //! Bytes to text, and places in the text.
 
-use crate::plan::Span;
+use crate::model::Span;
 
 use super::Diagnostic;
 
@@ -13,7 +13,7 @@ pub const MAX_FILE_BYTES: usize = 1 << 20;
 /// # Errors
 /// One diagnostic when `bytes` are too many, not UTF-8, start with a byte order mark, or hold a
 /// NUL character.
-pub(super) fn text(bytes: &[u8]) -> Result<&str, Box<Diagnostic>> {
+pub(crate) fn text(bytes: &[u8]) -> Result<&str, Box<Diagnostic>> {
     if bytes.len() > MAX_FILE_BYTES {
         return Err(too_large().into());
     }
@@ -58,7 +58,7 @@ fn invalid_utf8(bytes: &[u8], error: &std::str::Utf8Error) -> Diagnostic {
 }
 
 /// A text that knows where its lines start.
-pub(super) struct Source<'t> {
+pub(crate) struct Source<'t> {
     text: &'t str,
     line_starts: Vec<usize>,
     /// Byte offset of every character; `None` for ASCII, where they are the same.
@@ -66,7 +66,7 @@ pub(super) struct Source<'t> {
 }
 
 impl<'t> Source<'t> {
-    pub(super) fn new(text: &'t str) -> Self {
+    pub(crate) fn new(text: &'t str) -> Self {
         let breaks = text.match_indices('\n').map(|(at, _)| at + 1);
         Self {
             text,
@@ -76,19 +76,19 @@ impl<'t> Source<'t> {
         }
     }
 
-    pub(super) fn text(&self) -> &'t str {
+    pub(crate) fn text(&self) -> &'t str {
         self.text
     }
 
     /// The line that byte `at` is on, without its end.
-    pub(super) fn line(&self, at: usize) -> &'t str {
+    pub(crate) fn line(&self, at: usize) -> &'t str {
         let line = self.span(at, at).line;
         let end = self.line_starts.get(line).copied().unwrap_or(self.text.len());
         self.text[self.line_starts[line - 1]..end].trim_end_matches(['\n', '\r'])
     }
 
     /// Byte offset of the `index`th character, the end of the text when there are fewer.
-    pub(super) fn byte_of_char(&self, index: usize) -> usize {
+    pub(crate) fn byte_of_char(&self, index: usize) -> usize {
         match &self.char_offsets {
             None => index.min(self.text.len()),
             Some(offsets) => offsets.get(index).copied().unwrap_or(self.text.len()),
@@ -103,7 +103,7 @@ impl<'t> Source<'t> {
     }
 
     /// The span of these bytes; both are cut to the text and to character boundaries.
-    pub(super) fn span(&self, start: usize, end: usize) -> Span {
+    pub(crate) fn span(&self, start: usize, end: usize) -> Span {
         let start = self.boundary(start);
         let end = self.boundary(end).max(start);
         let line = self.line_starts.partition_point(|&at| at <= start).max(1);
@@ -122,7 +122,7 @@ impl<'t> Source<'t> {
     }
 
     /// Where to draw the caret: the focus if it is there, and never more than a line.
-    pub(super) fn narrow(&self, span: Span, focus: Option<&str>) -> Span {
+    pub(crate) fn narrow(&self, span: Span, focus: Option<&str>) -> Span {
         let span = self.span(span.start, span.end);
         let written = &self.text[span.start..span.end];
         let found = focus.and_then(|part| Some((find(written, part)?, part.len())));

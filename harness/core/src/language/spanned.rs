@@ -8,7 +8,7 @@ use serde::{
     de::{Error, SeqAccess, Visitor},
 };
 
-use crate::plan::Span;
+use crate::model::Span;
 
 /// A value and where it was written. It can only be deserialized from a scenario file: no other
 /// deserializer knows the place.

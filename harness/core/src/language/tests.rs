@@ -2,7 +2,8 @@
 
 use proptest::prelude::*;
 
-use super::{MAX_ERRORS, MAX_FILE_BYTES, load, render};
+use super::{MAX_ERRORS, MAX_FILE_BYTES, render};
+use crate::plan::load;
 
 const VALID: [&str; 3] = [
     include_str!("../../../../fixtures/scenarios/lifecycle.yaml"),

@@ -9,7 +9,7 @@ use serde::{
     de::{Error, Visitor},
 };
 
-use crate::plan::{Subject, Template};
+use crate::model::{Subject, Template};
 
 use super::{error::Problem, node::clip};
 
@@ -317,8 +317,8 @@ fn sample(template: &Template) -> String {
         .segments()
         .iter()
         .map(|segment| match segment {
-            crate::plan::Segment::Literal(text) => text.as_str(),
-            crate::plan::Segment::Name(_) => "x",
+            crate::model::Segment::Literal(text) => text.as_str(),
+            crate::model::Segment::Name(_) => "x",
         })
         .collect()
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::plan::{Clock, Comparison, Metric, Quantity};
+use crate::model::{Clock, Comparison, Metric, Quantity};
 
 use super::{
     error::Problem,

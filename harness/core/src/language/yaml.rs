@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use saphyr_parser::{Event, Parser, ScalarStyle, ScanError, Span as Marks, StrInput};
 
-use crate::plan::Span;
+use crate::model::Span;
 
 use super::{
     Diagnostic, MAX_ERRORS,

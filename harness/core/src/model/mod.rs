@@ -1,16 +1,35 @@
 //! Holds the words that every layer shares: places in a file, kinds of errors, capabilities, the clock.
 
 mod capability;
+mod choice;
 pub mod clock;
 mod error;
 pub mod glob;
+mod number;
+mod parts;
 mod secret;
+mod severity;
 mod signal;
+mod span;
 pub mod stub;
+mod subject;
+mod target;
+mod template;
+mod threshold;
 pub mod usage;
 
 pub use capability::Capability;
+pub use choice::{Connections, Encoding, InstantFormat, KeyPart, Pacing, Spoil};
 pub use error::ErrorKind;
 pub use error::{Stage, causes, classify};
+pub use number::{float, hex, nanos};
+pub use parts::Parts;
 pub use secret::Secret;
+pub use severity::Severity;
 pub use signal::Signal;
+pub use span::Span;
+pub use subject::{JsonSchemaOf, Order, Subject};
+pub use target::TargetKind;
+pub(crate) use template::percent_encode;
+pub use template::{Bindings, JsonTemplate, Segment, Template, TemplateError, Values};
+pub use threshold::{Clock, Comparison, CostFigure, Metric, Quantity};

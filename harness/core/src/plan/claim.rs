@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use crate::model::Severity;
+
 /// A rule that a target keeps or breaks.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Rule {
@@ -11,31 +13,6 @@ pub struct Rule {
     pub says: String,
     /// Where that is written.
     pub source: String,
-}
-
-/// How bad it is when an expectation does not hold.
-#[derive(
-    Clone,
-    Copy,
-    Debug,
-    Default,
-    PartialEq,
-    Eq,
-    PartialOrd,
-    Ord,
-    serde::Serialize,
-    serde::Deserialize,
-    schemars::JsonSchema,
-)]
-#[serde(rename_all = "kebab-case")]
-pub enum Severity {
-    /// The scenario fails.
-    #[default]
-    Required,
-    /// It should hold; the report says that it does not.
-    Optimal,
-    /// Neither way is wrong; the report says which it is.
-    Check,
 }
 
 /// What an expectation stands for.

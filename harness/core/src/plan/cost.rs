@@ -6,7 +6,10 @@ use std::{any::Any, fmt, sync::Arc};
 use rust_decimal::Decimal;
 
 use super::{Comparison, Span, StepId};
-use crate::model::usage::{Meter, RunUsage};
+use crate::model::{
+    CostFigure,
+    usage::{Meter, RunUsage},
+};
 
 /// Knows resources and price books.
 pub trait Pricing: fmt::Debug + Send + Sync {
@@ -146,31 +149,4 @@ pub struct CostThreshold {
     pub comparison: Comparison,
     /// With what: dollars, or units of a resource.
     pub bound: Decimal,
-}
-
-/// A figure of cost.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum CostFigure {
-    /// Dollars for the month of a tier.
-    Monthly(String),
-    /// Dollars for a thousand requests of the mix at list price.
-    Per1000Requests,
-    /// Units of a resource for each request of the mix.
-    PerRequest(String),
-    /// Units of a resource that an answer of this step says it used, on average.
-    PerRequestOf(String, String),
-    /// Units of a resource that a durable run used after its answer, on average.
-    PerRun(String),
-}
-
-impl CostFigure {
-    /// Returns the resource that is counted, if one is.
-    pub fn resource(&self) -> Option<&str> {
-        match self {
-            Self::PerRequest(resource)
-            | Self::PerRequestOf(resource, _)
-            | Self::PerRun(resource) => Some(resource),
-            Self::Monthly(_) | Self::Per1000Requests => None,
-        }
-    }
 }

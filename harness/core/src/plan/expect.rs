@@ -1,11 +1,6 @@
 //! What responses must be.
 
-use std::{fmt, sync::Arc};
-
-use http::HeaderName;
-use serde_json::Value;
-
-use super::{Claim, JsonTemplate, Span};
+use super::{Claim, JsonSchemaOf, JsonTemplate, Order, Span, Subject};
 
 /// One thing that must hold of one response.
 #[derive(Clone, Debug)]
@@ -16,20 +11,6 @@ pub struct Expectation {
     pub matcher: Matcher,
     /// In the file.
     pub span: Span,
-}
-
-/// A part of a response.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Subject {
-    /// The status code, a number.
-    Status,
-    /// A header's value, a string; several values are joined with `, `.
-    Header(HeaderName),
-    /// What an RFC 9535 query selects from the JSON body: nothing, one value, or an array of the
-    /// values if there are several.
-    Json(String),
-    /// The body as text.
-    Text,
 }
 
 /// What a value must be. Operands may hold templates.
@@ -67,28 +48,6 @@ pub enum Matcher {
     Schema(JsonSchemaOf),
     /// All of them hold.
     All(Vec<Matcher>),
-}
-
-/// The order of a list.
-#[derive(
-    Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize, schemars::JsonSchema,
-)]
-#[serde(rename_all = "kebab-case")]
-pub enum Order {
-    /// None is less than the one before it.
-    Ascending,
-    /// None is greater than the one before it.
-    Descending,
-}
-
-/// A JSON Schema, compiled, and as it was written.
-#[derive(Clone)]
-pub struct JsonSchemaOf(pub Arc<jsonschema::Validator>, pub Arc<Value>);
-
-impl fmt::Debug for JsonSchemaOf {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("JsonSchemaOf")
-    }
 }
 
 /// Keep a part of a response under a name.

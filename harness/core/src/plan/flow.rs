@@ -3,7 +3,8 @@
 use std::{sync::Arc, time::Duration};
 
 use super::{
-    Claim, JsonTemplate, Matcher, RequestPlan, ScenarioPlan, Span, Step, UserId, ValuePlan, Work,
+    Claim, JsonTemplate, Matcher, RequestPlan, ScenarioPlan, Span, Spoil, Step, UserId, ValuePlan,
+    Work,
 };
 
 /// Steps that run beside others.
@@ -274,20 +275,4 @@ pub struct JwtPlan {
     pub key: super::Key,
     /// What is done to it once it is signed.
     pub spoil: Option<Spoil>,
-}
-
-/// How a signed token is made a bad one.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Deserialize, schemars::JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-pub enum Spoil {
-    /// The signature is left out: `header.claims.`
-    NoSignature,
-    /// One bit of the signature is another.
-    FlipSignature,
-    /// The last quarter of the signature is left out.
-    CutSignature,
-    /// One bit of the claims is another.
-    FlipClaims,
-    /// There is a fourth part.
-    ExtraPart,
 }

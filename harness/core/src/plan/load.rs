@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::Step;
+use super::{Connections, Pacing, Step};
 
 /// Iterations of journeys.
 #[derive(Clone, Debug)]
@@ -103,45 +103,9 @@ pub enum Raise {
     Times(f64),
 }
 
-/// How precisely iterations start.
-#[derive(
-    Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize, schemars::JsonSchema,
-)]
-#[serde(rename_all = "kebab-case")]
-pub enum Pacing {
-    /// Everything that is due within a millisecond leaves at its end. The cheapest.
-    Tick,
-    /// Each when it is due, as precisely as the system wakes us up: some 50 µs. A wake-up for each
-    /// iteration costs the generator about 10 µs.
-    Exact,
-}
-
 /// The highest rate per second that is paced exactly when nobody says otherwise: the wake-ups take
 /// a hundredth of a core there.
 pub const EXACT_UP_TO: f64 = 1000.0;
-
-/// Which requests of a load share a connection.
-#[derive(
-    Clone,
-    Copy,
-    Debug,
-    Default,
-    PartialEq,
-    Eq,
-    serde::Serialize,
-    serde::Deserialize,
-    schemars::JsonSchema,
-)]
-#[serde(rename_all = "kebab-case")]
-pub enum Connections {
-    /// Whichever find one open; the fewest connections.
-    #[default]
-    Reuse,
-    /// None: each makes a connection and closes it.
-    PerOperation,
-    /// Those of one user: an iteration that arrives, or a user who comes back.
-    PerUser,
-}
 
 /// One kind of iteration.
 #[derive(Clone, Debug)]

@@ -4,12 +4,15 @@
 //! the only place that does. The stages after it never look at the file again, except to point
 //! at a line of it: every step and expectation carries its [`Span`].
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use http::{HeaderName, Method};
 use serde_json::Value;
 
-use crate::model::Capability;
+use crate::{
+    language::{self, Diagnostic, Source},
+    model::Capability,
+};
 
 pub mod builtin;
 mod catalog;
@@ -21,51 +24,36 @@ mod generate;
 mod load;
 mod model;
 mod resolve;
-mod template;
 mod threshold;
 mod value;
 pub(crate) mod written;
 
+pub(crate) use crate::model::percent_encode;
+pub use crate::model::{
+    Bindings, Clock, Comparison, Connections, CostFigure, Encoding, InstantFormat, JsonSchemaOf,
+    JsonTemplate, KeyPart, Metric, Order, Pacing, Quantity, Segment, Severity, Span, Spoil,
+    Subject, Template, TemplateError, Values,
+};
 pub use catalog::Catalog;
-pub use claim::{Claim, Rule, Severity};
+pub use claim::{Claim, Rule};
 pub use cost::{
-    Book, CostFigure, CostPlan, CostThreshold, PricedFigure, Prices, Pricing, PricingError,
-    RequestUsage, Tiers,
+    Book, CostPlan, CostThreshold, PricedFigure, Prices, Pricing, PricingError, RequestUsage, Tiers,
 };
-pub use expect::{
-    Capture, CountExpectation, DistinctExpectation, Expectation, JsonSchemaOf, Matcher, Order,
-    Subject,
-};
+pub use expect::{Capture, CountExpectation, DistinctExpectation, Expectation, Matcher};
 pub use flow::{
-    Act, Branch, CallPlan, CallVar, CheckPlan, Drive, ForEachPlan, JwtPlan, RepeatPlan, Spoil,
+    Act, Branch, CallPlan, CallVar, CheckPlan, Drive, ForEachPlan, JwtPlan, RepeatPlan,
 };
 pub use generate::{GeneratePlan, Outcome};
 pub use load::{
-    Connections, EXACT_UP_TO, Journey, LoadPlan, MAX_RATES, Pacing, Profile, Raise, Search,
-    Stretch, Until, Users,
+    EXACT_UP_TO, Journey, LoadPlan, MAX_RATES, Profile, Raise, Search, Stretch, Until, Users,
 };
 pub use model::{
-    CachePlan, EffectsPlan, KeyPart, Limiter, ModelOf, ModelPlan, RateLimitPlan, RunsCheck,
-    RunsPlan, THE_RUN,
+    CachePlan, EffectsPlan, Limiter, ModelOf, ModelPlan, RateLimitPlan, RunsCheck, RunsPlan,
+    THE_RUN,
 };
 pub use resolve::{DEFAULT_SCOPE, MAX_BRANCHES, resolve};
-pub(crate) use template::percent_encode;
-pub use template::{Bindings, JsonTemplate, Segment, Template, TemplateError};
-pub use threshold::{Clock, Comparison, Metric, Quantity, Threshold};
-pub use value::{Encoding, InstantFormat, Key, ValuePlan};
-
-/// A place in a scenario file, for diagnostics and failures.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Span {
-    /// First byte.
-    pub start: usize,
-    /// One past the last byte.
-    pub end: usize,
-    /// Line of `start`, from 1.
-    pub line: usize,
-    /// Column of `start` in characters, from 1.
-    pub column: usize,
-}
+pub use threshold::Threshold;
+pub use value::{Key, ValuePlan};
 
 /// One scenario, ready to run.
 #[derive(Clone, Debug)]
@@ -290,11 +278,25 @@ pub struct UntilPlan {
     pub every: Duration,
 }
 
-/// The values of one iteration: variables, captures, and what the harness provides.
-pub type Values = BTreeMap<String, Value>;
-
-impl Bindings for Values {
-    fn lookup(&self, name: &str) -> Option<Value> {
-        self.get(name).cloned()
+/// Reads a scenario file and gives it its meaning: the plan, and warnings about parts of it that
+/// have no effect. `file_name` is how the user knows the file, `catalog` what it may name without
+/// defining it.
+///
+/// # Errors
+/// Everything that is wrong with its bytes; or with its shape; or with its meaning.
+pub fn load(
+    file_name: &str,
+    bytes: &[u8],
+    catalog: &Catalog,
+) -> Result<(ScenarioPlan, Vec<Diagnostic>), Vec<Diagnostic>> {
+    let text = language::text_of(bytes).map_err(|diagnostic| vec![*diagnostic])?;
+    let file = language::parse(text)?;
+    let source = Source::new(text);
+    match resolve(file_name, &file, catalog) {
+        Ok((plan, mut warnings)) => {
+            warnings.extend(language::lint_secrets(&source));
+            Ok((plan, language::in_order(warnings, &source)))
+        }
+        Err(errors) => Err(language::in_order(errors, &source)),
     }
 }

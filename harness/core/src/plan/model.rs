@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Claim, RequestPlan, Span, UserId};
+use super::{Claim, KeyPart, RequestPlan, Span, UserId};
 
 /// A model, as a step: it judges everything that was seen until then.
 #[derive(Clone, Debug)]
@@ -39,20 +39,6 @@ pub struct CachePlan {
     pub calls: RequestPlan,
     /// What it stands for.
     pub claim: Claim,
-}
-
-/// A part of what an answer depends on.
-#[derive(
-    Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize, schemars::JsonSchema,
-)]
-#[serde(rename_all = "kebab-case")]
-pub enum KeyPart {
-    /// Who asks.
-    User,
-    /// The path, and the query.
-    Path,
-    /// The body, as JSON.
-    Body,
 }
 
 /// Runs, and what is held against each.

@@ -1,6 +1,6 @@
 //! Values that are computed: what a scenario needs and cannot write down.
 
-use super::{JsonTemplate, JwtPlan, Template};
+use super::{Encoding, InstantFormat, JsonTemplate, JwtPlan, Template};
 
 /// How a value is made. There is no scripting: each kind is one thing that APIs ask for.
 #[derive(Clone, Debug)]
@@ -60,32 +60,6 @@ pub enum ValuePlan {
     Jwt(Box<JwtPlan>),
     /// The value of an environment variable, which no report shows.
     Secret(String),
-}
-
-/// How an instant is written.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Deserialize, schemars::JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-pub enum InstantFormat {
-    /// Whole seconds since 1970.
-    #[default]
-    Seconds,
-    /// Whole milliseconds since 1970.
-    Milliseconds,
-    /// RFC 3339, in UTC.
-    Rfc3339,
-}
-
-/// How bytes are written.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Deserialize, schemars::JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-pub enum Encoding {
-    /// Two digits for each byte.
-    #[default]
-    Hex,
-    /// Base64 with padding.
-    Base64,
-    /// Base64 for URLs, without padding.
-    Base64Url,
 }
 
 /// What something is signed with.

@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     model::{
-        ErrorKind,
+        ErrorKind, Parts,
         usage::{Reading, Tallies},
     },
     plan::{Claim, StepId},
@@ -45,19 +45,6 @@ pub struct Times {
     pub sent: Option<Duration>,
     /// When its fate was known.
     pub ended: Duration,
-}
-
-/// The parts of an answered operation's time, where they are known.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Parts {
-    /// Until a new connection was there.
-    pub connect: Option<Duration>,
-    /// From then until it was secure.
-    pub tls: Option<Duration>,
-    /// From then, or from sending, to the first byte of the answer.
-    pub first_byte: Option<Duration>,
-    /// From then to the last byte.
-    pub body: Option<Duration>,
 }
 
 /// What became of an operation.

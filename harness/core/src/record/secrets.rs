@@ -1,7 +1,7 @@
 //! Texts that no report shows.
 
 use std::{
-    fmt::{self, Write as _},
+    fmt,
     sync::{PoisonError, RwLock},
 };
 
@@ -10,7 +10,7 @@ use base64::{
     engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD},
 };
 
-use crate::plan::percent_encode;
+use crate::model::{hex, percent_encode};
 
 /// Secrets, and what they look like in other spellings.
 #[derive(Default)]
@@ -54,15 +54,6 @@ impl fmt::Debug for Secrets {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Secrets")
     }
-}
-
-/// Two digits for each byte.
-pub fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::with_capacity(2 * bytes.len()), |mut text, byte| {
-        // Writing to a string does not fail.
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
 }
 
 fn spellings(secret: &str) -> Vec<String> {

@@ -13,8 +13,8 @@ use super::{
     values::At,
 };
 use crate::{
+    check::expect::{self, Mismatch, Subjects},
     http::{Exchange, Phases, Request, Response, SendError, Wanted},
-    judge::expect::{self, Mismatch, Subjects},
     model::{ErrorKind, clock},
     plan::{CountExpectation, RequestPlan},
     record::{Outcome, Parts, Times},

@@ -14,7 +14,7 @@ use super::{
     iteration::{Halt, Iteration},
 };
 use crate::{
-    judge::expect::{self, Subjects},
+    check::expect::{self, Subjects},
     model::clock,
     plan::{BurstPlan, Claim},
 };

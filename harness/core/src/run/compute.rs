@@ -10,7 +10,7 @@ use sha2::Sha256;
 
 use super::values::{At, Scope};
 use crate::{
-    judge::expect,
+    check::expect,
     model::Secret,
     plan::{
         Credentials, Encoding, InstantFormat, JsonTemplate, JwtPlan, Key, ScenarioPlan, Spoil,

@@ -16,7 +16,7 @@ use super::{
     values::Scope,
 };
 use crate::{
-    judge::{
+    check::{
         clipped,
         expect::{self, Mismatch},
         runs::Happened,

@@ -11,12 +11,12 @@ use super::{
     iteration::{Halt, Iteration},
 };
 use crate::{
-    generate::{Case, Draw, Drawn, accepted, is_about, refused},
-    http::Response,
-    judge::{
+    check::{
         between, clipped,
         expect::{Mismatch, select},
     },
+    generate::{Case, Draw, Drawn, accepted, is_about, refused},
+    http::Response,
     model::clock,
     plan::{Body, GeneratePlan, JsonTemplate, Outcome, RequestPlan},
 };

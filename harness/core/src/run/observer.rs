@@ -6,8 +6,8 @@ use std::{
 };
 
 use crate::{
+    check::runs::Happened,
     http::{Exchange, Request},
-    judge::runs::Happened,
     model::clock,
     plan::{Destination, ModelOf, RequestPlan, ScenarioPlan, Step},
     record::Seen,

@@ -5,14 +5,14 @@ use super::{
     iteration::{Halt, Iteration},
 };
 use crate::{
-    http::Response,
-    judge::{
+    check::{
         cache,
         expect::Mismatch,
         limiter::{self, Key},
         oracle::Finding,
         runs::{Evidence, Happened, events},
     },
+    http::Response,
     model::{
         clock,
         stub::{Call, Calls},

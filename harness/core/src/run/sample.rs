@@ -6,8 +6,8 @@ use super::{
     iteration::{Halt, Iteration},
 };
 use crate::{
+    check::expect::Mismatch,
     http::{Request, Response},
-    judge::expect::Mismatch,
     model::clock,
     plan::{Claim, RequestPlan, Span},
     record::{BODY_EXCERPT, Failure, redact},

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use crate::{plan::Profile, record::float};
+use crate::{model::float, plan::Profile};
 
 mod mix;
 mod poisson;

@@ -16,14 +16,11 @@ use tokio::{
 
 use super::{Control, Process, READY_WITHIN, Target, TargetError, TargetOptions, VARIABLES};
 use crate::{
-    model::Secret,
+    model::{Secret, TargetKind},
     token::{SECRET_VARIABLE, local_secret, local_webhook_secret},
 };
 
 const NAME: &str = "the embedded service";
-/// What this is, in a word.
-pub(super) const KIND: &str = "embedded";
-
 /// How the service is started.
 #[derive(Clone, Debug)]
 pub(super) struct Launch {
@@ -62,7 +59,7 @@ pub(super) async fn start(options: &TargetOptions) -> Result<Target, TargetError
         secret: Some(secret),
         webhook: Some(local_webhook_secret()),
         page_origin: super::page_origin(options),
-        kind: KIND,
+        kind: TargetKind::Embedded,
         limiter: None,
         control: control(&launch.state),
         service: Some(service),

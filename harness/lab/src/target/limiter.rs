@@ -42,6 +42,10 @@ impl Target {
             check.found(Capability::ExactLimiter, true, found.clone());
             return check.found(Capability::SlidingLimiter, limiter == Limiter::Sliding, found);
         }
+        // A burst is for our service alone: to anyone else it is a flood, and says nothing.
+        if let Err(problem) = self.is_ours().await {
+            return none(check, &problem);
+        }
         until_left(LEFT).await;
         let mut bursts = Vec::new();
         // Of this look alone: a minute has room for several.
@@ -83,6 +87,22 @@ impl Target {
                 "of who had spent the budget the next window admitted {count} of {BURST} requests"
             )),
         }
+    }
+
+    /// Asks once whether the list of workflows is there, as our service answers it.
+    ///
+    /// # Errors
+    /// When it is not.
+    async fn is_ours(&self) -> Result<(), String> {
+        let caller = format!("probe-service-{}", now_millis());
+        let answer = self.ask(Method::GET, "/workflows", &caller, None).await?;
+        let status = answer.status();
+        let text = answer.text().await.map_err(|error| error.to_string())?;
+        let page = serde_json::from_str::<serde_json::Value>(&text).unwrap_or_default();
+        if status.is_success() && page["workflows"].is_array() {
+            return Ok(());
+        }
+        Err(format!("GET /workflows answered {status}, so nothing is known of a limiter"))
     }
 
     async fn burst(&self, caller: &str) -> Result<Burst, String> {

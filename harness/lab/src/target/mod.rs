@@ -24,7 +24,7 @@ pub use revision::{Built, build};
 
 use crate::{
     exit::Exit,
-    model::Secret,
+    model::{Secret, TargetKind},
     plan::Limiter,
     run::Monitored,
     upstream::{Identity, PAGE_ORIGIN, STUB_NAME},
@@ -76,8 +76,8 @@ pub struct Target {
     pub page_origin: Option<String>,
     /// What a probe found of its limiter.
     limiter: Option<Limiter>,
-    /// For reports: `embedded`, `wrangler` or `url`.
-    pub kind: &'static str,
+    /// How it came to be.
+    pub kind: TargetKind,
     /// The control socket, if it has one.
     pub control: Option<Control>,
     /// What answers at `url`, if it was started here and not killed.
@@ -185,11 +185,11 @@ impl TargetSpec {
     }
 
     /// What it is, in a word.
-    pub const fn kind(&self) -> &'static str {
+    pub const fn kind(&self) -> TargetKind {
         match self {
-            Self::Embedded => embedded::KIND,
-            Self::Wrangler => wrangler::KIND,
-            Self::Url(_) => remote::KIND,
+            Self::Embedded => TargetKind::Embedded,
+            Self::Wrangler => TargetKind::Wrangler,
+            Self::Url(_) => TargetKind::Url,
         }
     }
 
@@ -223,7 +223,7 @@ impl Target {
 
     /// The development server, if it runs on one that was started for it.
     pub fn server(&self) -> Option<Arc<dyn Monitored + Send + Sync>> {
-        if self.kind != wrangler::KIND {
+        if self.kind != TargetKind::Wrangler {
             return None;
         }
         Some(Arc::new(self.service.as_ref()?.health(wrangler::SERVES)?))

@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 
 use super::{Target, client, wrangler};
 use crate::{
-    model::{Capability, clock::now_millis},
+    model::{Capability, TargetKind, clock::now_millis},
     plan::DEFAULT_SCOPE,
     report::Fact,
     run::Command,
@@ -62,7 +62,7 @@ impl Target {
     pub async fn self_check(&mut self, asked: &BTreeSet<&'static str>) -> SelfCheck {
         let mut check = SelfCheck::default();
         check.fact("harness", env!("CARGO_PKG_VERSION"));
-        if self.kind == wrangler::KIND {
+        if self.kind == TargetKind::Wrangler {
             for (tool, version) in wrangler::versions() {
                 check.fact(tool, version);
             }
@@ -135,7 +135,7 @@ impl Target {
             Some(seconds) => format!("the catalogue says {seconds} s to shared caches"),
             None => "the catalogue says nothing to shared caches".to_owned(),
         };
-        let keys = if self.kind == "url" {
+        let keys = if self.kind == TargetKind::Url {
             "how long a key lives at least is not known of a URL: no answer tells".to_owned()
         } else {
             format!("a key of its store lives {KEY_LIVES} s at least")

@@ -7,6 +7,7 @@ use tokio::net::TcpStream;
 
 use super::{PAGE_VARIABLE, Target, TargetError, TargetOptions, client, identify};
 use crate::{
+    model::TargetKind,
     token::{
         local_secret, local_webhook_secret, secret_from_environment,
         webhook_secret_from_environment,
@@ -14,8 +15,6 @@ use crate::{
     upstream::PAGE_ORIGIN,
 };
 
-/// What this is, in a word.
-pub(super) const KIND: &str = "url";
 /// A target that takes longer to accept a connection is not there.
 const CONNECT_WITHIN: Duration = Duration::from_secs(5);
 
@@ -65,7 +64,7 @@ pub(super) async fn find(url: &Url, options: &TargetOptions) -> Result<Target, T
         secret,
         webhook,
         page_origin,
-        kind: KIND,
+        kind: TargetKind::Url,
         limiter: None,
         control: None,
         service: None,

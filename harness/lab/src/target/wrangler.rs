@@ -17,13 +17,10 @@ use super::{
     Process, READY_WITHIN, Target, TargetError, TargetOptions, client, embedded, repository_with,
 };
 use crate::{
-    model::Secret,
+    model::{Secret, TargetKind},
     token::{local_secret, local_webhook_secret},
     upstream::settings,
 };
-
-/// What a target of this kind is called.
-pub(super) const KIND: &str = "wrangler";
 
 /// The program that runs the Worker.
 pub(super) const SERVES: &str = "workerd";
@@ -55,7 +52,7 @@ pub(super) async fn start(options: &TargetOptions) -> Result<Target, TargetError
         secret: Some(secret),
         webhook: Some(local_webhook_secret()),
         page_origin: super::page_origin(options),
-        kind: KIND,
+        kind: TargetKind::Wrangler,
         limiter: None,
         control: None,
         service: Some(worker),

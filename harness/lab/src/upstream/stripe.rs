@@ -23,7 +23,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use sha2::Sha256;
 
-use crate::token::now;
+use crate::model::clock::now_millis;
 
 /// The key of a local service. Published here, so worth nothing: only the stub takes it.
 pub(super) const SECRET_KEY: &str = "sk_test_workway_local_published";
@@ -149,7 +149,7 @@ pub(super) async fn deliver(body: Bytes) -> Result<Json<Delivered>, (StatusCode,
     let client = client.map_err(|error| bad(error.to_string()))?;
     let text = delivery.event.to_string();
     let secret = delivery.secret.as_deref().unwrap_or(WEBHOOK_SECRET);
-    let at = i64::try_from(now()).unwrap_or(i64::MAX).saturating_add(delivery.offset_seconds);
+    let at = now_millis().div_euclid(1000).saturating_add(delivery.offset_seconds);
     let signature = signature(secret, at, &text);
     let send = || async {
         let request = client.post(to.clone()).header("stripe-signature", &signature);

@@ -9,7 +9,7 @@ use crate::{
         quantity::{Time, Whole},
         text::{FilePath, HeaderText, Name, PathText, RuleId, StepName},
     },
-    plan::Severity,
+    model::Severity,
 };
 
 /// The most repetitions: what needs more is a load.

@@ -9,7 +9,7 @@ use serde::{
 };
 use serde_json::Value;
 
-use crate::plan::{JsonTemplate, Span};
+use crate::model::{JsonTemplate, Span};
 
 use super::Spanned;
 use crate::language::text::template;

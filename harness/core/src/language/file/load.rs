@@ -9,7 +9,7 @@ use crate::{
         quantity::{Time, TimeOrZero, Whole},
         text::Name,
     },
-    plan::{Connections, Pacing},
+    model::{Connections, Pacing},
 };
 
 /// The most iterations at once. Each holds its values and a connection; past this the generator

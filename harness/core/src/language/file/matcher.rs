@@ -12,7 +12,7 @@ use serde::{
 use super::{Json, Spanned};
 use crate::{
     language::{error::Problem, text::Pattern},
-    plan::{JsonSchemaOf, Order},
+    model::{JsonSchemaOf, Order},
 };
 
 /// What a value must be. The deserializer chooses by the shape of the node.

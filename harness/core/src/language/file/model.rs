@@ -9,7 +9,7 @@ use crate::{
         quantity::{Time, TimeOrZero, Whole},
         text::{Name, PathText, RuleId},
     },
-    plan::{KeyPart, Severity},
+    model::{KeyPart, Severity},
 };
 
 /// What was seen so far is held against a model of the target.

@@ -17,7 +17,7 @@ use crate::{
             RuleId, StepName, TemplateText,
         },
     },
-    plan::Severity,
+    model::Severity,
 };
 
 /// One thing to do.

@@ -10,7 +10,7 @@ use crate::{
         quantity::{Offset, Whole},
         text::{EnvironmentName, JsonPath, Name, TemplateText, Word},
     },
-    plan::{Encoding, InstantFormat, Spoil},
+    model::{Encoding, InstantFormat, Spoil},
 };
 
 /// The most repetitions of a text: a body of 8 MiB from a text of eight bytes.

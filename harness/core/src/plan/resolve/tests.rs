@@ -1,10 +1,10 @@
 use std::time::Duration;
 
 use crate::{
-    language::{Diagnostic, load},
+    language::Diagnostic,
     plan::{
         Body, Catalog, Credentials, Matcher, Phase, Profile, RequestPlan, ScenarioPlan, Step,
-        StepId, Subject, Work,
+        StepId, Subject, Work, load,
     },
 };
 

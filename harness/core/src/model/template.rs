@@ -1,5 +1,7 @@
 //! Text and JSON with `${{ name }}` in it.
 
+use std::collections::BTreeMap;
+
 use serde_json::Value;
 
 /// Text with names to fill in.
@@ -254,12 +256,20 @@ pub(crate) fn percent_encode(text: &str) -> String {
 
 const HEX: &[u8; 16] = b"0123456789ABCDEF";
 
+/// The values of one iteration: variables, captures, and what the harness provides.
+pub type Values = BTreeMap<String, Value>;
+
+impl Bindings for Values {
+    fn lookup(&self, name: &str) -> Option<Value> {
+        self.get(name).cloned()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::plan::Values;
 
     fn values() -> Values {
         Values::from([

@@ -111,10 +111,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::{
-        language::load,
-        plan::{Catalog, ModelOf, Step, UserId},
-    };
+    use crate::plan::{Catalog, ModelOf, Step, UserId, load};
 
     const SCENARIO: &str = "scenario: a/b\nrequires: [upstream]\nusers: { alice: {}, bob: {} }\n\
         steps:\n- request: { post: /ask, auth: alice }\n- request: { post: /ask, auth: bob }\naudit:\n\

@@ -6,7 +6,7 @@ use std::{fmt::Write as _, time::Duration};
 use serde_json::Value;
 
 use super::{Evidence, bare};
-use crate::judge::oracle::history::{Operation, What};
+use crate::check::oracle::history::{Operation, What};
 
 /// Lines of a timeline. A run of a few steps takes twenty; the first say where it went wrong.
 const MAX_LINES: usize = 60;
