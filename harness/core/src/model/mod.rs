@@ -4,7 +4,9 @@ mod capability;
 pub mod clock;
 mod error;
 pub mod glob;
+mod name;
 
 pub use capability::Capability;
 pub use error::ErrorKind;
 pub(crate) use error::{Stage, causes, classify};
+pub use name::{MAX_NAME_CHARS, NAME_RULE, is_name, is_part};

@@ -33,7 +33,8 @@ pub use expect::{
     Subject,
 };
 pub use flow::{
-    Act, Branch, CallPlan, CallVar, CheckPlan, Drive, ForEachPlan, JwtPlan, RepeatPlan, Spoil,
+    Branch, CallPlan, CallVar, CheckPlan, ControlAction, ControlStep, ForEachPlan, JwtPlan,
+    RepeatPlan, Spoil,
 };
 pub use generate::{GeneratePlan, Outcome};
 pub use load::{
@@ -80,10 +81,8 @@ pub struct ScenarioPlan {
     pub users: Vec<UserPlan>,
     /// Lists read from files, by name.
     pub feeds: Vec<(String, Arc<Vec<Value>>)>,
-    /// Values filled in once, in order, before `setup`.
-    pub vars: Vec<(String, JsonTemplate)>,
-    /// Values computed once, in order, after `vars`.
-    pub values: Vec<(String, ValuePlan)>,
+    /// Values given or computed once, in order, before `setup`.
+    pub vars: Vec<(String, ValuePlan)>,
     /// Every place that sends requests. [`StepId`] indexes it; recorders have one entry for each.
     pub labels: Vec<StepLabel>,
     /// Steps before the work; a failure here skips the work.
@@ -177,7 +176,7 @@ pub enum Step {
     Until(Box<UntilPlan>),
     /// The same request with bodies made from a JSON Schema.
     Generate(Box<GeneratePlan>),
-    /// Do nothing for this long.
+    /// Sleep for this long.
     Wait(Duration),
     /// Several lists of steps at once.
     Parallel(Vec<Branch>),
@@ -185,12 +184,12 @@ pub enum Step {
     Repeat(Box<RepeatPlan>),
     /// Steps for each item of a list.
     ForEach(Box<ForEachPlan>),
-    /// Values computed now.
-    Let(Vec<(String, ValuePlan)>),
+    /// Variables, given or computed now, in order.
+    Vars(Vec<(String, ValuePlan)>),
     /// What must hold of values.
     Check(Box<CheckPlan>),
     /// Something done to the target.
-    Drive(Drive),
+    Control(ControlStep),
     /// What was seen so far, held against a model.
     Model(Box<ModelPlan>),
     /// Another scenario.

@@ -34,7 +34,8 @@ use crate::language::{Diagnostic, Library, ScenarioFile};
 use crate::model::Capability;
 
 use super::{
-    CallVar, JsonTemplate, LoadPlan, Phase, Profile, ScenarioPlan, Span, Step, UserPlan, Work,
+    CallVar, JsonTemplate, LoadPlan, Phase, Profile, ScenarioPlan, Span, Step, UserPlan, ValuePlan,
+    Work,
 };
 use claims::Rules;
 use labels::Labels;
@@ -57,7 +58,6 @@ pub fn resolve(
     lowering.add_users(file);
     let feeds = lowering.feeds(file);
     let vars = lowering.vars(file);
-    let values = file.values.as_ref().map(|values| lowering.values(values)).unwrap_or_default();
     let setup = lowering.phase(Phase::Setup, file);
     let work = lowering.work(file);
     let audit = lowering.phase(Phase::Audit, file);
@@ -65,6 +65,7 @@ pub fn resolve(
     let thresholds = lowering.thresholds(file);
     let cost = lowering.cost(file);
     lowering.search_has_thresholds(file, &work);
+    lowering.lint_requires(file);
     if !lowering.errors.is_empty() {
         return Err(lowering.errors);
     }
@@ -73,11 +74,10 @@ pub fn resolve(
         name: file.scenario.0.clone(),
         about: file.about.clone(),
         tags: file.tags.iter().flatten().map(|tag| tag.0.clone()).collect(),
-        requires: lowering.requires,
+        requires: lowering.requires(),
         users: lowering.users,
         feeds,
         vars,
-        values,
         labels: lowering.labels.into_list(),
         setup,
         work,
@@ -100,7 +100,10 @@ struct Resolver {
     phase: Phase,
     users: Vec<UserPlan>,
     rules: Rules,
-    requires: Vec<Capability>,
+    /// What the file says that the target must offer.
+    required: Vec<Capability>,
+    /// What the steps and values of the scenario need.
+    needed: Vec<Capability>,
     library: Library,
     /// Of the names of steps in a called scenario.
     prefix: String,
@@ -112,17 +115,17 @@ struct Resolver {
 
 impl Resolver {
     fn new(file_name: &str, file: &ScenarioFile) -> Self {
-        let requires: Vec<_> =
-            file.requires.iter().flatten().map(|capability| capability.value).collect();
+        let required = file.requires.iter().flatten().map(|capability| capability.value);
         Self {
             errors: Vec::new(),
             warnings: Vec::new(),
-            scope: Scope::new(requires.clone()),
+            scope: Scope::new(),
             labels: Labels::new(file),
             phase: Phase::Setup,
             users: Vec::new(),
             rules: claims::known(),
-            requires,
+            required: required.collect(),
+            needed: Vec::new(),
             library: Library::beside(file_name),
             prefix: String::new(),
             metered: file.cost.is_some(),
@@ -149,13 +152,28 @@ impl Resolver {
         feeds
     }
 
+    /// What the target must offer: what is written, and what follows from the steps.
+    fn requires(&self) -> Vec<Capability> {
+        let mut all = self.required.clone();
+        all.extend(self.needed.iter().filter(|needed| !self.required.contains(needed)));
+        all
+    }
+
+    /// Notes that the scenario is applicable only where the target offers this.
+    fn need(&mut self, capability: Capability) {
+        if !self.needed.contains(&capability) {
+            self.needed.push(capability);
+        }
+    }
+
     /// In a called scenario a feed is a variable like any other.
     fn feeds_as_vars(&mut self, file: &ScenarioFile) -> Vec<CallVar> {
         let feeds = self.feeds(file).into_iter();
         feeds
             .map(|(name, items)| {
                 let items = Value::Array(Arc::unwrap_or_clone(items));
-                CallVar { name, value: JsonTemplate::Constant(items), given: false }
+                let value = ValuePlan::Json(JsonTemplate::Constant(items));
+                CallVar { name, value, given: false }
             })
             .collect()
     }
@@ -169,13 +187,14 @@ impl Resolver {
         found.map_err(|error| self.errors.push(*error)).ok()
     }
 
-    fn vars(&mut self, file: &ScenarioFile) -> Vec<(String, JsonTemplate)> {
+    /// The variables of the whole scenario; each may use those before it.
+    fn vars(&mut self, file: &ScenarioFile) -> Vec<(String, ValuePlan)> {
         let mut vars = Vec::new();
-        for (name, json) in file.vars.iter().flatten() {
-            let template = self.json(json);
+        for (name, value) in file.vars.iter().flatten() {
+            let plan = self.value(name, value);
             let defined = self.scope.define_var(&name.0, name.span);
             self.ok(defined);
-            vars.push((name.0.clone(), template));
+            vars.extend(plan.map(|plan| (name.0.clone(), plan)));
         }
         vars
     }

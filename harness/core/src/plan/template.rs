@@ -2,6 +2,8 @@
 
 use serde_json::Value;
 
+use crate::model::{is_name, is_part};
+
 /// Text with names to fill in.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Template {
@@ -23,8 +25,8 @@ pub enum TemplateError {
     /// `${{` without `}}`.
     #[error("`${{{{` at character {0} is never closed; end it with `}}}}`")]
     Unclosed(usize),
-    /// Not a name: letters, digits, `_`, `-` and `.`, starting with a letter.
-    #[error("`{0}` is not a name; use letters, digits, `_`, `-` and `.`")]
+    /// Not a name, and not names with dots between them.
+    #[error("`{0}` is not a name; use letters, digits, spaces, `_`, `-` and `.`")]
     NotAName(String),
     /// Nothing is known under this name.
     #[error("`{0}` has no value yet")]
@@ -217,9 +219,8 @@ fn push_literal(segments: &mut Vec<Segment>, text: &str) {
 
 fn name(inner: &str) -> Result<String, TemplateError> {
     let name = inner.trim();
-    let starts_well = name.starts_with(|c: char| c.is_ascii_alphabetic());
-    let goes_on_well = name.chars().all(|c| c.is_ascii_alphanumeric() || "_-.".contains(c));
-    if starts_well && goes_on_well {
+    let mut parts = name.split('.');
+    if parts.next().is_some_and(is_name) && parts.all(is_part) {
         Ok(name.to_owned())
     } else {
         Err(TemplateError::NotAName(name.to_owned()))
@@ -282,6 +283,8 @@ mod tests {
     fn says_what_is_wrong() {
         assert_eq!(Template::parse("ü ${{ id").unwrap_err(), TemplateError::Unclosed(2));
         assert_eq!(Template::parse("${{ 1x }}").unwrap_err(), TemplateError::NotAName("1x".into()));
+        let spaced = Template::parse("${{ a case.first name }}").unwrap();
+        assert_eq!(spaced.names().collect::<Vec<_>>(), ["a case.first name"]);
         let unbound = Template::parse("${{ who }}").unwrap().render(&values()).unwrap_err();
         assert_eq!(unbound, TemplateError::Unbound("who".into()));
     }

@@ -110,19 +110,13 @@ impl ScenarioRunner {
         let world = Arc::new(world);
         let sender = Sender::once().map_err(|error| error.to_string())?;
         let scope = Scope::new(Arc::clone(&world), Arc::default(), sequence(0), 0);
-        for (name, template) in &self.plan.vars {
+        let needs_time = self.plan.vars.iter().any(|(_, value)| value.needs_time());
+        let now = if needs_time { world.now().await? } else { 0 };
+        for (name, value) in &self.plan.vars {
+            let computer = Computer { plan: &self.plan, scope: &scope, now };
             let value =
-                template.render(&scope.at(0)).map_err(|error| format!("vars.{name}: {error}"))?;
+                computer.compute(value).map_err(|problem| format!("vars.{name}: {problem}"))?;
             scope.capture(name, value);
-        }
-        if !self.plan.values.is_empty() {
-            let now = world.now().await?;
-            for (name, plan) in &self.plan.values {
-                let computer = Computer { plan: &self.plan, scope: &scope, now };
-                let value =
-                    computer.compute(plan).map_err(|problem| format!("let.{name}: {problem}"))?;
-                scope.capture(name, value);
-            }
         }
         let values = scope.values();
         let before = if self.plan.cost.is_some() { self.arrived().await } else { None };
@@ -231,7 +225,7 @@ impl ScenarioRunner {
         let plan = Arc::clone(&self.plan);
         let steps = plan.all_steps();
         if let Some(operator) = &self.environment.operator
-            && steps.iter().any(|step| matches!(step, Step::Drive(_)))
+            && steps.iter().any(|step| matches!(step, Step::Control(_)))
             && let Err(problem) = operator.give(Command::Recover).await
         {
             self.record.problems.push(format!("the target cannot be put right again: {problem}"));

@@ -2,7 +2,7 @@
 
 use crate::{
     language::{
-        Diagnostic, Spanned,
+        Diagnostic, ScenarioFile, Spanned,
         file::{BurstFile, CountFile, Json, MatcherFile},
     },
     model::Capability,
@@ -25,7 +25,7 @@ impl Resolver {
         }
         let is_exact = |count: &&Spanned<CountFile>| is_exact(count) && status(count).is_some();
         let Some(exact) = counts.iter().find(is_exact) else { return };
-        if !self.requires.contains(&Capability::ExactLimiter) {
+        if !self.requires().contains(&Capability::ExactLimiter) {
             let message = "an exact count, of a limiter that may be eventually consistent";
             self.warnings.push(
                 Diagnostic::warning("exact-count", message, exact.is.span)
@@ -34,17 +34,42 @@ impl Resolver {
         }
         if !self.scope.steady {
             let message = "an exact count, of a burst that may straddle the end of a window";
-            self.warnings.push(Diagnostic::warning("no-align", message, span).with_help(
-                "put `align: { window: 60s, remaining: 10s }` or `clock: stop` before it",
+            self.warnings.push(Diagnostic::warning("no-window", message, span).with_help(
+                "put `control: { wait-for-window: { window: 60s, remaining: 10s } }` or \
+                 `control: { clock: stop }` before it",
             ));
+        }
+    }
+
+    /// What is required anyway need not be written: who reads it looks for more.
+    pub(super) fn lint_requires(&mut self, file: &ScenarioFile) {
+        for written in file.requires.iter().flatten() {
+            if self.needed.contains(&written.value) {
+                let name = written.value.name();
+                let message = format!("`{name}` is required anyway: what the scenario does needs it");
+                let warning = Diagnostic::warning("redundant-requires", message, written.span);
+                self.warnings.push(warning.with_help(
+                    "remove it; `requires` is for what the steps do not tell, such as \
+                     `exact-limiter`",
+                ));
+            }
+        }
+    }
+
+    /// The text `uuid` was most likely meant to be one.
+    pub(super) fn lint_uuid(&mut self, name: &str, json: &Json) {
+        if json.value == "uuid" {
+            let message = format!("`{name}` is the text `uuid`");
+            let warning = Diagnostic::warning("uuid-text", message, json.span);
+            self.warnings.push(warning.with_help("a fresh one is `\"${{ uuid }}\"`"));
         }
     }
 }
 
 /// Whether a burst sends more than it expects to succeed, or expects refusals of single requests.
 fn may_be_refused(file: &BurstFile, counts: &[Spanned<CountFile>]) -> bool {
-    let allowed = file.request.expect.as_ref().and_then(|expect| expect.status.as_ref());
-    let allows = allowed.is_some_and(|status| match &status.value {
+    let mut allowed = file.request.expected().iter().filter_map(|expect| expect.status.as_ref());
+    let allows = allowed.any(|status| match &status.value {
         MatcherFile::Map(operators) => operators.one_of.as_ref().is_some_and(|all| {
             all.iter().any(|one| number(&one.template) == Some(TOO_MANY_REQUESTS))
         }),

@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 use super::Found;
 use crate::{
     language::{Diagnostic, clip, closest, did_you_mean, listed},
-    model::Capability,
     plan::{Span, builtin},
 };
 
@@ -17,7 +16,6 @@ pub(super) struct Scope {
     users: Vec<User>,
     /// The position of each user.
     user_names: BTreeMap<String, usize>,
-    requires: Vec<Capability>,
     pub(super) in_journey: bool,
     pub(super) in_burst: bool,
     /// Whether what follows falls into one window of a limiter, as far as the file can tell.
@@ -47,7 +45,7 @@ struct Definition {
 enum Kind {
     Variable,
     Feed,
-    Value,
+    StepVariable,
     Capture,
     Item,
 }
@@ -55,9 +53,8 @@ enum Kind {
 impl Kind {
     const fn name(self) -> &'static str {
         match self {
-            Self::Variable => "variable",
             Self::Feed => "feed",
-            Self::Value => "value",
+            Self::Variable | Self::StepVariable => "variable",
             Self::Capture => "capture",
             Self::Item => "item",
         }
@@ -65,9 +62,8 @@ impl Kind {
 
     const fn unused(self) -> &'static str {
         match self {
-            Self::Variable => "unused-var",
             Self::Feed => "unused-feed",
-            Self::Value => "unused-value",
+            Self::Variable | Self::StepVariable => "unused-var",
             Self::Capture => "unused-capture",
             Self::Item => "unused-item",
         }
@@ -90,13 +86,12 @@ struct User {
 }
 
 impl Scope {
-    pub(super) fn new(requires: Vec<Capability>) -> Self {
+    pub(super) fn new() -> Self {
         Self {
             definitions: Vec::new(),
             visible: BTreeMap::new(),
             users: Vec::new(),
             user_names: BTreeMap::new(),
-            requires,
             in_journey: false,
             in_burst: false,
             steady: false,
@@ -105,8 +100,8 @@ impl Scope {
     }
 
     /// Of a scenario that is called from here.
-    pub(super) fn called(caller: &Self, requires: Vec<Capability>) -> Self {
-        Self { of: Whose::Called, steady: caller.steady, ..Self::new(requires) }
+    pub(super) fn called(caller: &Self) -> Self {
+        Self { of: Whose::Called, steady: caller.steady, ..Self::new() }
     }
 
     /// The unused names of a called scenario are its own affair.
@@ -173,9 +168,9 @@ impl Scope {
         self.define(name, span, Kind::Feed)
     }
 
-    /// A later value may take the name of an earlier one.
+    /// A variable of a step: a later one may take its name.
     pub(super) fn define_value(&mut self, name: &str, span: Span) -> Found<()> {
-        self.define(name, span, Kind::Value)
+        self.define(name, span, Kind::StepVariable)
     }
 
     /// The item of a loop; it ends with [`Self::restore`].
@@ -287,16 +282,6 @@ impl Scope {
 
     fn use_builtin(&self, name: &str, span: Span) -> Found<()> {
         let (has_value, message, help) = match name {
-            builtin::UPSTREAM => (
-                self.requires.contains(&Capability::Upstream),
-                "`upstream` has a value only where the target has an upstream stub",
-                "add `requires: [upstream]` to the scenario",
-            ),
-            builtin::PAGE_ORIGIN => (
-                self.requires.contains(&Capability::PageOrigin),
-                "`page_origin` has a value only where an origin is known whose pages may read answers",
-                "add `requires: [page-origin]` to the scenario",
-            ),
             builtin::ITERATION => (
                 self.in_journey,
                 "`iteration` has a value only in the steps of a journey",

@@ -9,8 +9,8 @@ use crate::{
         quantity::Whole,
     },
     plan::{
-        Act, BurstPlan, CountExpectation, DistinctExpectation, Drive, Expectation, Matcher, Span,
-        Step, Subject, UntilPlan,
+        BurstPlan, CountExpectation, DistinctExpectation, Expectation, Matcher, Span, Step,
+        Subject, UntilPlan,
     },
 };
 
@@ -45,11 +45,11 @@ impl Resolver {
             StepFile::Request(file) => Step::Request(Box::new(self.request(file, span)?)),
             StepFile::Burst(file) => Step::Burst(Box::new(self.burst(file, span)?)),
             StepFile::Until(file) => Step::Until(Box::new(self.until(file, span)?)),
-            StepFile::Wait(time) => Step::Wait(time.0),
+            StepFile::Wait(wait) => self.wait(*wait, span),
             StepFile::Parallel(branches) => self.parallel(branches),
             StepFile::Repeat(file) => self.repeat(file),
             StepFile::ForEach(file) => self.for_each(file),
-            StepFile::Let(values) => Step::Let(self.values(values)),
+            StepFile::Vars(values) => Step::Vars(self.values(values)),
             _ if self.scope.in_journey => {
                 let message = "this step has no place in a journey";
                 self.error(Diagnostic::error("not-in-journey", message, span).with_help(
@@ -59,12 +59,8 @@ impl Resolver {
             }
             StepFile::Generate(file) => Step::Generate(Box::new(self.generate(file, span)?)),
             StepFile::Check(file) => self.check(file, span),
-            StepFile::Ledger(file) => self.ledger(file, span)?,
-            StepFile::Fault(file) => self.fault(file, span),
-            StepFile::Elapse(time) => Step::Drive(Drive { act: Act::Elapse(time.0), span }),
-            StepFile::Align(file) => self.align(file, span),
-            StepFile::Clock(file) => self.clock(*file, span),
-            StepFile::Target(file) => self.target(*file, span),
+            StepFile::UpstreamCalls(file) => self.upstream_calls(file, span)?,
+            StepFile::Control(file) => self.control(file, span),
             StepFile::Model(file) => self.model(file, span),
             StepFile::Call(file) => Step::Call(Box::new(self.call(file, span)?)),
         })

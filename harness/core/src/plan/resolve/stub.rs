@@ -8,7 +8,7 @@ use serde_json::json;
 use crate::{
     language::{
         Diagnostic, Spanned,
-        file::{FaultFile, LedgerFile, MatcherFile},
+        file::{FaultFile, MatcherFile, UpstreamCallsFile},
     },
     model::Capability,
     plan::{
@@ -23,12 +23,12 @@ use super::{Resolver, join, operands::Operand};
 /// The stub answers from memory.
 const STUB_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Between two looks at the ledger.
-const LEDGER_EVERY: Duration = Duration::from_millis(20);
+/// Between two looks at the calls.
+const CALLS_EVERY: Duration = Duration::from_millis(20);
 
 impl Resolver {
-    pub(super) fn ledger(&mut self, file: &LedgerFile, span: Span) -> Option<Step> {
-        self.must_require(Capability::Upstream, "the ledger of the stub is read", span);
+    pub(super) fn upstream_calls(&mut self, file: &UpstreamCallsFile, span: Span) -> Option<Step> {
+        self.need(Capability::Upstream);
         self.use_template(&file.path.0, file.path.span);
         let mut expect = Vec::new();
         for (key, matcher) in [
@@ -51,7 +51,7 @@ impl Resolver {
         }
         let id = match &file.name {
             Some(name) => self.named(name)?,
-            None => self.label_of(&format!("ledger {}", file.path.0.source())),
+            None => self.label_of(&format!("upstream-calls {}", file.path.0.source())),
         };
         let mut request = calls_request(id, span, &file.path.0);
         request.expect.extend(expect);
@@ -59,7 +59,7 @@ impl Resolver {
         Some(match file.within {
             None => Step::Request(Box::new(request)),
             Some(within) => {
-                let until = UntilPlan { request, within: within.0, every: LEDGER_EVERY };
+                let until = UntilPlan { request, within: within.0, every: CALLS_EVERY };
                 Step::Until(Box::new(until))
             }
         })
@@ -76,7 +76,7 @@ impl Resolver {
     }
 
     pub(super) fn fault(&mut self, file: &FaultFile, span: Span) -> Step {
-        self.must_require(Capability::Upstream, "the stub is told to fail", span);
+        self.need(Capability::Upstream);
         self.use_template(&file.path.0, file.path.span);
         if let Some(retry_after) = &file.retry_after {
             self.use_template(&retry_after.0, retry_after.span);
