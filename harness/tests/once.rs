@@ -27,7 +27,7 @@ use workway::{
     model::ErrorKind,
     plan::{
         BurstPlan, CountExpectation, Credentials, Matcher, Phase, ScenarioPlan, Step, Subject,
-        UntilPlan, UserId, UserPlan, Work,
+        UntilPlan, UserId, UserPlan, ValuePlan, Work,
     },
     record::PhaseEnd,
     run::{Signal, run},
@@ -133,7 +133,7 @@ fn plan(steps: Vec<Step>) -> ScenarioPlan {
         name: "alice".into(),
         credentials: Credentials::Minted { count: 3, scope: String::new() },
     }];
-    plan.vars = vec![("name".into(), json(&json!("flow ${{ uuid }}")))];
+    plan.vars = vec![("name".into(), ValuePlan::Json(json(&json!("flow ${{ uuid }}"))))];
     let mut remove = common::get(DELETE, "/workflows/${{ id }}");
     remove.method = http::Method::DELETE;
     plan.teardown = vec![request(remove)];
@@ -231,7 +231,7 @@ fn a_failed_setup_skips_the_work_but_not_the_teardown() {
 #[test]
 fn a_variable_without_a_value_ends_it_before_any_request() {
     let mut plan = plan(vec![create_step()]);
-    plan.vars = vec![("name".into(), json(&json!("${{ gone }}")))];
+    plan.vars = vec![("name".into(), ValuePlan::Json(json(&json!("${{ gone }}"))))];
     let record = block_on(run(&plan, &environment(dead())));
     assert_eq!(record.problems, ["vars.name: `gone` has no value yet"]);
     assert_eq!(judge(&plan, &record).exit, Some(Exit::Conformance));

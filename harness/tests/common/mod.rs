@@ -204,7 +204,6 @@ pub(crate) fn scenario(labels: &[&str], work: Work) -> ScenarioPlan {
     let label = |name: &&str| StepLabel { name: (*name).into(), phase: Phase::Work };
     ScenarioPlan {
         feeds: Vec::new(),
-        values: Vec::new(),
         audit: Vec::new(),
         file: "scenarios/smoke/a.yaml".into(),
         name: "smoke/a".into(),

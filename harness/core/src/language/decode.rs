@@ -12,7 +12,7 @@ use serde::forward_to_deserialize_any;
 
 use super::{
     error::{DecodeError, Kind},
-    file::{BY_KEY, BY_SHAPE, LITERAL},
+    file::{AS_WRITTEN, BY_KEY, BY_SHAPE, LITERAL},
     node::{Entry, Node, NodeValue},
     scalar::{self, Plain},
     spanned::SPANNED,
@@ -92,10 +92,17 @@ impl<'de> Deserializer<'de> for NodeDeserializer<'de> {
 
     fn deserialize_newtype_struct<V: Visitor<'de>>(
         self,
-        _name: &'static str,
+        name: &'static str,
         visitor: V,
     ) -> Result<V::Value> {
-        visitor.visit_newtype_struct(self)
+        if name != AS_WRITTEN {
+            return visitor.visit_newtype_struct(self);
+        }
+        self.here(|value| match value {
+            NodeValue::Scalar(scalar) => scalar::check_as_written(scalar),
+            _ => Ok(()),
+        })?;
+        self.deserialize_any(visitor)
     }
 
     fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value> {

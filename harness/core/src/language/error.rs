@@ -183,7 +183,8 @@ impl DecodeError {
                 let error = Diagnostic::error("unknown-choice", message, span);
                 let error = suggest(error, &found, &allowed);
                 if what == "value" && error.help.is_none() {
-                    let help = format!("the map itself, with that key, is `json: {{ {found}: … }}`");
+                    let help =
+                        format!("the map itself, with that key, is `json: {{ {found}: … }}`");
                     return error.with_help(help);
                 }
                 error
@@ -200,7 +201,7 @@ impl DecodeError {
 }
 
 /// The codes of [`Problem`]s.
-const CODES: [&str; 11] = [
+const CODES: [&str; 12] = [
     "wrong-type",
     "wrong-value",
     "bad-duration",
@@ -212,6 +213,7 @@ const CODES: [&str; 11] = [
     "bad-name",
     "bad-path",
     "bad-header",
+    "reinterpreted",
 ];
 
 fn unknown_key(key: &str, subject: &str, allowed: &[&str], span: Span) -> Diagnostic {

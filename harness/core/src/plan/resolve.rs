@@ -53,32 +53,32 @@ pub fn resolve(
     file_name: &str,
     file: &ScenarioFile,
 ) -> Result<(ScenarioPlan, Vec<Diagnostic>), Vec<Diagnostic>> {
-    let mut lowering = Resolver::new(file_name, file);
-    lowering.rules_of(file);
-    lowering.add_users(file);
-    let feeds = lowering.feeds(file);
-    let vars = lowering.vars(file);
-    let setup = lowering.phase(Phase::Setup, file);
-    let work = lowering.work(file);
-    let audit = lowering.phase(Phase::Audit, file);
-    let teardown = lowering.phase(Phase::Teardown, file);
-    let thresholds = lowering.thresholds(file);
-    let cost = lowering.cost(file);
-    lowering.search_has_thresholds(file, &work);
-    lowering.lint_requires(file);
-    if !lowering.errors.is_empty() {
-        return Err(lowering.errors);
+    let mut resolver = Resolver::new(file_name, file);
+    resolver.rules_of(file);
+    resolver.add_users(file);
+    let feeds = resolver.feeds(file);
+    let vars = resolver.vars(file);
+    let setup = resolver.phase(Phase::Setup, file);
+    let work = resolver.work(file);
+    let audit = resolver.phase(Phase::Audit, file);
+    let teardown = resolver.phase(Phase::Teardown, file);
+    let thresholds = resolver.thresholds(file);
+    let cost = resolver.cost(file);
+    resolver.search_has_thresholds(file, &work);
+    resolver.lint_requires(file);
+    if !resolver.errors.is_empty() {
+        return Err(resolver.errors);
     }
     let plan = ScenarioPlan {
         file: file_name.into(),
         name: file.scenario.0.clone(),
         about: file.about.clone(),
         tags: file.tags.iter().flatten().map(|tag| tag.0.clone()).collect(),
-        requires: lowering.requires(),
-        users: lowering.users,
+        requires: resolver.requires(),
+        users: resolver.users,
         feeds,
         vars,
-        labels: lowering.labels.into_list(),
+        labels: resolver.labels.into_list(),
         setup,
         work,
         audit,
@@ -86,12 +86,12 @@ pub fn resolve(
         thresholds,
         cost,
     };
-    let mut warnings = lowering.scope.unused();
-    warnings.extend(lowering.warnings);
+    let mut warnings = resolver.scope.unused();
+    warnings.extend(resolver.warnings);
     Ok((plan, warnings))
 }
 
-/// What is known while a file is lowered, from its top to its end.
+/// What is known while a file is resolved, from its top to its end.
 struct Resolver {
     errors: Vec<Diagnostic>,
     warnings: Vec<Diagnostic>,
@@ -139,7 +139,13 @@ impl Resolver {
             let defined = self.scope.define_feed(&name.0, name.span);
             self.ok(defined);
             match self.library.feed(&path.0) {
-                Ok(items) => feeds.push((name.0.clone(), Arc::new(items))),
+                Ok(items) => {
+                    let items = JsonTemplate::Constant(Value::Array(items));
+                    self.scope.describe_last(&items);
+                    if let JsonTemplate::Constant(Value::Array(items)) = items {
+                        feeds.push((name.0.clone(), Arc::new(items)));
+                    }
+                }
                 Err(problem) => {
                     let message = format!("the feed cannot be read: {problem}");
                     let error = Diagnostic::error("bad-feed", message, path.span);
@@ -194,6 +200,9 @@ impl Resolver {
             let plan = self.value(name, value);
             let defined = self.scope.define_var(&name.0, name.span);
             self.ok(defined);
+            if let Some(ValuePlan::Json(value)) = &plan {
+                self.scope.describe_last(value);
+            }
             vars.extend(plan.map(|plan| (name.0.clone(), plan)));
         }
         vars

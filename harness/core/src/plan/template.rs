@@ -83,6 +83,27 @@ impl Template {
         })
     }
 
+    /// Texts in it that look like a name to fill in, as other tools write it: `{{ name }}` and
+    /// `${name}`.
+    pub fn lookalikes(&self) -> Vec<String> {
+        let mut found = Vec::new();
+        for segment in &self.segments {
+            let Segment::Literal(text) = segment else { continue };
+            for (open, close) in [("{{", "}}"), ("${", "}")] {
+                let mut rest = text.as_str();
+                while let Some(start) = rest.find(open) {
+                    let inner = &rest[start + open.len()..];
+                    let Some(end) = inner.find(close) else { break };
+                    if name(&inner[..end]).is_ok() {
+                        found.push(format!("{open}{}{close}", &inner[..end]));
+                    }
+                    rest = inner;
+                }
+            }
+        }
+        found
+    }
+
     /// As the author would write it.
     pub fn source(&self) -> String {
         self.segments
@@ -182,6 +203,33 @@ impl JsonTemplate {
 
     fn is_constant(&self) -> bool {
         matches!(self, Self::Constant(_))
+    }
+
+    /// The names of its members, if it is an object.
+    pub fn members(&self) -> Option<Vec<&str>> {
+        match self {
+            Self::Constant(value) => {
+                value.as_object().map(|members| members.keys().map(String::as_str).collect())
+            }
+            Self::Object(members) => Some(members.iter().map(|(name, _)| name.as_str()).collect()),
+            Self::Text(_) | Self::Array(_) => None,
+        }
+    }
+
+    /// The names of the members that its items have, if it is a list of objects.
+    pub fn members_of_items(&self) -> Option<Vec<&str>> {
+        let members: Vec<Vec<&str>> = match self {
+            Self::Constant(Value::Array(items)) => {
+                let objects: Option<Vec<_>> = items.iter().map(Value::as_object).collect();
+                objects?
+                    .into_iter()
+                    .map(|object| object.keys().map(String::as_str).collect())
+                    .collect()
+            }
+            Self::Array(items) => items.iter().map(Self::members).collect::<Option<_>>()?,
+            _ => return None,
+        };
+        Some(members.into_iter().flatten().collect())
     }
 
     /// The names in it.
@@ -287,6 +335,12 @@ mod tests {
         assert_eq!(spaced.names().collect::<Vec<_>>(), ["a case.first name"]);
         let unbound = Template::parse("${{ who }}").unwrap().render(&values()).unwrap_err();
         assert_eq!(unbound, TemplateError::Unbound("who".into()));
+    }
+
+    #[test]
+    fn finds_what_other_tools_fill_in() {
+        let template = Template::parse("{{ a b }} ${{ x }} ${c} {{}} ${ } $d {{ e").unwrap();
+        assert_eq!(template.lookalikes(), ["{{ a b }}", "${c}"]);
     }
 
     #[test]

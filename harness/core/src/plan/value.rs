@@ -116,7 +116,9 @@ impl ValuePlan {
             | Self::Base64(text)
             | Self::Base64Url(text)
             | Self::ToText(text) => text.names().collect(),
-            Self::Json(json) | Self::JsonText(json) | Self::Select { from: json, .. } => json.names(),
+            Self::Json(json) | Self::JsonText(json) | Self::Select { from: json, .. } => {
+                json.names()
+            }
             Self::Hmac { key, text, .. } | Self::StripeSignature { key, payload: text, .. } => {
                 key.names().into_iter().chain(text.names()).collect()
             }

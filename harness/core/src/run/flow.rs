@@ -175,12 +175,17 @@ impl Iteration {
             ControlAction::Freeze(frozen) => Some(!frozen),
             // A new process shows the system's time, put forward.
             ControlAction::Restart => Some(true),
-            ControlAction::Elapse(_) | ControlAction::WaitForWindow { .. } | ControlAction::Cron | ControlAction::Kill => None,
+            ControlAction::Elapse(_)
+            | ControlAction::WaitForWindow { .. }
+            | ControlAction::Cron
+            | ControlAction::Kill => None,
         };
         let action = async {
             match step.action {
                 ControlAction::Elapse(time) => self.elapse(time).await,
-                ControlAction::WaitForWindow { window, remaining } => self.align(window, remaining).await,
+                ControlAction::WaitForWindow { window, remaining } => {
+                    self.align(window, remaining).await
+                }
                 ControlAction::Freeze(frozen) => self.give(Command::Freeze(frozen)).await,
                 ControlAction::Cron => self.give(Command::Cron).await,
                 ControlAction::Kill => self.give(Command::Kill).await,
@@ -198,7 +203,9 @@ impl Iteration {
             Ok(()) => Ok(()),
             Err(problem) => {
                 let expected = match step.action {
-                    ControlAction::Elapse(_) | ControlAction::WaitForWindow { .. } => "that time passes",
+                    ControlAction::Elapse(_) | ControlAction::WaitForWindow { .. } => {
+                        "that time passes"
+                    }
                     ControlAction::Freeze(_) => "that the clock of the target obeys",
                     ControlAction::Cron => "that the cron fires",
                     ControlAction::Kill => "that the target ends",

@@ -130,8 +130,7 @@ impl JsonSchema for WaitFile {
     }
 
     fn json_schema(generator: &mut SchemaGenerator) -> Schema {
-        let (time, map) =
-            (generator.subschema_for::<Time>(), generator.subschema_for::<WaitMap>());
+        let (time, map) = (generator.subschema_for::<Time>(), generator.subschema_for::<WaitMap>());
         json_schema!({ "anyOf": [time, map] })
     }
 }

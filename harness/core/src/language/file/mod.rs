@@ -34,10 +34,10 @@ pub use flow::{
     MAX_REPEATS, RepeatFile, TargetFile, UpstreamCallsFile, WaitClock, WaitFile, WindowFile,
 };
 pub use generate::{GenerateFile, MAX_RANDOM};
+pub(super) use json::AS_WRITTEN;
 pub use json::Json;
 pub use load::{JourneyFile, LoadFile, MAX_IN_FLIGHT, MAX_WEIGHT};
 pub(super) use matcher::BY_SHAPE;
-pub(super) use value::{BY_KEY, LITERAL};
 pub use matcher::{MatcherFile, Number, OperatorsFile};
 pub use model::{
     Algorithm, CacheFile, EffectsFile, MAX_EFFECTS_EACH, MAX_RATE_LIMIT, ModelFile, RateLimitFile,
@@ -51,6 +51,7 @@ pub use step::{
     MAX_CONCURRENCY, RequestFile, StepFile, UntilFile,
 };
 pub use users::{MAX_USERS, TokenFile, UserFile};
+pub(super) use value::{BY_KEY, LITERAL};
 pub use value::{
     HmacFile, JwtFile, KeyFile, MAX_TEXT_REPEATS, NowFile, RepeatTextFile, SecretFile, SelectFile,
     StripeSignatureFile, ValueFile,

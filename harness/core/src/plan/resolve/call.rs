@@ -38,7 +38,7 @@ impl Resolver {
         for capability in called.file.requires.iter().flatten() {
             self.need(capability.value);
         }
-        let plan = self.lower_called(called, place, span, |name| {
+        let plan = self.resolve_called(called, place, span, |name| {
             given.iter().find(|(given, _)| given.0 == name).map(|(_, json)| json.clone())
         })?;
         let (mut plan, kept) = plan;
@@ -61,8 +61,8 @@ impl Resolver {
         self.error(error.with_help("`workway check` on that file shows all of it"));
     }
 
-    /// Lowers a scenario in a scope of its own. Its errors are one error here.
-    fn lower_called(
+    /// Resolves a scenario in a scope of its own. Its errors are one error here.
+    fn resolve_called(
         &mut self,
         called: Called,
         place: Span,

@@ -50,7 +50,7 @@ impl Resolver {
 
     pub(super) fn repeat(&mut self, file: &RepeatFile) -> Step {
         let name = file.name.as_ref();
-        let steps = self.with_item(name, |lowering| lowering.some_steps(&file.steps));
+        let steps = self.with_item(name, None, |resolver| resolver.some_steps(&file.steps));
         Step::Repeat(Box::new(RepeatPlan {
             times: file.times.count(),
             name: name.map(|name| name.0.clone()),
@@ -72,7 +72,8 @@ impl Resolver {
                     .with_help("write `[a, b]`, or the name of a list: `${{ cases }}`"),
             );
         }
-        let steps = self.with_item(Some(&file.name), |lowering| lowering.some_steps(&file.steps));
+        let name = Some(&file.name);
+        let steps = self.with_item(name, Some(&items), |it| it.some_steps(&file.steps));
         Step::ForEach(Box::new(ForEachPlan {
             name: file.name.0.clone(),
             items,
@@ -81,19 +82,23 @@ impl Resolver {
         }))
     }
 
-    /// With a name that is known in these steps only.
+    /// Resolves steps with a name that is known in them only: that of an item of `list`.
     fn with_item<T>(
         &mut self,
         name: Option<&Spanned<Name>>,
-        lower: impl FnOnce(&mut Self) -> T,
+        list: Option<&JsonTemplate>,
+        resolve: impl FnOnce(&mut Self) -> T,
     ) -> T {
-        let Some(name) = name else { return lower(self) };
+        let Some(name) = name else { return resolve(self) };
         let hidden = self.scope.visible(&name.0);
         let defined = self.scope.define_item(&name.0, name.span);
         self.ok(defined);
-        let lowered = lower(self);
+        if let Some(list) = list {
+            self.scope.describe_item(list);
+        }
+        let resolved = resolve(self);
         self.scope.restore(&name.0, hidden);
-        lowered
+        resolved
     }
 
     pub(super) fn check(&mut self, file: &CheckFile, span: Span) -> Step {

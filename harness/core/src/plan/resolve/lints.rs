@@ -46,13 +46,23 @@ impl Resolver {
         for written in file.requires.iter().flatten() {
             if self.needed.contains(&written.value) {
                 let name = written.value.name();
-                let message = format!("`{name}` is required anyway: what the scenario does needs it");
+                let message =
+                    format!("`{name}` is required anyway: what the scenario does needs it");
                 let warning = Diagnostic::warning("redundant-requires", message, written.span);
                 self.warnings.push(warning.with_help(
                     "remove it; `requires` is for what the steps do not tell, such as \
                      `exact-limiter`",
                 ));
             }
+        }
+    }
+
+    /// What other tools fill in is text here. Where it is the name of a value, that was not meant.
+    pub(super) fn lint_lookalike(&mut self, text: &str, span: Span) {
+        let name = text.trim_matches(['$', '{', '}']).trim();
+        if self.scope.knows(name) {
+            let message = format!("`{text}` is text here; did you mean `${{{{ {name} }}}}`?");
+            self.warnings.push(Diagnostic::warning("not-a-name", message, span).with_focus(text));
         }
     }
 

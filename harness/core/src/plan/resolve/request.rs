@@ -207,6 +207,9 @@ impl Resolver {
         for name in template.names() {
             self.use_name(name, span);
         }
+        for lookalike in template.lookalikes() {
+            self.lint_lookalike(&lookalike, span);
+        }
     }
 
     /// Past the errors that are shown, names are not looked up: the search for what was meant
@@ -227,6 +230,9 @@ impl Resolver {
     pub(super) fn json(&mut self, json: &Json) -> JsonTemplate {
         for name in &json.names {
             self.use_name(&name.value, name.span);
+        }
+        for lookalike in &json.lookalikes {
+            self.lint_lookalike(&lookalike.value, lookalike.span);
         }
         json.template.clone()
     }

@@ -2,9 +2,10 @@ use std::time::Duration;
 
 use crate::{
     language::{Diagnostic, load},
+    model::Capability,
     plan::{
-        Body, Credentials, Matcher, Phase, Profile, RequestPlan, ScenarioPlan, Step, StepId,
-        Subject, Work,
+        Body, ControlAction, ControlStep, Credentials, Matcher, Phase, Profile, RequestPlan,
+        ScenarioPlan, Step, StepId, Subject, ValuePlan, Work,
     },
 };
 
@@ -147,11 +148,11 @@ fn names_have_values_only_where_they_are_known() {
     assert_eq!(codes(&step("/${{ x }}")), ["unknown-variable"]);
     assert_eq!(codes(&step("/${{ index }}")), ["no-value-here"]);
     assert_eq!(codes(&step("/${{ iteration }}")), ["no-value-here"]);
-    assert_eq!(codes(&step("/${{ upstream }}")), ["no-value-here"]);
     assert_eq!(codes(&step("/${{ user.bob.sub }}")), ["unknown-user"]);
     assert_eq!(codes(&step("/${{ user.bob }}")), ["unknown-variable"]);
     plan(&step("/${{ uuid }}/${{ run }}/${{ target }}"));
-    plan(&step("/").replace("steps", "requires: [upstream]\nsteps"));
+    assert_eq!(plan(&step("/${{ upstream }}")).requires, [Capability::Upstream]);
+    assert_eq!(plan(&step("/${{ page_origin }}")).requires, [Capability::PageOrigin]);
 }
 
 #[test]
@@ -171,4 +172,80 @@ fn the_limits_themselves_are_allowed() {
     assert_eq!((load.max_in_flight, load.journeys[0].weight), (10_000, 1000));
     let Step::Burst(burst) = &load.journeys[0].steps[0] else { panic!() };
     assert_eq!((burst.count, burst.concurrency), (100_000, 1024));
+}
+
+#[test]
+fn what_the_steps_need_is_required_and_what_is_written_comes_on_top() {
+    let text = "scenario: a\nrequires: [exact-limiter, clock]\nusers: { u: {} }\n\
+                vars: { t: { jwt: { user: u } } }\nsteps:\n- control: { clock: stop }\n\
+                - control: { target: cron }\n- control: { target: kill }\n\
+                - upstream-calls: { path: /, effects: 0 }\n\
+                - request: { get: /, headers: { x: \"${{ t }}\" } }\n";
+    let expected = [
+        Capability::ExactLimiter,
+        Capability::Clock,
+        Capability::SigningKey,
+        Capability::Cron,
+        Capability::Restart,
+        Capability::Upstream,
+    ];
+    assert_eq!(plan(text).requires, expected);
+    assert_eq!(warnings(text), ["`clock` is required anyway: what the scenario does needs it"]);
+}
+
+#[test]
+fn a_wait_is_on_the_clock_of_the_target_but_in_journeys() {
+    let text = "scenario: a\nsteps:\n- wait: 2s\n- wait: { for: 2s, clock: real }\n\
+                - wait: { for: 2s }\n- wait: { for: 2s, clock: target }\n";
+    let seconds = Duration::from_secs(2);
+    let elapse = |step: &Step| {
+        matches!(step, Step::Control(ControlStep { action: ControlAction::Elapse(time), .. })
+            if *time == seconds)
+    };
+    let plan_of_steps = plan(text);
+    let [short, real, long, target] = steps(&plan_of_steps) else { panic!() };
+    assert!(elapse(short) && elapse(long) && elapse(target));
+    assert!(matches!(real, Step::Wait(time) if *time == seconds));
+    let load = "scenario: a\nload:\n  profile: { constant: { rate: 1/s, for: 1s } }\n  journeys:\n    \
+                j: { steps: [{ wait: 2s }, { request: { get: / } }] }\n";
+    let plan = plan(load);
+    let Work::Load(load) = &plan.work else { panic!() };
+    assert!(matches!(load.journeys[0].steps[0], Step::Wait(time) if time == seconds));
+}
+
+#[test]
+fn the_first_expectation_that_is_required_decides_first() {
+    let text = "scenario: a\nsteps:\n- request:\n    get: /\n    expect:\n    \
+                - { severity: optimal, headers: { server: { exists: true } } }\n    \
+                - { rule: IV1, text: a }\n    - { severity: check, status: 201 }\n";
+    let plan = plan(text);
+    let request = request(&steps(&plan)[0]);
+    assert_eq!(request.claim.rule.as_ref().map(|rule| rule.id.as_str()), Some("IV1"));
+    assert!(matches!(request.expect[0].matcher, Matcher::Lt(_)), "{:?}", request.expect);
+    assert_eq!((request.expect.len(), request.also.len()), (2, 2));
+}
+
+#[test]
+fn where_nothing_is_required_the_status_has_no_default() {
+    let text = "scenario: a\nsteps:\n- request:\n    get: /\n    expect:\n    \
+                - { severity: optimal, text: a }\n    - { severity: check, status: 201 }\n";
+    let plan = plan(text);
+    assert!(request(&steps(&plan)[0]).expect.iter().all(|one| one.subject != Subject::Status));
+}
+
+#[test]
+fn variables_are_given_or_computed_in_one_order() {
+    let text = "scenario: a\nvars:\n  a name: x\n  coded: { base64: \"${{ a name }}\" }\n  \
+                both: { of: \"${{ coded }}\" }\n  itself: { json: { base64: y } }\nsteps:\n\
+                - check: { value: [\"${{ both.of }}\", \"${{ itself }}\"], is: [] }\n";
+    let plan = plan(text);
+    let kinds: Vec<_> = plan
+        .vars
+        .iter()
+        .map(|(name, value)| (name.as_str(), matches!(value, ValuePlan::Json(_))))
+        .collect();
+    assert_eq!(kinds, [("a name", true), ("coded", false), ("both", true), ("itself", true)]);
+    assert_eq!(warnings(text), Vec::<String>::new());
+    let slip = "scenario: a\nvars: { a: { hmac-sha25: { text: b } } }\nsteps: []\n";
+    assert_eq!(codes(slip), ["unknown-choice", "no-steps"]);
 }

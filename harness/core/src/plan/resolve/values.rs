@@ -26,6 +26,9 @@ impl Resolver {
             let plan = self.value(name, value);
             let defined = self.scope.define_value(&name.0, name.span);
             self.ok(defined);
+            if let Some(ValuePlan::Json(value)) = &plan {
+                self.scope.describe_last(value);
+            }
             values.extend(plan.map(|plan| (name.0.clone(), plan)));
         }
         values

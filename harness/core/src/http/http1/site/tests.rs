@@ -39,7 +39,6 @@ fn scope() -> Scope {
     let credentials = Credentials::Minted { count: 3, scope: "a".into() };
     let plan = ScenarioPlan {
         feeds: Vec::new(),
-        values: Vec::new(),
         audit: Vec::new(),
         file: "a.yaml".into(),
         name: "a".into(),
