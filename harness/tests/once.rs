@@ -26,8 +26,8 @@ use workway::{
     judge::{Verdict, judge},
     model::ErrorKind,
     plan::{
-        BurstPlan, CountExpectation, Credentials, Matcher, Phase, ScenarioPlan, Step, Subject,
-        UntilPlan, UserId, UserPlan, ValuePlan, Work,
+        BurstPlan, CountExpectation, Credentials, Phase, ScenarioPlan, Step, Subject, UntilPlan,
+        UserId, UserPlan, ValuePlan, Work,
     },
     record::PhaseEnd,
     run::{Signal, run},
@@ -113,7 +113,7 @@ fn burst_step(expected: u64) -> Step {
     let counts = vec![CountExpectation {
         claim: workway::plan::Claim::default(),
         matching: vec![is(Subject::Status, &json!(429))],
-        is: Matcher::Eq(json(&json!(expected))),
+        is: is(Subject::Status, &json!(expected)).matcher,
         span: span(77),
     }];
     let request = common::get(LIMITED, "/limited?n=${{ index }}");

@@ -22,6 +22,7 @@ use tokio::{
     runtime::Runtime,
 };
 use workway::{
+    language::file::Json,
     plan::{
         Body, Capture, Expectation, Journey, JsonTemplate, LoadPlan, Matcher, Phase, Profile,
         RequestPlan, ScenarioPlan, Span, Step, StepId, StepLabel, Subject, Template, Threshold,
@@ -188,7 +189,7 @@ pub(crate) fn request(plan: RequestPlan) -> Step {
 }
 
 pub(crate) fn is(subject: Subject, value: &Value) -> Expectation {
-    Expectation { subject, matcher: Matcher::Eq(json(value)), span: span(99) }
+    Expectation { subject, matcher: Matcher::eq(Json::new(value.clone()).unwrap()), span: span(99) }
 }
 
 pub(crate) fn body(path: &str) -> Subject {

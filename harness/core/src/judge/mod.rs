@@ -3,19 +3,17 @@
 pub mod cache;
 mod cost;
 mod difference;
-mod equal;
 pub mod expect;
 pub mod limiter;
-mod matcher;
 pub mod oracle;
 pub mod runs;
 mod threshold;
 mod verdict;
 
+pub(crate) use crate::model::clipped;
 pub use cost::CostResult;
 pub(crate) use cost::evaluate as on_usage;
 pub(crate) use difference::between;
-pub(crate) use matcher::clipped;
 pub use threshold::{Measured, ThresholdResult, ThresholdStatus};
 pub(crate) use threshold::{on_books, work_total};
 pub use verdict::{Judgement, Reason, Verdict, judge};

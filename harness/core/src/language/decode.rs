@@ -12,7 +12,8 @@ use serde::forward_to_deserialize_any;
 
 use super::{
     error::{DecodeError, Kind},
-    file::{AS_WRITTEN, BY_KEY, BY_SHAPE, LITERAL},
+    file::{AS_WRITTEN, BY_KEY, LITERAL},
+    matcher::BY_SHAPE,
     node::{Entry, Node, NodeValue},
     scalar::{self, Plain},
     spanned::SPANNED,

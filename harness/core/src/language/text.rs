@@ -5,7 +5,7 @@ use std::{fmt, marker::PhantomData};
 use http::{HeaderName, HeaderValue, uri::PathAndQuery};
 use schemars::{Schema, json_schema};
 use serde::{
-    Deserializer,
+    Deserializer, Serialize, Serializer,
     de::{Error, Visitor},
 };
 
@@ -141,6 +141,12 @@ pub struct JsonPath(pub String);
 /// A regular expression.
 #[derive(Clone, Debug)]
 pub struct Pattern(pub regex::Regex);
+
+impl Serialize for Pattern {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.0.as_str())
+    }
+}
 
 /// What a capture takes: a JSON path, `header.<name>` or `status`.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -11,6 +11,8 @@ use serde_json::Value;
 
 use crate::model::Capability;
 
+pub use crate::language::Matcher;
+
 pub mod builtin;
 mod claim;
 mod cost;
@@ -29,8 +31,7 @@ pub(crate) mod written;
 pub use claim::{Claim, Rule, Severity};
 pub use cost::{CostFigure, CostPlan, CostThreshold};
 pub use expect::{
-    Capture, CountExpectation, DistinctExpectation, Expectation, JsonSchemaOf, Matcher, Order,
-    Subject,
+    Capture, CountExpectation, DistinctExpectation, Expectation, JsonSchemaOf, Order, Subject,
 };
 pub use flow::{
     Branch, CallPlan, CallVar, CheckPlan, ControlAction, ControlStep, ForEachPlan, JwtPlan,

@@ -13,7 +13,6 @@ mod labels;
 mod lints;
 mod load;
 mod model;
-mod operands;
 mod profile;
 mod request;
 mod scope;

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer};
 
-use super::{Entries, Json, MatcherFile, Spanned, StepFile};
+use super::{Entries, Json, Matcher, Spanned, StepFile};
 use crate::{
     language::{
         quantity::{Time, Whole},
@@ -53,7 +53,7 @@ pub struct CheckFile {
     /// The value, with names in it.
     pub value: Json,
     /// What it must be.
-    pub is: Spanned<MatcherFile>,
+    pub is: Spanned<Matcher>,
     /// The rule that it stands for.
     pub rule: Option<Spanned<RuleId>>,
     /// How bad it is when it does not hold.
@@ -84,7 +84,8 @@ pub struct WaitFile {
 
 /// The clock that a wait is measured on.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
-#[serde(rename = "wait-clock", rename_all = "kebab-case")]
+#[serde(rename = "clock", rename_all = "kebab-case")]
+#[schemars(rename = "wait-clock")]
 pub enum WaitClock {
     /// The clock of the target, which is moved where that is possible; elsewhere, and in journeys
     /// of a load, the same as `real`.
@@ -212,13 +213,13 @@ pub struct UpstreamCallsFile {
     /// Which calls: a path, in which `*` stands for anything.
     pub path: Spanned<PathText>,
     /// How many effects: calls without those that repeat an idempotency key.
-    pub effects: Option<Spanned<MatcherFile>>,
+    pub effects: Option<Spanned<Matcher>>,
     /// How many calls were taken, repetitions included.
-    pub deliveries: Option<Spanned<MatcherFile>>,
+    pub deliveries: Option<Spanned<Matcher>>,
     /// How many calls a fault refused.
-    pub refused: Option<Spanned<MatcherFile>>,
+    pub refused: Option<Spanned<Matcher>>,
     /// Parts of the effects by JSON path: `$.calls[*].body`, `.path`, `.key`, `.method`.
-    pub body: Option<Entries<crate::language::text::JsonPath, Spanned<MatcherFile>>>,
+    pub body: Option<Entries<crate::language::text::JsonPath, Spanned<Matcher>>>,
     /// Ask again until it holds, for this long; once by default.
     pub within: Option<Time>,
     /// The rule that it stands for.

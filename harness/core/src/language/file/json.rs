@@ -4,12 +4,12 @@ use std::{borrow::Cow, fmt};
 
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::{
-    Deserialize, Deserializer,
+    Deserialize, Deserializer, Serialize, Serializer,
     de::{Error, MapAccess, SeqAccess, Visitor},
 };
 use serde_json::Value;
 
-use crate::plan::{JsonTemplate, Span};
+use crate::plan::{JsonTemplate, Span, TemplateError};
 
 use super::Spanned;
 use crate::language::text::template;
@@ -42,6 +42,24 @@ impl<'de> Deserialize<'de> for Json {
             }
         }
         Ok(Self { value, template, names, lookalikes, span })
+    }
+}
+
+impl Json {
+    /// A value that no file has, with its templates parsed.
+    ///
+    /// # Errors
+    /// A template that is none.
+    pub fn new(value: Value) -> Result<Self, TemplateError> {
+        let template = JsonTemplate::parse(&value)?;
+        let names = template.names().into_iter().map(|name| name.to_owned().into()).collect();
+        Ok(Self { value, template, names, lookalikes: Vec::new(), span: Span::default() })
+    }
+}
+
+impl Serialize for Json {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.value.serialize(serializer)
     }
 }
 

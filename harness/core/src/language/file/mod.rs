@@ -9,7 +9,6 @@ mod flow;
 mod generate;
 mod json;
 mod load;
-mod matcher;
 mod model;
 mod profile;
 mod step;
@@ -22,7 +21,7 @@ use serde::Deserialize;
 use crate::model::Capability;
 
 use super::{
-    Spanned,
+    Matcher, Spanned,
     text::{FilePath, Name, RuleId, ScenarioName, Tag},
     threshold::ThresholdText,
 };
@@ -37,8 +36,6 @@ pub use generate::{GenerateFile, MAX_RANDOM};
 pub(super) use json::AS_WRITTEN;
 pub use json::Json;
 pub use load::{JourneyFile, LoadFile, MAX_IN_FLIGHT, MAX_WEIGHT};
-pub(super) use matcher::BY_SHAPE;
-pub use matcher::{MatcherFile, Number, OperatorsFile};
 pub use model::{
     Algorithm, CacheFile, EffectsFile, MAX_EFFECTS_EACH, MAX_RATE_LIMIT, ModelFile, RateLimitFile,
     RunsFile,

@@ -8,8 +8,8 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer};
 
 use super::{
-    CallFile, CheckFile, ControlFile, Entries, ForEachFile, GenerateFile, Json, MatcherFile,
-    ModelFile, RepeatFile, Spanned, UpstreamCallsFile, ValueFile, WaitFile,
+    CallFile, CheckFile, ControlFile, Entries, ForEachFile, GenerateFile, Json, Matcher, ModelFile,
+    RepeatFile, Spanned, UpstreamCallsFile, ValueFile, WaitFile,
 };
 use crate::{
     language::{
@@ -136,13 +136,13 @@ pub struct ExpectFile {
     /// How bad it is when it does not hold; `required` by default.
     pub severity: Option<Spanned<Severity>>,
     /// The status code.
-    pub status: Option<Spanned<MatcherFile>>,
+    pub status: Option<Spanned<Matcher>>,
     /// Headers by name.
-    pub headers: Option<Entries<ResponseHeader, Spanned<MatcherFile>>>,
+    pub headers: Option<Entries<ResponseHeader, Spanned<Matcher>>>,
     /// Parts of the JSON body by JSON path (RFC 9535).
-    pub body: Option<Entries<JsonPath, Spanned<MatcherFile>>>,
+    pub body: Option<Entries<JsonPath, Spanned<Matcher>>>,
     /// The body as text.
-    pub text: Option<Spanned<MatcherFile>>,
+    pub text: Option<Spanned<Matcher>>,
 }
 
 impl ExpectFile {
@@ -190,7 +190,7 @@ pub struct DistinctFile {
     /// Of what: a JSON path, `header.<name>` or `status`.
     pub of: Spanned<CaptureSource>,
     /// What their number must be.
-    pub is: Spanned<MatcherFile>,
+    pub is: Spanned<Matcher>,
     /// The rule that it stands for.
     pub rule: Option<Spanned<RuleId>>,
     /// How bad it is when it does not hold.
@@ -205,7 +205,7 @@ pub struct CountFile {
     #[serde(rename = "where")]
     pub matching: Spanned<ExpectFile>,
     /// What their number must be.
-    pub is: Spanned<MatcherFile>,
+    pub is: Spanned<Matcher>,
     /// The rule that it stands for.
     pub rule: Option<Spanned<RuleId>>,
     /// How bad it is when it does not hold.

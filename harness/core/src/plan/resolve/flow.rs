@@ -2,7 +2,7 @@
 
 use crate::{
     language::{
-        Diagnostic, Spanned,
+        Diagnostic, Operand, Spanned,
         file::{
             CheckFile, ClockFile, ControlFile, Entries, ForEachFile, RepeatFile, StepFile,
             TargetFile, WaitClock, WaitFile, WindowFile,
@@ -16,7 +16,7 @@ use crate::{
     },
 };
 
-use super::{Resolver, operands::Operand};
+use super::Resolver;
 
 /// The most branches at once: what needs more is a burst or a load.
 pub const MAX_BRANCHES: usize = 64;
@@ -106,7 +106,7 @@ impl Resolver {
         Step::Check(Box::new(CheckPlan {
             name: file.name.as_ref().map_or("check", |name| &name.0).to_owned(),
             value: self.json(&file.value),
-            matcher: self.matcher(&file.is, file.is.span),
+            matcher: self.matcher(&file.is),
             span,
             claim: self.claim(file.rule.as_ref(), file.severity),
         }))

@@ -69,7 +69,7 @@ impl Resolver {
         self.use_template(&path.0, path.span);
         let id = self.label_of(&format!("GET {}", path.0.source()));
         let auth = request.and_then(|request| request.auth);
-        let any = Expectation { subject: Subject::Status, matcher: Matcher::Exists(true), span };
+        let any = Expectation { subject: Subject::Status, matcher: Matcher::exists(true), span };
         RequestPlan {
             to: Destination::Target,
             auth,

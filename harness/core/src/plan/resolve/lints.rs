@@ -3,7 +3,7 @@
 use crate::{
     language::{
         Diagnostic, ScenarioFile, Spanned,
-        file::{BurstFile, CountFile, Json, MatcherFile},
+        file::{BurstFile, CountFile, Json},
     },
     model::Capability,
     plan::{JsonTemplate, Span},
@@ -79,11 +79,10 @@ impl Resolver {
 /// Whether a burst sends more than it expects to succeed, or expects refusals of single requests.
 fn may_be_refused(file: &BurstFile, counts: &[Spanned<CountFile>]) -> bool {
     let mut allowed = file.request.expected().iter().filter_map(|expect| expect.status.as_ref());
-    let allows = allowed.any(|status| match &status.value {
-        MatcherFile::Map(operators) => operators.one_of.as_ref().is_some_and(|all| {
-            all.iter().any(|one| number(&one.template) == Some(TOO_MANY_REQUESTS))
-        }),
-        MatcherFile::Other(one) => number(&one.template) == Some(TOO_MANY_REQUESTS),
+    let allows = allowed.any(|status| {
+        let one_of = status.value.0.one_of.iter().flat_map(|all| all.iter());
+        let mut values = one_of.chain(&status.value.0.eq);
+        values.any(|one| number(&one.template) == Some(TOO_MANY_REQUESTS))
     });
     let fewer = |count: &Spanned<CountFile>| {
         let succeeds = status(count).is_some_and(|status| (200..300).contains(&status));
@@ -103,10 +102,7 @@ fn number(template: &JsonTemplate) -> Option<u64> {
 
 /// The number that a count must be.
 fn exactly(count: &Spanned<CountFile>) -> Option<u64> {
-    match &count.is.value {
-        MatcherFile::Other(one) => number(&one.template),
-        MatcherFile::Map(operators) => number(&operators.eq.as_ref()?.template),
-    }
+    number(&count.is.value.0.eq.as_ref()?.template)
 }
 
 /// RFC 9110.
@@ -117,15 +113,11 @@ const TOO_MANY_REQUESTS: u64 = 429;
 
 /// The one status that the counted responses have.
 fn status(count: &Spanned<CountFile>) -> Option<u64> {
-    match count.matching.status.as_ref().map(|status| &status.value) {
-        Some(MatcherFile::Other(Json { template, .. })) => number(template),
-        _ => None,
-    }
+    let status = count.matching.status.as_ref()?;
+    number(&status.value.0.eq.as_ref()?.template)
 }
 
 fn is_exact(count: &Spanned<CountFile>) -> bool {
-    match &count.is.value {
-        MatcherFile::Other(_) => true,
-        MatcherFile::Map(operators) => operators.eq.is_some() || operators.one_of.is_some(),
-    }
+    let operators = &count.is.value.0;
+    operators.eq.is_some() || operators.one_of.is_some()
 }

@@ -118,7 +118,7 @@ impl Resolver {
         let literal = |text: &str| Segment::Literal(text.to_owned());
         let path = [literal("/runs/"), Segment::Name(THE_RUN.to_owned()), literal(rest)];
         let id = self.label_of(label);
-        let any = Expectation { subject: Subject::Status, matcher: Matcher::Exists(true), span };
+        let any = Expectation { subject: Subject::Status, matcher: Matcher::exists(true), span };
         RequestPlan {
             to: Destination::Target,
             expect: vec![any],

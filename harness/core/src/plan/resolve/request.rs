@@ -182,7 +182,7 @@ impl Resolver {
             _ => Also { expect: Vec::new(), claim: Claim::default() },
         };
         if !file.expects_status() {
-            let matcher = Matcher::Lt(FIRST_ERROR_STATUS);
+            let matcher = Matcher::lt(FIRST_ERROR_STATUS);
             lead.expect.insert(0, Expectation { subject: Subject::Status, matcher, span });
         }
         (lead, all)

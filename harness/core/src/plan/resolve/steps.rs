@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::{
     language::{
-        Diagnostic, Spanned,
+        Diagnostic, Operand, Spanned,
         file::{BurstFile, CountFile, DistinctFile, StepFile, UntilFile},
         quantity::Whole,
     },
@@ -14,7 +14,7 @@ use crate::{
     },
 };
 
-use super::{Resolver, operands::Operand};
+use super::Resolver;
 
 /// Requests of a burst at once when the file does not say.
 const DEFAULT_CONCURRENCY: usize = 8;
@@ -104,7 +104,7 @@ impl Resolver {
         self.check_operands(&file.is, Operand::Count, "a number of responses");
         CountExpectation {
             matching: self.expectations(&file.matching),
-            is: self.matcher(&file.is, file.is.span),
+            is: self.matcher(&file.is),
             span: file.span,
             claim: self.claim(file.rule.as_ref(), file.severity),
         }
@@ -114,7 +114,7 @@ impl Resolver {
         self.check_operands(&file.is, Operand::Count, "a number of values");
         DistinctExpectation {
             subject: file.of.0.clone(),
-            is: self.matcher(&file.is, file.is.span),
+            is: self.matcher(&file.is),
             span: file.span,
             claim: self.claim(file.rule.as_ref(), file.severity),
         }
@@ -139,5 +139,5 @@ impl Resolver {
 /// The counts of a burst say which statuses are right, so each single one may have any.
 fn expect_any_status(expect: &mut Vec<Expectation>, span: Span) {
     expect.retain(|expectation| expectation.subject != Subject::Status);
-    expect.push(Expectation { subject: Subject::Status, matcher: Matcher::Exists(true), span });
+    expect.push(Expectation { subject: Subject::Status, matcher: Matcher::exists(true), span });
 }

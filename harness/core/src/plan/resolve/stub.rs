@@ -7,8 +7,8 @@ use serde_json::json;
 
 use crate::{
     language::{
-        Diagnostic, Spanned,
-        file::{FaultFile, MatcherFile, UpstreamCallsFile},
+        Diagnostic, Matcher, Operand, Spanned,
+        file::{FaultFile, UpstreamCallsFile},
     },
     model::Capability,
     plan::{
@@ -18,7 +18,7 @@ use crate::{
     upstream::{CALLS_PATH, FAULTS_PATH},
 };
 
-use super::{Resolver, join, operands::Operand};
+use super::{Resolver, join};
 
 /// The stub answers from memory.
 const STUB_TIMEOUT: Duration = Duration::from_secs(10);
@@ -68,10 +68,10 @@ impl Resolver {
     fn stub_expectation(
         &mut self,
         path: &str,
-        matcher: &Spanned<MatcherFile>,
+        matcher: &Spanned<Matcher>,
         span: Span,
     ) -> Expectation {
-        let matcher = self.matcher(matcher, matcher.span);
+        let matcher = self.matcher(matcher);
         Expectation { subject: Subject::Json(path.to_owned()), matcher, span }
     }
 
