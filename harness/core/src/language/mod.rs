@@ -36,7 +36,7 @@ pub use diagnostic::{Diagnostic, Severity};
 pub use discover::{DiscoverError, discover, read};
 pub use error::Problem;
 pub use file::ScenarioFile;
-pub use library::{Library, MAX_CALLS, MAX_FEED_BYTES, MAX_FEED_ITEMS};
+pub use library::{Library, LibraryError, MAX_CALLS, MAX_FEED_BYTES, MAX_FEED_ITEMS};
 pub use matcher::{Matcher, Number, Operators};
 pub use render::render;
 pub use repair::MAX_ERRORS;

@@ -141,7 +141,7 @@ fn values_are_equal_or_not_and_compared() {
             "status in [200]",
             "201",
         ),
-        (json("$.n"), between(0.0, 2.0), between(0.0, 1.0), "body $.n > 0 and < 1", "1.0"),
+        (json("$.n"), between(0.0, 2.0), between(0.0, 1.0), "body $.n < 1 and > 0", "1.0"),
     ]);
 }
 

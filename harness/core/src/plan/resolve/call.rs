@@ -21,7 +21,7 @@ impl Resolver {
         let called = match self.library.call(&file.scenario.0) {
             Ok(called) => called,
             Err(problem) => {
-                self.cannot_call(&problem, place);
+                self.cannot_call(&problem.to_string(), place);
                 return None;
             }
         };
