@@ -64,7 +64,8 @@ impl Bench {
 type Case = (&'static str, fn(&Bench) -> Output, i32, &'static str);
 
 const GOOD: &str = "scenario: a/b\nsteps:\n- request: { get: /health/live }\n";
-const WAITS: &str = "scenario: a/b\nsteps:\n- wait: 5s\n- request: { get: /health/live }\n";
+const WAITS: &str =
+    "scenario: a/b\nsteps:\n- wait: { for: 5s, clock: real }\n- request: { get: /health/live }\n";
 
 fn load(profile: &str, thresholds: &str) -> String {
     format!(

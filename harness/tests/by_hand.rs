@@ -52,7 +52,6 @@ const IN_FOLDER: &str = "WORKWAY_BY_HAND_IN_FOLDER";
 fn scenario() -> String {
     format!(
         r#"scenario: cost/by-hand
-requires: [upstream]
 users: {{ crowd: {{ count: {PEOPLE} }} }}
 setup:
   - request: {{ name: begin, post: /_meter/start, expect: {{ status: 204 }} }}
@@ -81,7 +80,7 @@ load:
         - request: {{ name: known, post: /ai/summarize, auth: crowd, json: {{ content: "{KNOWN}" }}, expect: {{ status: 200 }} }}
 teardown:
   # Usage is written down within ten seconds after an answer.
-  - wait: 15s
+  - wait: {{ for: 15s, clock: real }}
   - request: {{ name: end, post: /_meter/stop, expect: {{ status: 204 }} }}
 thresholds: [error_rate <= 0%]
 cost: {{ ai: [new, known] }}

@@ -117,11 +117,13 @@ fn a_failure_says_all_that_is_needed() {
 
 #[test]
 fn what_should_be_but_need_not_be_is_said_and_fails_nothing() {
-    let folder = Folder::with(&["scenario: a/b\nrules: { MY-1: { says: it is 201, source: me }, \
-        MY-2: { says: it is never asked, source: me } }\nsteps:\n- request:\n    name: live\n    \
-        get: /health/live\n    also:\n    - { rule: MY-1, severity: optimal, status: 201 }\n\
+    let folder = Folder::with(&[
+        "scenario: a/b\nrules: { MY-1: { description: it is 201, source: me }, \
+        MY-2: { description: it is never asked, source: me } }\nsteps:\n- request:\n    name: live\n    \
+        get: /health/live\n    expect:\n    - { status: 200 }\n    - { rule: MY-1, severity: optimal, status: 201 }\n\
         - check: { value: 1, is: 2, severity: check }\n\
-        - burst: { count: 1, request: { get: /health/live }, expect: { distinct: [{ of: $.no, is: 0, rule: MY-2 }] } }\n"]);
+        - burst: { count: 1, request: { get: /health/live }, expect: { distinct: [{ of: $.no, is: 0, rule: MY-2 }] } }\n",
+    ]);
     let output = folder.run(&[]);
     let text = texts(&output);
     assert_eq!(code(&output), 0, "{text}");
@@ -132,7 +134,7 @@ fn what_should_be_but_need_not_be_is_said_and_fails_nothing() {
 #[test]
 fn secrets_are_in_no_output_whatever_their_spelling() {
     let folder = Folder::with(&[
-        "scenario: a/b\nlet:\n  key: { secret: { env: LANGUAGE_TEST_KEY } }\n  \
+        "scenario: a/b\nvars:\n  key: { secret: { env: LANGUAGE_TEST_KEY } }\n  \
         basic: { base64: \"user:${{ key }}!\" }\n  \
         signed: { hmac-sha256: { key: { env: LANGUAGE_TEST_KEY }, text: a } }\n  \
         token: { jwt: { key: { env: LANGUAGE_TEST_KEY }, claims: { sub: x } } }\nsteps:\n- request:\n    \
@@ -162,7 +164,7 @@ fn secrets_are_in_no_output_whatever_their_spelling() {
 fn a_secret_that_is_missing_or_too_short_is_named() {
     for (name, expected) in [("NOT_SET_ANYWHERE", "which is not set"), ("SHLVL", "no secret")] {
         let text = format!(
-            "scenario: a/b\nlet: {{ key: {{ secret: {{ env: {name} }} }} }}\nsteps:\n\
+            "scenario: a/b\nvars: {{ key: {{ secret: {{ env: {name} }} }} }}\nsteps:\n\
                             - request: {{ get: \"/${{{{ key }}}}\" }}\n"
         );
         let mut command = Command::new(env!("CARGO_BIN_EXE_workway"));
@@ -170,22 +172,23 @@ fn a_secret_that_is_missing_or_too_short_is_named() {
         let output = command.args(["run", &folder.path()]).env("SHLVL", "1").output().unwrap();
         let text = texts(&output);
         assert_eq!(code(&output), 1, "{text}");
-        assert!(text.contains("let.key: ") && text.contains(expected), "{text}");
+        assert!(text.contains("vars.key: ") && text.contains(expected), "{text}");
     }
 }
 
 #[test]
 fn a_scenario_leaves_nothing_behind_for_the_next() {
     let folder = Folder::with(&[
-        "scenario: a/first\nrequires: [upstream, restart, clock]\nsteps:\n\
-         - fault: { path: \"/*\", status: 500 }\n- clock: stop\n- target: kill\n",
-        "scenario: a/second\nrequires: [upstream]\nusers: { alice: {} }\nsteps:\n- request:\n    name: create\n    \
+        "scenario: a/first\nsteps:\n\
+         - control: { fault: { path: \"/*\", status: 500 } }\n- control: { clock: stop }\n\
+         - control: { target: kill }\n",
+        "scenario: a/second\nusers: { alice: {} }\nsteps:\n- request:\n    name: create\n    \
          post: /workflows\n    auth: alice\n    json: { name: a, description: \"\", steps: [\
          { type: delay, config: { seconds: 1 } }, { type: http, config: { url: \"${{ upstream }}/x\", method: POST } }] }\n    \
          expect: { status: 201 }\n    capture: { workflow: $.id }\n\
          - request: { post: \"/workflows/${{ workflow }}/runs\", auth: alice, capture: { id: $.id } }\n\
          - until: { within: 30s, request: { get: \"/runs/${{ id }}\", auth: alice, expect: { body: { $.status: succeeded } } } }\n\
-         - ledger: { path: /x, effects: 1, refused: 0 }\n",
+         - upstream-calls: { path: /x, effects: 1, refused: 0 }\n",
     ]);
     let output = folder.run(&[]);
     assert_eq!(code(&output), 0, "{}", texts(&output));
@@ -194,8 +197,8 @@ fn a_scenario_leaves_nothing_behind_for_the_next() {
 #[test]
 fn branches_make_the_same_up_for_the_same_seed() {
     let folder = Folder::with(&[
-        "scenario: a/b\nsteps:\n- parallel:\n    left:\n    - let: { a: uuid }\n    \
-        - request: { get: /health/live }\n    right: [{ let: { b: uuid } }]\n- let: { c: uuid }\n\
+        "scenario: a/b\nsteps:\n- parallel:\n    left:\n    - vars: { a: \"${{ uuid }}\" }\n    \
+        - request: { get: /health/live }\n    right: [{ vars: { b: \"${{ uuid }}\" } }]\n- vars: { c: \"${{ uuid }}\" }\n\
         - check: { value: [\"${{ a }}\", \"${{ b }}\", \"${{ c }}\"], is: { distinct: 2 } }\n",
     ]);
     let made = |seed: &str| folder.report(&["--seed", seed])["scenarios"][0]["failures"].clone();
@@ -208,8 +211,8 @@ fn branches_make_the_same_up_for_the_same_seed() {
 #[test]
 fn what_a_target_does_not_offer_is_not_applicable_and_why() {
     let folder = Folder::with(&[
-        "scenario: a/clock\nrequires: [clock]\nsteps:\n- clock: stop\n",
-        "scenario: a/long\nsteps:\n- elapse: 121s\n",
+        "scenario: a/clock\nsteps:\n- control: { clock: stop }\n",
+        "scenario: a/long\nsteps:\n- wait: 121s\n",
         "scenario: a/short\nsteps:\n- request: { get: / }\n",
     ]);
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();

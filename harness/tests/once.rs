@@ -25,8 +25,8 @@ use workway::{
     judge::{Verdict, judge},
     model::ErrorKind,
     plan::{
-        BurstPlan, CountExpectation, Credentials, Matcher, Phase, ScenarioPlan, Step, Subject,
-        UntilPlan, UserId, UserPlan, Work,
+        BurstPlan, CountExpectation, Credentials, Phase, ScenarioPlan, Step, Subject, UntilPlan,
+        UserId, UserPlan, ValuePlan, Work,
     },
     record::PhaseEnd,
     run::{Signal, run},
@@ -112,7 +112,7 @@ fn burst_step(expected: u64) -> Step {
     let counts = vec![CountExpectation {
         claim: workway::plan::Claim::default(),
         matching: vec![is(Subject::Status, &json!(429))],
-        is: Matcher::Eq(json(&json!(expected))),
+        is: is(Subject::Status, &json!(expected)).matcher,
         span: span(77),
     }];
     let request = common::get(LIMITED, "/limited?n=${{ index }}");
@@ -132,7 +132,7 @@ fn plan(steps: Vec<Step>) -> ScenarioPlan {
         name: "alice".into(),
         credentials: Credentials::Minted { count: 3, scope: String::new() },
     }];
-    plan.vars = vec![("name".into(), json(&json!("flow ${{ uuid }}")))];
+    plan.vars = vec![("name".into(), ValuePlan::Json(json(&json!("flow ${{ uuid }}"))))];
     let mut remove = common::get(DELETE, "/workflows/${{ id }}");
     remove.method = http::Method::DELETE;
     plan.teardown = vec![request(remove)];
@@ -230,7 +230,7 @@ fn a_failed_setup_skips_the_work_but_not_the_teardown() {
 #[test]
 fn a_variable_without_a_value_ends_it_before_any_request() {
     let mut plan = plan(vec![create_step()]);
-    plan.vars = vec![("name".into(), json(&json!("${{ gone }}")))];
+    plan.vars = vec![("name".into(), ValuePlan::Json(json(&json!("${{ gone }}"))))];
     let record = block_on(run(&plan, &environment(dead())));
     assert_eq!(record.problems, ["vars.name: `gone` has no value yet"]);
     assert_eq!(judge(&plan, &record).exit, Some(Exit::Conformance));

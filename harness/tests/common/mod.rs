@@ -22,6 +22,7 @@ use tokio::{
     runtime::Runtime,
 };
 use workway::{
+    language::file::Json,
     plan::{
         Body, Capture, Expectation, Journey, JsonTemplate, LoadPlan, Matcher, Phase, Profile,
         RequestPlan, ScenarioPlan, Span, Step, StepId, StepLabel, Subject, Template, Threshold,
@@ -188,7 +189,7 @@ pub(crate) fn request(plan: RequestPlan) -> Step {
 }
 
 pub(crate) fn is(subject: Subject, value: &Value) -> Expectation {
-    Expectation { subject, matcher: Matcher::Eq(json(value)), span: span(99) }
+    Expectation { subject, matcher: Matcher::eq(Json::new(value.clone()).unwrap()), span: span(99) }
 }
 
 pub(crate) fn body(path: &str) -> Subject {
@@ -204,7 +205,6 @@ pub(crate) fn scenario(labels: &[&str], work: Work) -> ScenarioPlan {
     let label = |name: &&str| StepLabel { name: (*name).into(), phase: Phase::Work };
     ScenarioPlan {
         feeds: Vec::new(),
-        values: Vec::new(),
         audit: Vec::new(),
         file: "scenarios/smoke/a.yaml".into(),
         name: "smoke/a".into(),

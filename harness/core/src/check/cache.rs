@@ -113,7 +113,7 @@ mod tests {
     use super::*;
     use crate::plan::{Catalog, ModelOf, Step, UserId, load};
 
-    const SCENARIO: &str = "scenario: a/b\nrequires: [upstream]\nusers: { alice: {}, bob: {} }\n\
+    const SCENARIO: &str = "scenario: a/b\nusers: { alice: {}, bob: {} }\n\
         steps:\n- request: { post: /ask, auth: alice }\n- request: { post: /ask, auth: bob }\naudit:\n\
         - model:\n    cache: { path: /ask, key: [user, body], ttl: 100ms, calls: \"/source/*\" }\n";
 

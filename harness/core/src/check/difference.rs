@@ -2,8 +2,10 @@
 
 use serde_json::Value;
 
-use super::{equal::equal, matcher::clipped};
-use crate::plan::{Bindings, Matcher};
+use crate::{
+    model::{clipped, equal},
+    plan::{Bindings, Matcher},
+};
 
 /// Differences shown: enough to see what is wrong, few enough to read.
 const MAX_DIFFERENCES: usize = 8;
@@ -19,25 +21,15 @@ pub(super) fn differences(
     bindings: &dyn Bindings,
 ) -> Vec<String> {
     let Some(found) = found else { return Vec::new() };
-    match matcher {
-        Matcher::Eq(operand) => match operand.render(bindings) {
-            Ok(expected) if has_parts(&expected) && has_parts(found) => between(&expected, found),
-            _ => Vec::new(),
-        },
-        Matcher::All(matchers) => {
-            let all =
-                matchers.iter().flat_map(|matcher| differences(matcher, Some(found), bindings));
-            all.take(MAX_DIFFERENCES).collect()
-        }
-        Matcher::Schema(schema) => {
-            let errors = schema.0.iter_errors(found);
-            errors
-                .take(MAX_DIFFERENCES)
-                .map(|error| format!("at `{}`: {error}", error.instance_path()))
-                .collect()
-        }
-        _ => Vec::new(),
+    let expected = matcher.0.eq.as_ref().and_then(|json| json.template.render(bindings).ok());
+    let parts = expected.filter(|expected| has_parts(expected) && has_parts(found));
+    let mut all = parts.map(|expected| between(&expected, found)).unwrap_or_default();
+    if let Some(schema) = &matcher.0.schema {
+        let errors = schema.value.0.0.iter_errors(found).take(MAX_DIFFERENCES);
+        all.extend(errors.map(|error| format!("at `{}`: {error}", error.instance_path())));
     }
+    all.truncate(MAX_DIFFERENCES + 1);
+    all
 }
 
 fn has_parts(value: &Value) -> bool {

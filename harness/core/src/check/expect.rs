@@ -12,13 +12,10 @@ use jsonpath_rust::{
 };
 use serde_json::Value;
 
-use super::{
-    difference::differences,
-    equal::read_number,
-    matcher::{compares_numbers, describe, holds, shown},
-};
+use super::difference::differences;
 use crate::{
     http::Response,
+    model::{read_number, shown},
     plan::{
         Bindings, Capture, CountExpectation, DistinctExpectation, Expectation, Matcher, Span,
         Subject,
@@ -154,8 +151,7 @@ pub fn status_holds(
     if !names_status(expectations) {
         return status < FIRST_ERROR;
     }
-    about_status
-        .all(|expected| holds(&expected.matcher, Some(&status.into()), bindings) == Ok(true))
+    about_status.all(|expected| expected.matcher.holds(Some(&status.into()), bindings) == Ok(true))
 }
 
 /// Whether every expectation holds, and nothing else.
@@ -185,7 +181,7 @@ pub fn check_count(
         .iter()
         .map(|expectation| {
             let subject = describe_subject(&expectation.subject);
-            format!("{subject} {}", describe(&expectation.matcher, bindings))
+            format!("{subject} {}", expectation.matcher.describe(bindings))
         })
         .collect();
     let what = format!("number of responses with {}", described.join(" and "));
@@ -212,12 +208,12 @@ fn number(
     span: Span,
     bindings: &dyn Bindings,
 ) -> Result<(), Mismatch> {
-    let held = holds(is, Some(&found.into()), bindings);
+    let held = is.holds(Some(&found.into()), bindings);
     if held == Ok(true) {
         return Ok(());
     }
-    let actual = held.err().unwrap_or_else(|| found.to_string());
-    Err(Mismatch::new(format!("{what} {}", describe(is, bindings)), actual, span))
+    let actual = held.err().map_or_else(|| found.to_string(), |problem| problem.to_string());
+    Err(Mismatch::new(format!("{what} {}", is.describe(bindings)), actual, span))
 }
 
 /// Whether the matcher holds of a value that is no part of a response.
@@ -230,13 +226,13 @@ pub fn check_value(
     span: Span,
     bindings: &dyn Bindings,
 ) -> Result<(), Mismatch> {
-    let held = holds(matcher, Some(value), bindings);
+    let held = matcher.holds(Some(value), bindings);
     if held == Ok(true) {
         return Ok(());
     }
-    let actual = held.err().unwrap_or_else(|| shown(value));
+    let actual = held.err().map_or_else(|| shown(value), |problem| problem.to_string());
     let differences = differences(matcher, Some(value), bindings);
-    let expected = format!("value {}", describe(matcher, bindings));
+    let expected = format!("value {}", matcher.describe(bindings));
     Err(Mismatch { differences, ..Mismatch::new(expected, actual, span) })
 }
 
@@ -284,7 +280,7 @@ fn one(
     let found = subjects.value(subject);
     let held = match &found {
         // What cannot be looked at is not there.
-        Err(_) => holds(matcher, None, bindings),
+        Err(_) => matcher.holds(None, bindings),
         Ok(value) => {
             let number = match (subject, value) {
                 (Subject::Header(_) | Subject::Text, Some(Value::String(text))) => {
@@ -292,10 +288,10 @@ fn one(
                 }
                 _ => None,
             };
-            let as_text = holds(matcher, value.as_ref(), bindings);
+            let as_text = matcher.holds(value.as_ref(), bindings);
             match number {
-                Some(number) if as_text == Ok(false) && compares_numbers(matcher, bindings) => {
-                    holds(matcher, Some(&number), bindings)
+                Some(number) if as_text == Ok(false) && matcher.compares_numbers(bindings) => {
+                    matcher.holds(Some(&number), bindings)
                 }
                 _ => as_text,
             }
@@ -305,11 +301,12 @@ fn one(
         return Ok(());
     }
     let (actual, differences) = match (held, found) {
-        (Err(problem), _) | (_, Err(problem)) => (problem, Vec::new()),
+        (Err(problem), _) => (problem.to_string(), Vec::new()),
+        (_, Err(problem)) => (problem, Vec::new()),
         (_, Ok(None)) => ("nothing".to_owned(), Vec::new()),
         (_, Ok(Some(value))) => (shown(&value), differences(matcher, Some(&value), bindings)),
     };
-    let expected = format!("{} {}", describe_subject(subject), describe(matcher, bindings));
+    let expected = format!("{} {}", describe_subject(subject), matcher.describe(bindings));
     Err(Mismatch { differences, ..Mismatch::new(expected, actual, *span) })
 }
 

@@ -3,12 +3,10 @@
 
 pub mod cache;
 mod difference;
-mod equal;
 pub mod expect;
 pub mod limiter;
-mod matcher;
 pub mod oracle;
 pub mod runs;
 
+pub use crate::model::clipped;
 pub use difference::between;
-pub use matcher::clipped;

@@ -10,7 +10,7 @@ use std::fmt::Write as _;
 use serde_json::Value;
 
 pub use lattice::{accepted, refused};
-pub use random::{Draw, Drawn};
+pub use random::{Draw, Drawn, NoBody};
 pub use shape::{BadSchema, Shape};
 
 /// A body, and what must become of it.

@@ -62,12 +62,17 @@ impl Draw {
     /// The next one.
     ///
     /// # Errors
-    /// Why there is none.
-    pub fn draw(&mut self) -> Result<Drawn, String> {
+    /// If none can be made.
+    pub fn draw(&mut self) -> Result<Drawn, NoBody> {
         let tree = self.strategy.new_tree(&mut self.runner);
-        tree.map(|tree| Drawn(Box::new(tree))).map_err(|reason| reason.to_string())
+        tree.map(|tree| Drawn(Box::new(tree))).map_err(NoBody)
     }
 }
+
+/// Why no random body can be made.
+#[derive(Debug, thiserror::Error)]
+#[error("no body can be made: {0}")]
+pub struct NoBody(proptest::test_runner::Reason);
 
 impl Drawn {
     /// As it is now.

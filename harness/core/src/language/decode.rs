@@ -12,7 +12,8 @@ use serde::forward_to_deserialize_any;
 
 use super::{
     error::{DecodeError, Kind},
-    file::BY_SHAPE,
+    file::{AS_WRITTEN, BY_KEY, LITERAL},
+    matcher::BY_SHAPE,
     node::{Entry, Node, NodeValue},
     scalar::{self, Plain},
     spanned::SPANNED,
@@ -92,10 +93,17 @@ impl<'de> Deserializer<'de> for NodeDeserializer<'de> {
 
     fn deserialize_newtype_struct<V: Visitor<'de>>(
         self,
-        _name: &'static str,
+        name: &'static str,
         visitor: V,
     ) -> Result<V::Value> {
-        visitor.visit_newtype_struct(self)
+        if name != AS_WRITTEN {
+            return visitor.visit_newtype_struct(self);
+        }
+        self.here(|value| match value {
+            NodeValue::Scalar(scalar) => scalar::check_as_written(scalar),
+            _ => Ok(()),
+        })?;
+        self.deserialize_any(visitor)
     }
 
     fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value> {
@@ -144,9 +152,17 @@ impl<'de> Deserializer<'de> for NodeDeserializer<'de> {
         variants: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value> {
-        if name == BY_SHAPE {
-            return visitor.visit_enum(Shape(self.0));
-        }
+        let name = match name {
+            BY_SHAPE => {
+                let variant = by_shape(&self.0.value, variants);
+                return visitor.visit_enum(Whole { variant, node: self.0 });
+            }
+            BY_KEY if !has_choice(&self.0.value, variants) => {
+                return visitor.visit_enum(Whole { variant: LITERAL, node: self.0 });
+            }
+            BY_KEY => "value",
+            name => name,
+        };
         self.here(|value| match value {
             NodeValue::Map(map) => match map.entries.as_slice() {
                 [entry] => visitor.visit_enum(Choice { entry }).map_err(|error| error.of(name)),
@@ -348,20 +364,50 @@ impl<'de> VariantAccess<'de> for Bare<'de> {
     }
 }
 
-/// The variant `map` for a map and `other` for everything else, each with the whole node.
-struct Shape<'n>(&'n Node);
+/// The variant for the shape of a node: `map`, `list` or `other`, of those that there are.
+fn by_shape(value: &NodeValue, variants: &'static [&'static str]) -> &'static str {
+    let shape = match value {
+        NodeValue::Map(_) => "map",
+        NodeValue::Seq(_) => "list",
+        NodeValue::Scalar(_) => "other",
+    };
+    let find = |shape: &str| variants.iter().copied().find(|variant| *variant == shape);
+    find(shape).or_else(|| find("other")).unwrap_or("map")
+}
 
-impl<'de> EnumAccess<'de> for Shape<'de> {
+/// Whether a map has one key, and that chooses a variant. A key that was most likely meant to be
+/// one, with a map below it, counts too, so that a slip is not taken as a value.
+fn has_choice(value: &NodeValue, variants: &'static [&'static str]) -> bool {
+    let NodeValue::Map(map) = value else { return false };
+    let [Entry { key, value, .. }] = map.entries.as_slice() else { return false };
+    let words = || variants.iter().copied().filter(|word| *word != LITERAL);
+    let is_slip = || {
+        let word = super::suggest::closest(key, words());
+        word.is_some_and(|word| word.len() >= SHORTEST_SLIP)
+            && matches!(value.value, NodeValue::Map(_))
+    };
+    words().any(|word| word == key) || is_slip()
+}
+
+/// Shorter words are too close to others that people choose as keys: `now` to `row`.
+const SHORTEST_SLIP: usize = 4;
+
+/// A variant with the whole node.
+struct Whole<'n> {
+    variant: &'static str,
+    node: &'n Node,
+}
+
+impl<'de> EnumAccess<'de> for Whole<'de> {
     type Error = DecodeError;
     type Variant = Self;
 
     fn variant_seed<V: DeserializeSeed<'de>>(self, seed: V) -> Result<(V::Value, Self)> {
-        let name = if matches!(self.0.value, NodeValue::Map(_)) { "map" } else { "other" };
-        Ok((seed.deserialize(StrDeserializer::<DecodeError>::new(name))?, self))
+        Ok((seed.deserialize(StrDeserializer::<DecodeError>::new(self.variant))?, self))
     }
 }
 
-impl<'de> VariantAccess<'de> for Shape<'de> {
+impl<'de> VariantAccess<'de> for Whole<'de> {
     type Error = DecodeError;
 
     fn unit_variant(self) -> Result<()> {
@@ -369,11 +415,11 @@ impl<'de> VariantAccess<'de> for Shape<'de> {
     }
 
     fn newtype_variant_seed<T: DeserializeSeed<'de>>(self, seed: T) -> Result<T::Value> {
-        seed.deserialize(NodeDeserializer(self.0))
+        seed.deserialize(NodeDeserializer(self.node))
     }
 
     fn tuple_variant<V: Visitor<'de>>(self, _len: usize, visitor: V) -> Result<V::Value> {
-        NodeDeserializer(self.0).deserialize_seq(visitor)
+        NodeDeserializer(self.node).deserialize_seq(visitor)
     }
 
     fn struct_variant<V: Visitor<'de>>(
@@ -381,7 +427,7 @@ impl<'de> VariantAccess<'de> for Shape<'de> {
         _fields: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value> {
-        NodeDeserializer(self.0).deserialize_map(visitor)
+        NodeDeserializer(self.node).deserialize_map(visitor)
     }
 }
 

@@ -180,7 +180,14 @@ impl DecodeError {
             Kind::UnknownKey { key, allowed } => unknown_key(&key, &subject, &allowed, span),
             Kind::UnknownVariant { what, found, allowed } => {
                 let message = format!("unknown {what} `{}`", clip(&found));
-                suggest(Diagnostic::error("unknown-choice", message, span), &found, &allowed)
+                let error = Diagnostic::error("unknown-choice", message, span);
+                let error = suggest(error, &found, &allowed);
+                if what == "value" && error.help.is_none() {
+                    let help =
+                        format!("the map itself, with that key, is `json: {{ {found}: … }}`");
+                    return error.with_help(help);
+                }
+                error
             }
             Kind::MissingKey(name) => missing_key(name, &subject, span),
             Kind::NotOneKey { what, found } => not_one_key(what, found, span),
@@ -194,7 +201,7 @@ impl DecodeError {
 }
 
 /// The codes of [`Problem`]s.
-const CODES: [&str; 11] = [
+const CODES: [&str; 12] = [
     "wrong-type",
     "wrong-value",
     "bad-duration",
@@ -206,6 +213,7 @@ const CODES: [&str; 11] = [
     "bad-name",
     "bad-path",
     "bad-header",
+    "reinterpreted",
 ];
 
 fn unknown_key(key: &str, subject: &str, allowed: &[&str], span: Span) -> Diagnostic {
@@ -213,8 +221,27 @@ fn unknown_key(key: &str, subject: &str, allowed: &[&str], span: Span) -> Diagno
     suggest(Diagnostic::error("unknown-key", message, span), key, allowed)
 }
 
-/// Adds "did you mean", or the list of what there is.
+/// Words that the language had before, each with the word that took its place, and how that is
+/// written.
+const RENAMED: [(&str, &str, &str); 9] = [
+    ("let", "vars", "values that are given and values that are computed stand under `vars`"),
+    ("elapse", "wait", "`wait: 61s` moves the clock of a target that has one, and waits elsewhere"),
+    ("align", "control", "write `control: { wait-for-window: { window: …, remaining: … } }`"),
+    ("clock", "control", "write `control: { clock: stop }`"),
+    ("target", "control", "write `control: { target: restart }`"),
+    ("fault", "control", "write `control: { fault: { path: …, status: 503 } }`"),
+    ("ledger", "upstream-calls", "write `upstream-calls: { path: …, effects: 1 }`"),
+    ("also", "expect", "make `expect` a list: `expect: [{ status: 200 }, { rule: …, … }]`"),
+    ("says", "description", "write `description: …`"),
+];
+
+/// Adds what a word is called now; or "did you mean", or the list of what there is.
 fn suggest(mut diagnostic: Diagnostic, found: &str, allowed: &[&str]) -> Diagnostic {
+    let renamed = RENAMED.iter().find(|(old, new, _)| *old == found && allowed.contains(new));
+    if let Some((_, new, help)) = renamed {
+        diagnostic.message += &format!("; it is `{new}` now");
+        return diagnostic.with_help(*help);
+    }
     match closest(found, allowed.iter().copied()) {
         Some(name) => {
             diagnostic.message += &did_you_mean(name);

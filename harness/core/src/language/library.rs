@@ -4,7 +4,7 @@ use std::path::{Component, Path, PathBuf};
 
 use serde_json::{Map, Value};
 
-use super::{Diagnostic, ScenarioFile, clip, discover, parse, source};
+use super::{Diagnostic, DiscoverError, ScenarioFile, clip, discover, parse, source};
 
 /// The largest feed, in bytes: it is held in memory for the whole run.
 pub const MAX_FEED_BYTES: usize = 16 << 20;
@@ -14,6 +14,64 @@ pub const MAX_FEED_ITEMS: usize = 100_000;
 
 /// How deep scenarios may call each other. Deeper is a circle, or nothing that a reader follows.
 pub const MAX_CALLS: usize = 8;
+
+/// Why a file that a scenario names cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum LibraryError {
+    /// It is none of the files that scenarios here may name.
+    #[error("`{path}` is outside of {root}, where these scenarios are; put it there", root = root.display())]
+    Outside {
+        /// As it was written.
+        path: String,
+        /// What it should be in.
+        root: PathBuf,
+    },
+    /// It cannot be read.
+    #[error(transparent)]
+    Read(#[from] DiscoverError),
+    /// A feed is larger than it may be.
+    #[error("`{0}` is larger than {MAX_FEED_BYTES} bytes")]
+    TooLarge(String),
+    /// A feed in JSON is none.
+    #[error("`{path}`: not a JSON array: {error}")]
+    Json {
+        /// As it was written.
+        path: String,
+        /// What is wrong.
+        error: serde_json::Error,
+    },
+    /// A feed in CSV is none.
+    #[error("`{path}`: {error}")]
+    Csv {
+        /// As it was written.
+        path: String,
+        /// What is wrong.
+        error: csv::Error,
+    },
+    /// A feed has nothing in it.
+    #[error("`{0}` has no items")]
+    Empty(String),
+    /// A feed has more items than it may.
+    #[error("`{path}` has {count} items; the most is {MAX_FEED_ITEMS}")]
+    TooMany {
+        /// As it was written.
+        path: String,
+        /// So many were read.
+        count: usize,
+    },
+    /// A text is not UTF-8.
+    #[error("`{0}` is not UTF-8")]
+    NotText(String),
+    /// Scenarios call each other deeper than they may.
+    #[error("scenarios call each other {MAX_CALLS} deep; `{0}` would be one more")]
+    TooDeep(String),
+    /// A scenario calls itself, maybe through others.
+    #[error("`{0}` calls itself")]
+    Circle(String),
+    /// A scenario that is called has errors.
+    #[error("{0}")]
+    Scenario(String),
+}
 
 /// Where the files are that a scenario names, and who called it.
 #[derive(Clone, Debug)]
@@ -47,35 +105,38 @@ impl Library {
     ///
     /// # Errors
     /// If it is outside.
-    fn locate(&self, path: &str) -> Result<PathBuf, String> {
+    fn locate(&self, path: &str) -> Result<PathBuf, LibraryError> {
         let file = self.folder.join(path);
         let there = file.canonicalize().unwrap_or_else(|_| plain(&absolute(&self.folder), path));
         if there.starts_with(&self.root) {
             return Ok(file);
         }
-        let root = self.root.display();
-        Err(format!("`{path}` is outside of {root}, where these scenarios are; put it there"))
+        Err(LibraryError::Outside { path: path.to_owned(), root: self.root.clone() })
     }
 
     /// Reads a list: CSV with a heading, each line an object of texts; or a JSON array.
     ///
     /// # Errors
     /// What is wrong with the file.
-    pub(crate) fn feed(&self, path: &str) -> Result<Vec<Value>, String> {
+    pub(crate) fn feed(&self, path: &str) -> Result<Vec<Value>, LibraryError> {
         let file = self.locate(path)?;
         let bytes = discover::read_up_to(&file, MAX_FEED_BYTES);
-        let bytes = bytes.map_err(|error| error.of(path).to_string())?;
+        let bytes = bytes.map_err(|error| error.of(path))?;
+        let named = || path.to_owned();
         if bytes.len() > MAX_FEED_BYTES {
-            return Err(format!("`{path}` is larger than {MAX_FEED_BYTES} bytes"));
+            return Err(LibraryError::TooLarge(named()));
         }
         let is_json = file.extension().is_some_and(|extension| extension == "json");
-        let items = if is_json { json(&bytes) } else { csv(&bytes) };
-        let items = items.map_err(|problem| format!("`{path}`: {problem}"))?;
+        let items = if is_json {
+            serde_json::from_slice(&bytes)
+                .map_err(|error| LibraryError::Json { path: named(), error })
+        } else {
+            csv(&bytes).map_err(|error| LibraryError::Csv { path: named(), error })
+        };
+        let items: Vec<Value> = items?;
         match items.len() {
-            0 => Err(format!("`{path}` has no items")),
-            count if count > MAX_FEED_ITEMS => {
-                Err(format!("`{path}` has {count} items; the most is {MAX_FEED_ITEMS}"))
-            }
+            0 => Err(LibraryError::Empty(named())),
+            count if count > MAX_FEED_ITEMS => Err(LibraryError::TooMany { path: named(), count }),
             _ => Ok(items),
         }
     }
@@ -84,28 +145,25 @@ impl Library {
     ///
     /// # Errors
     /// What is wrong with it, in one line.
-    pub fn text(&self, path: &str) -> Result<String, String> {
-        let bytes =
-            discover::read(&self.folder.join(path)).map_err(|error| error.of(path).to_string())?;
-        String::from_utf8(bytes).map_err(|_| format!("`{path}` is not UTF-8"))
+    pub fn text(&self, path: &str) -> Result<String, LibraryError> {
+        let bytes = discover::read(&self.folder.join(path)).map_err(|error| error.of(path))?;
+        String::from_utf8(bytes).map_err(|_| LibraryError::NotText(path.to_owned()))
     }
 
     /// Reads a scenario that is called.
     ///
     /// # Errors
     /// What is wrong with it, in one line.
-    pub(crate) fn call(&self, path: &str) -> Result<Called, String> {
+    pub(crate) fn call(&self, path: &str) -> Result<Called, LibraryError> {
         if self.callers.len() > MAX_CALLS {
-            return Err(format!(
-                "scenarios call each other {MAX_CALLS} deep; `{path}` would be one more"
-            ));
+            return Err(LibraryError::TooDeep(path.to_owned()));
         }
         let file = self.locate(path)?;
         let real = real(&file);
         if self.callers.contains(&real) {
-            return Err(format!("`{path}` calls itself"));
+            return Err(LibraryError::Circle(path.to_owned()));
         }
-        let bytes = discover::read(&file).map_err(|error| error.of(path).to_string())?;
+        let bytes = discover::read(&file).map_err(|error| error.of(path))?;
         let name = file.display().to_string();
         let parsed = source::text(&bytes).map_err(|error| vec![*error]).and_then(parse);
         match parsed {
@@ -115,7 +173,7 @@ impl Library {
                 let library = Self { folder, root: self.root.clone(), callers };
                 Ok(Called { name, file: parsed, library })
             }
-            Err(errors) => Err(first_of(path, &errors)),
+            Err(errors) => Err(LibraryError::Scenario(first_of(path, &errors))),
         }
     }
 }
@@ -157,16 +215,13 @@ pub(crate) fn first_of(name: &str, errors: &[Diagnostic]) -> String {
     format!("{name}:{}", clip(&first))
 }
 
-fn json(bytes: &[u8]) -> Result<Vec<Value>, String> {
-    serde_json::from_slice(bytes).map_err(|error| format!("not a JSON array: {error}"))
-}
-
-fn csv(bytes: &[u8]) -> Result<Vec<Value>, String> {
+/// Reads CSV with a heading: each line is an object of texts.
+fn csv(bytes: &[u8]) -> Result<Vec<Value>, csv::Error> {
     let mut reader = csv::Reader::from_reader(bytes);
-    let heading = reader.headers().map_err(|error| error.to_string())?.clone();
+    let heading = reader.headers()?.clone();
     let mut items = Vec::new();
     for record in reader.records() {
-        let record = record.map_err(|error| error.to_string())?;
+        let record = record?;
         let cells = heading.iter().zip(&record);
         let object: Map<_, _> =
             cells.map(|(name, cell)| (name.to_owned(), Value::from(cell))).collect();
@@ -204,11 +259,11 @@ mod tests {
         let library = Library::beside(&inner.join("s.yaml").display().to_string());
         let absolute = folder.path().join("secret.csv").display().to_string();
         for path in ["../../secret.csv", "l.csv", "../../gone.csv", "/etc/passwd", &absolute] {
-            let problem = library.feed(path).unwrap_err();
+            let problem = library.feed(path).unwrap_err().to_string();
             assert!(problem.contains("is outside of"), "{path}: {problem}");
             assert!(!problem.contains("canary"), "{problem}");
         }
-        let problem = library.call("../../secret.yaml").unwrap_err();
+        let problem = library.call("../../secret.yaml").unwrap_err().to_string();
         assert!(problem.contains("is outside of") && !problem.contains("canary"), "{problem}");
         assert_eq!(library.feed("../other/a.csv").unwrap().len(), 1);
     }
@@ -234,10 +289,10 @@ mod tests {
             ("d.csv", "a,b\n", "has no items"),
         ] {
             fs::write(folder.path().join(name), text).unwrap();
-            let problem = library(&folder).feed(name).unwrap_err();
+            let problem = library(&folder).feed(name).unwrap_err().to_string();
             assert!(problem.contains(expected), "{problem}");
         }
-        assert!(library(&folder).feed("gone.csv").unwrap_err().contains("gone.csv"));
+        assert!(library(&folder).feed("gone.csv").unwrap_err().to_string().contains("gone.csv"));
     }
 
     #[test]
@@ -249,10 +304,10 @@ mod tests {
         }
         let mut library = Library::beside(&folder.path().join(name(0)).display().to_string());
         for depth in 1..=MAX_CALLS {
-            assert!(library.call(&name(0)).unwrap_err().contains("calls itself"));
+            assert!(library.call(&name(0)).unwrap_err().to_string().contains("calls itself"));
             library = library.call(&name(depth)).unwrap().library;
         }
-        assert!(library.call(&name(MAX_CALLS + 1)).unwrap_err().contains("one more"));
+        assert!(library.call(&name(MAX_CALLS + 1)).unwrap_err().to_string().contains("one more"));
     }
 
     #[test]
@@ -263,8 +318,8 @@ mod tests {
         fs::write(&path, rows(MAX_FEED_ITEMS)).unwrap();
         assert_eq!(library(&folder).feed("a.csv").unwrap().len(), MAX_FEED_ITEMS);
         fs::write(&path, rows(MAX_FEED_ITEMS + 1)).unwrap();
-        assert!(library(&folder).feed("a.csv").unwrap_err().contains("the most is"));
+        assert!(library(&folder).feed("a.csv").unwrap_err().to_string().contains("the most is"));
         fs::write(folder.path().join("b.json"), vec![b' '; MAX_FEED_BYTES + 1]).unwrap();
-        assert!(library(&folder).feed("b.json").unwrap_err().contains("larger than"));
+        assert!(library(&folder).feed("b.json").unwrap_err().to_string().contains("larger than"));
     }
 }

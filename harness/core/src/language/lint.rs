@@ -29,7 +29,7 @@ pub(crate) fn secrets(source: &Source<'_>) -> Vec<Diagnostic> {
         .map(|found| {
             let span = source.span(found.start(), found.end());
             Diagnostic::warning("secret-literal", "this looks like a secret", span).with_help(
-                "take it from the environment: `let: { key: { secret: { env: STRIPE_KEY } } }`",
+                "take it from the environment: `vars: { key: { secret: { env: STRIPE_KEY } } }`",
             )
         })
         .collect()

@@ -13,6 +13,7 @@ mod error;
 pub mod file;
 mod library;
 mod lint;
+mod matcher;
 mod node;
 pub mod quantity;
 mod render;
@@ -33,7 +34,8 @@ pub use diagnostic::{Diagnostic, Severity};
 pub use discover::{DiscoverError, discover, read};
 pub use error::Problem;
 pub use file::ScenarioFile;
-pub use library::{Library, MAX_CALLS, MAX_FEED_BYTES, MAX_FEED_ITEMS};
+pub use library::{Library, LibraryError, MAX_CALLS, MAX_FEED_BYTES, MAX_FEED_ITEMS};
+pub use matcher::{Matcher, Number, Operators};
 pub use render::render;
 pub use repair::MAX_ERRORS;
 pub use schema::schema;
@@ -42,6 +44,7 @@ pub use spanned::Spanned;
 pub use yaml::MAX_DEPTH;
 
 pub(crate) use library::{Called, first_of};
+pub(crate) use matcher::Operand;
 pub use node::clip;
 pub use suggest::{closest, did_you_mean, listed};
 

@@ -36,6 +36,31 @@ pub(super) fn resolve(scalar: &Scalar) -> Result<Plain<'_>, DecodeError> {
     }
 }
 
+/// Refuses a scalar without quotes that is not what it looks like: `01234` is the number 1234, and
+/// `1.10` the number 1.1. In a value that is sent, somebody meant the text.
+///
+/// # Errors
+/// When JSON would write the value otherwise.
+pub(super) fn check_as_written(scalar: &Scalar) -> Result<(), DecodeError> {
+    let text = scalar.text.as_str();
+    let value = match resolve(scalar)? {
+        Plain::Null | Plain::Text(_) => return Ok(()),
+        Plain::Bool(value) => value.to_string(),
+        Plain::Unsigned(value) => value.to_string(),
+        Plain::Signed(value) => value.to_string(),
+        Plain::Float(value) => serde_json::Value::from(value).to_string(),
+    };
+    // Both ways to write an exponent are the same number and look like it.
+    if value == text || value.replace("e+", "e") == text {
+        return Ok(());
+    }
+    Err(DecodeError::new(Kind::Value {
+        code: "reinterpreted".to_owned(),
+        message: format!("is `{}`, which without quotes is {value}", clip(text)),
+        help: Some(format!("write `\"{}\"` for the text, `{value}` for the value", clip(text))),
+    }))
+}
+
 fn integer(text: &str) -> Result<Plain<'_>, DecodeError> {
     let unsigned = match text.split_at_checked(2) {
         Some(("0x", digits)) => u64::from_str_radix(digits, 16),
@@ -116,6 +141,20 @@ mod tests {
         assert_eq!(plain("18446744073709551616"), None);
         assert_eq!(plain("-9223372036854775808"), Some(Plain::Signed(i64::MIN)));
         assert_eq!(plain("-9223372036854775809"), None);
+    }
+
+    #[test]
+    fn what_json_writes_otherwise_is_not_as_written() {
+        let check =
+            |text: &str| check_as_written(&Scalar { text: text.to_owned(), plain: true }).is_ok();
+        for text in ["0", "-1", "1.5", "1.0", "true", "~", "", "a", "1.2.3", "2026-01-01", "1e300"]
+        {
+            assert!(check(text), "{text}");
+        }
+        for text in ["01234", "1.10", "+1", "-0", "0x1F", "0o17", "1e3", ".5", "True", "FALSE"] {
+            assert!(!check(text), "{text}");
+        }
+        assert!(check_as_written(&Scalar { text: "01234".to_owned(), plain: false }).is_ok());
     }
 
     #[test]

@@ -47,7 +47,7 @@ mod tests {
         assert_eq!(schema["required"], json!(["scenario"]));
         assert_eq!(schema["properties"]["about"]["type"], "string");
         let steps = &schema["$defs"]["step"]["oneOf"];
-        assert_eq!(steps.as_array().unwrap().len(), 18);
+        assert_eq!(steps.as_array().unwrap().len(), 14);
         jsonschema::validator_for(&schema).unwrap();
         let text = schema.to_string();
         assert!(!text.contains(r#"{"type":"null"}"#), "{text}");

@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
+use crate::model::{is_name, is_part};
+
 /// Text with names to fill in.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Template {
@@ -25,8 +27,8 @@ pub enum TemplateError {
     /// `${{` without `}}`.
     #[error("`${{{{` at character {0} is never closed; end it with `}}}}`")]
     Unclosed(usize),
-    /// Not a name: letters, digits, `_`, `-` and `.`, starting with a letter.
-    #[error("`{0}` is not a name; use letters, digits, `_`, `-` and `.`")]
+    /// Not a name, and not names with dots between them.
+    #[error("`{0}` is not a name; use letters, digits, spaces, `_`, `-` and `.`")]
     NotAName(String),
     /// Nothing is known under this name.
     #[error("`{0}` has no value yet")]
@@ -81,6 +83,27 @@ impl Template {
             Segment::Name(name) => Some(name.as_str()),
             Segment::Literal(_) => None,
         })
+    }
+
+    /// Texts in it that look like a name to fill in, as other tools write it: `{{ name }}` and
+    /// `${name}`.
+    pub fn lookalikes(&self) -> Vec<String> {
+        let mut found = Vec::new();
+        for segment in &self.segments {
+            let Segment::Literal(text) = segment else { continue };
+            for (open, close) in [("{{", "}}"), ("${", "}")] {
+                let mut rest = text.as_str();
+                while let Some(start) = rest.find(open) {
+                    let inner = &rest[start + open.len()..];
+                    let Some(end) = inner.find(close) else { break };
+                    if name(&inner[..end]).is_ok() {
+                        found.push(format!("{open}{}{close}", &inner[..end]));
+                    }
+                    rest = inner;
+                }
+            }
+        }
+        found
     }
 
     /// As the author would write it.
@@ -184,6 +207,33 @@ impl JsonTemplate {
         matches!(self, Self::Constant(_))
     }
 
+    /// The names of its members, if it is an object.
+    pub fn members(&self) -> Option<Vec<&str>> {
+        match self {
+            Self::Constant(value) => {
+                value.as_object().map(|members| members.keys().map(String::as_str).collect())
+            }
+            Self::Object(members) => Some(members.iter().map(|(name, _)| name.as_str()).collect()),
+            Self::Text(_) | Self::Array(_) => None,
+        }
+    }
+
+    /// The names of the members that its items have, if it is a list of objects.
+    pub fn members_of_items(&self) -> Option<Vec<&str>> {
+        let members: Vec<Vec<&str>> = match self {
+            Self::Constant(Value::Array(items)) => {
+                let objects: Option<Vec<_>> = items.iter().map(Value::as_object).collect();
+                objects?
+                    .into_iter()
+                    .map(|object| object.keys().map(String::as_str).collect())
+                    .collect()
+            }
+            Self::Array(items) => items.iter().map(Self::members).collect::<Option<_>>()?,
+            _ => return None,
+        };
+        Some(members.into_iter().flatten().collect())
+    }
+
     /// The names in it.
     pub fn names(&self) -> Vec<&str> {
         match self {
@@ -219,9 +269,8 @@ fn push_literal(segments: &mut Vec<Segment>, text: &str) {
 
 fn name(inner: &str) -> Result<String, TemplateError> {
     let name = inner.trim();
-    let starts_well = name.starts_with(|c: char| c.is_ascii_alphabetic());
-    let goes_on_well = name.chars().all(|c| c.is_ascii_alphanumeric() || "_-.".contains(c));
-    if starts_well && goes_on_well {
+    let mut parts = name.split('.');
+    if parts.next().is_some_and(is_name) && parts.all(is_part) {
         Ok(name.to_owned())
     } else {
         Err(TemplateError::NotAName(name.to_owned()))
@@ -292,8 +341,16 @@ mod tests {
     fn says_what_is_wrong() {
         assert_eq!(Template::parse("ü ${{ id").unwrap_err(), TemplateError::Unclosed(2));
         assert_eq!(Template::parse("${{ 1x }}").unwrap_err(), TemplateError::NotAName("1x".into()));
+        let spaced = Template::parse("${{ a case.first name }}").unwrap();
+        assert_eq!(spaced.names().collect::<Vec<_>>(), ["a case.first name"]);
         let unbound = Template::parse("${{ who }}").unwrap().render(&values()).unwrap_err();
         assert_eq!(unbound, TemplateError::Unbound("who".into()));
+    }
+
+    #[test]
+    fn finds_what_other_tools_fill_in() {
+        let template = Template::parse("{{ a b }} ${{ x }} ${c} {{}} ${ } $d {{ e").unwrap();
+        assert_eq!(template.lookalikes(), ["{{ a b }}", "${c}"]);
     }
 
     #[test]

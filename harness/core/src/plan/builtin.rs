@@ -15,10 +15,11 @@ pub const INDEX: &str = "index";
 /// The base URL of the target.
 pub const TARGET: &str = "target";
 
-/// The base URL of the upstream stub; in scenarios that require [`super::Capability::Upstream`].
+/// The base URL of the upstream stub; a scenario that uses it requires
+/// [`super::Capability::Upstream`].
 pub const UPSTREAM: &str = "upstream";
 
-/// An origin whose pages may read answers; in scenarios that require
+/// An origin whose pages may read answers; a scenario that uses it requires
 /// [`super::Capability::PageOrigin`].
 pub const PAGE_ORIGIN: &str = "page_origin";
 

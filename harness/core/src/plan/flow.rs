@@ -64,8 +64,6 @@ pub struct CallPlan {
     pub name: String,
     /// Its variables, in order; those that the caller gives have the caller's template.
     pub vars: Vec<CallVar>,
-    /// Its computed values, in order.
-    pub values: Vec<(String, ValuePlan)>,
     /// Its setup and its steps, in order.
     pub steps: Vec<Step>,
     /// Its teardown, run whatever happened before.
@@ -82,27 +80,27 @@ pub struct CallVar {
     /// Its name there.
     pub name: String,
     /// Its value.
-    pub value: JsonTemplate,
+    pub value: ValuePlan,
     /// Whether the names in it are the caller's.
     pub given: bool,
 }
 
 /// Something that is done to the target, or to its time, rather than asked of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Drive {
-    /// What.
-    pub act: Act,
+pub struct ControlStep {
+    /// What is done.
+    pub action: ControlAction,
     /// In the file.
     pub span: Span,
 }
 
-/// See [`Drive`].
+/// An action of a [`ControlStep`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Act {
+pub enum ControlAction {
     /// Time passes for the target: its clock is put forward if it lets us, else we wait.
     Elapse(Duration),
-    /// Until the current window, counted from 1970, has at least this much left.
-    Align {
+    /// Waits until the current window, counted from 1970, has at least this much left.
+    WaitForWindow {
         /// Length of a window.
         window: Duration,
         /// Of it.
@@ -164,8 +162,11 @@ impl Step {
                     Self::each_request(&mut call.steps, change);
                     Self::each_request(&mut call.teardown, change);
                 }
-                Self::Wait(_) | Self::Let(_) | Self::Check(_) | Self::Drive(_) | Self::Model(_) => {
-                }
+                Self::Wait(_)
+                | Self::Vars(_)
+                | Self::Check(_)
+                | Self::Control(_)
+                | Self::Model(_) => {}
             }
         }
     }
@@ -198,7 +199,8 @@ impl Step {
     pub fn real_time(&self) -> Duration {
         let sum = |steps: &[Self]| steps.iter().map(Self::real_time).sum::<Duration>();
         match self {
-            Self::Wait(time) | Self::Drive(Drive { act: Act::Elapse(time), .. }) => *time,
+            Self::Wait(time)
+            | Self::Control(ControlStep { action: ControlAction::Elapse(time), .. }) => *time,
             Self::Parallel(branches) => {
                 branches.iter().map(|branch| sum(&branch.steps)).max().unwrap_or_default()
             }

@@ -14,6 +14,8 @@ use crate::{
     model::Capability,
 };
 
+pub use crate::language::Matcher;
+
 pub mod builtin;
 mod catalog;
 mod claim;
@@ -39,9 +41,10 @@ pub use claim::{Claim, Rule};
 pub use cost::{
     Book, CostPlan, CostThreshold, PricedFigure, Prices, Pricing, PricingError, RequestUsage, Tiers,
 };
-pub use expect::{Capture, CountExpectation, DistinctExpectation, Expectation, Matcher};
+pub use expect::{Capture, CountExpectation, DistinctExpectation, Expectation};
 pub use flow::{
-    Act, Branch, CallPlan, CallVar, CheckPlan, Drive, ForEachPlan, JwtPlan, RepeatPlan,
+    Branch, CallPlan, CallVar, CheckPlan, ControlAction, ControlStep, ForEachPlan, JwtPlan,
+    RepeatPlan,
 };
 pub use generate::{GeneratePlan, Outcome};
 pub use load::{
@@ -72,10 +75,8 @@ pub struct ScenarioPlan {
     pub users: Vec<UserPlan>,
     /// Lists read from files, by name.
     pub feeds: Vec<(String, Arc<Vec<Value>>)>,
-    /// Values filled in once, in order, before `setup`.
-    pub vars: Vec<(String, JsonTemplate)>,
-    /// Values computed once, in order, after `vars`.
-    pub values: Vec<(String, ValuePlan)>,
+    /// Values given or computed once, in order, before `setup`.
+    pub vars: Vec<(String, ValuePlan)>,
     /// Every place that sends requests. [`StepId`] indexes it; recorders have one entry for each.
     pub labels: Vec<StepLabel>,
     /// Steps before the work; a failure here skips the work.
@@ -169,7 +170,7 @@ pub enum Step {
     Until(Box<UntilPlan>),
     /// The same request with bodies made from a JSON Schema.
     Generate(Box<GeneratePlan>),
-    /// Do nothing for this long.
+    /// Sleep for this long.
     Wait(Duration),
     /// Several lists of steps at once.
     Parallel(Vec<Branch>),
@@ -177,12 +178,12 @@ pub enum Step {
     Repeat(Box<RepeatPlan>),
     /// Steps for each item of a list.
     ForEach(Box<ForEachPlan>),
-    /// Values computed now.
-    Let(Vec<(String, ValuePlan)>),
+    /// Variables, given or computed now, in order.
+    Vars(Vec<(String, ValuePlan)>),
     /// What must hold of values.
     Check(Box<CheckPlan>),
     /// Something done to the target.
-    Drive(Drive),
+    Control(ControlStep),
     /// What was seen so far, held against a model.
     Model(Box<ModelPlan>),
     /// Another scenario.

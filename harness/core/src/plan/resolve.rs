@@ -13,7 +13,6 @@ mod labels;
 mod lints;
 mod load;
 mod model;
-mod operands;
 mod profile;
 mod request;
 mod scope;
@@ -35,7 +34,7 @@ use crate::model::Capability;
 
 use super::{
     CallVar, Catalog, JsonTemplate, LoadPlan, Phase, Pricing, Profile, ScenarioPlan, Span, Step,
-    UserPlan, Work,
+    UserPlan, ValuePlan, Work,
 };
 use claims::Rules;
 use labels::Labels;
@@ -54,33 +53,32 @@ pub fn resolve(
     file: &ScenarioFile,
     catalog: &Catalog,
 ) -> Result<(ScenarioPlan, Vec<Diagnostic>), Vec<Diagnostic>> {
-    let mut lowering = Resolver::new(file_name, file, catalog);
-    lowering.rules_of(file);
-    lowering.add_users(file);
-    let feeds = lowering.feeds(file);
-    let vars = lowering.vars(file);
-    let values = file.values.as_ref().map(|values| lowering.values(values)).unwrap_or_default();
-    let setup = lowering.phase(Phase::Setup, file);
-    let work = lowering.work(file);
-    let audit = lowering.phase(Phase::Audit, file);
-    let teardown = lowering.phase(Phase::Teardown, file);
-    let thresholds = lowering.thresholds(file);
-    let cost = lowering.cost(file);
-    lowering.search_has_thresholds(file, &work);
-    if !lowering.errors.is_empty() {
-        return Err(lowering.errors);
+    let mut resolver = Resolver::new(file_name, file, catalog);
+    resolver.rules_of(file);
+    resolver.add_users(file);
+    let feeds = resolver.feeds(file);
+    let vars = resolver.vars(file);
+    let setup = resolver.phase(Phase::Setup, file);
+    let work = resolver.work(file);
+    let audit = resolver.phase(Phase::Audit, file);
+    let teardown = resolver.phase(Phase::Teardown, file);
+    let thresholds = resolver.thresholds(file);
+    let cost = resolver.cost(file);
+    resolver.search_has_thresholds(file, &work);
+    resolver.lint_requires(file);
+    if !resolver.errors.is_empty() {
+        return Err(resolver.errors);
     }
     let plan = ScenarioPlan {
         file: file_name.into(),
         name: file.scenario.0.clone(),
         about: file.about.clone(),
         tags: file.tags.iter().flatten().map(|tag| tag.0.clone()).collect(),
-        requires: lowering.requires,
-        users: lowering.users,
+        requires: resolver.requires(),
+        users: resolver.users,
         feeds,
         vars,
-        values,
-        labels: lowering.labels.into_list(),
+        labels: resolver.labels.into_list(),
         setup,
         work,
         audit,
@@ -88,12 +86,12 @@ pub fn resolve(
         thresholds,
         cost,
     };
-    let mut warnings = lowering.scope.unused();
-    warnings.extend(lowering.warnings);
+    let mut warnings = resolver.scope.unused();
+    warnings.extend(resolver.warnings);
     Ok((plan, warnings))
 }
 
-/// What is known while a file is lowered, from its top to its end.
+/// What is known while a file is resolved, from its top to its end.
 struct Resolver {
     errors: Vec<Diagnostic>,
     warnings: Vec<Diagnostic>,
@@ -103,7 +101,10 @@ struct Resolver {
     users: Vec<UserPlan>,
     rules: Rules,
     pricing: Option<Arc<dyn Pricing>>,
-    requires: Vec<Capability>,
+    /// What the file says that the target must offer.
+    required: Vec<Capability>,
+    /// What the steps and values of the scenario need.
+    needed: Vec<Capability>,
     library: Library,
     /// Of the names of steps in a called scenario.
     prefix: String,
@@ -115,18 +116,18 @@ struct Resolver {
 
 impl Resolver {
     fn new(file_name: &str, file: &ScenarioFile, catalog: &Catalog) -> Self {
-        let requires: Vec<_> =
-            file.requires.iter().flatten().map(|capability| capability.value).collect();
+        let required = file.requires.iter().flatten().map(|capability| capability.value);
         Self {
             errors: Vec::new(),
             warnings: Vec::new(),
-            scope: Scope::new(requires.clone()),
+            scope: Scope::new(),
             labels: Labels::new(file),
             phase: Phase::Setup,
             users: Vec::new(),
             rules: claims::known(catalog),
             pricing: catalog.pricing.clone(),
-            requires,
+            required: required.collect(),
+            needed: Vec::new(),
             library: Library::beside(file_name),
             prefix: String::new(),
             metered: file.cost.is_some(),
@@ -140,7 +141,13 @@ impl Resolver {
             let defined = self.scope.define_feed(&name.0, name.span);
             self.ok(defined);
             match self.library.feed(&path.0) {
-                Ok(items) => feeds.push((name.0.clone(), Arc::new(items))),
+                Ok(items) => {
+                    let items = JsonTemplate::Constant(Value::Array(items));
+                    self.scope.describe_last(&items);
+                    if let JsonTemplate::Constant(Value::Array(items)) = items {
+                        feeds.push((name.0.clone(), Arc::new(items)));
+                    }
+                }
                 Err(problem) => {
                     let message = format!("the feed cannot be read: {problem}");
                     let error = Diagnostic::error("bad-feed", message, path.span);
@@ -153,13 +160,28 @@ impl Resolver {
         feeds
     }
 
+    /// What the target must offer: what is written, and what follows from the steps.
+    fn requires(&self) -> Vec<Capability> {
+        let mut all = self.required.clone();
+        all.extend(self.needed.iter().filter(|needed| !self.required.contains(needed)));
+        all
+    }
+
+    /// Notes that the scenario is applicable only where the target offers this.
+    fn need(&mut self, capability: Capability) {
+        if !self.needed.contains(&capability) {
+            self.needed.push(capability);
+        }
+    }
+
     /// In a called scenario a feed is a variable like any other.
     fn feeds_as_vars(&mut self, file: &ScenarioFile) -> Vec<CallVar> {
         let feeds = self.feeds(file).into_iter();
         feeds
             .map(|(name, items)| {
                 let items = Value::Array(Arc::unwrap_or_clone(items));
-                CallVar { name, value: JsonTemplate::Constant(items), given: false }
+                let value = ValuePlan::Json(JsonTemplate::Constant(items));
+                CallVar { name, value, given: false }
             })
             .collect()
     }
@@ -173,13 +195,17 @@ impl Resolver {
         found.map_err(|error| self.errors.push(*error)).ok()
     }
 
-    fn vars(&mut self, file: &ScenarioFile) -> Vec<(String, JsonTemplate)> {
+    /// The variables of the whole scenario; each may use those before it.
+    fn vars(&mut self, file: &ScenarioFile) -> Vec<(String, ValuePlan)> {
         let mut vars = Vec::new();
-        for (name, json) in file.vars.iter().flatten() {
-            let template = self.json(json);
+        for (name, value) in file.vars.iter().flatten() {
+            let plan = self.value(name, value);
             let defined = self.scope.define_var(&name.0, name.span);
             self.ok(defined);
-            vars.push((name.0.clone(), template));
+            if let Some(ValuePlan::Json(value)) = &plan {
+                self.scope.describe_last(value);
+            }
+            vars.extend(plan.map(|plan| (name.0.clone(), plan)));
         }
         vars
     }

@@ -1,12 +1,12 @@
-//! Values that are computed: what a scenario needs and cannot write down.
+//! Values of variables: given, or computed where a scenario cannot write them down.
 
 use super::{Encoding, InstantFormat, JsonTemplate, JwtPlan, Template};
 
 /// How a value is made. There is no scripting: each kind is one thing that APIs ask for.
 #[derive(Clone, Debug)]
 pub enum ValuePlan {
-    /// A random UUID, from the seed.
-    Uuid,
+    /// This value, with names in it.
+    Json(JsonTemplate),
     /// An instant.
     Now {
         /// Milliseconds from now.
@@ -27,8 +27,8 @@ pub enum ValuePlan {
     Base64Url(Template),
     /// A value as JSON text, as it is sent in a body.
     JsonText(JsonTemplate),
-    /// Texts one after another.
-    Text(Template),
+    /// A value as text: a name alone is written out.
+    ToText(Template),
     /// A part of a value.
     Select {
         /// The value.
@@ -77,15 +77,22 @@ pub enum Key {
 }
 
 impl ValuePlan {
+    /// Returns whether the value depends on the time at which it is computed.
+    pub fn needs_time(&self) -> bool {
+        matches!(self, Self::Now { .. } | Self::StripeSignature { .. } | Self::Jwt(_))
+    }
+
     /// The names in it.
     pub fn names(&self) -> Vec<&str> {
         match self {
-            Self::Uuid | Self::Now { .. } | Self::Secret(_) => Vec::new(),
+            Self::Now { .. } | Self::Secret(_) => Vec::new(),
             Self::Repeat { text, .. }
             | Self::Base64(text)
             | Self::Base64Url(text)
-            | Self::Text(text) => text.names().collect(),
-            Self::JsonText(json) | Self::Select { from: json, .. } => json.names(),
+            | Self::ToText(text) => text.names().collect(),
+            Self::Json(json) | Self::JsonText(json) | Self::Select { from: json, .. } => {
+                json.names()
+            }
             Self::Hmac { key, text, .. } | Self::StripeSignature { key, payload: text, .. } => {
                 key.names().into_iter().chain(text.names()).collect()
             }

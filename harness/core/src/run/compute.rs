@@ -38,12 +38,12 @@ impl Computer<'_> {
     pub(super) fn compute(&self, value: &ValuePlan) -> Result<Value, String> {
         let names = self.scope.at(0);
         Ok(match value {
-            ValuePlan::Uuid => self.scope.uuid().into(),
+            ValuePlan::Json(json) => json_of(json, &names)?,
             ValuePlan::Now { offset, format } => instant(self.now + offset, *format)?,
             ValuePlan::Repeat { text, times } => text_of(text, &names)?.repeat(*times).into(),
             ValuePlan::Base64(text) => STANDARD.encode(text_of(text, &names)?).into(),
             ValuePlan::Base64Url(text) => URL_SAFE_NO_PAD.encode(text_of(text, &names)?).into(),
-            ValuePlan::Text(text) => text_of(text, &names)?.into(),
+            ValuePlan::ToText(text) => text_of(text, &names)?.into(),
             ValuePlan::JsonText(json) => json_of(json, &names)?.to_string().into(),
             ValuePlan::Select { from, path } => {
                 let from = json_of(from, &names)?;

@@ -75,13 +75,16 @@ fn scenario(
     let mut also = pointer.zip(case.breaks.as_deref()).map(|(path, place)| naming(path, place));
     if let Some(rule) = &request.claim.rule {
         scenario["rules"] =
-            json!({ (rule.id.clone()): { "says": rule.says, "source": rule.source } });
+            json!({ (rule.id.clone()): { "description": rule.says, "source": rule.source } });
         for expect in also.iter_mut().chain([&mut expect]) {
             expect.insert("rule".to_owned(), rule.id.clone().into());
         }
     }
-    step.insert("expect".to_owned(), expect.into());
-    step.extend(also.map(|also| ("also".to_owned(), json!([also]))));
+    let expect = match also {
+        None => Value::from(expect),
+        Some(also) => json!([expect, also]),
+    };
+    step.insert("expect".to_owned(), expect);
     scenario["steps"] = json!([{ "request": step }]);
     // What looks like a name to fill in would be one there.
     let text = scenario.to_string();

@@ -23,8 +23,8 @@ use crate::{
     },
     model::clock,
     plan::{
-        Act, Branch, CallPlan, CheckPlan, Claim, Drive, ForEachPlan, RepeatPlan, Span, Step,
-        ValuePlan, Values,
+        Branch, CallPlan, CheckPlan, Claim, ControlAction, ControlStep, ForEachPlan, RepeatPlan,
+        Span, Step, ValuePlan, Values,
     },
 };
 
@@ -41,9 +41,9 @@ impl Iteration {
             Step::Parallel(branches) => self.parallel(branches, planned).await?,
             Step::Repeat(repeat) => self.repeat(repeat, planned).await?,
             Step::ForEach(each) => self.for_each(each, planned).await?,
-            Step::Let(values) => self.compute(values, "let").await?,
+            Step::Vars(values) => self.compute(values, "vars").await?,
             Step::Check(check) => self.check(check)?,
-            Step::Drive(drive) => self.drive(*drive).await?,
+            Step::Control(control) => self.control(*control).await?,
             Step::Call(call) => self.call(call).await?,
             Step::Model(model) => self.model(model).await?,
             Step::Generate(generate) => return self.generate(generate).await,
@@ -118,28 +118,44 @@ impl Iteration {
         end
     }
 
-    /// Computes values, in order.
-    pub(super) async fn compute(
-        &self,
-        values: &[(String, ValuePlan)],
-        what: &str,
-    ) -> Result<(), Halt> {
-        let span = Span::default();
-        let now = match self.worker.context.now().await {
-            Ok(now) => now,
-            Err(problem) => return self.broken(what, "the time", &problem.into(), span),
-        };
+    /// Computes values, in order, all at the same time of the target.
+    async fn compute(&self, values: &[(String, ValuePlan)], what: &str) -> Result<(), Halt> {
+        let now = self.time_for(values.iter().map(|(_, plan)| plan), what).await?;
         for (name, plan) in values {
-            let computer = Computer { plan: &self.worker.context.plan, scope: &self.scope, now };
-            match computer.compute(plan) {
-                Ok(value) => self.scope.capture(name, value),
-                Err(problem) => {
-                    let expected = format!("a value for `{name}`");
-                    return self.broken(what, &expected, &problem.into(), span);
-                }
-            }
+            let value = self.value(name, plan, now, (what, Span::default()))?;
+            self.scope.capture(name, value);
         }
         Ok(())
+    }
+
+    /// What the clock of the target shows, if one of the values needs it.
+    async fn time_for(
+        &self,
+        mut values: impl Iterator<Item = &ValuePlan>,
+        what: &str,
+    ) -> Result<i64, Halt> {
+        if !values.any(ValuePlan::needs_time) {
+            return Ok(0);
+        }
+        self.worker.context.now().await.map_err(|problem| {
+            self.note_broken(what, "the time", &problem.into(), Span::default());
+            Halt::Failed
+        })
+    }
+
+    /// Computes the value of `name`. A failure is noted under a name, at a place.
+    fn value(
+        &self,
+        name: &str,
+        plan: &ValuePlan,
+        now: i64,
+        (what, span): (&str, Span),
+    ) -> Result<Value, Halt> {
+        let computer = Computer { plan: &self.worker.context.plan, scope: &self.scope, now };
+        computer.compute(plan).map_err(|problem| {
+            self.note_broken(what, &format!("a value for `{name}`"), &problem.into(), span);
+            Halt::Failed
+        })
     }
 
     fn check(&self, check: &CheckPlan) -> Result<(), Halt> {
@@ -154,41 +170,48 @@ impl Iteration {
         if check.claim.is_required() { Err(Halt::Failed) } else { Ok(()) }
     }
 
-    async fn drive(&self, drive: Drive) -> Result<(), Halt> {
-        let goes = match drive.act {
-            Act::Freeze(frozen) => Some(!frozen),
+    async fn control(&self, step: ControlStep) -> Result<(), Halt> {
+        let goes = match step.action {
+            ControlAction::Freeze(frozen) => Some(!frozen),
             // A new process shows the system's time, put forward.
-            Act::Restart => Some(true),
-            Act::Elapse(_) | Act::Align { .. } | Act::Cron | Act::Kill => None,
+            ControlAction::Restart => Some(true),
+            ControlAction::Elapse(_)
+            | ControlAction::WaitForWindow { .. }
+            | ControlAction::Cron
+            | ControlAction::Kill => None,
         };
-        let act = async {
-            match drive.act {
-                Act::Elapse(time) => self.elapse(time).await,
-                Act::Align { window, remaining } => self.align(window, remaining).await,
-                Act::Freeze(frozen) => self.give(Command::Freeze(frozen)).await,
-                Act::Cron => self.give(Command::Cron).await,
-                Act::Kill => self.give(Command::Kill).await,
-                Act::Restart => self.give(Command::Restart).await,
+        let action = async {
+            match step.action {
+                ControlAction::Elapse(time) => self.elapse(time).await,
+                ControlAction::WaitForWindow { window, remaining } => {
+                    self.align(window, remaining).await
+                }
+                ControlAction::Freeze(frozen) => self.give(Command::Freeze(frozen)).await,
+                ControlAction::Cron => self.give(Command::Cron).await,
+                ControlAction::Kill => self.give(Command::Kill).await,
+                ControlAction::Restart => self.give(Command::Restart).await,
             }
         };
-        let done = self.worker.context.moving(goes, act).await;
+        let done = self.worker.context.moving(goes, action).await;
         self.worker.context.observer.note(Happened {
             at: self.worker.context.offset(clock::now()),
-            what: done_to(drive.act),
-            is_crash: matches!(drive.act, Act::Kill | Act::Restart),
+            what: done_to(step.action),
+            is_crash: matches!(step.action, ControlAction::Kill | ControlAction::Restart),
             run: String::new(),
         });
         match done {
             Ok(()) => Ok(()),
             Err(problem) => {
-                let expected = match drive.act {
-                    Act::Elapse(_) | Act::Align { .. } => "that time passes",
-                    Act::Freeze(_) => "that the clock of the target obeys",
-                    Act::Cron => "that the cron fires",
-                    Act::Kill => "that the target ends",
-                    Act::Restart => "that the target starts again",
+                let expected = match step.action {
+                    ControlAction::Elapse(_) | ControlAction::WaitForWindow { .. } => {
+                        "that time passes"
+                    }
+                    ControlAction::Freeze(_) => "that the clock of the target obeys",
+                    ControlAction::Cron => "that the cron fires",
+                    ControlAction::Kill => "that the target ends",
+                    ControlAction::Restart => "that the target starts again",
                 };
-                self.broken("target", expected, &problem.into(), drive.span)
+                self.broken("target", expected, &problem.into(), step.span)
             }
         }
     }
@@ -218,27 +241,8 @@ impl Iteration {
     /// Runs another scenario with names of its own. Its teardown runs whatever happened before.
     async fn call(&self, call: &CallPlan) -> Result<(), Halt> {
         let scope = self.scope.called(Values::new());
-        for var in &call.vars {
-            let rendered = if var.given {
-                var.value.render(&self.scope.at(0))
-            } else {
-                var.value.render(&scope.at(0))
-            };
-            match rendered {
-                Ok(value) => scope.capture(&var.name, value),
-                Err(error) => {
-                    let expected = format!("a value for `{}`", var.name);
-                    return self.broken(
-                        &call.name,
-                        &expected,
-                        &error.to_string().into(),
-                        call.span,
-                    );
-                }
-            }
-        }
         let called = Self { file: Some(Arc::clone(&call.file)), ..self.with_scope(scope) };
-        let mut end = called.compute(&call.values, &call.name).await;
+        let mut end = called.given(self, call).await;
         if end.is_ok() {
             end = called.run(&call.steps, clock::now()).await;
         }
@@ -251,29 +255,45 @@ impl Iteration {
         end.and(cleaned)
     }
 
+    /// Gives the variables of a called scenario their values: those that the caller gives are
+    /// computed with the caller's names.
+    async fn given(&self, caller: &Self, call: &CallPlan) -> Result<(), Halt> {
+        let now = self.time_for(call.vars.iter().map(|var| &var.value), &call.name).await?;
+        for var in &call.vars {
+            let of = if var.given { caller } else { self };
+            let value = of.value(&var.name, &var.value, now, (&call.name, call.span))?;
+            self.scope.capture(&var.name, value);
+        }
+        Ok(())
+    }
+
     /// Something that should be there is not.
     fn broken(&self, name: &str, expected: &str, found: &Value, span: Span) -> Result<(), Halt> {
+        self.note_broken(name, expected, found, span);
+        Err(Halt::Failed)
+    }
+
+    fn note_broken(&self, name: &str, expected: &str, found: &Value, span: Span) {
         let actual = match found {
             Value::String(text) => text.clone(),
             other => clipped(other, SHOWN_ITEM),
         };
         self.note(name, &Claim::default(), Mismatch::new(expected, actual, span), span);
-        Err(Halt::Failed)
     }
 }
 
 /// For a timeline.
-fn done_to(act: Act) -> String {
-    match act {
-        Act::Elapse(time) => {
+fn done_to(action: ControlAction) -> String {
+    match action {
+        ControlAction::Elapse(time) => {
             format!("time: {:.1} s passed; alarms that were due rang", time.as_secs_f64())
         }
-        Act::Align { .. } => "time: until the next window, if need be".to_owned(),
-        Act::Freeze(true) => "time: the clock was stopped".to_owned(),
-        Act::Freeze(false) => "time: the clock goes".to_owned(),
-        Act::Cron => "target: its cron fired".to_owned(),
-        Act::Kill => "target: killed".to_owned(),
-        Act::Restart => "target: started again".to_owned(),
+        ControlAction::WaitForWindow { .. } => "time: until the next window, if need be".to_owned(),
+        ControlAction::Freeze(true) => "time: the clock was stopped".to_owned(),
+        ControlAction::Freeze(false) => "time: the clock goes".to_owned(),
+        ControlAction::Cron => "target: its cron fired".to_owned(),
+        ControlAction::Kill => "target: killed".to_owned(),
+        ControlAction::Restart => "target: started again".to_owned(),
     }
 }
 

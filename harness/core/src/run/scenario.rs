@@ -24,10 +24,7 @@ use super::{
 use crate::{
     http::{Client, ClientConfig, SendError},
     model::{clock, stub::Arrivals},
-    plan::{
-        Destination, LoadPlan, Phase, Profile, ScenarioPlan, Step, TemplateError, Until, Users,
-        Values, Work,
-    },
+    plan::{Destination, LoadPlan, Phase, Profile, ScenarioPlan, Step, Until, Users, Values, Work},
     record::{self, Metrics, PhaseEnd, Recorder, ScenarioRecord, StepRecord},
     schedule::{Purpose, Schedule},
 };
@@ -79,10 +76,8 @@ enum PrepareError {
     VirtualUser(#[from] VirtualUserError),
     #[error(transparent)]
     Client(#[from] SendError),
-    #[error("vars.{name}: {source}")]
-    Variable { name: String, source: TemplateError },
-    #[error("let.{name}: {problem}")]
-    Value { name: String, problem: String },
+    #[error("vars.{name}: {problem}")]
+    Variable { name: String, problem: String },
     /// The clock of the target cannot be read or set going.
     #[error("{0}")]
     Clock(String),
@@ -132,21 +127,14 @@ impl ScenarioRunner {
         context.moving(Some(true), async { Ok(()) }).await.map_err(PrepareError::Clock)?;
         let clients = self.clients()?;
         let scope = Scope::new(Arc::clone(&context), Arc::default(), sequence(0), 0);
-        for (name, template) in &self.plan.vars {
-            let value = template
-                .render(&scope.at(0))
-                .map_err(|source| PrepareError::Variable { name: name.clone(), source })?;
+        let needs_time = self.plan.vars.iter().any(|(_, value)| value.needs_time());
+        let now = if needs_time { context.now().await.map_err(PrepareError::Clock)? } else { 0 };
+        for (name, value) in &self.plan.vars {
+            let computer = Computer { plan: &self.plan, scope: &scope, now };
+            let value = computer
+                .compute(value)
+                .map_err(|problem| PrepareError::Variable { name: name.clone(), problem })?;
             scope.capture(name, value);
-        }
-        if !self.plan.values.is_empty() {
-            let now = context.now().await.map_err(PrepareError::Clock)?;
-            for (name, plan) in &self.plan.values {
-                let computer = Computer { plan: &self.plan, scope: &scope, now };
-                let value = computer
-                    .compute(plan)
-                    .map_err(|problem| PrepareError::Value { name: name.clone(), problem })?;
-                scope.capture(name, value);
-            }
         }
         let values = scope.values();
         let before = if self.plan.cost.is_some() { self.arrived().await } else { None };
@@ -264,7 +252,7 @@ impl ScenarioRunner {
         let plan = Arc::clone(&self.plan);
         let steps = plan.all_steps();
         if let Some(operator) = &self.environment.operator
-            && steps.iter().any(|step| matches!(step, Step::Drive(_)))
+            && steps.iter().any(|step| matches!(step, Step::Control(_)))
             && let Err(problem) = operator.give(Command::Recover).await
         {
             self.record.problems.push(format!("the target cannot be put right again: {problem}"));

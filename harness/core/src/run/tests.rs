@@ -44,7 +44,6 @@ impl Tokens for Fake {
 fn plan(users: Vec<UserPlan>) -> ScenarioPlan {
     ScenarioPlan {
         feeds: Vec::new(),
-        values: Vec::new(),
         audit: Vec::new(),
         file: "a.yaml".into(),
         name: "a".into(),

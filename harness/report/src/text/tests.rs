@@ -33,7 +33,6 @@ fn plan() -> ScenarioPlan {
     let time = |ms| Quantity::Time(Duration::from_millis(ms));
     ScenarioPlan {
         feeds: Vec::new(),
-        values: Vec::new(),
         audit: Vec::new(),
         file: "scenarios/load/mix.yaml".into(),
         name: "load/mix".into(),

@@ -4,7 +4,10 @@ use regex::Regex;
 use serde_json::json;
 
 use super::*;
-use crate::plan::{JsonTemplate, Values};
+use crate::{
+    language::{Number, Operators, file::Json, text::Pattern},
+    plan::Values,
+};
 
 fn response() -> Response {
     let mut headers = HeaderMap::new();
@@ -22,8 +25,12 @@ fn values() -> Values {
     Values::from([("id".to_owned(), json!("w-1")), ("list".to_owned(), json!(["http", "delay"]))])
 }
 
-fn operand(value: &Value) -> JsonTemplate {
-    JsonTemplate::parse(value).unwrap()
+fn operand(value: &Value) -> Json {
+    Json::new(value.clone()).unwrap()
+}
+
+fn with(operators: Operators) -> Matcher {
+    Matcher(operators)
 }
 
 fn json(path: &str) -> Subject {
@@ -39,27 +46,45 @@ fn expectation(subject: Subject, matcher: Matcher) -> Expectation {
 }
 
 fn length(matcher: Matcher) -> Matcher {
-    Matcher::Length(Box::new(matcher))
+    with(Operators { length: Some(Box::new(matcher).into()), ..Operators::default() })
 }
 
 fn regex(pattern: &str) -> Matcher {
-    Matcher::Matches(Regex::new(pattern).unwrap())
+    let pattern = Pattern(Regex::new(pattern).unwrap());
+    with(Operators { matches: Some(pattern.into()), ..Operators::default() })
 }
 
 fn eq(value: &Value) -> Matcher {
-    Matcher::Eq(operand(value))
+    Matcher::eq(operand(value))
 }
 
 fn ne(value: &Value) -> Matcher {
-    Matcher::Ne(operand(value))
+    with(Operators { ne: Some(operand(value)), ..Operators::default() })
 }
 
 fn contains(value: &Value) -> Matcher {
-    Matcher::Contains(operand(value))
+    with(Operators { contains: Some(operand(value)), ..Operators::default() })
 }
 
 fn of(values: &[Value]) -> Matcher {
-    Matcher::In(values.iter().map(operand).collect())
+    let values: Vec<_> = values.iter().map(operand).collect();
+    with(Operators { one_of: Some(values.into()), ..Operators::default() })
+}
+
+fn le(bound: f64) -> Matcher {
+    with(Operators { le: Some(Number(bound)), ..Operators::default() })
+}
+
+fn gt(bound: f64) -> Matcher {
+    with(Operators { gt: Some(Number(bound)), ..Operators::default() })
+}
+
+fn ge(bound: f64) -> Matcher {
+    with(Operators { ge: Some(Number(bound)), ..Operators::default() })
+}
+
+fn between(above: f64, below: f64) -> Matcher {
+    with(Operators { gt: Some(Number(above)), lt: Some(Number(below)), ..Operators::default() })
 }
 
 /// Subject, a matcher that holds, one that does not, and what the failure says: expected and, unless it is
@@ -103,12 +128,12 @@ fn values_are_equal_or_not_and_compared() {
             "body $.id = `gone` has no value yet",
             "`gone` has no value yet",
         ),
-        (json("$.n"), Matcher::Lt(1.1), Matcher::Lt(1.0), "body $.n < 1", "1.0"),
-        (json("$.n"), Matcher::Le(1.0), Matcher::Le(0.9), "body $.n <= 0.9", "1.0"),
-        (json("$.n"), Matcher::Gt(0.9), Matcher::Gt(1.0), "body $.n > 1", "1.0"),
-        (json("$.n"), Matcher::Ge(1.0), Matcher::Ge(1.1), "body $.n >= 1.1", "1.0"),
-        (json("$.n"), Matcher::Ge(1.0), eq(&json!(null)), "body $.n = null", "1.0"),
-        (json("$.id"), ne(&json!(null)), Matcher::Lt(9.0), "body $.id < 9", "\"w-1\""),
+        (json("$.n"), Matcher::lt(1.1), Matcher::lt(1.0), "body $.n < 1", "1.0"),
+        (json("$.n"), le(1.0), le(0.9), "body $.n <= 0.9", "1.0"),
+        (json("$.n"), gt(0.9), gt(1.0), "body $.n > 1", "1.0"),
+        (json("$.n"), ge(1.0), ge(1.1), "body $.n >= 1.1", "1.0"),
+        (json("$.n"), ge(1.0), eq(&json!(null)), "body $.n = null", "1.0"),
+        (json("$.id"), ne(&json!(null)), Matcher::lt(9.0), "body $.id < 9", "\"w-1\""),
         (
             Subject::Status,
             of(&[json!(200), json!(201)]),
@@ -116,13 +141,7 @@ fn values_are_equal_or_not_and_compared() {
             "status in [200]",
             "201",
         ),
-        (
-            json("$.n"),
-            Matcher::All(vec![Matcher::Gt(0.0), Matcher::Lt(2.0)]),
-            Matcher::All(vec![Matcher::Gt(0.0), Matcher::Lt(1.0)]),
-            "body $.n > 0 and < 1",
-            "1.0",
-        ),
+        (json("$.n"), between(0.0, 2.0), between(0.0, 1.0), "body $.n < 1 and > 0", "1.0"),
     ]);
 }
 
@@ -154,13 +173,13 @@ fn text_and_lists_contain_match_and_have_a_length() {
         ),
         (
             json("$.steps"),
-            length(Matcher::Ge(2.0)),
-            length(Matcher::Gt(2.0)),
+            length(ge(2.0)),
+            length(gt(2.0)),
             "body $.steps length > 2",
             "[{\"type\":\"http\"},{\"type\":\"delay\"}]",
         ),
         (json("$"), length(eq(&json!(5))), length(eq(&json!(4))), "body $ length = 4", ""),
-        (json("$.n"), Matcher::All(vec![]), length(eq(&json!(1))), "body $.n length = 1", "1.0"),
+        (json("$.n"), Matcher::default(), length(eq(&json!(1))), "body $.n length = 1", "1.0"),
     ]);
 }
 
@@ -169,19 +188,19 @@ fn what_is_there_and_what_is_not() {
     each_passes_and_fails([
         (
             json("$.none"),
-            Matcher::Exists(true),
-            Matcher::Exists(false),
+            Matcher::exists(true),
+            Matcher::exists(false),
             "body $.none does not exist",
             "null",
         ),
         (
             json("$.gone"),
-            Matcher::Exists(false),
-            Matcher::Exists(true),
+            Matcher::exists(false),
+            Matcher::exists(true),
             "body $.gone exists",
             "nothing",
         ),
-        (json("$.gone"), Matcher::Exists(false), ne(&json!(1)), "body $.gone != 1", "nothing"),
+        (json("$.gone"), Matcher::exists(false), ne(&json!(1)), "body $.gone != 1", "nothing"),
     ]);
 }
 
@@ -202,23 +221,17 @@ fn headers_are_text_or_numbers_and_a_body_is_text() {
             "header retry-after = 61",
             "\"60\"",
         ),
+        (header("retry-after"), eq(&json!("60")), gt(60.0), "header retry-after > 60", "\"60\""),
         (
             header("retry-after"),
-            eq(&json!("60")),
-            Matcher::Gt(60.0),
-            "header retry-after > 60",
-            "\"60\"",
-        ),
-        (
-            header("retry-after"),
-            Matcher::Le(60.0),
+            le(60.0),
             ne(&json!("60")),
             "header retry-after != \"60\"",
             "\"60\"",
         ),
         (
             header("x-gone"),
-            Matcher::Exists(false),
+            Matcher::exists(false),
             regex(""),
             "header x-gone matches //",
             "nothing",
@@ -236,12 +249,12 @@ fn headers_are_text_or_numbers_and_a_body_is_text() {
 #[test]
 fn without_an_expectation_on_the_status_errors_are_failures() {
     let mut response = response();
-    let exists = [expectation(json("$.id"), Matcher::Exists(true))];
+    let exists = [expectation(json("$.id"), Matcher::exists(true))];
     assert_eq!(check(&exists, &response, &values()), Ok(()));
     response.status = StatusCode::BAD_REQUEST;
     let mismatch = check(&exists, &response, &values()).unwrap_err();
     assert_eq!((mismatch.expected.as_str(), mismatch.actual.as_str()), ("status < 400", "400"));
-    let is_400 = [expectation(Subject::Status, Matcher::Eq(operand(&json!(400))))];
+    let is_400 = [expectation(Subject::Status, Matcher::eq(operand(&json!(400))))];
     assert_eq!(check(&is_400, &response, &values()), Ok(()));
 }
 
@@ -251,8 +264,8 @@ fn counts_on_the_status_are_expectations_on_it() {
     response.status = StatusCode::TOO_MANY_REQUESTS;
     let count = CountExpectation {
         claim: crate::plan::Claim::default(),
-        matching: vec![expectation(Subject::Status, Matcher::Eq(operand(&json!(429))))],
-        is: Matcher::Ge(2.0),
+        matching: vec![expectation(Subject::Status, Matcher::eq(operand(&json!(429))))],
+        is: ge(2.0),
         span: Span::default(),
     };
     assert!(check_in_burst(&[], &[], &response, &values()).is_err());
@@ -267,10 +280,10 @@ fn counts_on_the_status_are_expectations_on_it() {
 fn a_body_that_is_not_json_has_no_values() {
     let mut response = response();
     response.body = Bytes::from_static(b"<html>");
-    let exists = expectation(json("$.id"), Matcher::Exists(true));
+    let exists = expectation(json("$.id"), Matcher::exists(true));
     let mismatch = all(&[exists], &response, &values()).unwrap_err();
     assert!(mismatch.actual.starts_with("a body that is not JSON"), "{mismatch:?}");
-    let absent = expectation(json("$.id"), Matcher::Exists(false));
+    let absent = expectation(json("$.id"), Matcher::exists(false));
     assert_eq!(all(&[absent], &response, &values()), Ok(()));
 }
 

@@ -10,7 +10,6 @@ fn plan(work: Work, thresholds: Vec<Threshold>) -> ScenarioPlan {
     let label = |name: &str, phase| StepLabel { name: name.to_owned(), phase };
     ScenarioPlan {
         feeds: Vec::new(),
-        values: Vec::new(),
         audit: Vec::new(),
         file: "a.yaml".into(),
         name: "smoke/a".to_owned(),

@@ -6,7 +6,7 @@ use serde::Deserialize;
 use crate::language::{
     Spanned,
     cost_threshold::CostThresholdText,
-    text::{FilePath, Name},
+    text::{FilePath, Name, StepName},
 };
 
 /// Usage is measured, and a month is projected from it.
@@ -16,7 +16,7 @@ pub struct CostFile {
     /// The tier of the file of tiers that this mix of journeys stands for; any by default.
     pub tier: Option<Spanned<Name>>,
     /// The steps whose requests are the AI operations of a tier, by name.
-    pub ai: Option<Vec<Spanned<Name>>>,
+    pub ai: Option<Vec<Spanned<StepName>>>,
     /// The price book of the thresholds: the name of one that comes with the program, or a `.toml`
     /// file, relative to this one; `cloudflare-2026-11` by default.
     pub book: Option<Spanned<FilePath>>,

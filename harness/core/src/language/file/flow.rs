@@ -1,9 +1,11 @@
 //! Steps that hold steps, and steps that send nothing to the target.
 
-use schemars::JsonSchema;
-use serde::Deserialize;
+use std::borrow::Cow;
 
-use super::{Entries, Json, MatcherFile, Spanned, StepFile};
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::{Deserialize, Deserializer};
+
+use super::{Entries, Json, Matcher, Spanned, StepFile};
 use crate::{
     language::{
         quantity::{Time, Whole},
@@ -51,7 +53,7 @@ pub struct CheckFile {
     /// The value, with names in it.
     pub value: Json,
     /// What it must be.
-    pub is: Spanned<MatcherFile>,
+    pub is: Spanned<Matcher>,
     /// The rule that it stands for.
     pub rule: Option<Spanned<RuleId>>,
     /// How bad it is when it does not hold.
@@ -71,10 +73,88 @@ pub struct CallFile {
     pub capture: Option<Entries<Name, Spanned<Name>>>,
 }
 
+/// How long to wait, and on which clock.
+#[derive(Clone, Copy, Debug)]
+pub struct WaitFile {
+    /// How long.
+    pub duration: Time,
+    /// On which clock.
+    pub clock: WaitClock,
+}
+
+/// The clock that a wait is measured on.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename = "clock", rename_all = "kebab-case")]
+#[schemars(rename = "wait-clock")]
+pub enum WaitClock {
+    /// The clock of the target, which is moved where that is possible; elsewhere, and in journeys
+    /// of a load, the same as `real`.
+    #[default]
+    Target,
+    /// The clock on the wall.
+    Real,
+}
+
+/// The two ways to write a [`WaitFile`]. The deserializer chooses by the shape of the node.
+#[derive(Deserialize)]
+#[serde(rename = "$workway::ByShape", rename_all = "lowercase")]
+enum WaitShape {
+    Map(WaitMap),
+    Other(Time),
+}
+
+/// A wait on a clock.
+#[derive(Deserialize, JsonSchema)]
+#[serde(rename = "wait", deny_unknown_fields)]
+struct WaitMap {
+    /// How long.
+    #[serde(rename = "for")]
+    duration: Time,
+    /// On which clock; `target` by default.
+    clock: Option<WaitClock>,
+}
+
+impl<'de> Deserialize<'de> for WaitFile {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Ok(match WaitShape::deserialize(deserializer)? {
+            WaitShape::Map(WaitMap { duration, clock }) => {
+                Self { duration, clock: clock.unwrap_or_default() }
+            }
+            WaitShape::Other(duration) => Self { duration, clock: WaitClock::default() },
+        })
+    }
+}
+
+impl JsonSchema for WaitFile {
+    fn schema_name() -> Cow<'static, str> {
+        Cow::Borrowed("wait-for")
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        let (time, map) = (generator.subschema_for::<Time>(), generator.subschema_for::<WaitMap>());
+        json_schema!({ "anyOf": [time, map] })
+    }
+}
+
+/// Something that is done to the target, or to what it calls, rather than asked of it. The
+/// scenario requires what that takes.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(rename = "control", rename_all = "kebab-case")]
+pub enum ControlFile {
+    /// Stop the clock of the target, or let it go on.
+    Clock(ClockFile),
+    /// End the target, start it again, or fire its cron.
+    Target(TargetFile),
+    /// What the upstream stub does to calls from now on.
+    Fault(FaultFile),
+    /// Wait until the current window has enough left.
+    WaitForWindow(WindowFile),
+}
+
 /// Waits until the current window has enough left, so that what follows falls into one.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
-#[serde(rename = "align", deny_unknown_fields)]
-pub struct AlignFile {
+#[serde(rename = "wait-for-window", deny_unknown_fields)]
+pub struct WindowFile {
     /// The length of a window, counted from 1970.
     pub window: Time,
     /// What must be left of it.
@@ -126,20 +206,20 @@ pub struct FaultFile {
 
 /// What the upstream stub was sent.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
-#[serde(rename = "ledger", deny_unknown_fields)]
-pub struct LedgerFile {
+#[serde(rename = "upstream-calls", deny_unknown_fields)]
+pub struct UpstreamCallsFile {
     /// Its name in reports.
     pub name: Option<Spanned<StepName>>,
     /// Which calls: a path, in which `*` stands for anything.
     pub path: Spanned<PathText>,
     /// How many effects: calls without those that repeat an idempotency key.
-    pub effects: Option<Spanned<MatcherFile>>,
+    pub effects: Option<Spanned<Matcher>>,
     /// How many calls were taken, repetitions included.
-    pub deliveries: Option<Spanned<MatcherFile>>,
+    pub deliveries: Option<Spanned<Matcher>>,
     /// How many calls a fault refused.
-    pub refused: Option<Spanned<MatcherFile>>,
+    pub refused: Option<Spanned<Matcher>>,
     /// Parts of the effects by JSON path: `$.calls[*].body`, `.path`, `.key`, `.method`.
-    pub body: Option<Entries<crate::language::text::JsonPath, Spanned<MatcherFile>>>,
+    pub body: Option<Entries<crate::language::text::JsonPath, Spanned<Matcher>>>,
     /// Ask again until it holds, for this long; once by default.
     pub within: Option<Time>,
     /// The rule that it stands for.

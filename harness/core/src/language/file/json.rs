@@ -4,12 +4,12 @@ use std::{borrow::Cow, fmt};
 
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::{
-    Deserialize, Deserializer,
+    Deserialize, Deserializer, Serialize, Serializer,
     de::{Error, MapAccess, SeqAccess, Visitor},
 };
 use serde_json::Value;
 
-use crate::model::{JsonTemplate, Span};
+use crate::model::{JsonTemplate, Span, TemplateError};
 
 use super::Spanned;
 use crate::language::text::template;
@@ -23,26 +23,63 @@ pub struct Json {
     pub template: JsonTemplate,
     /// The names in it, each with the place of the text it stands in.
     pub names: Vec<Spanned<String>>,
+    /// What looks like a name to fill in and is text, such as `{{ title }}`, likewise.
+    pub lookalikes: Vec<Spanned<String>>,
     /// Where it is written.
     pub span: Span,
 }
 
 impl<'de> Deserialize<'de> for Json {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let Spanned { value: Tree(value, names), span } = Spanned::deserialize(deserializer)?;
+        let Spanned { value: Tree(value, mentions), span } = Spanned::deserialize(deserializer)?;
         let template = JsonTemplate::parse(&value).map_err(D::Error::custom)?;
-        let place =
-            |(name, at): (String, Option<Span>)| Spanned { value: name, span: at.unwrap_or(span) };
-        Ok(Self { value, template, names: names.into_iter().map(place).collect(), span })
+        let (mut names, mut lookalikes) = (Vec::new(), Vec::new());
+        for (mention, at) in mentions {
+            let span = at.unwrap_or(span);
+            match mention {
+                Mention::Name(value) => names.push(Spanned { value, span }),
+                Mention::Lookalike(value) => lookalikes.push(Spanned { value, span }),
+            }
+        }
+        Ok(Self { value, template, names, lookalikes, span })
     }
 }
 
-/// A value and the names in its texts; a name without a place stands in this very text.
-struct Tree(Value, Vec<(String, Option<Span>)>);
+impl Json {
+    /// A value that no file has, with its templates parsed.
+    ///
+    /// # Errors
+    /// A template that is none.
+    pub fn new(value: Value) -> Result<Self, TemplateError> {
+        let template = JsonTemplate::parse(&value)?;
+        let names = template.names().into_iter().map(|name| name.to_owned().into()).collect();
+        Ok(Self { value, template, names, lookalikes: Vec::new(), span: Span::default() })
+    }
+}
+
+impl Serialize for Json {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.value.serialize(serializer)
+    }
+}
+
+/// The name by which a value asks the deserializer to refuse what is not as it is written.
+pub(in crate::language) const AS_WRITTEN: &str = "$workway::AsWritten";
+
+/// A value and what its texts mention; what has no place stands in this very text.
+struct Tree(Value, Vec<(Mention, Option<Span>)>);
+
+/// A part of a text.
+enum Mention {
+    /// A name to fill in.
+    Name(String),
+    /// What looks like one.
+    Lookalike(String),
+}
 
 impl<'de> Deserialize<'de> for Tree {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(TreeVisitor)
+        deserializer.deserialize_newtype_struct(AS_WRITTEN, TreeVisitor)
     }
 }
 
@@ -77,8 +114,10 @@ impl<'de> Visitor<'de> for TreeVisitor {
 
     fn visit_str<E: Error>(self, text: &str) -> Result<Tree, E> {
         let template = template(text).map_err(E::custom)?;
-        let names = template.names().map(|name| (name.to_owned(), None)).collect();
-        Ok(Tree(text.into(), names))
+        let names = template.names().map(|name| Mention::Name(name.to_owned()));
+        let lookalikes = template.lookalikes().into_iter().map(Mention::Lookalike);
+        let mentions = names.chain(lookalikes).map(|mention| (mention, None)).collect();
+        Ok(Tree(text.into(), mentions))
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Tree, A::Error> {
@@ -98,7 +137,7 @@ impl<'de> Visitor<'de> for TreeVisitor {
     }
 }
 
-fn merge(item: Spanned<Tree>, names: &mut Vec<(String, Option<Span>)>) -> Value {
+fn merge(item: Spanned<Tree>, names: &mut Vec<(Mention, Option<Span>)>) -> Value {
     let Tree(value, inner) = item.value;
     names.extend(inner.into_iter().map(|(name, at)| (name, at.or(Some(item.span)))));
     value

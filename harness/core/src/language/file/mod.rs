@@ -9,7 +9,6 @@ mod flow;
 mod generate;
 mod json;
 mod load;
-mod matcher;
 mod model;
 mod profile;
 mod step;
@@ -22,7 +21,7 @@ use serde::Deserialize;
 use crate::model::Capability;
 
 use super::{
-    Spanned,
+    Matcher, Spanned,
     text::{FilePath, Name, RuleId, ScenarioName, Tag},
     threshold::ThresholdText,
 };
@@ -30,14 +29,13 @@ use super::{
 pub use cost::CostFile;
 pub use entries::Entries;
 pub use flow::{
-    AlignFile, CallFile, CheckFile, ClockFile, FaultFile, ForEachFile, LedgerFile, MAX_FAULT_TIMES,
-    MAX_REPEATS, RepeatFile, TargetFile,
+    CallFile, CheckFile, ClockFile, ControlFile, FaultFile, ForEachFile, MAX_FAULT_TIMES,
+    MAX_REPEATS, RepeatFile, TargetFile, UpstreamCallsFile, WaitClock, WaitFile, WindowFile,
 };
 pub use generate::{GenerateFile, MAX_RANDOM};
+pub(super) use json::AS_WRITTEN;
 pub use json::Json;
 pub use load::{JourneyFile, LoadFile, MAX_IN_FLIGHT, MAX_WEIGHT};
-pub(super) use matcher::BY_SHAPE;
-pub use matcher::{MatcherFile, Number, OperatorsFile};
 pub use model::{
     Algorithm, CacheFile, EffectsFile, MAX_EFFECTS_EACH, MAX_RATE_LIMIT, ModelFile, RateLimitFile,
     RunsFile,
@@ -46,10 +44,11 @@ pub use profile::{
     ConstantFile, MAX_ITERATIONS, ProfileFile, RampFile, SearchFile, SpikeFile, UsersFile,
 };
 pub use step::{
-    BurstExpectFile, BurstFile, CountFile, DistinctFile, ExpectFile, MAX_BURST, MAX_CONCURRENCY,
-    RequestFile, StepFile, UntilFile,
+    BurstExpectFile, BurstFile, CountFile, DistinctFile, ExpectFile, Expectations, MAX_BURST,
+    MAX_CONCURRENCY, RequestFile, StepFile, UntilFile,
 };
 pub use users::{MAX_USERS, TokenFile, UserFile};
+pub(super) use value::{BY_KEY, LITERAL};
 pub use value::{
     HmacFile, JwtFile, KeyFile, MAX_TEXT_REPEATS, NowFile, RepeatTextFile, SecretFile, SelectFile,
     StripeSignatureFile, ValueFile,
@@ -65,7 +64,8 @@ pub struct ScenarioFile {
     pub about: Option<String>,
     /// Words to select the scenario by.
     pub tags: Option<Vec<Spanned<Tag>>>,
-    /// What the target must offer; on another target the scenario is not applicable.
+    /// What the target must offer besides what the steps need; on another target the scenario is
+    /// not applicable.
     pub requires: Option<Vec<Spanned<Capability>>>,
     /// Who sends requests.
     pub users: Option<Entries<Name, UserFile>>,
@@ -73,11 +73,8 @@ pub struct ScenarioFile {
     pub rules: Option<Entries<RuleId, RuleFile>>,
     /// Lists in files, as values: CSV with a heading (a list of objects), or a JSON array.
     pub feeds: Option<Entries<Name, Spanned<FilePath>>>,
-    /// Values filled in once before `setup`, in order.
-    pub vars: Option<Entries<Name, Json>>,
-    /// Values computed once after `vars`, in order.
-    #[serde(rename = "let")]
-    pub values: Option<Entries<Name, Spanned<ValueFile>>>,
+    /// Values that are given or computed once before `setup`, in order.
+    pub vars: Option<Entries<Name, Spanned<ValueFile>>>,
     /// Steps before the work; when one fails, the work is skipped.
     pub setup: Option<Vec<Spanned<StepFile>>>,
     /// The work, once. Either `steps` or `load`.
@@ -99,7 +96,7 @@ pub struct ScenarioFile {
 #[serde(rename = "rule", deny_unknown_fields)]
 pub struct RuleFile {
     /// What must hold.
-    pub says: Spanned<String>,
+    pub description: Spanned<String>,
     /// Where that is written.
     pub source: Spanned<String>,
 }

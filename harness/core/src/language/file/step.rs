@@ -1,13 +1,15 @@
 //! Steps. A new kind of step is a variant of [`StepFile`], a type for what is in it, and an arm in
 //! `plan::resolve::steps`.
 
+use std::borrow::Cow;
+
 use http::Method;
-use schemars::JsonSchema;
-use serde::Deserialize;
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::{Deserialize, Deserializer};
 
 use super::{
-    AlignFile, CallFile, CheckFile, ClockFile, Entries, FaultFile, ForEachFile, GenerateFile, Json,
-    LedgerFile, MatcherFile, ModelFile, RepeatFile, Spanned, TargetFile, ValueFile,
+    CallFile, CheckFile, ControlFile, Entries, ForEachFile, GenerateFile, Json, Matcher, ModelFile,
+    RepeatFile, Spanned, UpstreamCallsFile, ValueFile, WaitFile,
 };
 use crate::{
     language::{
@@ -32,30 +34,22 @@ pub enum StepFile {
     Generate(Box<GenerateFile>),
     /// One request, repeated until its expectations hold.
     Until(Box<UntilFile>),
-    /// Do nothing for this long.
-    Wait(Time),
+    /// Let time pass.
+    Wait(WaitFile),
     /// Several lists of steps at once, each with a name.
     Parallel(Spanned<Entries<Name, Spanned<Vec<Spanned<StepFile>>>>>),
     /// Steps several times.
     Repeat(Box<RepeatFile>),
     /// Steps for each item of a list.
     ForEach(Box<ForEachFile>),
-    /// Values computed now.
-    Let(Entries<Name, Spanned<ValueFile>>),
+    /// Variables, given or computed now, in order.
+    Vars(Entries<Name, Spanned<ValueFile>>),
     /// What must hold of values that are known already.
     Check(Box<CheckFile>),
     /// What the upstream stub was sent.
-    Ledger(Box<LedgerFile>),
-    /// What the upstream stub does to calls from now on.
-    Fault(Box<FaultFile>),
-    /// So much time passes for the target: its clock is put forward if it lets us, else we wait.
-    Elapse(Time),
-    /// Wait until the current window has enough left.
-    Align(AlignFile),
-    /// Stop the clock of the target, or let it go on.
-    Clock(ClockFile),
-    /// Something that is done to the target itself.
-    Target(TargetFile),
+    UpstreamCalls(Box<UpstreamCallsFile>),
+    /// Something that is done to the target rather than asked of it.
+    Control(Box<ControlFile>),
     /// What was seen so far must be what a model of the target gives.
     Model(Box<ModelFile>),
     /// Another scenario.
@@ -92,14 +86,45 @@ pub struct RequestFile {
     pub body: Option<Spanned<TemplateText>>,
     /// From the first byte sent to the last byte received; 10s by default.
     pub timeout: Option<Time>,
-    /// What the response must be; by default its status must be below 400.
-    pub expect: Option<Spanned<ExpectFile>>,
-    /// What it must be besides, each for itself, with a rule and a severity of its own.
-    pub also: Option<Vec<Spanned<ExpectFile>>>,
+    /// What the response must be: one map, or a list of maps, each with a rule and a severity of
+    /// its own. By default the status must be below 400.
+    pub expect: Option<Spanned<Expectations>>,
     /// Whether it may stay without an answer, because the target is killed meanwhile.
     pub may_be_lost: Option<bool>,
     /// Names for parts of the response, for later steps.
     pub capture: Option<Spanned<Entries<Name, Spanned<CaptureSource>>>>,
+}
+
+/// What a response must be: one map, or a list of them.
+#[derive(Clone, Debug)]
+pub struct Expectations(pub Vec<Spanned<ExpectFile>>);
+
+/// The two ways to write [`Expectations`]. The deserializer chooses by the shape of the node.
+#[derive(Deserialize)]
+#[serde(rename = "$workway::ByShape", rename_all = "lowercase")]
+enum OneOrList {
+    Map(Box<Spanned<ExpectFile>>),
+    List(Vec<Spanned<ExpectFile>>),
+}
+
+impl<'de> Deserialize<'de> for Expectations {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Ok(Self(match OneOrList::deserialize(deserializer)? {
+            OneOrList::Map(one) => vec![*one],
+            OneOrList::List(list) => list,
+        }))
+    }
+}
+
+impl JsonSchema for Expectations {
+    fn schema_name() -> Cow<'static, str> {
+        Cow::Borrowed("expectations")
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        let one = generator.subschema_for::<ExpectFile>();
+        json_schema!({ "anyOf": [one, { "type": "array", "items": one }] })
+    }
 }
 
 /// What one response must be.
@@ -111,13 +136,20 @@ pub struct ExpectFile {
     /// How bad it is when it does not hold; `required` by default.
     pub severity: Option<Spanned<Severity>>,
     /// The status code.
-    pub status: Option<Spanned<MatcherFile>>,
+    pub status: Option<Spanned<Matcher>>,
     /// Headers by name.
-    pub headers: Option<Entries<ResponseHeader, Spanned<MatcherFile>>>,
+    pub headers: Option<Entries<ResponseHeader, Spanned<Matcher>>>,
     /// Parts of the JSON body by JSON path (RFC 9535).
-    pub body: Option<Entries<JsonPath, Spanned<MatcherFile>>>,
+    pub body: Option<Entries<JsonPath, Spanned<Matcher>>>,
     /// The body as text.
-    pub text: Option<Spanned<MatcherFile>>,
+    pub text: Option<Spanned<Matcher>>,
+}
+
+impl ExpectFile {
+    /// Returns whether the scenario fails when it does not hold.
+    pub fn is_required(&self) -> bool {
+        self.severity.is_none_or(|severity| severity.value == Severity::Required)
+    }
 }
 
 /// The most requests of one burst: each result is held until the burst is judged.
@@ -158,7 +190,7 @@ pub struct DistinctFile {
     /// Of what: a JSON path, `header.<name>` or `status`.
     pub of: Spanned<CaptureSource>,
     /// What their number must be.
-    pub is: Spanned<MatcherFile>,
+    pub is: Spanned<Matcher>,
     /// The rule that it stands for.
     pub rule: Option<Spanned<RuleId>>,
     /// How bad it is when it does not hold.
@@ -173,7 +205,7 @@ pub struct CountFile {
     #[serde(rename = "where")]
     pub matching: Spanned<ExpectFile>,
     /// What their number must be.
-    pub is: Spanned<MatcherFile>,
+    pub is: Spanned<Matcher>,
     /// The rule that it stands for.
     pub rule: Option<Spanned<RuleId>>,
     /// How bad it is when it does not hold.
@@ -200,7 +232,7 @@ impl StepFile {
             Self::Burst(burst) => burst.request.name.as_ref(),
             Self::Until(until) => until.request.name.as_ref(),
             Self::Generate(generate) => generate.request.name.as_ref(),
-            Self::Ledger(ledger) => ledger.name.as_ref(),
+            Self::UpstreamCalls(calls) => calls.name.as_ref(),
             _ => None,
         }
     }
@@ -233,8 +265,24 @@ impl RequestFile {
         all.into_iter().filter_map(|(method, path)| Some((method, path.as_ref()?))).collect()
     }
 
-    /// Whether the author says what the status must be.
+    /// What is written about the response, in order.
+    pub fn expected(&self) -> &[Spanned<ExpectFile>] {
+        self.expect.as_ref().map(|expect| expect.0.as_slice()).unwrap_or_default()
+    }
+
+    /// The position of the expectation that decides first: the first that is required, or the
+    /// first of all.
+    pub fn lead(&self) -> usize {
+        self.expected().iter().position(|expect| expect.is_required()).unwrap_or(0)
+    }
+
+    /// Returns whether the author says what the status must be. What need not hold does not count
+    /// beside what must.
     pub fn expects_status(&self) -> bool {
-        self.expect.as_ref().is_some_and(|expect| expect.status.is_some())
+        let expected = self.expected();
+        let needs_required = expected.iter().any(|expect| expect.is_required());
+        expected
+            .iter()
+            .any(|expect| expect.status.is_some() && (expect.is_required() || !needs_required))
     }
 }

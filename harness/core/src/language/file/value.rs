@@ -1,8 +1,9 @@
-//! Values that are computed. A new kind is a variant of [`ValueFile`], an arm in
+//! Variables: values that are given, and values that are computed. A new kind is a variant of [`ValueFile`], an arm in
 //! `plan::resolve::values`, and one in `run::compute`.
 
-use schemars::JsonSchema;
+use schemars::{JsonSchema, Schema};
 use serde::Deserialize;
+use serde_json::{Value, json};
 
 use super::{Json, Spanned};
 use crate::{
@@ -16,12 +17,21 @@ use crate::{
 /// The most repetitions of a text: a body of 8 MiB from a text of eight bytes.
 pub const MAX_TEXT_REPEATS: u64 = 1 << 20;
 
-/// How a value is made.
+/// The name by which [`ValueFile`] asks the deserializer to choose by the only key of a map, and
+/// to take everything else as [`LITERAL`].
+pub(in crate::language) const BY_KEY: &str = "$workway::ByKey";
+
+/// The variant of [`ValueFile`] for what has no key of another.
+pub(in crate::language) const LITERAL: &str = "literal";
+
+/// A value of a variable. A map with one key, which is one of these, is computed; anything else is
+/// the value itself.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
-#[serde(rename = "value", rename_all = "kebab-case")]
+#[serde(rename = "$workway::ByKey", rename_all = "kebab-case")]
+#[schemars(rename = "value", transform = or_itself)]
 pub enum ValueFile {
-    /// A random UUID, the same for the same seed.
-    Uuid,
+    /// This value, whatever its keys are.
+    Json(Json),
     /// An instant.
     Now(NowFile),
     /// A text several times.
@@ -32,8 +42,8 @@ pub enum ValueFile {
     Base64Url(Spanned<TemplateText>),
     /// A value as the JSON text that a body would have.
     JsonText(Json),
-    /// A text with names in it.
-    Text(Spanned<TemplateText>),
+    /// A value as text: a name alone is written out.
+    ToText(Spanned<TemplateText>),
     /// A part of a value.
     Select(SelectFile),
     /// HMAC-SHA256 of a text.
@@ -44,6 +54,25 @@ pub enum ValueFile {
     Jwt(Box<JwtFile>),
     /// The value of an environment variable; no report shows it.
     Secret(SecretFile),
+    /// The value itself, with names in it.
+    #[schemars(skip)]
+    Literal(Json),
+}
+
+/// Adds the values that are not computed.
+fn or_itself(schema: &mut Schema) {
+    let Some(Value::Array(kinds)) = schema.get_mut("oneOf") else { return };
+    let required = kinds.iter().filter_map(|kind| kind.get("required")?.get(0));
+    let words: Vec<Value> = required.cloned().collect();
+    kinds.push(json!({
+        "description": "The value itself.",
+        "not": {
+            "type": "object",
+            "minProperties": 1,
+            "maxProperties": 1,
+            "propertyNames": { "enum": words },
+        },
+    }));
 }
 
 /// An instant.
@@ -85,9 +114,9 @@ pub enum KeyFile {
     Env(EnvironmentName),
     /// This text: a key that is wrong on purpose, not a secret.
     Text(Spanned<TemplateText>),
-    /// The secret that the target verifies tokens with; needs `requires: [signing-key]`.
+    /// The secret that the target verifies tokens with.
     Target,
-    /// The secret that the target verifies webhooks with; needs `requires: [webhook-secret]`.
+    /// The secret that the target verifies webhooks with.
     Webhook,
 }
 

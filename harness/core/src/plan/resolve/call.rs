@@ -3,8 +3,8 @@
 use std::mem;
 
 use crate::{
-    language::{Called, Diagnostic, ScenarioFile, clip, file::CallFile, first_of},
-    plan::{CallPlan, CallVar, JsonTemplate, Span},
+    language::{Called, Diagnostic, clip, file::CallFile, first_of},
+    plan::{CallPlan, CallVar, JsonTemplate, Span, ValuePlan},
 };
 
 use super::{
@@ -21,7 +21,7 @@ impl Resolver {
         let called = match self.library.call(&file.scenario.0) {
             Ok(called) => called,
             Err(problem) => {
-                self.cannot_call(&problem, place);
+                self.cannot_call(&problem.to_string(), place);
                 return None;
             }
         };
@@ -35,8 +35,10 @@ impl Resolver {
                 self.error(error);
             }
         }
-        self.called_requires(&called.file, place);
-        let plan = self.lower_called(called, place, span, |name| {
+        for capability in called.file.requires.iter().flatten() {
+            self.need(capability.value);
+        }
+        let plan = self.resolve_called(called, place, span, |name| {
             given.iter().find(|(given, _)| given.0 == name).map(|(_, json)| json.clone())
         })?;
         let (mut plan, kept) = plan;
@@ -59,15 +61,8 @@ impl Resolver {
         self.error(error.with_help("`workway check` on that file shows all of it"));
     }
 
-    fn called_requires(&mut self, file: &ScenarioFile, span: Span) {
-        for capability in file.requires.iter().flatten() {
-            let what = format!("what is called requires `{}`", capability.value.name());
-            self.must_require(capability.value, &what, span);
-        }
-    }
-
-    /// Lowers a scenario in a scope of its own. Its errors are one error here.
-    fn lower_called(
+    /// Resolves a scenario in a scope of its own. Its errors are one error here.
+    fn resolve_called(
         &mut self,
         called: Called,
         place: Span,
@@ -79,7 +74,7 @@ impl Resolver {
             self.cannot_call(&format!("`{}` has no `steps`", file.scenario.0), place);
             return None;
         };
-        let scope = Scope::called(&self.scope, self.requires.clone());
+        let scope = Scope::called(&self.scope);
         let outer = mem::replace(&mut self.scope, scope);
         let errors = mem::take(&mut self.errors);
         let library = mem::replace(&mut self.library, library);
@@ -89,16 +84,10 @@ impl Resolver {
         self.rules_of(&file);
         self.add_users(&file);
         let mut vars = self.feeds_as_vars(&file);
-        for (name, json) in file.vars.iter().flatten() {
-            let own = self.json(json);
-            let defined = self.scope.define_var(&name.0, name.span);
-            self.ok(defined);
-            let given = given(&name.0);
-            let is_given = given.is_some();
-            let value = given.unwrap_or(own);
-            vars.push(CallVar { name: name.0.clone(), value, given: is_given });
-        }
-        let values = file.values.as_ref().map(|values| self.values(values)).unwrap_or_default();
+        vars.extend(self.vars(&file).into_iter().map(|(name, own)| match given(&name) {
+            Some(value) => CallVar { name, value: ValuePlan::Json(value), given: true },
+            None => CallVar { name, value: own, given: false },
+        }));
         let mut all = self.steps(file.setup.as_deref().unwrap_or_default());
         all.extend(self.some_steps(steps));
         all.extend(self.steps(file.audit.as_deref().unwrap_or_default()));
@@ -117,7 +106,6 @@ impl Resolver {
             file: file_name.into(),
             name: file.scenario.0.clone(),
             vars,
-            values,
             steps: all,
             teardown,
             capture: Vec::new(),

@@ -21,8 +21,11 @@ impl Resolver {
     /// Adds those of the file.
     pub(super) fn rules_of(&mut self, file: &ScenarioFile) {
         for (id, rule) in file.rules.iter().flatten() {
-            let (says, source) = (rule.says.value.clone(), rule.source.value.clone());
-            let rule = Arc::new(Rule { id: id.0.clone(), says, source });
+            let rule = Arc::new(Rule {
+                id: id.0.clone(),
+                says: rule.description.value.clone(),
+                source: rule.source.value.clone(),
+            });
             let earlier = self.rules.insert(id.0.clone(), Arc::clone(&rule));
             if earlier.is_some_and(|earlier| earlier != rule) {
                 let message = format!("there is another rule `{}`", id.0);
@@ -48,7 +51,7 @@ impl Resolver {
         let error = Diagnostic::error("unknown-rule", message, id.span);
         let known = self.rules.keys().map(String::as_str);
         let error = suggest(error, &id.0, known, "rules").with_help(
-            "define rules of your own: `rules: { MY-1: { says: …, source: … } }`; \
+            "define rules of your own: `rules: { MY-1: { description: …, source: … } }`; \
              `workway list --rules` shows the others",
         );
         self.error(error);

@@ -1,6 +1,6 @@
 //! `cost`: names of steps, tiers and books.
 
-use std::sync::Arc;
+use std::{fmt::Display, sync::Arc};
 
 use crate::{
     language::{
@@ -84,7 +84,7 @@ impl Resolver {
     fn book(&mut self, pricing: &dyn Pricing, cost: &CostFile) -> Option<Arc<dyn Book>> {
         let Some(wanted) = &cost.book else { return pricing.book(None).ok() };
         if wanted.0.ends_with(BOOK_FILE) {
-            let text = self.library.text(&wanted.0);
+            let text = self.library.text(&wanted.0).map_err(|error| error.to_string());
             let book = text.and_then(|text| {
                 pricing.parse_book(&text, &wanted.0).map_err(|error| error.to_string())
             });
@@ -103,18 +103,23 @@ impl Resolver {
     fn tiers(&mut self, pricing: &dyn Pricing, cost: &CostFile) -> Option<Arc<dyn Tiers>> {
         // Those of the program can be read: its tests do.
         let Some(path) = &cost.tiers else { return pricing.tiers(None).ok() };
-        let text = self.library.text(&path.0);
+        let text = self.library.text(&path.0).map_err(|error| error.to_string());
         let tiers = text.and_then(|text| {
             pricing.tiers(Some((&text, &path.0))).map_err(|error| error.to_string())
         });
         self.read("bad-tiers", tiers, path.span)
     }
 
-    fn read<T>(&mut self, code: &'static str, read: Result<T, String>, span: Span) -> Option<T> {
+    fn read<T>(
+        &mut self,
+        code: &'static str,
+        read: Result<T, impl Display>,
+        span: Span,
+    ) -> Option<T> {
         match read {
             Ok(read) => Some(read),
             Err(problem) => {
-                self.error(Diagnostic::error(code, problem, span));
+                self.error(Diagnostic::error(code, problem.to_string(), span));
                 None
             }
         }

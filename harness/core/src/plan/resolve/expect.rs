@@ -1,14 +1,11 @@
 //! Expectations and matchers.
 
 use crate::{
-    language::{
-        Diagnostic, Spanned,
-        file::{ExpectFile, MatcherFile, OperatorsFile},
-    },
-    plan::{Expectation, JsonTemplate, Matcher, Span, Subject},
+    language::{Diagnostic, Matcher, Operand, Spanned, file::ExpectFile},
+    plan::{Expectation, Span, Subject},
 };
 
-use super::{Resolver, join, operands::Operand};
+use super::{Resolver, join};
 
 impl Resolver {
     /// What one response must be; never empty.
@@ -45,63 +42,35 @@ impl Resolver {
     fn expectation(
         &mut self,
         subject: Subject,
-        matcher: &Spanned<MatcherFile>,
+        matcher: &Spanned<Matcher>,
         span: Span,
     ) -> Expectation {
-        Expectation { subject, matcher: self.matcher(matcher, matcher.span), span }
+        Expectation { subject, matcher: self.matcher(matcher), span }
     }
 
-    pub(super) fn matcher(&mut self, file: &MatcherFile, span: Span) -> Matcher {
-        let operators = match file {
-            MatcherFile::Other(json) => return Matcher::Eq(self.json(json)),
-            MatcherFile::Map(operators) => operators,
-        };
-        let mut all = self.operators(operators);
-        match (all.pop(), all.is_empty()) {
-            (Some(only), true) => only,
-            (Some(last), false) => {
-                all.push(last);
-                Matcher::All(all)
-            }
-            (None, _) => {
-                let message = "no operator is given, so any value would do";
-                self.error(Diagnostic::error("empty-matcher", message, span).with_help(
-                    "write `{ eq: {} }` for an empty object, `{ exists: true }` for any value",
-                ));
-                Matcher::All(all)
-            }
+    /// A matcher whose names have values.
+    pub(super) fn matcher(&mut self, matcher: &Spanned<Matcher>) -> Matcher {
+        self.no_empty_matcher(matcher, matcher.span);
+        for json in matcher.operands() {
+            self.json(json);
+        }
+        matcher.value.clone()
+    }
+
+    fn no_empty_matcher(&mut self, matcher: &Matcher, span: Span) {
+        if matcher.is_empty() {
+            let message = "no operator is given, so any value would do";
+            self.error(Diagnostic::error("empty-matcher", message, span).with_help(
+                "write `{ eq: {} }` for an empty object, `{ exists: true }` for any value",
+            ));
+        }
+        for inner in matcher.inner() {
+            self.no_empty_matcher(&inner.value, inner.span);
         }
     }
 
-    fn operators(&mut self, file: &OperatorsFile) -> Vec<Matcher> {
-        let values: Option<Vec<JsonTemplate>> = file
-            .one_of
-            .as_ref()
-            .map(|values| values.iter().map(|value| self.json(value)).collect());
-        let mut inner = |matcher: &Option<Spanned<Box<MatcherFile>>>| {
-            matcher.as_ref().map(|matcher| Box::new(self.matcher(matcher, matcher.span)))
-        };
-        let (length, distinct) = (inner(&file.length), inner(&file.distinct));
-        let each = inner(&file.each);
-        [
-            file.eq.as_ref().map(|value| Matcher::Eq(self.json(value))),
-            file.ne.as_ref().map(|value| Matcher::Ne(self.json(value))),
-            file.lt.map(|number| Matcher::Lt(number.0)),
-            file.le.map(|number| Matcher::Le(number.0)),
-            file.gt.map(|number| Matcher::Gt(number.0)),
-            file.ge.map(|number| Matcher::Ge(number.0)),
-            values.map(Matcher::In),
-            file.matches.as_ref().map(|pattern| Matcher::Matches(pattern.0.clone())),
-            file.contains.as_ref().map(|value| Matcher::Contains(self.json(value))),
-            file.exists.map(Matcher::Exists),
-            length.map(Matcher::Length),
-            distinct.map(Matcher::Distinct),
-            each.map(Matcher::Each),
-            file.sorted.map(Matcher::Sorted),
-            file.schema.as_ref().map(|schema| Matcher::Schema(schema.0.clone())),
-        ]
-        .into_iter()
-        .flatten()
-        .collect()
+    /// Checks a matcher against what it is compared with; `subject` is how that is called.
+    pub(super) fn check_operands(&mut self, matcher: &Matcher, kind: Operand, subject: &str) {
+        self.errors.extend(matcher.never_holds(kind, subject));
     }
 }

@@ -2,17 +2,21 @@
 
 use crate::{
     language::{
-        Diagnostic, Spanned,
+        Diagnostic, Operand, Spanned,
         file::{
-            AlignFile, CheckFile, ClockFile, Entries, ForEachFile, RepeatFile, StepFile, TargetFile,
+            CheckFile, ClockFile, ControlFile, Entries, ForEachFile, RepeatFile, StepFile,
+            TargetFile, WaitClock, WaitFile, WindowFile,
         },
         text::Name,
     },
     model::Capability,
-    plan::{Act, Branch, CheckPlan, Drive, ForEachPlan, JsonTemplate, RepeatPlan, Span, Step},
+    plan::{
+        Branch, CheckPlan, ControlAction, ControlStep, ForEachPlan, JsonTemplate, RepeatPlan, Span,
+        Step,
+    },
 };
 
-use super::{Resolver, operands::Operand};
+use super::Resolver;
 
 /// The most branches at once: what needs more is a burst or a load.
 pub const MAX_BRANCHES: usize = 64;
@@ -46,7 +50,7 @@ impl Resolver {
 
     pub(super) fn repeat(&mut self, file: &RepeatFile) -> Step {
         let name = file.name.as_ref();
-        let steps = self.with_item(name, |lowering| lowering.some_steps(&file.steps));
+        let steps = self.with_item(name, None, |resolver| resolver.some_steps(&file.steps));
         Step::Repeat(Box::new(RepeatPlan {
             times: file.times.count(),
             name: name.map(|name| name.0.clone()),
@@ -68,7 +72,8 @@ impl Resolver {
                     .with_help("write `[a, b]`, or the name of a list: `${{ cases }}`"),
             );
         }
-        let steps = self.with_item(Some(&file.name), |lowering| lowering.some_steps(&file.steps));
+        let name = Some(&file.name);
+        let steps = self.with_item(name, Some(&items), |it| it.some_steps(&file.steps));
         Step::ForEach(Box::new(ForEachPlan {
             name: file.name.0.clone(),
             items,
@@ -77,19 +82,23 @@ impl Resolver {
         }))
     }
 
-    /// With a name that is known in these steps only.
+    /// Resolves steps with a name that is known in them only: that of an item of `list`.
     fn with_item<T>(
         &mut self,
         name: Option<&Spanned<Name>>,
-        lower: impl FnOnce(&mut Self) -> T,
+        list: Option<&JsonTemplate>,
+        resolve: impl FnOnce(&mut Self) -> T,
     ) -> T {
-        let Some(name) = name else { return lower(self) };
+        let Some(name) = name else { return resolve(self) };
         let hidden = self.scope.visible(&name.0);
         let defined = self.scope.define_item(&name.0, name.span);
         self.ok(defined);
-        let lowered = lower(self);
+        if let Some(list) = list {
+            self.scope.describe_item(list);
+        }
+        let resolved = resolve(self);
         self.scope.restore(&name.0, hidden);
-        lowered
+        resolved
     }
 
     pub(super) fn check(&mut self, file: &CheckFile, span: Span) -> Step {
@@ -97,51 +106,56 @@ impl Resolver {
         Step::Check(Box::new(CheckPlan {
             name: file.name.as_ref().map_or("check", |name| &name.0).to_owned(),
             value: self.json(&file.value),
-            matcher: self.matcher(&file.is, file.is.span),
+            matcher: self.matcher(&file.is),
             span,
             claim: self.claim(file.rule.as_ref(), file.severity),
         }))
     }
 
-    pub(super) fn align(&mut self, file: &AlignFile, span: Span) -> Step {
+    /// Time passes on the clock of the target, unless the file says otherwise. A load is measured
+    /// in real time, so its journeys sleep.
+    pub(super) fn wait(&mut self, file: WaitFile, span: Span) -> Step {
+        if self.scope.in_journey || file.clock == WaitClock::Real {
+            return Step::Wait(file.duration.0);
+        }
+        Step::Control(ControlStep { action: ControlAction::Elapse(file.duration.0), span })
+    }
+
+    pub(super) fn control(&mut self, file: &ControlFile, span: Span) -> Step {
+        let action = match file {
+            ControlFile::Fault(file) => return self.fault(file, span),
+            ControlFile::WaitForWindow(file) => self.wait_for_window(file),
+            ControlFile::Clock(clock) => {
+                self.need(Capability::Clock);
+                self.scope.steady = *clock == ClockFile::Stop;
+                ControlAction::Freeze(*clock == ClockFile::Stop)
+            }
+            ControlFile::Target(TargetFile::Cron) => {
+                self.need(Capability::Cron);
+                ControlAction::Cron
+            }
+            ControlFile::Target(TargetFile::Kill) => {
+                self.need(Capability::Restart);
+                ControlAction::Kill
+            }
+            ControlFile::Target(TargetFile::Restart) => {
+                self.need(Capability::Restart);
+                ControlAction::Restart
+            }
+        };
+        Step::Control(ControlStep { action, span })
+    }
+
+    fn wait_for_window(&mut self, file: &WindowFile) -> ControlAction {
         let (window, remaining) = (file.window.0, file.remaining.0);
         if remaining > window {
             let message = "no window has that much left";
             self.error(
-                Diagnostic::error("align-too-long", message, file.remaining.span)
+                Diagnostic::error("window-too-short", message, file.remaining.span)
                     .with_help("make `remaining` at most as long as `window`"),
             );
         }
         self.scope.steady = true;
-        Step::Drive(Drive { act: Act::Align { window, remaining }, span })
-    }
-
-    pub(super) fn clock(&mut self, file: ClockFile, span: Span) -> Step {
-        self.must_require(Capability::Clock, "the clock of the target is moved", span);
-        self.scope.steady = file == ClockFile::Stop;
-        Step::Drive(Drive { act: Act::Freeze(file == ClockFile::Stop), span })
-    }
-
-    pub(super) fn target(&mut self, file: TargetFile, span: Span) -> Step {
-        let (act, capability, what) = match file {
-            TargetFile::Cron => (Act::Cron, Capability::Cron, "the cron of the target is fired"),
-            TargetFile::Kill => (Act::Kill, Capability::Restart, "the target is killed"),
-            TargetFile::Restart => (Act::Restart, Capability::Restart, "the target is restarted"),
-        };
-        self.must_require(capability, what, span);
-        Step::Drive(Drive { act, span })
-    }
-
-    /// Without it, the scenario would fail where it is not applicable.
-    pub(super) fn must_require(&mut self, capability: Capability, what: &str, span: Span) {
-        if self.requires.contains(&capability) {
-            return;
-        }
-        let name = capability.name();
-        let message = format!("{what}, which the scenario does not require");
-        self.error(
-            Diagnostic::error("not-required", message, span)
-                .with_help(format!("add `requires: [{name}]` to the scenario")),
-        );
+        ControlAction::WaitForWindow { window, remaining }
     }
 }

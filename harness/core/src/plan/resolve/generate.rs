@@ -23,7 +23,7 @@ use super::{Resolver, stub::stub_request};
 impl Resolver {
     /// `None` after an error that leaves nothing to send.
     pub(super) fn generate(&mut self, file: &GenerateFile, span: Span) -> Option<GeneratePlan> {
-        let has_more = has_more(&file.request, span);
+        let has_more = has_more(&file.request);
         if let Some((what, span)) = has_more {
             let message = format!("the request has {what} of its own");
             let error = Diagnostic::error("generate-request", message, span);
@@ -69,7 +69,7 @@ impl Resolver {
         self.use_template(&path.0, path.span);
         let id = self.label_of(&format!("GET {}", path.0.source()));
         let auth = request.and_then(|request| request.auth);
-        let any = Expectation { subject: Subject::Status, matcher: Matcher::Exists(true), span };
+        let any = Expectation { subject: Subject::Status, matcher: Matcher::exists(true), span };
         RequestPlan {
             to: Destination::Target,
             auth,
@@ -108,11 +108,10 @@ impl Resolver {
 }
 
 /// What the request has that belongs elsewhere, and where.
-fn has_more(file: &RequestFile, span: Span) -> Option<(&'static str, Span)> {
+fn has_more(file: &RequestFile) -> Option<(&'static str, Span)> {
     let expect = file.expect.as_ref().map(|expect| ("an `expect`", expect.span));
-    let also = file.also.as_ref().map(|_| ("an `also`", span));
     let json = file.json.as_ref().map(|json| ("a body", json.span));
     let body = file.body.as_ref().map(|body| ("a body", body.span));
     let capture = file.capture.as_ref().map(|capture| ("a `capture`", capture.span));
-    [json, body, expect, also, capture].into_iter().flatten().next()
+    [json, body, expect, capture].into_iter().flatten().next()
 }

@@ -2,8 +2,8 @@
 
 use crate::{
     language::{
-        Diagnostic, Spanned,
-        file::{BurstFile, CountFile, Json, MatcherFile},
+        Diagnostic, ScenarioFile, Spanned,
+        file::{BurstFile, CountFile, Json},
     },
     model::Capability,
     plan::{JsonTemplate, Span},
@@ -25,7 +25,7 @@ impl Resolver {
         }
         let is_exact = |count: &&Spanned<CountFile>| is_exact(count) && status(count).is_some();
         let Some(exact) = counts.iter().find(is_exact) else { return };
-        if !self.requires.contains(&Capability::ExactLimiter) {
+        if !self.requires().contains(&Capability::ExactLimiter) {
             let message = "an exact count, of a limiter that may be eventually consistent";
             self.warnings.push(
                 Diagnostic::warning("exact-count", message, exact.is.span)
@@ -34,21 +34,55 @@ impl Resolver {
         }
         if !self.scope.steady {
             let message = "an exact count, of a burst that may straddle the end of a window";
-            self.warnings.push(Diagnostic::warning("no-align", message, span).with_help(
-                "put `align: { window: 60s, remaining: 10s }` or `clock: stop` before it",
+            self.warnings.push(Diagnostic::warning("no-window", message, span).with_help(
+                "put `control: { wait-for-window: { window: 60s, remaining: 10s } }` or \
+                 `control: { clock: stop }` before it",
             ));
+        }
+    }
+
+    /// What is required anyway need not be written: who reads it looks for more.
+    pub(super) fn lint_requires(&mut self, file: &ScenarioFile) {
+        for written in file.requires.iter().flatten() {
+            if self.needed.contains(&written.value) {
+                let name = written.value.name();
+                let message =
+                    format!("`{name}` is required anyway: what the scenario does needs it");
+                let warning = Diagnostic::warning("redundant-requires", message, written.span);
+                self.warnings.push(warning.with_help(
+                    "remove it; `requires` is for what the steps do not tell, such as \
+                     `exact-limiter`",
+                ));
+            }
+        }
+    }
+
+    /// What other tools fill in is text here. Where it is the name of a value, that was not meant.
+    pub(super) fn lint_lookalike(&mut self, text: &str, span: Span) {
+        let name = text.trim_matches(['$', '{', '}']).trim();
+        if self.scope.knows(name) {
+            let message = format!("`{text}` is text here; did you mean `${{{{ {name} }}}}`?");
+            self.warnings.push(Diagnostic::warning("not-a-name", message, span).with_focus(text));
+        }
+    }
+
+    /// The text `uuid` was most likely meant to be one.
+    pub(super) fn lint_uuid(&mut self, name: &str, json: &Json) {
+        if json.value == "uuid" {
+            let message = format!("`{name}` is the text `uuid`");
+            let warning = Diagnostic::warning("uuid-text", message, json.span);
+            self.warnings.push(warning.with_help("a fresh one is `\"${{ uuid }}\"`"));
         }
     }
 }
 
 /// Whether a burst sends more than it expects to succeed, or expects refusals of single requests.
 fn may_be_refused(file: &BurstFile, counts: &[Spanned<CountFile>]) -> bool {
-    let allowed = file.request.expect.as_ref().and_then(|expect| expect.status.as_ref());
-    let allows = allowed.is_some_and(|status| match &status.value {
-        MatcherFile::Map(operators) => operators.one_of.as_ref().is_some_and(|all| {
-            all.iter().any(|one| number(&one.template) == Some(TOO_MANY_REQUESTS))
-        }),
-        MatcherFile::Other(one) => number(&one.template) == Some(TOO_MANY_REQUESTS),
+    let mut allowed = file.request.expected().iter().filter_map(|expect| expect.status.as_ref());
+    let allows = allowed.any(|status| {
+        let one_of = status.value.0.one_of.iter().flat_map(|all| all.iter());
+        let mut values = one_of.chain(&status.value.0.eq);
+        values.any(|one| number(&one.template) == Some(TOO_MANY_REQUESTS))
     });
     let fewer = |count: &Spanned<CountFile>| {
         let succeeds = status(count).is_some_and(|status| (200..300).contains(&status));
@@ -68,10 +102,7 @@ fn number(template: &JsonTemplate) -> Option<u64> {
 
 /// The number that a count must be.
 fn exactly(count: &Spanned<CountFile>) -> Option<u64> {
-    match &count.is.value {
-        MatcherFile::Other(one) => number(&one.template),
-        MatcherFile::Map(operators) => number(&operators.eq.as_ref()?.template),
-    }
+    number(&count.is.value.0.eq.as_ref()?.template)
 }
 
 /// RFC 9110.
@@ -82,15 +113,11 @@ const TOO_MANY_REQUESTS: u64 = 429;
 
 /// The one status that the counted responses have.
 fn status(count: &Spanned<CountFile>) -> Option<u64> {
-    match count.matching.status.as_ref().map(|status| &status.value) {
-        Some(MatcherFile::Other(Json { template, .. })) => number(template),
-        _ => None,
-    }
+    let status = count.matching.status.as_ref()?;
+    number(&status.value.0.eq.as_ref()?.template)
 }
 
 fn is_exact(count: &Spanned<CountFile>) -> bool {
-    match &count.is.value {
-        MatcherFile::Other(_) => true,
-        MatcherFile::Map(operators) => operators.eq.is_some() || operators.one_of.is_some(),
-    }
+    let operators = &count.is.value.0;
+    operators.eq.is_some() || operators.one_of.is_some()
 }

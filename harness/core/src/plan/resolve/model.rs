@@ -73,7 +73,7 @@ impl Resolver {
     }
 
     fn cache(&mut self, file: &CacheFile, span: Span) -> ModelOf {
-        self.must_require(Capability::Upstream, "the ledger of the stub is read", span);
+        self.need(Capability::Upstream);
         self.use_template(&file.calls.0, file.calls.span);
         if file.path.0.names().next().is_some() {
             let message = "the path of a cache has no names in it";
@@ -96,7 +96,7 @@ impl Resolver {
 
     fn runs(&mut self, file: &RunsFile, span: Span) -> ModelOf {
         let effects = file.effects.as_ref().map(|effects| {
-            self.must_require(Capability::Upstream, "the ledger of the stub is read", span);
+            self.need(Capability::Upstream);
             self.use_template(&effects.path.0, effects.path.span);
             let id = self.label_of("runs: effects");
             let calls = calls_request(id, span, &effects.path.0);
@@ -118,7 +118,7 @@ impl Resolver {
         let literal = |text: &str| Segment::Literal(text.to_owned());
         let path = [literal("/runs/"), Segment::Name(THE_RUN.to_owned()), literal(rest)];
         let id = self.label_of(label);
-        let any = Expectation { subject: Subject::Status, matcher: Matcher::Exists(true), span };
+        let any = Expectation { subject: Subject::Status, matcher: Matcher::exists(true), span };
         RequestPlan {
             to: Destination::Target,
             expect: vec![any],

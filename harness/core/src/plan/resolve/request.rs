@@ -10,9 +10,10 @@ use crate::{
         file::{ExpectFile, Json, RequestFile},
         text::{PathText, StepName},
     },
+    model::Capability,
     plan::{
         Also, Body, Capture, Claim, Destination, Expectation, JsonTemplate, Matcher, RequestPlan,
-        Segment, Span, StepId, Subject, Template, UserId,
+        Segment, Span, StepId, Subject, Template, UserId, builtin,
     },
 };
 
@@ -32,9 +33,7 @@ impl Resolver {
         let auth = self.auth(file);
         let headers = self.headers(file);
         let body = self.body(file);
-        let expect = self.expect(file, span);
-        let claim = file.expect.as_ref().map(|expect| self.claim_of(expect)).unwrap_or_default();
-        let also = file.also.iter().flatten().map(|also| self.also(also)).collect();
+        let (Also { expect, claim }, also) = self.expect(file, span);
         let capture = self.capture(file);
         let (method, path) = method?;
         let id = self.label(file, &method, path)?;
@@ -170,16 +169,23 @@ impl Resolver {
         }
     }
 
-    fn expect(&mut self, file: &RequestFile, span: Span) -> Vec<Expectation> {
-        let mut expect = match &file.expect {
-            Some(expect) => self.expectations(expect),
-            None => Vec::new(),
+    /// The expectation that decides first, and the others. The first one has the default of the
+    /// status, where nothing else is said of it.
+    fn expect(&mut self, file: &RequestFile, span: Span) -> (Also, Vec<Also>) {
+        if let Some(expect) = file.expect.as_ref().filter(|expect| expect.0.is_empty()) {
+            let error = Diagnostic::error("empty-expect", "nothing is expected here", expect.span);
+            self.error(error.with_help("expect something, such as `status: 200`, or remove it"));
+        }
+        let mut all: Vec<_> = file.expected().iter().map(|expect| self.also(expect)).collect();
+        let mut lead = match file.lead() {
+            lead if lead < all.len() => all.remove(lead),
+            _ => Also { expect: Vec::new(), claim: Claim::default() },
         };
         if !file.expects_status() {
-            let matcher = Matcher::Lt(FIRST_ERROR_STATUS);
-            expect.insert(0, Expectation { subject: Subject::Status, matcher, span });
+            let matcher = Matcher::lt(FIRST_ERROR_STATUS);
+            lead.expect.insert(0, Expectation { subject: Subject::Status, matcher, span });
         }
-        expect
+        (lead, all)
     }
 
     fn capture(&mut self, file: &RequestFile) -> Vec<Capture> {
@@ -201,6 +207,9 @@ impl Resolver {
         for name in template.names() {
             self.use_name(name, span);
         }
+        for lookalike in template.lookalikes() {
+            self.lint_lookalike(&lookalike, span);
+        }
     }
 
     /// Past the errors that are shown, names are not looked up: the search for what was meant
@@ -210,12 +219,20 @@ impl Resolver {
             let used = self.scope.use_name(name, span);
             self.ok(used);
         }
+        match name {
+            builtin::UPSTREAM => self.need(Capability::Upstream),
+            builtin::PAGE_ORIGIN => self.need(Capability::PageOrigin),
+            _ => {}
+        }
     }
 
     /// Checks the names in a JSON value.
     pub(super) fn json(&mut self, json: &Json) -> JsonTemplate {
         for name in &json.names {
             self.use_name(&name.value, name.span);
+        }
+        for lookalike in &json.lookalikes {
+            self.lint_lookalike(&lookalike.value, lookalike.span);
         }
         json.template.clone()
     }

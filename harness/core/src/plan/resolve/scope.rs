@@ -5,11 +5,10 @@ use std::collections::BTreeMap;
 use super::Found;
 use crate::{
     language::{Diagnostic, clip, closest, did_you_mean, listed},
-    model::Capability,
-    plan::{Span, builtin},
+    plan::{JsonTemplate, Segment, Span, builtin},
 };
 
-/// The names that have a value at the place that is being lowered.
+/// The names that have a value at the place that is being resolved.
 pub(super) struct Scope {
     definitions: Vec<Definition>,
     /// The definition that each name has now.
@@ -17,7 +16,6 @@ pub(super) struct Scope {
     users: Vec<User>,
     /// The position of each user.
     user_names: BTreeMap<String, usize>,
-    requires: Vec<Capability>,
     pub(super) in_journey: bool,
     pub(super) in_burst: bool,
     /// Whether what follows falls into one window of a limiter, as far as the file can tell.
@@ -40,6 +38,10 @@ struct Definition {
     span: Span,
     kind: Kind,
     used: bool,
+    /// The names of its members, where it is an object that the file tells.
+    members: Option<Vec<String>>,
+    /// The names of the members of its items, where it is a list of such.
+    members_of_items: Option<Vec<String>>,
 }
 
 /// What a name is the name of.
@@ -47,7 +49,7 @@ struct Definition {
 enum Kind {
     Variable,
     Feed,
-    Value,
+    StepVariable,
     Capture,
     Item,
 }
@@ -55,9 +57,8 @@ enum Kind {
 impl Kind {
     const fn name(self) -> &'static str {
         match self {
-            Self::Variable => "variable",
             Self::Feed => "feed",
-            Self::Value => "value",
+            Self::Variable | Self::StepVariable => "variable",
             Self::Capture => "capture",
             Self::Item => "item",
         }
@@ -65,9 +66,8 @@ impl Kind {
 
     const fn unused(self) -> &'static str {
         match self {
-            Self::Variable => "unused-var",
             Self::Feed => "unused-feed",
-            Self::Value => "unused-value",
+            Self::Variable | Self::StepVariable => "unused-var",
             Self::Capture => "unused-capture",
             Self::Item => "unused-item",
         }
@@ -90,13 +90,12 @@ struct User {
 }
 
 impl Scope {
-    pub(super) fn new(requires: Vec<Capability>) -> Self {
+    pub(super) fn new() -> Self {
         Self {
             definitions: Vec::new(),
             visible: BTreeMap::new(),
             users: Vec::new(),
             user_names: BTreeMap::new(),
-            requires,
             in_journey: false,
             in_burst: false,
             steady: false,
@@ -105,8 +104,8 @@ impl Scope {
     }
 
     /// Of a scenario that is called from here.
-    pub(super) fn called(caller: &Self, requires: Vec<Capability>) -> Self {
-        Self { of: Whose::Called, steady: caller.steady, ..Self::new(requires) }
+    pub(super) fn called(caller: &Self) -> Self {
+        Self { of: Whose::Called, steady: caller.steady, ..Self::new() }
     }
 
     /// The unused names of a called scenario are its own affair.
@@ -173,9 +172,9 @@ impl Scope {
         self.define(name, span, Kind::Feed)
     }
 
-    /// A later value may take the name of an earlier one.
+    /// A variable of a step: a later one may take its name.
     pub(super) fn define_value(&mut self, name: &str, span: Span) -> Found<()> {
-        self.define(name, span, Kind::Value)
+        self.define(name, span, Kind::StepVariable)
     }
 
     /// The item of a loop; it ends with [`Self::restore`].
@@ -203,14 +202,59 @@ impl Scope {
         };
         // Defined in any case, so that its uses are not errors as well.
         self.visible.insert(name.to_owned(), self.definitions.len());
-        let definition = Definition { name: name.to_owned(), span, kind, used: self.is_called() };
-        self.definitions.push(definition);
+        self.definitions.push(Definition {
+            name: name.to_owned(),
+            span,
+            kind,
+            used: self.is_called(),
+            members: None,
+            members_of_items: None,
+        });
         match taken {
             None => Ok(()),
             Some(message) => Err(Diagnostic::error("name-taken", message, span)
                 .with_help("choose another name")
                 .into()),
         }
+    }
+
+    /// Notes what the value of the last definition is, so that slips in the names of its parts are
+    /// found. The variables of a called scenario may be given otherwise.
+    pub(super) fn describe_last(&mut self, value: &JsonTemplate) {
+        let is_given = self.is_called();
+        let Some(last) = self.definitions.last_mut() else { return };
+        if is_given && last.kind == Kind::Variable {
+            return;
+        }
+        let owned = |names: Vec<&str>| names.into_iter().map(str::to_owned).collect();
+        last.members = value.members().map(owned);
+        last.members_of_items = value.members_of_items().map(owned);
+    }
+
+    /// Notes that the last definition is an item of `list`.
+    pub(super) fn describe_item(&mut self, list: &JsonTemplate) {
+        let members = match list {
+            JsonTemplate::Text(text) => match text.segments() {
+                [Segment::Name(name)] => {
+                    let index = self.visible.get(name);
+                    index.and_then(|&index| self.definitions[index].members_of_items.clone())
+                }
+                _ => None,
+            },
+            list => {
+                let names = list.members_of_items();
+                names.map(|names| names.into_iter().map(str::to_owned).collect())
+            }
+        };
+        if let Some(last) = self.definitions.last_mut() {
+            last.members = members;
+        }
+    }
+
+    /// Returns whether the name, or what it is a part of, has a value here.
+    pub(super) fn knows(&self, name: &str) -> bool {
+        let root = name.split('.').next().unwrap_or_default();
+        self.visible.contains_key(root) || builtin::ALL.contains(&name)
     }
 
     /// The names that are known now, for [`Self::forget`].
@@ -262,11 +306,14 @@ impl Scope {
         if let Some(rest) = name.strip_prefix("row.") {
             return self.use_row(rest, name, span);
         }
-        let root = name.split('.').next().unwrap_or_default();
+        let mut parts = name.split('.');
+        let root = parts.next().unwrap_or_default();
         match self.visible.get(root) {
             Some(&index) => {
-                self.definitions[index].used = true;
-                Ok(())
+                let definition = &mut self.definitions[index];
+                definition.used = true;
+                let whose = format!("`{}` has no", clip(root));
+                check_member(definition.members.as_deref(), parts.next(), &whose, (name, span))
             }
             None => Err(self.unknown_name(name, span).into()),
         }
@@ -274,11 +321,15 @@ impl Scope {
 
     /// `row.<feed>`, `row.<feed>.<column>`.
     fn use_row(&mut self, rest: &str, name: &str, span: Span) -> Found<()> {
-        let feed = rest.split('.').next().unwrap_or_default();
+        let mut parts = rest.split('.');
+        let feed = parts.next().unwrap_or_default();
         let index = self.visible.get(feed).copied();
         if let Some(index) = index.filter(|&index| self.definitions[index].kind == Kind::Feed) {
-            self.definitions[index].used = true;
-            return Ok(());
+            let definition = &mut self.definitions[index];
+            definition.used = true;
+            let columns = definition.members_of_items.as_deref();
+            let whose = format!("the feed `{}` has no", clip(feed));
+            return check_member(columns, parts.next(), &whose, (name, span));
         }
         let message = format!("there is no feed `{}`", clip(feed));
         let error = Diagnostic::error("unknown-variable", message, span).with_focus(name);
@@ -287,16 +338,6 @@ impl Scope {
 
     fn use_builtin(&self, name: &str, span: Span) -> Found<()> {
         let (has_value, message, help) = match name {
-            builtin::UPSTREAM => (
-                self.requires.contains(&Capability::Upstream),
-                "`upstream` has a value only where the target has an upstream stub",
-                "add `requires: [upstream]` to the scenario",
-            ),
-            builtin::PAGE_ORIGIN => (
-                self.requires.contains(&Capability::PageOrigin),
-                "`page_origin` has a value only where an origin is known whose pages may read answers",
-                "add `requires: [page-origin]` to the scenario",
-            ),
             builtin::ITERATION => (
                 self.in_journey,
                 "`iteration` has a value only in the steps of a journey",
@@ -357,6 +398,22 @@ impl Scope {
         });
         definitions.chain(users).map(|warning| warning.with_help("remove it, or use it")).collect()
     }
+}
+
+/// Checks that `member` is one of `members`, where they are known. `whose` begins the message.
+fn check_member(
+    members: Option<&[String]>,
+    member: Option<&str>,
+    whose: &str,
+    (name, span): (&str, Span),
+) -> Found<()> {
+    let (Some(members), Some(member)) = (members, member) else { return Ok(()) };
+    if members.iter().any(|known| known == member) {
+        return Ok(());
+    }
+    let message = format!("{whose} `{}`", clip(member));
+    let error = Diagnostic::error("unknown-variable", message, span).with_focus(name);
+    Err(suggest(error, member, members.iter().map(String::as_str), "it has").into())
 }
 
 /// Adds "did you mean", and the list of what there is.

@@ -4,17 +4,17 @@ use std::time::Duration;
 
 use crate::{
     language::{
-        Diagnostic, Spanned,
+        Diagnostic, Operand, Spanned,
         file::{BurstFile, CountFile, DistinctFile, StepFile, UntilFile},
         quantity::Whole,
     },
     plan::{
-        Act, BurstPlan, CountExpectation, DistinctExpectation, Drive, Expectation, Matcher, Span,
-        Step, Subject, UntilPlan,
+        BurstPlan, CountExpectation, DistinctExpectation, Expectation, Matcher, Span, Step,
+        Subject, UntilPlan,
     },
 };
 
-use super::{Resolver, operands::Operand};
+use super::Resolver;
 
 /// Requests of a burst at once when the file does not say.
 const DEFAULT_CONCURRENCY: usize = 8;
@@ -45,11 +45,11 @@ impl Resolver {
             StepFile::Request(file) => Step::Request(Box::new(self.request(file, span)?)),
             StepFile::Burst(file) => Step::Burst(Box::new(self.burst(file, span)?)),
             StepFile::Until(file) => Step::Until(Box::new(self.until(file, span)?)),
-            StepFile::Wait(time) => Step::Wait(time.0),
+            StepFile::Wait(wait) => self.wait(*wait, span),
             StepFile::Parallel(branches) => self.parallel(branches),
             StepFile::Repeat(file) => self.repeat(file),
             StepFile::ForEach(file) => self.for_each(file),
-            StepFile::Let(values) => Step::Let(self.values(values)),
+            StepFile::Vars(values) => Step::Vars(self.values(values)),
             _ if self.scope.in_journey => {
                 let message = "this step has no place in a journey";
                 self.error(Diagnostic::error("not-in-journey", message, span).with_help(
@@ -59,12 +59,8 @@ impl Resolver {
             }
             StepFile::Generate(file) => Step::Generate(Box::new(self.generate(file, span)?)),
             StepFile::Check(file) => self.check(file, span),
-            StepFile::Ledger(file) => self.ledger(file, span)?,
-            StepFile::Fault(file) => self.fault(file, span),
-            StepFile::Elapse(time) => Step::Drive(Drive { act: Act::Elapse(time.0), span }),
-            StepFile::Align(file) => self.align(file, span),
-            StepFile::Clock(file) => self.clock(*file, span),
-            StepFile::Target(file) => self.target(*file, span),
+            StepFile::UpstreamCalls(file) => self.upstream_calls(file, span)?,
+            StepFile::Control(file) => self.control(file, span),
             StepFile::Model(file) => self.model(file, span),
             StepFile::Call(file) => Step::Call(Box::new(self.call(file, span)?)),
         })
@@ -108,7 +104,7 @@ impl Resolver {
         self.check_operands(&file.is, Operand::Count, "a number of responses");
         CountExpectation {
             matching: self.expectations(&file.matching),
-            is: self.matcher(&file.is, file.is.span),
+            is: self.matcher(&file.is),
             span: file.span,
             claim: self.claim(file.rule.as_ref(), file.severity),
         }
@@ -118,7 +114,7 @@ impl Resolver {
         self.check_operands(&file.is, Operand::Count, "a number of values");
         DistinctExpectation {
             subject: file.of.0.clone(),
-            is: self.matcher(&file.is, file.is.span),
+            is: self.matcher(&file.is),
             span: file.span,
             claim: self.claim(file.rule.as_ref(), file.severity),
         }
@@ -143,5 +139,5 @@ impl Resolver {
 /// The counts of a burst say which statuses are right, so each single one may have any.
 fn expect_any_status(expect: &mut Vec<Expectation>, span: Span) {
     expect.retain(|expectation| expectation.subject != Subject::Status);
-    expect.push(Expectation { subject: Subject::Status, matcher: Matcher::Exists(true), span });
+    expect.push(Expectation { subject: Subject::Status, matcher: Matcher::exists(true), span });
 }

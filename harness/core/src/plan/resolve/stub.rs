@@ -7,8 +7,8 @@ use serde_json::json;
 
 use crate::{
     language::{
-        Diagnostic, Spanned,
-        file::{FaultFile, LedgerFile, MatcherFile},
+        Diagnostic, Matcher, Operand, Spanned,
+        file::{FaultFile, UpstreamCallsFile},
     },
     model::{
         Capability,
@@ -20,17 +20,17 @@ use crate::{
     },
 };
 
-use super::{Resolver, join, operands::Operand};
+use super::{Resolver, join};
 
 /// The stub answers from memory.
 const STUB_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Between two looks at the ledger.
-const LEDGER_EVERY: Duration = Duration::from_millis(20);
+/// Between two looks at the calls.
+const CALLS_EVERY: Duration = Duration::from_millis(20);
 
 impl Resolver {
-    pub(super) fn ledger(&mut self, file: &LedgerFile, span: Span) -> Option<Step> {
-        self.must_require(Capability::Upstream, "the ledger of the stub is read", span);
+    pub(super) fn upstream_calls(&mut self, file: &UpstreamCallsFile, span: Span) -> Option<Step> {
+        self.need(Capability::Upstream);
         self.use_template(&file.path.0, file.path.span);
         let mut expect = Vec::new();
         for (key, matcher) in [
@@ -53,7 +53,7 @@ impl Resolver {
         }
         let id = match &file.name {
             Some(name) => self.named(name)?,
-            None => self.label_of(&format!("ledger {}", file.path.0.source())),
+            None => self.label_of(&format!("upstream-calls {}", file.path.0.source())),
         };
         let mut request = calls_request(id, span, &file.path.0);
         request.expect.extend(expect);
@@ -61,7 +61,7 @@ impl Resolver {
         Some(match file.within {
             None => Step::Request(Box::new(request)),
             Some(within) => {
-                let until = UntilPlan { request, within: within.0, every: LEDGER_EVERY };
+                let until = UntilPlan { request, within: within.0, every: CALLS_EVERY };
                 Step::Until(Box::new(until))
             }
         })
@@ -70,15 +70,15 @@ impl Resolver {
     fn stub_expectation(
         &mut self,
         path: &str,
-        matcher: &Spanned<MatcherFile>,
+        matcher: &Spanned<Matcher>,
         span: Span,
     ) -> Expectation {
-        let matcher = self.matcher(matcher, matcher.span);
+        let matcher = self.matcher(matcher);
         Expectation { subject: Subject::Json(path.to_owned()), matcher, span }
     }
 
     pub(super) fn fault(&mut self, file: &FaultFile, span: Span) -> Step {
-        self.must_require(Capability::Upstream, "the stub is told to fail", span);
+        self.need(Capability::Upstream);
         self.use_template(&file.path.0, file.path.span);
         if let Some(retry_after) = &file.retry_after {
             self.use_template(&retry_after.0, retry_after.span);

@@ -2,9 +2,10 @@ use std::time::Duration;
 
 use crate::{
     language::Diagnostic,
+    model::Capability,
     plan::{
-        Body, Catalog, Credentials, Matcher, Phase, Profile, RequestPlan, ScenarioPlan, Step,
-        StepId, Subject, Work, load,
+        Body, Catalog, ControlAction, ControlStep, Credentials, Matcher, Phase, Profile,
+        RequestPlan, ScenarioPlan, Step, StepId, Subject, ValuePlan, Values, Work, load,
     },
 };
 
@@ -54,7 +55,7 @@ fn a_plan_has_its_defaults() {
     assert_eq!(only.span.line, 4);
     let [status] = only.expect.as_slice() else { panic!("{:?}", only.expect) };
     assert_eq!(status.subject, Subject::Status);
-    assert!(matches!(status.matcher, Matcher::Lt(below) if (below - 400.0).abs() < 0.1));
+    assert_eq!(status.matcher.describe(&Values::new()), "< 400");
     let Work::Once(steps) = &plan.work else { panic!() };
     assert_eq!(steps.len(), 1);
     let minted = Credentials::Minted { count: 1, scope: DEFAULT_SCOPE.to_owned() };
@@ -91,8 +92,9 @@ fn every_kind_of_step() {
     assert_eq!(create.path.source(), "/workflows");
     assert_eq!(create.expect.len(), 8);
     assert_eq!(create.capture.len(), 2);
-    assert_eq!(create.expect[1].span.line, 32);
-    assert!(matches!(&create.expect[7].matcher, Matcher::All(all) if all.len() == 2));
+    assert_eq!(create.expect[1].span.line, 31);
+    let both = &create.expect[7].matcher.0;
+    assert_eq!(serde_json::to_value(both).unwrap().as_object().unwrap().len(), 2);
     let Step::Until(until) = until else { panic!() };
     assert_eq!((until.within, until.every), (Duration::from_secs(10), Duration::from_millis(250)));
     assert!(matches!(wait, Step::Wait(time) if *time == Duration::from_millis(1500)));
@@ -105,7 +107,7 @@ fn the_counts_of_a_burst_say_which_statuses_are_right() {
     let plan = lifecycle();
     let [.., burst] = steps(&plan) else { panic!() };
     let [status] = request(burst).expect.as_slice() else { panic!() };
-    assert!(matches!(status.matcher, Matcher::Exists(true)));
+    assert_eq!(status.matcher.0.exists, Some(true));
 }
 
 #[test]
@@ -152,11 +154,11 @@ fn names_have_values_only_where_they_are_known() {
     assert_eq!(codes(&step("/${{ x }}")), ["unknown-variable"]);
     assert_eq!(codes(&step("/${{ index }}")), ["no-value-here"]);
     assert_eq!(codes(&step("/${{ iteration }}")), ["no-value-here"]);
-    assert_eq!(codes(&step("/${{ upstream }}")), ["no-value-here"]);
     assert_eq!(codes(&step("/${{ user.bob.sub }}")), ["unknown-user"]);
     assert_eq!(codes(&step("/${{ user.bob }}")), ["unknown-variable"]);
     plan(&step("/${{ uuid }}/${{ run }}/${{ target }}"));
-    plan(&step("/").replace("steps", "requires: [upstream]\nsteps"));
+    assert_eq!(plan(&step("/${{ upstream }}")).requires, [Capability::Upstream]);
+    assert_eq!(plan(&step("/${{ page_origin }}")).requires, [Capability::PageOrigin]);
 }
 
 #[test]
@@ -176,4 +178,80 @@ fn the_limits_themselves_are_allowed() {
     assert_eq!((load.max_in_flight, load.journeys[0].weight), (10_000, 1000));
     let Step::Burst(burst) = &load.journeys[0].steps[0] else { panic!() };
     assert_eq!((burst.count, burst.concurrency), (100_000, 1024));
+}
+
+#[test]
+fn what_the_steps_need_is_required_and_what_is_written_comes_on_top() {
+    let text = "scenario: a\nrequires: [exact-limiter, clock]\nusers: { u: {} }\n\
+                vars: { t: { jwt: { user: u } } }\nsteps:\n- control: { clock: stop }\n\
+                - control: { target: cron }\n- control: { target: kill }\n\
+                - upstream-calls: { path: /, effects: 0 }\n\
+                - request: { get: /, headers: { x: \"${{ t }}\" } }\n";
+    let expected = [
+        Capability::ExactLimiter,
+        Capability::Clock,
+        Capability::SigningKey,
+        Capability::Cron,
+        Capability::Restart,
+        Capability::Upstream,
+    ];
+    assert_eq!(plan(text).requires, expected);
+    assert_eq!(warnings(text), ["`clock` is required anyway: what the scenario does needs it"]);
+}
+
+#[test]
+fn a_wait_is_on_the_clock_of_the_target_but_in_journeys() {
+    let text = "scenario: a\nsteps:\n- wait: 2s\n- wait: { for: 2s, clock: real }\n\
+                - wait: { for: 2s }\n- wait: { for: 2s, clock: target }\n";
+    let seconds = Duration::from_secs(2);
+    let elapse = |step: &Step| {
+        matches!(step, Step::Control(ControlStep { action: ControlAction::Elapse(time), .. })
+            if *time == seconds)
+    };
+    let plan_of_steps = plan(text);
+    let [short, real, long, target] = steps(&plan_of_steps) else { panic!() };
+    assert!(elapse(short) && elapse(long) && elapse(target));
+    assert!(matches!(real, Step::Wait(time) if *time == seconds));
+    let load = "scenario: a\nload:\n  profile: { constant: { rate: 1/s, for: 1s } }\n  journeys:\n    \
+                j: { steps: [{ wait: 2s }, { request: { get: / } }] }\n";
+    let plan = plan(load);
+    let Work::Load(load) = &plan.work else { panic!() };
+    assert!(matches!(load.journeys[0].steps[0], Step::Wait(time) if time == seconds));
+}
+
+#[test]
+fn the_first_expectation_that_is_required_decides_first() {
+    let text = "scenario: a\nsteps:\n- request:\n    get: /\n    expect:\n    \
+                - { severity: optimal, headers: { server: { exists: true } } }\n    \
+                - { rule: IV1, text: a }\n    - { severity: check, status: 201 }\n";
+    let plan = plan(text);
+    let request = request(&steps(&plan)[0]);
+    assert_eq!(request.claim.rule.as_ref().map(|rule| rule.id.as_str()), Some("IV1"));
+    assert!(request.expect[0].matcher.0.lt.is_some(), "{:?}", request.expect);
+    assert_eq!((request.expect.len(), request.also.len()), (2, 2));
+}
+
+#[test]
+fn where_nothing_is_required_the_status_has_no_default() {
+    let text = "scenario: a\nsteps:\n- request:\n    get: /\n    expect:\n    \
+                - { severity: optimal, text: a }\n    - { severity: check, status: 201 }\n";
+    let plan = plan(text);
+    assert!(request(&steps(&plan)[0]).expect.iter().all(|one| one.subject != Subject::Status));
+}
+
+#[test]
+fn variables_are_given_or_computed_in_one_order() {
+    let text = "scenario: a\nvars:\n  a name: x\n  coded: { base64: \"${{ a name }}\" }\n  \
+                both: { of: \"${{ coded }}\" }\n  itself: { json: { base64: y } }\nsteps:\n\
+                - check: { value: [\"${{ both.of }}\", \"${{ itself }}\"], is: [] }\n";
+    let plan = plan(text);
+    let kinds: Vec<_> = plan
+        .vars
+        .iter()
+        .map(|(name, value)| (name.as_str(), matches!(value, ValuePlan::Json(_))))
+        .collect();
+    assert_eq!(kinds, [("a name", true), ("coded", false), ("both", true), ("itself", true)]);
+    assert_eq!(warnings(text), Vec::<String>::new());
+    let slip = "scenario: a\nvars: { a: { hmac-sha25: { text: b } } }\nsteps: []\n";
+    assert_eq!(codes(slip), ["unknown-choice"]);
 }

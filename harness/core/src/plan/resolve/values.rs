@@ -1,4 +1,4 @@
-//! `let`: values that are computed.
+//! `vars`: values that are given or computed.
 
 use crate::{
     language::{
@@ -7,7 +7,7 @@ use crate::{
         text::{Name, TemplateText},
     },
     model::Capability,
-    plan::{JsonTemplate, JwtPlan, Key, Span, UserId, ValuePlan},
+    plan::{JsonTemplate, JwtPlan, Key, UserId, ValuePlan},
 };
 
 use super::Resolver;
@@ -23,17 +23,29 @@ impl Resolver {
     ) -> Vec<(String, ValuePlan)> {
         let mut values = Vec::new();
         for (name, value) in file {
-            let plan = self.value(&value.value, value.span);
+            let plan = self.value(name, value);
             let defined = self.scope.define_value(&name.0, name.span);
             self.ok(defined);
+            if let Some(ValuePlan::Json(value)) = &plan {
+                self.scope.describe_last(value);
+            }
             values.extend(plan.map(|plan| (name.0.clone(), plan)));
         }
         values
     }
 
-    fn value(&mut self, file: &ValueFile, span: Span) -> Option<ValuePlan> {
-        Some(match file {
-            ValueFile::Uuid => ValuePlan::Uuid,
+    /// The value of a variable, or `None` after an error.
+    pub(super) fn value(
+        &mut self,
+        name: &Spanned<Name>,
+        file: &Spanned<ValueFile>,
+    ) -> Option<ValuePlan> {
+        Some(match &file.value {
+            ValueFile::Json(json) => ValuePlan::Json(self.json(json)),
+            ValueFile::Literal(json) => {
+                self.lint_uuid(&name.0, json);
+                ValuePlan::Json(self.json(json))
+            }
             ValueFile::Now(now) => ValuePlan::Now {
                 offset: now.offset.map_or(0, |offset| offset.0),
                 format: now.format.unwrap_or_default(),
@@ -43,7 +55,7 @@ impl Resolver {
             }
             ValueFile::Base64(text) => ValuePlan::Base64(self.text(text)),
             ValueFile::Base64Url(text) => ValuePlan::Base64Url(self.text(text)),
-            ValueFile::Text(text) => ValuePlan::Text(self.text(text)),
+            ValueFile::ToText(text) => ValuePlan::ToText(self.text(text)),
             ValueFile::JsonText(json) => ValuePlan::JsonText(self.json(json)),
             ValueFile::Select(select) => {
                 ValuePlan::Select { from: self.json(&select.from), path: select.path.0.clone() }
@@ -59,7 +71,7 @@ impl Resolver {
                 offset: stripe.at.map_or(0, |offset| offset.0),
                 scheme: stripe.scheme.as_ref().map_or(STRIPE_SCHEME, |word| &word.0).to_owned(),
             },
-            ValueFile::Jwt(jwt) => ValuePlan::Jwt(Box::new(self.jwt(jwt, span)?)),
+            ValueFile::Jwt(jwt) => ValuePlan::Jwt(Box::new(self.jwt(jwt)?)),
             ValueFile::Secret(secret) => ValuePlan::Secret(secret.env.0.clone()),
         })
     }
@@ -69,7 +81,7 @@ impl Resolver {
         text.0.clone()
     }
 
-    fn jwt(&mut self, file: &JwtFile, span: Span) -> Option<JwtPlan> {
+    fn jwt(&mut self, file: &JwtFile) -> Option<JwtPlan> {
         let user = match &file.user {
             None => None,
             Some(name) => {
@@ -80,7 +92,7 @@ impl Resolver {
         let key = if let Some(key) = &file.key {
             self.key(key)
         } else {
-            self.target_key(span);
+            self.need(Capability::SigningKey);
             Key::Target
         };
         Some(JwtPlan {
@@ -101,18 +113,13 @@ impl Resolver {
             KeyFile::Env(name) => Key::Environment(name.0.clone()),
             KeyFile::Text(text) => Key::Text(self.text(text)),
             KeyFile::Target => {
-                self.target_key(key.span);
+                self.need(Capability::SigningKey);
                 Key::Target
             }
             KeyFile::Webhook => {
-                let what = "a webhook is signed as the target's own";
-                self.must_require(Capability::WebhookSecret, what, key.span);
+                self.need(Capability::WebhookSecret);
                 Key::Webhook
             }
         }
-    }
-
-    fn target_key(&mut self, span: Span) {
-        self.must_require(Capability::SigningKey, "a token is signed as the target's own", span);
     }
 }

@@ -39,7 +39,6 @@ fn scope() -> Scope {
     let credentials = Credentials::Minted { count: 3, scope: "a".into() };
     let plan = ScenarioPlan {
         feeds: Vec::new(),
-        values: Vec::new(),
         audit: Vec::new(),
         file: "a.yaml".into(),
         name: "a".into(),
@@ -178,7 +177,7 @@ fn an_empty_body_is_stated_where_one_is_expected() {
 #[test]
 fn what_is_looked_at_is_kept() {
     let expect =
-        |subject| Expectation { subject, matcher: Matcher::Exists(true), span: Span::default() };
+        |subject| Expectation { subject, matcher: Matcher::exists(true), span: Span::default() };
     let mut request = plan(Method::GET, "/", Body::Empty);
     let looked = |request: &RequestPlan| {
         let load = LoadPlan::new(

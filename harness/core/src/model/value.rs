@@ -2,8 +2,11 @@
 
 use serde_json::{Number, Value};
 
+/// Characters of a value that are shown; a whole body would hide the rest.
+const SHOWN: usize = 200;
+
 /// Equal as JSON: 1 and 1.0 are the same number, the order of members does not matter.
-pub(super) fn equal(a: &Value, b: &Value) -> bool {
+pub(crate) fn equal(a: &Value, b: &Value) -> bool {
     match (a, b) {
         (Value::Number(a), Value::Number(b)) => equal_numbers(a, b),
         (Value::Array(a), Value::Array(b)) => {
@@ -23,8 +26,22 @@ fn equal_numbers(a: &Number, b: &Number) -> bool {
 }
 
 /// The number in a header or a text, if it is one.
-pub(super) fn read_number(text: &str) -> Option<Value> {
+pub(crate) fn read_number(text: &str) -> Option<Value> {
     serde_json::from_str::<Number>(text.trim()).ok().map(Value::Number)
+}
+
+/// A value as text, cut.
+pub(crate) fn shown(value: &Value) -> String {
+    clipped(value, SHOWN)
+}
+
+/// A value as text, at most so many characters of it.
+pub fn clipped(value: &Value, most: usize) -> String {
+    let text = value.to_string();
+    match text.char_indices().nth(most) {
+        Some((cut, _)) => format!("{}…", &text[..cut]),
+        None => text,
+    }
 }
 
 #[cfg(test)]
