@@ -239,8 +239,8 @@ const RENAMED: [(&str, &str, &str); 9] = [
 fn suggest(mut diagnostic: Diagnostic, found: &str, allowed: &[&str]) -> Diagnostic {
     let renamed = RENAMED.iter().find(|(old, new, _)| *old == found && allowed.contains(new));
     if let Some((_, new, help)) = renamed {
-        diagnostic.message += &format!("; it is `{new}` now");
-        return diagnostic.with_help(*help);
+        let message = format!("{}; it is `{new}` now", diagnostic.message);
+        return Diagnostic { message, ..diagnostic.with_help(*help) };
     }
     match closest(found, allowed.iter().copied()) {
         Some(name) => {
