@@ -11,7 +11,7 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 use workway::{
     import::{MAX_REQUESTS, from_har, from_openapi},
-    plan,
+    language, plan,
 };
 
 fn workway(folder: &Path, arguments: &[&str]) -> Output {
@@ -170,7 +170,7 @@ proptest! {
         if let Ok(scenario) = from_har(&archive(&[plain, made]), None) {
             let yaml = scenario.to_yaml();
             if let Err(errors) = plan::load("x.yaml", yaml.as_bytes(), &workway::catalog()) {
-                let shown = scenario::render(&errors, "x.yaml", &yaml, false);
+                let shown = language::render(&errors, "x.yaml", &yaml, false);
                 return Err(TestCaseError::fail(format!("{shown}\n{yaml}")));
             }
         }
