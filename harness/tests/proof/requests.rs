@@ -42,7 +42,7 @@ pub(crate) struct Request {
     pub(crate) state: Option<&'static str>,
 }
 
-/// All of them, in order. Users change often enough that nobody's budget is reached; those who
+/// All of them, in order. People change often enough that nobody's budget is reached; those who
 /// are nobody share one, and are few.
 pub(crate) fn all() -> Vec<Request> {
     let mut list = Vec::new();
