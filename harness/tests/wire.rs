@@ -267,7 +267,8 @@ async fn http2(
                 if then != Then::Keep {
                     // What was said is to be read before the connection ends, and what is left
                     // unread would turn its end into a reset.
-                    let drain = tokio::io::copy(stream, &mut tokio::io::sink());
+                    let mut sink = tokio::io::sink();
+                    let drain = tokio::io::copy(stream, &mut sink);
                     let _late = tokio::time::timeout(Duration::from_millis(5), drain).await;
                     return Ok(then);
                 }
