@@ -20,7 +20,7 @@ use tokio::{
     runtime::Runtime,
 };
 use tokio_rustls::TlsAcceptor;
-use workway::{http::MAX_RESENDS, model::ErrorKind, report::RunReport};
+use workway::{http::MAX_RESENDS, judge::Verdict, model::ErrorKind, report::RunReport};
 
 /// Operations of each run.
 const REQUESTS: u64 = 10;
@@ -571,7 +571,10 @@ fn dropped_requests_are_failures_of_a_load() {
     });
     let report = report(&server, Protocol::Http1, &load());
     assert_eq!(report.scenarios[0].total.as_ref().unwrap().failed, REQUESTS / 5);
-    assert!(verdict(&report).starts_with("Fail"), "{}", verdict(&report));
+    // On a busy machine the lag of the generator is a reason of its own.
+    let verdict = verdict(&report);
+    assert_ne!(report.scenarios[0].verdict, Verdict::Pass, "{verdict}");
+    assert!(verdict.contains("2 failed, 0 dropped"), "{verdict}");
 }
 
 /// A template that cannot be filled in is a fault of the scenario, and an endless answer is one.

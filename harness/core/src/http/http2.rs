@@ -116,10 +116,12 @@ fn broken(error: TrySendError<http::Request<Body>>) -> Broken {
     // hyper hands a request back of which nothing was written.
     let unsent = error.message().is_some();
     let error = error.into_error();
-    let trace = match unsent {
-        true => Trace::Unsent,
-        false if is_refused(&error) => Trace::Refused,
-        false => Trace::Unknown,
+    let trace = if unsent {
+        Trace::Unsent
+    } else if is_refused(&error) {
+        Trace::Refused
+    } else {
+        Trace::Unknown
     };
     Broken { error: hyper_error(&error, Stage::Head), trace }
 }

@@ -8,11 +8,13 @@ use tokio::{
 };
 
 /// Why a thread gave no result.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(super) enum ThreadError {
     /// The system refused a thread or what a runtime needs.
+    #[error("{0}")]
     NotStarted(String),
     /// It panicked, which only a defect of ours can cause.
+    #[error("a thread panicked")]
     Panicked,
 }
 

@@ -30,8 +30,6 @@ pub(crate) struct Answer {
     /// Whether the request was a HEAD, whose answer has no body whatever its headers say.
     head_only: bool,
     interim: u32,
-    /// Whether a part of a head has come that is not used yet.
-    begun: bool,
     status: StatusCode,
     headers: HeaderMap,
     keep: bool,
@@ -43,7 +41,10 @@ pub(crate) struct Answer {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
+    /// The head, or an interim one, of which nothing has come.
     Head,
+    /// The same, of which a part has come.
+    PartialHead,
     /// A body of known length: bytes that are missing.
     Fixed(u64),
     /// The line with a chunk's size.
@@ -91,7 +92,6 @@ impl Answer {
             state: State::Head,
             head_only,
             interim: 0,
-            begun: false,
             status: StatusCode::OK,
             headers: HeaderMap::new(),
             keep: false,
@@ -108,7 +108,7 @@ impl Answer {
 
     /// Whether the final head is there.
     pub(crate) fn has_head(&self) -> bool {
-        self.state != State::Head
+        !matches!(self.state, State::Head | State::PartialHead)
     }
 
     /// Bytes of the body that are kept so far.
@@ -140,7 +140,7 @@ impl Answer {
         loop {
             let (state, rest) = (self.state, &input[used..]);
             let took = match state {
-                State::Head => self.head(rest, wanted)?,
+                State::Head | State::PartialHead => self.head(rest, wanted)?,
                 State::Fixed(left) => self.fixed(rest, left)?,
                 State::ChunkSize => self.chunk_size(rest)?,
                 State::Chunk(left) => self.chunk(rest, left)?,
@@ -168,8 +168,10 @@ impl Answer {
                 Ok(())
             }
             State::Head => {
-                let kind = if self.begun { ErrorKind::Truncated } else { ErrorKind::Closed };
-                Err(fault(kind, "the connection was closed before the end of the head"))
+                Err(fault(ErrorKind::Closed, "the connection was closed before the answer"))
+            }
+            State::PartialHead => {
+                Err(fault(ErrorKind::Truncated, "the connection was closed within the head"))
             }
             _ => Err(fault(ErrorKind::Truncated, "the connection was closed within the body")),
         }
@@ -194,7 +196,7 @@ impl Answer {
             .parse_response_with_uninit_headers(&mut response, input, &mut headers)
             .map_err(not_http)?;
         let Status::Complete(length) = parsed else {
-            self.begun = true;
+            self.state = State::PartialHead;
             let too_long = input.len() >= MAX_HEAD;
             let error = || fault(ErrorKind::TooLarge, "the head has no end");
             return if too_long { Err(error()) } else { Ok(0) };
@@ -217,7 +219,7 @@ impl Answer {
     }
 
     fn skip_interim(&mut self, status: StatusCode) -> Result<(), SendError> {
-        self.begun = false;
+        self.state = State::Head;
         self.interim += 1;
         if status == StatusCode::SWITCHING_PROTOCOLS || self.interim > MAX_INTERIM {
             return Err(malformed(format!("{} answers of status {status}", self.interim)));
