@@ -166,3 +166,12 @@ fn answers_that_say_nothing_leave_an_upper_bound_undecided() {
     let lower = judged(&usage, "per_request(rows_read, one) >= 2");
     assert_eq!(lower.status, ThresholdStatus::Passed);
 }
+
+/// The price books know every resource that the service meters.
+#[cfg(feature = "service")]
+#[test]
+fn every_resource_that_the_service_meters_is_known() {
+    for name in workway_service::ports::Usage::NAMES {
+        assert!(name.parse::<crate::cost::Resource>().is_ok(), "{name}");
+    }
+}

@@ -26,14 +26,6 @@ pub(super) fn usd(text: &str) -> Decimal {
     Decimal::from_str_exact(text).unwrap()
 }
 
-#[cfg(feature = "service")]
-#[test]
-fn every_resource_that_the_service_meters_is_known() {
-    for name in workway_service::ports::Usage::NAMES {
-        assert!(name.parse::<Resource>().is_ok(), "{name}");
-    }
-}
-
 /// Which part of writes would explain each row of the guide's table: no single one does.
 #[test]
 fn the_write_share_that_explains_each_row_of_the_guides_table() {

@@ -4,8 +4,8 @@ use crate::{
     language::Diagnostic,
     model::Capability,
     plan::{
-        Body, Catalog, ControlAction, ControlStep, Credentials, Matcher, Phase, Profile,
-        RequestPlan, ScenarioPlan, Step, StepId, Subject, ValuePlan, Values, Work, load,
+        Body, Catalog, ControlAction, ControlStep, Credentials, Phase, Profile, RequestPlan,
+        ScenarioPlan, Step, StepId, Subject, ValuePlan, Values, Work, load,
     },
 };
 
