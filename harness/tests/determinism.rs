@@ -16,7 +16,7 @@ use workway::{
     model::ErrorKind,
     plan::{LoadPlan, ScenarioPlan, Work},
     record::{Metrics, Outcome, Pace, PhaseEnd, Recorder, ScenarioRecord, Times},
-    report::{RunInfo, RunReport, ScenarioReport, json, text},
+    report::{RunInfo, RunReport, ScenarioReport, TargetKind, json, text},
     run::Environment,
     schedule::{Mix, Schedule},
 };
@@ -136,8 +136,8 @@ fn report(plan: &ScenarioPlan, record: &ScenarioRecord, seed: u64) -> RunReport 
         run_id: "r1".into(),
         seed,
         target: "http://127.0.0.1:8787/".into(),
-        target_kind: "url".into(),
-        started_at: "2026-11-22T12:00:00Z".into(),
+        target_kind: TargetKind::Url,
+        started_at: std::time::SystemTime::UNIX_EPOCH.into(),
         duration: record.elapsed,
     };
     RunReport::new(info, vec![ScenarioReport::new(plan, record, &judge(plan, record))])

@@ -9,7 +9,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    RunReport, ScenarioReport, StepReport, UpstreamReport, WriteError,
+    RunReport, ScenarioReport, StepReport, TargetKind, Timestamp, UpstreamReport, WriteError,
     diagnose::causes_of_comparison, write,
 };
 use crate::{
@@ -37,8 +37,8 @@ pub struct Baseline {
     pub config: Option<String>,
     /// The machine.
     pub host: Host,
-    /// What the target is: `embedded`, `wrangler` or `url`.
-    pub target_kind: String,
+    /// How the target came to run.
+    pub target_kind: TargetKind,
     /// The runs, oldest first.
     pub runs: Vec<AcceptedRun>,
 }
@@ -50,8 +50,8 @@ pub struct AcceptedRun {
     pub run_id: String,
     /// The commit.
     pub commit: Option<String>,
-    /// When it started, RFC 3339 in UTC.
-    pub started_at: String,
+    /// When it started.
+    pub started_at: Timestamp,
     /// All steps of the work together, with every value of every clock.
     pub total: StepReport,
     /// The steps of the work, likewise; absent in baselines of older versions.
@@ -186,7 +186,7 @@ impl Baseline {
             scenario: scenario.name.clone(),
             config: scenario.config.clone(),
             host,
-            target_kind: report.target_kind.clone(),
+            target_kind: report.target_kind,
             runs,
         };
         let json = serde_json::to_vec_pretty(&baseline).map_err(|error| {
@@ -243,7 +243,7 @@ impl AcceptedRun {
         Ok(Self {
             run_id: report.run_id.clone(),
             commit: report.commit.clone(),
-            started_at: report.started_at.clone(),
+            started_at: report.started_at,
             total: scenario.total.clone().ok_or_else(missing)?,
             steps: work(&scenario.steps).cloned().collect(),
             usage: scenario.cost.as_ref().map(|cost| cost.usage.clone()),

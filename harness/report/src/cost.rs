@@ -9,11 +9,11 @@ use serde::{Deserialize, Serialize};
 use super::{ChangeReport, ScenarioReport};
 use crate::{
     cost::{
-        Assessment, BOOKS, Change, Crossing, Entry, Line, Mix, Origin, PriceBook, Question, TIERS,
-        TableComparison, Tiers, WhatIf, assess, cents,
+        self, Assessment, BOOKS, Change, Crossing, Entry, Line, Mix, PriceBook, Question, Resource,
+        TIERS, TableComparison, Tiers, WhatIf, assess, cents,
     },
     judge::{CostResult, ThresholdStatus},
-    plan::ScenarioPlan,
+    plan::{Comparison, CostFigure, ScenarioPlan},
 };
 
 /// Version of the format of [`CostReport`].
@@ -42,7 +42,8 @@ pub struct BookReport {
     /// What to know before believing it.
     pub note: String,
     /// Prices that are known to be wrong, and how.
-    pub flags: BTreeMap<String, String>,
+    #[schemars(with = "BTreeMap<String, String>")]
+    pub flags: BTreeMap<Resource, String>,
     /// From small to large.
     pub tiers: Vec<TierReport>,
     /// Against another run, by resource, first what changes a bill most; absent without one.
@@ -63,68 +64,97 @@ pub struct TierReport {
     /// Runs that the figures come from.
     pub runs: usize,
     /// Dollars a month, to the cent.
-    pub usd: String,
+    #[schemars(with = "String")]
+    pub usd: Decimal,
     /// Half of its 95 % confidence interval; absent from a single run.
-    pub usd_half_width: Option<String>,
+    #[schemars(with = "Option<String>")]
+    pub usd_half_width: Option<Decimal>,
     /// The part that is paid in any case.
-    pub base_usd: String,
+    #[schemars(with = "String")]
+    pub base_usd: Decimal,
     /// By resource.
     pub lines: Vec<LineReport>,
     /// Resources that the book prices, and of which nobody knows how much it was.
     #[serde(default)]
-    pub absent: Vec<String>,
+    #[schemars(with = "Vec<String>")]
+    pub absent: Vec<Resource>,
     /// Volumes about which the run says nothing.
     pub missing: Vec<String>,
     /// Dollars for a thousand requests at list price: no base fee, allotments used up.
-    pub usd_per_1000_requests: String,
+    #[schemars(with = "String")]
+    pub usd_per_1000_requests: Decimal,
     /// Dollars for one more million requests of the same mix.
-    pub usd_next_million_requests: String,
+    #[schemars(with = "String")]
+    pub usd_next_million_requests: Decimal,
     /// Where more of the same begins to cost more, nearest first.
     pub crossings: Vec<CrossingReport>,
     /// Beside the figure of the guide's table.
     pub table: Option<TableReport>,
 }
 
+/// Where an amount of a bill comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Origin {
+    /// The run measured it.
+    Measured,
+    /// Something is assumed that the run says nothing about.
+    Assumed,
+    /// Nobody knows it.
+    Absent,
+}
+
 /// A line of a bill.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct LineReport {
     /// The resource.
-    pub resource: String,
+    #[schemars(with = "String")]
+    pub resource: Resource,
     /// Units a month.
-    pub amount: String,
-    /// `measured`, `assumed` or `absent`.
-    pub origin: String,
+    #[schemars(with = "String")]
+    pub amount: Decimal,
+    /// Where the amount comes from.
+    pub origin: Origin,
     /// What was assumed, or why it is absent.
     pub why: Option<String>,
     /// Dollars a month; absent when the book leaves the resource out.
-    pub usd: Option<String>,
+    #[schemars(with = "Option<String>")]
+    pub usd: Option<Decimal>,
     /// Percent of the month's total.
-    pub percent: Option<String>,
+    #[schemars(with = "Option<String>")]
+    pub percent: Option<Decimal>,
 }
 
 /// A volume at which a resource reaches its next price.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct CrossingReport {
     /// The resource.
-    pub resource: String,
+    #[schemars(with = "String")]
+    pub resource: Resource,
     /// Requests a month.
-    pub requests: String,
+    #[schemars(with = "String")]
+    pub requests: Decimal,
     /// Units of the resource then.
-    pub units: String,
+    #[schemars(with = "String")]
+    pub units: Decimal,
 }
 
 /// A bill beside the figure of a table.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct TableReport {
     /// Dollars in the table.
-    pub usd: String,
+    #[schemars(with = "String")]
+    pub usd: Decimal,
     /// Dollars of the bill more than that; negative for less.
-    pub difference_usd: String,
+    #[schemars(with = "String")]
+    pub difference_usd: Decimal,
     /// The part of writes among rows that was measured.
-    pub write_share: Option<String>,
+    #[schemars(with = "Option<String>")]
+    pub write_share: Option<Decimal>,
     /// The part of writes among the table's database operations with which this book comes to the
     /// table's figure; absent when none does.
-    pub explaining_write_share: Option<String>,
+    #[schemars(with = "Option<String>")]
+    pub explaining_write_share: Option<Decimal>,
 }
 
 /// A threshold on cost and what was measured.
@@ -136,10 +166,18 @@ pub struct CostThresholdReport {
     pub line: usize,
     /// Column in the file.
     pub column: usize,
+    /// What is compared.
+    pub figure: CostFigure,
+    /// How: `<`, `<=`, `>` or `>=`.
+    pub comparison: Comparison,
+    /// With what: dollars, or units of a resource.
+    #[schemars(with = "String")]
+    pub bound: Decimal,
     /// How it came out.
     pub status: ThresholdStatus,
     /// The figure: dollars, or units of a resource.
-    pub measured: Option<String>,
+    #[schemars(with = "Option<String>")]
+    pub measured: Option<Decimal>,
     /// What it is made of, dearest first, or why there is none.
     pub why: String,
     /// Operations the figure stands on.
@@ -153,6 +191,9 @@ impl CostThresholdReport {
             text: threshold.text.clone(),
             line: threshold.span.line,
             column: threshold.span.column,
+            figure: threshold.figure.clone(),
+            comparison: threshold.comparison,
+            bound: threshold.bound,
             status: *status,
             measured: measured.map(plain),
             why: why.clone(),
@@ -271,7 +312,7 @@ impl BookReport {
             book: book.name.clone(),
             date: book.date.clone(),
             note: book.note.clone(),
-            flags: book.flags().map(|(r, why)| (r.to_string(), why.to_owned())).collect(),
+            flags: book.flags().map(|(resource, why)| (resource, why.to_owned())).collect(),
             tiers: assessments.iter().map(|tier| TierReport::new(tier, book)).collect(),
             changes: changes.map(|changes| changes.iter().map(ChangeReport::new).collect()),
         }
@@ -284,7 +325,7 @@ impl TierReport {
         let total = projection.bill.total();
         let priced = |line: &&Line| matches!(book.entry(line.resource), Entry::Priced(_));
         let absent = projection.bill.lines.iter().filter(priced);
-        let absent = absent.filter(|line| matches!(line.origin, Origin::Absent(_)));
+        let absent = absent.filter(|line| matches!(line.origin, cost::Origin::Absent(_)));
         Self {
             tier: projection.tier.name.clone(),
             requests: projection.tier.requests,
@@ -295,7 +336,7 @@ impl TierReport {
             usd_half_width: assessment.half_width.map(usd),
             base_usd: usd(projection.bill.base),
             lines: projection.bill.lines.iter().map(|line| LineReport::new(line, total)).collect(),
-            absent: absent.map(|line| line.resource.to_string()).collect(),
+            absent: absent.map(|line| line.resource).collect(),
             missing: projection.missing.clone(),
             usd_per_1000_requests: plain(assessment.per_1000_requests),
             usd_next_million_requests: usd(projection.next_million),
@@ -314,18 +355,18 @@ impl TierReport {
 impl LineReport {
     fn new(line: &Line, total: Decimal) -> Self {
         let (origin, why) = match &line.origin {
-            Origin::Measured => ("measured", None),
-            Origin::Assumed(why) => ("assumed", Some(why.clone())),
-            Origin::Absent(why) => ("absent", Some(why.clone())),
+            cost::Origin::Measured => (Origin::Measured, None),
+            cost::Origin::Assumed(why) => (Origin::Assumed, Some(why.clone())),
+            cost::Origin::Absent(why) => (Origin::Absent, Some(why.clone())),
         };
         let share = |cost| (!total.is_zero()).then(|| cost * Decimal::ONE_HUNDRED / total);
         Self {
-            resource: line.resource.to_string(),
+            resource: line.resource,
             amount: plain(line.amount),
-            origin: origin.to_owned(),
+            origin,
             why,
             usd: line.cost.map(usd),
-            percent: line.cost.and_then(share).map(|share| format!("{:.1}", share.round_dp(1))),
+            percent: line.cost.and_then(share).map(|share| scaled(share.round_dp(1), 1)),
         }
     }
 }
@@ -333,8 +374,8 @@ impl LineReport {
 impl CrossingReport {
     fn new(crossing: &Crossing) -> Self {
         Self {
-            resource: crossing.resource.to_string(),
-            requests: crossing.requests.round().to_string(),
+            resource: crossing.resource,
+            requests: crossing.requests.round(),
             units: plain(crossing.units),
         }
     }
@@ -342,7 +383,7 @@ impl CrossingReport {
 
 impl TableReport {
     fn new(table: &TableComparison) -> Self {
-        let share = |share: Decimal| share.round_dp(3).normalize().to_string();
+        let share = |share: Decimal| share.round_dp(3).normalize();
         Self {
             usd: usd(table.usd),
             difference_usd: usd(table.difference),
@@ -352,12 +393,18 @@ impl TableReport {
     }
 }
 
-/// Dollars to the cent.
-pub(super) fn usd(amount: Decimal) -> String {
-    format!("{:.2}", cents(amount))
+/// Dollars to the cent, both of whose digits are written.
+pub(super) fn usd(amount: Decimal) -> Decimal {
+    scaled(cents(amount), 2)
 }
 
 /// To six decimals, without zeros at the end.
-pub(super) fn plain(amount: Decimal) -> String {
-    amount.round_dp(6).normalize().to_string()
+pub(super) fn plain(amount: Decimal) -> Decimal {
+    amount.round_dp(6).normalize()
+}
+
+/// Written with so many decimals.
+fn scaled(mut amount: Decimal, decimals: u32) -> Decimal {
+    amount.rescale(decimals);
+    amount
 }

@@ -5,13 +5,14 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::cost::{plain, usd};
-use crate::cost::{Change, TierChange};
+use crate::cost::{Change, Resource, TierChange};
 
 /// What a change adds to one resource.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ChangeReport {
     /// The resource.
-    pub resource: String,
+    #[schemars(with = "String")]
+    pub resource: Resource,
     /// In the order of the tiers.
     pub tiers: Vec<TierChangeReport>,
 }
@@ -22,11 +23,14 @@ pub struct TierChangeReport {
     /// The tier.
     pub tier: String,
     /// Units for each request, before.
-    pub base: String,
+    #[schemars(with = "String")]
+    pub base: Decimal,
     /// And after.
-    pub head: String,
+    #[schemars(with = "String")]
+    pub head: Decimal,
     /// Dollars a month more; negative for less.
-    pub usd: String,
+    #[schemars(with = "String")]
+    pub usd: Decimal,
 }
 
 impl ChangeReport {
@@ -39,14 +43,11 @@ impl ChangeReport {
             usd: usd(change.usd),
         };
         let tiers = change.tiers.iter().map(of_tier).collect();
-        Self { resource: change.resource.to_string(), tiers }
+        Self { resource: change.resource, tiers }
     }
 
     /// The tier whose bill changes most; the larger one of two that change alike.
     pub fn most(&self) -> Option<&TierChangeReport> {
-        let change = |tier: &&TierChangeReport| {
-            tier.usd.parse::<Decimal>().map(|usd| usd.abs()).unwrap_or_default()
-        };
-        self.tiers.iter().max_by_key(change)
+        self.tiers.iter().max_by_key(|tier| tier.usd.abs())
     }
 }

@@ -2,6 +2,8 @@
 
 use std::fmt::Write as _;
 
+use rust_decimal::{Decimal, prelude::ToPrimitive as _};
+
 use super::{
     cost::{BookReport, CostReport},
     cost_figures::{Row, change_text, notes, resources, totals},
@@ -74,7 +76,7 @@ fn row(text: &mut String, Row { name, figures }: &Row) {
 
 /// A bar for each tier, as long as its bill is of the largest; its parts are the dearest resources.
 fn chart(text: &mut String, book: &BookReport) {
-    let largest = book.tiers.iter().map(|tier| number(&tier.usd)).fold(0.0, f64::max);
+    let largest = book.tiers.iter().map(|tier| drawn(tier.usd)).fold(0.0, f64::max);
     if largest <= 0.0 {
         return;
     }
@@ -82,18 +84,18 @@ fn chart(text: &mut String, book: &BookReport) {
     let mut parts: Vec<_> = last
         .lines
         .iter()
-        .map(|line| (line.resource.as_str(), line.usd.as_deref().map_or(0.0, number)))
+        .map(|line| (line.resource, line.usd.map_or(0.0, drawn)))
         .filter(|(_, usd)| *usd > 0.0)
         .collect();
     parts.sort_by(|(_, a), (_, b)| b.total_cmp(a));
     parts.truncate(FILLS.len() - 1);
     line(text, "");
     for tier in &book.tiers {
-        let total = number(&tier.usd);
+        let total = drawn(tier.usd);
         let mut bar = String::new();
         for ((resource, _), fill) in parts.iter().zip(FILLS) {
             let of = tier.lines.iter().find(|line| line.resource == *resource);
-            let usd = of.and_then(|line| line.usd.as_deref()).map_or(0.0, number);
+            let usd = of.and_then(|line| line.usd).map_or(0.0, drawn);
             bar.extend(std::iter::repeat_n(fill, columns(usd / largest)));
         }
         let length = columns(total / largest).max(1);
@@ -109,8 +111,8 @@ fn chart(text: &mut String, book: &BookReport) {
 }
 
 /// A decimal as it is drawn.
-pub(super) fn number(text: &str) -> f64 {
-    text.parse().unwrap_or(0.0)
+pub(super) fn drawn(amount: Decimal) -> f64 {
+    amount.to_f64().unwrap_or(0.0)
 }
 
 #[expect(

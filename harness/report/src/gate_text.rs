@@ -30,7 +30,8 @@ pub fn gate_text(report: &GateReport, color: bool) -> String {
         line(&mut text, &row(finding));
     }
     notes(&mut text, report);
-    let verdict = format!("{} (exit {})", word(report.decision), report.exit);
+    let exit = report.exit.map_or(String::new(), |code| format!(" (exit {code})"));
+    let verdict = format!("{}{exit}", word(report.decision));
     let style: Style = match report.decision {
         Decision::Pass | Decision::Shown => AnsiColor::Green,
         Decision::Fail => AnsiColor::Red,

@@ -1,6 +1,6 @@
 //! The latencies as an HDR interval log (V1.3), as the tools around `HdrHistogram` read it.
 
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use hdrhistogram::serialization::{
     V2DeflateSerializer,
@@ -20,7 +20,7 @@ const NANOS_PER_MS: f64 = 1e6;
 pub fn hdr_log(report: &RunReport) -> Result<Vec<u8>, String> {
     let mut bytes = Vec::new();
     let mut serializer = V2DeflateSerializer::new();
-    let start = humantime::parse_rfc3339(&report.started_at).unwrap_or(SystemTime::UNIX_EPOCH);
+    let start = report.started_at.time();
     let wrong = |error: &dyn std::fmt::Debug| format!("interval log: {error:?}");
     let run = tag(&report.run_id);
     let comment = format!("[Logged with workway, run {run}; response time in nanoseconds]");

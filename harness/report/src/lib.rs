@@ -28,13 +28,16 @@ mod merge;
 mod number;
 mod prometheus;
 mod read;
+mod reason;
 mod rendered;
 mod series;
 mod spark;
 mod step;
 mod stored;
+mod target;
 mod text;
 mod threshold;
+mod timestamp;
 mod upstream;
 mod write;
 
@@ -45,7 +48,7 @@ pub use cheapest::{CheapestReport, ChoiceReport, TierChoices, against_latency, c
 pub use conformance::{FailureReport, RuleName, RuleReport};
 pub use cost::{
     BookReport, COST_SCHEMA_VERSION, CostReport, CostThresholdReport, CrossingReport, LineReport,
-    TableReport, TierReport, mixes, warnings,
+    Origin, TableReport, TierReport, mixes, warnings,
 };
 pub use cost_change::{ChangeReport, TierChangeReport};
 pub use cost_text::cost_text;
@@ -72,10 +75,13 @@ pub use matrix_text::{matrix_markdown, matrix_text};
 pub use merge::{MergeError, merge};
 pub use prometheus::prometheus;
 pub use read::{ReadError, Written, read, read_run};
+pub use reason::ReasonReport;
 pub use rendered::Rendered;
 pub use step::{LatencyReport, StepReport};
 pub use stored::{StoredLatency, StoredPart};
+pub use target::TargetKind;
 pub use text::text;
 pub use threshold::ThresholdLine;
+pub use timestamp::Timestamp;
 pub use upstream::UpstreamReport;
 pub use write::{WriteError, check_folder, write, write_all};

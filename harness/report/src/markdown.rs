@@ -14,7 +14,8 @@ const FAILURES: usize = 3;
 pub fn markdown(report: &RunReport) -> String {
     let mut text = String::new();
     // Writing to a String cannot fail.
-    let _ = writeln!(text, "### workway: exit {} on {}\n", report.exit, code(&report.target));
+    let exit = report.exit.map_or(report.verdict.to_string(), |code| format!("exit {code}"));
+    let _ = writeln!(text, "### workway: {exit} on {}\n", code(&report.target));
     text.push_str("| | scenario | p50 | p95 | p99 | operations | failed | why |\n");
     text.push_str("|---|---|--:|--:|--:|--:|--:|---|\n");
     for scenario in &report.scenarios {
@@ -51,7 +52,7 @@ fn row(text: &mut String, scenario: &ScenarioReport) {
         .join(" | ")
     };
     let figures = scenario.total.as_ref().map_or_else(|| "- | - | - | - | -".to_owned(), figures);
-    let why = escape(&scenario.reasons.join("; "));
+    let why = escape(&scenario.reasons_text());
     let _ = writeln!(
         text,
         "| {} | {} | {figures} | {why} |",
@@ -107,8 +108,8 @@ fn steps(text: &mut String, scenario: &ScenarioReport) {
 const fn mark(verdict: Verdict) -> &'static str {
     match verdict {
         Verdict::Pass => "✅",
-        Verdict::Fail | Verdict::Unreachable | Verdict::Defect => "❌",
-        Verdict::Inconclusive | Verdict::Interrupted => "❔",
+        Verdict::Fail(_) | Verdict::Unreachable | Verdict::Defect => "❌",
+        Verdict::Inconclusive | Verdict::Interrupted(_) => "❔",
         Verdict::NotApplicable => "➖",
     }
 }

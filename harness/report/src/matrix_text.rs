@@ -6,6 +6,7 @@ use std::{
 };
 
 use super::matrix::{Area, Detection, DetectionMatrix, Outcome, RuleDetections};
+use crate::judge::{Failed, Verdict};
 
 /// At a terminal.
 pub fn matrix_text(matrix: &DetectionMatrix) -> String {
@@ -82,7 +83,7 @@ fn seen_by(defect: &Detection) -> String {
     for kill in &defect.killed_by {
         match &kill.rule {
             Some(rule) => drop(rules.insert(rule.clone())),
-            None if kill.exit == crate::exit::Exit::Cost.code() => {
+            None if kill.verdict == Verdict::Fail(Failed::Cost) => {
                 others.insert(format!("{}: {}", kill.scenario, kill.step));
             }
             None => drop(others.insert(kill.scenario.clone())),

@@ -3,14 +3,12 @@
 use std::sync::Arc;
 
 use super::{
-    CostReport, CostThresholdReport, RuleReport, RunReport, ScenarioCost, ScenarioReport,
-    StepReport, ThresholdReport, causes_of_run,
+    CostReport, CostThresholdReport, ReasonReport, RuleReport, RunReport, ScenarioCost,
+    ScenarioReport, StepReport, ThresholdReport, causes_of_run, document::worst,
 };
 use crate::{
     cost::{BOOKS, PriceBook, TIERS, Tiers},
-    exit::Exit,
     judge::{self, CostResult, Judgement, Reason, ThresholdResult},
-    language::{cost_threshold::CostThresholdText, threshold::ThresholdText},
     plan::{CostPlan, CostThreshold, Phase, Span, StepLabel, Threshold},
     record::StepRecord,
 };
@@ -31,14 +29,6 @@ pub enum MergeError {
         scenario: String,
         /// What is wrong.
         problem: String,
-    },
-    /// A threshold that this program cannot read.
-    #[error("scenario `{scenario}`: the threshold `{text}` cannot be read")]
-    Threshold {
-        /// The scenario.
-        scenario: String,
-        /// The threshold.
-        text: String,
     },
     /// Prices that are in no report.
     #[error(
@@ -76,7 +66,10 @@ pub fn merge(reports: &[RunReport]) -> Result<RunReport, MergeError> {
     }
     sum.run_id = reports.iter().map(|r| r.run_id.as_str()).collect::<Vec<_>>().join("+");
     sum.cost = CostReport::of_run(&sum.scenarios);
-    sum.exit = sum.exit_code().code();
+    sum.verdict = worst(&sum.scenarios);
+    // The parts were judged by themselves; what the sum means is for the command to say.
+    sum.exit = None;
+    sum.scenarios.iter_mut().for_each(|scenario| scenario.exit = None);
     Ok(sum)
 }
 
@@ -150,7 +143,7 @@ fn judge(sum: &mut ScenarioReport, parts: &[&ScenarioReport]) -> Result<(), Merg
     let costs = costs.unwrap_or_default();
     let mut reasons = others(parts);
     reasons.extend(judge::of_thresholds(&results, &costs));
-    let Judgement { verdict, exit, reasons, .. } = judge::of_reasons(reasons);
+    let Judgement { verdict, reasons, .. } = Judgement::new(reasons);
     let named = sum.thresholds.iter().zip(&results);
     sum.thresholds =
         named.map(|(old, result)| ThresholdReport::of(result, old.step.clone())).collect();
@@ -158,8 +151,7 @@ fn judge(sum: &mut ScenarioReport, parts: &[&ScenarioReport]) -> Result<(), Merg
         cost.thresholds = costs.iter().map(CostThresholdReport::new).collect();
     }
     sum.verdict = verdict;
-    sum.exit = exit.map(Exit::code);
-    sum.reasons = reasons.into_iter().map(|reason| reason.text).collect();
+    sum.reasons = reasons.into_iter().map(ReasonReport::from).collect();
     sum.causes = causes_of_run(sum);
     Ok(())
 }
@@ -168,16 +160,9 @@ fn judge(sum: &mut ScenarioReport, parts: &[&ScenarioReport]) -> Result<(), Merg
 /// judged on the sum.
 fn others(parts: &[&ScenarioReport]) -> Vec<Reason> {
     let mut reasons: Vec<Reason> = Vec::new();
-    for part in parts {
-        let exit = match part.exit.map_or(Exit::Pass, Exit::of) {
-            // Cost outranks what cannot be trusted only, and is judged again itself.
-            Exit::Cost => Exit::Inconclusive,
-            exit => exit,
-        };
-        for text in part.reasons.iter().filter(|text| !judge::is_about_threshold(text)) {
-            if reasons.iter().all(|known| known.text != *text) {
-                reasons.push(Reason { exit, text: text.clone() });
-            }
+    for reason in parts.iter().flat_map(|part| &part.reasons).map(|report| &report.reason) {
+        if !reason.is_about_threshold() && !reasons.contains(reason) {
+            reasons.push(reason.clone());
         }
     }
     reasons
@@ -187,8 +172,6 @@ fn judged(
     sum: &ScenarioReport,
     threshold: &ThresholdReport,
 ) -> Result<ThresholdResult, MergeError> {
-    let text = ThresholdText::parse(&threshold.text)
-        .ok_or_else(|| unreadable(&sum.name, &threshold.text))?;
     let step = match &threshold.step {
         Some(name) => sum.steps.iter().find(|s| s.name == *name && s.phase == Phase::Work),
         None => sum.total.as_ref(),
@@ -198,26 +181,26 @@ fn judged(
         .transpose()
         .map_err(|problem| MergeError::Histograms { scenario: sum.name.clone(), problem })?;
     let plain = Threshold {
-        text: text.text,
+        text: threshold.text.clone(),
         span: span(threshold.line, threshold.column),
-        metric: text.metric,
+        metric: threshold.metric,
         step: None,
-        comparison: text.comparison,
-        bound: text.bound,
+        comparison: threshold.comparison,
+        bound: threshold.bound,
     };
     Ok(judge::on_books(&plain, &books.unwrap_or_default(), sum.window_s))
 }
 
 /// Thresholds on cost, on what all parts used.
 fn judged_cost(scenario: &str, cost: &ScenarioCost) -> Result<Vec<CostResult>, MergeError> {
-    let threshold = |threshold: &CostThresholdReport| {
-        let text = CostThresholdText::parse(&threshold.text)
-            .ok_or_else(|| unreadable(scenario, &threshold.text))?;
-        let span = span(threshold.line, threshold.column);
-        let CostThresholdText { text, figure, comparison, bound } = text;
-        Ok(CostThreshold { text, span, figure, comparison, bound })
+    let threshold = |threshold: &CostThresholdReport| CostThreshold {
+        text: threshold.text.clone(),
+        span: span(threshold.line, threshold.column),
+        figure: threshold.figure.clone(),
+        comparison: threshold.comparison,
+        bound: threshold.bound,
     };
-    let thresholds = cost.thresholds.iter().map(threshold).collect::<Result<_, MergeError>>()?;
+    let thresholds = cost.thresholds.iter().map(threshold).collect();
     let (book, tiers) = prices(cost).ok_or_else(|| MergeError::OwnPrices(scenario.to_owned()))?;
     let plan = CostPlan {
         tier: cost.tier.clone(),
@@ -239,10 +222,6 @@ fn prices(cost: &ScenarioCost) -> Option<(PriceBook, Tiers)> {
     // Reports of older versions do not name it: the first is the default.
     let book = cost.book.as_ref().map_or(BOOKS.first(), known)?;
     Some((book.open().ok()?, Tiers::parse(TIERS, "of this program").ok()?))
-}
-
-fn unreadable(scenario: &str, text: &str) -> MergeError {
-    MergeError::Threshold { scenario: scenario.to_owned(), text: text.to_owned() }
 }
 
 fn span(line: usize, column: usize) -> Span {

@@ -56,11 +56,11 @@ impl Page {
     fn verdict(&self, verdict: Verdict) -> String {
         let (word, color) = match verdict {
             Verdict::Pass => ("PASS", AnsiColor::Green),
-            Verdict::Fail => ("FAIL", AnsiColor::Red),
+            Verdict::Fail(_) => ("FAIL", AnsiColor::Red),
             Verdict::Unreachable => ("UNREACHABLE", AnsiColor::Red),
             Verdict::Defect => ("DEFECT", AnsiColor::Red),
             Verdict::Inconclusive => ("INCONCLUSIVE", AnsiColor::Yellow),
-            Verdict::Interrupted => ("INTERRUPTED", AnsiColor::Yellow),
+            Verdict::Interrupted(_) => ("INTERRUPTED", AnsiColor::Yellow),
             Verdict::NotApplicable => ("NOT APPLICABLE", AnsiColor::Cyan),
         };
         self.paint(color.on_default().bold(), word)
@@ -257,16 +257,17 @@ impl Page {
     fn summary(&mut self, report: &RunReport) {
         for scenario in &report.scenarios {
             let verdict = self.verdict(scenario.verdict);
-            let mut reasons = scenario.reasons.join("; ");
+            let mut reasons = scenario.reasons_text();
             if !reasons.is_empty() {
                 reasons = format!(": {}", printable(&reasons));
             }
             let exit = scenario.exit.map_or(String::new(), |code| format!(" (exit {code})"));
             self.line(&format!("{verdict} {}{reasons}{exit}", scenario.name));
         }
-        let RunReport { run_id, target, seed, exit, .. } = report;
+        let RunReport { run_id, target, seed, .. } = report;
         let duration = seconds(report.duration_s);
-        let line = format!("run {run_id}, target {target}, seed {seed}, {duration}, exit {exit}");
+        let exit = report.exit.map_or(String::new(), |code| format!(", exit {code}"));
+        let line = format!("run {run_id}, target {target}, seed {seed}, {duration}{exit}");
         self.line(&self.dim(&line));
     }
 }

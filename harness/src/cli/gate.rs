@@ -2,14 +2,14 @@
 
 use std::{
     path::{Path, PathBuf},
-    time::{Duration, SystemTime},
+    time::Duration,
 };
 
 use clap::Args;
 use uuid::Uuid;
 
 use super::{
-    ab_test::{AbResult, AbTest, Header, Variant, windowed},
+    ab_test::{AbResult, AbTest, AbTestError, Header, Variant, windowed},
     output::{self, Format},
     rendering, selection,
     signals::Signals,
@@ -17,12 +17,12 @@ use super::{
 };
 use crate::{
     cost::{BOOKS, PriceBook, Projection, RunUsage, TIERS, Tiers, UnitUsage, changes},
-    exit::Exit,
+    exit::{self, Exit},
     gate::{self, Decision, Judged, MOST_PAIRS, Rule, Window},
     model::clock,
     plan::ScenarioPlan,
     report::host::{self, Host},
-    report::{self, ChangeReport, GATE_SCHEMA_VERSION, GateReport, SideReport},
+    report::{self, ChangeReport, GATE_SCHEMA_VERSION, GateReport, SideReport, Timestamp},
     run::{Signal, StopFlag},
 };
 
@@ -91,7 +91,7 @@ struct Frame {
     rule_from: String,
     pairs: usize,
     seed: u64,
-    started_at: String,
+    started_at: Timestamp,
     tiers: Tiers,
     book: PriceBook,
 }
@@ -100,7 +100,7 @@ pub(super) async fn gate(arguments: &Arguments) -> Exit {
     let stop = StopFlag::new();
     match until_signal(Box::pin(gated(arguments, &stop)), &stop).await {
         Ok(report) => {
-            let exit = Exit::of(report.exit);
+            let exit = Exit::from(report.verdict);
             let published =
                 rendering::publish(&report, arguments.format.into(), arguments.out.as_deref());
             published.map_or_else(|failed| failed, |()| exit)
@@ -111,12 +111,13 @@ pub(super) async fn gate(arguments: &Arguments) -> Exit {
 
 async fn gated(arguments: &Arguments, stop: &StopFlag) -> Result<GateReport, (Exit, String)> {
     let usage = |message: String| (Exit::Usage, message);
+    let failed = |error: AbTestError| (Exit::from(&error), error.to_string());
     let plan = scenario(&arguments.scenario)?;
     let plan = windowed(&plan, arguments.warmup, arguments.window).map_err(usage)?;
     let base_header = header("--base-header", arguments.base_header.as_deref())?;
     let head_header = header("--head-header", arguments.head_header.as_deref())?;
-    let base = Variant::prepare(&arguments.base).await?.with_header(base_header);
-    let head = Variant::prepare(&arguments.head).await?.with_header(head_header);
+    let base = Variant::prepare(&arguments.base).await.map_err(failed)?.with_header(base_header);
+    let head = Variant::prepare(&arguments.head).await.map_err(failed)?.with_header(head_header);
     let frame = Frame::new(arguments, &plan, [&base, &head]).map_err(usage)?;
     let started = clock::now();
     let ab_test = AbTest {
@@ -129,9 +130,10 @@ async fn gated(arguments: &Arguments, stop: &StopFlag) -> Result<GateReport, (Ex
         stop,
     };
     output::say(&format!("gate: {} pairs of {:?}", frame.pairs, arguments.window));
-    let result = ab_test.fight().await;
-    if let Some((Exit::Usage, message)) = result.ended {
-        return Err((Exit::Usage, message));
+    let mut result = ab_test.run().await;
+    // What is wrong with the command line leaves nothing to report.
+    if let Some(error) = result.ended.take_if(|error| Exit::from(&*error) == Exit::Usage) {
+        return Err(failed(error));
     }
     let duration = clock::now().saturating_duration_since(started);
     let report = frame.report(arguments, &plan, [&base, &head], result).map_err(usage)?;
@@ -147,7 +149,7 @@ fn header(option: &str, text: Option<&str>) -> Result<Option<Header>, (Exit, Str
 /// What is known of the noise of this gate. It is about both sides, so they must be of one kind.
 fn known(arguments: &Arguments, plan: &ScenarioPlan, [base, head]: [&Variant; 2]) -> Known {
     let kind = if base.kind() == head.kind() {
-        head.kind().to_owned()
+        head.kind().to_string()
     } else {
         format!("{} and {}", base.kind(), head.kind())
     };
@@ -165,9 +167,9 @@ impl Frame {
     fn new(
         arguments: &Arguments,
         plan: &ScenarioPlan,
-        contenders: [&Variant; 2],
+        variants: [&Variant; 2],
     ) -> Result<Self, String> {
-        let known = known(arguments, plan, contenders);
+        let known = known(arguments, plan, variants);
         let calibration = match &known {
             Known::Calibrated(saved) => Some(&saved.calibration),
             Known::Other(_) | Known::Nothing => None,
@@ -195,7 +197,7 @@ impl Frame {
             rule_from,
             pairs: arguments.pairs.unwrap_or(pairs),
             seed: arguments.seed.unwrap_or_else(|| Uuid::new_v4().as_u64_pair().1),
-            started_at: now(),
+            started_at: Timestamp::now(),
             tiers: Tiers::parse(TIERS, "of this program").map_err(|error| error.to_string())?,
             book: BOOKS[0].open().map_err(|error| error.to_string())?,
         })
@@ -216,19 +218,19 @@ impl Frame {
             sums[1].merge(&pair.head);
         }
         let Judged { mut decision, findings, shift } = judged;
-        let mut exit = GateReport::exit_code(decision, &findings);
+        let mut verdict = GateReport::verdict(decision, &findings);
         let mut reasons = Vec::new();
-        if let Some((ended, why)) = result.ended {
-            (decision, exit) = (Decision::Inconclusive, ended);
-            reasons.push(why);
+        if let Some(error) = result.ended {
+            (decision, verdict) = (Decision::Inconclusive, error.verdict());
+            reasons.push(error.to_string());
         }
-        let side = |contender: &Variant, sum: &Window| {
-            SideReport::new(contender.name.clone(), contender.commit.clone(), plan, sum)
+        let side = |variant: &Variant, sum: &Window| {
+            SideReport::new(variant.name.clone(), variant.commit.clone(), plan, sum)
         };
         let mut report = GateReport {
             schema_version: GATE_SCHEMA_VERSION,
             tool_version: env!("CARGO_PKG_VERSION").to_owned(),
-            started_at: self.started_at.clone(),
+            started_at: self.started_at,
             duration_s: 0.0,
             host: Host::here(),
             seed: self.seed,
@@ -244,7 +246,8 @@ impl Frame {
             rule: self.rule,
             rule_from: self.rule_from.clone(),
             decision,
-            exit: exit.code(),
+            verdict,
+            exit: Some(exit::code(verdict)),
             reasons,
             findings,
             shift,
@@ -329,13 +332,6 @@ pub(super) async fn until_signal<T>(
         done = work => done,
         exit = twice => Err((exit, "interrupted twice".to_owned())),
     }
-}
-
-/// RFC 3339, to the second.
-pub(super) fn now() -> String {
-    #[expect(clippy::disallowed_methods, reason = "a report says when it was made")]
-    let now = SystemTime::now();
-    humantime::format_rfc3339_seconds(now).to_string()
 }
 
 pub(super) fn pairs(text: &str) -> Result<usize, String> {

@@ -7,7 +7,7 @@ use std::{
     path::PathBuf,
     sync::Arc,
     thread::available_parallelism,
-    time::{Duration, SystemTime},
+    time::Duration,
 };
 
 use clap::Args;
@@ -20,14 +20,15 @@ use super::{
     trial::{Trial, Tried},
 };
 use crate::{
-    exit::Exit,
+    exit::{self, Exit},
     judge::Verdict,
     model::clock,
     plan::{Rule, ScenarioPlan, rules},
     prove::{Area, Defect, Fate, all, find},
     report::host::{self, Host},
     report::{
-        CleanRuns, Detection, DetectionMatrix, Kill, MATRIX_SCHEMA_VERSION, Outcome, RuleDetections,
+        CleanRuns, Detection, DetectionMatrix, Kill, MATRIX_SCHEMA_VERSION, Outcome,
+        RuleDetections, Timestamp,
     },
     target::{SelfCheck, TargetOptions, TargetSpec},
 };
@@ -119,8 +120,7 @@ async fn work(arguments: &Arguments, defects: &[&'static Defect]) -> Exit {
         Ok(plans) => plans,
         Err(exit) => return exit,
     };
-    #[expect(clippy::disallowed_methods, reason = "a report says when it was made")]
-    let started_at = SystemTime::now();
+    let started_at = Timestamp::now();
     let started = clock::now();
     let families: Vec<_> = defects.iter().map(|defect| (*defect, family(defect, &plans))).collect();
     let used: Vec<&ScenarioPlan> = plans
@@ -148,14 +148,16 @@ async fn work(arguments: &Arguments, defects: &[&'static Defect]) -> Exit {
         tool_version: env!("CARGO_PKG_VERSION").to_owned(),
         commit: host::commit(),
         host: Host::here(),
-        started_at: humantime::format_rfc3339_seconds(started_at).to_string(),
+        started_at,
         duration_s: seconds(clock::now().saturating_duration_since(started)),
         defects: detections,
         clean,
         rules,
-        exit: 0,
+        verdict: Verdict::Pass,
+        exit: None,
     };
-    matrix.exit = matrix.exit_code().code();
+    matrix.verdict = matrix.verdict();
+    matrix.exit = Some(exit::code(matrix.verdict));
     publish(arguments, &matrix)
 }
 
@@ -184,7 +186,7 @@ async fn clean_facts(plans: &[&ScenarioPlan]) -> Result<SelfCheck, Exit> {
     let mut target = TargetSpec::Embedded
         .start(&TargetOptions::default())
         .await
-        .map_err(|error| output::fail(error.exit(), &error.to_string()))?;
+        .map_err(|error| output::fail(Exit::from(&error), &error.to_string()))?;
     let check = target.self_check(&asked.collect()).await;
     target.kill().await;
     Ok(check)
@@ -211,12 +213,12 @@ async fn clean(
     while let Some(tried) = tried.next().await {
         let mut kills = tried.kills();
         if let Some(error) = &tried.error {
-            let (scenario, exit) = ("-".to_owned(), Exit::Unreachable.code());
-            kills.push(Kill { rule: None, scenario, step: error.clone(), exit });
+            let (scenario, verdict) = ("-".to_owned(), Verdict::Unreachable);
+            kills.push(Kill { rule: None, scenario, step: error.clone(), verdict });
         }
         for report in &tried.reports {
             if report.verdict == Verdict::Inconclusive {
-                inconclusive.insert(format!("{}: {}", report.name, report.reasons.join("; ")));
+                inconclusive.insert(format!("{}: {}", report.name, report.reasons_text()));
             }
             for rule in &report.rules {
                 *held.entry(rule.id.clone()).or_default() += rule.held;
@@ -331,5 +333,5 @@ fn rules_of(
 
 fn publish(arguments: &Arguments, matrix: &DetectionMatrix) -> Exit {
     let published = rendering::publish(matrix, arguments.format.into(), arguments.out.as_deref());
-    published.map_or_else(|failed| failed, |()| matrix.exit_code())
+    published.map_or_else(|failed| failed, |()| Exit::from(matrix.verdict))
 }

@@ -1,6 +1,6 @@
 //! `workway run`
 
-use std::{path::PathBuf, sync::Arc, time::SystemTime};
+use std::{path::PathBuf, sync::Arc};
 
 use clap::Args;
 use reqwest::Url;
@@ -16,13 +16,13 @@ use super::{
     signals::Signals,
 };
 use crate::{
-    exit::Exit,
+    exit::{self, Exit},
     judge::{Judgement, judge},
     model::clock,
     plan::ScenarioPlan,
     record::ScenarioRecord,
     report::host::{self, Host},
-    report::{self, CostReport, RunInfo, RunReport, ScenarioReport},
+    report::{self, CostReport, RunInfo, RunReport, ScenarioReport, Timestamp},
     run::{Command, Environment, Operator, Signal, StopFlag},
     target::{SelfCheck, Target, TargetOptions, TargetSpec},
     token::now_millis,
@@ -112,7 +112,7 @@ async fn work(arguments: &Arguments, plans: &[ScenarioPlan], stop: &StopFlag) ->
     };
     let mut target = match arguments.target.start(&options).await {
         Ok(target) => target,
-        Err(error) => return output::fail(error.exit(), &error.to_string()),
+        Err(error) => return output::fail(Exit::from(&error), &error.to_string()),
     };
     let report = report_of(arguments, plans, stop, &mut target).await;
     target.stop().await;
@@ -139,8 +139,7 @@ async fn report_of(
     let id = Uuid::new_v4();
     let run_id: String = id.simple().to_string().chars().take(12).collect();
     let seed = arguments.seed.unwrap_or(id.as_u64_pair().1);
-    #[expect(clippy::disallowed_methods, reason = "a report says when it was made")]
-    let started_at = SystemTime::now();
+    let started_at = Timestamp::now();
     let started = clock::now();
     let progress = progress::watcher();
     let asked = plans.iter().flat_map(|plan| &plan.requires).map(|capability| capability.name());
@@ -166,8 +165,8 @@ async fn report_of(
         run_id,
         seed,
         target: target.url.to_string(),
-        target_kind: target.kind.to_owned(),
-        started_at: humantime::format_rfc3339_seconds(started_at).to_string(),
+        target_kind: target.kind,
+        started_at,
         duration: clock::now().saturating_duration_since(started),
     };
     let cost = CostReport::of_plans(plans, &scenarios);
@@ -176,7 +175,7 @@ async fn report_of(
         commit: host::commit(),
         self_check: check.facts,
         cost,
-        ..RunReport::new(info, scenarios)
+        ..RunReport::new(info, scenarios).with_exit_codes(exit::code)
     }
 }
 
@@ -218,7 +217,7 @@ pub(super) async fn scenario(
 /// Writes the report wherever it was asked for; its exit code is the command's.
 fn publish(arguments: &Arguments, report: &RunReport) -> Exit {
     match rendering::publish(report, arguments.format.into(), arguments.out.as_deref()) {
-        Ok(()) => report.exit_code(),
+        Ok(()) => Exit::from(report.verdict),
         Err(exit) => exit,
     }
 }

@@ -61,7 +61,7 @@ const EVERYTHING: &str = "scenarios";
 
 fn load_all(paths: &[PathBuf]) -> Result<Selected, Exit> {
     let files = language::discover(paths)
-        .map_err(|error| output::fail(error.exit(), &error.to_string()))?;
+        .map_err(|error| output::fail(Exit::from(&error), &error.to_string()))?;
     let mut selected = Selected { plans: Vec::new(), warnings: 0 };
     let mut invalid = 0;
     for file in files {
@@ -99,8 +99,8 @@ fn default_path(default: &str) -> Result<PathBuf, Exit> {
 
 /// The plan of a file and the number of its warnings, or `None` when it is invalid.
 fn load(path: &Path) -> Result<Option<(ScenarioPlan, usize)>, Exit> {
-    let bytes =
-        language::read(path).map_err(|error| output::fail(error.exit(), &error.to_string()))?;
+    let bytes = language::read(path)
+        .map_err(|error| output::fail(Exit::from(&error), &error.to_string()))?;
     let name = path.display().to_string();
     let show = |diagnostics: &[Diagnostic]| {
         let text = String::from_utf8_lossy(&bytes);

@@ -4,7 +4,6 @@ use std::{sync::Arc, time::Duration};
 
 use super::run;
 use crate::{
-    exit::Exit,
     judge::{ThresholdStatus, Verdict},
     plan::{ScenarioPlan, Severity},
     report::{Kill, ScenarioReport},
@@ -79,9 +78,9 @@ impl Tried {
 }
 
 fn kills_of(report: &ScenarioReport) -> Vec<Kill> {
-    let exit = report.exit.unwrap_or_default();
-    let kill = |rule, step: String| Kill { rule, scenario: report.name.clone(), step, exit };
-    if report.verdict != Verdict::Fail {
+    let verdict = report.verdict;
+    let kill = |rule, step: String| Kill { rule, scenario: report.name.clone(), step, verdict };
+    if !matches!(verdict, Verdict::Fail(_)) {
         return Vec::new();
     }
     let required = report.failures.iter().filter(|failure| failure.severity == Severity::Required);
@@ -95,8 +94,7 @@ fn kills_of(report: &ScenarioReport) -> Vec<Kill> {
     kills.extend(missed.map(|threshold| kill(None, threshold.text.clone())));
     if kills.is_empty() {
         // Every failure counts, also one that nothing but a sentence tells of.
-        kills.extend(report.reasons.iter().map(|reason| kill(None, reason.clone())));
+        kills.extend(report.reasons.iter().map(|reason| kill(None, reason.to_string())));
     }
-    debug_assert!(exit != Exit::Pass.code());
     kills
 }

@@ -18,9 +18,6 @@ use super::{Control, Process, READY_WITHIN, Target, TargetError, TargetOptions, 
 use crate::token::{SECRET_VARIABLE, Secret};
 
 const NAME: &str = "the embedded service";
-/// What this is, in a word.
-pub(super) const KIND: &str = "embedded";
-
 /// How the service is started.
 #[derive(Clone, Debug)]
 pub(super) struct Launch {
@@ -59,7 +56,7 @@ pub(super) async fn start(options: &TargetOptions) -> Result<Target, TargetError
         secret: Some(secret),
         webhook: Some(Secret::local_webhook()),
         page_origin: super::page_origin(options),
-        kind: KIND,
+        kind: crate::report::TargetKind::Embedded,
         limiter: None,
         control: control(&launch.state),
         service: Some(service),

@@ -23,8 +23,8 @@ pub(crate) use remote::is_loopback;
 pub use revision::{Built, build};
 
 use crate::{
-    exit::Exit,
     plan::Limiter,
+    report::TargetKind,
     run::Monitored,
     token::Secret,
     upstream::{Identity, PAGE_ORIGIN, STUB_NAME},
@@ -77,7 +77,7 @@ pub struct Target {
     /// What a probe found of its limiter.
     limiter: Option<Limiter>,
     /// For reports: `embedded`, `wrangler` or `url`.
-    pub kind: &'static str,
+    pub kind: TargetKind,
     /// The control socket, if it has one.
     pub control: Option<Control>,
     /// What answers at `url`, if it was started here and not killed.
@@ -140,18 +140,6 @@ pub enum TargetError {
     },
 }
 
-impl TargetError {
-    /// How the command ends.
-    pub const fn exit(&self) -> Exit {
-        match self {
-            Self::BadUrl(_) | Self::Remote(_) | Self::Missing(_) => Exit::Usage,
-            Self::Unreachable { .. } | Self::Spawn { .. } | Self::Failed { .. } => {
-                Exit::Unreachable
-            }
-        }
-    }
-}
-
 /// Of the service: origins whose pages may read its answers, comma separated.
 pub const CORS_VARIABLE: &str = "CORS_ALLOWED_ORIGINS";
 /// An origin whose pages may read answers of a target that was not started here.
@@ -185,11 +173,11 @@ impl TargetSpec {
     }
 
     /// What it is, in a word.
-    pub const fn kind(&self) -> &'static str {
+    pub const fn kind(&self) -> TargetKind {
         match self {
-            Self::Embedded => embedded::KIND,
-            Self::Wrangler => wrangler::KIND,
-            Self::Url(_) => remote::KIND,
+            Self::Embedded => TargetKind::Embedded,
+            Self::Wrangler => TargetKind::Wrangler,
+            Self::Url(_) => TargetKind::Url,
         }
     }
 
@@ -223,7 +211,7 @@ impl Target {
 
     /// The development server, if it runs on one that was started for it.
     pub fn server(&self) -> Option<Arc<dyn Monitored + Send + Sync>> {
-        if self.kind != wrangler::KIND {
+        if self.kind != TargetKind::Wrangler {
             return None;
         }
         Some(Arc::new(self.service.as_ref()?.health(wrangler::SERVES)?))

@@ -4,10 +4,11 @@ use std::{future::pending, time::Duration};
 
 use tokio::sync::mpsc::UnboundedReceiver;
 
-use super::{Control, Launch, Process, Target, TargetError, client, is_loopback, wrangler};
+use super::{Control, Launch, Process, Target, TargetError, client, is_loopback};
 use crate::{
     model::Capability,
     plan::Limiter,
+    report::TargetKind,
     run::{Command, Order},
     token::now_millis,
 };
@@ -27,7 +28,7 @@ impl Target {
         Some(match capability {
             Capability::Upstream => self.upstream.is_some(),
             Capability::Clock => self.control.is_some(),
-            Capability::Cron => self.control.is_some() || self.kind == "wrangler",
+            Capability::Cron => self.control.is_some() || self.kind == TargetKind::Wrangler,
             Capability::Restart => self.launch.is_some(),
             Capability::SigningKey => self.secret.is_some(),
             Capability::WebhookSecret => self.webhook.is_some(),
@@ -44,15 +45,15 @@ impl Target {
     /// What its limiter is known for: ours are, and of what answers at a URL a probe may tell.
     pub fn known_limiter(&self) -> Option<Limiter> {
         match self.kind {
-            "embedded" => Some(Limiter::Sliding),
-            wrangler::KIND => Some(Limiter::Fixed),
-            _ => self.limiter,
+            TargetKind::Embedded => Some(Limiter::Sliding),
+            TargetKind::Wrangler => Some(Limiter::Fixed),
+            TargetKind::Url => self.limiter,
         }
     }
 
     /// How far its clock may be from ours, where it cannot be read.
     pub fn skew(&self) -> Duration {
-        let is_here = self.kind != "url" || is_loopback(&self.url);
+        let is_here = self.kind != TargetKind::Url || is_loopback(&self.url);
         if is_here { Duration::ZERO } else { SKEW }
     }
 
@@ -104,7 +105,7 @@ impl Target {
         if let Some(control) = &self.control {
             return control.cron().await.map_err(|error| error.to_string());
         }
-        if self.kind != "wrangler" {
+        if self.kind != TargetKind::Wrangler {
             return Err("the cron of this target cannot be fired".to_owned());
         }
         let url = self.url.join(SCHEDULED).map_err(|error| error.to_string())?;

@@ -13,7 +13,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::{Target, client, wrangler};
-use crate::{model::Capability, plan::DEFAULT_SCOPE, run::Command, token::now_millis};
+use crate::{
+    model::Capability, plan::DEFAULT_SCOPE, report::TargetKind, run::Command, token::now_millis,
+};
 
 /// Something that was found out.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
@@ -66,7 +68,7 @@ impl Target {
     pub async fn self_check(&mut self, asked: &BTreeSet<&'static str>) -> SelfCheck {
         let mut check = SelfCheck::default();
         check.fact("harness", env!("CARGO_PKG_VERSION"));
-        if self.kind == wrangler::KIND {
+        if self.kind == TargetKind::Wrangler {
             for (tool, version) in wrangler::versions() {
                 check.fact(tool, version);
             }
@@ -139,7 +141,7 @@ impl Target {
             Some(seconds) => format!("the catalogue says {seconds} s to shared caches"),
             None => "the catalogue says nothing to shared caches".to_owned(),
         };
-        let keys = if self.kind == "url" {
+        let keys = if self.kind == TargetKind::Url {
             "how long a key lives at least is not known of a URL: no answer tells".to_owned()
         } else {
             format!("a key of its store lives {KEY_LIVES} s at least")

@@ -8,8 +8,6 @@ use tokio::net::TcpStream;
 use super::{PAGE_VARIABLE, Target, TargetError, TargetOptions, client, identify};
 use crate::{token::Secret, upstream::PAGE_ORIGIN};
 
-/// What this is, in a word.
-pub(super) const KIND: &str = "url";
 /// A target that takes longer to accept a connection is not there.
 const CONNECT_WITHIN: Duration = Duration::from_secs(5);
 
@@ -59,7 +57,7 @@ pub(super) async fn find(url: &Url, options: &TargetOptions) -> Result<Target, T
         secret,
         webhook,
         page_origin,
-        kind: KIND,
+        kind: crate::report::TargetKind::Url,
         limiter: None,
         control: None,
         service: None,
@@ -155,7 +153,7 @@ mod tests {
     async fn a_remote_address_needs_the_flag_and_gets_no_published_signature() {
         let url = Url::parse("http://192.0.2.1").unwrap();
         let refused = find(&url, &TargetOptions::default()).await.unwrap_err();
-        assert_eq!(refused.exit().code(), 2);
+        assert!(matches!(refused, TargetError::Remote(_)), "{refused:?}");
     }
 
     #[tokio::test]
@@ -164,6 +162,6 @@ mod tests {
         let url = Url::parse(&format!("http://{}", listener.local_addr().unwrap())).unwrap();
         drop(listener);
         let error = find(&url, &TargetOptions::default()).await.unwrap_err();
-        assert_eq!(error.exit().code(), 7);
+        assert!(matches!(error, TargetError::Unreachable { .. }), "{error:?}");
     }
 }

@@ -18,9 +18,6 @@ use super::{
 };
 use crate::{token::Secret, upstream::settings};
 
-/// What a target of this kind is called.
-pub(super) const KIND: &str = "wrangler";
-
 /// The program that runs the Worker.
 pub(super) const SERVES: &str = "workerd";
 
@@ -51,7 +48,7 @@ pub(super) async fn start(options: &TargetOptions) -> Result<Target, TargetError
         secret: Some(secret),
         webhook: Some(Secret::local_webhook()),
         page_origin: super::page_origin(options),
-        kind: KIND,
+        kind: crate::report::TargetKind::Wrangler,
         limiter: None,
         control: None,
         service: Some(worker),

@@ -7,8 +7,6 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use crate::exit::Exit;
-
 use super::MAX_FILE_BYTES;
 
 /// Why there are no scenarios to run.
@@ -32,14 +30,6 @@ impl DiscoverError {
             Self::Missing(_) => Self::Missing(name.into()),
             Self::Unreadable(_, error) => Self::Unreadable(name.into(), error),
             Self::NoScenarios(_) => self,
-        }
-    }
-
-    /// How the command ends.
-    pub fn exit(&self) -> Exit {
-        match self {
-            Self::Missing(_) | Self::Unreadable(..) => Exit::Usage,
-            Self::NoScenarios(_) => Exit::NothingSelected,
         }
     }
 }
@@ -162,10 +152,9 @@ mod tests {
     fn says_what_is_missing() {
         let root = tempfile::tempdir().unwrap();
         let nothing = discover(&[root.path().join("nothing")]).unwrap_err();
-        assert_eq!(nothing.exit(), Exit::Usage);
+        assert!(matches!(nothing, DiscoverError::Missing(_)), "{nothing:?}");
         let empty = discover(&[root.path().to_owned()]).unwrap_err();
-        assert_eq!(empty.exit(), Exit::NothingSelected);
-        assert!(matches!(empty, DiscoverError::NoScenarios(_)));
+        assert!(matches!(empty, DiscoverError::NoScenarios(_)), "{empty:?}");
     }
 
     #[test]
@@ -174,6 +163,6 @@ mod tests {
         let path = root.path().join("large.yaml");
         fs::write(&path, vec![b'#'; MAX_FILE_BYTES + 100]).unwrap();
         assert_eq!(read(&path).unwrap().len(), MAX_FILE_BYTES + 1);
-        assert_eq!(read(root.path()).unwrap_err().exit(), Exit::Usage);
+        assert!(matches!(read(root.path()), Err(DiscoverError::Unreadable(..))));
     }
 }

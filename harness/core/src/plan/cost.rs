@@ -3,6 +3,8 @@
 use std::sync::Arc;
 
 use rust_decimal::Decimal;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
 use super::{Comparison, Span, StepId};
 use crate::cost::{BOOKS, BuiltIn, PriceBook, Resource, TIERS, Tiers};
@@ -49,16 +51,34 @@ pub struct CostThreshold {
 }
 
 /// A figure of cost.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
 pub enum CostFigure {
     /// Dollars for the month of a tier.
     Monthly(String),
     /// Dollars for a thousand requests of the mix at list price.
     Per1000Requests,
     /// Units of a resource for each request of the mix.
-    PerRequest(Resource),
+    PerRequest(#[schemars(with = "String")] Resource),
     /// Units of a resource that an answer of this step says it used, on average.
-    PerRequestOf(Resource, String),
+    PerRequestOf(#[schemars(with = "String")] Resource, String),
     /// Units of a resource that a durable run used after its answer, on average.
-    PerRun(Resource),
+    PerRun(#[schemars(with = "String")] Resource),
+}
+
+impl CostFigure {
+    /// Returns whether the figure is in US dollars rather than in units of a resource.
+    pub const fn is_in_dollars(&self) -> bool {
+        matches!(self, Self::Monthly(_) | Self::Per1000Requests)
+    }
+
+    /// Returns the resource that the figure is about; dollars are about all of them.
+    pub const fn resource(&self) -> Option<Resource> {
+        match self {
+            Self::PerRequest(resource)
+            | Self::PerRequestOf(resource, _)
+            | Self::PerRun(resource) => Some(*resource),
+            Self::Monthly(_) | Self::Per1000Requests => None,
+        }
+    }
 }

@@ -2,13 +2,26 @@
 
 use tokio::sync::watch;
 
-/// Why a run ends early.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// The signal that ends a run early; Ctrl-C outranks SIGTERM.
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    serde::Serialize,
+    serde::Deserialize,
+    schemars::JsonSchema,
+)]
+#[serde(rename_all = "kebab-case")]
 pub enum Signal {
-    /// Ctrl-C.
-    Interrupt,
     /// SIGTERM.
     Terminate,
+    /// Ctrl-C.
+    Interrupt,
 }
 
 /// Raised once, seen by every thread of a run.

@@ -1,8 +1,9 @@
 //! A bill as bars: each tier's month in parts, by resource.
 
 use maud::{Markup, html};
+use rust_decimal::Decimal;
 
-use crate::report::{BookReport, TierReport, cost_text::number};
+use crate::report::{BookReport, TierReport, cost_text::drawn};
 
 /// Of the drawing; the page scales it.
 const WIDTH: f64 = 480.0;
@@ -31,7 +32,7 @@ struct Part {
 /// The figure; `None` when every month costs nothing.
 pub(super) fn figure(book: &BookReport) -> Option<Markup> {
     let names = dearest(book);
-    let tiers: Vec<_> = book.tiers.iter().filter(|tier| number(&tier.usd) > 0.0).collect();
+    let tiers: Vec<_> = book.tiers.iter().filter(|tier| drawn(tier.usd) > 0.0).collect();
     if tiers.is_empty() {
         return None;
     }
@@ -94,14 +95,13 @@ fn dearest(book: &BookReport) -> Vec<String> {
 
 /// Parts of a month, 0 to 1.
 fn shares_of(tier: &TierReport) -> Vec<(String, f64)> {
-    let share = |usd: &str| {
-        let share = number(usd) / number(&tier.usd);
+    let share = |usd: Decimal| {
+        let share = drawn(usd) / drawn(tier.usd);
         if share.is_finite() { share } else { 0.0 }
     };
-    let line = |line: &crate::report::LineReport| {
-        Some((line.resource.clone(), share(line.usd.as_deref()?)))
-    };
-    let base = (BASE.to_owned(), share(&tier.base_usd));
+    let line =
+        |line: &crate::report::LineReport| Some((line.resource.to_string(), share(line.usd?)));
+    let base = (BASE.to_owned(), share(tier.base_usd));
     std::iter::once(base).chain(tier.lines.iter().filter_map(line)).collect()
 }
 

@@ -132,7 +132,13 @@ fn cost(report: &GateReport) -> Markup {
         .flat_map(|change| change.tiers.iter().map(move |tier| (&change.resource, tier)))
         .map(|(resource, tier)| {
             let crate::report::TierChangeReport { tier, base, head, usd } = tier;
-            [resource, tier, base, head, usd].map(String::clone).to_vec()
+            vec![
+                resource.to_string(),
+                tier.clone(),
+                base.to_string(),
+                head.to_string(),
+                usd.to_string(),
+            ]
         })
         .collect();
     html! {

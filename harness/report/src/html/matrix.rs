@@ -4,7 +4,7 @@ use maud::{Markup, html};
 
 use super::table;
 use crate::{
-    exit::Exit,
+    judge::Verdict,
     report::{DetectionMatrix, matrix::Detection, matrix_text},
 };
 
@@ -12,9 +12,9 @@ const COLUMNS: [(&str, bool); 4] =
     [("defect", false), ("what is wrong", false), ("outcome", false), ("seen by", false)];
 
 pub(super) fn body(matrix: &DetectionMatrix) -> Markup {
-    let class = match matrix.exit_code() {
-        Exit::Pass => "good",
-        Exit::Inconclusive => "unsure",
+    let class = match matrix.verdict {
+        Verdict::Pass => "good",
+        Verdict::Inconclusive => "unsure",
         _ => "bad",
     };
     let summary = matrix_text::summary(matrix);

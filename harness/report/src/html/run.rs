@@ -18,12 +18,14 @@ use crate::{
 };
 
 pub(super) fn body(report: &RunReport) -> Markup {
-    let (class, word) = if report.exit == 0 { ("good", "passed") } else { ("bad", "did not pass") };
+    let (class, word) =
+        if report.verdict == Verdict::Pass { ("good", "passed") } else { ("bad", "did not pass") };
     html! {
         h1 { "Run " (report.run_id) " " span class={ "word " (class) } { (word) } }
         p class="dim" {
             (report.target) " (" (report.target_kind) "), " (report.started_at) ", "
-            (number::time(report.duration_s * 1e3)) ", seed " (report.seed) ", exit " (report.exit)
+            (number::time(report.duration_s * 1e3)) ", seed " (report.seed)
+            @if let Some(exit) = report.exit { ", exit " (exit) }
             @if let Some(commit) = &report.commit { ", commit " (commit) }
             @if let Some(host) = &report.host { ", " (host.cpu) ", " (host.cores) " threads" }
         }
@@ -35,11 +37,11 @@ pub(super) fn body(report: &RunReport) -> Markup {
 fn section(scenario: &ScenarioReport) -> Markup {
     let (class, word) = match scenario.verdict {
         Verdict::Pass => ("good", "pass"),
-        Verdict::Fail => ("bad", "fail"),
+        Verdict::Fail(_) => ("bad", "fail"),
         Verdict::Unreachable => ("bad", "unreachable"),
         Verdict::Defect => ("bad", "defect of workway"),
         Verdict::Inconclusive => ("unsure", "inconclusive"),
-        Verdict::Interrupted => ("unsure", "interrupted"),
+        Verdict::Interrupted(_) => ("unsure", "interrupted"),
         Verdict::NotApplicable => ("dim", "not applicable"),
     };
     html! {
