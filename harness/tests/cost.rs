@@ -200,7 +200,7 @@ fn a_scenarios_own_book_and_tiers_hold() {
     let output = with("    - monthly(team) <= 10 USD\n");
     assert_eq!(code(&output), 0, "{output:?}");
     let shown = text(&output.stdout);
-    assert!(shown.contains("ours (2026-11-22): a flat rate"), "{shown}");
+    assert!(shown.contains("ours (2026-11-22)  a flat rate"), "{shown}");
     let output = with("    - monthly(team) < 10 USD\n");
     assert_eq!(code(&output), 6, "{output:?}");
     let output = with("    - monthly(scale) < 10 USD\n");

@@ -16,7 +16,7 @@ use workway::{
     model::ErrorKind,
     plan::{LoadPlan, ScenarioPlan, Work},
     record::{Metrics, Outcome, Pace, PhaseEnd, Recorder, ScenarioRecord, Times},
-    report::{RunInfo, RunReport, ScenarioReport, TargetKind, json, text},
+    report::{Rendered, RunInfo, RunReport, ScenarioReport, TargetKind, json},
     run::Environment,
     schedule::{Mix, Schedule},
 };
@@ -61,7 +61,7 @@ fn run(seed: u64, threads: u64) -> Run {
     let requests = requests(&plan, load, &arrivals, seed);
     let record = record(&plan, load, seed, threads);
     let report = report(&plan, &record, seed);
-    let (json, text) = (json(&report).unwrap(), text(&report, true));
+    let (json, text) = (json(&report).unwrap(), report.text(true));
     Run { plan: format!("{plan:?}"), arrivals, requests, json, text }
 }
 

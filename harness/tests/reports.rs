@@ -145,7 +145,7 @@ fn a_threshold_on_cost_is_in_every_format() {
     let out = case.folder.path().join("out");
     for (format, expected) in [
         (Format::Text, "✗ per_request(rows_read) < 1"),
-        (Format::Markdown, "<code>per\\_request(rows\\_read) &lt; 1</code>: measured 2 over 100"),
+        (Format::Markdown, "| ✗ | per\\_request(rows\\_read) &lt; 1 | 2 | 100 | missed |"),
         (Format::Html, "per_request(rows_read) &lt; 1"),
         (Format::Junit, "message=\"measured 2 over 100 operations\""),
         (Format::Github, "line=9,col="),

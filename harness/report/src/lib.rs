@@ -8,37 +8,32 @@ mod conformance;
 mod cost;
 mod cost_change;
 mod cost_figures;
-mod cost_text;
 mod diagnose;
 mod document;
 mod format;
 mod gate;
-mod gate_text;
 mod github;
 mod hdr_log;
 pub mod host;
-mod html;
-mod json;
 mod junit;
 mod load;
-mod markdown;
 mod matrix;
-mod matrix_text;
 mod merge;
 mod number;
 mod prometheus;
 mod read;
 mod reason;
+mod render;
 mod rendered;
 mod series;
 mod spark;
 mod step;
 mod stored;
 mod target;
-mod text;
 mod threshold;
 mod timestamp;
 mod upstream;
+mod view;
 mod write;
 
 pub use baseline::{
@@ -51,37 +46,30 @@ pub use cost::{
     Origin, TableReport, TierReport, mixes, warnings,
 };
 pub use cost_change::{ChangeReport, TierChangeReport};
-pub use cost_text::cost_text;
 pub use diagnose::{causes_of_gate, causes_of_run};
 pub use document::{
     RunInfo, RunReport, SCHEMA_VERSION, ScenarioCost, ScenarioReport, ThresholdReport,
 };
-pub use format::Format;
+pub use format::{Format, RenderError};
 pub use gate::{GATE_SCHEMA_VERSION, GateReport, SideReport};
-pub(crate) use gate_text::summary;
-pub use gate_text::{comparison_text, gate_markdown, gate_text};
 pub use github::github;
 pub use hdr_log::hdr_log;
-pub use html::{gate_html, html, matrix_html};
-pub use json::json;
 pub use junit::junit;
 pub use load::{GeneratorReport, LevelReport, ServerReport, ServiceSpan, SpanReport};
-pub use markdown::markdown;
 pub use matrix::{
     Area, CleanRuns, Detection, DetectionMatrix, Kill, MATRIX_SCHEMA_VERSION, Outcome,
     RuleDetections,
 };
-pub use matrix_text::{matrix_markdown, matrix_text};
 pub use merge::{MergeError, merge};
 pub use prometheus::prometheus;
 pub use read::{ReadError, Written, read, read_run};
 pub use reason::ReasonReport;
-pub use rendered::Rendered;
-pub use step::{LatencyReport, StepReport};
-pub use stored::{StoredLatency, StoredPart};
+pub use rendered::{Rendered, comparison_text, cost_text, json};
+pub use step::{LatencyReport, StepError, StepReport};
+pub use stored::{StoredError, StoredLatency, StoredPart};
 pub use target::TargetKind;
-pub use text::text;
 pub use threshold::ThresholdLine;
 pub use timestamp::Timestamp;
 pub use upstream::UpstreamReport;
+pub use view::View;
 pub use write::{WriteError, check_folder, write, write_all};

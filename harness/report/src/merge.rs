@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::{
     CostReport, CostThresholdReport, ReasonReport, RuleReport, RunReport, ScenarioCost,
-    ScenarioReport, StepReport, ThresholdReport, causes_of_run, document::worst,
+    ScenarioReport, StepError, StepReport, ThresholdReport, causes_of_run, document::worst,
 };
 use crate::{
     cost::{BOOKS, PriceBook, TIERS, Tiers},
@@ -23,12 +23,12 @@ pub enum MergeError {
     #[error("scenario `{0}` is not the same in all reports: its file was changed between them")]
     Changed(String),
     /// A report without histograms.
-    #[error("scenario `{scenario}`: {problem}")]
+    #[error("scenario `{scenario}`: {error}")]
     Histograms {
         /// The scenario.
         scenario: String,
-        /// What is wrong.
-        problem: String,
+        /// The step, and what is wrong with it.
+        error: StepError,
     },
     /// Prices that are in no report.
     #[error(
@@ -79,7 +79,7 @@ fn add(mine: &mut ScenarioReport, other: &ScenarioReport) -> Result<(), MergeErr
     }
     let record = |step: &StepReport| {
         let scenario = mine.name.clone();
-        step.record().map_err(|problem| MergeError::Histograms { scenario, problem })
+        step.record().map_err(|error| MergeError::Histograms { scenario, error })
     };
     let mut steps = Vec::new();
     for step in &mine.steps {
@@ -179,7 +179,7 @@ fn judged(
     let books = step
         .map(StepReport::record)
         .transpose()
-        .map_err(|problem| MergeError::Histograms { scenario: sum.name.clone(), problem })?;
+        .map_err(|error| MergeError::Histograms { scenario: sum.name.clone(), error })?;
     let plain = Threshold {
         text: threshold.text.clone(),
         span: span(threshold.line, threshold.column),

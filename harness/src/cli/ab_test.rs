@@ -297,21 +297,35 @@ impl AbTest<'_> {
     }
 }
 
+/// Why a header cannot be sent with each request to a version.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum HeaderError {
+    #[error("write NAME: VALUE")]
+    NoColon,
+    #[error("the part before `:` is no name of a header")]
+    Name,
+    #[error("{0} is a secret, and reports show this; use `auth:`")]
+    Secret(HeaderName),
+    #[error("{0}: control characters")]
+    Value(HeaderName),
+}
+
 impl Header {
     /// Reads `NAME: VALUE`.
     ///
     /// # Errors
-    /// What is wrong with it; never its value.
-    pub(super) fn parse(text: &str) -> Result<Self, String> {
-        let (name, value) = text.split_once(':').ok_or("write NAME: VALUE")?;
-        let name = HeaderName::from_bytes(name.trim().as_bytes())
-            .map_err(|_| "the part before `:` is no name of a header")?;
+    /// [`HeaderError`], which never shows the value.
+    pub(super) fn parse(text: &str) -> Result<Self, HeaderError> {
+        let (name, value) = text.split_once(':').ok_or(HeaderError::NoColon)?;
+        let name = HeaderName::from_bytes(name.trim().as_bytes()).map_err(|_| HeaderError::Name)?;
         if crate::run::is_secret(&name) {
-            return Err(format!("{name} is a secret, and reports show this; use `auth:`"));
+            return Err(HeaderError::Secret(name));
         }
         let value = value.trim().to_owned();
-        HeaderValue::from_str(&value).map_err(|_| format!("{name}: control characters"))?;
-        Ok(Self { name, value })
+        match HeaderValue::from_str(&value) {
+            Ok(_) => Ok(Self { name, value }),
+            Err(_) => Err(HeaderError::Value(name)),
+        }
     }
 }
 
@@ -343,15 +357,24 @@ async fn usage(target: &Target, before: Option<Counters>) -> Option<RunUsage> {
     Some(RunUsage { steps: vec![step], ..RunUsage::default() })
 }
 
+/// A scenario that no windows can be made of.
+#[derive(Debug, thiserror::Error)]
+#[error("{file}: `{name}` {what}; a window needs a load of constant rate or users")]
+pub(super) struct WindowError {
+    file: String,
+    name: String,
+    what: &'static str,
+}
+
 /// The scenario with a window of this length in place of its own.
 pub(super) fn windowed(
     plan: &ScenarioPlan,
     warmup: Duration,
     window: Duration,
-) -> Result<ScenarioPlan, String> {
-    let refuse = |what: &str| {
-        let (file, name) = (&plan.file, &plan.name);
-        Err(format!("{file}: `{name}` {what}; a window needs a load of constant rate or users"))
+) -> Result<ScenarioPlan, WindowError> {
+    let refuse = |what| {
+        let (file, name) = (plan.file.to_string(), plan.name.clone());
+        Err(WindowError { file, name, what })
     };
     let mut plan = plan.clone();
     plan.thresholds.clear();

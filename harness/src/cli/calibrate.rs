@@ -58,7 +58,7 @@ pub(super) async fn calibrate(arguments: &Arguments) -> Exit {
 async fn calibrated(arguments: &Arguments, stop: &StopFlag) -> Result<Saved, (Exit, String)> {
     let plan = gate::scenario(&arguments.scenario)?;
     let plan = windowed(&plan, arguments.warmup, arguments.window)
-        .map_err(|message| (Exit::Usage, message))?;
+        .map_err(|error| (Exit::Usage, error.to_string()))?;
     let failed = |error: AbTestError| (Exit::from(&error), error.to_string());
     let target = Variant::prepare(&arguments.target).await.map_err(failed)?;
     let seed = Uuid::new_v4().as_u64_pair().1;

@@ -10,13 +10,14 @@ use uuid::Uuid;
 
 use super::{
     ab_test::{AbResult, AbTest, AbTestError, Header, Variant, windowed},
+    cost::PriceError,
     output::{self, Format},
     rendering, selection,
     signals::Signals,
     state::{Known, Saved, Setting},
 };
 use crate::{
-    cost::{BOOKS, PriceBook, Projection, RunUsage, TIERS, Tiers, UnitUsage, changes},
+    cost::{BOOKS, CostError, PriceBook, Projection, RunUsage, TIERS, Tiers, UnitUsage, changes},
     exit::{self, Exit},
     gate::{self, Decision, Judged, MOST_PAIRS, Rule, Window},
     model::clock,
@@ -110,15 +111,16 @@ pub(super) async fn gate(arguments: &Arguments) -> Exit {
 }
 
 async fn gated(arguments: &Arguments, stop: &StopFlag) -> Result<GateReport, (Exit, String)> {
-    let usage = |message: String| (Exit::Usage, message);
     let failed = |error: AbTestError| (Exit::from(&error), error.to_string());
     let plan = scenario(&arguments.scenario)?;
-    let plan = windowed(&plan, arguments.warmup, arguments.window).map_err(usage)?;
+    let plan = windowed(&plan, arguments.warmup, arguments.window)
+        .map_err(|error| (Exit::Usage, error.to_string()))?;
     let base_header = header("--base-header", arguments.base_header.as_deref())?;
     let head_header = header("--head-header", arguments.head_header.as_deref())?;
     let base = Variant::prepare(&arguments.base).await.map_err(failed)?.with_header(base_header);
     let head = Variant::prepare(&arguments.head).await.map_err(failed)?.with_header(head_header);
-    let frame = Frame::new(arguments, &plan, [&base, &head]).map_err(usage)?;
+    let frame = Frame::new(arguments, &plan, [&base, &head])
+        .map_err(|error| (Exit::Usage, error.to_string()))?;
     let started = clock::now();
     let ab_test = AbTest {
         plan: &plan,
@@ -136,7 +138,9 @@ async fn gated(arguments: &Arguments, stop: &StopFlag) -> Result<GateReport, (Ex
         return Err(failed(error));
     }
     let duration = clock::now().saturating_duration_since(started);
-    let report = frame.report(arguments, &plan, [&base, &head], result).map_err(usage)?;
+    let report = frame
+        .report(arguments, &plan, [&base, &head], result)
+        .map_err(|error| (Exit::Usage, error.to_string()))?;
     Ok(GateReport { duration_s: duration.as_secs_f64(), ..report })
 }
 
@@ -168,7 +172,7 @@ impl Frame {
         arguments: &Arguments,
         plan: &ScenarioPlan,
         variants: [&Variant; 2],
-    ) -> Result<Self, String> {
+    ) -> Result<Self, PriceError> {
         let known = known(arguments, plan, variants);
         let calibration = match &known {
             Known::Calibrated(saved) => Some(&saved.calibration),
@@ -198,8 +202,8 @@ impl Frame {
             pairs: arguments.pairs.unwrap_or(pairs),
             seed: arguments.seed.unwrap_or_else(|| Uuid::new_v4().as_u64_pair().1),
             started_at: Timestamp::now(),
-            tiers: Tiers::parse(TIERS, "of this program").map_err(|error| error.to_string())?,
-            book: BOOKS[0].open().map_err(|error| error.to_string())?,
+            tiers: Tiers::parse(TIERS, "of this program")?,
+            book: BOOKS[0].open()?,
         })
     }
 
@@ -209,9 +213,8 @@ impl Frame {
         plan: &ScenarioPlan,
         [base, head]: [&Variant; 2],
         result: AbResult,
-    ) -> Result<GateReport, String> {
-        let judged = gate::judge(&result.pairs, &self.rule, &self.tiers, &self.book)
-            .map_err(|error| error.to_string())?;
+    ) -> Result<GateReport, PriceError> {
+        let judged = gate::judge(&result.pairs, &self.rule, &self.tiers, &self.book)?;
         let mut sums = [Window::default(), Window::default()];
         for pair in &result.pairs {
             sums[0].merge(&pair.base);
@@ -262,17 +265,17 @@ impl Frame {
     }
 
     /// What a month costs more, by resource.
-    fn cost(&self, [base, head]: &[Window; 2]) -> Result<Vec<ChangeReport>, String> {
+    fn cost(&self, [base, head]: &[Window; 2]) -> Result<Vec<ChangeReport>, PriceError> {
         let (Some(base), Some(head)) = (&base.usage, &head.usage) else { return Ok(Vec::new()) };
         let changes = changes(&self.months(base)?, &self.months(head)?);
         Ok(changes.iter().map(ChangeReport::new).collect())
     }
 
-    fn months(&self, usage: &RunUsage) -> Result<Vec<Projection>, String> {
-        let unit = UnitUsage::measured(usage).map_err(|error| error.to_string())?;
+    fn months(&self, usage: &RunUsage) -> Result<Vec<Projection>, PriceError> {
+        let unit = UnitUsage::measured(usage).map_err(CostError::from)?;
         let month = |tier| Projection::new(&unit, tier, &self.tiers, &self.book);
         let months = self.tiers.tiers.iter().map(month);
-        months.collect::<Result<_, _>>().map_err(|error| error.to_string())
+        Ok(months.collect::<Result<_, _>>().map_err(CostError::from)?)
     }
 
     fn reproduce(&self, arguments: &Arguments) -> String {
@@ -334,27 +337,42 @@ pub(super) async fn until_signal<T>(
     }
 }
 
-pub(super) fn pairs(text: &str) -> Result<usize, String> {
-    let (few, most) = (gate::FEWEST_PAIRS, MOST_PAIRS);
+/// Why a value of an option cannot be used.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+pub(super) enum ArgumentError {
+    #[error(
+        "give {} to {MOST_PAIRS}: fewer cannot show that anything is not chance",
+        gate::FEWEST_PAIRS
+    )]
+    Pairs,
+    #[error(transparent)]
+    Duration(#[from] humantime::DurationError),
+    #[error("give at least 100ms")]
+    TooShort,
+    #[error("give a percentage from 0% to 1000%")]
+    Percent,
+}
+
+pub(super) fn pairs(text: &str) -> Result<usize, ArgumentError> {
     match text.parse() {
-        Ok(pairs) if (few..=most).contains(&pairs) => Ok(pairs),
-        _ => Err(format!("give {few} to {most}: fewer cannot show that anything is not chance")),
+        Ok(pairs) if (gate::FEWEST_PAIRS..=MOST_PAIRS).contains(&pairs) => Ok(pairs),
+        _ => Err(ArgumentError::Pairs),
     }
 }
 
-pub(super) fn duration(text: &str) -> Result<Duration, String> {
-    let duration = humantime::parse_duration(text).map_err(|error| error.to_string())?;
+pub(super) fn duration(text: &str) -> Result<Duration, ArgumentError> {
+    let duration = humantime::parse_duration(text)?;
     if duration < Duration::from_millis(100) {
-        return Err("give at least 100ms".to_owned());
+        return Err(ArgumentError::TooShort);
     }
     Ok(duration)
 }
 
-fn percent(text: &str) -> Result<f64, String> {
+fn percent(text: &str) -> Result<f64, ArgumentError> {
     let number = text.trim().trim_end_matches('%').trim_end();
     match number.parse::<f64>() {
         Ok(percent) if (0.0..=1000.0).contains(&percent) => Ok(percent / 100.0),
-        _ => Err("give a percentage from 0% to 1000%".to_owned()),
+        _ => Err(ArgumentError::Percent),
     }
 }
 

@@ -202,7 +202,7 @@ pub(super) async fn scenario(
     check: &SelfCheck,
 ) -> ScenarioReport {
     if let Err(why) = applicable(plan, target, check) {
-        return ScenarioReport::not_run(plan, &Judgement::not_applicable(why));
+        return ScenarioReport::not_run(plan, &Judgement::not_applicable(why.to_string()));
     }
     let (operator, mut orders) = Operator::new(target.control.is_some());
     let environment = Environment { operator: Some(operator), ..environment };

@@ -5,7 +5,7 @@ use std::cmp::Ordering;
 use serde_json::Value;
 
 use super::equal::equal;
-use crate::plan::{Bindings, JsonTemplate, Matcher, Order};
+use crate::plan::{Bindings, JsonTemplate, Matcher, Order, TemplateError};
 
 /// Characters of an expected or actual value shown; a whole body would hide the rest.
 const SHOWN: usize = 200;
@@ -29,7 +29,7 @@ pub(super) fn holds(
     matcher: &Matcher,
     value: Option<&Value>,
     bindings: &dyn Bindings,
-) -> Result<bool, String> {
+) -> Result<bool, TemplateError> {
     if let Matcher::Exists(expected) = matcher {
         return Ok(value.is_some() == *expected);
     }
@@ -39,7 +39,7 @@ pub(super) fn holds(
             .try_fold(true, |all, matcher| Ok(all && holds(matcher, value, bindings)?));
     }
     let Some(value) = value else { return Ok(false) };
-    let render = |operand: &JsonTemplate| operand.render(bindings).map_err(|e| e.to_string());
+    let render = |operand: &JsonTemplate| operand.render(bindings);
     let number = |compare: fn(&f64, &f64) -> bool, bound: &f64| {
         value.as_f64().is_some_and(|value| compare(&value, bound))
     };
@@ -51,7 +51,7 @@ pub(super) fn holds(
         Matcher::Gt(bound) => number(f64::gt, bound),
         Matcher::Ge(bound) => number(f64::ge, bound),
         Matcher::In(operands) => operands.iter().try_fold(false, |any, operand| {
-            Ok::<_, String>(any || equal(value, &render(operand)?))
+            Ok::<_, TemplateError>(any || equal(value, &render(operand)?))
         })?,
         Matcher::Matches(pattern) => value.as_str().is_some_and(|text| pattern.is_match(text)),
         Matcher::Contains(operand) => contains(value, &render(operand)?),
@@ -61,7 +61,7 @@ pub(super) fn holds(
         },
         Matcher::Distinct(inner) => holds(inner, Some(&distinct(value).into()), bindings)?,
         Matcher::Each(inner) => items(value).iter().try_fold(true, |all, item| {
-            Ok::<_, String>(all && holds(inner, Some(item), bindings)?)
+            Ok::<_, TemplateError>(all && holds(inner, Some(item), bindings)?)
         })?,
         Matcher::Sorted(order) => sorted(value, *order),
         Matcher::Schema(schema) => schema.0.is_valid(value),

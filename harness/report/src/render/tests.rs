@@ -1,17 +1,14 @@
 use std::time::Duration;
 
-use super::{
-    super::{RunInfo, TargetKind, json},
-    *,
-};
 use crate::{
-    judge::{Failed, Judgement, judge},
+    judge::{Failed, Judgement, Verdict, judge},
     model::ErrorKind,
     plan::{
-        Clock, Comparison, LoadPlan, Metric, Profile, Quantity, ScenarioPlan, Span, StepId,
+        Clock, Comparison, LoadPlan, Metric, Phase, Profile, Quantity, ScenarioPlan, Span, StepId,
         StepLabel, Threshold, Work,
     },
     record::{Failure, Pace, PhaseEnd, Reach, ScenarioRecord, StepRecord},
+    report::{Rendered, RunInfo, RunReport, ScenarioReport, TargetKind, json},
 };
 
 fn threshold(text: &str, step: Option<usize>, metric: Metric, bound: Quantity) -> Threshold {
@@ -141,7 +138,7 @@ fn code(verdict: Verdict) -> u8 {
 
 #[test]
 fn the_page() {
-    let page = text(&report(), false);
+    let page = report().text(false);
     let expected = include_str!("page.txt");
     assert_eq!(page, expected, "\n{page}");
     assert!(page.lines().take(5).all(|line| line.chars().count() <= 100));
@@ -149,8 +146,8 @@ fn the_page() {
 
 #[test]
 fn colour_only_when_asked_and_never_from_the_target() {
-    assert!(!text(&report(), false).contains('\u{1b}'));
-    let coloured = text(&report(), true);
+    assert!(!report().text(false).contains('\u{1b}'));
+    let coloured = report().text(true);
     assert!(coloured.contains("\u{1b}[1m\u{1b}[31mFAIL") && !coloured.contains("\u{1b}[2J"));
 }
 
@@ -161,7 +158,7 @@ fn json_comes_back_as_it_was() {
     let bytes = json(&report).unwrap();
     let read: RunReport = serde_json::from_slice(&bytes).unwrap();
     assert_eq!(read, report);
-    assert_eq!(text(&read, true), text(&report, true));
+    assert_eq!(read.text(true), report.text(true));
     let value: serde_json::Value = serde_json::from_slice(&bytes).unwrap();
     assert_eq!(value["schema_version"], 2);
     let reason = &value["scenarios"][0]["reasons"][0];
