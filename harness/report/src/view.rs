@@ -82,8 +82,6 @@ pub(super) enum Content {
     Table(Table),
     Plot(Plot),
     Bars(Bars),
-    /// Something that is taken word for word, such as a command.
-    Code(String),
     Evidence(Evidence),
 }
 

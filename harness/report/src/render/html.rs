@@ -64,7 +64,6 @@ fn content(content: &Content) -> Markup {
         Content::Bars(part) => {
             html! { @if let Some(figure) = bars::figure(part) { div class="bars" { (figure) } } }
         }
-        Content::Code(code) => html! { pre { (code) } },
         Content::Evidence(part) => evidence(part),
     }
 }

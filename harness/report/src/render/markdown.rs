@@ -42,9 +42,6 @@ fn block(text: &mut String, content: &Content) {
             text.push_str("```\n\n");
         }
         Content::Table(part) => table(text, part),
-        Content::Code(code) => {
-            let _ = writeln!(text, "```text\n{}\n```\n", one_line(code));
-        }
         Content::Evidence(part) => evidence(text, part),
         // Neither can be drawn here; the figures stand in tables.
         Content::Plot(_) | Content::Bars(_) => {}

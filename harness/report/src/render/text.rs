@@ -103,7 +103,6 @@ impl Page {
             Content::Table(table) => self.table(table),
             Content::Plot(plot) => self.plot(plot),
             Content::Bars(bars) => self.bars(bars),
-            Content::Code(code) => self.line(&printable(code)),
             Content::Evidence(evidence) => self.evidence(evidence),
         }
         self.list = false;
