@@ -21,6 +21,8 @@ mod launch;
 mod list;
 mod measured;
 mod merge;
+#[cfg(feature = "service")]
+mod mutation_run;
 mod output;
 mod progress;
 #[cfg(feature = "service")]
@@ -35,8 +37,6 @@ mod serve;
 mod signals;
 mod state;
 mod token;
-#[cfg(feature = "service")]
-mod trial;
 
 use std::panic::{UnwindSafe, catch_unwind};
 

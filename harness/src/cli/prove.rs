@@ -14,10 +14,10 @@ use clap::Args;
 use futures_util::stream::{self, StreamExt};
 
 use super::{
+    mutation_run::{MutationResult, MutationRun},
     output::{self, Format},
     rendering, selection,
     signals::Signals,
-    trial::{Trial, Tried},
 };
 use crate::{
     exit::{self, Exit},
@@ -201,22 +201,22 @@ async fn clean(
     check: &SelfCheck,
 ) -> (CleanRuns, Held) {
     let (mut runs, mut inconclusive, mut held) = (Vec::new(), BTreeSet::new(), Held::new());
-    let trials = (0..arguments.clean_runs).map(|number| Trial {
+    let runs_to_do = (0..arguments.clean_runs).map(|number| MutationRun {
         name: format!("clean{number}"),
         defect: None,
         plans: plans.to_vec(),
         check,
         seed: arguments.seed.wrapping_add(number),
     });
-    let mut tried =
-        stream::iter(trials).map(async |trial| trial.run().await).buffer_unordered(jobs(arguments));
-    while let Some(tried) = tried.next().await {
-        let mut kills = tried.kills();
-        if let Some(error) = &tried.error {
+    let mut results =
+        stream::iter(runs_to_do).map(async |run| run.run().await).buffer_unordered(jobs(arguments));
+    while let Some(result) = results.next().await {
+        let mut kills = result.detections();
+        if let Some(error) = &result.error {
             let (scenario, verdict) = ("-".to_owned(), Verdict::Unreachable);
             kills.push(Kill { rule: None, scenario, step: error.clone(), verdict });
         }
-        for report in &tried.reports {
+        for report in &result.reports {
             if report.verdict == Verdict::Inconclusive {
                 inconclusive.insert(format!("{}: {}", report.name, report.reasons_text()));
             }
@@ -240,11 +240,11 @@ async fn detections(
     families: &[(&'static Defect, Vec<&ScenarioPlan>)],
     check: &SelfCheck,
 ) -> Vec<Detection> {
-    let tried = stream::iter(families)
+    let result = stream::iter(families)
         .map(async |(defect, family)| detection(arguments, defect, family, check).await)
         // In their order, so that two matrices can be compared line by line.
         .buffered(jobs(arguments));
-    tried.collect().await
+    result.collect().await
 }
 
 fn jobs(arguments: &Arguments) -> usize {
@@ -259,18 +259,18 @@ async fn detection(
     check: &SelfCheck,
 ) -> Detection {
     let started = clock::now();
-    let (expected, tried) = match defect.fate {
+    let (expected, result) = match defect.fate {
         Fate::NotApplicable(why) => return untried(defect, Outcome::NotApplicable, why),
         Fate::Elsewhere(test) => return untried(defect, Outcome::Elsewhere, test),
         Fate::Made { seen_by, .. } => {
             let name = format!("prove{}", defect.id.replace('-', "").to_lowercase());
             let plans = family.to_vec();
             let (defect, seed) = (Some(defect.id), arguments.seed);
-            (seen_by, Trial { name, defect, plans, check, seed }.run().await)
+            (seen_by, MutationRun { name, defect, plans, check, seed }.run().await)
         }
     };
-    let killed_by = tried.kills();
-    let outcome = match (&tried.error, killed_by.is_empty()) {
+    let killed_by = result.detections();
+    let outcome = match (&result.error, killed_by.is_empty()) {
         (Some(_), _) => Outcome::Error,
         (None, true) => Outcome::Survived,
         (None, false) => Outcome::Killed,
@@ -279,17 +279,17 @@ async fn detection(
     Detection {
         outcome,
         expected: expected.iter().map(|&rule| rule.to_owned()).collect(),
-        scenarios: ran(&tried),
+        scenarios: ran(&result),
         duration_s: seconds(clock::now().saturating_duration_since(started)),
-        why: tried.error.clone(),
+        why: result.error.clone(),
         killed_by,
         ..untried(defect, outcome, "")
     }
 }
 
 /// Scenarios that were applicable.
-fn ran(tried: &Tried) -> Vec<String> {
-    let applicable = tried.reports.iter().filter(|r| r.verdict != Verdict::NotApplicable);
+fn ran(result: &MutationResult) -> Vec<String> {
+    let applicable = result.reports.iter().filter(|r| r.verdict != Verdict::NotApplicable);
     applicable.map(|report| report.name.clone()).collect()
 }
 

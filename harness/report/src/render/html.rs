@@ -96,7 +96,9 @@ fn table(table: &Table) -> Markup {
                     thead {
                         tr {
                             @for (_, column) in &columns {
-                                th scope="col" class=(alignment(column)) { (column.title) }
+                                // A heading without words tells those who cannot see nothing.
+                                @if column.title.is_empty() { td {} }
+                                @else { th scope="col" class=(alignment(column)) { (column.title) } }
                             }
                         }
                     }

@@ -11,12 +11,12 @@ use crate::{
     target::{SelfCheck, TargetError, TargetOptions, TargetSpec},
 };
 
-/// A trial that takes longer hangs: the longest family takes a tenth of it.
-const TRIAL_WITHIN: Duration = Duration::from_mins(10);
+/// A run that takes longer hangs: the longest family takes a tenth of it.
+const RUN_WITHIN: Duration = Duration::from_mins(10);
 
-/// What is run, and what is known beforehand.
-pub(super) struct Trial<'a> {
-    /// Names the trial: each has people of its own.
+/// A run of scenarios against one build of the service, which may have a defect.
+pub(super) struct MutationRun<'a> {
+    /// Names the run: each has users of its own.
     pub(super) name: String,
     /// The defect, if there is one.
     pub(super) defect: Option<&'a str>,
@@ -26,27 +26,27 @@ pub(super) struct Trial<'a> {
     pub(super) seed: u64,
 }
 
-/// What came of it.
-pub(super) struct Tried {
+/// How a mutation run ended.
+pub(super) struct MutationResult {
     pub(super) reports: Vec<ScenarioReport>,
     /// The target did not start, died, or hung.
     pub(super) error: Option<String>,
 }
 
-impl Trial<'_> {
+impl MutationRun<'_> {
     /// Runs it, on a target of its own.
-    pub(super) async fn run(&self) -> Tried {
-        match tokio::time::timeout(TRIAL_WITHIN, self.try_to_run()).await {
-            Ok(Ok(tried)) => tried,
-            Ok(Err(error)) => Tried { reports: Vec::new(), error: Some(error.to_string()) },
+    pub(super) async fn run(&self) -> MutationResult {
+        match tokio::time::timeout(RUN_WITHIN, self.run_to_its_end()).await {
+            Ok(Ok(result)) => result,
+            Ok(Err(error)) => MutationResult { reports: Vec::new(), error: Some(error.to_string()) },
             Err(_) => {
-                let error = format!("it took more than {} s", TRIAL_WITHIN.as_secs());
-                Tried { reports: Vec::new(), error: Some(error) }
+                let error = format!("it took more than {} s", RUN_WITHIN.as_secs());
+                MutationResult { reports: Vec::new(), error: Some(error) }
             }
         }
     }
 
-    async fn try_to_run(&self) -> Result<Tried, TargetError> {
+    async fn run_to_its_end(&self) -> Result<MutationResult, TargetError> {
         let options =
             TargetOptions { defect: self.defect.map(str::to_owned), ..TargetOptions::default() };
         let mut target = TargetSpec::Embedded.start(&options).await?;
@@ -63,38 +63,38 @@ impl Trial<'_> {
         }
         let error = (!target.is_alive()).then(|| "the target died".to_owned());
         target.kill().await;
-        Ok(Tried { reports, error })
+        Ok(MutationResult { reports, error })
     }
 }
 
-impl Tried {
+impl MutationResult {
     /// What failed, each once.
-    pub(super) fn kills(&self) -> Vec<Kill> {
-        let mut kills: Vec<_> = self.reports.iter().flat_map(kills_of).collect();
-        kills.sort();
-        kills.dedup();
-        kills
+    pub(super) fn detections(&self) -> Vec<Kill> {
+        let mut detections: Vec<_> = self.reports.iter().flat_map(detections_of).collect();
+        detections.sort();
+        detections.dedup();
+        detections
     }
 }
 
-fn kills_of(report: &ScenarioReport) -> Vec<Kill> {
+fn detections_of(report: &ScenarioReport) -> Vec<Kill> {
     let verdict = report.verdict;
     let kill = |rule, step: String| Kill { rule, scenario: report.name.clone(), step, verdict };
     if !matches!(verdict, Verdict::Fail(_)) {
         return Vec::new();
     }
     let required = report.failures.iter().filter(|failure| failure.severity == Severity::Required);
-    let mut kills: Vec<_> = required
+    let mut detections: Vec<_> = required
         .map(|failure| {
             kill(failure.rule.as_ref().map(|rule| rule.id.clone()), failure.step.clone())
         })
         .collect();
     let costs = report.cost.iter().flat_map(|cost| &cost.thresholds);
     let missed = costs.filter(|threshold| threshold.status == ThresholdStatus::Failed);
-    kills.extend(missed.map(|threshold| kill(None, threshold.text.clone())));
-    if kills.is_empty() {
+    detections.extend(missed.map(|threshold| kill(None, threshold.text.clone())));
+    if detections.is_empty() {
         // Every failure counts, also one that nothing but a sentence tells of.
-        kills.extend(report.reasons.iter().map(|reason| kill(None, reason.to_string())));
+        detections.extend(report.reasons.iter().map(|reason| kill(None, reason.to_string())));
     }
-    kills
+    detections
 }
