@@ -168,7 +168,7 @@ pub(super) struct Bars {
     pub(super) title: String,
     /// Of the parts, the largest first; what is left of a bar is the rest.
     pub(super) names: Vec<String>,
-    pub(super) bars: Vec<Bar>,
+    pub(super) rows: Vec<Bar>,
 }
 
 /// One bar.

@@ -38,7 +38,9 @@ impl MutationRun<'_> {
     pub(super) async fn run(&self) -> MutationResult {
         match tokio::time::timeout(RUN_WITHIN, self.run_to_its_end()).await {
             Ok(Ok(result)) => result,
-            Ok(Err(error)) => MutationResult { reports: Vec::new(), error: Some(error.to_string()) },
+            Ok(Err(error)) => {
+                MutationResult { reports: Vec::new(), error: Some(error.to_string()) }
+            }
             Err(_) => {
                 let error = format!("it took more than {} s", RUN_WITHIN.as_secs());
                 MutationResult { reports: Vec::new(), error: Some(error) }

@@ -28,11 +28,11 @@ struct Part {
 }
 
 /// The figure; `None` when there is no bar.
-pub(super) fn figure(Bars { title, names, bars }: &Bars) -> Option<Markup> {
-    if bars.is_empty() {
+pub(super) fn figure(Bars { title, names, rows }: &Bars) -> Option<Markup> {
+    if rows.is_empty() {
         return None;
     }
-    let height = STEP * bars.iter().map(|_| 1.0).sum::<f64>();
+    let height = STEP * rows.iter().map(|_| 1.0).sum::<f64>();
     let scale = |share: f64| share * (WIDTH - LEFT - RIGHT);
     let words =
         format!("{title}: {} and the rest; the figures stand in the table", names.join(", "));
@@ -40,7 +40,7 @@ pub(super) fn figure(Bars { title, names, bars }: &Bars) -> Option<Markup> {
         figure {
             figcaption { (title) }
             svg viewBox={ "0 0 " (WIDTH) " " (height) } role="img" aria-label=(words) {
-                @for (bar, top) in bars.iter().zip((0..).map(|n| f64::from(n) * STEP)) {
+                @for (bar, top) in rows.iter().zip((0..).map(|n| f64::from(n) * STEP)) {
                     @let middle = top + HEIGHT / 2.0 + 4.0;
                     text x=(LEFT - 6.0) y=(middle) text-anchor="end" { (bar.name) }
                     @for Part { fill, from, share } in parts(bar) {

@@ -78,7 +78,8 @@ impl Page {
         match content {
             Content::Heading(heading) => {
                 let list = heading.level == 0;
-                if !self.text.is_empty() && !(list && self.list) {
+                let follows = self.text.is_empty() || (list && self.list);
+                if !follows {
                     self.line("");
                 }
                 self.heading(heading);
@@ -161,10 +162,10 @@ impl Page {
         }
     }
 
-    fn bars(&mut self, Bars { names, bars, .. }: &Bars) {
-        let Some(width) = bars.iter().map(|bar| length(&bar.name)).max() else { return };
+    fn bars(&mut self, Bars { names, rows, .. }: &Bars) {
+        let Some(width) = rows.iter().map(|bar| length(&bar.name)).max() else { return };
         self.line("");
-        for bar in bars {
+        for bar in rows {
             let name = aligned(&printable(&bar.name), false, width);
             self.line(&format!("  {name}  {} {}", drawn(bar), bar.text));
         }

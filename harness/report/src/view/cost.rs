@@ -87,7 +87,7 @@ fn bars(book: &BookReport) -> Bars {
         }
     };
     let title = format!("The month's parts, {}", book.book);
-    Bars { title, bars: tiers().map(bar).collect(), names: names.clone() }
+    Bars { title, rows: tiers().map(bar).collect(), names: names.clone() }
 }
 
 /// What has the largest shares in any tier; what is paid in any case is one of them.

@@ -108,7 +108,7 @@ fn section(scenario: &ScenarioReport) -> Vec<Block> {
         level: 2,
         word: Some(word(scenario.verdict)),
         text: scenario.name.clone(),
-        aside: format!("{}  {}", scenario.file, seconds(scenario.duration_s)),
+        aside: format!("{}, {}", scenario.file, seconds(scenario.duration_s)),
     };
     let reasons: Vec<_> = scenario.reasons.iter().map(ToString::to_string).collect();
     if scenario.verdict == Verdict::NotApplicable {
