@@ -1,5 +1,12 @@
 //! How the command ends: one number for each kind of ending, part of the public interface.
 
+use crate::{
+    judge::{Failed, Verdict},
+    language::DiscoverError,
+    run::Signal,
+    target::TargetError,
+};
+
 /// Exit codes. Across scenarios the first that applies of 130/143, 70, 9, 7, 1, 5, 6, 8 is
 /// returned; 2, 3 and 4 end the command before any request is sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize)]
@@ -53,11 +60,6 @@ impl Exit {
         }
     }
 
-    /// The ending that a report names by its number; a number that is none is a defect.
-    pub fn of(code: u8) -> Self {
-        Self::ORDER.into_iter().find(|exit| exit.code() == code).unwrap_or(Self::Internal)
-    }
-
     /// The one that decides for several scenarios; [`Exit::Pass`] when there are none.
     pub fn worst(exits: impl IntoIterator<Item = Self>) -> Self {
         exits.into_iter().max_by_key(|exit| exit.rank()).unwrap_or(Self::Pass)
@@ -86,9 +88,72 @@ impl Exit {
     }
 }
 
+impl From<Verdict> for Exit {
+    fn from(verdict: Verdict) -> Self {
+        match verdict {
+            Verdict::NotApplicable => Self::NothingSelected,
+            Verdict::Pass => Self::Pass,
+            Verdict::Inconclusive => Self::Inconclusive,
+            Verdict::Fail(Failed::Cost) => Self::Cost,
+            Verdict::Fail(Failed::Threshold) => Self::Threshold,
+            Verdict::Fail(Failed::Conformance) => Self::Conformance,
+            Verdict::Unreachable => Self::Unreachable,
+            Verdict::Defect => Self::Internal,
+            Verdict::Interrupted(Signal::Terminate) => Self::Terminated,
+            Verdict::Interrupted(Signal::Interrupt) => Self::Interrupted,
+        }
+    }
+}
+
+impl From<&TargetError> for Exit {
+    fn from(error: &TargetError) -> Self {
+        match error {
+            TargetError::BadUrl(_) | TargetError::Remote(_) | TargetError::Missing(_) => {
+                Self::Usage
+            }
+            TargetError::Unreachable { .. }
+            | TargetError::Spawn { .. }
+            | TargetError::Failed { .. } => Self::Unreachable,
+        }
+    }
+}
+
+impl From<&DiscoverError> for Exit {
+    fn from(error: &DiscoverError) -> Self {
+        match error {
+            DiscoverError::Missing(_) | DiscoverError::Unreadable(..) => Self::Usage,
+            DiscoverError::NoScenarios(_) => Self::NothingSelected,
+        }
+    }
+}
+
+/// Returns the exit code that a verdict means for the command.
+pub fn code(verdict: Verdict) -> u8 {
+    Exit::from(verdict).code()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_heavier_verdict_has_the_exit_that_takes_precedence() {
+        let verdicts = [
+            Verdict::Pass,
+            Verdict::Inconclusive,
+            Verdict::Fail(Failed::Cost),
+            Verdict::Fail(Failed::Threshold),
+            Verdict::Fail(Failed::Conformance),
+            Verdict::Unreachable,
+            Verdict::Defect,
+            Verdict::Interrupted(Signal::Terminate),
+            Verdict::Interrupted(Signal::Interrupt),
+        ];
+        for pair in verdicts.windows(2) {
+            let exits = [Exit::from(pair[0]), Exit::from(pair[1])];
+            assert_eq!(Exit::worst(exits), exits[1], "{pair:?}");
+        }
+    }
 
     #[test]
     fn the_documented_precedence() {

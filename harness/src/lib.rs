@@ -4,10 +4,11 @@
 
 pub mod cli;
 pub mod doctor;
+pub mod exit;
 
 pub use workway_cloudflare::{analytics, cost, edge};
 pub use workway_core::{
-    exit, gate, generate, http, import, judge, language, model, plan, record, run, schedule,
+    gate, generate, http, import, judge, language, model, plan, record, run, schedule,
 };
 pub use workway_lab::{ServiceAudit, catalog, launch, rules, target, token, upstream};
 #[cfg(feature = "service")]

@@ -40,8 +40,9 @@ fn recorded(folder: &Path, name: &str, written: &[(&str, u64)]) -> String {
             "cost": {"tier": tier, "usage": usage, "thresholds": []}})
     };
     let scenarios: Vec<_> = written.iter().map(scenario).collect();
-    let run = json!({"schema_version": 1, "tool_version": "0", "run_id": "", "seed": 0, "target": "",
-        "target_kind": "url", "started_at": "", "duration_s": 0.0, "scenarios": scenarios, "exit": 0});
+    let run = json!({"schema_version": 2, "tool_version": "0", "run_id": "", "seed": 0, "target": "",
+        "target_kind": "url", "started_at": "2026-11-22T12:00:00Z", "duration_s": 0.0,
+        "scenarios": scenarios, "verdict": "pass", "exit": 0});
     let path = folder.join(name);
     fs::write(&path, run.to_string()).unwrap();
     path.display().to_string()

@@ -198,7 +198,7 @@ fn a_scenarios_own_book_and_tiers_hold() {
     let output = with("    - monthly(team) <= 10 USD\n");
     assert_eq!(code(&output), 0, "{output:?}");
     let shown = text(&output.stdout);
-    assert!(shown.contains("ours (2026-11-22): a flat rate"), "{shown}");
+    assert!(shown.contains("ours (2026-11-22)  a flat rate"), "{shown}");
     let output = with("    - monthly(team) < 10 USD\n");
     assert_eq!(code(&output), 6, "{output:?}");
     let output = with("    - monthly(scale) < 10 USD\n");
@@ -247,8 +247,9 @@ fn what_cannot_be_answered_says_why() {
         fs::write(&path, body.to_string()).unwrap();
         path.display().to_string()
     };
-    let empty = json!({"schema_version": 1, "tool_version": "0", "run_id": "", "seed": 0, "target": "",
-        "target_kind": "url", "started_at": "", "duration_s": 0.0, "scenarios": [], "exit": 0});
+    let empty = json!({"schema_version": 2, "tool_version": "0", "run_id": "", "seed": 0, "target": "",
+        "target_kind": "url", "started_at": "2026-11-22T12:00:00Z", "duration_s": 0.0, "scenarios": [],
+        "verdict": "pass", "exit": 0});
     let empty = at("empty.json", &empty);
     let other = at("other.json", &json!({"a": 1}));
     for (arguments, expected) in [
@@ -359,6 +360,7 @@ fn the_cheapest_setting_that_is_fast_enough_is_found() {
     for scenario in measured["scenarios"].as_array_mut().unwrap() {
         assert_eq!(scenario["cost"]["usage"]["conserved"], true, "{scenario}");
         (scenario["exit"], scenario["verdict"]) = (json!(0), json!("pass"));
+        scenario.as_object_mut().unwrap().remove("by");
         for threshold in scenario["thresholds"].as_array_mut().unwrap() {
             threshold["status"] = json!("passed");
         }
@@ -406,6 +408,7 @@ fn the_cheapest_setting_that_is_fast_enough_is_found() {
         threshold["status"] = json!("failed");
         threshold["measured_text"] = json!("3.00 s");
         scenario["exit"] = json!(5);
+        (scenario["verdict"], scenario["by"]) = (json!("fail"), json!("threshold"));
         measured.clone()
     };
     let (exit, cheapest, _, shown) = choose(&slow("cached"));

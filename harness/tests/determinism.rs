@@ -12,7 +12,7 @@ use workway::{
     model::ErrorKind,
     plan::{self, LoadPlan, ScenarioPlan, Work},
     record::{Metrics, Outcome, Pace, PhaseEnd, Recorder, ScenarioRecord, Times},
-    report::{RunInfo, RunReport, ScenarioReport, json, text},
+    report::{Rendered, RunInfo, RunReport, ScenarioReport, TargetKind, json},
     run::{Environment, Rehearsal},
     schedule::{Mix, Schedule},
 };
@@ -57,7 +57,7 @@ fn run(seed: u64, threads: u64) -> Run {
     let requests = requests(&plan, load, &arrivals, seed);
     let record = record(&plan, load, seed, threads);
     let report = report(&plan, &record, seed);
-    let (json, text) = (json(&report).unwrap(), text(&report, true));
+    let (json, text) = (json(&report).unwrap(), report.text(true));
     Run { plan: format!("{plan:?}"), arrivals, requests, json, text }
 }
 
@@ -132,8 +132,8 @@ fn report(plan: &ScenarioPlan, record: &ScenarioRecord, seed: u64) -> RunReport 
         run_id: "r1".into(),
         seed,
         target: "http://127.0.0.1:8787/".into(),
-        target_kind: "url".into(),
-        started_at: "2026-11-22T12:00:00Z".into(),
+        target_kind: TargetKind::Url,
+        started_at: std::time::SystemTime::UNIX_EPOCH.into(),
         duration: record.elapsed,
     };
     RunReport::new(info, vec![ScenarioReport::new(plan, record, &judge(plan, record))])

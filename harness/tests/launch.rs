@@ -92,6 +92,11 @@ impl Repository {
             .map(|name| {
                 let mut one = one.clone();
                 (one["name"], one["verdict"]) = (json!(name), json!(verdict));
+                if verdict == "fail" {
+                    one["by"] = json!("conformance");
+                } else {
+                    one.as_object_mut().unwrap().remove("by");
+                }
                 one
             })
             .collect();

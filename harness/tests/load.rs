@@ -17,8 +17,7 @@ use crate::common::{
 use axum::{Router, http::StatusCode, routing::get};
 use tokio::sync::Semaphore;
 use workway::{
-    exit::Exit,
-    judge::{Judgement, ThresholdStatus, Verdict, judge},
+    judge::{Failed, Judgement, ThresholdStatus, Verdict, judge},
     model::ErrorKind,
     plan::{Clock, Comparison, Journey, LoadPlan, Metric, Quantity, ScenarioPlan, Work},
     record::{Figure, ScenarioRecord, StepRecord},
@@ -130,7 +129,7 @@ fn a_dead_port_ends_a_load_early() {
     let step = &record.steps[0];
     assert!(step.balanced() && step.failed > 0 && step.ok == 0);
     assert_eq!(step.errors.get(&ErrorKind::Refused), Some(&step.failed));
-    assert_eq!(judge(&plan, &record).exit, Some(Exit::Unreachable));
+    assert_eq!(judge(&plan, &record).verdict, Verdict::Unreachable);
 }
 
 /// This long after the first request the target goes away, with its connections.
@@ -162,7 +161,7 @@ fn dies(moment: Duration) {
     let first = step.samples.iter().map(|sample| sample.at).min().unwrap();
     let second = Duration::from_secs(1);
     assert!(first + second > before && first < after + second, "{first:?} {before:?} {after:?}");
-    assert_eq!(judge(&plan, &record).exit, Some(Exit::Unreachable));
+    assert_eq!(judge(&plan, &record).verdict, Verdict::Unreachable);
 }
 
 /// With no failure in 20 runs, fewer than 1 in 6 such moments fail, with 95 % confidence.
@@ -184,7 +183,7 @@ fn errors_are_judged_by_the_error_rate() {
     let mut plan = one_step(hits(100.0, ms(300)));
     let (record, judgement) = run_on(&plan, &target);
     assert_eq!((record.steps[0].failed, record.steps[0].statuses[&500]), (30, 30));
-    assert!(matches!(judgement.exit, Some(Exit::Threshold | Exit::Inconclusive)));
+    assert!(matches!(judgement.verdict, Verdict::Fail(Failed::Threshold) | Verdict::Inconclusive));
     let bound = Quantity::Share(1.0);
     plan.thresholds = vec![threshold("all", Metric::ErrorRate, Comparison::AtMost, bound)];
     assert_not_failed(&run_on(&plan, &target).1);
@@ -238,7 +237,7 @@ fn overload_is_dropped_counted_and_judged() {
     assert!(step.balanced() && step.dropped > 50 && step.ok >= 2, "{step:?}");
     assert!(matches!(step.response.percentile(50.0), Figure::AtLeast(_)), "{step:?}");
     assert_eq!(judgement.thresholds[0].status, ThresholdStatus::Failed);
-    assert_ne!(judgement.exit, Some(Exit::Pass));
+    assert_ne!(judgement.verdict, Verdict::Pass);
 }
 
 /// Behind one worker that takes 50 ms, a queue grows: its waiting is response time, not lag.
@@ -324,7 +323,7 @@ fn a_watcher_hears_once_a_second_and_a_signal_ends_the_load() {
     let step = &record.steps[0];
     assert!(step.balanced() && step.ok > 10 && step.scheduled < 500, "{step:?}");
     assert!(record.window > ms(1_000) && record.window < Duration::from_secs(9));
-    assert_eq!(judge(&plan, &record).exit, Some(Exit::Interrupted));
+    assert_eq!(judge(&plan, &record).verdict, Verdict::Interrupted(Signal::Interrupt));
 }
 
 #[test]
@@ -344,7 +343,7 @@ fn a_signal_does_not_wait_for_a_target_that_hangs() {
     assert!(start.elapsed() < Duration::from_secs(4), "{:?}", start.elapsed());
     let step = &record.steps[0];
     assert!(step.unfinished > 0 && step.unfinished == step.scheduled, "{step:?}");
-    assert_eq!(judge(&plan, &record).exit, Some(Exit::Interrupted));
+    assert_eq!(judge(&plan, &record).verdict, Verdict::Interrupted(Signal::Interrupt));
 }
 
 /// A server whose memory grows with every look.
@@ -370,5 +369,5 @@ fn a_development_server_that_leaks_makes_a_run_inconclusive() {
     assert!(drift.memory == 0 && drift.peak >= 300_000_000, "{drift:?}");
     assert_eq!((drift.errors, drift.lost), (0, 0), "those before the load do not count");
     let judgement = judge(&plan, &record);
-    assert_eq!(judgement.exit, Some(Exit::Inconclusive), "{judgement:?}");
+    assert_eq!(judgement.verdict, Verdict::Inconclusive, "{judgement:?}");
 }

@@ -21,8 +21,7 @@ use axum::{
 };
 use serde_json::{Value, json};
 use workway::{
-    exit::Exit,
-    judge::{Verdict, judge},
+    judge::{Failed, Verdict, judge},
     model::ErrorKind,
     plan::{
         BurstPlan, CountExpectation, Credentials, Phase, ScenarioPlan, Step, Subject, UntilPlan,
@@ -151,11 +150,7 @@ fn a_whole_scenario_passes() {
     let plan = plan(work);
     let record = block_on(run(&plan, &environment(target.address)));
     let judgement = judge(&plan, &record);
-    assert_eq!(
-        (judgement.verdict, judgement.exit),
-        (Verdict::Pass, Some(Exit::Pass)),
-        "{record:?}"
-    );
+    assert_eq!(judgement.verdict, Verdict::Pass, "{record:?}");
     assert_eq!(
         *api.seen.lock().unwrap(),
         [("Bearer canary-alice-0".to_owned(), "r1/alice-0".to_owned())]
@@ -175,7 +170,7 @@ fn a_failure_ends_the_work_and_is_shown_without_secrets() {
     create.capture = vec![keep("id", body("$.id"))];
     let plan = plan(vec![request(create), burst_step(0)]);
     let record = block_on(run(&plan, &environment(target.address)));
-    assert_eq!(judge(&plan, &record).exit, Some(Exit::Conformance));
+    assert_eq!(judge(&plan, &record).verdict, Verdict::Fail(Failed::Conformance));
     assert_eq!(api.limited.load(SeqCst), 0);
     assert_eq!((record.steps[CREATE].failed, record.steps[LIMITED].scheduled), (1, 0));
     let [sample] = &record.steps[CREATE].samples[..] else { panic!("{record:?}") };
@@ -195,7 +190,7 @@ fn only_the_end_of_an_until_is_a_failure() {
     let (_, target) = start();
     let plan = plan(vec![create_step(), poll_step("cancelled", Duration::from_millis(100))]);
     let record = block_on(run(&plan, &environment(target.address)));
-    assert_eq!(judge(&plan, &record).exit, Some(Exit::Conformance));
+    assert_eq!(judge(&plan, &record).verdict, Verdict::Fail(Failed::Conformance));
     let poll = &record.steps[POLL];
     assert!(poll.ok >= 1 && poll.failed == 1 && poll.balanced(), "{poll:?}");
     assert_eq!(poll.samples[0].expected, "body $.state = \"cancelled\"");
@@ -207,7 +202,7 @@ fn a_wrong_count_is_a_failure_of_its_own() {
     let (_, target) = start();
     let plan = plan(vec![create_step(), burst_step(1)]);
     let record = block_on(run(&plan, &environment(target.address)));
-    assert_eq!(judge(&plan, &record).exit, Some(Exit::Conformance));
+    assert_eq!(judge(&plan, &record).verdict, Verdict::Fail(Failed::Conformance));
     let burst = &record.steps[LIMITED];
     assert_eq!((burst.ok, burst.failed, burst.broken_counts), (20, 0, 1));
     assert_eq!(burst.samples[0].span, span(77));
@@ -223,7 +218,7 @@ fn a_failed_setup_skips_the_work_but_not_the_teardown() {
     plan.setup = vec![create_step(), poll_step("cancelled", Duration::from_millis(30))];
     let record = block_on(run(&plan, &environment(target.address)));
     assert_eq!((record.setup, record.work), (PhaseEnd::Failed, PhaseEnd::Skipped));
-    assert_eq!(judge(&plan, &record).exit, Some(Exit::Conformance));
+    assert_eq!(judge(&plan, &record).verdict, Verdict::Fail(Failed::Conformance));
     assert_eq!((api.limited.load(SeqCst), api.deleted.load(SeqCst)), (0, 1));
 }
 
@@ -233,7 +228,7 @@ fn a_variable_without_a_value_ends_it_before_any_request() {
     plan.vars = vec![("name".into(), ValuePlan::Json(json(&json!("${{ gone }}"))))];
     let record = block_on(run(&plan, &environment(dead())));
     assert_eq!(record.problems, ["vars.name: `gone` has no value yet"]);
-    assert_eq!(judge(&plan, &record).exit, Some(Exit::Conformance));
+    assert_eq!(judge(&plan, &record).verdict, Verdict::Fail(Failed::Conformance));
     assert_eq!(record.steps.len(), 4);
 }
 
@@ -244,7 +239,7 @@ fn a_dead_port_is_unreachable_at_once() {
     let record = block_on(run(&plan, &environment(dead())));
     let judgement = judge(&plan, &record);
     assert_eq!(judgement.verdict, Verdict::Unreachable, "{judgement:?}");
-    assert_eq!(judgement.exit, Some(Exit::Unreachable));
+    assert_eq!(judgement.verdict, Verdict::Unreachable);
     assert_eq!(record.steps[CREATE].scheduled, 0);
     assert!(start.elapsed() < Duration::from_secs(5));
 }
@@ -267,7 +262,7 @@ fn a_signal_ends_a_wait_and_is_reported() {
     assert_eq!(record.stopped, Some(Signal::Terminate));
     assert_eq!(record.teardown, PhaseEnd::Done);
     let judgement = judge(&plan, &record);
-    assert_eq!((judgement.verdict, judgement.exit), (Verdict::Interrupted, Some(Exit::Terminated)));
+    assert_eq!(judgement.verdict, Verdict::Interrupted(Signal::Terminate));
 }
 
 #[test]
@@ -279,7 +274,7 @@ fn nothing_is_sent_after_a_signal() {
     let record = block_on(run(&plan, &environment));
     assert_eq!((record.setup, record.work), (PhaseEnd::Skipped, PhaseEnd::Skipped));
     assert_eq!(api.seen.lock().unwrap().len(), 0);
-    assert_eq!(judge(&plan, &record).exit, Some(Exit::Interrupted));
+    assert_eq!(judge(&plan, &record).verdict, Verdict::Interrupted(Signal::Interrupt));
 }
 
 #[test]

@@ -12,14 +12,13 @@ use std::{
 use crate::common::{self, Raw, Target, block_on, environment, load, request, scenario, threshold};
 use axum::{Router, routing::get};
 use workway::{
-    exit::Exit,
-    judge::{Judgement, Verdict, judge},
+    judge::{Failed, Judgement, Reason, Verdict, judge},
     plan::{
         Clock, Comparison, Connections, LoadPlan, Metric, Pacing, Profile, Quantity, Raise,
         ScenarioPlan, Search, Stretch, Until, Users, Work,
     },
     record::{Figure, ScenarioRecord},
-    run::run,
+    run::{Signal, run},
 };
 
 fn ms(n: u64) -> Duration {
@@ -94,12 +93,12 @@ fn a_signal_ends_users_too() {
     let record = block_on(async {
         let raise = async {
             tokio::time::sleep(ms(300)).await;
-            environment.stop.raise(workway::run::Signal::Terminate);
+            environment.stop.raise(Signal::Terminate);
         };
         tokio::join!(run(&plan, &environment), raise).0
     });
     assert!(start.elapsed() < Duration::from_secs(5));
-    assert_eq!(judge(&plan, &record).exit, Some(Exit::Terminated));
+    assert_eq!(judge(&plan, &record).verdict, Verdict::Interrupted(Signal::Terminate));
     assert!(record.steps[0].ok > 3 && record.steps[0].balanced());
 }
 
@@ -160,8 +159,8 @@ fn a_hopeless_threshold_ends_the_load() {
     let (record, judgement) = run_on(&plan, &target);
     assert!(start.elapsed() < Duration::from_secs(20));
     assert_eq!(record.hopeless.as_deref(), Some("p95"));
-    assert!(judgement.reasons.iter().any(|reason| reason.text.contains("hopeless")));
-    assert!(matches!(judgement.exit, Some(Exit::Threshold | Exit::Inconclusive)));
+    assert!(judgement.reasons.iter().any(|reason| matches!(reason, Reason::Aborted { .. })));
+    assert!(matches!(judgement.verdict, Verdict::Fail(Failed::Threshold) | Verdict::Inconclusive));
 }
 
 #[test]

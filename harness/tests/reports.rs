@@ -9,7 +9,16 @@ use crate::common::{
 };
 use schemars::{JsonSchema, schema_for};
 use serde_json::{Value, json};
-use workway::report::{Baseline, DetectionMatrix, Format, GateReport, RunReport, read_run};
+use workway::{
+    judge::Reason,
+    plan::Quantity,
+    report::{Baseline, DetectionMatrix, Format, GateReport, RunReport, ScenarioReport, read_run},
+};
+
+/// What speaks against a pass, as people read it.
+fn texts(scenario: &ScenarioReport) -> Vec<String> {
+    scenario.reasons.iter().map(ToString::to_string).collect()
+}
 
 /// Published schemas: a change of the types shows in a change of the files.
 #[test]
@@ -29,14 +38,14 @@ fn the_schemas_are_those_that_are_published() {
             path.display()
         );
     }
-    check::<RunReport>("run-1.schema.json");
-    check::<GateReport>("gate-2.schema.json");
+    check::<RunReport>("run-2.schema.json");
+    check::<GateReport>("gate-3.schema.json");
     check::<Baseline>("baseline-1.schema.json");
-    check::<DetectionMatrix>("matrix-1.schema.json");
+    check::<DetectionMatrix>("matrix-2.schema.json");
 }
 
 #[test]
-fn a_report_of_the_first_version_loads_and_renders_in_every_format() {
+fn a_report_of_an_early_version_loads_and_renders_in_every_format() {
     let report = read_run(&first()).unwrap();
     assert!(report.host.is_none() && report.scenarios[0].total.is_some());
     for format in Format::ALL {
@@ -55,15 +64,19 @@ fn a_report_of_the_first_version_loads_and_renders_in_every_format() {
 }
 
 #[test]
-fn a_report_of_a_later_version_is_refused_by_name() {
+fn a_report_of_another_version_is_refused_by_name() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("report.json");
-    let later = fs::read_to_string(first()).unwrap();
-    let later = later.replacen("\"schema_version\": 1", "\"schema_version\": 2", 1);
-    fs::write(&path, later).unwrap();
-    let output = workway(&["report", &path.display().to_string()]).output().unwrap();
-    assert_eq!(output.status.code(), Some(2), "{output:?}");
-    assert!(text(&output.stderr).contains("schema version 2"), "{output:?}");
+    let known = fs::read_to_string(first()).unwrap();
+    for (version, help) in [(1, "run it again"), (3, "use a newer one")] {
+        let version = format!("schema version {version}");
+        let field = format!("\"schema_version\": {}", version.rsplit(' ').next().unwrap());
+        fs::write(&path, known.replacen("\"schema_version\": 2", &field, 1)).unwrap();
+        let output = workway(&["report", &path.display().to_string()]).output().unwrap();
+        assert_eq!(output.status.code(), Some(2), "{output:?}");
+        let stderr = text(&output.stderr);
+        assert!(stderr.contains(&version) && stderr.contains(help), "{output:?}");
+    }
 }
 
 /// What a target sends ends up in every format; in none of them may it be markup.
@@ -74,7 +87,7 @@ fn what_a_target_sends_is_never_markup() {
     let scenario = &mut report.scenarios[0];
     scenario.failures[0].actual = HOSTILE.to_owned();
     scenario.failures[0].body = Some(HOSTILE.to_owned());
-    scenario.reasons = vec![HOSTILE.to_owned()];
+    scenario.reasons = vec![Reason::Problem { problem: HOSTILE.to_owned() }.into()];
     let shown = |format: Format| text(&format.render(&report).unwrap());
     for format in [Format::Html, Format::Markdown, Format::Junit] {
         assert!(!shown(format).contains("<script>"), "{format:?}");
@@ -130,7 +143,7 @@ fn a_threshold_on_cost_is_in_every_format() {
     let out = case.folder.path().join("out");
     for (format, expected) in [
         (Format::Text, "✗ per_request(rows_read) < 1"),
-        (Format::Markdown, "<code>per\\_request(rows\\_read) &lt; 1</code>: measured 2 over 100"),
+        (Format::Markdown, "| ✗ | per\\_request(rows\\_read) &lt; 1 | 2 | 100 | missed |"),
         (Format::Html, "per_request(rows_read) &lt; 1"),
         (Format::Junit, "message=\"measured 2 over 100 operations\""),
         (Format::Github, "line=9,col="),
@@ -141,7 +154,7 @@ fn a_threshold_on_cost_is_in_every_format() {
         assert!(shown.contains(expected), "{format:?} has no {expected}: {shown}");
     }
     let scenario = read_run(&out).unwrap().scenarios.remove(0);
-    assert_eq!(scenario.reasons, ["cost missed: per_request(rows_read) < 1: it is 2"]);
+    assert_eq!(texts(&scenario), ["cost missed: per_request(rows_read) < 1: it is 2"]);
     let expected = "`per_request(rows_read) < 1` is missed because `step` uses 2.00 rows read";
     assert!(scenario.causes[0].starts_with(expected), "{:?}", scenario.causes);
     assert_eq!(scenario.causes.len(), 1, "nothing about latency: {:?}", scenario.causes);
@@ -154,7 +167,8 @@ fn the_reason_of_a_missed_cost_has_a_figure_of_few_digits() {
     let output = case.run("out").output().unwrap();
     assert_eq!(output.status.code(), Some(6), "{output:?}");
     let scenario = read_run(&case.folder.path().join("out")).unwrap().scenarios.remove(0);
-    let (_, figure) = scenario.reasons[0].split_once(": it is ").unwrap();
+    let reason = scenario.reasons[0].to_string();
+    let (_, figure) = reason.split_once(": it is ").unwrap();
     let (figure, _) = figure.split_once(" USD").unwrap();
     let (_, decimals) = figure.split_once('.').unwrap();
     assert!((1..=6).contains(&decimals.len()), "{figure}");
@@ -182,9 +196,10 @@ fn a_sum_is_judged_by_its_own_cost() {
         let output = workway(&["merge", &parts[0], &parts[1], "--out", &sum]).output().unwrap();
         assert_eq!(output.status.code(), Some(exit), "{bound} {output:?}");
         let sum = read_run(Path::new(&sum)).unwrap().scenarios.remove(0);
-        assert_eq!(sum.reasons, reasons, "{bound}");
-        assert_eq!(sum.cost.unwrap().thresholds[0].measured.as_deref(), Some("3.5"));
+        assert_eq!(texts(&sum), reasons, "{bound}");
         assert_eq!(sum.causes.len(), reasons.len(), "{:?}", sum.causes);
+        let measured = sum.cost.unwrap().thresholds[0].measured;
+        assert_eq!(measured, Some("3.5".parse().unwrap()));
     }
     // Both missed it: one reason.
     let case = judged_by_cost("per_request(rows_read) < 3");
@@ -215,7 +230,7 @@ fn reports_add_up_and_are_judged_anew() {
     };
     assert_eq!(count(&sum).0, count(&one).0 + count(&two).0);
     assert_eq!(count(&sum).1, count(&one).1 + count(&two).1);
-    assert_eq!(sum.thresholds[0].measured, Some(400.0));
+    assert_eq!(sum.thresholds[0].measured, Some(Quantity::Count(400)));
     let max = |scenario: &workway::report::ScenarioReport| {
         scenario.total.as_ref().unwrap().response.max.unwrap()
     };
@@ -245,9 +260,13 @@ fn rewritten(case: &Case, from: &str, to: &str, change: impl Fn(&mut Value)) {
 
 fn passed(id: &str) -> impl Fn(&mut Value) {
     move |report| {
-        (report["run_id"], report["exit"]) = (json!(id), json!(0));
-        let scenario = &mut report["scenarios"][0];
-        (scenario["verdict"], scenario["exit"]) = (json!("pass"), json!(0));
+        report["run_id"] = json!(id);
+        let pass = |part: &mut Value| {
+            (part["verdict"], part["exit"]) = (json!("pass"), json!(0));
+            part.as_object_mut().unwrap().remove("by");
+        };
+        pass(report);
+        pass(&mut report["scenarios"][0]);
     }
 }
 
@@ -265,7 +284,9 @@ fn only_a_pass_of_the_same_scenario_on_the_same_machine_is_a_baseline() {
     let missing = compare(&case, "measured", &[]);
     assert_eq!(missing.status.code(), Some(2), "{missing:?}");
     assert!(text(&missing.stderr).contains("--accept"), "{missing:?}");
-    rewritten(&case, "measured", "failed", |report| report["exit"] = json!(5));
+    rewritten(&case, "measured", "failed", |report| {
+        (report["verdict"], report["by"]) = (json!("fail"), json!("threshold"));
+    });
     let refused = compare(&case, "failed", &["--accept"]);
     assert_eq!(refused.status.code(), Some(2), "{refused:?}");
     assert!(text(&refused.stderr).contains("only a pass is a baseline"), "{refused:?}");

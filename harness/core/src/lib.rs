@@ -6,8 +6,6 @@
 #![forbid(unsafe_code)]
 
 pub mod check;
-#[path = "../../src/exit.rs"]
-pub mod exit;
 pub mod gate;
 pub mod generate;
 pub mod http;

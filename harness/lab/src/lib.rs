@@ -3,7 +3,7 @@
 #![forbid(unsafe_code)]
 
 use workway_cloudflare::cost;
-use workway_core::{exit, http, judge, model, plan, run};
+use workway_core::{http, judge, model, plan, run};
 use workway_report as report;
 
 #[cfg(feature = "service")]

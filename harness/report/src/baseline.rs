@@ -9,8 +9,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    RunReport, ScenarioReport, StepReport, UpstreamReport, WriteError,
-    diagnose::causes_of_comparison, write,
+    RunReport, ScenarioReport, StepError, StepReport, TargetKind, Timestamp, UpstreamReport,
+    WriteError, diagnose::causes_of_comparison, write,
 };
 use crate::{
     gate::{Decision, Finding, Rule, Window, against},
@@ -37,8 +37,8 @@ pub struct Baseline {
     pub config: Option<String>,
     /// The machine.
     pub host: Host,
-    /// What the target is: `embedded`, `wrangler` or `url`.
-    pub target_kind: String,
+    /// How the target came to run.
+    pub target_kind: TargetKind,
     /// The runs, oldest first.
     pub runs: Vec<AcceptedRun>,
 }
@@ -50,8 +50,8 @@ pub struct AcceptedRun {
     pub run_id: String,
     /// The commit.
     pub commit: Option<String>,
-    /// When it started, RFC 3339 in UTC.
-    pub started_at: String,
+    /// When it started.
+    pub started_at: Timestamp,
     /// All steps of the work together, with every value of every clock.
     pub total: StepReport,
     /// The steps of the work, likewise; absent in baselines of older versions.
@@ -83,12 +83,20 @@ pub enum BaselineError {
     )]
     Missing(PathBuf),
     /// It cannot be read.
-    #[error("{path}: {problem}", path = .path.display())]
+    #[error("{path}: {error}", path = .path.display())]
     Unreadable {
         /// The file.
         path: PathBuf,
         /// Why.
-        problem: String,
+        error: std::io::Error,
+    },
+    /// It is of a later version.
+    #[error("{path}: schema version {found} is newer than this program", path = .path.display())]
+    Newer {
+        /// The file.
+        path: PathBuf,
+        /// Its version.
+        found: u32,
     },
     /// It is of another scenario than the run.
     #[error(
@@ -96,13 +104,19 @@ pub enum BaselineError {
          loads cannot be compared. Accept a new one with `--accept`"
     )]
     Changed(String),
-    /// The run says too little.
-    #[error("{scenario}: {problem}")]
-    Run {
+    /// The run did nothing.
+    #[error("{0}: the run has no operation of the work")]
+    NoOperation(String),
+    /// The report does not name a machine.
+    #[error("{0}: the report does not say on which machine it was made")]
+    NoHost(String),
+    /// Histograms of the run or of an accepted one cannot be used.
+    #[error("{scenario}: {error}")]
+    Histograms {
         /// The scenario.
         scenario: String,
-        /// What is missing.
-        problem: String,
+        /// The step, and what is wrong with it.
+        error: StepError,
     },
     /// It could not be written.
     #[error(transparent)]
@@ -143,19 +157,18 @@ impl Baseline {
     /// [`BaselineError`].
     pub fn read(folder: &Path, scenario: &str) -> Result<Self, BaselineError> {
         let path = Self::path(folder, scenario);
-        let unreadable =
-            |problem: String| BaselineError::Unreadable { path: path.clone(), problem };
+        let unreadable = |error| BaselineError::Unreadable { path: path.clone(), error };
         let bytes = match fs::read(&path) {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
                 return Err(BaselineError::Missing(path));
             }
-            read => read.map_err(|error| unreadable(error.to_string()))?,
+            read => read.map_err(unreadable)?,
         };
         let baseline: Self =
-            serde_json::from_slice(&bytes).map_err(|error| unreadable(error.to_string()))?;
+            serde_json::from_slice(&bytes).map_err(|error| unreadable(error.into()))?;
         if baseline.schema_version > BASELINE_SCHEMA_VERSION {
             let found = baseline.schema_version;
-            return Err(unreadable(format!("schema version {found} is newer than this program")));
+            return Err(BaselineError::Newer { path, found });
         }
         Ok(baseline)
     }
@@ -186,12 +199,12 @@ impl Baseline {
             scenario: scenario.name.clone(),
             config: scenario.config.clone(),
             host,
-            target_kind: report.target_kind.clone(),
+            target_kind: report.target_kind,
             runs,
         };
         let json = serde_json::to_vec_pretty(&baseline).map_err(|error| {
             let path = Self::path(folder, &scenario.name);
-            BaselineError::Unreadable { path, problem: error.to_string() }
+            BaselineError::Unreadable { path, error: error.into() }
         })?;
         Ok(write(folder, &Self::file(&scenario.name), &json)?)
     }
@@ -214,8 +227,10 @@ impl Baseline {
             return Err(BaselineError::Changed(scenario.name.clone()));
         }
         let window = |step: &StepReport| {
-            let problem = |problem| BaselineError::Run { scenario: scenario.name.clone(), problem };
-            Ok(Window { total: step.record().map_err(problem)?, ..Window::default() })
+            let scenario = scenario.name.clone();
+            let total = step.record();
+            let total = total.map_err(|error| BaselineError::Histograms { scenario, error })?;
+            Ok(Window { total, ..Window::default() })
         };
         let run = AcceptedRun::new(report, scenario)?;
         let kept: Vec<_> = self.runs.iter().filter(|kept| kept.run_id != run.run_id).collect();
@@ -238,12 +253,11 @@ impl Baseline {
 
 impl AcceptedRun {
     fn new(report: &RunReport, scenario: &ScenarioReport) -> Result<Self, BaselineError> {
-        let problem = "the run has no operation of the work".to_owned();
-        let missing = || BaselineError::Run { scenario: scenario.name.clone(), problem };
+        let missing = || BaselineError::NoOperation(scenario.name.clone());
         Ok(Self {
             run_id: report.run_id.clone(),
             commit: report.commit.clone(),
-            started_at: report.started_at.clone(),
+            started_at: report.started_at,
             total: scenario.total.clone().ok_or_else(missing)?,
             steps: work(&scenario.steps).cloned().collect(),
             usage: scenario.cost.as_ref().map(|cost| cost.usage.clone()),
@@ -289,7 +303,5 @@ impl Past {
 }
 
 fn host_of(report: &RunReport, scenario: &ScenarioReport) -> Result<Host, BaselineError> {
-    let problem = "the report does not say on which machine it was made".to_owned();
-    let missing = || BaselineError::Run { scenario: scenario.name.clone(), problem };
-    report.host.clone().ok_or_else(missing)
+    report.host.clone().ok_or_else(|| BaselineError::NoHost(scenario.name.clone()))
 }

@@ -1,10 +1,14 @@
 //! Settings side by side, as a document and for a terminal.
 
+use rust_decimal::Decimal;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::ScenarioReport;
-use crate::{exit::Exit, judge::ThresholdStatus, language::threshold::ThresholdText, plan::Metric};
+use super::{ScenarioReport, ThresholdReport};
+use crate::{
+    judge::{Failed, ThresholdStatus, Verdict},
+    plan::Metric,
+};
 
 /// Columns of a scenario's name.
 const NAME: usize = 36;
@@ -48,9 +52,11 @@ pub struct ChoiceReport {
     /// Runs that the figure comes from.
     pub runs: usize,
     /// Dollars a month.
-    pub usd: String,
+    #[schemars(with = "String")]
+    pub usd: Decimal,
     /// Half of its 95 % confidence interval; absent from a single run.
-    pub usd_half_width: Option<String>,
+    #[schemars(with = "Option<String>")]
+    pub usd_half_width: Option<Decimal>,
     /// What speaks against it; nothing if it meets its thresholds.
     pub against: Vec<String>,
 }
@@ -75,20 +81,21 @@ impl ChoiceReport {
 /// What speaks against a scenario beside its cost: a threshold that is missed, that it has none on
 /// latency, or everything else that went wrong.
 pub fn against_latency(scenario: &ScenarioReport) -> Vec<String> {
-    let of_latency = |text: &str| {
-        let metric = ThresholdText::parse(text).map(|threshold| threshold.metric);
-        let latency =
-            |m: &Metric| matches!(m, Metric::Percentile(..) | Metric::Mean(_) | Metric::Max(_));
-        metric.as_ref().is_some_and(latency)
+    let of_latency = |threshold: &ThresholdReport| {
+        matches!(threshold.metric, Metric::Percentile(..) | Metric::Mean(_) | Metric::Max(_))
     };
-    if !scenario.thresholds.iter().any(|threshold| of_latency(&threshold.text)) {
+    if !scenario.thresholds.iter().any(of_latency) {
         return vec!["it has no threshold on latency".to_owned()];
     }
     let missed = scenario.thresholds.iter().filter(|one| one.status != ThresholdStatus::Passed);
     let missed: Vec<_> = missed.map(|one| format!("{}: {}", one.text, one.measured_text)).collect();
-    let fine = [Exit::Pass, Exit::Cost, Exit::Threshold].map(Exit::code);
-    let wrong = scenario.exit.is_none_or(|exit| !fine.contains(&exit));
-    if missed.is_empty() && wrong { scenario.reasons.clone() } else { missed }
+    let fine =
+        matches!(scenario.verdict, Verdict::Pass | Verdict::Fail(Failed::Cost | Failed::Threshold));
+    if missed.is_empty() && !fine {
+        scenario.reasons.iter().map(ToString::to_string).collect()
+    } else {
+        missed
+    }
 }
 
 /// The report as text.
@@ -100,13 +107,13 @@ pub fn cheapest_text(report: &CheapestReport) -> String {
     for TierChoices { book, tier, cheapest, choices } in &report.tiers {
         lines.push(format!("{tier} under {book}, USD a month"));
         for choice in choices {
-            let half = choice.usd_half_width.as_ref().map_or(String::new(), |h| format!(" ±{h}"));
+            let half = choice.usd_half_width.map_or(String::new(), |h| format!(" ±{h}"));
             let word = match (&choice.against, cheapest) {
                 (against, _) if !against.is_empty() => against.join("; "),
                 (_, Some(name)) if *name == choice.name() => "the cheapest".to_owned(),
                 _ => String::new(),
             };
-            let (name, usd) = (choice.name(), &choice.usd);
+            let (name, usd) = (choice.name(), choice.usd);
             lines.push(format!("  {name:NAME$}{usd:>FIGURE$}{half}  {word}").trim_end().to_owned());
         }
         if cheapest.is_none() {

@@ -6,8 +6,13 @@ use rust_decimal::Decimal;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use workway_price::Resource;
+
 use super::ChangeReport;
-use crate::judge::{CostResult, ThresholdStatus};
+use crate::{
+    judge::{CostResult, ThresholdStatus},
+    plan::{Comparison, CostFigure},
+};
 
 /// Version of the format of [`CostReport`].
 pub const COST_SCHEMA_VERSION: u32 = 2;
@@ -35,7 +40,8 @@ pub struct BookReport {
     /// What to know before believing it.
     pub note: String,
     /// Prices that are known to be wrong, and how.
-    pub flags: BTreeMap<String, String>,
+    #[schemars(with = "BTreeMap<String, String>")]
+    pub flags: BTreeMap<Resource, String>,
     /// From small to large.
     pub tiers: Vec<TierReport>,
     /// Against another run, by resource, first what changes a bill most; absent without one.
@@ -56,68 +62,97 @@ pub struct TierReport {
     /// Runs that the figures come from.
     pub runs: usize,
     /// Dollars a month, to the cent.
-    pub usd: String,
+    #[schemars(with = "String")]
+    pub usd: Decimal,
     /// Half of its 95 % confidence interval; absent from a single run.
-    pub usd_half_width: Option<String>,
+    #[schemars(with = "Option<String>")]
+    pub usd_half_width: Option<Decimal>,
     /// The part that is paid in any case.
-    pub base_usd: String,
+    #[schemars(with = "String")]
+    pub base_usd: Decimal,
     /// By resource.
     pub lines: Vec<LineReport>,
     /// Resources that the book prices, and of which nobody knows how much it was.
     #[serde(default)]
-    pub absent: Vec<String>,
+    #[schemars(with = "Vec<String>")]
+    pub absent: Vec<Resource>,
     /// Volumes about which the run says nothing.
     pub missing: Vec<String>,
     /// Dollars for a thousand requests at list price: no base fee, allotments used up.
-    pub usd_per_1000_requests: String,
+    #[schemars(with = "String")]
+    pub usd_per_1000_requests: Decimal,
     /// Dollars for one more million requests of the same mix.
-    pub usd_next_million_requests: String,
+    #[schemars(with = "String")]
+    pub usd_next_million_requests: Decimal,
     /// Where more of the same begins to cost more, nearest first.
     pub crossings: Vec<CrossingReport>,
     /// Beside the figure of the guide's table.
     pub table: Option<TableReport>,
 }
 
+/// Where an amount of a bill comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Origin {
+    /// The run measured it.
+    Measured,
+    /// Something is assumed that the run says nothing about.
+    Assumed,
+    /// Nobody knows it.
+    Absent,
+}
+
 /// A line of a bill.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct LineReport {
     /// The resource.
-    pub resource: String,
+    #[schemars(with = "String")]
+    pub resource: Resource,
     /// Units a month.
-    pub amount: String,
-    /// `measured`, `assumed` or `absent`.
-    pub origin: String,
+    #[schemars(with = "String")]
+    pub amount: Decimal,
+    /// Where the amount comes from.
+    pub origin: Origin,
     /// What was assumed, or why it is absent.
     pub why: Option<String>,
     /// Dollars a month; absent when the book leaves the resource out.
-    pub usd: Option<String>,
+    #[schemars(with = "Option<String>")]
+    pub usd: Option<Decimal>,
     /// Percent of the month's total.
-    pub percent: Option<String>,
+    #[schemars(with = "Option<String>")]
+    pub percent: Option<Decimal>,
 }
 
 /// A volume at which a resource reaches its next price.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct CrossingReport {
     /// The resource.
-    pub resource: String,
+    #[schemars(with = "String")]
+    pub resource: Resource,
     /// Requests a month.
-    pub requests: String,
+    #[schemars(with = "String")]
+    pub requests: Decimal,
     /// Units of the resource then.
-    pub units: String,
+    #[schemars(with = "String")]
+    pub units: Decimal,
 }
 
 /// A bill beside the figure of a table.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct TableReport {
     /// Dollars in the table.
-    pub usd: String,
+    #[schemars(with = "String")]
+    pub usd: Decimal,
     /// Dollars of the bill more than that; negative for less.
-    pub difference_usd: String,
+    #[schemars(with = "String")]
+    pub difference_usd: Decimal,
     /// The part of writes among rows that was measured.
-    pub write_share: Option<String>,
+    #[schemars(with = "Option<String>")]
+    pub write_share: Option<Decimal>,
     /// The part of writes among the table's database operations with which this book comes to the
     /// table's figure; absent when none does.
-    pub explaining_write_share: Option<String>,
+    #[schemars(with = "Option<String>")]
+    pub explaining_write_share: Option<Decimal>,
 }
 
 /// A threshold on cost and what was measured.
@@ -129,10 +164,18 @@ pub struct CostThresholdReport {
     pub line: usize,
     /// Column in the file.
     pub column: usize,
+    /// What is compared.
+    pub figure: CostFigure,
+    /// How: `<`, `<=`, `>` or `>=`.
+    pub comparison: Comparison,
+    /// With what: dollars, or units of a resource.
+    #[schemars(with = "String")]
+    pub bound: Decimal,
     /// How it came out.
     pub status: ThresholdStatus,
     /// The figure: dollars, or units of a resource.
-    pub measured: Option<String>,
+    #[schemars(with = "Option<String>")]
+    pub measured: Option<Decimal>,
     /// What it is made of, dearest first, or why there is none.
     pub why: String,
     /// Operations the figure stands on.
@@ -146,6 +189,9 @@ impl CostThresholdReport {
             text: threshold.text.clone(),
             line: threshold.span.line,
             column: threshold.span.column,
+            figure: threshold.figure.clone(),
+            comparison: threshold.comparison,
+            bound: threshold.bound,
             status: *status,
             measured: measured.map(plain),
             why: why.clone(),
@@ -169,12 +215,18 @@ impl TierReport {
     }
 }
 
-/// Dollars to the cent.
-pub fn usd(amount: Decimal) -> String {
-    format!("{:.2}", workway_price::cents(amount))
+/// Rounds dollars to the cent, with two decimals.
+pub fn usd(amount: Decimal) -> Decimal {
+    scaled(workway_price::cents(amount), 2)
 }
 
-/// To six decimals, without zeros at the end.
-pub fn plain(amount: Decimal) -> String {
-    amount.round_dp(6).normalize().to_string()
+/// Rounds to six decimals, without zeros at the end.
+pub fn plain(amount: Decimal) -> Decimal {
+    amount.round_dp(6).normalize()
+}
+
+/// Writes an amount with exactly so many decimals.
+pub fn scaled(mut amount: Decimal, decimals: u32) -> Decimal {
+    amount.rescale(decimals);
+    amount
 }

@@ -4,11 +4,14 @@ use rust_decimal::Decimal;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use workway_price::Resource;
+
 /// What a change adds to one resource.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ChangeReport {
     /// The resource.
-    pub resource: String,
+    #[schemars(with = "String")]
+    pub resource: Resource,
     /// In the order of the tiers.
     pub tiers: Vec<TierChangeReport>,
 }
@@ -19,19 +22,19 @@ pub struct TierChangeReport {
     /// The tier.
     pub tier: String,
     /// Units for each request, before.
-    pub base: String,
+    #[schemars(with = "String")]
+    pub base: Decimal,
     /// And after.
-    pub head: String,
+    #[schemars(with = "String")]
+    pub head: Decimal,
     /// Dollars a month more; negative for less.
-    pub usd: String,
+    #[schemars(with = "String")]
+    pub usd: Decimal,
 }
 
 impl ChangeReport {
     /// The tier whose bill changes most; the larger one of two that change alike.
     pub fn most(&self) -> Option<&TierChangeReport> {
-        let change = |tier: &&TierChangeReport| {
-            tier.usd.parse::<Decimal>().map(|usd| usd.abs()).unwrap_or_default()
-        };
-        self.tiers.iter().max_by_key(change)
+        self.tiers.iter().max_by_key(|tier| tier.usd.abs())
     }
 }

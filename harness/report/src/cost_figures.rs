@@ -1,9 +1,10 @@
 //! The figures of a bill as every reader gets them: rows of a table with a column for each tier, and
 //! notes under it.
 
+use rust_decimal::{Decimal, prelude::ToPrimitive as _};
 use workway_price::Resource;
 
-use super::{BookReport, ChangeReport, TableReport, TierChangeReport, TierReport, number};
+use super::{BookReport, ChangeReport, Origin, TableReport, TierChangeReport, TierReport, number};
 
 /// A row of a table: its name, and a figure for each tier.
 pub(super) struct Row {
@@ -19,9 +20,9 @@ fn row(name: &str, book: &BookReport, of: impl FnMut(&TierReport) -> String) -> 
 pub(super) fn resources(book: &BookReport) -> Vec<Row> {
     by_resource(book, |tier, resource| {
         let line = tier.lines.iter().find(|line| line.resource == resource)?;
-        let mark = if line.origin == "measured" { "" } else { "~" };
-        let usd = line.usd.as_ref()?;
-        Some((format!("{mark}{usd}"), usd != "0.00"))
+        let mark = if line.origin == Origin::Measured { "" } else { "~" };
+        let usd = line.usd?;
+        Some((format!("{mark}{usd}"), !usd.is_zero()))
     })
 }
 
@@ -29,12 +30,12 @@ pub(super) fn resources(book: &BookReport) -> Vec<Row> {
 pub(super) fn shares(book: &BookReport) -> Vec<Row> {
     let mut rows = by_resource(book, |tier, resource| {
         let line = tier.lines.iter().find(|line| line.resource == resource)?;
-        let percent = line.percent.as_ref()?;
-        Some((percent.clone(), line.usd.as_deref() != Some("0.00")))
+        let free = line.usd.is_some_and(|usd| usd.is_zero());
+        Some((line.percent?.to_string(), !free))
     });
     let base = |tier: &TierReport| {
-        let share = super::cost_text::number(&tier.base_usd) / super::cost_text::number(&tier.usd);
-        if share.is_finite() { format!("{:.1}", share * 100.0) } else { String::new() }
+        let share = tier.base_usd.checked_div(tier.usd);
+        share.map_or(String::new(), |share| format!("{:.1}", share * Decimal::ONE_HUNDRED))
     };
     rows.push(row("base", book, base));
     rows
@@ -43,10 +44,10 @@ pub(super) fn shares(book: &BookReport) -> Vec<Row> {
 /// A row for each resource of which some tier has a figure that matters.
 fn by_resource(
     book: &BookReport,
-    of: impl Fn(&TierReport, &str) -> Option<(String, bool)>,
+    of: impl Fn(&TierReport, Resource) -> Option<(String, bool)>,
 ) -> Vec<Row> {
     let rows = Resource::ALL.iter().filter_map(|resource| {
-        let figures = book.tiers.iter().map(|tier| of(tier, resource.name()));
+        let figures = book.tiers.iter().map(|tier| of(tier, *resource));
         let figures: Vec<_> = figures.map(Option::unwrap_or_default).collect();
         let matters = figures.iter().any(|(_, matters)| *matters);
         let figures = figures.into_iter().map(|(figure, _)| figure).collect();
@@ -58,7 +59,7 @@ fn by_resource(
 /// The sums, and what they are beside.
 pub(super) fn totals(book: &BookReport) -> Vec<Row> {
     let mut rows = vec![
-        row("base", book, |tier| tier.base_usd.clone()),
+        row("base", book, |tier| tier.base_usd.to_string()),
         row("total", book, TierReport::total),
     ];
     if book.tiers.iter().any(|tier| tier.usd_half_width.is_some()) {
@@ -67,19 +68,21 @@ pub(super) fn totals(book: &BookReport) -> Vec<Row> {
         };
         rows.push(row("95 % interval", book, interval));
     }
-    rows.push(row("per 1,000 requests", book, |tier| tier.usd_per_1000_requests.clone()));
-    rows.push(row("next million", book, |tier| tier.usd_next_million_requests.clone()));
+    rows.push(row("per 1,000 requests", book, |tier| tier.usd_per_1000_requests.to_string()));
+    rows.push(row("next million", book, |tier| tier.usd_next_million_requests.to_string()));
     if book.tiers.iter().any(|tier| tier.table.is_some()) {
-        let of = |name, part: fn(&TableReport) -> Option<String>| {
+        let of = |name, part: fn(&TableReport) -> Option<Decimal>| {
             row(name, book, |tier| {
                 let part = tier.table.as_ref().map(part);
-                part.map_or(String::new(), |part| part.unwrap_or_else(|| "none".to_owned()))
+                part.map_or(String::new(), |part| {
+                    part.map_or("none".to_owned(), |part| part.to_string())
+                })
             })
         };
-        rows.push(of("the guide's table", |table| Some(table.usd.clone())));
-        rows.push(of("difference", |table| Some(table.difference_usd.clone())));
-        rows.push(of("writes among rows", |table| table.write_share.clone()));
-        rows.push(of("explained by writes", |table| table.explaining_write_share.clone()));
+        rows.push(of("the guide's table", |table| Some(table.usd)));
+        rows.push(of("difference", |table| Some(table.difference_usd)));
+        rows.push(of("writes among rows", |table| table.write_share));
+        rows.push(of("explained by writes", |table| table.explaining_write_share));
     }
     rows
 }
@@ -91,9 +94,9 @@ pub(super) fn notes(book: &BookReport) -> Vec<String> {
     notes.extend(of_tiers(tiers, assumptions));
     notes.extend(of_tiers(tiers, not_in_the_sum));
     notes.extend(of_tiers(tiers, crossings));
-    let billed = |resource: &String| {
+    let billed = |resource: &Resource| {
         let mut lines = tiers.iter().flat_map(|tier| &tier.lines);
-        lines.any(|line| line.resource == *resource && line.origin != "absent")
+        lines.any(|line| line.resource == *resource && line.origin != Origin::Absent)
     };
     let flags = book.flags.iter().filter(|(resource, _)| billed(resource));
     notes.extend(flags.map(|(resource, flag)| format!("{resource}: {flag}")));
@@ -124,7 +127,8 @@ fn of_tiers(tiers: &[TierReport], notes: impl Fn(&TierReport) -> Vec<String>) ->
 }
 
 fn assumptions(tier: &TierReport) -> Vec<String> {
-    let assumed = tier.lines.iter().filter(|line| line.origin == "assumed" && line.usd.is_some());
+    let assumed =
+        tier.lines.iter().filter(|line| line.origin == Origin::Assumed && line.usd.is_some());
     let text = |line: &super::LineReport| {
         format!("~ {} assumed: {}", line.resource, line.why.as_deref().unwrap_or_default())
     };
@@ -135,7 +139,8 @@ fn not_in_the_sum(tier: &TierReport) -> Vec<String> {
     if tier.absent.is_empty() {
         return Vec::new();
     }
-    let names = tier.absent.join(", ");
+    let names: Vec<_> = tier.absent.iter().map(|resource| resource.name()).collect();
+    let names = names.join(", ");
     vec![format!("not in the sum, as nobody measured it: {names}; --set puts your own figures")]
 }
 
@@ -144,26 +149,27 @@ fn crossings(tier: &TierReport) -> Vec<String> {
     const SHOWN: usize = 3;
     let text = |crossing: &super::CrossingReport| {
         let super::CrossingReport { resource, requests, units } = crossing;
-        let (requests, units) = (grouped(requests), grouped(units));
+        let (requests, units) = (grouped(*requests), grouped(*units));
         format!("{resource}: its next price begins at {requests} requests ({units} units)")
     };
     tier.crossings.iter().take(SHOWN).map(text).collect()
 }
 
-fn grouped(whole: &str) -> String {
-    whole.parse().map_or_else(|_| whole.to_owned(), number::count)
+/// A whole number with groups of three digits; any other as it is.
+fn grouped(amount: Decimal) -> String {
+    let whole = amount.to_u64().filter(|_| amount.is_integer());
+    whole.map_or_else(|| amount.to_string(), number::count)
 }
 
 /// `rows_read: 2.1 -> 2.5 for each request: +0.40 USD a month at scale`, of the tiers whose bill
 /// changes, or of all that change where no bill does.
 pub(super) fn change_text(change: &ChangeReport) -> String {
     let units = |tier: &TierChangeReport| format!("{} -> {}", tier.base, tier.head);
-    let money =
-        |tier: &TierChangeReport| format!("{} USD a month at {}", signed(&tier.usd), tier.tier);
-    let paid: Vec<_> = change.tiers.iter().filter(|tier| tier.usd != "0.00").collect();
+    let money = |tier: &TierChangeReport| format!("{:+} USD a month at {}", tier.usd, tier.tier);
+    let paid: Vec<_> = change.tiers.iter().filter(|tier| !tier.usd.is_zero()).collect();
     let used: Vec<_> = change.tiers.iter().filter(|tier| tier.base != tier.head).collect();
     let tiers = if paid.is_empty() { used } else { paid };
-    let Some(first) = tiers.first() else { return change.resource.clone() };
+    let Some(first) = tiers.first() else { return change.resource.to_string() };
     let (resource, same) = (&change.resource, units(first));
     if tiers.iter().all(|tier| units(tier) == same) {
         let months: Vec<_> = tiers.iter().map(|tier| money(tier)).collect();
@@ -171,10 +177,6 @@ pub(super) fn change_text(change: &ChangeReport) -> String {
     }
     let each = tiers.iter().map(|tier| format!("{} ({})", money(tier), units(tier)));
     format!("{resource}, for each request: {}", each.collect::<Vec<_>>().join(", "))
-}
-
-fn signed(usd: &str) -> String {
-    if usd.starts_with('-') { usd.to_owned() } else { format!("+{usd}") }
 }
 
 #[cfg(test)]
@@ -185,15 +187,15 @@ mod tests {
     fn a_change_names_the_tiers_whose_bill_it_changes() {
         let tier = |name: &str, base: &str, head: &str, usd: &str| TierChangeReport {
             tier: name.to_owned(),
-            base: base.to_owned(),
-            head: head.to_owned(),
-            usd: usd.to_owned(),
+            base: base.parse().unwrap(),
+            head: head.parse().unwrap(),
+            usd: usd.parse().unwrap(),
         };
         let (startup, scale) =
             (tier("startup", "1", "3", "0.00"), tier("scale", "1", "3", "41.00"));
         let text = |tiers: &[&TierChangeReport]| {
             let tiers = tiers.iter().map(|tier| (*tier).clone()).collect();
-            change_text(&ChangeReport { resource: "rows_read".to_owned(), tiers })
+            change_text(&ChangeReport { resource: Resource::RowsRead, tiers })
         };
         assert_eq!(
             text(&[&startup, &scale]),
@@ -210,7 +212,7 @@ mod tests {
             "rows_read: 1 -> 3 for each request: +0.00 USD a month at startup"
         );
         let change =
-            ChangeReport { resource: String::new(), tiers: vec![startup, scale, enterprise] };
+            ChangeReport { resource: Resource::RowsRead, tiers: vec![startup, scale, enterprise] };
         assert_eq!(change.most().unwrap().tier, "scale");
     }
 }

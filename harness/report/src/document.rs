@@ -9,15 +9,16 @@ use super::{
     conformance::{self, FailureReport, RuleReport},
     cost::{CostReport, CostThresholdReport},
     load::{self, GeneratorReport, LevelReport, ServerReport, SpanReport},
-    number::{self, milliseconds},
+    number,
+    reason::ReasonReport,
     step::StepReport,
+    timestamp::Timestamp,
     upstream::UpstreamReport,
 };
 use crate::{
-    exit::Exit,
     judge::{Judgement, Measured, ThresholdResult, ThresholdStatus, Verdict},
-    model::usage::RunUsage,
-    plan::{Phase, Quantity, ScenarioPlan, StepLabel},
+    model::{TargetKind, usage::RunUsage},
+    plan::{Comparison, Metric, Phase, Quantity, ScenarioPlan, StepLabel},
     record::ScenarioRecord,
     report::{
         Fact,
@@ -26,7 +27,7 @@ use crate::{
 };
 
 /// Version of the format: raised when a reader of the previous one would misread the new one.
-pub const SCHEMA_VERSION: u32 = 1;
+pub const SCHEMA_VERSION: u32 = 2;
 
 /// What the caller knows about a run.
 #[derive(Clone, Debug)]
@@ -37,10 +38,10 @@ pub struct RunInfo {
     pub seed: u64,
     /// Base URL of the target.
     pub target: String,
-    /// What the target is: `embedded`, `wrangler` or `url`.
-    pub target_kind: String,
-    /// When the run started, RFC 3339 in UTC.
-    pub started_at: String,
+    /// How the target came to run.
+    pub target_kind: TargetKind,
+    /// When the run started.
+    pub started_at: Timestamp,
     /// How long all scenarios took together.
     pub duration: Duration,
 }
@@ -58,10 +59,10 @@ pub struct RunReport {
     pub seed: u64,
     /// Base URL of the target.
     pub target: String,
-    /// What the target is: `embedded`, `wrangler` or `url`.
-    pub target_kind: String,
-    /// When the run started, RFC 3339 in UTC.
-    pub started_at: String,
+    /// How the target came to run.
+    pub target_kind: TargetKind,
+    /// When the run started.
+    pub started_at: Timestamp,
     /// Seconds that all scenarios took together.
     pub duration_s: f64,
     /// The machine that sent the requests.
@@ -78,8 +79,12 @@ pub struct RunReport {
     /// What a month costs, by tier and book; absent unless a scenario measured usage.
     #[serde(default)]
     pub cost: Option<CostReport>,
-    /// Exit code of the command.
-    pub exit: u8,
+    /// The verdict on all scenarios: that of the worst.
+    #[serde(flatten)]
+    pub verdict: Verdict,
+    /// Exit code of the command that wrote this; absent where no command did.
+    #[serde(default)]
+    pub exit: Option<u8>,
 }
 
 /// One scenario.
@@ -93,11 +98,13 @@ pub struct ScenarioReport {
     #[serde(default)]
     pub config: Option<String>,
     /// How it ended.
+    #[serde(flatten)]
     pub verdict: Verdict,
     /// Exit code of the command if this were the only scenario; absent when it was not applicable.
+    #[serde(default)]
     pub exit: Option<u8>,
     /// What speaks against a pass.
-    pub reasons: Vec<String>,
+    pub reasons: Vec<ReasonReport>,
     /// What the data at hand say of the cause, likeliest first.
     #[serde(default)]
     pub causes: Vec<String>,
@@ -182,18 +189,20 @@ pub struct ThresholdReport {
     pub column: usize,
     /// The step it is about; absent for all steps of the work.
     pub step: Option<String>,
+    /// What is measured.
+    pub metric: Metric,
     /// How it came out.
     pub status: ThresholdStatus,
-    /// The figure in the unit of the bound: milliseconds, a part of 1, per second, or a number.
-    pub measured: Option<f64>,
+    /// The figure, in the unit of the bound; absent without data.
+    pub measured: Option<Quantity>,
     /// Whether the figure is only a lower bound.
     pub measured_is_lower_bound: bool,
     /// The figure for a reader.
     pub measured_text: String,
     /// The comparison, `<`, `<=`, `>` or `>=`.
-    pub comparison: String,
-    /// The bound, in the same unit.
-    pub bound: f64,
+    pub comparison: Comparison,
+    /// The bound.
+    pub bound: Quantity,
     /// The bound for a reader.
     pub bound_text: String,
     /// Operations the figure stands on.
@@ -201,10 +210,10 @@ pub struct ThresholdReport {
 }
 
 impl RunReport {
-    /// The report of a run. Its exit code is the worst of its scenarios, or "nothing selected"
-    /// when none was run.
+    /// Makes the report of a run. Its verdict is the worst of its scenarios, or that nothing was
+    /// applicable when none was run.
     pub fn new(info: RunInfo, scenarios: Vec<ScenarioReport>) -> Self {
-        let mut report = Self {
+        Self {
             schema_version: SCHEMA_VERSION,
             tool_version: env!("CARGO_PKG_VERSION").to_owned(),
             run_id: info.run_id,
@@ -217,36 +226,28 @@ impl RunReport {
             commit: None,
             cost: None,
             self_check: Vec::new(),
+            verdict: worst(&scenarios),
             scenarios,
-            exit: 0,
-        };
-        report.exit = report.exit_code().code();
-        report
+            exit: None,
+        }
     }
 
-    /// How the command ends.
-    pub fn exit_code(&self) -> Exit {
-        let codes: Vec<_> = self.scenarios.iter().filter_map(|scenario| scenario.exit).collect();
-        if codes.is_empty() {
-            return Exit::NothingSelected;
+    /// Fills in the exit codes that these verdicts mean for the command that writes the report;
+    /// a scenario that was not applicable has none.
+    pub fn with_exit_codes(mut self, code: impl Fn(Verdict) -> u8) -> Self {
+        self.exit = Some(code(self.verdict));
+        for scenario in &mut self.scenarios {
+            let was_run = scenario.verdict != Verdict::NotApplicable;
+            scenario.exit = was_run.then(|| code(scenario.verdict));
         }
-        let exits = SCENARIO_EXITS.into_iter().filter(|exit| codes.contains(&exit.code()));
-        Exit::worst(exits)
+        self
     }
 }
 
-/// What a scenario that ran can mean for the command.
-const SCENARIO_EXITS: [Exit; 9] = [
-    Exit::Pass,
-    Exit::Conformance,
-    Exit::Threshold,
-    Exit::Cost,
-    Exit::Unreachable,
-    Exit::Inconclusive,
-    Exit::Internal,
-    Exit::Interrupted,
-    Exit::Terminated,
-];
+/// Returns the verdict on all scenarios together.
+pub(super) fn worst(scenarios: &[ScenarioReport]) -> Verdict {
+    scenarios.iter().map(|scenario| scenario.verdict).max().unwrap_or(Verdict::NotApplicable)
+}
 
 impl ScenarioReport {
     /// Of a scenario that was run.
@@ -257,8 +258,8 @@ impl ScenarioReport {
             name: plan.name.clone(),
             config: host::hash_of(Path::new(&*plan.file)),
             verdict: judgement.verdict,
-            exit: judgement.exit.map(Exit::code),
-            reasons: judgement.reasons.iter().map(|reason| reason.text.clone()).collect(),
+            exit: None,
+            reasons: judgement.reasons.iter().cloned().map(ReasonReport::from).collect(),
             causes: Vec::new(),
             remarks: record.remarks.clone(),
             duration_s: record.elapsed.as_secs_f64(),
@@ -283,6 +284,11 @@ impl ScenarioReport {
                 .map(FailureReport::new)
                 .collect(),
         }
+    }
+
+    /// Returns what speaks against a pass in one line.
+    pub fn reasons_text(&self) -> String {
+        self.reasons.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
     }
 
     /// Of a scenario that was not run, with [`Judgement::not_applicable`].
@@ -316,22 +322,15 @@ impl ThresholdReport {
             line: threshold.span.line,
             column: threshold.span.column,
             step,
+            metric: threshold.metric,
             status: result.status,
-            measured: quantity.map(plain),
+            measured: quantity,
             measured_is_lower_bound: bounded,
             measured_text: if bounded { format!("≥ {text}") } else { text },
-            comparison: threshold.comparison.to_string(),
-            bound: plain(threshold.bound),
+            comparison: threshold.comparison,
+            bound: threshold.bound,
             bound_text: number::quantity(threshold.bound),
             samples: result.samples,
         }
-    }
-}
-
-fn plain(quantity: Quantity) -> f64 {
-    match quantity {
-        Quantity::Time(time) => milliseconds(time),
-        Quantity::Share(number) | Quantity::Rate(number) => number::rounded(number),
-        Quantity::Count(count) => crate::record::float(count),
     }
 }

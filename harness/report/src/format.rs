@@ -1,6 +1,23 @@
 //! Every format of a run, from the one document.
 
-use super::{RunReport, github, hdr_log, html, json, junit, markdown, prometheus, text};
+use super::{Rendered, RunReport, github, hdr_log, json, junit, prometheus, render};
+
+/// Why a report cannot be rendered: a defect of this program, or a spoiled histogram.
+#[derive(Debug, thiserror::Error)]
+pub enum RenderError {
+    /// As JSON.
+    #[error(transparent)]
+    Json(#[from] serde_json::Error),
+    /// As `JUnit` XML.
+    #[error(transparent)]
+    Junit(#[from] quick_junit::SerializeError),
+    /// As an HDR interval log, whose library has no text for its errors.
+    #[error("interval log: {0}")]
+    IntervalLog(String),
+    /// As Prometheus text.
+    #[error(transparent)]
+    Prometheus(#[from] std::fmt::Error),
+}
 
 /// A format of a report.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -53,20 +70,18 @@ impl Format {
     /// The report in this format.
     ///
     /// # Errors
-    /// What no report that was read or made here can cause: a defect, or a spoiled histogram.
-    pub fn render(self, report: &RunReport) -> Result<Vec<u8>, String> {
+    /// [`RenderError`].
+    pub fn render(self, report: &RunReport) -> Result<Vec<u8>, RenderError> {
         let bytes = |text: String| Ok(text.into_bytes());
         match self {
-            Self::Text => bytes(text(report, false)),
-            Self::Html => bytes(html(report)),
-            Self::Markdown => bytes(markdown(report)),
+            Self::Text => bytes(report.text(false)),
+            Self::Html => bytes(render::page(&report.view())),
+            Self::Markdown => bytes(render::markdown(&report.view())),
             Self::Github => bytes(github(report)),
-            Self::Json => json(report).map_err(|error| error.to_string()),
-            Self::Junit => junit(report).map(String::into_bytes).map_err(|e| e.to_string()),
+            Self::Json => json(report),
+            Self::Junit => Ok(junit(report)?.into_bytes()),
             Self::Hdr => hdr_log(report),
-            Self::Prometheus => {
-                prometheus(report).map(String::into_bytes).map_err(|e| e.to_string())
-            }
+            Self::Prometheus => Ok(prometheus(report)?.into_bytes()),
         }
     }
 }

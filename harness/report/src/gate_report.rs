@@ -3,17 +3,17 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{ChangeReport, StepReport, UpstreamReport};
+use super::{ChangeReport, StepReport, Timestamp, UpstreamReport};
 use crate::{
-    exit::Exit,
     gate::{Decision, Finding, Kind, Rule, Shift, Window},
+    judge::{Failed, Verdict},
     model::usage::RunUsage,
     plan::{Phase, ScenarioPlan, StepLabel},
     report::host::Host,
 };
 
 /// Version of the format: raised when a reader of the previous one would misread the new one.
-pub const GATE_SCHEMA_VERSION: u32 = 2;
+pub const GATE_SCHEMA_VERSION: u32 = 3;
 
 /// Two versions of a target, compared.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -22,8 +22,8 @@ pub struct GateReport {
     pub schema_version: u32,
     /// Version of the tool that wrote it.
     pub tool_version: String,
-    /// When it began, RFC 3339 in UTC.
-    pub started_at: String,
+    /// When it began.
+    pub started_at: Timestamp,
     /// Seconds that it took.
     pub duration_s: f64,
     /// The machine.
@@ -53,10 +53,14 @@ pub struct GateReport {
     pub rule: Rule,
     /// Where the rule comes from.
     pub rule_from: String,
-    /// The verdict.
+    /// What the figures say.
     pub decision: Decision,
-    /// Exit code of the command.
-    pub exit: u8,
+    /// The verdict, which may also be that the gate could not come to its end.
+    #[serde(flatten)]
+    pub verdict: Verdict,
+    /// Exit code of the command that wrote this; absent where no command did.
+    #[serde(default)]
+    pub exit: Option<u8>,
     /// Why it could not be decided, if it was not the figures.
     pub reasons: Vec<String>,
     /// Every metric, the gated ones first.
@@ -121,15 +125,18 @@ impl SideReport {
 }
 
 impl GateReport {
-    /// How the command ends: a failure of latency or errors before one of cost.
-    pub fn exit_code(decision: Decision, findings: &[Finding]) -> Exit {
+    /// Returns the verdict that the findings lead to: a failure of latency or errors outweighs one
+    /// of cost.
+    pub fn verdict(decision: Decision, findings: &[Finding]) -> Verdict {
         let failed = |finding: &&Finding| finding.decision == Decision::Fail;
         let performance = |finding: &Finding| matches!(finding.kind, Kind::Latency | Kind::Errors);
         match decision {
-            Decision::Pass | Decision::Shown => Exit::Pass,
-            Decision::Inconclusive => Exit::Inconclusive,
-            Decision::Fail if findings.iter().filter(failed).any(performance) => Exit::Threshold,
-            Decision::Fail => Exit::Cost,
+            Decision::Pass | Decision::Shown => Verdict::Pass,
+            Decision::Inconclusive => Verdict::Inconclusive,
+            Decision::Fail if findings.iter().filter(failed).any(performance) => {
+                Verdict::Fail(Failed::Threshold)
+            }
+            Decision::Fail => Verdict::Fail(Failed::Cost),
         }
     }
 

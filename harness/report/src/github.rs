@@ -22,8 +22,8 @@ pub fn github(report: &RunReport) -> String {
 fn annotations(lines: &mut Vec<String>, scenario: &ScenarioReport) {
     let level = match scenario.verdict {
         Verdict::Pass | Verdict::NotApplicable => return,
-        Verdict::Inconclusive | Verdict::Interrupted => "warning",
-        Verdict::Fail | Verdict::Unreachable | Verdict::Defect => "error",
+        Verdict::Inconclusive | Verdict::Interrupted(_) => "warning",
+        Verdict::Fail(_) | Verdict::Unreachable | Verdict::Defect => "error",
     };
     let mut add = |file: &str, place: Option<(usize, usize)>, title: &str, text: &str| {
         let mut line = format!("::{level} file={}", property(file));
@@ -45,7 +45,7 @@ fn annotations(lines: &mut Vec<String>, scenario: &ScenarioReport) {
         add(file, Some((failure.line, failure.column)), &failure.step, &text);
     }
     let causes = scenario.causes.iter().map(|cause| format!("likely cause: {cause}"));
-    let all: Vec<_> = scenario.reasons.iter().cloned().chain(causes).collect();
+    let all: Vec<_> = scenario.reasons.iter().map(ToString::to_string).chain(causes).collect();
     if !all.is_empty() {
         add(&scenario.file, None, "verdict", &all.join("\n"));
     }

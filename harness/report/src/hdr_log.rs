@@ -1,13 +1,13 @@
 //! The latencies as an HDR interval log (V1.3), as the tools around `HdrHistogram` read it.
 
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use hdrhistogram::serialization::{
     V2DeflateSerializer,
     interval_log::{IntervalLogWriterBuilder, Tag},
 };
 
-use super::{RunReport, stored};
+use super::{RenderError, RunReport, stored};
 
 /// Nanoseconds are written; the column of maxima is in milliseconds.
 const NANOS_PER_MS: f64 = 1e6;
@@ -16,12 +16,12 @@ const NANOS_PER_MS: f64 = 1e6;
 /// scenarios follow one another as they ran.
 ///
 /// # Errors
-/// What is wrong with a histogram.
-pub fn hdr_log(report: &RunReport) -> Result<Vec<u8>, String> {
+/// [`RenderError::IntervalLog`], if a histogram cannot be written.
+pub fn hdr_log(report: &RunReport) -> Result<Vec<u8>, RenderError> {
     let mut bytes = Vec::new();
     let mut serializer = V2DeflateSerializer::new();
-    let start = humantime::parse_rfc3339(&report.started_at).unwrap_or(SystemTime::UNIX_EPOCH);
-    let wrong = |error: &dyn std::fmt::Debug| format!("interval log: {error:?}");
+    let start = report.started_at.time();
+    let wrong = |error: &dyn std::fmt::Debug| RenderError::IntervalLog(format!("{error:?}"));
     let run = tag(&report.run_id);
     let comment = format!("[Logged with workway, run {run}; response time in nanoseconds]");
     let mut log = IntervalLogWriterBuilder::new()

@@ -39,7 +39,7 @@ fn suite(run: &str, scenario: &ScenarioReport) -> TestSuite {
     suite.add_property(("file", scenario.file.as_str()));
     if scenario.verdict == Verdict::NotApplicable {
         let mut skipped = TestCaseStatus::skipped();
-        skipped.set_message(scenario.reasons.join("; "));
+        skipped.set_message(scenario.reasons_text());
         suite.add_test_case(case(scenario, "scenario", skipped));
         return suite;
     }
@@ -107,14 +107,14 @@ fn judged(threshold: &ThresholdLine<'_>) -> TestCaseStatus {
 fn verdict(scenario: &ScenarioReport) -> TestCaseStatus {
     let (kind, name) = match scenario.verdict {
         Verdict::Pass | Verdict::NotApplicable => return TestCaseStatus::success(),
-        Verdict::Fail => (NonSuccessKind::Failure, "fail"),
+        Verdict::Fail(_) => (NonSuccessKind::Failure, "fail"),
         Verdict::Unreachable => (NonSuccessKind::Error, "unreachable"),
         Verdict::Inconclusive => (NonSuccessKind::Error, "inconclusive"),
-        Verdict::Interrupted => (NonSuccessKind::Error, "interrupted"),
+        Verdict::Interrupted(_) => (NonSuccessKind::Error, "interrupted"),
         Verdict::Defect => (NonSuccessKind::Error, "defect"),
     };
     let mut status = TestCaseStatus::non_success(kind);
-    status.set_type(name).set_message(scenario.reasons.join("; "));
+    status.set_type(name).set_message(scenario.reasons_text());
     if !scenario.causes.is_empty() {
         status.set_description(scenario.causes.join("\n"));
     }

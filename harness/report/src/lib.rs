@@ -5,7 +5,7 @@
 #![forbid(unsafe_code)]
 
 use crate as report;
-use workway_core::{exit, gate, judge, language, model, plan, record};
+use workway_core::{gate, judge, model, plan, record};
 
 mod baseline;
 mod billing;
@@ -14,37 +14,35 @@ mod conformance;
 mod cost;
 mod cost_change;
 mod cost_figures;
-mod cost_text;
 mod diagnose;
 mod document;
 mod format;
 mod gate_report;
-mod gate_text;
 mod github;
 mod hdr_log;
 pub mod host;
-mod html;
-mod json;
 mod junit;
 mod load;
-mod markdown;
 mod matrix;
-mod matrix_text;
 mod merge;
 mod number;
 mod prometheus;
 mod read;
+mod reason;
+mod render;
 mod rendered;
 mod self_check;
 mod series;
 mod spark;
 mod step;
 mod stored;
-mod text;
 mod threshold;
+mod timestamp;
 mod upstream;
+mod view;
 mod write;
 
+pub use crate::model::TargetKind;
 pub use baseline::{
     AcceptedRun, BASELINE_SCHEMA_VERSION, Baseline, BaselineError, Comparison, MAX_RUNS,
 };
@@ -53,38 +51,33 @@ pub use cheapest::{CheapestReport, ChoiceReport, TierChoices, against_latency, c
 pub use conformance::{FailureReport, RuleName, RuleReport};
 pub use cost::{
     BookReport, COST_SCHEMA_VERSION, CostReport, CostThresholdReport, CrossingReport, LineReport,
-    TableReport, TierReport, plain, usd,
+    Origin, TableReport, TierReport, plain, scaled, usd,
 };
 pub use cost_change::{ChangeReport, TierChangeReport};
-pub use cost_text::cost_text;
 pub use diagnose::{causes_of_gate, causes_of_run};
 pub use document::{
     RunInfo, RunReport, SCHEMA_VERSION, ScenarioCost, ScenarioReport, ThresholdReport,
 };
-pub use format::Format;
+pub use format::{Format, RenderError};
 pub use gate_report::{GATE_SCHEMA_VERSION, GateReport, SideReport};
-pub use gate_text::summary;
-pub use gate_text::{comparison_text, gate_markdown, gate_text};
 pub use github::github;
 pub use hdr_log::hdr_log;
-pub use html::{gate_html, html, matrix_html};
-pub use json::json;
 pub use junit::junit;
 pub use load::{GeneratorReport, LevelReport, ServerReport, ServiceSpan, SpanReport};
-pub use markdown::markdown;
 pub use matrix::{
     Area, CleanRuns, Detection, DetectionMatrix, Kill, MATRIX_SCHEMA_VERSION, Outcome,
     RuleDetections, RuleElsewhere,
 };
-pub use matrix_text::{matrix_markdown, matrix_text};
 pub use merge::{MergeError, merge};
 pub use prometheus::prometheus;
 pub use read::{ReadError, Written, read, read_run};
-pub use rendered::Rendered;
+pub use reason::ReasonReport;
+pub use rendered::{Rendered, comparison_text, cost_text, json};
 pub use self_check::Fact;
-pub use step::{LatencyReport, StepReport};
-pub use stored::{StoredLatency, StoredPart};
-pub use text::text;
+pub use step::{LatencyReport, StepError, StepReport};
+pub use stored::{StoredError, StoredLatency, StoredPart};
 pub use threshold::ThresholdLine;
+pub use timestamp::Timestamp;
 pub use upstream::UpstreamReport;
+pub use view::View;
 pub use write::{WriteError, check_folder, write, write_all};

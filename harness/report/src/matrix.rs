@@ -3,10 +3,14 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::{exit::Exit, gate::statistics::exact_interval, report::host::Host};
+use crate::{
+    gate::statistics::exact_interval,
+    judge::{Failed, Verdict},
+    report::{Timestamp, host::Host},
+};
 
 /// Of [`DetectionMatrix`]. Raised when a reader of the old one would misread the new one.
-pub const MATRIX_SCHEMA_VERSION: u32 = 1;
+pub const MATRIX_SCHEMA_VERSION: u32 = 2;
 /// Bounds on the share of false alarms are left out with this chance.
 const ALPHA: f64 = 0.05;
 
@@ -69,8 +73,8 @@ pub struct DetectionMatrix {
     pub commit: Option<String>,
     /// The machine it was made on.
     pub host: Host,
-    /// When it was begun, RFC 3339.
-    pub started_at: String,
+    /// When it was begun.
+    pub started_at: Timestamp,
     /// Seconds that it took.
     pub duration_s: f64,
     /// Every defect of the catalogue that was chosen.
@@ -82,8 +86,12 @@ pub struct DetectionMatrix {
     /// Rules that are tested elsewhere, each on a server that breaks it and no other.
     #[serde(default)]
     pub elsewhere: Vec<RuleElsewhere>,
-    /// Exit code of the command.
-    pub exit: u8,
+    /// The verdict.
+    #[serde(flatten)]
+    pub verdict: Verdict,
+    /// Exit code of the command that wrote this; absent where no command did.
+    #[serde(default)]
+    pub exit: Option<u8>,
 }
 
 /// A rule that no defect of the catalogue is about.
@@ -156,8 +164,9 @@ pub struct Kill {
     pub scenario: String,
     /// At which step, or which threshold.
     pub step: String,
-    /// What the command `run` would have ended with.
-    pub exit: u8,
+    /// The verdict on the scenario.
+    #[serde(flatten)]
+    pub verdict: Verdict,
 }
 
 /// The scenarios on the service without a defect.
@@ -225,15 +234,15 @@ impl DetectionMatrix {
         self.defects.iter().filter(|defect| defect.outcome == outcome).count()
     }
 
-    /// How the command ends.
-    pub fn exit_code(&self) -> Exit {
+    /// Returns the verdict that the defects and the clean runs lead to.
+    pub fn verdict(&self) -> Verdict {
         let trusted = self.count(Outcome::Error) == 0;
         let seen = self.count(Outcome::Survived) == 0 && self.clean.alarmed == 0;
         match (seen, trusted) {
-            (false, _) => Exit::Conformance,
-            (true, false) => Exit::Unreachable,
-            (true, true) if self.clean.inconclusive.is_empty() => Exit::Pass,
-            (true, true) => Exit::Inconclusive,
+            (false, _) => Verdict::Fail(Failed::Conformance),
+            (true, false) => Verdict::Unreachable,
+            (true, true) if self.clean.inconclusive.is_empty() => Verdict::Pass,
+            (true, true) => Verdict::Inconclusive,
         }
     }
 

@@ -1,13 +1,11 @@
 //! Reports of several generators, added up.
 
 use super::{
-    Billing, CostThresholdReport, RuleReport, RunReport, ScenarioCost, ScenarioReport, StepReport,
-    ThresholdReport, causes_of_run,
+    Billing, CostThresholdReport, ReasonReport, RuleReport, RunReport, ScenarioCost,
+    ScenarioReport, StepError, StepReport, ThresholdReport, causes_of_run, document::worst,
 };
 use crate::{
-    exit::Exit,
     judge::{self, CostResult, Judgement, Reason, ThresholdResult},
-    language::{cost_threshold::CostThresholdText, threshold::ThresholdText},
     plan::{CostPlan, CostThreshold, Phase, Span, StepLabel, Threshold},
     record::StepRecord,
 };
@@ -22,20 +20,12 @@ pub enum MergeError {
     #[error("scenario `{0}` is not the same in all reports: its file was changed between them")]
     Changed(String),
     /// A report without histograms.
-    #[error("scenario `{scenario}`: {problem}")]
+    #[error("scenario `{scenario}`: {error}")]
     Histograms {
         /// The scenario.
         scenario: String,
-        /// What is wrong.
-        problem: String,
-    },
-    /// A threshold that this program cannot read.
-    #[error("scenario `{scenario}`: the threshold `{text}` cannot be read")]
-    Threshold {
-        /// The scenario.
-        scenario: String,
-        /// The threshold.
-        text: String,
+        /// The step, and what is wrong with it.
+        error: StepError,
     },
     /// Prices that are in no report.
     #[error(
@@ -73,7 +63,10 @@ pub fn merge(reports: &[RunReport], billing: &dyn Billing) -> Result<RunReport, 
     }
     sum.run_id = reports.iter().map(|r| r.run_id.as_str()).collect::<Vec<_>>().join("+");
     sum.cost = billing.bill(&sum.scenarios);
-    sum.exit = sum.exit_code().code();
+    sum.verdict = worst(&sum.scenarios);
+    // The parts were judged by themselves; what the sum means is for the command to say.
+    sum.exit = None;
+    sum.scenarios.iter_mut().for_each(|scenario| scenario.exit = None);
     Ok(sum)
 }
 
@@ -83,7 +76,7 @@ fn add(mine: &mut ScenarioReport, other: &ScenarioReport) -> Result<(), MergeErr
     }
     let record = |step: &StepReport| {
         let scenario = mine.name.clone();
-        step.record().map_err(|problem| MergeError::Histograms { scenario, problem })
+        step.record().map_err(|error| MergeError::Histograms { scenario, error })
     };
     let mut steps = Vec::new();
     for step in &mine.steps {
@@ -151,7 +144,7 @@ fn judge(
     let costs = costs.unwrap_or_default();
     let mut reasons = others(parts);
     reasons.extend(judge::of_thresholds(&results, &costs));
-    let Judgement { verdict, exit, reasons, .. } = judge::of_reasons(reasons);
+    let Judgement { verdict, reasons, .. } = Judgement::new(reasons);
     let named = sum.thresholds.iter().zip(&results);
     sum.thresholds =
         named.map(|(old, result)| ThresholdReport::of(result, old.step.clone())).collect();
@@ -159,8 +152,7 @@ fn judge(
         cost.thresholds = costs.iter().map(CostThresholdReport::new).collect();
     }
     sum.verdict = verdict;
-    sum.exit = exit.map(Exit::code);
-    sum.reasons = reasons.into_iter().map(|reason| reason.text).collect();
+    sum.reasons = reasons.into_iter().map(ReasonReport::from).collect();
     sum.causes = causes_of_run(sum, billing);
     Ok(())
 }
@@ -169,16 +161,9 @@ fn judge(
 /// judged on the sum.
 fn others(parts: &[&ScenarioReport]) -> Vec<Reason> {
     let mut reasons: Vec<Reason> = Vec::new();
-    for part in parts {
-        let exit = match part.exit.map_or(Exit::Pass, Exit::of) {
-            // Cost outranks what cannot be trusted only, and is judged again itself.
-            Exit::Cost => Exit::Inconclusive,
-            exit => exit,
-        };
-        for text in part.reasons.iter().filter(|text| !judge::is_about_threshold(text)) {
-            if reasons.iter().all(|known| known.text != *text) {
-                reasons.push(Reason { exit, text: text.clone() });
-            }
+    for reason in parts.iter().flat_map(|part| &part.reasons).map(|report| &report.reason) {
+        if !reason.is_about_threshold() && !reasons.contains(reason) {
+            reasons.push(reason.clone());
         }
     }
     reasons
@@ -188,8 +173,6 @@ fn judged(
     sum: &ScenarioReport,
     threshold: &ThresholdReport,
 ) -> Result<ThresholdResult, MergeError> {
-    let text = ThresholdText::parse(&threshold.text)
-        .ok_or_else(|| unreadable(&sum.name, &threshold.text))?;
     let step = match &threshold.step {
         Some(name) => sum.steps.iter().find(|s| s.name == *name && s.phase == Phase::Work),
         None => sum.total.as_ref(),
@@ -197,14 +180,14 @@ fn judged(
     let books = step
         .map(StepReport::record)
         .transpose()
-        .map_err(|problem| MergeError::Histograms { scenario: sum.name.clone(), problem })?;
+        .map_err(|error| MergeError::Histograms { scenario: sum.name.clone(), error })?;
     let plain = Threshold {
-        text: text.text,
+        text: threshold.text.clone(),
         span: span(threshold.line, threshold.column),
-        metric: text.metric,
+        metric: threshold.metric,
         step: None,
-        comparison: text.comparison,
-        bound: text.bound,
+        comparison: threshold.comparison,
+        bound: threshold.bound,
     };
     Ok(judge::on_books(&plain, &books.unwrap_or_default(), sum.window_s))
 }
@@ -215,14 +198,14 @@ fn judged_cost(
     cost: &ScenarioCost,
     billing: &dyn Billing,
 ) -> Result<Vec<CostResult>, MergeError> {
-    let threshold = |threshold: &CostThresholdReport| {
-        let text = CostThresholdText::parse(&threshold.text)
-            .ok_or_else(|| unreadable(scenario, &threshold.text))?;
-        let span = span(threshold.line, threshold.column);
-        let CostThresholdText { text, figure, comparison, bound } = text;
-        Ok(CostThreshold { text, span, figure, comparison, bound })
+    let threshold = |threshold: &CostThresholdReport| CostThreshold {
+        text: threshold.text.clone(),
+        span: span(threshold.line, threshold.column),
+        figure: threshold.figure.clone(),
+        comparison: threshold.comparison,
+        bound: threshold.bound,
     };
-    let thresholds = cost.thresholds.iter().map(threshold).collect::<Result<_, MergeError>>()?;
+    let thresholds = cost.thresholds.iter().map(threshold).collect();
     let prices = billing.prices(cost).ok_or_else(|| MergeError::OwnPrices(scenario.to_owned()))?;
     let plan = CostPlan {
         tier: cost.tier.clone(),
@@ -233,10 +216,6 @@ fn judged_cost(
         thresholds,
     };
     Ok(judge::on_usage(&plan, &cost.usage))
-}
-
-fn unreadable(scenario: &str, text: &str) -> MergeError {
-    MergeError::Threshold { scenario: scenario.to_owned(), text: text.to_owned() }
 }
 
 fn span(line: usize, column: usize) -> Span {

@@ -9,7 +9,10 @@ use prometheus_client::{
 };
 
 use super::{LatencyReport, RunReport, ScenarioReport, StepReport};
-use crate::plan::Phase;
+use crate::{
+    judge::{ThresholdStatus, Verdict},
+    plan::Phase,
+};
 
 type Labels = Vec<(String, String)>;
 type Figures = Family<Labels, Gauge<f64, AtomicU64>>;
@@ -44,13 +47,15 @@ pub fn prometheus(report: &RunReport) -> Result<String, fmt::Error> {
     registry.register("run", "The run that the figures are of; always 1", run.clone());
     run.get_or_create(&vec![("id".to_owned(), report.run_id.clone())]).set(1.0);
     registry.register("exit_code", "Exit code of the command", exit.clone());
-    exit.get_or_create(&Labels::new()).set(f64::from(report.exit));
+    if let Some(code) = report.exit {
+        exit.get_or_create(&Labels::new()).set(f64::from(code));
+    }
     for scenario in &report.scenarios {
         let name = ("scenario".to_owned(), scenario.name.clone());
-        verdict.get_or_create(&vec![name.clone()]).set(flag(scenario.exit == Some(0)));
+        verdict.get_or_create(&vec![name.clone()]).set(flag(scenario.verdict == Verdict::Pass));
         for threshold in scenario.threshold_lines() {
             let text = ("threshold".to_owned(), threshold.text.to_owned());
-            let passed = threshold.status == crate::judge::ThresholdStatus::Passed;
+            let passed = threshold.status == ThresholdStatus::Passed;
             held.get_or_create(&vec![name.clone(), text]).set(flag(passed));
         }
         for step in scenario.steps.iter().filter(|step| step.scheduled > 0) {

@@ -40,9 +40,23 @@ pub enum ReadError {
         /// What it is.
         what: &'static str,
     },
+    /// A report of an earlier version, in which facts were sentences.
+    #[error(
+        "{path} has schema version {found}, this program reads {known}; run it again, or use the \
+         program that wrote it",
+        path = .path.display()
+    )]
+    Older {
+        /// The file.
+        path: PathBuf,
+        /// Its version.
+        found: u32,
+        /// The one that is known.
+        known: u32,
+    },
     /// A report of a later version.
     #[error(
-        "{path} has schema version {found}, this program reads up to {known}; use a newer one",
+        "{path} has schema version {found}, this program reads {known}; use a newer one",
         path = .path.display()
     )]
     Newer {
@@ -66,7 +80,7 @@ pub enum Written {
     Matrix(Box<DetectionMatrix>),
 }
 
-/// Reads a report of a run: a file, or the folder that it is in. Older versions are read, too.
+/// Reads a report of a run: a file, or the folder that it is in.
 ///
 /// # Errors
 /// [`ReadError`].
@@ -81,7 +95,7 @@ pub fn read_run(path: &Path) -> Result<RunReport, ReadError> {
 }
 
 /// Reads a report of any command: a file, or the folder that it is in; of a folder with several, a
-/// run before a gate before a matrix. Older versions are read, too.
+/// run before a gate before a matrix.
 ///
 /// # Errors
 /// [`ReadError`].
@@ -120,6 +134,9 @@ fn of_version<T: DeserializeOwned>(
     let Version { schema_version: found } = Version::deserialize(&value).map_err(format)?;
     if found > known {
         return Err(ReadError::Newer { path: path.to_owned(), found, known });
+    }
+    if found < known {
+        return Err(ReadError::Older { path: path.to_owned(), found, known });
     }
     serde_json::from_value(value).map(Box::new).map_err(format)
 }

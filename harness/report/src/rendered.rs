@@ -3,22 +3,36 @@
 use serde::Serialize;
 
 use super::{
-    DetectionMatrix, Format, GateReport, RunReport, gate_html, gate_markdown, gate_text,
-    matrix_html, matrix_markdown, matrix_text, text,
+    Comparison, CostReport, DetectionMatrix, Format, GateReport, RenderError, RunReport, render,
+    view::{self, View},
 };
 
 /// A report that is shown, and written into a folder in several formats.
-pub trait Rendered {
+pub trait Rendered: Serialize {
     /// What it is, for messages.
     const WHAT: &'static str;
     /// The files of its folder; JSON, from which the others can be made again, last.
     const FILES: &'static [(Format, &'static str)];
 
-    /// For people at a terminal.
-    fn text(&self, color: bool) -> String;
+    /// Returns what a terminal, Markdown and a page show of it.
+    fn view(&self) -> View;
 
-    /// In a format; `None` where it has none like that.
-    fn render(&self, format: Format) -> Option<Result<Vec<u8>, String>>;
+    /// Renders it for people at a terminal.
+    fn text(&self, color: bool) -> String {
+        render::text(&self.view(), color)
+    }
+
+    /// Renders it in a format; `None` where it has none like that.
+    fn render(&self, format: Format) -> Option<Result<Vec<u8>, RenderError>> {
+        let text = match format {
+            Format::Text => self.text(false),
+            Format::Markdown => render::markdown(&self.view()),
+            Format::Html => render::page(&self.view()),
+            Format::Json => return Some(json(self)),
+            _ => return None,
+        };
+        Some(Ok(text.into_bytes()))
+    }
 
     /// The name of the file that holds all of it.
     fn json_file() -> &'static str {
@@ -31,11 +45,11 @@ impl Rendered for RunReport {
     const WHAT: &'static str = "run";
     const FILES: &'static [(Format, &'static str)] = &files();
 
-    fn text(&self, color: bool) -> String {
-        text(self, color)
+    fn view(&self) -> View {
+        view::run(self)
     }
 
-    fn render(&self, format: Format) -> Option<Result<Vec<u8>, String>> {
+    fn render(&self, format: Format) -> Option<Result<Vec<u8>, RenderError>> {
         Some(format.render(self))
     }
 }
@@ -59,19 +73,8 @@ impl Rendered for GateReport {
         (Format::Json, "gate.json"),
     ];
 
-    fn text(&self, color: bool) -> String {
-        gate_text(self, color)
-    }
-
-    fn render(&self, format: Format) -> Option<Result<Vec<u8>, String>> {
-        let text = match format {
-            Format::Text => gate_text(self, false),
-            Format::Markdown => gate_markdown(self),
-            Format::Html => gate_html(self),
-            Format::Json => return Some(pretty(self)),
-            _ => return None,
-        };
-        Some(Ok(text.into_bytes()))
+    fn view(&self) -> View {
+        view::gate(self)
     }
 }
 
@@ -84,23 +87,27 @@ impl Rendered for DetectionMatrix {
         (Format::Json, "detection-matrix.json"),
     ];
 
-    fn text(&self, _color: bool) -> String {
-        matrix_text(self)
-    }
-
-    fn render(&self, format: Format) -> Option<Result<Vec<u8>, String>> {
-        let text = match format {
-            Format::Text => matrix_text(self),
-            Format::Markdown => matrix_markdown(self),
-            Format::Html => matrix_html(self),
-            Format::Json => return Some(pretty(self)),
-            _ => return None,
-        };
-        Some(Ok(text.into_bytes()))
+    fn view(&self) -> View {
+        view::matrix(self)
     }
 }
 
-fn pretty(report: &impl Serialize) -> Result<Vec<u8>, String> {
-    let json = serde_json::to_string_pretty(report).map_err(|error| error.to_string())?;
-    Ok((json + "\n").into_bytes())
+/// Returns a bill as text.
+pub fn cost_text(report: &CostReport) -> String {
+    render::blocks_as_text(&view::bill(report))
+}
+
+/// Returns runs beside their baselines as text.
+pub fn comparison_text(comparisons: &[Comparison]) -> String {
+    render::blocks_as_text(&view::comparisons(comparisons))
+}
+
+/// Returns a report as indented JSON with a newline at the end.
+///
+/// # Errors
+/// None that a report can cause; a caller tells of it as a defect.
+pub fn json(report: &(impl Serialize + ?Sized)) -> Result<Vec<u8>, RenderError> {
+    let mut bytes = serde_json::to_vec_pretty(report)?;
+    bytes.push(b'\n');
+    Ok(bytes)
 }

@@ -7,13 +7,21 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     number::{self, milliseconds},
-    stored::{self, StoredLatency},
+    stored::{self, StoredError, StoredLatency},
 };
 use crate::{
     model::{ErrorKind, usage::Tallies},
     plan::{Phase, StepLabel},
     record::{Figure, Latency, StepRecord},
 };
+
+/// A step whose histograms cannot be used.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("step `{step}` {error}")]
+pub struct StepError {
+    step: String,
+    error: StoredError,
+}
 
 /// The operations of one step. `scheduled = ok + failed + dropped + unfinished`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -134,13 +142,14 @@ impl StepReport {
     ///
     /// # Errors
     /// A histogram that cannot be read, or is not there: an early version did not write them.
-    pub fn record(&self) -> Result<StepRecord, String> {
+    pub fn record(&self) -> Result<StepRecord, StepError> {
         let clock = |latency: &LatencyReport| {
-            if latency.count > 0 && latency.stored.is_empty() {
-                let name = &self.name;
-                return Err(format!("step `{name}` has no histograms: an early version wrote it"));
-            }
-            latency.stored.latency().map_err(|error| format!("step `{}`: {error}", self.name))
+            let stored = if latency.count > 0 && latency.stored.is_empty() {
+                Err(StoredError::Missing)
+            } else {
+                latency.stored.latency()
+            };
+            stored.map_err(|error| StepError { step: self.name.clone(), error })
         };
         Ok(StepRecord {
             scheduled: self.scheduled,

@@ -10,6 +10,20 @@ use serde::{Deserialize, Serialize};
 
 use crate::record::{Latency, LatencyPart};
 
+/// Why the histograms of a report cannot be used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum StoredError {
+    /// They are not there: an early version did not write them.
+    #[error("has no histograms: an early version wrote it")]
+    Missing,
+    /// One is not an HDR histogram.
+    #[error("has a histogram that cannot be read")]
+    Unreadable,
+    /// One has values that those of this program cannot have.
+    #[error("has a histogram with other bounds than those of this program")]
+    Bounds,
+}
+
 /// Every value of a clock.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct StoredLatency {
@@ -50,10 +64,10 @@ impl StoredLatency {
     ///
     /// # Errors
     /// What is wrong with it.
-    pub fn latency(&self) -> Result<Latency, String> {
+    pub fn latency(&self) -> Result<Latency, StoredError> {
         let part = |part: &Option<StoredPart>| part.as_ref().map(StoredPart::part).transpose();
         Latency::from_parts(part(&self.answered)?, part(&self.unanswered)?)
-            .ok_or_else(|| "a histogram has other bounds than those of this program".to_owned())
+            .ok_or(StoredError::Bounds)
     }
 }
 
@@ -63,8 +77,8 @@ impl StoredPart {
         Some(Self { hdr: encode(part.histogram)?, total_ns, max_ns: part.max })
     }
 
-    fn part(&self) -> Result<(Histogram<u64>, u128, u64), String> {
-        let histogram = decode(&self.hdr).ok_or("a histogram cannot be read")?;
+    fn part(&self) -> Result<(Histogram<u64>, u128, u64), StoredError> {
+        let histogram = decode(&self.hdr).ok_or(StoredError::Unreadable)?;
         Ok((histogram, u128::from(self.total_ns), self.max_ns))
     }
 }
@@ -129,7 +143,7 @@ mod tests {
     fn garbage_is_an_error() {
         let part = StoredPart { hdr: "AAAA".to_owned(), total_ns: 1, max_ns: 1 };
         let stored = StoredLatency { answered: Some(part), unanswered: None };
-        assert!(stored.latency().unwrap_err().contains("cannot be read"));
+        assert_eq!(stored.latency().unwrap_err(), StoredError::Unreadable);
         let narrow = Histogram::<u64>::new_with_bounds(1, 1000, 1).unwrap();
         let part = StoredPart { hdr: encode(&narrow).unwrap(), total_ns: 1, max_ns: 1 };
         // Values of other bounds still add up, if they fit.

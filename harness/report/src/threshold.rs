@@ -56,14 +56,15 @@ impl<'a> ThresholdLine<'a> {
 
     /// The bound of a threshold on cost stands in its text, and dollars in the bound.
     fn cost(threshold: &'a CostThresholdReport) -> Self {
-        let unit = if threshold.text.trim_end().ends_with("USD") { " USD" } else { "" };
-        let measured = threshold.measured.as_ref();
+        let unit = if threshold.figure.is_in_dollars() { " USD" } else { "" };
         Self {
             text: &threshold.text,
             line: threshold.line,
             column: threshold.column,
             status: threshold.status,
-            measured: measured.map_or("no data".to_owned(), |figure| format!("{figure}{unit}")),
+            measured: threshold
+                .measured
+                .map_or("no data".to_owned(), |figure| format!("{figure}{unit}")),
             rule: format!("n {}", number::count(threshold.samples)),
             why: &threshold.why,
             samples: threshold.samples,

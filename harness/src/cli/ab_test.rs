@@ -9,7 +9,7 @@ use crate::{
     cost::{RunUsage, StepUsage, Tallies, Tally},
     exit::Exit,
     gate::{GATED_PERCENTILE, Pair, Window},
-    judge::{judge, spoiled},
+    judge::{Failed, Reason, Verdict, judge, spoiled},
     model::TargetKind,
     plan::{Destination, Profile, RequestPlan, ScenarioPlan, Step, Template, Until, Users, Work},
     run::{Environment, StopFlag},
@@ -61,25 +61,70 @@ pub(super) struct AbResult {
     pub(super) pairs: Vec<Pair>,
     /// Why pairs were made again.
     pub(super) remade: Vec<String>,
-    /// Why there are not enough pairs, and how the command ends.
-    pub(super) ended: Option<(Exit, String)>,
+    /// Why there are not enough pairs.
+    pub(super) ended: Option<AbTestError>,
 }
 
-/// What a window came to.
-enum Outcome {
-    Measured(Box<Window>),
-    /// The generator was slow; nobody's fault.
-    Spoiled(String),
-    /// There is no point in going on.
-    Over(Exit, String),
+/// Why two versions cannot be compared.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum AbTestError {
+    /// A version that is none.
+    #[error("{0}")]
+    BadVariant(String),
+    /// A revision that could not be built.
+    #[error(transparent)]
+    Build(TargetError),
+    /// A version that did not start.
+    #[error("{name}: {error}")]
+    Start {
+        /// The version.
+        name: String,
+        /// What happened.
+        error: TargetError,
+    },
+    /// A window in which something else than a figure went wrong.
+    #[error("{side}: {reason}")]
+    Ended {
+        /// `base` or `head`.
+        side: &'static str,
+        /// What went wrong.
+        reason: Reason,
+    },
+    /// A window whose figures say nothing about the target, so that its pair is made again.
+    #[error("{0}")]
+    Spoiled(Reason),
+    /// There were too many such pairs.
+    #[error("the generator was slow in more pairs than were wanted")]
+    TooManySpoiled,
+}
+
+impl AbTestError {
+    /// Returns the verdict on a comparison that ended so.
+    pub(super) fn verdict(&self) -> Verdict {
+        match self {
+            Self::BadVariant(_) => Verdict::NotApplicable,
+            Self::Build(_) | Self::Start { .. } => Verdict::Unreachable,
+            Self::Ended { reason, .. } => reason.verdict(),
+            Self::Spoiled(_) | Self::TooManySpoiled => Verdict::Inconclusive,
+        }
+    }
+}
+
+impl From<&AbTestError> for Exit {
+    fn from(error: &AbTestError) -> Self {
+        match error {
+            AbTestError::BadVariant(_) => Self::Usage,
+            AbTestError::Build(error) | AbTestError::Start { error, .. } => Self::from(error),
+            _ => Self::from(error.verdict()),
+        }
+    }
 }
 
 impl Variant {
     /// Reads `embedded`, `wrangler`, a URL, or a revision of this repository, which is built.
-    pub(super) async fn prepare(name: &str) -> Result<Self, (Exit, String)> {
-        let of = |error: &TargetError| (error.exit(), error.to_string());
+    pub(super) async fn prepare(name: &str) -> Result<Self, AbTestError> {
         if matches!(name, "embedded" | "wrangler") || name.contains("://") {
-            let spec = TargetSpec::parse(name).map_err(|error| (Exit::Usage, error))?;
+            let spec = TargetSpec::parse(name).map_err(AbTestError::BadVariant)?;
             return Ok(Self {
                 name: name.to_owned(),
                 commit: None,
@@ -89,7 +134,7 @@ impl Variant {
             });
         }
         output::say(&format!("building {name}, unless it is there already"));
-        let built = target::build(name).await.map_err(|error| of(&error))?;
+        let built = target::build(name).await.map_err(AbTestError::Build)?;
         Ok(Self {
             name: name.to_owned(),
             commit: Some(built.commit),
@@ -133,11 +178,11 @@ impl Variant {
         Cow::Owned(plan)
     }
 
-    async fn start(&self, allow_remote: bool) -> Result<Target, (Exit, String)> {
+    async fn start(&self, allow_remote: bool) -> Result<Target, AbTestError> {
         let program = self.program.clone();
         let options = TargetOptions { allow_remote, program, ..TargetOptions::default() };
         let started = self.spec.start(&options).await;
-        started.map_err(|error| (error.exit(), format!("{}: {error}", self.name)))
+        started.map_err(|error| AbTestError::Start { name: self.name.clone(), error })
     }
 }
 
@@ -145,7 +190,7 @@ impl AbTest<'_> {
     /// ABBA: in every second pair head goes first, so that a drift of the machine hits both alike.
     /// Each pair has fresh targets, if they are ours to start: what a process was dealt at its
     /// start is chance, too.
-    pub(super) async fn fight(&self) -> AbResult {
+    pub(super) async fn run(&self) -> AbResult {
         let mut result = AbResult::default();
         while result.pairs.len() < self.pairs && result.ended.is_none() {
             let number = result.pairs.len() + result.remade.len();
@@ -155,12 +200,11 @@ impl AbTest<'_> {
                     result.pairs.push(pair);
                     self.say(&result);
                 }
-                Err((Exit::Inconclusive, why)) => {
-                    output::say(&format!("  pair made again: {why}"));
-                    result.remade.push(why);
+                Err(AbTestError::Spoiled(reason)) => {
+                    output::say(&format!("  pair made again: {reason}"));
+                    result.remade.push(reason.to_string());
                     if result.remade.len() > REMADE_PER_PAIR * self.pairs {
-                        let why = "the generator was slow in more pairs than were wanted";
-                        result.ended = Some((Exit::Inconclusive, why.to_owned()));
+                        result.ended = Some(AbTestError::TooManySpoiled);
                     }
                 }
                 Err(ended) => result.ended = Some(ended),
@@ -177,7 +221,7 @@ impl AbTest<'_> {
         output::say(&format!("  pair {done:>3} of {all}: p95 {base:.2} ms, {head:.2} ms"));
     }
 
-    async fn pair(&self, number: usize, head_first: bool) -> Result<Pair, (Exit, String)> {
+    async fn pair(&self, number: usize, head_first: bool) -> Result<Pair, AbTestError> {
         let mut base = self.base.start(self.allow_remote).await?;
         let mut head = match self.head.start(self.allow_remote).await {
             Ok(head) => head,
@@ -198,7 +242,7 @@ impl AbTest<'_> {
         head: &mut Target,
         number: usize,
         head_first: bool,
-    ) -> Result<Pair, (Exit, String)> {
+    ) -> Result<Pair, AbTestError> {
         let before = (counters(base).await, counters(head).await);
         let mut pair = Pair::default();
         for is_head in [head_first, !head_first] {
@@ -207,12 +251,8 @@ impl AbTest<'_> {
             } else {
                 (self.base, &mut *base, "base")
             };
-            match self.window(&side.plan(self.plan), target, number, name).await {
-                Outcome::Measured(window) if is_head => pair.head = *window,
-                Outcome::Measured(window) => pair.base = *window,
-                Outcome::Spoiled(why) => return Err((Exit::Inconclusive, why)),
-                Outcome::Over(exit, why) => return Err((exit, format!("{name}: {why}"))),
-            }
+            let window = self.window(&side.plan(self.plan), target, number, name).await?;
+            *(if is_head { &mut pair.head } else { &mut pair.base }) = window;
         }
         for (window, target, before) in
             [(&mut pair.base, base, before.0), (&mut pair.head, head, before.1)]
@@ -231,8 +271,8 @@ impl AbTest<'_> {
         plan: &ScenarioPlan,
         target: &mut Target,
         number: usize,
-        side: &str,
-    ) -> Outcome {
+        side: &'static str,
+    ) -> Result<Window, AbTestError> {
         let environment = Environment {
             seed: self.seed.wrapping_add(number as u64),
             run_id: format!("{number}-{side}"),
@@ -240,42 +280,52 @@ impl AbTest<'_> {
             ..run::environment_of(target, format!("{number}-{side}")).await
         };
         let record = crate::run::run(plan, &environment).await;
-        let judgement = judge(plan, &record);
-        let find = |exit| judgement.reasons.iter().find(|reason| reason.exit == exit);
-        let ends = [
-            Exit::Interrupted,
-            Exit::Terminated,
-            Exit::Internal,
-            Exit::Unreachable,
-            Exit::Conformance,
-        ];
-        for exit in ends {
-            if let Some(reason) = find(exit) {
-                return Outcome::Over(exit, reason.text.clone());
-            }
+        // Figures are the gate's to judge; everything else ends it.
+        let ends = |reason: &Reason| {
+            let verdict = reason.verdict();
+            verdict == Verdict::Fail(Failed::Conformance) || verdict >= Verdict::Unreachable
+        };
+        let reasons = judge(plan, &record).reasons.into_iter().filter(ends);
+        // The first of those that weigh most.
+        if let Some(reason) = reasons.rev().max_by_key(Reason::verdict) {
+            return Err(AbTestError::Ended { side, reason });
         }
         match spoiled(plan, &record, GATED_PERCENTILE) {
-            Some(why) => Outcome::Spoiled(why),
-            None => Outcome::Measured(Box::new(Window::new(plan, &record))),
+            Some(reason) => Err(AbTestError::Spoiled(reason)),
+            None => Ok(Window::new(plan, &record)),
         }
     }
+}
+
+/// Why a header cannot be sent with each request to a version.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum HeaderError {
+    #[error("write NAME: VALUE")]
+    NoColon,
+    #[error("the part before `:` is no name of a header")]
+    Name,
+    #[error("{0} is a secret, and reports show this; use `auth:`")]
+    Secret(HeaderName),
+    #[error("{0}: control characters")]
+    Value(HeaderName),
 }
 
 impl Header {
     /// Reads `NAME: VALUE`.
     ///
     /// # Errors
-    /// What is wrong with it; never its value.
-    pub(super) fn parse(text: &str) -> Result<Self, String> {
-        let (name, value) = text.split_once(':').ok_or("write NAME: VALUE")?;
-        let name = HeaderName::from_bytes(name.trim().as_bytes())
-            .map_err(|_| "the part before `:` is no name of a header")?;
+    /// [`HeaderError`], which never shows the value.
+    pub(super) fn parse(text: &str) -> Result<Self, HeaderError> {
+        let (name, value) = text.split_once(':').ok_or(HeaderError::NoColon)?;
+        let name = HeaderName::from_bytes(name.trim().as_bytes()).map_err(|_| HeaderError::Name)?;
         if crate::http::is_secret(&name) {
-            return Err(format!("{name} is a secret, and reports show this; use `auth:`"));
+            return Err(HeaderError::Secret(name));
         }
         let value = value.trim().to_owned();
-        HeaderValue::from_str(&value).map_err(|_| format!("{name}: control characters"))?;
-        Ok(Self { name, value })
+        match HeaderValue::from_str(&value) {
+            Ok(_) => Ok(Self { name, value }),
+            Err(_) => Err(HeaderError::Value(name)),
+        }
     }
 }
 
@@ -307,15 +357,24 @@ async fn usage(target: &Target, before: Option<Counters>) -> Option<RunUsage> {
     Some(RunUsage { steps: vec![step], ..RunUsage::default() })
 }
 
+/// A scenario that no windows can be made of.
+#[derive(Debug, thiserror::Error)]
+#[error("{file}: `{name}` {what}; a window needs a load of constant rate or users")]
+pub(super) struct WindowError {
+    file: String,
+    name: String,
+    what: &'static str,
+}
+
 /// The scenario with a window of this length in place of its own.
 pub(super) fn windowed(
     plan: &ScenarioPlan,
     warmup: Duration,
     window: Duration,
-) -> Result<ScenarioPlan, String> {
-    let refuse = |what: &str| {
-        let (file, name) = (&plan.file, &plan.name);
-        Err(format!("{file}: `{name}` {what}; a window needs a load of constant rate or users"))
+) -> Result<ScenarioPlan, WindowError> {
+    let refuse = |what| {
+        let (file, name) = (plan.file.to_string(), plan.name.clone());
+        Err(WindowError { file, name, what })
     };
     let mut plan = plan.clone();
     plan.thresholds.clear();

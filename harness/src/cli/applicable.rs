@@ -12,26 +12,37 @@ use crate::{
 /// longer is not applicable rather than slow.
 pub(super) const MAX_REAL_TIME: Duration = Duration::from_mins(2);
 
+/// Why a scenario is not applicable to a target.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub(super) enum NotApplicable {
+    /// The target does not offer something.
+    #[error("{}", missing(*.0))]
+    Missing(Capability),
+    /// It would have to wait in real time.
+    #[error(
+        "it would take {} s in real time, more than {} s, and the clock of this target cannot be \
+         moved",
+        .0.as_secs(),
+        MAX_REAL_TIME.as_secs()
+    )]
+    TooLong(Duration),
+}
+
 /// # Errors
 /// Why the scenario is not applicable to the target.
 pub(super) fn applicable(
     plan: &ScenarioPlan,
     target: &Target,
     check: &SelfCheck,
-) -> Result<(), String> {
+) -> Result<(), NotApplicable> {
     for capability in &plan.requires {
         if !target.offers(*capability).unwrap_or_else(|| check.offers(*capability)) {
-            return Err(missing(*capability).to_owned());
+            return Err(NotApplicable::Missing(*capability));
         }
     }
     let real_time = plan.real_time();
     if target.control.is_none() && real_time > MAX_REAL_TIME {
-        return Err(format!(
-            "it would take {} s in real time, more than {} s, and the clock of this target cannot \
-             be moved",
-            real_time.as_secs(),
-            MAX_REAL_TIME.as_secs()
-        ));
+        return Err(NotApplicable::TooLong(real_time));
     }
     Ok(())
 }

@@ -6,7 +6,7 @@ use clap::Args;
 use uuid::Uuid;
 
 use super::{
-    ab_test::{AbTest, Variant, windowed},
+    ab_test::{AbTest, AbTestError, Variant, windowed},
     gate,
     output::{self, Format},
     state::{CALIBRATION_SCHEMA_VERSION, Saved, Setting},
@@ -14,6 +14,7 @@ use super::{
 use crate::{
     exit::Exit,
     gate::{Calibration, POWER, Rule},
+    report::Timestamp,
     run::StopFlag,
 };
 
@@ -57,8 +58,9 @@ pub(super) async fn calibrate(arguments: &Arguments) -> Exit {
 async fn calibrated(arguments: &Arguments, stop: &StopFlag) -> Result<Saved, (Exit, String)> {
     let plan = gate::scenario(&arguments.scenario)?;
     let plan = windowed(&plan, arguments.warmup, arguments.window)
-        .map_err(|message| (Exit::Usage, message))?;
-    let target = Variant::prepare(&arguments.target).await?;
+        .map_err(|error| (Exit::Usage, error.to_string()))?;
+    let failed = |error: AbTestError| (Exit::from(&error), error.to_string());
+    let target = Variant::prepare(&arguments.target).await.map_err(failed)?;
     let seed = Uuid::new_v4().as_u64_pair().1;
     let ab_test = AbTest {
         plan: &plan,
@@ -69,14 +71,14 @@ async fn calibrated(arguments: &Arguments, stop: &StopFlag) -> Result<Saved, (Ex
         allow_remote: arguments.allow_remote,
         stop,
     };
-    let result = ab_test.fight().await;
-    if let Some(ended) = result.ended {
-        return Err(ended);
+    let result = ab_test.run().await;
+    if let Some(error) = result.ended {
+        return Err(failed(error));
     }
     let rule = Rule::default();
     Ok(Saved {
         schema_version: CALIBRATION_SCHEMA_VERSION,
-        made_at: gate::now(),
+        made_at: Timestamp::now(),
         setting: Setting::new(
             &plan,
             &arguments.scenario,

@@ -6,8 +6,9 @@ use clap::Args;
 
 use super::output::{self, Format};
 use crate::{
-    exit::Exit,
+    exit::{self, Exit},
     gate::{Decision, Rule},
+    judge::Verdict,
     report::{Baseline, BaselineError, Comparison, RunReport, comparison_text, read_run},
 };
 
@@ -45,8 +46,9 @@ pub(super) fn compare(arguments: &Arguments) -> Exit {
 
 /// Only a run that passed is what later ones should be like.
 fn accept(arguments: &Arguments, report: &RunReport) -> Result<Exit, BaselineError> {
-    if report.exit != 0 {
-        let message = format!("the run ended with exit {}; only a pass is a baseline", report.exit);
+    if report.verdict != Verdict::Pass {
+        let exit = exit::code(report.verdict);
+        let message = format!("the run ended with exit {exit}; only a pass is a baseline");
         return Ok(output::fail(Exit::Usage, &message));
     }
     for scenario in report.scenarios.iter().filter(|scenario| scenario.generator.is_some()) {
@@ -67,13 +69,13 @@ fn judge(arguments: &Arguments, report: &RunReport) -> Result<Exit, BaselineErro
         return Ok(output::fail(Exit::NothingSelected, message));
     }
     Ok(match output::show(arguments.format, &comparisons, |all| comparison_text(all)) {
-        Exit::Pass => Exit::worst(comparisons.iter().map(exit)),
+        Exit::Pass => Exit::worst(comparisons.iter().map(exit_of)),
         failed => failed,
     })
 }
 
 /// Figures of another machine decide nothing.
-fn exit(comparison: &Comparison) -> Exit {
+fn exit_of(comparison: &Comparison) -> Exit {
     match comparison.decision {
         _ if comparison.advisory => Exit::Pass,
         Decision::Fail => Exit::Threshold,

@@ -10,12 +10,27 @@ use super::{
 };
 use crate::{
     cost::{
-        Alternative, Assessment, BOOKS, BuiltIn, Combination, Mix, PriceBook, Projection, Question,
-        TIERS, Tiers, WhatIf, assess, book_report, changes, cheapest_report,
+        Alternative, Assessment, BOOKS, BookError, BuiltIn, Combination, CostError, Mix, PriceBook,
+        Projection, Question, TIERS, TierError, Tiers, WhatIf, assess, book_report, changes,
+        cheapest_report,
     },
     exit::Exit,
+    plan::PricingError,
     report::{self, BookReport, COST_SCHEMA_VERSION, CostReport, cheapest_text, cost_text},
 };
+
+/// Why a bill cannot be made.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum PriceError {
+    #[error(transparent)]
+    Cost(#[from] CostError),
+    #[error(transparent)]
+    Book(#[from] BookError),
+    #[error(transparent)]
+    Tiers(#[from] TierError),
+    #[error(transparent)]
+    Pricing(#[from] PricingError),
+}
 
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
@@ -63,7 +78,7 @@ pub(super) async fn cost(arguments: &Arguments) -> Exit {
         assessed(arguments, &asked, &runs)
             .map(|report| output::show(arguments.format, &report, cost_text))
     };
-    shown.unwrap_or_else(|problem| output::fail(Exit::Usage, &problem))
+    shown.unwrap_or_else(|error| output::fail(Exit::Usage, &error.to_string()))
 }
 
 /// What was read.
@@ -73,7 +88,7 @@ struct Runs {
 }
 
 async fn read(arguments: &Arguments) -> Result<(Asked, Runs), (Exit, String)> {
-    let asked = Asked::read(arguments).map_err(|problem| (Exit::Usage, problem))?;
+    let asked = Asked::read(arguments).map_err(|error| (Exit::Usage, error.to_string()))?;
     let measured = arguments.source.open()?;
     let mut runs = Vec::new();
     for path in &arguments.reports {
@@ -96,12 +111,11 @@ struct Asked {
 }
 
 impl Asked {
-    fn read(arguments: &Arguments) -> Result<Self, String> {
+    fn read(arguments: &Arguments) -> Result<Self, PriceError> {
         let tiers = match &arguments.tiers {
-            Some(path) => Tiers::read(path),
-            None => Tiers::parse(TIERS, "of this program"),
+            Some(path) => Tiers::read(path)?,
+            None => Tiers::parse(TIERS, "of this program")?,
         };
-        let tiers = tiers.map_err(|error| error.to_string())?;
         let settings = &arguments.settings;
         let combinations = if arguments.cheapest {
             Combination::all(settings)
@@ -109,13 +123,13 @@ impl Asked {
             let whatif = WhatIf::parse(settings.iter().map(String::as_str));
             whatif.map(|whatif| vec![Combination { settings: settings.clone(), whatif }])
         };
-        let combinations = combinations.map_err(|error| error.to_string())?;
+        let combinations = combinations.map_err(CostError::from)?;
         let only = arguments.only.clone();
         Ok(Self { tiers, only, combinations, books: books(&arguments.books)? })
     }
 }
 
-fn assessed(arguments: &Arguments, asked: &Asked, read: &Runs) -> Result<CostReport, String> {
+fn assessed(arguments: &Arguments, asked: &Asked, read: &Runs) -> Result<CostReport, PriceError> {
     let whatif = asked.combinations.first().map(|one| one.whatif.clone()).unwrap_or_default();
     let question = Question { tiers: &asked.tiers, only: &asked.only, whatif: &whatif };
     let runs: Vec<_> = read.runs.iter().map(|used| used.mixes.clone()).collect();
@@ -132,12 +146,11 @@ fn assessed(arguments: &Arguments, asked: &Asked, read: &Runs) -> Result<CostRep
 }
 
 /// The scenarios as alternatives, the cheapest first that keeps its promises.
-fn cheapest(arguments: &Arguments, asked: &Asked, read: &Runs) -> Result<Exit, String> {
+fn cheapest(arguments: &Arguments, asked: &Asked, read: &Runs) -> Result<Exit, PriceError> {
     let alternatives = alternatives(&read.runs);
     let Asked { tiers, only, combinations, books } = asked;
     let settings = &arguments.settings;
-    let report = cheapest_report(&alternatives, combinations, (tiers, only), books, settings)
-        .map_err(|error| error.to_string())?;
+    let report = cheapest_report(&alternatives, combinations, (tiers, only), books, settings)?;
     let found = report.found();
     let shown = output::show(arguments.format, &report, cheapest_text);
     Ok(if shown == Exit::Pass && !found { Exit::Threshold } else { shown })
@@ -165,8 +178,8 @@ fn of_book(
     runs: &[Vec<Mix>],
     base: Option<&Vec<Mix>>,
     question: &Question<'_>,
-) -> Result<BookReport, String> {
-    let assessed = |runs: &[Vec<Mix>]| assess(runs, question, book).map_err(|e| e.to_string());
+) -> Result<BookReport, PriceError> {
+    let assessed = |runs: &[Vec<Mix>]| assess(runs, question, book);
     let head = assessed(runs)?;
     let months = |assessments: &[Assessment]| -> Vec<Projection> {
         assessments.iter().map(|assessment| assessment.projection.clone()).collect()
@@ -180,15 +193,15 @@ fn of_book(
     Ok(book_report(book, &head, changes.as_deref()))
 }
 
-fn books(wanted: &[String]) -> Result<Vec<PriceBook>, String> {
+fn books(wanted: &[String]) -> Result<Vec<PriceBook>, PriceError> {
     let known = |name: &str| BOOKS.iter().find(|book| book.name == name);
     if wanted.is_empty() {
         let books = BOOKS.iter().map(BuiltIn::open);
-        return books.collect::<Result<_, _>>().map_err(|error| error.to_string());
+        return Ok(books.collect::<Result<_, _>>()?);
     }
     let books = wanted.iter().map(|name| match known(name) {
         Some(book) => book.open(),
         None => PriceBook::read(Path::new(name)),
     });
-    books.collect::<Result<_, _>>().map_err(|error| error.to_string())
+    Ok(books.collect::<Result<_, _>>()?)
 }

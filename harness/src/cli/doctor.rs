@@ -32,7 +32,7 @@ pub(super) async fn doctor(arguments: &Arguments) -> Exit {
         };
         match spec.start(&options).await {
             Ok(_) => found.extend(crate::doctor::examine_target(url).await),
-            Err(error) => return output::fail(error.exit(), &error.to_string()),
+            Err(error) => return output::fail(Exit::from(&error), &error.to_string()),
         }
     }
     match output::show(arguments.format, &found, |found| found.iter().map(line).collect()) {

@@ -34,7 +34,7 @@ pub(super) struct Arguments {
 pub(super) async fn edge(arguments: Arguments) -> Exit {
     let domain = match domain(&arguments) {
         Ok(domain) => domain,
-        Err(problem) => return output::fail(Exit::Usage, &problem),
+        Err(error) => return output::fail(Exit::Usage, &error.to_string()),
     };
     let facts = match probe(&domain).await {
         Ok(facts) => facts,
@@ -71,15 +71,22 @@ fn line(finding: &Finding) -> String {
     format!("{mark} {id} {rule}\n    {seen}  ({source})\n")
 }
 
-fn domain(arguments: &Arguments) -> Result<Domain, String> {
+/// A URL that cannot be looked at.
+#[derive(Debug, thiserror::Error)]
+enum DomainError {
+    #[error("{0}: give the URL of a deployment, with https://")]
+    NotHttps(Url),
+    #[error("{0} is not a loopback address; add --allow-remote if you may send requests to it")]
+    Remote(Url),
+}
+
+fn domain(arguments: &Arguments) -> Result<Domain, DomainError> {
     let mut https = arguments.url.clone();
     if https.scheme() != "https" || https.host_str().is_none() {
-        return Err(format!("{https}: give the URL of a deployment, with https://"));
+        return Err(DomainError::NotHttps(https));
     }
     if !is_loopback(&https) && !arguments.allow_remote {
-        return Err(format!(
-            "{https} is not a loopback address; add --allow-remote if you may send requests to it"
-        ));
+        return Err(DomainError::Remote(https));
     }
     https.set_path("/");
     let mut http = https.clone();

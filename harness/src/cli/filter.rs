@@ -21,6 +21,23 @@ pub(super) enum Filter {
     Any(Vec<Self>),
 }
 
+/// Why an argument is no expression.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub(super) enum FilterError {
+    #[error("`{0}` has no place there; {HELP}")]
+    Misplaced(String),
+    #[error("the expression is more than {MAX_DEPTH} deep")]
+    TooDeep,
+    #[error("the expression ends early; {HELP}")]
+    Incomplete,
+    #[error("a `(` is never closed; {HELP}")]
+    Unclosed,
+    #[error("`{0}` has no pattern; {HELP}")]
+    NoPattern(String),
+    #[error("`{0}` is neither `tag:…`, `name:…` nor `rule:…`; {HELP}")]
+    Unknown(String),
+}
+
 impl Filter {
     /// Whether an argument is meant as an expression rather than as a path.
     pub(super) fn is_meant(text: &str) -> bool {
@@ -29,15 +46,15 @@ impl Filter {
     }
 
     /// # Errors
-    /// What is wrong with the expression.
-    pub(super) fn parse(text: &str) -> Result<Self, String> {
+    /// [`FilterError`].
+    pub(super) fn parse(text: &str) -> Result<Self, FilterError> {
         let spaced = text.replace('(', " ( ").replace(')', " ) ");
         let words: Vec<_> = spaced.split_whitespace().map(str::to_owned).collect();
         let mut parser = Parser { words: words.into_iter().peekable(), depth: 0 };
         let filter = parser.any()?;
         match parser.words.next() {
             None => Ok(filter),
-            Some(word) => Err(format!("`{word}` has no place there; {HELP}")),
+            Some(word) => Err(FilterError::Misplaced(word)),
         }
     }
 
@@ -65,20 +82,20 @@ struct Parser {
 }
 
 impl Parser {
-    fn any(&mut self) -> Result<Filter, String> {
+    fn any(&mut self) -> Result<Filter, FilterError> {
         self.list("or", Self::all, Filter::Any)
     }
 
-    fn all(&mut self) -> Result<Filter, String> {
+    fn all(&mut self) -> Result<Filter, FilterError> {
         self.list("and", Self::one, Filter::All)
     }
 
     fn list(
         &mut self,
         word: &str,
-        part: fn(&mut Self) -> Result<Filter, String>,
+        part: fn(&mut Self) -> Result<Filter, FilterError>,
         join: fn(Vec<Filter>) -> Filter,
-    ) -> Result<Filter, String> {
+    ) -> Result<Filter, FilterError> {
         let first = part(self)?;
         let mut parts = Vec::new();
         while self.words.next_if(|next| next == word).is_some() {
@@ -91,32 +108,32 @@ impl Parser {
         Ok(join(parts))
     }
 
-    fn one(&mut self) -> Result<Filter, String> {
+    fn one(&mut self) -> Result<Filter, FilterError> {
         self.depth += 1;
         if self.depth > MAX_DEPTH {
-            return Err(format!("the expression is more than {MAX_DEPTH} deep"));
+            return Err(FilterError::TooDeep);
         }
         let filter = self.atom();
         self.depth -= 1;
         filter
     }
 
-    fn atom(&mut self) -> Result<Filter, String> {
-        let word = self.words.next().ok_or_else(|| format!("the expression ends early; {HELP}"))?;
+    fn atom(&mut self) -> Result<Filter, FilterError> {
+        let word = self.words.next().ok_or(FilterError::Incomplete)?;
         if word == "not" {
             return Ok(Filter::Not(Box::new(self.one()?)));
         }
         if word == "(" {
             let inner = self.any()?;
             let closed = self.words.next_if(|next| next == ")").is_some();
-            return if closed { Ok(inner) } else { Err(format!("a `(` is never closed; {HELP}")) };
+            return if closed { Ok(inner) } else { Err(FilterError::Unclosed) };
         }
         match word.split_once(':') {
-            Some((_, "")) => Err(format!("`{word}` has no pattern; {HELP}")),
+            Some((_, "")) => Err(FilterError::NoPattern(word)),
             Some(("tag", pattern)) => Ok(Filter::Tag(pattern.to_owned())),
             Some(("name", pattern)) => Ok(Filter::Name(pattern.to_owned())),
             Some(("rule", pattern)) => Ok(Filter::Rule(pattern.to_owned())),
-            _ => Err(format!("`{word}` is neither `tag:…`, `name:…` nor `rule:…`; {HELP}")),
+            _ => Err(FilterError::Unknown(word)),
         }
     }
 }
@@ -161,12 +178,12 @@ mod tests {
             ("tag:a tag:b", "no place"),
             ("tag:a or colour:b", "neither"),
         ] {
-            let error = Filter::parse(text).unwrap_err();
+            let error = Filter::parse(text).unwrap_err().to_string();
             assert!(error.contains(expected), "{text}: {error}");
         }
         let deep = |depth: usize| format!("{}tag:a{}", "(".repeat(depth), ")".repeat(depth));
         assert!(Filter::parse(&deep(MAX_DEPTH - 1)).is_ok());
-        assert!(Filter::parse(&deep(MAX_DEPTH)).unwrap_err().contains("deep"));
+        assert!(Filter::parse(&deep(MAX_DEPTH)) == Err(FilterError::TooDeep));
         assert!(!Filter::is_meant("scenarios/smoke"));
     }
 }

@@ -3,27 +3,31 @@
 use std::{
     path::{Path, PathBuf},
     sync::Arc,
-    time::{Duration, SystemTime},
+    time::Duration,
 };
 
 use clap::Args;
 use uuid::Uuid;
 
 use super::{
-    ab_test::{AbResult, AbTest, Header, Variant, windowed},
+    ab_test::{AbResult, AbTest, AbTestError, Header, Variant, windowed},
+    cost::PriceError,
     output::{self, Format},
     rendering, selection,
     signals::Signals,
     state::{Known, Saved, Setting},
 };
 use crate::{
-    cost::{BOOKS, CloudflarePrices, Projection, TIERS, Tiers, UnitUsage, change_report, changes},
-    exit::Exit,
+    cost::{
+        BOOKS, CloudflarePrices, CostError, Projection, TIERS, Tiers, UnitUsage, change_report,
+        changes,
+    },
+    exit::{self, Exit},
     gate::{self, Decision, Judged, MOST_PAIRS, Rule, Window},
     model::{clock, usage::RunUsage},
     plan::ScenarioPlan,
     report::host::{self, Host},
-    report::{self, ChangeReport, GATE_SCHEMA_VERSION, GateReport, SideReport},
+    report::{self, ChangeReport, GATE_SCHEMA_VERSION, GateReport, SideReport, Timestamp},
     run::{Signal, StopFlag},
 };
 
@@ -92,7 +96,7 @@ struct Frame {
     rule_from: String,
     pairs: usize,
     seed: u64,
-    started_at: String,
+    started_at: Timestamp,
     prices: CloudflarePrices,
 }
 
@@ -100,7 +104,7 @@ pub(super) async fn gate(arguments: &Arguments) -> Exit {
     let stop = StopFlag::new();
     match until_signal(Box::pin(gated(arguments, &stop)), &stop).await {
         Ok(report) => {
-            let exit = Exit::of(report.exit);
+            let exit = Exit::from(report.verdict);
             let published =
                 rendering::publish(&report, arguments.format.into(), arguments.out.as_deref());
             published.map_or_else(|failed| failed, |()| exit)
@@ -110,14 +114,16 @@ pub(super) async fn gate(arguments: &Arguments) -> Exit {
 }
 
 async fn gated(arguments: &Arguments, stop: &StopFlag) -> Result<GateReport, (Exit, String)> {
-    let usage = |message: String| (Exit::Usage, message);
+    let failed = |error: AbTestError| (Exit::from(&error), error.to_string());
     let plan = scenario(&arguments.scenario)?;
-    let plan = windowed(&plan, arguments.warmup, arguments.window).map_err(usage)?;
+    let plan = windowed(&plan, arguments.warmup, arguments.window)
+        .map_err(|error| (Exit::Usage, error.to_string()))?;
     let base_header = header("--base-header", arguments.base_header.as_deref())?;
     let head_header = header("--head-header", arguments.head_header.as_deref())?;
-    let base = Variant::prepare(&arguments.base).await?.with_header(base_header);
-    let head = Variant::prepare(&arguments.head).await?.with_header(head_header);
-    let frame = Frame::new(arguments, &plan, [&base, &head]).map_err(usage)?;
+    let base = Variant::prepare(&arguments.base).await.map_err(failed)?.with_header(base_header);
+    let head = Variant::prepare(&arguments.head).await.map_err(failed)?.with_header(head_header);
+    let frame = Frame::new(arguments, &plan, [&base, &head])
+        .map_err(|error| (Exit::Usage, error.to_string()))?;
     let started = clock::now();
     let ab_test = AbTest {
         plan: &plan,
@@ -129,12 +135,15 @@ async fn gated(arguments: &Arguments, stop: &StopFlag) -> Result<GateReport, (Ex
         stop,
     };
     output::say(&format!("gate: {} pairs of {:?}", frame.pairs, arguments.window));
-    let result = ab_test.fight().await;
-    if let Some((Exit::Usage, message)) = result.ended {
-        return Err((Exit::Usage, message));
+    let mut result = ab_test.run().await;
+    // What is wrong with the command line leaves nothing to report.
+    if let Some(error) = result.ended.take_if(|error| Exit::from(&*error) == Exit::Usage) {
+        return Err(failed(error));
     }
     let duration = clock::now().saturating_duration_since(started);
-    let report = frame.report(arguments, &plan, [&base, &head], result).map_err(usage)?;
+    let report = frame
+        .report(arguments, &plan, [&base, &head], result)
+        .map_err(|error| (Exit::Usage, error.to_string()))?;
     Ok(GateReport { duration_s: duration.as_secs_f64(), ..report })
 }
 
@@ -165,9 +174,9 @@ impl Frame {
     fn new(
         arguments: &Arguments,
         plan: &ScenarioPlan,
-        contenders: [&Variant; 2],
-    ) -> Result<Self, String> {
-        let known = known(arguments, plan, contenders);
+        variants: [&Variant; 2],
+    ) -> Result<Self, PriceError> {
+        let known = known(arguments, plan, variants);
         let calibration = match &known {
             Known::Calibrated(saved) => Some(&saved.calibration),
             Known::Other(_) | Known::Nothing => None,
@@ -195,12 +204,10 @@ impl Frame {
             rule_from,
             pairs: arguments.pairs.unwrap_or(pairs),
             seed: arguments.seed.unwrap_or_else(|| Uuid::new_v4().as_u64_pair().1),
-            started_at: now(),
+            started_at: Timestamp::now(),
             prices: CloudflarePrices {
-                tiers: Arc::new(
-                    Tiers::parse(TIERS, "of this program").map_err(|error| error.to_string())?,
-                ),
-                book: Arc::new(BOOKS[0].open().map_err(|error| error.to_string())?),
+                tiers: Arc::new(Tiers::parse(TIERS, "of this program")?),
+                book: Arc::new(BOOKS[0].open()?),
             },
         })
     }
@@ -211,28 +218,27 @@ impl Frame {
         plan: &ScenarioPlan,
         [base, head]: [&Variant; 2],
         result: AbResult,
-    ) -> Result<GateReport, String> {
-        let judged = gate::judge(&result.pairs, &self.rule, &self.prices)
-            .map_err(|error| error.to_string())?;
+    ) -> Result<GateReport, PriceError> {
+        let judged = gate::judge(&result.pairs, &self.rule, &self.prices)?;
         let mut sums = [Window::default(), Window::default()];
         for pair in &result.pairs {
             sums[0].merge(&pair.base);
             sums[1].merge(&pair.head);
         }
         let Judged { mut decision, findings, shift } = judged;
-        let mut exit = GateReport::exit_code(decision, &findings);
+        let mut verdict = GateReport::verdict(decision, &findings);
         let mut reasons = Vec::new();
-        if let Some((ended, why)) = result.ended {
-            (decision, exit) = (Decision::Inconclusive, ended);
-            reasons.push(why);
+        if let Some(error) = result.ended {
+            (decision, verdict) = (Decision::Inconclusive, error.verdict());
+            reasons.push(error.to_string());
         }
-        let side = |contender: &Variant, sum: &Window| {
-            SideReport::new(contender.name.clone(), contender.commit.clone(), plan, sum)
+        let side = |variant: &Variant, sum: &Window| {
+            SideReport::new(variant.name.clone(), variant.commit.clone(), plan, sum)
         };
         let mut report = GateReport {
             schema_version: GATE_SCHEMA_VERSION,
             tool_version: env!("CARGO_PKG_VERSION").to_owned(),
-            started_at: self.started_at.clone(),
+            started_at: self.started_at,
             duration_s: 0.0,
             host: Host::here(),
             seed: self.seed,
@@ -248,7 +254,8 @@ impl Frame {
             rule: self.rule,
             rule_from: self.rule_from.clone(),
             decision,
-            exit: exit.code(),
+            verdict,
+            exit: Some(exit::code(verdict)),
             reasons,
             findings,
             shift,
@@ -263,17 +270,17 @@ impl Frame {
     }
 
     /// What a month costs more, by resource.
-    fn cost(&self, [base, head]: &[Window; 2]) -> Result<Vec<ChangeReport>, String> {
+    fn cost(&self, [base, head]: &[Window; 2]) -> Result<Vec<ChangeReport>, PriceError> {
         let (Some(base), Some(head)) = (&base.usage, &head.usage) else { return Ok(Vec::new()) };
         let changes = changes(&self.months(base)?, &self.months(head)?);
         Ok(changes.iter().map(change_report).collect())
     }
 
-    fn months(&self, usage: &RunUsage) -> Result<Vec<Projection>, String> {
-        let unit = UnitUsage::measured(usage).map_err(|error| error.to_string())?;
+    fn months(&self, usage: &RunUsage) -> Result<Vec<Projection>, PriceError> {
+        let unit = UnitUsage::measured(usage).map_err(CostError::from)?;
         let month = |tier| Projection::new(&unit, tier, &self.prices.tiers, &self.prices.book);
         let months = self.prices.tiers.tiers.iter().map(month);
-        months.collect::<Result<_, _>>().map_err(|error| error.to_string())
+        Ok(months.collect::<Result<_, _>>().map_err(CostError::from)?)
     }
 
     fn reproduce(&self, arguments: &Arguments) -> String {
@@ -335,34 +342,42 @@ pub(super) async fn until_signal<T>(
     }
 }
 
-/// RFC 3339, to the second.
-pub(super) fn now() -> String {
-    #[expect(clippy::disallowed_methods, reason = "a report says when it was made")]
-    let now = SystemTime::now();
-    humantime::format_rfc3339_seconds(now).to_string()
+/// Why a value of an option cannot be used.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+pub(super) enum ArgumentError {
+    #[error(
+        "give {} to {MOST_PAIRS}: fewer cannot show that anything is not chance",
+        gate::FEWEST_PAIRS
+    )]
+    Pairs,
+    #[error(transparent)]
+    Duration(#[from] humantime::DurationError),
+    #[error("give at least 100ms")]
+    TooShort,
+    #[error("give a percentage from 0% to 1000%")]
+    Percent,
 }
 
-pub(super) fn pairs(text: &str) -> Result<usize, String> {
-    let (few, most) = (gate::FEWEST_PAIRS, MOST_PAIRS);
+pub(super) fn pairs(text: &str) -> Result<usize, ArgumentError> {
     match text.parse() {
-        Ok(pairs) if (few..=most).contains(&pairs) => Ok(pairs),
-        _ => Err(format!("give {few} to {most}: fewer cannot show that anything is not chance")),
+        Ok(pairs) if (gate::FEWEST_PAIRS..=MOST_PAIRS).contains(&pairs) => Ok(pairs),
+        _ => Err(ArgumentError::Pairs),
     }
 }
 
-pub(super) fn duration(text: &str) -> Result<Duration, String> {
-    let duration = humantime::parse_duration(text).map_err(|error| error.to_string())?;
+pub(super) fn duration(text: &str) -> Result<Duration, ArgumentError> {
+    let duration = humantime::parse_duration(text)?;
     if duration < Duration::from_millis(100) {
-        return Err("give at least 100ms".to_owned());
+        return Err(ArgumentError::TooShort);
     }
     Ok(duration)
 }
 
-fn percent(text: &str) -> Result<f64, String> {
+fn percent(text: &str) -> Result<f64, ArgumentError> {
     let number = text.trim().trim_end_matches('%').trim_end();
     match number.parse::<f64>() {
         Ok(percent) if (0.0..=1000.0).contains(&percent) => Ok(percent / 100.0),
-        _ => Err("give a percentage from 0% to 1000%".to_owned()),
+        _ => Err(ArgumentError::Percent),
     }
 }
 

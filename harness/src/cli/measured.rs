@@ -106,7 +106,7 @@ async fn of_analytics(
 ) -> Result<Used, Problem> {
     let name = path.display();
     let took = Duration::try_from_secs_f64(report.duration_s).ok();
-    let span = took.and_then(|took| Span::of_run(&report.started_at, took));
+    let span = took.and_then(|took| Span::of_run(report.started_at.time(), took));
     let span = span.ok_or_else(|| usage(&format!("{name} does not say when it was made")))?;
     let operations = operations(&report);
     if operations.all == 0 {

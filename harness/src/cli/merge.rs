@@ -7,7 +7,7 @@ use clap::Args;
 use super::{output, rendering};
 use crate::{
     cost::CloudflareBilling,
-    exit::Exit,
+    exit::{self, Exit},
     report::{self, Format, read_run},
 };
 
@@ -33,9 +33,12 @@ pub(super) fn merge(arguments: &Arguments) -> Exit {
     };
     match merged {
         Err(problem) => output::fail(Exit::Usage, &problem),
-        Ok(sum) => match rendering::publish(&sum, arguments.format, arguments.out.as_deref()) {
-            Ok(()) => sum.exit_code(),
-            Err(exit) => exit,
-        },
+        Ok(sum) => {
+            let sum = sum.with_exit_codes(exit::code);
+            match rendering::publish(&sum, arguments.format, arguments.out.as_deref()) {
+                Ok(()) => Exit::from(sum.verdict),
+                Err(exit) => exit,
+            }
+        }
     }
 }

@@ -1,6 +1,6 @@
 //! `workway run`
 
-use std::{path::PathBuf, sync::Arc, time::SystemTime};
+use std::{path::PathBuf, sync::Arc};
 
 use clap::Args;
 use reqwest::Url;
@@ -17,7 +17,7 @@ use super::{
 };
 use crate::{
     ServiceAudit,
-    exit::Exit,
+    exit::{self, Exit},
     judge::{Judgement, judge},
     model::{
         clock::{self, now_millis},
@@ -26,7 +26,7 @@ use crate::{
     plan::ScenarioPlan,
     record::ScenarioRecord,
     report::host::{self, Host},
-    report::{self, RunInfo, RunReport, ScenarioReport},
+    report::{self, RunInfo, RunReport, ScenarioReport, Timestamp},
     run::{Command, Environment, Operator, Signal, StopFlag},
     target::{SelfCheck, Target, TargetOptions, TargetSpec},
     upstream::RemoteStub,
@@ -116,7 +116,7 @@ async fn work(arguments: &Arguments, plans: &[ScenarioPlan], stop: &StopFlag) ->
     };
     let mut target = match arguments.target.start(&options).await {
         Ok(target) => target,
-        Err(error) => return output::fail(error.exit(), &error.to_string()),
+        Err(error) => return output::fail(Exit::from(&error), &error.to_string()),
     };
     let report = report_of(arguments, plans, stop, &mut target).await;
     target.stop().await;
@@ -143,8 +143,7 @@ async fn report_of(
     let id = Uuid::new_v4();
     let run_id: String = id.simple().to_string().chars().take(12).collect();
     let seed = arguments.seed.unwrap_or(id.as_u64_pair().1);
-    #[expect(clippy::disallowed_methods, reason = "a report says when it was made")]
-    let started_at = SystemTime::now();
+    let started_at = Timestamp::now();
     let started = clock::now();
     let progress = progress::watcher();
     let asked = plans.iter().flat_map(|plan| &plan.requires).map(|capability| capability.name());
@@ -170,8 +169,8 @@ async fn report_of(
         run_id,
         seed,
         target: target.url.to_string(),
-        target_kind: target.kind.to_string(),
-        started_at: humantime::format_rfc3339_seconds(started_at).to_string(),
+        target_kind: target.kind,
+        started_at,
         duration: clock::now().saturating_duration_since(started),
     };
     let cost = crate::cost::of_plans(plans, &scenarios);
@@ -180,7 +179,7 @@ async fn report_of(
         commit: host::commit(),
         self_check: check.facts,
         cost,
-        ..RunReport::new(info, scenarios)
+        ..RunReport::new(info, scenarios).with_exit_codes(exit::code)
     }
 }
 
@@ -210,7 +209,7 @@ pub(super) async fn scenario(
     check: &SelfCheck,
 ) -> ScenarioReport {
     if let Err(why) = applicable(plan, target, check) {
-        return ScenarioReport::not_run(plan, &Judgement::not_applicable(why));
+        return ScenarioReport::not_run(plan, &Judgement::not_applicable(why.to_string()));
     }
     let (operator, mut orders) = Operator::new(target.control.is_some());
     let environment = Environment { operator: Some(operator), ..environment };
@@ -228,7 +227,7 @@ pub(super) async fn scenario(
 /// Writes the report wherever it was asked for; its exit code is the command's.
 fn publish(arguments: &Arguments, report: &RunReport) -> Exit {
     match rendering::publish(report, arguments.format.into(), arguments.out.as_deref()) {
-        Ok(()) => report.exit_code(),
+        Ok(()) => Exit::from(report.verdict),
         Err(exit) => exit,
     }
 }

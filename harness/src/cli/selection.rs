@@ -8,7 +8,7 @@ use std::{
 use super::{filter::Filter, output};
 use crate::{
     exit::Exit,
-    language::{self, Diagnostic, DiscoverError, Severity},
+    language::{self, Diagnostic, Severity},
     plan::{self, ScenarioPlan},
 };
 
@@ -61,7 +61,7 @@ const EVERYTHING: &str = "scenarios";
 
 fn load_all(paths: &[PathBuf]) -> Result<Selected, Exit> {
     let files = language::discover(paths)
-        .map_err(|error| output::fail(exit_of(&error), &error.to_string()))?;
+        .map_err(|error| output::fail(Exit::from(&error), &error.to_string()))?;
     let mut selected = Selected { plans: Vec::new(), warnings: 0 };
     let mut invalid = 0;
     for file in files {
@@ -97,18 +97,9 @@ fn default_path(default: &str) -> Result<PathBuf, Exit> {
     Ok(path.strip_prefix(&current).map(PathBuf::from).unwrap_or(path))
 }
 
-/// How the command ends when no scenario can be read.
-const fn exit_of(error: &DiscoverError) -> Exit {
-    match error {
-        DiscoverError::Missing(_) | DiscoverError::Unreadable(..) => Exit::Usage,
-        DiscoverError::NoScenarios(_) => Exit::NothingSelected,
-    }
-}
-
-/// The plan of a file and the number of its warnings, or `None` when it is invalid.
 fn load(path: &Path) -> Result<Option<(ScenarioPlan, usize)>, Exit> {
-    let bytes =
-        language::read(path).map_err(|error| output::fail(exit_of(&error), &error.to_string()))?;
+    let bytes = language::read(path)
+        .map_err(|error| output::fail(Exit::from(&error), &error.to_string()))?;
     let name = path.display().to_string();
     let show = |diagnostics: &[Diagnostic]| {
         let text = String::from_utf8_lossy(&bytes);

@@ -12,7 +12,7 @@ use crate::{
     gate::Calibration,
     plan::ScenarioPlan,
     report::host::{self, Host},
-    report::{self, WriteError},
+    report::{self, Timestamp, WriteError},
 };
 
 /// Version of the format.
@@ -40,8 +40,8 @@ pub(super) struct Setting {
 pub(super) struct Saved {
     /// [`CALIBRATION_SCHEMA_VERSION`].
     pub(super) schema_version: u32,
-    /// When it was made, RFC 3339.
-    pub(super) made_at: String,
+    /// When it was made.
+    pub(super) made_at: Timestamp,
     /// What it holds for.
     #[serde(flatten)]
     pub(super) setting: Setting,
@@ -127,7 +127,7 @@ impl Saved {
         let different = saved.map(|saved| (setting.differences(&saved.setting), saved));
         // The nearest; of those the newest.
         let nearest = different.min_by_key(|(differences, saved)| {
-            (differences.len(), std::cmp::Reverse(saved.made_at.clone()))
+            (differences.len(), std::cmp::Reverse(saved.made_at))
         });
         match nearest {
             None => Known::Nothing,
@@ -187,7 +187,8 @@ mod tests {
             suggested_delta: Some(0.07),
             suggested_pairs: Some(20),
         };
-        let (schema_version, made_at) = (CALIBRATION_SCHEMA_VERSION, made_at.to_owned());
+        let made_at = humantime::parse_rfc3339(made_at).unwrap().into();
+        let schema_version = CALIBRATION_SCHEMA_VERSION;
         let saved = Saved { schema_version, made_at, setting, calibration };
         let json = serde_json::to_vec(&saved).unwrap();
         report::write(folder, &saved.setting.file().unwrap(), &json).unwrap();

@@ -17,7 +17,7 @@ pub(crate) fn root() -> PathBuf {
 
 /// The report of the first version of this program that wrote one.
 pub(crate) fn first() -> PathBuf {
-    root().join("fixtures/reports/run-v1-first.json")
+    root().join("fixtures/reports/run-v2-early.json")
 }
 
 pub(crate) fn workway(arguments: &[&str]) -> Command {

@@ -115,11 +115,10 @@ pub struct Span {
 }
 
 impl Span {
-    /// The minutes of a run that began then and took so long, and the one after them. `None` when
-    /// `started_at` is not RFC 3339.
-    pub fn of_run(started_at: &str, took: Duration) -> Option<Self> {
-        let begin = humantime::parse_rfc3339(started_at).ok()?;
-        let begin = begin.duration_since(SystemTime::UNIX_EPOCH).ok()?;
+    /// The minutes of a run that began then and took so long, and the one after them. `None` for a
+    /// time that no calendar has.
+    pub fn of_run(started_at: SystemTime, took: Duration) -> Option<Self> {
+        let begin = started_at.duration_since(SystemTime::UNIX_EPOCH).ok()?;
         let from = begin.as_secs() / MINUTE * MINUTE;
         let end = begin.checked_add(took)?;
         let seconds = end.as_secs() + u64::from(end.subsec_nanos() > 0);
@@ -217,7 +216,9 @@ mod tests {
     #[test]
     fn whole_minutes_and_one_more() {
         let span = |from, seconds| {
-            let span = Span::of_run(from, Duration::from_secs(seconds)).unwrap();
+            let span =
+                Span::of_run(humantime::parse_rfc3339(from).unwrap(), Duration::from_secs(seconds))
+                    .unwrap();
             (span.from, span.to)
         };
         let text = |from: &str, to: &str| (from.to_owned(), to.to_owned());
@@ -233,7 +234,8 @@ mod tests {
             span("2026-11-22T10:00:00Z", 61),
             text("2026-11-22T10:00:00Z", "2026-11-22T10:03:00Z")
         );
-        assert_eq!(Span::of_run("", Duration::ZERO), None);
+        let before = SystemTime::UNIX_EPOCH - Duration::from_secs(1);
+        assert_eq!(Span::of_run(before, Duration::ZERO), None);
     }
 
     #[test]

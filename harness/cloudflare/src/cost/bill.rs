@@ -8,7 +8,7 @@ use workway_price::{BOOKS, Entry, Line, Origin, PriceBook};
 use workway_report::{
     Billing, BookReport, COST_SCHEMA_VERSION, ChangeReport, CheapestReport, ChoiceReport,
     CostReport, CrossingReport, LineReport, ScenarioReport, TableReport, TierChangeReport,
-    TierChoices, TierReport, plain, usd,
+    TierChoices, TierReport, plain, scaled, usd,
 };
 
 use super::{
@@ -135,7 +135,7 @@ pub fn book_report(
         book: book.name.clone(),
         date: book.date.clone(),
         note: book.note.clone(),
-        flags: book.flags().map(|(r, why)| (r.to_string(), why.to_owned())).collect(),
+        flags: book.flags().map(|(resource, why)| (resource, why.to_owned())).collect(),
         tiers: assessments.iter().map(|tier| tier_report(tier, book)).collect(),
         changes: changes.map(|changes| changes.iter().map(change_report).collect()),
     }
@@ -157,7 +157,7 @@ fn tier_report(assessment: &Assessment, book: &PriceBook) -> TierReport {
         usd_half_width: assessment.half_width.map(usd),
         base_usd: usd(projection.bill.base),
         lines: projection.bill.lines.iter().map(|line| line_report(line, total)).collect(),
-        absent: absent.map(|line| line.resource.to_string()).collect(),
+        absent: absent.map(|line| line.resource).collect(),
         missing: projection.missing.clone(),
         usd_per_1000_requests: plain(assessment.per_1000_requests),
         usd_next_million_requests: usd(projection.next_million),
@@ -168,31 +168,31 @@ fn tier_report(assessment: &Assessment, book: &PriceBook) -> TierReport {
 
 fn line_report(line: &Line, total: Decimal) -> LineReport {
     let (origin, why) = match &line.origin {
-        Origin::Measured => ("measured", None),
-        Origin::Assumed(why) => ("assumed", Some(why.clone())),
-        Origin::Absent(why) => ("absent", Some(why.clone())),
+        Origin::Measured => (workway_report::Origin::Measured, None),
+        Origin::Assumed(why) => (workway_report::Origin::Assumed, Some(why.clone())),
+        Origin::Absent(why) => (workway_report::Origin::Absent, Some(why.clone())),
     };
     let share = |cost| (!total.is_zero()).then(|| cost * Decimal::ONE_HUNDRED / total);
     LineReport {
-        resource: line.resource.to_string(),
+        resource: line.resource,
         amount: plain(line.amount),
-        origin: origin.to_owned(),
+        origin,
         why,
         usd: line.cost.map(usd),
-        percent: line.cost.and_then(share).map(|share| format!("{:.1}", share.round_dp(1))),
+        percent: line.cost.and_then(share).map(|share| scaled(share.round_dp(1), 1)),
     }
 }
 
 fn crossing_report(crossing: &Crossing) -> CrossingReport {
     CrossingReport {
-        resource: crossing.resource.to_string(),
-        requests: crossing.requests.round().to_string(),
+        resource: crossing.resource,
+        requests: crossing.requests.round(),
         units: plain(crossing.units),
     }
 }
 
 fn table_report(table: &TableComparison) -> TableReport {
-    let share = |share: Decimal| share.round_dp(3).normalize().to_string();
+    let share = |share: Decimal| share.round_dp(3).normalize();
     TableReport {
         usd: usd(table.usd),
         difference_usd: usd(table.difference),
@@ -210,7 +210,7 @@ pub fn change_report(change: &Change) -> ChangeReport {
         usd: usd(change.usd),
     };
     let tiers = change.tiers.iter().map(of_tier).collect();
-    ChangeReport { resource: change.resource.to_string(), tiers }
+    ChangeReport { resource: change.resource, tiers }
 }
 
 /// Reports the alternatives under every book.

@@ -46,11 +46,25 @@ impl Mismatch {
     }
 }
 
+/// Why a part of a response cannot be looked at.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum SubjectError {
+    /// The body is not JSON.
+    #[error("a body that is not JSON ({0})")]
+    NotJson(String),
+    /// The path is no RFC 9535 query.
+    #[error("an invalid path ({0})")]
+    InvalidPath(String),
+    /// The query cannot be evaluated.
+    #[error("{0}")]
+    Query(String),
+}
+
 /// A response whose body is read as JSON at most once.
 #[derive(Debug)]
 pub struct Subjects<'a> {
     response: &'a Response,
-    json: OnceCell<Result<Value, String>>,
+    json: OnceCell<Result<Value, SubjectError>>,
 }
 
 impl<'a> Subjects<'a> {
@@ -63,7 +77,7 @@ impl<'a> Subjects<'a> {
     ///
     /// # Errors
     /// Why the subject cannot be looked at, for instance a body that is not JSON.
-    pub fn value(&self, subject: &Subject) -> Result<Option<Value>, String> {
+    pub fn value(&self, subject: &Subject) -> Result<Option<Value>, SubjectError> {
         Ok(match subject {
             Subject::Status => Some(self.response.status.as_u16().into()),
             Subject::Header(name) => {
@@ -79,10 +93,10 @@ impl<'a> Subjects<'a> {
         })
     }
 
-    fn json(&self) -> Result<&Value, String> {
+    fn json(&self) -> Result<&Value, SubjectError> {
         let read = || {
             serde_json::from_slice(&self.response.body)
-                .map_err(|error| format!("a body that is not JSON ({})", self.why_not_json(&error)))
+                .map_err(|error| SubjectError::NotJson(self.why_not_json(&error)))
         };
         self.json.get_or_init(read).as_ref().map_err(Clone::clone)
     }
@@ -252,7 +266,7 @@ pub fn capture(capture: &Capture, subjects: &Subjects<'_>) -> Result<Value, Mism
         span: Some(capture.span),
         differences: Vec::new(),
     };
-    found.map_err(absent)?.ok_or_else(|| absent("nothing".to_owned()))
+    found.map_err(|error| absent(error.to_string()))?.ok_or_else(|| absent("nothing".to_owned()))
 }
 
 fn names_status(expectations: &[Expectation]) -> bool {
@@ -301,8 +315,8 @@ fn one(
         return Ok(());
     }
     let (actual, differences) = match (held, found) {
-        (Err(problem), _) => (problem.to_string(), Vec::new()),
-        (_, Err(problem)) => (problem, Vec::new()),
+        (Err(error), _) => (error.to_string(), Vec::new()),
+        (_, Err(error)) => (error.to_string(), Vec::new()),
         (_, Ok(None)) => ("nothing".to_owned(), Vec::new()),
         (_, Ok(Some(value))) => (shown(&value), differences(matcher, Some(&value), bindings)),
     };
@@ -314,17 +328,19 @@ fn one(
 ///
 /// # Errors
 /// If it is no such query.
-pub fn select(json: &Value, path: &str) -> Result<Option<Value>, String> {
+pub fn select(json: &Value, path: &str) -> Result<Option<Value>, SubjectError> {
     thread_local! {
         // As many as there are paths in the plans of a run.
         static PARSED: RefCell<HashMap<String, JpQuery>> = RefCell::default();
     }
     PARSED.with_borrow_mut(|parsed| {
         if !parsed.contains_key(path) {
-            let query = parse_json_path(path).map_err(|e| format!("an invalid path ({e})"))?;
+            let query = parse_json_path(path)
+                .map_err(|error| SubjectError::InvalidPath(error.to_string()))?;
             parsed.insert(path.to_owned(), query);
         }
-        let found = js_path_process(&parsed[path], json).map_err(|error| error.to_string())?;
+        let found = js_path_process(&parsed[path], json)
+            .map_err(|error| SubjectError::Query(error.to_string()))?;
         let mut values: Vec<_> = found.into_iter().map(|found| found.val.clone()).collect();
         Ok(match values.len() {
             0 | 1 => values.pop(),

@@ -152,9 +152,9 @@ mod tests {
     fn says_what_is_missing() {
         let root = tempfile::tempdir().unwrap();
         let nothing = discover(&[root.path().join("nothing")]).unwrap_err();
-        assert!(matches!(nothing, DiscoverError::Missing(_)));
+        assert!(matches!(nothing, DiscoverError::Missing(_)), "{nothing:?}");
         let empty = discover(&[root.path().to_owned()]).unwrap_err();
-        assert!(matches!(empty, DiscoverError::NoScenarios(_)));
+        assert!(matches!(empty, DiscoverError::NoScenarios(_)), "{empty:?}");
     }
 
     #[test]

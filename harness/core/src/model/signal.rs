@@ -1,10 +1,16 @@
 //! Signals that end a run.
 
-/// Why a run ends early.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// The signal that ends a run early; Ctrl-C outranks SIGTERM.
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
+)]
+#[serde(rename_all = "kebab-case")]
 pub enum Signal {
-    /// Ctrl-C.
-    Interrupt,
     /// SIGTERM.
     Terminate,
+    /// Ctrl-C.
+    Interrupt,
 }

@@ -1,20 +1,24 @@
-//! Kinds of targets.
+//! The kind of a target in a document.
 
 use std::fmt;
 
-/// How a target came to be.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// How a target came to run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
 pub enum TargetKind {
-    /// A child process of this program.
+    /// The program started the service that it has built in.
     Embedded,
-    /// A Worker under `wrangler dev`, started here.
+    /// The program started a Worker under `wrangler dev`.
     Wrangler,
-    /// Something that runs already.
+    /// It ran already, at this URL.
     Url,
 }
 
 impl TargetKind {
-    /// Returns the word for it in reports.
+    /// Returns the kind as documents spell it.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Embedded => "embedded",

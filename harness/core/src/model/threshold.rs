@@ -2,8 +2,12 @@
 
 use std::{cmp::Ordering, fmt, time::Duration};
 
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
 /// A figure of a run.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
 pub enum Metric {
     /// A percentile in (0, 100] of a latency; a [`Quantity::Time`].
     Percentile(Clock, f64),
@@ -22,7 +26,8 @@ pub enum Metric {
 }
 
 /// From when a latency is counted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
 pub enum Clock {
     /// From the planned time: what a user waits, queueing in the generator included.
     Response,
@@ -33,32 +38,71 @@ pub enum Clock {
 }
 
 /// `<`, `<=`, `>`, `>=`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum Comparison {
     /// `<`
+    #[serde(rename = "<")]
     Below,
     /// `<=`
+    #[serde(rename = "<=")]
     AtMost,
     /// `>`
+    #[serde(rename = ">")]
     Above,
     /// `>=`
+    #[serde(rename = ">=")]
     AtLeast,
 }
 
 /// A bound, or a measured figure, with its unit.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(tag = "unit", content = "value", rename_all = "kebab-case")]
 pub enum Quantity {
-    /// A duration.
-    Time(Duration),
+    /// A duration; a document has it in milliseconds.
+    #[serde(rename = "ms")]
+    Time(
+        #[serde(with = "milliseconds")]
+        #[schemars(with = "f64")]
+        Duration,
+    ),
     /// A part of a whole, 0 to 1.
     Share(f64),
     /// Per second.
+    #[serde(rename = "per-second")]
     Rate(f64),
     /// How many.
     Count(u64),
 }
 
+/// Writes durations as milliseconds, exact to the nanosecond.
+mod milliseconds {
+    use std::time::Duration;
+
+    use serde::{Deserialize as _, Deserializer, Serializer, de::Error as _};
+
+    const NANOS_PER_MS: f64 = 1e6;
+
+    pub(super) fn serialize<S: Serializer>(
+        time: &Duration,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        serializer.serialize_f64(super::super::float(super::super::nanos(*time)) / NANOS_PER_MS)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Duration, D::Error> {
+        let milliseconds = f64::deserialize(deserializer)?;
+        Duration::try_from_secs_f64(milliseconds / 1e3).map_err(D::Error::custom)
+    }
+}
+
 impl Comparison {
+    /// Returns whether it bounds a figure from above, so that a larger figure is a worse one.
+    pub const fn is_upper_bound(self) -> bool {
+        matches!(self, Self::Below | Self::AtMost)
+    }
+
     /// Whether `measured` satisfies the bound. `None` when the kinds differ or a value is NaN.
     pub fn holds(self, measured: Quantity, bound: Quantity) -> Option<bool> {
         let order = match (measured, bound) {
@@ -105,7 +149,8 @@ impl fmt::Display for Clock {
 }
 
 /// A figure of cost.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
 pub enum CostFigure {
     /// Dollars for the month of a tier.
     Monthly(String),
@@ -120,6 +165,11 @@ pub enum CostFigure {
 }
 
 impl CostFigure {
+    /// Returns whether the figure is in US dollars rather than in units of a resource.
+    pub const fn is_in_dollars(&self) -> bool {
+        matches!(self, Self::Monthly(_) | Self::Per1000Requests)
+    }
+
     /// Returns the resource that is counted, if one is.
     pub fn resource(&self) -> Option<&str> {
         match self {
@@ -144,5 +194,21 @@ mod tests {
         assert_eq!(Comparison::AtLeast.holds(ms(4), ms(5)), Some(false));
         assert_eq!(Comparison::Below.holds(Quantity::Share(0.1), ms(5)), None);
         assert_eq!(Comparison::Below.holds(Quantity::Rate(f64::NAN), Quantity::Rate(1.0)), None);
+    }
+
+    #[test]
+    fn a_quantity_survives_a_document() {
+        for (quantity, json) in [
+            (
+                Quantity::Time(Duration::from_nanos(50_000_001)),
+                r#"{"unit":"ms","value":50.000001}"#,
+            ),
+            (Quantity::Share(0.05), r#"{"unit":"share","value":0.05}"#),
+            (Quantity::Rate(99.5), r#"{"unit":"per-second","value":99.5}"#),
+            (Quantity::Count(7), r#"{"unit":"count","value":7}"#),
+        ] {
+            assert_eq!(serde_json::to_string(&quantity).unwrap(), json);
+            assert_eq!(serde_json::from_str::<Quantity>(json).unwrap(), quantity);
+        }
     }
 }

@@ -47,7 +47,9 @@ impl Computer<'_> {
             ValuePlan::JsonText(json) => json_of(json, &names)?.to_string().into(),
             ValuePlan::Select { from, path } => {
                 let from = json_of(from, &names)?;
-                expect::select(&from, path)?.ok_or_else(|| format!("{path} selects nothing"))?
+                expect::select(&from, path)
+                    .map_err(|error| error.to_string())?
+                    .ok_or_else(|| format!("{path} selects nothing"))?
             }
             ValuePlan::Hmac { key, text, encoding } => {
                 let signature = hmac(&self.key(key, &names)?, &text_of(text, &names)?)?;

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::{BOXES, Closes, Commit, EvidenceError};
 use crate::{
     judge::Verdict,
-    report::{ReadError, RunReport, read_run, write},
+    report::{ReadError, RunReport, TargetKind, read_run, write},
     target::is_loopback,
 };
 
@@ -113,7 +113,7 @@ impl Attested {
 }
 
 fn outcome(verdicts: &[Verdict]) -> Option<bool> {
-    let bad = |verdict: &Verdict| matches!(verdict, Verdict::Fail | Verdict::Unreachable);
+    let bad = |verdict: &Verdict| matches!(verdict, Verdict::Fail(_) | Verdict::Unreachable);
     if verdicts.iter().any(bad) {
         return Some(false);
     }
@@ -192,8 +192,7 @@ fn signatures(
 fn run(file: &str, text: &str, root: &Path, commit: &Commit) -> Result<Attested, BeyondError> {
     let run: DeployedRun = serde_json::from_str(text).map_err(|error| wrong(file, &error))?;
     let figures = run.scenarios.iter().map(|(name, scenario)| {
-        let verdict = serde_json::to_value(scenario.verdict).unwrap_or_default();
-        let verdict = verdict.as_str().unwrap_or_default().to_owned();
+        let verdict = scenario.verdict;
         [&[format!("{name}: {verdict}")], scenario.figures.as_slice()].concat().join(", ")
     });
     let scenarios = run.scenarios.iter().map(|(name, scenario)| (name.clone(), scenario.verdict));
@@ -243,7 +242,7 @@ pub fn import(root: &Path, report: &Path) -> Result<String, ImportError> {
     let read = read_run(report)?;
     let unfit = |problem: String| wrong(&report.display().to_string(), &problem);
     let url = Url::parse(&read.target).ok().filter(|url| url.host_str().is_some());
-    if read.target_kind != "url" || url.is_none_or(|url| is_loopback(&url)) {
+    if read.target_kind != TargetKind::Url || url.is_none_or(|url| is_loopback(&url)) {
         let target = &read.target;
         return Err(unfit(format!("it is of {target}, which is no deployment")).into());
     }
@@ -272,7 +271,7 @@ fn deployed(report: RunReport, commit: String) -> DeployedRun {
     DeployedRun {
         run_id: report.run_id,
         target: report.target,
-        started_at: report.started_at,
+        started_at: report.started_at.to_string(),
         commit,
         scenarios: scenarios.collect(),
     }

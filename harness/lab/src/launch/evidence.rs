@@ -10,10 +10,7 @@ use std::{
 use serde::{Deserialize, Serialize};
 
 use super::{PROOFS, Proof};
-use crate::{
-    exit::Exit,
-    report::{WriteError, write},
-};
+use crate::report::{WriteError, write};
 
 /// Of the repository.
 const FOLDER: &str = "target/launch";
@@ -50,6 +47,9 @@ pub struct Evidence {
     pub report: Option<String>,
 }
 
+/// The exit code with which the command says that a run was inconclusive; see the README.
+const INCONCLUSIVE: i32 = 8;
+
 impl Evidence {
     /// Whether it proves what it should.
     pub fn succeeded(&self) -> bool {
@@ -59,7 +59,7 @@ impl Evidence {
     /// Whether it proves neither that nor the contrary: this machine was too slow to measure, or what
     /// was needed could not be reached.
     pub fn undecided(&self) -> bool {
-        self.exit == Some(i32::from(Exit::Inconclusive.code()))
+        self.exit == Some(INCONCLUSIVE)
     }
 }
 

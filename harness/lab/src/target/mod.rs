@@ -23,7 +23,6 @@ pub use remote::is_loopback;
 pub use revision::{Built, build};
 
 use crate::{
-    exit::Exit,
     model::{Secret, TargetKind},
     plan::Limiter,
     run::Monitored,
@@ -76,7 +75,7 @@ pub struct Target {
     pub page_origin: Option<String>,
     /// What a probe found of its limiter.
     limiter: Option<Limiter>,
-    /// How it came to be.
+    /// How the target came to be.
     pub kind: TargetKind,
     /// The control socket, if it has one.
     pub control: Option<Control>,
@@ -138,18 +137,6 @@ pub enum TargetError {
         /// The last lines that it wrote.
         log: String,
     },
-}
-
-impl TargetError {
-    /// How the command ends.
-    pub const fn exit(&self) -> Exit {
-        match self {
-            Self::BadUrl(_) | Self::Remote(_) | Self::Missing(_) => Exit::Usage,
-            Self::Unreachable { .. } | Self::Spawn { .. } | Self::Failed { .. } => {
-                Exit::Unreachable
-            }
-        }
-    }
 }
 
 /// Of the service: origins whose pages may read its answers, comma separated.

@@ -4,15 +4,13 @@ use rust_decimal::Decimal;
 use workway_price::Resource;
 
 use crate::{
-    exit::Exit,
     gate::{Decision, Finding, Kind, Shift},
-    judge::ThresholdStatus,
-    language::{cost_threshold::CostThresholdText, threshold::ThresholdText},
+    judge::{Failed, ThresholdStatus, Verdict},
     model::usage::RunUsage,
-    plan::{Clock, Comparison, Metric, Phase},
+    plan::{Clock, Metric, Phase, Quantity},
     report::{
-        Billing, ChangeReport, GateReport, ScenarioReport, SpanReport, StepReport, UpstreamReport,
-        baseline::Past,
+        Billing, ChangeReport, CostThresholdReport, GateReport, ScenarioReport, SpanReport,
+        StepReport, UpstreamReport, baseline::Past, number,
     },
 };
 
@@ -55,7 +53,7 @@ pub(super) struct Side<'a> {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Money {
     /// The resource.
-    pub(super) resource: String,
+    pub(super) resource: Resource,
     /// Dollars a month.
     pub(super) usd: Decimal,
 }
@@ -104,8 +102,8 @@ impl<'a> Case<'a> {
         let mut questions: Vec<_> = scenario.thresholds.iter().filter_map(of_threshold).collect();
         let costs = scenario.cost.iter().flat_map(|cost| &cost.thresholds);
         let costs = costs.filter(|threshold| threshold.status == ThresholdStatus::Failed);
-        questions.extend(costs.filter_map(|threshold| of_cost(&threshold.text)));
-        let missed = scenario.exit == Some(Exit::Threshold.code());
+        questions.extend(costs.filter_map(of_cost));
+        let missed = scenario.verdict == Verdict::Fail(Failed::Threshold);
         if questions.is_empty() && missed && scenario.generator.is_some() {
             let (what, about) = ("operations failed".to_owned(), Missed::Errors { step: None });
             questions.push(Question { what, about });
@@ -185,13 +183,16 @@ fn of_threshold(threshold: &crate::report::ThresholdReport) -> Option<Question<'
     if threshold.status != ThresholdStatus::Failed {
         return None;
     }
-    let text = ThresholdText::parse(&threshold.text)?;
-    let above = matches!(text.comparison, Comparison::Below | Comparison::AtMost);
+    let above = threshold.comparison.is_upper_bound();
     let step = threshold.step.as_deref();
     let slow = |clock, tail| {
-        Missed::Latency(Slow { step, bound: Some(threshold.bound), clock: Some(clock), tail })
+        let bound = match threshold.bound {
+            Quantity::Time(time) => Some(number::milliseconds(time)),
+            Quantity::Share(_) | Quantity::Rate(_) | Quantity::Count(_) => None,
+        };
+        Missed::Latency(Slow { step, bound, clock: Some(clock), tail })
     };
-    let about = match text.metric {
+    let about = match threshold.metric {
         Metric::Percentile(clock, percent) if above => slow(clock, percent >= 99.0),
         Metric::Mean(clock) if above => slow(clock, false),
         Metric::Max(clock) if above => slow(clock, true),
@@ -202,13 +203,12 @@ fn of_threshold(threshold: &crate::report::ThresholdReport) -> Option<Question<'
     Some(Question { what: format!("`{}` is missed", threshold.text), about })
 }
 
-fn of_cost(text: &str) -> Option<Question<'static>> {
-    let parsed = CostThresholdText::parse(text)?;
-    if !matches!(parsed.comparison, Comparison::Below | Comparison::AtMost) {
-        return None;
-    }
-    let resource = parsed.figure.resource().and_then(|resource| resource.parse().ok());
-    Some(Question { what: format!("`{text}` is missed"), about: Missed::Money { resource } })
+fn of_cost(threshold: &CostThresholdReport) -> Option<Question<'_>> {
+    let resource = threshold.figure.resource().and_then(|name| name.parse().ok());
+    threshold.comparison.is_upper_bound().then(|| Question {
+        what: format!("`{}` is missed", threshold.text),
+        about: Missed::Money { resource },
+    })
 }
 
 /// What failed beside base.
@@ -234,17 +234,17 @@ fn bill(scenario: &ScenarioReport, billing: &dyn Billing) -> Vec<Money> {
     };
     let tiers = report.books.first().map_or(&[][..], |book| &book.tiers);
     let Some(tier) = tiers.iter().find(|tier| tier.tier == TIER) else { return Vec::new() };
-    let lines = tier.lines.iter().filter_map(|line| {
-        let usd = line.usd.as_ref()?.parse().ok()?;
-        Some(Money { resource: line.resource.clone(), usd })
-    });
+    let lines = tier
+        .lines
+        .iter()
+        .filter_map(|line| Some(Money { resource: line.resource, usd: line.usd? }));
     dearest(lines.collect())
 }
 
 /// What a change adds to the month.
 fn more(change: &ChangeReport) -> Option<Money> {
     let tier = change.tiers.iter().find(|tier| tier.tier == TIER)?;
-    Some(Money { resource: change.resource.clone(), usd: tier.usd.parse().ok()? })
+    Some(Money { resource: change.resource, usd: tier.usd })
 }
 
 fn dearest(mut money: Vec<Money>) -> Vec<Money> {

@@ -21,7 +21,7 @@ pub(super) fn causes(case: &Case<'_>, resource: Option<Resource>) -> Vec<String>
         causes.extend(user(case, resource).map(|who| with_money(case, resource, &who)));
     } else {
         let money = case.money.first().filter(|money| money.usd > Decimal::ZERO);
-        let dearest = money.and_then(|money| money.resource.parse().ok());
+        let dearest = money.map(|money| money.resource);
         causes.extend(cache(case).filter(|_| dearest.is_some_and(of_models)));
         causes.extend(dearest.map(|resource| dear(case, resource)));
     }
@@ -50,7 +50,7 @@ fn dear(case: &Case<'_>, resource: Resource) -> String {
 
 fn with_money(case: &Case<'_>, resource: Resource, who: &str) -> String {
     // What is within the plan's allotment costs nothing.
-    let of = |money: &&Money| money.resource == resource.name() && !money.usd.is_zero();
+    let of = |money: &&Money| money.resource == resource && !money.usd.is_zero();
     let Some(money) = case.money.iter().find(of) else { return who.to_owned() };
     let usd = money.usd;
     if case.base.is_some() {

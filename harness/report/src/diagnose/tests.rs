@@ -382,7 +382,7 @@ fn a_rate_that_was_not_sent() {
 }
 
 fn money(resource: Resource, usd: i64) -> Money {
-    Money { resource: resource.name().to_owned(), usd: Decimal::from(usd) }
+    Money { resource, usd: Decimal::from(usd) }
 }
 
 fn dear(

@@ -14,7 +14,7 @@ use crate::{
         Checklist, Commit, EvidenceError, ImportError, PROOFS, State, attested, checklist, html,
         import, links, load, prove, text,
     },
-    report::write,
+    report::{WriteError, write},
     target::repository_with,
 };
 
@@ -52,7 +52,7 @@ pub(in crate::cli) fn launch(arguments: &Arguments) -> Exit {
     if let Some(folder) = &arguments.out
         && let Err(problem) = written(folder, &root, &list, &json)
     {
-        return output::fail(Exit::ReportNotWritten, &problem);
+        return output::fail(Exit::ReportNotWritten, &problem.to_string());
     }
     let shown = if arguments.format == Format::Json { json } else { text(&list) };
     match output::result_or_fail(&shown) {
@@ -75,17 +75,26 @@ fn exit(error: &EvidenceError) -> Exit {
     }
 }
 
+/// Why the page of a checklist could not be made.
+#[derive(Debug, thiserror::Error)]
+enum PageError {
+    #[error("{file}: {error}")]
+    Read { file: String, error: std::io::Error },
+    #[error(transparent)]
+    Write(#[from] WriteError),
+}
+
 /// The page, the same for programs, and copies of what the page links to.
-fn written(folder: &Path, root: &Path, list: &Checklist, json: &str) -> Result<(), String> {
+fn written(folder: &Path, root: &Path, list: &Checklist, json: &str) -> Result<(), PageError> {
     for (name, bytes) in [("launch.html", html(list).as_str()), ("launch.json", json)] {
-        let path = write(folder, name, bytes.as_bytes()).map_err(|error| error.to_string())?;
+        let path = write(folder, name, bytes.as_bytes())?;
         output::say(&format!("written: {}", path.display()));
     }
     for (file, copy) in links(list) {
-        let bytes = fs::read(root.join(&file)).map_err(|error| format!("{file}: {error}"))?;
+        let bytes = fs::read(root.join(&file)).map_err(|error| PageError::Read { file, error })?;
         let copy = folder.join(copy);
         let (Some(parent), Some(name)) = (copy.parent(), copy.file_name()) else { continue };
-        write(parent, &name.to_string_lossy(), &bytes).map_err(|error| error.to_string())?;
+        write(parent, &name.to_string_lossy(), &bytes)?;
     }
     Ok(())
 }

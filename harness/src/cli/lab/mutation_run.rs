@@ -4,7 +4,6 @@ use std::{sync::Arc, time::Duration};
 
 use crate::cli::run;
 use crate::{
-    exit::Exit,
     judge::{ThresholdStatus, Verdict},
     plan::{ScenarioPlan, Severity},
     report::{Kill, ScenarioReport},
@@ -13,11 +12,11 @@ use crate::{
 };
 
 /// A run that takes longer hangs: the longest family takes a tenth of it.
-const TRIAL_WITHIN: Duration = Duration::from_mins(10);
+const RUN_WITHIN: Duration = Duration::from_mins(10);
 
-/// What is run, and what is known beforehand.
+/// A run of scenarios against one build of the service, which may have a defect.
 pub(super) struct MutationRun<'a> {
-    /// Names the run: each has people of its own.
+    /// Names the run: each has users of its own.
     pub(super) name: String,
     /// The defect, if there is one.
     pub(super) defect: Option<&'a str>,
@@ -27,7 +26,7 @@ pub(super) struct MutationRun<'a> {
     pub(super) seed: u64,
 }
 
-/// What came of it.
+/// How a mutation run ended.
 pub(super) struct MutationResult {
     pub(super) reports: Vec<ScenarioReport>,
     /// The target did not start, died, or hung.
@@ -37,19 +36,19 @@ pub(super) struct MutationResult {
 impl MutationRun<'_> {
     /// Runs it, on a target of its own.
     pub(super) async fn run(&self) -> MutationResult {
-        match tokio::time::timeout(TRIAL_WITHIN, self.try_to_run()).await {
-            Ok(Ok(tried)) => tried,
+        match tokio::time::timeout(RUN_WITHIN, self.run_to_its_end()).await {
+            Ok(Ok(result)) => result,
             Ok(Err(error)) => {
                 MutationResult { reports: Vec::new(), error: Some(error.to_string()) }
             }
             Err(_) => {
-                let error = format!("it took more than {} s", TRIAL_WITHIN.as_secs());
+                let error = format!("it took more than {} s", RUN_WITHIN.as_secs());
                 MutationResult { reports: Vec::new(), error: Some(error) }
             }
         }
     }
 
-    async fn try_to_run(&self) -> Result<MutationResult, TargetError> {
+    async fn run_to_its_end(&self) -> Result<MutationResult, TargetError> {
         let options =
             TargetOptions { defect: self.defect.map(str::to_owned), ..TargetOptions::default() };
         let mut target = TargetSpec::Embedded.start(&options).await?;
@@ -72,33 +71,32 @@ impl MutationRun<'_> {
 
 impl MutationResult {
     /// What failed, each once.
-    pub(super) fn kills(&self) -> Vec<Kill> {
-        let mut kills: Vec<_> = self.reports.iter().flat_map(kills_of).collect();
-        kills.sort();
-        kills.dedup();
-        kills
+    pub(super) fn detections(&self) -> Vec<Kill> {
+        let mut detections: Vec<_> = self.reports.iter().flat_map(detections_of).collect();
+        detections.sort();
+        detections.dedup();
+        detections
     }
 }
 
-fn kills_of(report: &ScenarioReport) -> Vec<Kill> {
-    let exit = report.exit.unwrap_or_default();
-    let kill = |rule, step: String| Kill { rule, scenario: report.name.clone(), step, exit };
-    if report.verdict != Verdict::Fail {
+fn detections_of(report: &ScenarioReport) -> Vec<Kill> {
+    let verdict = report.verdict;
+    let kill = |rule, step: String| Kill { rule, scenario: report.name.clone(), step, verdict };
+    if !matches!(verdict, Verdict::Fail(_)) {
         return Vec::new();
     }
     let required = report.failures.iter().filter(|failure| failure.severity == Severity::Required);
-    let mut kills: Vec<_> = required
+    let mut detections: Vec<_> = required
         .map(|failure| {
             kill(failure.rule.as_ref().map(|rule| rule.id.clone()), failure.step.clone())
         })
         .collect();
     let costs = report.cost.iter().flat_map(|cost| &cost.thresholds);
     let missed = costs.filter(|threshold| threshold.status == ThresholdStatus::Failed);
-    kills.extend(missed.map(|threshold| kill(None, threshold.text.clone())));
-    if kills.is_empty() {
+    detections.extend(missed.map(|threshold| kill(None, threshold.text.clone())));
+    if detections.is_empty() {
         // Every failure counts, also one that nothing but a sentence tells of.
-        kills.extend(report.reasons.iter().map(|reason| kill(None, reason.clone())));
+        detections.extend(report.reasons.iter().map(|reason| kill(None, reason.to_string())));
     }
-    debug_assert!(exit != Exit::Pass.code());
-    kills
+    detections
 }

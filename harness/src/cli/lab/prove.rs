@@ -7,7 +7,7 @@ use std::{
     path::PathBuf,
     sync::Arc,
     thread::available_parallelism,
-    time::{Duration, SystemTime},
+    time::Duration,
 };
 
 use clap::Args;
@@ -20,7 +20,7 @@ use crate::{
         rendering, selection,
         signals::Signals,
     },
-    exit::Exit,
+    exit::{self, Exit},
     judge::Verdict,
     model::clock,
     plan::{Rule, ScenarioPlan},
@@ -28,7 +28,7 @@ use crate::{
     report::host::{self, Host},
     report::{
         CleanRuns, Detection, DetectionMatrix, Kill, MATRIX_SCHEMA_VERSION, Outcome,
-        RuleDetections, RuleElsewhere,
+        RuleDetections, RuleElsewhere, Timestamp,
     },
     target::{SelfCheck, TargetOptions, TargetSpec},
 };
@@ -120,8 +120,7 @@ async fn work(arguments: &Arguments, defects: &[&'static Defect]) -> Exit {
         Ok(plans) => plans,
         Err(exit) => return exit,
     };
-    #[expect(clippy::disallowed_methods, reason = "a report says when it was made")]
-    let started_at = SystemTime::now();
+    let started_at = Timestamp::now();
     let started = clock::now();
     let families: Vec<_> = defects.iter().map(|defect| (*defect, family(defect, &plans))).collect();
     let used: Vec<&ScenarioPlan> = plans
@@ -149,15 +148,17 @@ async fn work(arguments: &Arguments, defects: &[&'static Defect]) -> Exit {
         tool_version: env!("CARGO_PKG_VERSION").to_owned(),
         commit: host::commit(),
         host: Host::here(),
-        started_at: humantime::format_rfc3339_seconds(started_at).to_string(),
+        started_at,
         duration_s: seconds(clock::now().saturating_duration_since(started)),
         defects: detections,
         clean,
         rules,
         elsewhere: elsewhere(),
-        exit: 0,
+        verdict: Verdict::Pass,
+        exit: None,
     };
-    matrix.exit = matrix.exit_code().code();
+    matrix.verdict = matrix.verdict();
+    matrix.exit = Some(exit::code(matrix.verdict));
     publish(arguments, &matrix)
 }
 
@@ -195,7 +196,7 @@ async fn clean_facts(plans: &[&ScenarioPlan]) -> Result<SelfCheck, Exit> {
     let mut target = TargetSpec::Embedded
         .start(&TargetOptions::default())
         .await
-        .map_err(|error| output::fail(error.exit(), &error.to_string()))?;
+        .map_err(|error| output::fail(Exit::from(&error), &error.to_string()))?;
     let check = target.self_check(&asked.collect()).await;
     target.kill().await;
     Ok(check)
@@ -210,24 +211,24 @@ async fn clean(
     check: &SelfCheck,
 ) -> (CleanRuns, Held) {
     let (mut runs, mut inconclusive, mut held) = (Vec::new(), BTreeSet::new(), Held::new());
-    let planned = (0..arguments.clean_runs).map(|number| MutationRun {
+    let runs_to_do = (0..arguments.clean_runs).map(|number| MutationRun {
         name: format!("clean{number}"),
         defect: None,
         plans: plans.to_vec(),
         check,
         seed: arguments.seed.wrapping_add(number),
     });
-    let mut tried =
-        stream::iter(planned).map(async |run| run.run().await).buffer_unordered(jobs(arguments));
-    while let Some(tried) = tried.next().await {
-        let mut kills = tried.kills();
-        if let Some(error) = &tried.error {
-            let (scenario, exit) = ("-".to_owned(), Exit::Unreachable.code());
-            kills.push(Kill { rule: None, scenario, step: error.clone(), exit });
+    let mut results =
+        stream::iter(runs_to_do).map(async |run| run.run().await).buffer_unordered(jobs(arguments));
+    while let Some(result) = results.next().await {
+        let mut kills = result.detections();
+        if let Some(error) = &result.error {
+            let (scenario, verdict) = ("-".to_owned(), Verdict::Unreachable);
+            kills.push(Kill { rule: None, scenario, step: error.clone(), verdict });
         }
-        for report in &tried.reports {
+        for report in &result.reports {
             if report.verdict == Verdict::Inconclusive {
-                inconclusive.insert(format!("{}: {}", report.name, report.reasons.join("; ")));
+                inconclusive.insert(format!("{}: {}", report.name, report.reasons_text()));
             }
             for rule in &report.rules {
                 *held.entry(rule.id.clone()).or_default() += rule.held;
@@ -249,11 +250,11 @@ async fn detections(
     families: &[(&'static Defect, Vec<&ScenarioPlan>)],
     check: &SelfCheck,
 ) -> Vec<Detection> {
-    let tried = stream::iter(families)
+    let result = stream::iter(families)
         .map(async |(defect, family)| detection(arguments, defect, family, check).await)
         // In their order, so that two matrices can be compared line by line.
         .buffered(jobs(arguments));
-    tried.collect().await
+    result.collect().await
 }
 
 fn jobs(arguments: &Arguments) -> usize {
@@ -268,7 +269,7 @@ async fn detection(
     check: &SelfCheck,
 ) -> Detection {
     let started = clock::now();
-    let (expected, tried) = match defect.fate {
+    let (expected, result) = match defect.fate {
         Fate::NotApplicable(why) => return untried(defect, Outcome::NotApplicable, why),
         Fate::Elsewhere(test) => return untried(defect, Outcome::Elsewhere, test),
         Fate::Made { seen_by, .. } => {
@@ -278,8 +279,8 @@ async fn detection(
             (seen_by, MutationRun { name, defect, plans, check, seed }.run().await)
         }
     };
-    let killed_by = tried.kills();
-    let outcome = match (&tried.error, killed_by.is_empty()) {
+    let killed_by = result.detections();
+    let outcome = match (&result.error, killed_by.is_empty()) {
         (Some(_), _) => Outcome::Error,
         (None, true) => Outcome::Survived,
         (None, false) => Outcome::Killed,
@@ -288,17 +289,17 @@ async fn detection(
     Detection {
         outcome,
         expected: expected.iter().map(|&rule| rule.to_owned()).collect(),
-        scenarios: ran(&tried),
+        scenarios: ran(&result),
         duration_s: seconds(clock::now().saturating_duration_since(started)),
-        why: tried.error.clone(),
+        why: result.error.clone(),
         killed_by,
         ..untried(defect, outcome, "")
     }
 }
 
 /// Scenarios that were applicable.
-fn ran(tried: &MutationResult) -> Vec<String> {
-    let applicable = tried.reports.iter().filter(|r| r.verdict != Verdict::NotApplicable);
+fn ran(result: &MutationResult) -> Vec<String> {
+    let applicable = result.reports.iter().filter(|r| r.verdict != Verdict::NotApplicable);
     applicable.map(|report| report.name.clone()).collect()
 }
 
@@ -342,5 +343,5 @@ fn rules_of(
 
 fn publish(arguments: &Arguments, matrix: &DetectionMatrix) -> Exit {
     let published = rendering::publish(matrix, arguments.format.into(), arguments.out.as_deref());
-    published.map_or_else(|failed| failed, |()| matrix.exit_code())
+    published.map_or_else(|failed| failed, |()| Exit::from(matrix.verdict))
 }

@@ -91,7 +91,7 @@ async fn api(arguments: &Arguments, stop: impl Future<Output = ()>) -> Served {
     };
     let origin = origin.map_err(|error| (Exit::Internal, error.to_string()))?;
     let address = listener.local_addr().map_err(|e| (Exit::Internal, e.to_string()))?;
-    let config = config(address, &origin).map_err(|error| (Exit::Usage, error))?;
+    let config = config(address, &origin).map_err(|error| (Exit::Usage, error.to_string()))?;
 
     // The stub first: `announce` tells others that both are there.
     #[expect(clippy::disallowed_methods, reason = "the stub is a server of its own")]
@@ -131,11 +131,26 @@ fn seeded(arguments: &Arguments) -> Result<Option<crate::prove::Seeded>, (Exit, 
     seeded.map(Some).map_err(|error| (Exit::Usage, error))
 }
 
+/// Why the service cannot be configured.
 #[cfg(feature = "service")]
-fn config(api: SocketAddr, upstream: &str) -> Result<workway_service::config::Config, String> {
+#[derive(Debug, thiserror::Error)]
+enum ConfigureError {
+    /// The secret, which the user knows by another name.
+    #[error("{}: {}", crate::token::SECRET_VARIABLE, .0.problem)]
+    Secret(workway_service::config::ConfigError),
+    /// Any other variable.
+    #[error(transparent)]
+    Other(workway_service::config::ConfigError),
+}
+
+#[cfg(feature = "service")]
+fn config(
+    api: SocketAddr,
+    upstream: &str,
+) -> Result<workway_service::config::Config, ConfigureError> {
     use crate::{
         target::VARIABLES,
-        token::{SECRET_VARIABLE, local_secret, secret_from_environment},
+        token::{local_secret, secret_from_environment},
     };
 
     let secret = secret_from_environment().unwrap_or_else(local_secret);
@@ -149,17 +164,26 @@ fn config(api: SocketAddr, upstream: &str) -> Result<workway_service::config::Co
         _ => of_the_stub(name),
     })
     .map_err(|error| match error.name {
-        "JWT_SECRET" => format!("{SECRET_VARIABLE}: {}", error.problem),
-        _ => error.to_string(),
+        "JWT_SECRET" => ConfigureError::Secret(error),
+        _ => ConfigureError::Other(error),
     })
 }
 
+/// Why a text is no origin.
+#[derive(Clone, Debug, thiserror::Error)]
+enum OriginError {
+    #[error("{0}")]
+    NoUrl(String),
+    #[error("give an origin such as http://127.0.0.1:8788")]
+    NotBare,
+}
+
 /// Reads an origin. The steps of workflows may go there, so nothing is taken for granted.
-fn origin(text: &str) -> Result<String, String> {
-    let url = reqwest::Url::parse(text).map_err(|error| error.to_string())?;
+fn origin(text: &str) -> Result<String, OriginError> {
+    let url = reqwest::Url::parse(text).map_err(|error| OriginError::NoUrl(error.to_string()))?;
     let bare = url.path() == "/" && url.query().is_none() && url.fragment().is_none();
     if !matches!(url.scheme(), "http" | "https") || !bare || !url.username().is_empty() {
-        return Err("give an origin such as http://127.0.0.1:8788".to_owned());
+        return Err(OriginError::NotBare);
     }
     Ok(url.origin().ascii_serialization())
 }

@@ -4,6 +4,8 @@ use std::fmt::Write as _;
 
 use maud::{Markup, html};
 
+use crate::report::view::{Axis, Line, Plot};
+
 /// Of the drawing; the page scales it.
 const WIDTH: f64 = 480.0;
 const HEIGHT: f64 = 260.0;
@@ -15,83 +17,9 @@ const BOTTOM: f64 = 40.0;
 /// Classes of the style sheet, by number of the line: told apart by colour and by dashes.
 const CLASSES: [&str; 4] = ["a", "b", "c", "d"];
 
-/// A plot.
-pub(super) struct Plot {
-    pub(super) title: String,
-    pub(super) x: Axis,
-    pub(super) y: Axis,
-    pub(super) lines: Vec<Line>,
-    /// Lower and upper end for each x.
-    pub(super) band: Vec<(f64, f64, f64)>,
-}
-
-/// One axis, in the units that are drawn (after a logarithm, if there is one).
-pub(super) struct Axis {
-    pub(super) label: &'static str,
-    pub(super) low: f64,
-    pub(super) high: f64,
-    pub(super) ticks: Vec<(f64, String)>,
-}
-
-/// One line. Points that are missing interrupt it.
-pub(super) struct Line {
-    pub(super) name: &'static str,
-    pub(super) points: Vec<Option<(f64, f64)>>,
-}
-
-impl Axis {
-    /// From the least to the most of `values` with about five round ticks.
-    pub(super) fn linear(
-        label: &'static str,
-        values: impl Iterator<Item = f64> + Clone,
-        show: impl Fn(f64) -> String,
-    ) -> Self {
-        let low = values.clone().fold(0.0, f64::min);
-        let high = values.fold(low, f64::max);
-        let high = if high > low { high } else { low + 1.0 };
-        let step = round_step((high - low) / 5.0);
-        let first = (low / step).ceil();
-        let ticks = (0..=10).map(|n| (first + f64::from(n)) * step).take_while(|at| *at <= high);
-        let ticks = ticks.map(|at| (at, show(at))).collect();
-        Self { label, low, high, ticks }
-    }
-
-    /// The same on a logarithmic scale, a tick for 1, 2 and 5 of each power of ten. Points are drawn
-    /// at the logarithm.
-    pub(super) fn logarithmic(
-        label: &'static str,
-        values: impl Iterator<Item = f64> + Clone,
-        show: impl Fn(f64) -> String,
-    ) -> Self {
-        const LEAST: f64 = 1e-6;
-        let low = values.clone().fold(f64::INFINITY, f64::min).clamp(LEAST, 1e12).log10();
-        let high = values.fold(LEAST, f64::max).log10();
-        let (low, high) = (low, if high > low + 0.1 { high } else { low + 0.5 });
-        let wide = high - low > 2.0;
-        let mut ticks = Vec::new();
-        for power in -6..12 {
-            for factor in [1.0, 2.0, 5.0] {
-                let value: f64 = factor * 10.0_f64.powi(power);
-                let at = value.log10();
-                if at >= low - 1e-9 && at <= high + 1e-9 && (!wide || factor < 1.5) {
-                    ticks.push((at, show(value)));
-                }
-            }
-        }
-        Self { label, low, high, ticks }
-    }
-}
-
-/// 1, 2 or 5 times a power of ten, at least `step`.
-fn round_step(step: f64) -> f64 {
-    let power = 10.0_f64.powf(step.log10().floor());
-    let factors = [1.0, 2.0, 5.0];
-    factors.into_iter().map(|factor| factor * power).find(|s| *s >= step).unwrap_or(10.0 * power)
-}
-
 impl Plot {
     /// The figure; `None` when there is nothing to draw.
-    pub(super) fn figure(&self) -> Option<Markup> {
+    pub(crate) fn figure(&self) -> Option<Markup> {
         let drawn = |line: &&Line| line.points.iter().flatten().count() > 1;
         let lines: Vec<_> = self.lines.iter().filter(drawn).collect();
         if lines.is_empty() {
@@ -186,16 +114,6 @@ mod tests {
     use super::*;
 
     #[test]
-    fn ticks_are_round() {
-        let axis = Axis::linear("s", [0.0, 47.0].into_iter(), |at| at.to_string());
-        let shown: Vec<_> = axis.ticks.iter().map(|(_, text)| text.as_str()).collect();
-        assert_eq!(shown, ["0", "10", "20", "30", "40"]);
-        let axis = Axis::logarithmic("ms", [0.9, 30.0].into_iter(), |at| at.to_string());
-        let shown: Vec<_> = axis.ticks.iter().map(|(_, text)| text.as_str()).collect();
-        assert_eq!(shown, ["1", "2", "5", "10", "20"]);
-    }
-
-    #[test]
     fn a_gap_interrupts_the_line_and_nothing_gives_no_figure() {
         let axis = || Axis::linear("s", [0.0, 4.0].into_iter(), |at| at.to_string());
         let mut plot = Plot {
@@ -207,6 +125,7 @@ mod tests {
                 points: vec![Some((0.0, 0.0)), Some((1.0, 1.0)), None, Some((3.0, f64::NAN))],
             }],
             band: Vec::new(),
+            sparks: Vec::new(),
         };
         let figure = plot.figure().unwrap().into_string();
         assert_eq!(figure.matches('M').count(), 1, "{figure}");

@@ -1,7 +1,9 @@
 use super::*;
 use crate::{
-    plan::{Clock, LoadPlan, Profile, Quantity, Span, StepLabel, Threshold},
+    judge::Failed,
+    plan::{Clock, Comparison, LoadPlan, Profile, Quantity, Span, StepLabel, Threshold},
     record::{Drift, Pace, Reach},
+    run::Signal,
 };
 
 const MS: Duration = Duration::from_millis(1);
@@ -70,16 +72,11 @@ fn load_record(books: StepRecord) -> ScenarioRecord {
     ScenarioRecord { pace: Some(pace), ..record(books) }
 }
 
-fn outcome(plan: &ScenarioPlan, record: &ScenarioRecord) -> (Verdict, Option<Exit>) {
-    let judgement = judge(plan, record);
-    (judgement.verdict, judgement.exit)
+fn outcome(plan: &ScenarioPlan, record: &ScenarioRecord) -> Verdict {
+    judge(plan, record).verdict
 }
 
-const PASS: (Verdict, Option<Exit>) = (Verdict::Pass, Some(Exit::Pass));
-
-const fn fail(exit: Exit) -> (Verdict, Option<Exit>) {
-    (Verdict::Fail, Some(exit))
-}
+const PASS: Verdict = Verdict::Pass;
 
 #[test]
 fn steps_that_run_once() {
@@ -87,12 +84,15 @@ fn steps_that_run_once() {
     // A failed poll is no failure of the work: its end decides.
     assert_eq!(outcome(&once(), &record(books(3, 1))), PASS);
     let failed = ScenarioRecord { work: PhaseEnd::Failed, ..record(books(3, 1)) };
-    assert_eq!(outcome(&once(), &failed), fail(Exit::Conformance));
-    assert_eq!(judge(&once(), &failed).reasons[0].text, "an expectation does not hold: `create`");
+    assert_eq!(outcome(&once(), &failed), Verdict::Fail(Failed::Conformance));
+    assert_eq!(
+        judge(&once(), &failed).reasons[0].to_string(),
+        "an expectation does not hold: `create`"
+    );
     let teardown = ScenarioRecord { teardown: PhaseEnd::Failed, ..record(books(3, 0)) };
-    assert_eq!(outcome(&once(), &teardown), fail(Exit::Conformance));
+    assert_eq!(outcome(&once(), &teardown), Verdict::Fail(Failed::Conformance));
     let problem = ScenarioRecord { problems: vec!["no token".into()], ..record(books(3, 0)) };
-    assert_eq!(outcome(&once(), &problem), fail(Exit::Conformance));
+    assert_eq!(outcome(&once(), &problem), Verdict::Fail(Failed::Conformance));
 }
 
 #[test]
@@ -104,7 +104,7 @@ fn a_failed_setup_is_the_only_reason() {
         ..load_record(StepRecord::default())
     };
     let judgement = judge(&load(vec![slow]), &failed);
-    assert_eq!(judgement.exit, Some(Exit::Conformance));
+    assert_eq!(judgement.verdict, Verdict::Fail(Failed::Conformance));
     assert_eq!(judgement.reasons.len(), 1, "{:?}", judgement.reasons);
     assert_eq!(judgement.thresholds[0].status, ThresholdStatus::NoData);
 }
@@ -112,15 +112,21 @@ fn a_failed_setup_is_the_only_reason() {
 #[test]
 fn failed_operations_of_a_load() {
     assert_eq!(outcome(&load(vec![]), &load_record(books(99, 0))), PASS);
-    assert_eq!(outcome(&load(vec![]), &load_record(books(99, 1))), fail(Exit::Threshold));
+    assert_eq!(
+        outcome(&load(vec![]), &load_record(books(99, 1))),
+        Verdict::Fail(Failed::Threshold)
+    );
     let rate = threshold(Metric::ErrorRate, Comparison::AtMost, Quantity::Share(0.01));
     assert_eq!(outcome(&load(vec![rate.clone()]), &load_record(books(99, 1))), PASS);
-    assert_eq!(outcome(&load(vec![rate]), &load_record(books(98, 2))), fail(Exit::Threshold));
+    assert_eq!(
+        outcome(&load(vec![rate]), &load_record(books(98, 2))),
+        Verdict::Fail(Failed::Threshold)
+    );
     let nothing = load_record(StepRecord::default());
-    assert_eq!(outcome(&load(vec![]), &nothing), fail(Exit::Threshold));
+    assert_eq!(outcome(&load(vec![]), &nothing), Verdict::Fail(Failed::Threshold));
     let mut broken = books(9, 0);
     broken.broken_counts = 1;
-    assert_eq!(outcome(&load(vec![]), &load_record(broken)), fail(Exit::Threshold));
+    assert_eq!(outcome(&load(vec![]), &load_record(broken)), Verdict::Fail(Failed::Threshold));
 }
 
 #[test]
@@ -130,13 +136,19 @@ fn thresholds_failed_or_without_data() {
     };
     let outcome_of = |threshold| outcome(&load(vec![threshold]), &load_record(books(100, 0)));
     assert_eq!(outcome_of(p50(Clock::Response, Comparison::Above)), PASS);
-    assert_eq!(outcome_of(p50(Clock::Response, Comparison::Below)), fail(Exit::Threshold));
-    assert_eq!(outcome_of(p50(Clock::Service, Comparison::Below)), fail(Exit::Threshold));
+    assert_eq!(
+        outcome_of(p50(Clock::Response, Comparison::Below)),
+        Verdict::Fail(Failed::Threshold)
+    );
+    assert_eq!(
+        outcome_of(p50(Clock::Service, Comparison::Below)),
+        Verdict::Fail(Failed::Threshold)
+    );
 }
 
 #[test]
 fn a_target_that_is_not_there() {
-    let unreachable = (Verdict::Unreachable, Some(Exit::Unreachable));
+    let unreachable = Verdict::Unreachable;
     let refused = |operations, reacted, absent_since| {
         let mut books = books(0, operations);
         books.errors = [(ErrorKind::Refused, operations)].into();
@@ -145,19 +157,19 @@ fn a_target_that_is_not_there() {
     };
     let never = refused(2, 0, 2);
     assert_eq!(outcome(&once(), &never), unreachable);
-    let reason = &judge(&once(), &never).reasons[0].text;
+    let reason = judge(&once(), &never).reasons[0].to_string();
     assert_eq!(reason, "the target never answered (connection refused: 2)");
     assert_eq!(outcome(&once(), &refused(2, 1, 1)), unreachable);
     let pace = Some(Pace { planned: 9, punctual: 9, ..Pace::default() });
     let died = ScenarioRecord { pace, ..refused(9, 6, 3) };
     assert_eq!(outcome(&load(vec![]), &died), unreachable);
     let hiccup = ScenarioRecord { pace, ..refused(9, 7, 2) };
-    assert_eq!(outcome(&load(vec![]), &hiccup), fail(Exit::Threshold));
+    assert_eq!(outcome(&load(vec![]), &hiccup), Verdict::Fail(Failed::Threshold));
 }
 
 #[test]
 fn a_generator_that_was_the_bottleneck() {
-    let inconclusive = (Verdict::Inconclusive, Some(Exit::Inconclusive));
+    let inconclusive = Verdict::Inconclusive;
     let mut late = books(100, 0);
     for _ in 0..2 {
         late.lag.record(6 * MS);
@@ -180,7 +192,7 @@ fn a_generator_that_was_the_bottleneck() {
     assert_eq!(outcome(&load(vec![missed]), &paced(98)), inconclusive);
     let gone =
         ScenarioRecord { reach: Reach { sent: 9, reacted: 1, absent_since: 5 }, ..paced(98) };
-    assert_eq!(outcome(&load(vec![]), &gone).1, Some(Exit::Unreachable));
+    assert_eq!(outcome(&load(vec![]), &gone), Verdict::Unreachable);
     let exhausted = || {
         let mut books = books(99, 1);
         books.errors = [(ErrorKind::Exhausted, 1)].into();
@@ -192,18 +204,18 @@ fn a_generator_that_was_the_bottleneck() {
 #[test]
 fn signals_and_defects_come_first() {
     let stopped = |signal| ScenarioRecord { stopped: Some(signal), ..record(books(1, 0)) };
-    let interrupted = |exit| (Verdict::Interrupted, Some(exit));
-    assert_eq!(outcome(&once(), &stopped(Signal::Interrupt)), interrupted(Exit::Interrupted));
-    assert_eq!(outcome(&once(), &stopped(Signal::Terminate)), interrupted(Exit::Terminated));
+    for signal in [Signal::Interrupt, Signal::Terminate] {
+        assert_eq!(outcome(&once(), &stopped(signal)), Verdict::Interrupted(signal));
+    }
     let mut books = books(1, 0);
     books.scheduled = 2;
-    assert_eq!(outcome(&once(), &record(books)), (Verdict::Defect, Some(Exit::Internal)));
+    assert_eq!(outcome(&once(), &record(books)), Verdict::Defect);
 }
 
 #[test]
-fn not_applicable_has_no_exit() {
+fn a_scenario_that_is_not_applicable() {
     let judgement = Judgement::not_applicable("the target has no upstream stub");
-    assert_eq!((judgement.verdict, judgement.exit), (Verdict::NotApplicable, None));
+    assert_eq!(judgement.verdict, Verdict::NotApplicable);
 }
 
 #[test]
@@ -218,6 +230,6 @@ fn a_development_server_that_degrades_is_not_judged() {
         let record = ScenarioRecord { server: Some(drift), ..record(books(100, 0)) };
         let judgement = judge(&load(Vec::new()), &record);
         assert_eq!(judgement.verdict, expected, "{judgement:?}");
-        assert!(judgement.reasons.iter().all(|reason| reason.text.contains(why)));
+        assert!(judgement.reasons.iter().all(|reason| reason.to_string().contains(why)));
     }
 }

@@ -1,18 +1,14 @@
 use std::time::Duration;
 
-use super::{
-    super::{RunInfo, json},
-    *,
-};
 use crate::{
-    exit::Exit,
-    judge::{Judgement, judge},
+    judge::{Failed, Judgement, Verdict, judge},
     model::ErrorKind,
     plan::{
-        Clock, Comparison, LoadPlan, Metric, Profile, Quantity, ScenarioPlan, Span, StepId,
+        Clock, Comparison, LoadPlan, Metric, Phase, Profile, Quantity, ScenarioPlan, Span, StepId,
         StepLabel, Threshold, Work,
     },
     record::{Failure, Pace, PhaseEnd, Reach, ScenarioRecord, StepRecord},
+    report::{Rendered, RunInfo, RunReport, ScenarioReport, TargetKind, json},
 };
 
 fn threshold(text: &str, step: Option<usize>, metric: Metric, bound: Quantity) -> Threshold {
@@ -123,20 +119,25 @@ fn report() -> RunReport {
         run_id: "r1".into(),
         seed: 42,
         target: "http://127.0.0.1:8787".into(),
-        target_kind: "url".to_owned(),
-        started_at: "2026-11-22T12:00:00Z".into(),
+        target_kind: TargetKind::Url,
+        started_at: std::time::SystemTime::UNIX_EPOCH.into(),
         duration: record.elapsed,
     };
     let scenarios = vec![
         ScenarioReport::new(&plan, &record, &judge(&plan, &record)),
         ScenarioReport::not_run(&skipped, &why),
     ];
-    RunReport::new(info, scenarios)
+    RunReport::new(info, scenarios).with_exit_codes(code)
+}
+
+/// Exit codes as a command may have them.
+fn code(verdict: Verdict) -> u8 {
+    if verdict == Verdict::Fail(Failed::Threshold) { 5 } else { 4 }
 }
 
 #[test]
 fn the_page() {
-    let page = text(&report(), false);
+    let page = report().text(false);
     let expected = include_str!("page.txt");
     assert_eq!(page, expected, "\n{page}");
     assert!(page.lines().take(5).all(|line| line.chars().count() <= 100));
@@ -144,21 +145,31 @@ fn the_page() {
 
 #[test]
 fn colour_only_when_asked_and_never_from_the_target() {
-    assert!(!text(&report(), false).contains('\u{1b}'));
-    let coloured = text(&report(), true);
+    assert!(!report().text(false).contains('\u{1b}'));
+    let coloured = report().text(true);
     assert!(coloured.contains("\u{1b}[1m\u{1b}[31mFAIL") && !coloured.contains("\u{1b}[2J"));
 }
 
 #[test]
 fn json_comes_back_as_it_was() {
     let report = report();
-    assert_eq!(report.exit, Exit::Threshold.code());
+    assert_eq!((report.verdict, report.exit), (Verdict::Fail(Failed::Threshold), Some(5)));
     let bytes = json(&report).unwrap();
     let read: RunReport = serde_json::from_slice(&bytes).unwrap();
     assert_eq!(read, report);
-    assert_eq!(text(&read, true), text(&report, true));
+    assert_eq!(read.text(true), report.text(true));
     let value: serde_json::Value = serde_json::from_slice(&bytes).unwrap();
-    assert_eq!(value["schema_version"], 1);
+    assert_eq!(value["schema_version"], 2);
+    let reason = &value["scenarios"][0]["reasons"][0];
+    assert_eq!(
+        (&reason["kind"], &reason["text"]),
+        (&"threshold-missed".into(), &"threshold missed: p99 < 1 s".into(),)
+    );
+    assert_eq!(reason["bound"], serde_json::json!({"unit": "ms", "value": 1000.0}));
+    assert_eq!(
+        (&value["scenarios"][0]["verdict"], &value["scenarios"][0]["by"]),
+        (&"fail".into(), &"threshold".into(),)
+    );
     let runs = &value["scenarios"][0]["steps"][1]["response"];
     assert_eq!((runs["count"].as_u64(), runs["max"].as_f64()), (Some(1234), None));
     assert_eq!(runs["at_least"]["max"], 9000.0);
@@ -168,30 +179,32 @@ fn json_comes_back_as_it_was() {
 }
 
 #[test]
-fn the_exit_of_a_run() {
-    let one = |exit| {
-        let mut scenario = report().scenarios.remove(0);
-        scenario.exit = exit;
-        scenario
-    };
-    let overall = |exits: &[Option<u8>]| {
+fn the_verdict_on_a_run_is_the_worst_of_its_scenarios() {
+    let overall = |verdicts: &[Verdict]| {
+        let one = |verdict: &Verdict| ScenarioReport {
+            verdict: *verdict,
+            ..report().scenarios.remove(0)
+        };
         let report = report();
         let info = RunInfo {
             run_id: report.run_id,
             seed: 1,
             target: report.target,
-            target_kind: "url".to_owned(),
+            target_kind: TargetKind::Url,
             started_at: report.started_at,
             duration: Duration::ZERO,
         };
-        RunReport::new(info, exits.iter().map(|exit| one(*exit)).collect()).exit
+        RunReport::new(info, verdicts.iter().map(one).collect()).verdict
     };
-    assert_eq!(overall(&[]), 4);
-    assert_eq!(overall(&[None]), 4);
-    assert_eq!(overall(&[None, Some(0)]), 0);
-    assert_eq!(overall(&[Some(8), Some(5), Some(0)]), 5);
-    assert_eq!(overall(&[Some(1), Some(7)]), 7);
-    assert_eq!(overall(&[Some(130), Some(70)]), 130);
+    let (none, threshold) = (Verdict::NotApplicable, Verdict::Fail(Failed::Threshold));
+    assert_eq!(overall(&[]), none);
+    assert_eq!(overall(&[none]), none);
+    assert_eq!(overall(&[none, Verdict::Pass]), Verdict::Pass);
+    assert_eq!(overall(&[Verdict::Inconclusive, threshold, Verdict::Pass]), threshold);
+    let conformance = Verdict::Fail(Failed::Conformance);
+    assert_eq!(overall(&[conformance, Verdict::Unreachable]), Verdict::Unreachable);
+    let interrupted = Verdict::Interrupted(crate::model::Signal::Interrupt);
+    assert_eq!(overall(&[interrupted, Verdict::Defect]), interrupted);
 }
 
 #[test]
