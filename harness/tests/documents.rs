@@ -170,3 +170,20 @@ fn every_test_in_the_table_of_promises_exists() {
         assert!(code.contains(&format!("fn {name}(")), "{name}");
     }
 }
+
+/// A file that is no module would not be compiled, and its tests would not be missed.
+#[test]
+fn every_file_of_tests_is_a_module() {
+    for folder in ["harness/tests", "service/tests"] {
+        let folder = repository().join(folder);
+        let program = fs::read_to_string(folder.join("integration.rs")).unwrap();
+        for entry in fs::read_dir(&folder).unwrap() {
+            let path = entry.unwrap().path();
+            let name = path.file_stem().unwrap().to_str().unwrap().to_owned();
+            let is_code = path.extension().is_some_and(|extension| extension == "rs");
+            let is_program = ["integration", "worker"].contains(&name.as_str());
+            let is_module = program.contains(&format!("mod {name};"));
+            assert!(!is_code || is_program || is_module, "{}", path.display());
+        }
+    }
+}

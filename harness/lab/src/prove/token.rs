@@ -8,11 +8,7 @@ use serde_json::Value;
 use sha2::Sha256;
 
 use super::change::Head;
-use crate::{
-    model::Secret,
-    token::{claims, header},
-    upstream,
-};
+use crate::{model::Secret, token::Signer, upstream};
 
 /// A token, taken apart and not believed.
 #[derive(Clone, Debug)]
@@ -75,12 +71,8 @@ pub(super) fn signed_again(
 /// A good token of somebody.
 pub(super) fn sign(secret: &Secret, subject: &str, scope: &str, now: i64) -> Option<HeaderValue> {
     let now = u64::try_from(now).unwrap_or_default();
-    let part = |value: Value| URL_SAFE_NO_PAD.encode(value.to_string());
-    let (header, claims) = (header(secret).into(), claims(subject, scope, now).into());
-    let signed = format!("{}.{}", part(header), part(claims));
-    let signature = mac(secret.expose(), &signed)?.finalize().into_bytes();
-    let token = format!("Bearer {signed}.{}", URL_SAFE_NO_PAD.encode(signature));
-    HeaderValue::try_from(token).ok()
+    let token = Signer::new(secret).sign(subject, scope, now).ok()?;
+    HeaderValue::try_from(format!("Bearer {token}")).ok()
 }
 
 /// A signature of Stripe's, taken apart and not believed.
