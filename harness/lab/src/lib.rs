@@ -21,13 +21,22 @@ mod usage_audit;
 
 pub use usage_audit::ServiceAudit;
 
-use workway_core::plan::Catalog;
+use workway_core::plan::{Catalog, RunPaths};
 
-/// Returns everything that scenarios may name without defining it: our rules, and Cloudflare's
-/// resources and prices.
+/// The paths of our service's runs.
+const RUN_PATHS: RunPaths = RunPaths {
+    start: "/workflows/*/runs",
+    show: "/runs/*",
+    cancel: "/runs/*/cancel",
+    events: "/runs/*/events",
+};
+
+/// Returns everything that scenarios may name without defining it: our rules, Cloudflare's
+/// resources and prices, and where our service has its runs.
 pub fn catalog() -> Catalog {
     Catalog {
         rules: rules::all().to_vec(),
         pricing: Some(std::sync::Arc::new(cost::CloudflarePricing)),
+        runs: Some(RUN_PATHS),
     }
 }

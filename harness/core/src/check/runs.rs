@@ -18,7 +18,7 @@ use super::{
 };
 use crate::{
     model::stub::Call,
-    plan::{RunsCheck, UserId},
+    plan::{RunPaths, RunsCheck, UserId},
     record::Seen,
 };
 
@@ -55,25 +55,38 @@ enum About<'a> {
     Cancel(&'a str),
 }
 
-fn about(seen: &Seen) -> Option<About<'_>> {
+fn about<'s>(seen: &'s Seen, paths: &RunPaths) -> Option<About<'s>> {
     let path = seen.path.split('?').next().unwrap_or_default();
-    let parts: Vec<&str> = path.split('/').skip(1).collect();
-    match (&seen.method, parts.as_slice()) {
-        (&Method::POST, ["workflows", _, "runs"]) => Some(About::Start),
-        (&Method::GET, ["runs", run]) => Some(About::Read(run)),
-        (&Method::POST, ["runs", run, "cancel"]) => Some(About::Cancel(run)),
+    match seen.method {
+        Method::GET => id_in(path, paths.show).map(About::Read),
+        Method::POST if id_in(path, paths.start).is_some() => Some(About::Start),
+        Method::POST => id_in(path, paths.cancel).map(About::Cancel),
         _ => None,
+    }
+}
+
+/// Returns the segment of `path` that stands where `pattern` has its `*`, if the others are equal.
+fn id_in<'p>(path: &'p str, pattern: &str) -> Option<&'p str> {
+    let (mut path, mut pattern) = (path.split('/'), pattern.split('/'));
+    let mut id = None;
+    loop {
+        match (path.next(), pattern.next()) {
+            (Some(segment), Some("*")) => id = Some(segment),
+            (Some(segment), Some(expected)) if segment == expected => {}
+            (None, None) => return id,
+            _ => return None,
+        }
     }
 }
 
 impl Evidence {
     /// Sorts what was seen by run. What somebody else than its owner is told of a run says nothing
     /// about it.
-    pub fn new(seen: &[Seen]) -> Self {
+    pub fn new(seen: &[Seen], paths: &RunPaths) -> Self {
         let mut evidence = Self::default();
         let mut seen: Vec<&Seen> = seen.iter().collect();
         seen.sort_by_key(|seen| seen.sent);
-        for start in seen.iter().filter(|seen| matches!(about(seen), Some(About::Start))) {
+        for start in seen.iter().filter(|seen| matches!(about(seen, paths), Some(About::Start))) {
             let id = start.body.as_ref().and_then(|body| body["id"].as_str());
             match (start.status, id) {
                 (Some(202), Some(id)) => evidence.add(id, start, What::Started),
@@ -82,7 +95,7 @@ impl Evidence {
             }
         }
         for seen in seen {
-            let (run, what) = match about(seen) {
+            let (run, what) = match about(seen, paths) {
                 Some(About::Read(run)) => (run, read(seen)),
                 Some(About::Cancel(run)) => (run, cancel(seen)),
                 Some(About::Start) | None => continue,

@@ -14,9 +14,8 @@ use serde::{
 use serde_json::Value;
 
 use super::{Diagnostic, Spanned, clip, error::Problem, file::Json, text::Pattern};
-use crate::{
-    model::{equal, shown},
-    plan::{Bindings, JsonSchemaOf, JsonTemplate, Order, Span, TemplateError},
+use crate::model::{
+    Bindings, JsonSchemaOf, JsonTemplate, Order, Span, TemplateError, equal, shown,
 };
 
 /// The name by which a type asks the deserializer to choose its variant by the shape of a node.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Pricing, Rule};
+use super::{Pricing, Rule, RunPaths};
 
 /// Holds what scenarios may name without defining it. The core knows no product; an empty catalog
 /// is that of anyone's API.
@@ -12,4 +12,6 @@ pub struct Catalog {
     pub rules: Vec<Arc<Rule>>,
     /// Resources and prices; without them a scenario has no `cost`.
     pub pricing: Option<Arc<dyn Pricing>>,
+    /// Where runs are started and shown; without it a scenario has no model of runs.
+    pub runs: Option<RunPaths>,
 }

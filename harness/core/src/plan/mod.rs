@@ -51,8 +51,8 @@ pub use load::{
     EXACT_UP_TO, Journey, LoadPlan, MAX_RATES, Profile, Raise, Search, Stretch, Until, Users,
 };
 pub use model::{
-    CachePlan, EffectsPlan, Limiter, ModelOf, ModelPlan, RateLimitPlan, RunsCheck, RunsPlan,
-    THE_RUN,
+    CachePlan, EffectsPlan, Limiter, ModelOf, ModelPlan, RateLimitPlan, RunPaths, RunsCheck,
+    RunsPlan, THE_RUN,
 };
 pub use resolve::{DEFAULT_SCOPE, MAX_BRANCHES, resolve};
 pub use threshold::Threshold;

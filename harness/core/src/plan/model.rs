@@ -46,12 +46,28 @@ pub struct CachePlan {
 pub struct RunsPlan {
     /// What must hold, and what that stands for.
     pub checks: Vec<(RunsCheck, Claim)>,
+    /// The requests that are about runs.
+    pub paths: RunPaths,
     /// Looks at the run that has the name [`THE_RUN`].
     pub look: RequestPlan,
     /// Asks for its events.
     pub events: RequestPlan,
     /// The effects of the runs.
     pub effects: Option<EffectsPlan>,
+}
+
+/// Holds the paths of the requests about runs. In each, a segment `*` stands for an id: in `start`
+/// that of what is run, in the others that of the run.
+#[derive(Clone, Copy, Debug)]
+pub struct RunPaths {
+    /// A `POST` to it starts a run, and answers its `id`.
+    pub start: &'static str,
+    /// A `GET` of it shows a run.
+    pub show: &'static str,
+    /// A `POST` to it cancels a run.
+    pub cancel: &'static str,
+    /// A `GET` of it lists the events of a run.
+    pub events: &'static str,
 }
 
 /// What stands for the id of a run in the requests of a [`RunsPlan`].

@@ -33,8 +33,8 @@ use crate::language::{Diagnostic, Library, ScenarioFile};
 use crate::model::Capability;
 
 use super::{
-    CallVar, Catalog, JsonTemplate, LoadPlan, Phase, Pricing, Profile, ScenarioPlan, Span, Step,
-    UserPlan, ValuePlan, Work,
+    CallVar, Catalog, JsonTemplate, LoadPlan, Phase, Pricing, Profile, RunPaths, ScenarioPlan,
+    Span, Step, UserPlan, ValuePlan, Work,
 };
 use claims::Rules;
 use labels::Labels;
@@ -101,6 +101,7 @@ struct Resolver {
     users: Vec<UserPlan>,
     rules: Rules,
     pricing: Option<Arc<dyn Pricing>>,
+    run_paths: Option<RunPaths>,
     /// What the file says that the target must offer.
     required: Vec<Capability>,
     /// What the steps and values of the scenario need.
@@ -126,6 +127,7 @@ impl Resolver {
             users: Vec::new(),
             rules: claims::known(catalog),
             pricing: catalog.pricing.clone(),
+            run_paths: catalog.runs,
             required: required.collect(),
             needed: Vec::new(),
             library: Library::beside(file_name),

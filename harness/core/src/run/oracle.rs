@@ -19,7 +19,7 @@ use crate::{
     },
     plan::{
         CachePlan, Claim, EffectsPlan, Limiter, ModelOf, ModelPlan, RateLimitPlan, RequestPlan,
-        RunsPlan, THE_RUN, UserId,
+        RunPaths, RunsPlan, THE_RUN, UserId,
     },
     record::Seen,
 };
@@ -119,7 +119,7 @@ impl Iteration {
     /// Everything that is known about runs, those looked at again that may have gone on; or why that
     /// is not enough.
     async fn evidence(&self, plan: &RunsPlan) -> Result<Result<Evidence, String>, Halt> {
-        let first = match self.seen_of_runs() {
+        let first = match self.seen_of_runs(&plan.paths) {
             Ok(evidence) => evidence,
             Err(why) => return Ok(Err(why)),
         };
@@ -133,17 +133,17 @@ impl Iteration {
         if unknown > 0 {
             return Ok(Err(format!("{unknown} acknowledged runs could not be looked at again")));
         }
-        let evidence = self.seen_of_runs();
+        let evidence = self.seen_of_runs(&plan.paths);
         let Some(EffectsPlan { calls, each }) = &plan.effects else { return Ok(evidence) };
         let calls = self.calls(calls).await?;
         Ok(evidence.and_then(|evidence| Ok(Evidence { calls: calls?, each: *each, ..evidence })))
     }
 
-    fn seen_of_runs(&self) -> Result<Evidence, String> {
+    fn seen_of_runs(&self, paths: &RunPaths) -> Result<Evidence, String> {
         let world = &self.worker.context;
         let seen = world.observer.seen().map_err(|why| why.to_string())?;
         let happened = world.observer.happened();
-        Ok(Evidence { happened, origin: world.origin_millis, ..Evidence::new(&seen) })
+        Ok(Evidence { happened, origin: world.origin_millis, ..Evidence::new(&seen, paths) })
     }
 
     /// Adds what the engine says of runs that ended, for their timelines.

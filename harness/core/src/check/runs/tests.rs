@@ -3,6 +3,13 @@ use serde_json::json;
 use super::*;
 use crate::plan::StepId;
 
+const PATHS: RunPaths = RunPaths {
+    start: "/workflows/*/runs",
+    show: "/runs/*",
+    cancel: "/runs/*/cancel",
+    events: "/runs/*/events",
+};
+
 fn seen(sent: u64, method: Method, path: &str, status: Option<u16>, body: Value) -> Seen {
     Seen {
         step: StepId(0),
@@ -46,13 +53,16 @@ fn violated(finding: Finding) -> (String, Vec<String>) {
 fn answers_are_sorted_by_run_and_strangers_say_nothing() {
     let mut stranger = read(30, 404, Value::Null);
     stranger.user = Some(UserId(1));
-    let evidence = Evidence::new(&[
-        read(40, 200, state("succeeded", [1, 1])),
-        stranger,
-        start(10, Some(202)),
-        start(20, None),
-        read(25, 429, Value::Null),
-    ]);
+    let evidence = Evidence::new(
+        &[
+            read(40, 200, state("succeeded", [1, 1])),
+            stranger,
+            start(10, Some(202)),
+            start(20, None),
+            read(25, 429, Value::Null),
+        ],
+        &PATHS,
+    );
     assert_eq!((evidence.histories.len(), evidence.lost_starts), (1, 1));
     assert_eq!(evidence.histories[0].operations.len(), 2);
     assert_eq!(evidence.to_look_at(), Vec::<usize>::new());
@@ -67,7 +77,7 @@ fn answers_are_sorted_by_run_and_strangers_say_nothing() {
     };
     let evidence = Evidence { happened: vec![crash], ..evidence };
     assert_eq!(evidence.to_look_at(), [0], "nobody looked since the crash");
-    let nothing = Evidence::new(&[read(40, 200, state("succeeded", [1, 1]))]);
+    let nothing = Evidence::new(&[read(40, 200, state("succeeded", [1, 1]))], &PATHS);
     assert!(matches!(nothing.judge(RunsCheck::Legal), Finding::Undecided(_)));
 }
 
@@ -96,12 +106,15 @@ fn a_failure_shows_the_run_on_one_line_of_time() {
         each: 2,
         happened: vec![killed],
         origin: 1_000,
-        ..Evidence::new(&[
-            start(10, Some(202)),
-            read(60, 200, state("running", [1, 0])),
-            read(80, 200, state("running", [1, 0])),
-            read(400, 200, state("succeeded", [2, 1])),
-        ])
+        ..Evidence::new(
+            &[
+                start(10, Some(202)),
+                read(60, 200, state("running", [1, 0])),
+                read(80, 200, state("running", [1, 0])),
+                read(400, 200, state("succeeded", [2, 1])),
+            ],
+            &PATHS,
+        )
     };
     let (actual, timeline) = violated(evidence.judge(RunsCheck::Resumed));
     assert_eq!(actual, "run r1: POST /charge/0 was delivered again after POST /charge/1");
@@ -131,7 +144,7 @@ fn a_failure_shows_the_run_on_one_line_of_time() {
 #[test]
 fn a_state_that_there_is_not_is_seen() {
     let body = json!({"status": "asleep", "steps": []});
-    let evidence = Evidence::new(&[start(10, Some(202)), read(40, 200, body)]);
+    let evidence = Evidence::new(&[start(10, Some(202)), read(40, 200, body)], &PATHS);
     let (actual, _) = violated(evidence.judge(RunsCheck::Legal));
     assert_eq!(actual, "run r1: it was in a state that there is not: \"asleep\"");
 }
@@ -143,4 +156,13 @@ fn the_engine_tells_what_it_did() {
     let expected =
         [(5, "engine: queued".to_owned()), (7, "engine: step 0, attempt 2 running".to_owned())];
     assert_eq!(events(stream), expected);
+}
+
+#[test]
+fn the_id_of_a_path_stands_where_the_pattern_has_a_star() {
+    assert_eq!(id_in("/runs/r1", PATHS.show), Some("r1"));
+    assert_eq!(id_in("/runs/r1/cancel", PATHS.cancel), Some("r1"));
+    for other in ["/runs", "/runs/r1/events", "/jobs/r1", "runs/r1"] {
+        assert_eq!(id_in(other, PATHS.show), None, "{other}");
+    }
 }

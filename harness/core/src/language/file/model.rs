@@ -48,7 +48,7 @@ pub struct CacheFile {
 /// The most effects of one run: as many as it has steps.
 pub const MAX_EFFECTS_EACH: u64 = 50;
 
-/// Runs: `POST /workflows/…/runs`, `GET /runs/…` and `POST /runs/…/cancel`.
+/// Runs: every request so far that started, showed or cancelled one.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(rename = "runs", deny_unknown_fields)]
 pub struct RunsFile {

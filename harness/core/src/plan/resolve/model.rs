@@ -28,7 +28,7 @@ use super::{
 const CLOUDFLARE_PERIODS: [u64; 2] = [10, 60];
 
 impl Resolver {
-    pub(super) fn model(&mut self, file: &ModelFile, span: Span) -> Step {
+    pub(super) fn model(&mut self, file: &ModelFile, span: Span) -> Option<Step> {
         if self.is_load {
             let message = "a model has no place in a scenario with `load`";
             let error = Diagnostic::error("model-of-load", message, span);
@@ -39,9 +39,9 @@ impl Resolver {
         let (name, of) = match file {
             ModelFile::RateLimit(file) => ("rate limit", self.rate_limit(file)),
             ModelFile::Cache(file) => ("cache", self.cache(file, span)),
-            ModelFile::Runs(file) => ("runs", self.runs(file, span)),
+            ModelFile::Runs(file) => ("runs", self.runs(file, span)?),
         };
-        Step::Model(Box::new(ModelPlan { name: name.to_owned(), span, of }))
+        Some(Step::Model(Box::new(ModelPlan { name: name.to_owned(), span, of })))
     }
 
     fn rate_limit(&mut self, file: &RateLimitFile) -> ModelOf {
@@ -94,7 +94,13 @@ impl Resolver {
         }))
     }
 
-    fn runs(&mut self, file: &RunsFile, span: Span) -> ModelOf {
+    fn runs(&mut self, file: &RunsFile, span: Span) -> Option<ModelOf> {
+        let Some(paths) = self.run_paths else {
+            let message = "nobody knows where this target shows its runs";
+            let error = Diagnostic::error("no-runs", message, span);
+            self.error(error.with_help("take out the model"));
+            return None;
+        };
         let effects = file.effects.as_ref().map(|effects| {
             self.need(Capability::Upstream);
             self.use_template(&effects.path.0, effects.path.span);
@@ -108,15 +114,16 @@ impl Resolver {
             (*check, Claim { rule, severity: file.severity.unwrap_or_default() })
         };
         let checks = checks.iter().map(claim).collect();
-        let look = self.about_the_run("runs: look", "", span);
-        let events = self.about_the_run("runs: events", "/events", span);
-        ModelOf::Runs(Box::new(RunsPlan { checks, look, events, effects }))
+        let look = self.about_the_run("runs: look", paths.show, span);
+        let events = self.about_the_run("runs: events", paths.events, span);
+        Some(ModelOf::Runs(Box::new(RunsPlan { checks, paths, look, events, effects })))
     }
 
     /// Any answer will do: the model judges it.
-    fn about_the_run(&mut self, label: &str, rest: &str, span: Span) -> RequestPlan {
+    fn about_the_run(&mut self, label: &str, path: &str, span: Span) -> RequestPlan {
         let literal = |text: &str| Segment::Literal(text.to_owned());
-        let path = [literal("/runs/"), Segment::Name(THE_RUN.to_owned()), literal(rest)];
+        let (before, after) = path.split_once('*').unwrap_or((path, ""));
+        let path = [literal(before), Segment::Name(THE_RUN.to_owned()), literal(after)];
         let id = self.label_of(label);
         let any = Expectation { subject: Subject::Status, matcher: Matcher::exists(true), span };
         RequestPlan {

@@ -61,7 +61,7 @@ impl Resolver {
             StepFile::Check(file) => self.check(file, span),
             StepFile::UpstreamCalls(file) => self.upstream_calls(file, span)?,
             StepFile::Control(file) => self.control(file, span),
-            StepFile::Model(file) => self.model(file, span),
+            StepFile::Model(file) => self.model(file, span)?,
             StepFile::Call(file) => Step::Call(Box::new(self.call(file, span)?)),
         })
     }

@@ -221,7 +221,8 @@ fn a_wait_is_on_the_clock_of_the_target_but_in_journeys() {
 
 #[test]
 fn the_first_expectation_that_is_required_decides_first() {
-    let text = "scenario: a\nsteps:\n- request:\n    get: /\n    expect:\n    \
+    let text = "scenario: a\nrules: { IV1: { description: a, source: b } }\nsteps:\n\
+                - request:\n    get: /\n    expect:\n    \
                 - { severity: optimal, headers: { server: { exists: true } } }\n    \
                 - { rule: IV1, text: a }\n    - { severity: check, status: 201 }\n";
     let plan = plan(text);
@@ -254,4 +255,12 @@ fn variables_are_given_or_computed_in_one_order() {
     assert_eq!(warnings(text), Vec::<String>::new());
     let slip = "scenario: a\nvars: { a: { hmac-sha25: { text: b } } }\nsteps: []\n";
     assert_eq!(codes(slip), ["unknown-choice"]);
+}
+
+#[test]
+fn runs_and_costs_are_of_a_target_that_somebody_knows() {
+    let model = "scenario: a\nsteps:\n- request: { get: / }\n- model: { runs: {} }\n";
+    assert_eq!(codes(model), ["no-runs"]);
+    let cost = "scenario: a\ncost: {}\nsteps:\n- request: { get: / }\n";
+    assert_eq!(codes(cost), ["no-prices"]);
 }
