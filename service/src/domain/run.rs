@@ -1,4 +1,4 @@
-//! Runs: one execution of a workflow, as its owner sees it.
+//! Defines runs: a run is one execution of a workflow, as its owner sees it.
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -6,34 +6,34 @@ use serde_json::Value;
 use super::{Millis, workflow::StepKind};
 use crate::ports::Usage;
 
-/// Where a run is. The last four never change again.
+/// The status of a run. The last four never change again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
 pub enum RunStatus {
-    /// Stored, not started.
+    /// The run is stored and has not started.
     Queued,
     /// An attempt of a step is under way.
     Running,
-    /// Between two attempts of a step, or in a `delay` step.
+    /// The run is between two attempts of a step, or in a `delay` step.
     Waiting,
     /// Every step succeeded.
     Succeeded,
     /// A step failed for good.
     Failed,
-    /// The owner stopped it.
+    /// The owner stopped the run.
     Cancelled,
-    /// It ran out of time.
+    /// The run took longer than a run may take.
     TimedOut,
 }
 
 impl RunStatus {
-    /// Whether it never changes again.
+    /// Returns true if the status never changes again.
     pub const fn is_terminal(self) -> bool {
         matches!(self, Self::Succeeded | Self::Failed | Self::Cancelled | Self::TimedOut)
     }
 
-    /// As it is written in JSON and in the database.
+    /// Returns the name as JSON and the database write it.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Queued => "queued",
@@ -51,96 +51,96 @@ impl RunStatus {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
 pub struct Run {
-    /// Identifier.
+    /// The identifier of the run.
     pub id: String,
-    /// What it runs.
+    /// The identifier of the workflow that it executes.
     pub workflow_id: String,
-    /// Where it is.
+    /// The status of the run.
     pub status: RunStatus,
     /// One entry for each step, in order.
     pub steps: Vec<StepReport>,
-    /// Creation.
+    /// The time of creation.
     pub created_at: Millis,
-    /// Last change.
+    /// The time of the last change.
     pub updated_at: Millis,
-    /// When it became terminal.
+    /// The time at which the status became terminal; null until then.
     pub finished_at: Option<Millis>,
-    /// What the work outside responses cost so far.
+    /// The resources that the run has used outside responses so far.
     pub usage: Usage,
 }
 
-/// What became of a step so far.
+/// The progress of one step.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
 pub struct StepReport {
-    /// What it does.
+    /// The type of the step.
     #[serde(rename = "type")]
     pub kind: StepKind,
-    /// Where it is.
+    /// The status of the step.
     pub status: StepStatus,
-    /// Attempts started.
+    /// The number of attempts that were started.
     pub attempts: u32,
-    /// What it gave, once it succeeded.
+    /// The output, once the step has succeeded.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub output: Option<Value>,
-    /// Why the last attempt failed, if it did.
+    /// The reason why the last attempt failed, if it did.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
 }
 
-/// Where a step is.
+/// The status of a step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
 pub enum StepStatus {
-    /// Not reached yet.
+    /// The run has not reached the step.
     Pending,
-    /// Attempted, not finished.
+    /// An attempt has started, and the step has not ended.
     Running,
-    /// Done.
+    /// The step has succeeded.
     Succeeded,
-    /// Given up.
+    /// The step has failed for good.
     Failed,
-    /// Under way when the owner stopped the run: whether it took effect is not known.
+    /// The step was under way when the owner stopped the run. It may have taken effect or not.
     Cancelled,
 }
 
-/// Something that happened to a run.
+/// An event in the history of a run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
 pub struct RunEvent {
-    /// From 1, without gaps.
+    /// The number of the event. They count from 1, without gaps.
     pub id: u32,
-    /// When.
+    /// The time of the event.
     pub at: Millis,
-    /// What.
+    /// The change that the event reports.
     #[serde(flatten)]
     pub change: Change,
 }
 
-/// What an event tells of.
+/// The change that an event reports.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
 #[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
 pub enum Change {
     /// The run was accepted, or ended.
     Run {
-        /// Where it is now.
+        /// The new status of the run.
         status: RunStatus,
     },
     /// An attempt of a step began or ended.
     Step {
-        /// Which step, from 0.
+        /// The index of the step, from 0.
         step: usize,
-        /// Which attempt, from 1.
+        /// The number of the attempt, from 1.
         attempt: u32,
-        /// How it is going. One that failed may be followed by another.
+        /// The status of the attempt. One that failed may be followed by another.
         status: StepStatus,
     },
 }
 
 impl Change {
-    /// The name of the event, as clients subscribe to it.
+    /// Returns the name of the event, as clients subscribe to it.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Run { .. } => "run",
@@ -148,32 +148,32 @@ impl Change {
         }
     }
 
-    /// Whether nothing follows.
+    /// Returns true if no event follows.
     pub const fn is_last(self) -> bool {
         matches!(self, Self::Run { status } if status.is_terminal())
     }
 }
 
-/// A run in a list: without its steps and their outputs.
+/// A run as lists show it, without its steps and their outputs.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
 pub struct RunSummary {
-    /// Identifier.
+    /// The identifier of the run.
     pub id: String,
-    /// What it runs.
+    /// The identifier of the workflow that it executes.
     pub workflow_id: String,
-    /// Where it is.
+    /// The status of the run.
     pub status: RunStatus,
-    /// Creation.
+    /// The time of creation.
     pub created_at: Millis,
-    /// Last change.
+    /// The time of the last change.
     pub updated_at: Millis,
-    /// When it became terminal.
+    /// The time at which the status became terminal; null until then.
     pub finished_at: Option<Millis>,
 }
 
 impl StepReport {
-    /// A step that was not reached yet.
+    /// Makes the report of a step that the run has not reached.
     pub const fn pending(kind: StepKind) -> Self {
         Self { kind, status: StepStatus::Pending, attempts: 0, output: None, error: None }
     }

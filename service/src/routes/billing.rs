@@ -14,7 +14,7 @@ use url::form_urlencoded::Serializer;
 use super::{App, Context};
 use crate::config::{Billing, Secret};
 use crate::domain::{
-    billing::{NotOurs, SubscriptionEvent, plan_from_json},
+    billing::{EventError, SubscriptionEvent, plan_from_json},
     json,
     month::Month,
     plan::{Plan, Quota},
@@ -174,7 +174,7 @@ pub(super) async fn webhook<P: Platform>(
     context: Context<P>,
     Signed(body): Signed,
 ) -> Result<Json<Received>, Problem> {
-    let event = json::parse(&body).map_err(Problem::malformed_json)?;
+    let event = json::parse(&body).map_err(|error| Problem::malformed_json(error.to_string()))?;
     match SubscriptionEvent::from_json(&event, &context.app.config.billing.prices) {
         Ok(event) => {
             let database = context.app.platform.database();
@@ -182,8 +182,10 @@ pub(super) async fn webhook<P: Platform>(
             let taken = subscriptions.take(&event, context.now()).await;
             taken.map_err(|error| context.failed(&error))?;
         }
-        Err(NotOurs::Ignored(why)) => context.app.platform.log(&format!("stripe: {why}")),
-        Err(NotOurs::Malformed(why)) => return Err(Problem::malformed_json(why)),
+        Err(EventError::Ignored(why)) => context.app.platform.log(&format!("stripe: {why}")),
+        Err(error @ EventError::Malformed { .. }) => {
+            return Err(Problem::malformed_json(error.to_string()));
+        }
     }
     Ok(Json(Received { received: true }))
 }
