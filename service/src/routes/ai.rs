@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::Context;
 use crate::ai::search;
-use crate::ai::{Desk, NoSummary, Question, left_alone};
+use crate::ai::{Question, Summarizer, SummaryError, circuit_open};
 use crate::domain::{
     Millis,
     ai::{Quality, SearchRequest, SummaryRequest},
@@ -75,12 +75,13 @@ pub(super) async fn summarize<P: Platform>(
     let platform = &context.app.platform;
     let (cache, actors) = (platform.cache(), platform.actors());
     let (clock, breaker) = (platform.clock(), platform.breaker());
-    let desk = Desk { cache, actors, clock, breaker, meter: &context.meter };
-    let (summary, cached) = desk.summarize(&question).await.map_err(|problem| match problem {
-        NoSummary::OverQuota => Problem::over_quota(Metric::AiOperations.title()),
-        NoSummary::Refused => Problem::refused_content(),
-        NoSummary::Failed(error) => context.failed(&error),
-    })?;
+    let summarizer = Summarizer { cache, actors, clock, breaker, meter: &context.meter };
+    let (summary, cached) =
+        summarizer.summarize(&question).await.map_err(|problem| match problem {
+            SummaryError::OverQuota => Problem::over_quota(Metric::AiOperations.title()),
+            SummaryError::Refused => Problem::refused_content(),
+            SummaryError::Failed(error) => context.failed(&error),
+        })?;
     Ok(Json(SummaryAnswer { summary: summary.summary, model: summary.model, quality, cached }))
 }
 
@@ -116,8 +117,8 @@ async fn find<P: Platform>(
     let none = || context.failed(&PortError::unavailable("search", "this deployment has none"));
     let (ai, vectors) = platform.ai().zip(platform.vectors()).ok_or_else(none)?;
     let clock = platform.clock();
-    let leave = platform.breaker().admit(clock.now());
-    let leave = leave.ok_or_else(|| context.failed(&left_alone()))?;
+    let permit = platform.breaker().admit(clock.now());
+    let permit = permit.ok_or_else(|| context.failed(&circuit_open()))?;
     let month = Month::of(context.now());
     let months = QuotaMonths::new(platform.database(), &context.meter);
     let (metric, quotas) = (Metric::AiOperations, &context.app.config.billing.quotas);
@@ -126,7 +127,7 @@ async fn find<P: Platform>(
         return Err(Problem::over_quota(metric.title()));
     }
     let embedded = context.meter.charge(ai.embed(&request.query).await);
-    leave.note(&embedded, clock.now());
+    permit.report(&embedded, clock.now());
     let refused = matches!(&embedded, Err(PortError { cause: PortFailure::Refused(_), .. }));
     let found = match embedded {
         Ok(values) => {

@@ -18,7 +18,7 @@ use crate::config::{Client, Config, OAuthConfig};
 use crate::domain::Issue;
 use crate::guard::{Problem, SessionToken, caller_of};
 use crate::identity::{
-    self, FLOW_LIFETIME, Flow, MAX_CODE, PersonOf, Provider, ProviderError, Tokens,
+    self, FLOW_LIFETIME, Flow, MAX_CODE, PersonClient, Provider, ProviderError, Tokens,
 };
 use crate::ports::{Http, Platform};
 
@@ -145,7 +145,7 @@ async fn sign_in<P: Platform>(
     let profile = identity::profile(answer);
     let profile = profile.map_err(|error| refused(context, known.provider, error))?;
     let person = identity::person_id(&profile.sub);
-    let object = PersonOf::new(context.app.platform.actors(), &person);
+    let object = PersonClient::new(context.app.platform.actors(), &person);
     let begun = object.sign_in(profile, tokens).await;
     let session = context.meter.charge(begun).map_err(|error| context.failed(&error))?;
     let token = SessionToken { person, session, generation: 0 };
@@ -161,7 +161,7 @@ async fn connect<P: Platform>(
     return_to: Option<String>,
 ) -> Result<Response, Problem> {
     let account = tokens.account.clone();
-    let object = PersonOf::new(context.app.platform.actors(), person);
+    let object = PersonClient::new(context.app.platform.actors(), person);
     let kept = object.connect(provider, tokens).await;
     context.meter.charge(kept).map_err(|error| context.failed(&error))?;
     Ok(arrived(Arrived::Connected { provider, account }, return_to, None))

@@ -18,7 +18,7 @@ use super::{Context, cookies::Cookie, oauth::private};
 use crate::config::{Config, OAuthConfig};
 use crate::domain::Millis;
 use crate::guard::{ACCESS_LIFETIME_SECONDS, Problem, Scope, SessionToken};
-use crate::identity::{self, PersonOf, SESSION_LIFETIME, Shown};
+use crate::identity::{self, PersonClient, PersonView, SESSION_LIFETIME};
 use crate::ports::Platform;
 
 /// What somebody may who has signed in.
@@ -97,7 +97,7 @@ async fn rotate<P: Platform>(context: Context<P>, headers: HeaderMap) -> Result<
     require_own_page(&headers, config, oauth)?;
     let now = context.now();
     let token = refresh_token(&headers, config, oauth, now).ok_or_else(Problem::unauthorized)?;
-    let person = PersonOf::new(context.app.platform.actors(), &token.person);
+    let person = PersonClient::new(context.app.platform.actors(), &token.person);
     let rotated = person.rotate(&token.session, token.generation).await;
     let rotated = context.meter.charge(rotated).map_err(|error| context.failed(&error))?;
     let Some(generation) = rotated else {
@@ -115,7 +115,7 @@ async fn end<P: Platform>(context: Context<P>, headers: HeaderMap) -> Result<Res
     let Some(oauth) = &config.oauth else { return Ok(StatusCode::NO_CONTENT.into_response()) };
     require_own_page(&headers, config, oauth)?;
     if let Some(token) = refresh_token(&headers, config, oauth, context.now()) {
-        let person = PersonOf::new(context.app.platform.actors(), &token.person);
+        let person = PersonClient::new(context.app.platform.actors(), &token.person);
         let ended = person.end(&token.session).await;
         context.meter.charge(ended).map_err(|error| context.failed(&error))?;
         identity::ended(&context.app.platform, &context.meter, &token.person, &token.session).await;
@@ -128,12 +128,12 @@ pub(super) async fn me<P: Platform>(context: Context<P>) -> Result<Json<Me>, Pro
     let id = context.caller_with(Scope::Read)?;
     let session = context.session();
     // Only who has signed in has told us more.
-    let Shown { name, email, .. } = match session {
+    let PersonView { name, email, .. } = match session {
         Some(_) => {
-            let shown = PersonOf::new(context.app.platform.actors(), id).show().await;
+            let shown = PersonClient::new(context.app.platform.actors(), id).show().await;
             context.meter.charge(shown).map_err(|error| context.failed(&error))?
         }
-        None => Shown::default(),
+        None => PersonView::default(),
     };
     Ok(Json(Me { id: id.to_owned(), name, email, session: session.map(str::to_owned) }))
 }
