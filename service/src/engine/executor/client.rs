@@ -1,4 +1,4 @@
-//! What others say to the executor of a run, from their side.
+//! Sends messages to the executors of runs, and sweeps up runs whose executor has been lost.
 
 use serde::{Deserialize, Serialize};
 
@@ -12,84 +12,86 @@ use crate::ports::{
 };
 use crate::store::Runs;
 
-/// What the executor of a run can be told.
+/// A message to the executor of a run.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum Message {
-    /// Take this run on; the executor that already has it keeps its own state.
+    /// Start this run. An executor that already has it keeps its own state.
     Start(RunState),
-    /// End this run; the executor that already has it keeps its own state until then.
+    /// Cancel this run. An executor that already has it cancels its own state.
     Cancel(RunState),
-    /// Say what happened after this event.
+    /// List the events after the one with this number.
     Events(u32),
 }
 
-/// Its answer.
+/// A reply of the executor of a run.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum Reply {
     /// The run is stored, and its alarm set.
     Accepted,
-    /// To [`Message::Cancel`].
+    /// The outcome of [`Message::Cancel`].
     Cancelled(Box<Cancellation>),
-    /// To [`Message::Events`].
+    /// The events that [`Message::Events`] asked for.
     Events(Vec<RunEvent>),
 }
 
-/// What became of a wish to cancel.
+/// The outcome of a request to cancel a run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Cancellation {
-    /// The run, as it is now.
+    /// The run as it is now.
     pub run: Run,
-    /// Whether this made it so.
+    /// True if this request ended the run; false if it had ended before.
     pub changed: bool,
 }
 
-/// Hands a run to its executor.
+/// Starts a run: hands it to its executor.
 ///
 /// # Errors
 /// [`crate::ports::PortFailure::Unavailable`]. The executor may or may not have taken it.
 pub async fn start<A: Actors>(actors: &A, state: &RunState) -> PortResult<()> {
-    ask(actors, &state.run.id, &Message::Start(state.clone())).await.map(|reply| reply.map(|_| ()))
+    send(actors, &state.run.id, &Message::Start(state.clone())).await.map(|reply| reply.map(|_| ()))
 }
 
-/// Ends a run. Once this is acknowledged no further attempt begins, and the result of one that is
+/// Cancels a run. Once this is acknowledged no further attempt begins, and the result of one that is
 /// under way is dropped. `intent` is the run as it was accepted.
 ///
 /// # Errors
 /// [`crate::ports::PortFailure::Unavailable`]. The executor may or may not have ended it.
 pub async fn cancel<A: Actors>(actors: &A, intent: RunState) -> PortResult<Cancellation> {
     let id = intent.run.id.clone();
-    let Metered { value, usage } = ask(actors, &id, &Message::Cancel(intent)).await?;
+    let Metered { value, usage } = send(actors, &id, &Message::Cancel(intent)).await?;
     match value {
         Reply::Cancelled(value) => Ok(Metered { value: *value, usage }),
         _ => used(Err(PortError::unavailable("actor", "an answer to something else")), usage),
     }
 }
 
-/// What happened to a run after the event `after`, oldest first. Nothing if its executor does not
-/// have it yet.
+/// Returns the events of a run after the one with the number `after`, oldest first. There are none
+/// if its executor does not have the run yet.
 ///
 /// # Errors
 /// [`crate::ports::PortFailure::Unavailable`].
 pub async fn events<A: Actors>(actors: &A, id: &str, after: u32) -> PortResult<Vec<RunEvent>> {
-    let Metered { value, usage } = ask(actors, id, &Message::Events(after)).await?;
+    let Metered { value, usage } = send(actors, id, &Message::Events(after)).await?;
     match value {
         Reply::Events(value) => Ok(Metered { value, usage }),
         _ => used(Err(PortError::unavailable("actor", "an answer to something else")), usage),
     }
 }
 
-async fn ask<A: Actors>(actors: &A, id: &str, message: &Message) -> PortResult<Reply> {
+async fn send<A: Actors>(actors: &A, id: &str, message: &Message) -> PortResult<Reply> {
     call_actor(actors, ActorClass::WorkflowExecutor, id, message).await
 }
 
-/// A run is overdue when its row is this much behind: an executor that is merely busy gets no visit.
+/// The time after which a run that has not moved is overdue, in milliseconds. It is long enough that
+/// an executor that is merely busy is left alone.
 pub const SWEEP_GRACE: Millis = 30_000;
-/// Runs in one sweep. The rest follows in the next; each visit is a subrequest of one invocation.
+/// The largest number of runs of one sweep. The next sweep takes the rest. Each message to an
+/// executor is a subrequest, and a Worker's invocation has a limited number of them.
 pub const SWEEP_LIMIT: i64 = 100;
-/// Pokes the executors of runs that should have moved and have not: those whose object was never
-/// reached after the intent was written, and those whose alarm was lost. For a cron trigger.
+/// Wakes the executors of overdue runs: of those whose object was never reached after the intent was
+/// written, and of those whose alarm was lost. A cron trigger calls this every minute.
 ///
 /// # Errors
 /// When the overdue runs cannot be read. An executor that cannot be reached waits for the next sweep.

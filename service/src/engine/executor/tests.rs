@@ -1,4 +1,4 @@
-//! A run on a host that fails: before or after each call of a port, by an error or by dying.
+//! Tests runs on a host that fails before or after each port call, by an error or by dying.
 
 use serde_json::{Map, json};
 
@@ -9,15 +9,15 @@ use super::{
 use crate::domain::Millis;
 
 const START: Millis = 1_000_000;
-/// The sweep comes by so often.
+/// The interval of the sweeps.
 const SWEEP_EVERY: Millis = 60_000;
 
-/// Hands the run to its executor; whether that acknowledged it.
+/// Hands the run to its executor and returns true if that acknowledged it.
 fn tell(memory: &Memory, state: &RunState) -> bool {
     memory.drive(start(memory, state)).is_some_and(|told| told.is_ok())
 }
 
-/// A run of `http` steps, from its start to its end.
+/// A run of `http` steps from its start to its end.
 struct Scenario {
     memory: Memory,
     allowed: AllowList,
@@ -49,8 +49,8 @@ impl Scenario {
         scenario
     }
 
-    /// Rings alarms as the platform does: one that failed, or whose host died, rings again unless
-    /// its handler had set the next.
+    /// Fires alarms as the platform does: one that failed, or whose host died, fires again unless
+    /// its handler has set the next one.
     fn ring_until_idle(&self) {
         for _ in 0..50 {
             let alarm = self.memory.inner().alarm.take();
@@ -63,7 +63,7 @@ impl Scenario {
                 self.memory.inner().alarm.get_or_insert(at);
             }
         }
-        panic!("the alarm rings for ever");
+        panic!("the alarm fires for ever");
     }
 
     fn finish(&self) {
@@ -100,7 +100,7 @@ impl Scenario {
     }
 }
 
-/// Calls of a run that nothing disturbs.
+/// Returns the number of port calls of a run without faults.
 fn calls(steps: usize) -> usize {
     let scenario = Scenario::new(steps, &[]);
     let calls = scenario.memory.inner().calls;
@@ -111,9 +111,10 @@ fn calls(steps: usize) -> usize {
 
 #[test]
 fn a_fault_at_any_call_neither_loses_the_run_nor_repeats_an_effect_under_another_key() {
-    let (steps, calls) = (5, calls(5));
-    // Of the start: a load and a save. Of each step: the attempt, then a load and a save. And the
-    // first change, `running`, the end, its event and its projection.
+    let steps = 5;
+    let calls = calls(steps);
+    // The start makes a load and a save; each step makes the attempt, a load and a save. The others
+    // are the first change, the projection of `running`, the end, its event and its projection.
     assert!(calls > 3 * steps + 6, "{calls}");
     for call in 1..=calls {
         for fault in FAULTS {
@@ -128,9 +129,10 @@ fn a_fault_at_any_call_neither_loses_the_run_nor_repeats_an_effect_under_another
 }
 
 #[test]
-fn nor_do_two_faults() {
-    // A fault makes the run longer: the second may hit its recovery.
-    let (steps, calls) = (3, calls(3) + 4);
+fn two_faults_lose_nothing_and_repeat_nothing_under_another_key() {
+    let steps = 3;
+    // A fault makes the run longer, and the second one may hit its recovery.
+    let calls = calls(steps) + 4;
     for first in 1..calls {
         for second in first + 1..=calls {
             for (one, other) in FAULTS.into_iter().flat_map(|one| FAULTS.map(|other| (one, other)))
@@ -144,7 +146,7 @@ fn nor_do_two_faults() {
 
 #[test]
 fn an_alarm_that_could_not_be_handled_asks_for_another() {
-    // The calls of the start come first: load and save.
+    // Calls 1 and 2 are the load and the save of the start.
     for call in [3, 4] {
         let scenario = Scenario::new(3, &[(call, Fault::ErrorBefore)]);
         assert_eq!(scenario.row_status(), "succeeded", "without the sweep: call {call}");
@@ -171,8 +173,8 @@ fn a_cancel_that_was_acknowledged_stands_whatever_fails() {
     let config = config.as_object().unwrap().clone();
     for told in [true, false] {
         for (call, fault) in (1..=6).flat_map(|call| FAULTS.map(|fault| (call, fault))) {
-            let (memory, allowed) = (Memory::default(), AllowList::default());
-            let scenario = Scenario { memory, allowed, steps: 1 };
+            let scenario =
+                Scenario { memory: Memory::default(), allowed: AllowList::default(), steps: 1 };
             scenario.memory.inner().now = START;
             let definition = vec![Step { kind: StepKind::Http, config: config.clone() }];
             let intent =

@@ -1,4 +1,4 @@
-//! The machine's transitions.
+//! Tests the transitions of the state machine.
 
 use serde_json::json;
 
@@ -12,7 +12,7 @@ pub(super) fn accepted(steps: usize) -> RunState {
     RunState::new("run".into(), "ann".into(), "workflow".into(), vec![step; steps], START)
 }
 
-/// A run of `steps` whose first attempt began at [`START`], as the database shows.
+/// Returns a run of `steps` whose first attempt began at [`START`] and whose row shows that.
 fn running(steps: usize) -> RunState {
     let (state, _) = accepted(steps).advance(Event::Woken, START);
     state.advance(Event::Projected(RunStatus::Running), START).0
@@ -23,16 +23,18 @@ fn ended(step: usize, number: u32, result: Result<Value, Failure>) -> Event {
 }
 
 fn failure(retry: bool) -> Result<Value, Failure> {
-    Err(Failure { message: "why".into(), retry })
+    Err(Failure::Status { status: 500, retry })
 }
 
 fn attempt(step: usize, number: u32) -> Effect {
-    let (key, attempt) = (format!("run:{step}"), AttemptId { step, number });
-    let step = Step { kind: StepKind::Http, config: serde_json::Map::new() };
-    Effect::Attempt { attempt, key, step }
+    Effect::Attempt {
+        attempt: AttemptId { step, number },
+        key: format!("run:{step}"),
+        step: Step { kind: StepKind::Http, config: serde_json::Map::new() },
+    }
 }
 
-/// Wakes the run at its alarm.
+/// Wakes the run at the time of its alarm.
 fn wake(state: RunState) -> (RunState, Vec<Effect>, Millis) {
     let at = state.wake_at.unwrap();
     let (state, effects) = state.advance(Event::Woken, at);
@@ -70,12 +72,14 @@ fn a_run_without_steps_succeeds_at_once() {
 
 #[test]
 fn retries_back_off_until_the_attempts_are_used_up() {
-    let (mut state, mut now) = (running(1), START);
+    let mut state = running(1);
+    let mut now = START;
     for number in 1..MAX_ATTEMPTS {
         let (waiting, effects) = state.advance(ended(0, number, failure(true)), now);
         assert_eq!((waiting.run.status, effects), (RunStatus::Waiting, vec![Effect::Project]));
-        assert_eq!(waiting.run.steps[0].error.as_deref(), Some("why"));
-        let (pause, full) = (waiting.wake_at.unwrap() - now, BACKOFF_BASE << (number - 1));
+        assert_eq!(waiting.run.steps[0].error.as_deref(), Some("answered with status 500"));
+        let pause = waiting.wake_at.unwrap() - now;
+        let full = BACKOFF_BASE << (number - 1);
         assert!((full * 3 / 4..=full).contains(&pause), "{number}: {pause}");
         let projected = waiting.advance(Event::Projected(RunStatus::Waiting), now).0;
         let (next, effects, at) = wake(projected);
@@ -100,7 +104,7 @@ fn a_failure_for_good_ends_the_run_and_leaves_the_next_step_alone() {
 }
 
 #[test]
-fn what_comes_too_late_too_early_or_twice_changes_nothing() {
+fn an_event_that_is_late_early_or_repeated_changes_nothing() {
     let second = running(2).advance(ended(0, 1, Ok(json!(1))), START).0;
     let waiting = running(1).advance(ended(0, 1, failure(true)), START).0;
     let retried = wake(waiting.clone()).0;
@@ -191,7 +195,7 @@ fn a_delay_waits_without_an_effect_and_the_row_shows_until_when() {
 }
 
 #[test]
-fn a_transform_quotes_outputs_and_takes_no_time() {
+fn a_transform_refers_to_outputs_and_takes_no_time() {
     let transform = step(StepKind::Transform, &json!({"value": "<{{ steps[0].output.body }}>"}));
     let (state, _, _) = wake(run_of(vec![http(), transform.clone(), transform]));
     let (state, effects) = state.advance(ended(0, 1, Ok(json!({"body": "x"}))), START + 5);
@@ -214,12 +218,12 @@ fn an_output_of_a_transform_at_the_limit_and_one_past_it() {
 }
 
 #[test]
-fn what_a_summary_quotes_at_the_limit_and_one_past_it() {
+fn the_content_of_a_summary_at_the_limit_and_one_past_it() {
     let content = json!({"content": "{{ steps[0].output }}{{ steps[1].output }}"});
     let definition = vec![http(), http(), step(StepKind::AiSummarize, &content)];
     for (more, status) in [(0, RunStatus::Running), (1, RunStatus::Failed)] {
         // Two bytes are the quotes of a JSON string.
-        let text = |more| Ok(json!("x".repeat(MAX_QUOTED_BYTES / 2 - 2 + more)));
+        let text = |more| Ok(json!("x".repeat(MAX_REFERENCED_BYTES / 2 - 2 + more)));
         let (state, _, _) = wake(run_of(definition.clone()));
         let (state, _) = state.advance(ended(0, 1, text(0)), START + 1);
         let (state, _) = state.advance(ended(1, 1, text(more)), START + 2);
@@ -258,7 +262,8 @@ fn a_run_ends_at_its_deadline_and_not_before() {
 
 #[test]
 fn the_longest_run_has_the_most_events_and_none_is_missing() {
-    let (mut state, mut now) = (accepted(MAX_STEPS), START);
+    let mut state = accepted(MAX_STEPS);
+    let mut now = START;
     for index in 0..MAX_STEPS {
         for number in 1..=MAX_ATTEMPTS {
             now = now.max(state.wake_at.unwrap());
