@@ -1,4 +1,5 @@
-//! The table `workflow_runs`: intents, and the projection of what executors know.
+//! Reads and writes the table `workflow_runs`. A row is first the intent to run, and then the
+//! projection of the state that the run's executor holds.
 
 use serde::Deserialize;
 
@@ -29,7 +30,7 @@ pub(super) const INTENT: Sql = Sql {
     text: "SELECT user_id, definition, report FROM workflow_runs WHERE id = ?1 AND user_id = ?2",
 };
 
-/// Without the outputs, which can be long.
+/// Lists runs without their steps, whose outputs can be long.
 pub(super) const LIST: Sql = Sql {
     name: "list_runs",
     text: "SELECT id, workflow_id, status, created_at, report ->> '$.updated_at' AS updated_at, \
@@ -46,26 +47,26 @@ pub(super) const LIST_OF_WORKFLOW: Sql = Sql {
            ORDER BY created_at DESC, id DESC LIMIT ?5",
 };
 
-/// An older version never overwrites a newer one.
+/// Projects a run. An older version never overwrites a newer one.
 pub(super) const PROJECT: Sql = Sql {
     name: "project_run",
     text: "UPDATE workflow_runs SET status = ?2, report = ?3, version = ?4, due_at = ?5 \
            WHERE id = ?1 AND version < ?4",
 };
 
-/// What the last projection of a run uses, the one that says how it ended. It depends on nothing but
-/// that: the row and, for a failure, its entry in `idx_workflow_runs_status`.
+/// Returns the usage of the last projection of a run, which stores how it ended. The usage depends
+/// on the status only: it is the row and, for a failure, its entry in `idx_workflow_runs_status`.
 pub const fn last_projection_usage(status: RunStatus) -> Usage {
     let entries = if matches!(status, RunStatus::Failed) { 1 } else { 0 };
     Usage { rows_read: 1, rows_written: 1 + entries, ..Usage::NONE }
 }
 
-pub(super) const SETTLE: Sql = Sql {
-    name: "settle_run",
+pub(super) const UPDATE_USAGE: Sql = Sql {
+    name: "update_run_usage",
     text: "UPDATE workflow_runs SET report = json_set(report, '$.usage', json(?2)) WHERE id = ?1",
 };
-/// What that statement uses.
-pub const SETTLE_USAGE: Usage = Usage { rows_read: 1, rows_written: 1, ..Usage::NONE };
+/// The usage of the statement [`UPDATE_USAGE`].
+pub const USAGE_OF_UPDATE_USAGE: Usage = Usage { rows_read: 1, rows_written: 1, ..Usage::NONE };
 
 pub(super) const OVERDUE: Sql = Sql {
     name: "list_overdue_runs",
@@ -74,7 +75,7 @@ pub(super) const OVERDUE: Sql = Sql {
            ORDER BY due_at LIMIT ?2",
 };
 
-/// Runs in the database.
+/// Accesses the runs in the database.
 pub struct Runs<'a, D> {
     database: &'a D,
     meter: &'a Meter,
@@ -93,7 +94,7 @@ struct Intent {
 }
 
 impl Intent {
-    /// The run as it was accepted. An executor that already has it ignores this.
+    /// Returns the run as it was accepted. An executor that already has the run ignores it.
     fn into_state(self) -> Result<RunState, PortError> {
         let run: Run = parse(&self.report)?;
         let definition: Vec<Step> = parse(&self.definition)?;
@@ -103,12 +104,12 @@ impl Intent {
 }
 
 impl<'a, D: Database> Runs<'a, D> {
-    /// Runs in `database`; what statements use goes to `meter`.
+    /// Accesses the runs in `database`, and adds what statements use to `meter`.
     pub fn new(database: &'a D, meter: &'a Meter) -> Self {
         Self { database, meter }
     }
 
-    /// Records the intent to run, before anyone acts on it.
+    /// Inserts the intent to run, before anything acts on it.
     ///
     /// # Errors
     /// [`PortError`].
@@ -128,7 +129,7 @@ impl<'a, D: Database> Runs<'a, D> {
         run(self.database, self.meter, INSERT.bind(params)).await.map(|_| ())
     }
 
-    /// One run of an owner.
+    /// Returns one run of an owner, or `None` if there is none with this identifier.
     ///
     /// # Errors
     /// [`PortError`].
@@ -138,7 +139,7 @@ impl<'a, D: Database> Runs<'a, D> {
         rows.into_iter().next().map(|row| parse(&row.report)).transpose()
     }
 
-    /// A run of an owner as it was accepted, for an executor that may never have heard of it.
+    /// Returns a run of an owner as it was accepted, for an executor that may not have it.
     ///
     /// # Errors
     /// [`PortError`].
@@ -148,7 +149,7 @@ impl<'a, D: Database> Runs<'a, D> {
         rows.into_iter().next().map(Intent::into_state).transpose()
     }
 
-    /// An owner's runs, newest first.
+    /// Lists an owner's runs, newest first.
     ///
     /// # Errors
     /// [`PortError`].
@@ -158,7 +159,7 @@ impl<'a, D: Database> Runs<'a, D> {
         run(self.database, self.meter, statement).await?.decode()
     }
 
-    /// An owner's runs of one workflow, newest first.
+    /// Lists an owner's runs of one workflow, newest first.
     ///
     /// # Errors
     /// [`PortError`].
@@ -173,7 +174,7 @@ impl<'a, D: Database> Runs<'a, D> {
         run(self.database, self.meter, LIST_OF_WORKFLOW.bind(params)).await?.decode()
     }
 
-    /// Brings the row up to the executor's state.
+    /// Updates the row to the executor's state.
     ///
     /// # Errors
     /// [`PortError`].
@@ -188,17 +189,17 @@ impl<'a, D: Database> Runs<'a, D> {
         run(self.database, self.meter, PROJECT.bind(params)).await.map(|_| ())
     }
 
-    /// Brings what a run used up to date, in the row of one that has ended.
+    /// Updates the usage in the row of a run that has ended.
     ///
     /// # Errors
     /// [`PortError`].
-    pub async fn settle(&self, ended: &Run) -> Result<(), PortError> {
+    pub async fn update_usage(&self, ended: &Run) -> Result<(), PortError> {
         let usage = to_text(&ended.usage)?;
-        let statement = SETTLE.bind([ended.id.as_str().into(), usage.into()]);
+        let statement = UPDATE_USAGE.bind([ended.id.as_str().into(), usage.into()]);
         run(self.database, self.meter, statement).await.map(|_| ())
     }
 
-    /// Runs that should have moved before `instant` and have not, the oldest first.
+    /// Lists the runs that should have moved before `instant` and have not, the oldest first.
     ///
     /// # Errors
     /// [`PortError`].
@@ -209,7 +210,7 @@ impl<'a, D: Database> Runs<'a, D> {
     }
 }
 
-/// When somebody should look after a run: at its alarm, or when it last changed.
+/// Returns the time at which a sweep may find the run: that of its alarm, or of its last change.
 fn due_at(state: &RunState) -> Millis {
     state.wake_at.unwrap_or(state.run.updated_at)
 }
