@@ -41,6 +41,25 @@ pub struct Workflow {
     pub updated_at: Millis,
 }
 
+/// A workflow as lists show it, without its steps. A list of the largest workflows would have 25 MB
+/// with them.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
+pub struct WorkflowSummary {
+    /// The identifier of the workflow.
+    pub id: String,
+    /// The name: 1 to [`MAX_NAME`] characters.
+    pub name: String,
+    /// The description: 0 to [`MAX_DESCRIPTION`] characters.
+    pub description: String,
+    /// The time at which it became public; null as long as it is not.
+    pub published_at: Option<Millis>,
+    /// The time of creation.
+    pub created_at: Millis,
+    /// The time of the last change of its name, description or steps.
+    pub updated_at: Millis,
+}
+
 /// The members of a workflow that a client sends.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Draft {

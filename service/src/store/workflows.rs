@@ -6,7 +6,7 @@ use super::{parse, run, to_text};
 use crate::domain::{
     Millis,
     page::{Page, Position},
-    workflow::{Draft, Workflow},
+    workflow::{Draft, Workflow, WorkflowSummary},
 };
 use crate::ports::{Database, Meter, Param, PortError, Sql, Statement};
 
@@ -18,7 +18,7 @@ pub(super) const INSERT: Sql = Sql {
 
 pub(super) const LIST: Sql = Sql {
     name: "list_workflows",
-    text: "SELECT id, name, description, steps, published_at, created_at, updated_at \
+    text: "SELECT id, name, description, published_at, created_at, updated_at \
            FROM workflows WHERE user_id = ?1 AND (created_at, id) < (?2, ?3) \
            ORDER BY created_at DESC, id DESC LIMIT ?4",
 };
@@ -175,15 +175,14 @@ impl<'a, D: Database> Workflows<'a, D> {
         rows.into_iter().next().map(Row::into_workflow).transpose()
     }
 
-    /// Lists an owner's workflows, newest first.
+    /// Lists an owner's workflows without their steps, newest first.
     ///
     /// # Errors
     /// [`PortError`].
-    pub async fn list(&self, owner: &str, page: &Page) -> Result<Vec<Workflow>, PortError> {
+    pub async fn list(&self, owner: &str, page: &Page) -> Result<Vec<WorkflowSummary>, PortError> {
         let (created_at, id, limit) = keyset(page);
         let statement = LIST.bind([owner.into(), created_at, id, limit]);
-        let rows = run(self.database, self.meter, statement).await?.decode::<Row>()?;
-        rows.into_iter().map(Row::into_workflow).collect()
+        run(self.database, self.meter, statement).await?.decode()
     }
 
     /// Returns one workflow of an owner, or `None` if there is none with this identifier.

@@ -9,7 +9,7 @@ use crate::domain::{
     ai::{DEFAULT_RESULTS, MAX_CONTENT, MAX_QUERY, MAX_RESULTS},
     page::{DEFAULT_LIMIT, MAX_LIMIT},
     run::{Run, RunEvent},
-    workflow::{MAX_DESCRIPTION, MAX_NAME, MAX_STEPS, Step, Workflow},
+    workflow::{MAX_DESCRIPTION, MAX_NAME, MAX_STEPS, Step, Workflow, WorkflowSummary},
 };
 use crate::guard::MAX_KEY;
 use crate::identity::Provider;
@@ -213,7 +213,7 @@ fn answer(operation: Operation, status: u16, schemas: &mut SchemaGenerator) -> V
             ("application/json", json!({"type": "object"}))
         }
         Operation::ListPublishedWorkflows => json_of::<WorkflowList<CatalogueEntry>>(schemas),
-        Operation::ListWorkflows => json_of::<WorkflowList<Workflow>>(schemas),
+        Operation::ListWorkflows => json_of::<WorkflowList<WorkflowSummary>>(schemas),
         Operation::CreateWorkflow
         | Operation::GetWorkflow
         | Operation::UpdateWorkflow
