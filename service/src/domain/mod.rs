@@ -7,6 +7,7 @@ pub mod json;
 pub mod month;
 pub mod notion;
 pub mod outbound;
+pub mod output;
 pub mod page;
 pub mod plan;
 pub mod run;

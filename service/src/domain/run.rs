@@ -172,6 +172,16 @@ pub struct RunSummary {
     pub finished_at: Option<Millis>,
 }
 
+impl Run {
+    /// Returns this run without the outputs of its steps.
+    pub fn without_outputs(mut self) -> Self {
+        for step in &mut self.steps {
+            step.output = None;
+        }
+        self
+    }
+}
+
 impl StepReport {
     /// Makes the report of a step that the run has not reached.
     pub const fn pending(kind: StepKind) -> Self {

@@ -17,6 +17,11 @@ pub const MAX_DESCRIPTION: usize = 500;
 /// The largest number of steps of a workflow (the guide's schema).
 pub const MAX_STEPS: usize = 50;
 
+/// The largest number of bytes of all steps as JSON. It is that of a request body: what a client may
+/// send may also be stored, unless it grows when it is written again. (`1e15`, for example, becomes
+/// a number of 18 bytes.)
+pub const MAX_STEPS_BYTES: usize = 256 * 1024;
+
 /// The longest `delay` step, which is a day. Fifty of them take longer than a run may, so that the
 /// run times out.
 pub const MAX_DELAY_SECONDS: i64 = 24 * 60 * 60;
@@ -270,9 +275,15 @@ fn steps(object: &Map<String, Value>, issues: &mut Vec<Issue>) -> Option<Vec<Ste
     let problem = match object.get("steps") {
         None => "is required".to_owned(),
         Some(Value::Array(items)) if (1..=MAX_STEPS).contains(&items.len()) => {
+            // All steps are checked before the first failure counts, so that every issue of the
+            // document is reported at once.
             let steps: Vec<_> =
                 items.iter().enumerate().map(|(index, item)| step(index, item, issues)).collect();
-            return steps.into_iter().collect();
+            let steps: Vec<Step> = steps.into_iter().collect::<Option<_>>()?;
+            match serde_json::to_string(&steps) {
+                Ok(text) if text.len() <= MAX_STEPS_BYTES => return Some(steps),
+                _ => format!("must have at most {MAX_STEPS_BYTES} bytes as JSON"),
+            }
         }
         Some(Value::Array(items)) => {
             format!("must have 1 to {MAX_STEPS} elements, has {}", items.len())
@@ -385,6 +396,19 @@ mod tests {
         assert!(Draft::from_json(&steps(MAX_STEPS)).is_ok());
         assert_eq!(issues(&steps(0)), ["steps: must have 1 to 50 elements, has 0"]);
         assert_eq!(issues(&steps(MAX_STEPS + 1)), ["steps: must have 1 to 50 elements, has 51"]);
+    }
+
+    #[test]
+    fn bytes_of_steps_at_the_limit_and_one_past_it_as_they_are_stored() {
+        let steps = |text: String| {
+            with("steps", json!([{"type": "http", "config": {"body": [text, 1e15]}}]))
+        };
+        // The number is sent in 4 bytes and stored in 18.
+        let empty = r#"[{"type":"http","config":{"body":["",1000000000000000.0]}}]"#.len();
+        let room = MAX_STEPS_BYTES - empty;
+        assert!(Draft::from_json(&steps("x".repeat(room))).is_ok());
+        let expected = ["steps: must have at most 262144 bytes as JSON"];
+        assert_eq!(issues(&steps("x".repeat(room + 1))), expected);
     }
 
     #[test]

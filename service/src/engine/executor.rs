@@ -62,6 +62,25 @@ fn prepaid_usage(effects: &[Effect], ends: Option<RunStatus>, sets_alarm: bool) 
     save_usage(sets_alarm) + updating + ending
 }
 
+/// The result of loading the state of a run.
+enum Loaded {
+    /// The state.
+    State(Box<RunState>),
+    /// The object has no run.
+    Nothing,
+    /// The object has a state that cannot be read.
+    Unreadable,
+}
+
+impl Loaded {
+    fn state(self) -> Option<RunState> {
+        match self {
+            Self::State(state) => Some(*state),
+            Self::Nothing | Self::Unreadable => None,
+        }
+    }
+}
+
 /// The executor of one run. It lives for as long as one message or alarm takes.
 pub struct Executor<'a, C> {
     context: &'a C,
@@ -98,34 +117,70 @@ impl<'a, C: ActorContext> Executor<'a, C> {
             Message::Start(intent) => self.accept(intent).await?,
             Message::Cancel(intent) => self.cancel(intent).await?,
             Message::Events(after) => self.events(after).await?,
+            Message::Fail(intent) => self.fail(intent).await.map(|_| Reply::Accepted)?,
         };
         serde_json::to_value(reply).map_err(unavailable)
     }
 
     async fn accept(&self, intent: RunState) -> Result<Reply, PortError> {
-        let _turn = self.context.turn().await;
+        let turn = self.context.turn().await;
         // A run that is here already is saved again, which sets its alarm again in case the
         // platform has lost it.
-        let state = self.load().await?.unwrap_or(intent);
+        let mut state = match self.load().await? {
+            Loaded::State(state) => *state,
+            Loaded::Nothing => intent,
+            Loaded::Unreadable => {
+                drop(turn);
+                return self.fail(intent).await.map(|_| Reply::Accepted);
+            }
+        };
+        if state.is_abandoned() {
+            state.wake_at = Some(self.now());
+        }
         self.save(&state).await?;
         Ok(Reply::Accepted)
     }
 
-    async fn cancel(&self, intent: RunState) -> Result<Reply, PortError> {
-        let cancelled = {
+    /// Ends a run as failed, because its row or its state cannot be read. Without a readable state
+    /// the intent becomes the state, and no step is attempted again: nobody knows what they did.
+    async fn fail(&self, intent: RunState) -> Result<Run, PortError> {
+        let (state, effects) = {
             let _turn = self.context.turn().await;
-            let state = self.load().await?.unwrap_or(intent);
-            if state.run.status.is_terminal() {
-                return Ok(Reply::Cancelled(Box::new(Cancellation {
-                    run: state.run,
-                    changed: false,
-                })));
-            }
-            let (state, effects) = state.advance(Event::Cancelled, self.now());
+            let state = self.load().await?.state().unwrap_or(intent);
+            let was_open = !state.run.status.is_terminal();
+            let (state, effects) = state.advance(Event::Unreadable, self.now());
             self.save(&state).await?;
+            if was_open {
+                self.report_end(&state);
+            }
             (state, effects)
         };
-        let (state, effects) = cancelled;
+        let run = state.run.clone();
+        // The run has ended even if its row does not show that yet: the alarm projects it again.
+        if let Err(error) = self.run_until_idle(BilledTo::Request, state, effects).await {
+            self.context.log(&format!("executor: {error}"));
+        }
+        Ok(run)
+    }
+
+    async fn cancel(&self, intent: RunState) -> Result<Reply, PortError> {
+        let turn = self.context.turn().await;
+        let state = match self.load().await? {
+            Loaded::State(state) => *state,
+            Loaded::Nothing => intent,
+            Loaded::Unreadable => {
+                drop(turn);
+                let run = self.fail(intent).await?;
+                return Ok(Reply::Cancelled(Box::new(Cancellation { run, changed: false })));
+            }
+        };
+        if state.run.status.is_terminal() {
+            let cancellation = Cancellation { run: state.run, changed: false };
+            return Ok(Reply::Cancelled(Box::new(cancellation)));
+        }
+        let (state, effects) = state.advance(Event::Cancelled, self.now());
+        self.save(&state).await?;
+        drop(turn);
         self.report_end(&state);
         let run = state.run.clone();
         // The run is cancelled even if its row does not show that yet: the alarm that was saved
@@ -137,7 +192,7 @@ impl<'a, C: ActorContext> Executor<'a, C> {
     }
 
     async fn events(&self, after: u32) -> Result<Reply, PortError> {
-        let events = self.load().await?.map(|state| state.events).unwrap_or_default();
+        let events = self.load().await?.state().map(|state| state.events).unwrap_or_default();
         Ok(Reply::Events(events.into_iter().filter(|event| event.id > after).collect()))
     }
 
@@ -186,7 +241,16 @@ impl<'a, C: ActorContext> Executor<'a, C> {
         events: Vec<Event>,
     ) -> Result<Option<(RunState, Vec<Effect>)>, PortError> {
         let _turn = self.context.turn().await;
-        let Some(mut state) = self.load().await? else { return Ok(None) };
+        let mut state = match self.load().await? {
+            Loaded::State(state) => *state,
+            Loaded::Nothing => return Ok(None),
+            Loaded::Unreadable => {
+                // Another alarm would find the same. The sweep finds the row, and sends the intent
+                // with which the run can be ended.
+                self.context.log("executor: the state cannot be read");
+                return Ok(None);
+            }
+        };
         let was_open = !state.run.status.is_terminal();
         let is_last =
             |event: &Event| matches!(event, Event::Projected(status) if status.is_terminal());
@@ -304,12 +368,13 @@ impl<'a, C: ActorContext> Executor<'a, C> {
         }
     }
 
-    async fn load(&self) -> Result<Option<RunState>, PortError> {
+    async fn load(&self) -> Result<Loaded, PortError> {
         let text = self.meter.charge(self.context.load().await)?;
-        text.map(|text| {
-            serde_json::from_str(&text).map_err(|error| PortError::unavailable("actor", error))
+        Ok(match text.map(|text| serde_json::from_str(&text)) {
+            None => Loaded::Nothing,
+            Some(Ok(state)) => Loaded::State(state),
+            Some(Err(_)) => Loaded::Unreadable,
         })
-        .transpose()
     }
 
     async fn save(&self, state: &RunState) -> Result<(), PortError> {

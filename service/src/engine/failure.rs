@@ -1,8 +1,7 @@
 //! Defines the reasons why an attempt of a step fails, and which of them are worth another attempt.
 
-use super::http_step::MAX_RESPONSE_BYTES;
 use crate::{
-    domain::{Issue, outbound::CallError, workflow::StepError},
+    domain::{Issue, outbound::CallError, output::OutputError, workflow::StepError},
     identity::Provider,
 };
 
@@ -19,8 +18,8 @@ pub enum Failure {
     #[error("{}", summary_issues(.0))]
     Summary(Vec<Issue>),
     /// The output exceeds what a step may keep.
-    #[error("the value has more than {MAX_RESPONSE_BYTES} bytes")]
-    OutputTooLarge,
+    #[error(transparent)]
+    Output(#[from] OutputError),
     /// The other side did not answer in time.
     #[error("no answer in time")]
     Timeout,
@@ -96,6 +95,9 @@ pub enum Failure {
     /// The run reached its deadline during the attempt.
     #[error("the run ran out of time")]
     RunTimedOut,
+    /// The stored state of the run, or its row, cannot be read.
+    #[error("the run could not be read again")]
+    Unreadable,
     /// The state machine asked for an attempt of a step that it carries out itself.
     #[error("cannot be attempted")]
     NoAttempt,
@@ -120,7 +122,7 @@ impl Failure {
             Self::Config(_)
             | Self::Call(_)
             | Self::Summary(_)
-            | Self::OutputTooLarge
+            | Self::Output(_)
             | Self::OverQuota
             | Self::ModelRefused
             | Self::NoProvider(_)
@@ -128,6 +130,7 @@ impl Failure {
             | Self::UnknownOutcome
             | Self::RunCancelled
             | Self::RunTimedOut
+            | Self::Unreadable
             | Self::NoAttempt => false,
         }
     }

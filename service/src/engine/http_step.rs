@@ -7,15 +7,15 @@ use serde_json::{Value, json};
 use super::{failure::Failure, machine::ATTEMPT_TIMEOUT};
 use crate::domain::{
     outbound::{AllowList, HttpCall},
-    workflow::{MAX_STEPS, Step},
+    output::MAX_OUTPUT_BYTES,
+    workflow::Step,
 };
-use crate::ports::{
-    Http, MAX_VALUE_BYTES, Meter, OutboundRequest, OutboundResponse, PortError, PortFailure,
-};
+use crate::ports::{Http, Meter, OutboundRequest, OutboundResponse, PortError, PortFailure};
 
-/// The largest number of bytes of a response that a step keeps. All outputs of a run live in one
-/// row; a fifth of the row is left for the definition and for escapes.
-pub(super) const MAX_RESPONSE_BYTES: usize = MAX_VALUE_BYTES / MAX_STEPS / 5 * 4;
+/// The largest number of bytes of a response that a step reads. A response of plain text fits into
+/// an output with its quotes and its status; one with many escapes may not.
+const MAX_RESPONSE_BYTES: usize = 32_000;
+const _: () = assert!(MAX_RESPONSE_BYTES < MAX_OUTPUT_BYTES);
 
 /// Sends the request of a step. `key` is the same for every attempt, so that the receiver can drop
 /// repetitions.
@@ -66,6 +66,7 @@ fn output(response: &OutboundResponse) -> Result<Value, Failure> {
         let retry = *status >= 500 || [408, 425, 429].contains(status);
         return Err(Failure::Status { status: *status, retry });
     }
+    // A body that is not JSON is kept as text, so that a step can call any server.
     let body = serde_json::from_slice(body)
         .unwrap_or_else(|_| Value::String(String::from_utf8_lossy(body).into_owned()));
     Ok(json!({ "status": status, "body": body }))

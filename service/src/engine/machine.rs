@@ -7,15 +7,15 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 pub use super::failure::Failure;
-use super::http_step::MAX_RESPONSE_BYTES;
 use crate::domain::{
     Millis,
     ai::MAX_CONTENT,
+    output::{self, MAX_OUTPUT_BYTES},
     run::{Change, Run, RunEvent, RunStatus, StepReport, StepStatus},
     template::{self, Outputs},
-    workflow::{MAX_STEPS, Step, StepError, StepKind},
+    workflow::{MAX_STEPS, MAX_STEPS_BYTES, Step, StepError, StepKind},
 };
-use crate::ports::Usage;
+use crate::ports::{MAX_INTEGER, MAX_VALUE_BYTES, Usage};
 
 /// The largest number of attempts of one step, the first included. With the backoff below they span
 /// about ten seconds, which is enough for a restart of the other side.
@@ -27,8 +27,18 @@ pub const ATTEMPT_TIMEOUT: Millis = 10_000;
 /// The time after which an attempt that has not ended counts as interrupted, because its host must
 /// have died: the timeout, and two seconds to save the result.
 pub const ATTEMPT_LEASE: Millis = ATTEMPT_TIMEOUT + 2_000;
-/// The pause before a finished run is projected again if that failed.
+/// The pause before a finished run is projected again if that failed. It doubles after each further
+/// failure, up to [`MAX_PROJECTION_PAUSE`].
 pub const PROJECTION_RETRY: Millis = 1_000;
+/// The longest pause between two projections of a finished run.
+pub const MAX_PROJECTION_PAUSE: Millis = 60 * 60 * 1000;
+/// The number of failed projections after which a run is projected without its outputs. They span
+/// half a day, so that an outage of the database costs no outputs; what fails for that long fails
+/// because of the run itself.
+pub const FULL_PROJECTIONS: u32 = 24;
+/// The number of failed projections after which the alarm is no longer set. The sweep, which needs
+/// the database itself, wakes the run again if its row is open.
+pub const MAX_PROJECTIONS: u32 = 48;
 
 /// The longest time that a run may take, its pauses included. It is a week, so that runs that nobody
 /// looks after end.
@@ -39,6 +49,25 @@ pub const MAX_REFERENCED_BYTES: usize = 4 * MAX_CONTENT;
 /// The largest number of events of a run: a first and a last one, and two for each attempt of each
 /// step. No event is dropped; at about 80 bytes each they take 40 KB of the object's row.
 pub const MAX_EVENTS: usize = 2 + 2 * MAX_STEPS * MAX_ATTEMPTS as usize;
+/// The largest number of characters of the message of a failed step. A message can quote a URL or a
+/// template, which can be as long as the whole workflow.
+pub const MAX_MESSAGE: usize = 1_000;
+
+/// Upper bounds of what else is in a state, in bytes: of an event, of the report of a step without
+/// its output and message, and of the other members.
+const EVENT_BYTES: usize = 100;
+const REPORT_BYTES: usize = 120;
+const OTHER_BYTES: usize = 4_000;
+/// The largest state fits into one value of the database. A character needs up to six bytes as JSON.
+/// One step at most has a message, because a failure for good ends the run.
+const _: () = assert!(
+    MAX_STEPS * (MAX_OUTPUT_BYTES + REPORT_BYTES)
+        + MAX_STEPS_BYTES
+        + MAX_EVENTS * EVENT_BYTES
+        + 6 * MAX_MESSAGE
+        + OTHER_BYTES
+        <= MAX_VALUE_BYTES
+);
 
 /// The whole state of a run, as its object stores it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -58,6 +87,9 @@ pub struct RunState {
     pub projected: RunStatus,
     /// The time of the alarm; `None` when there is nothing left to do.
     pub wake_at: Option<Millis>,
+    /// The number of projections that failed since the run ended.
+    #[serde(default)]
+    pub failed_projections: u32,
 }
 
 /// An event that the machine reacts to.
@@ -76,6 +108,8 @@ pub enum Event {
     Projected(RunStatus),
     /// The owner cancels the run.
     Cancelled,
+    /// The stored state of the run, or its row, cannot be read.
+    Unreadable,
 }
 
 /// Identifies one attempt of one step.
@@ -136,7 +170,20 @@ impl RunState {
             version: 0,
             projected: RunStatus::Queued,
             wake_at: Some(now),
+            failed_projections: 0,
         }
+    }
+
+    /// Returns the run as it is to be projected. It has no outputs if it could not be stored with
+    /// them.
+    pub fn report(&self) -> Run {
+        let report = self.run.clone();
+        if self.failed_projections < FULL_PROJECTIONS { report } else { report.without_outputs() }
+    }
+
+    /// Returns true if the run has ended, its row does not show that, and no alarm will project it.
+    pub fn is_abandoned(&self) -> bool {
+        self.run.status.is_terminal() && self.projected != self.run.status && self.wake_at.is_none()
     }
 
     /// Applies an event. An event that comes too late, too early or twice changes nothing.
@@ -146,6 +193,7 @@ impl RunState {
             Event::AttemptEnded { attempt, result } => self.attempt_ended(attempt, result, now),
             Event::Projected(status) => self.projected(status),
             Event::Cancelled => self.cancelled(now),
+            Event::Unreadable => self.unreadable(now),
         };
         (self, effects)
     }
@@ -155,10 +203,7 @@ impl RunState {
             return Vec::new();
         }
         match self.run.status {
-            status if status.is_terminal() => {
-                self.wake_at = Some(now + PROJECTION_RETRY);
-                self.project_if_changed()
-            }
+            status if status.is_terminal() => self.project_again(now),
             _ if now >= self.deadline() => self.timed_out(now),
             RunStatus::Running => self.attempt_lost(now),
             _ => {
@@ -166,6 +211,27 @@ impl RunState {
                 self.run_steps(now)
             }
         }
+    }
+
+    /// Projects a finished run again, because the last projection failed or its host died.
+    fn project_again(&mut self, now: Millis) -> Vec<Effect> {
+        self.failed_projections = self.failed_projections.saturating_add(1);
+        let pause = PROJECTION_RETRY << self.failed_projections.min(16);
+        self.wake_at = (self.failed_projections < MAX_PROJECTIONS)
+            .then_some(now + pause.min(MAX_PROJECTION_PAUSE));
+        self.project_if_changed()
+    }
+
+    /// Ends the run as failed, because what is stored of it cannot be read.
+    fn unreadable(&mut self, now: Millis) -> Vec<Effect> {
+        if !self.run.status.is_terminal() {
+            self.interrupt(StepStatus::Failed, &Failure::Unreadable, now);
+            self.finish(RunStatus::Failed, now);
+        }
+        // The version of the row is not known. No version comes after this one, which is fine for a
+        // run that has ended.
+        self.version = MAX_INTEGER;
+        vec![Effect::Project]
     }
 
     /// Returns the index of the first step that has not succeeded. There is one as long as the run
@@ -244,7 +310,7 @@ impl RunState {
     /// Returns the step with its references replaced by values.
     fn rendered(&self, mut step: Step) -> Result<Step, Failure> {
         if step.kind.config_is_template() {
-            let mut budget = MAX_RESPONSE_BYTES;
+            let mut budget = MAX_OUTPUT_BYTES;
             for value in step.config.values_mut() {
                 *value = self.render(value, &mut budget)?;
             }
@@ -266,11 +332,9 @@ impl RunState {
     }
 
     fn transform(&self, step: &Step) -> Result<Value, Failure> {
-        let output = self.render(step.template()?, &mut { MAX_RESPONSE_BYTES })?;
+        let output = self.render(step.template()?, &mut { MAX_OUTPUT_BYTES })?;
         // The budget bounds the values that are inserted; this bounds the template's own text, too.
-        if output.to_string().len() > MAX_RESPONSE_BYTES {
-            return Err(Failure::OutputTooLarge);
-        }
+        output::check(&output)?;
         Ok(output)
     }
 
@@ -291,7 +355,7 @@ impl RunState {
     fn end(&mut self, index: usize, status: StepStatus, failure: Option<&Failure>, now: Millis) {
         if let Some(report) = self.run.steps.get_mut(index) {
             report.status = status;
-            report.error = failure.map(Failure::to_string);
+            report.error = failure.map(message);
             let attempt = report.attempts;
             self.record(Change::Step { step: index, attempt, status }, now);
         }
@@ -353,13 +417,17 @@ impl RunState {
             return Vec::new();
         };
         let step = attempt.step;
+        let result = result.and_then(|output| {
+            output::check(&output)?;
+            Ok(output)
+        });
         match result {
             Ok(output) => {
                 self.succeed(step, output, now);
                 self.run_steps(now)
             }
             Err(failure) if failure.is_retryable() && attempt.number < MAX_ATTEMPTS => {
-                report.error = Some(failure.to_string());
+                report.error = Some(message(&failure));
                 let status = StepStatus::Failed;
                 self.record(Change::Step { step, attempt: attempt.number, status }, now);
                 let pause = backoff(&self.run.id, attempt);
@@ -396,6 +464,10 @@ impl RunState {
     fn project_if_changed(&self) -> Vec<Effect> {
         if self.projected == self.run.status { Vec::new() } else { vec![Effect::Project] }
     }
+}
+
+fn message(failure: &Failure) -> String {
+    failure.to_string().chars().take(MAX_MESSAGE).collect()
 }
 
 /// Returns the pause after an attempt: exponential, and shortened by up to a quarter. The jitter is

@@ -12,7 +12,7 @@ mod workflows;
 
 pub use idempotency::{Claim, Claimed, IdempotencyKeys, Outcome};
 pub use quotas::QuotaMonths;
-pub use runs::{Runs, USAGE_OF_UPDATE_USAGE, last_projection_usage};
+pub use runs::{Overdue, Runs, USAGE_OF_UPDATE_USAGE, last_projection_usage};
 pub use search::{OutdatedVector, SearchDocument, SearchStore, VisibleWorkflow};
 pub use subscriptions::{EVENTS_KEPT, Entitlement, Subscriptions};
 pub use tables::{NOT_INCLUDED, TABLES, Table};

@@ -70,10 +70,29 @@ pub const USAGE_OF_UPDATE_USAGE: Usage = Usage { rows_read: 1, rows_written: 1, 
 
 pub(super) const OVERDUE: Sql = Sql {
     name: "list_overdue_runs",
-    text: "SELECT user_id, definition, report FROM workflow_runs \
+    text: "SELECT id, workflow_id, user_id, created_at, definition, report FROM workflow_runs \
            WHERE status IN ('queued', 'running', 'waiting') AND due_at < ?1 \
            ORDER BY due_at LIMIT ?2",
 };
+
+/// A run that should have moved and has not.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Overdue {
+    /// The run as it was accepted.
+    Run(Box<RunState>),
+    /// The row cannot be read. The state has no steps, but the identifiers and the time of creation,
+    /// which have columns of their own.
+    Unreadable(Box<RunState>),
+}
+
+impl Overdue {
+    /// Returns the identifier of the run.
+    pub fn id(&self) -> &str {
+        match self {
+            Self::Run(state) | Self::Unreadable(state) => &state.run.id,
+        }
+    }
+}
 
 /// Accesses the runs in the database.
 pub struct Runs<'a, D> {
@@ -91,6 +110,28 @@ struct Intent {
     user_id: String,
     definition: String,
     report: String,
+}
+
+#[derive(Deserialize)]
+struct OverdueRow {
+    id: String,
+    workflow_id: String,
+    created_at: Millis,
+    #[serde(flatten)]
+    intent: Intent,
+}
+
+impl OverdueRow {
+    /// Reads the row. One that cannot be read keeps no other from being read.
+    fn into_overdue(self) -> Overdue {
+        let Self { id, workflow_id, created_at, intent } = self;
+        let owner = intent.user_id.clone();
+        if let Ok(state) = intent.into_state() {
+            return Overdue::Run(Box::new(state));
+        }
+        let state = RunState::new(id, owner, workflow_id, Vec::new(), created_at);
+        Overdue::Unreadable(Box::new(state))
+    }
 }
 
 impl Intent {
@@ -182,7 +223,7 @@ impl<'a, D: Database> Runs<'a, D> {
         let params: [Param; 5] = [
             state.run.id.as_str().into(),
             state.run.status.name().into(),
-            to_text(&state.run)?.into(),
+            to_text(&state.report())?.into(),
             state.version.into(),
             due_at(state).into(),
         ];
@@ -203,10 +244,10 @@ impl<'a, D: Database> Runs<'a, D> {
     ///
     /// # Errors
     /// [`PortError`].
-    pub async fn overdue(&self, instant: Millis, limit: i64) -> Result<Vec<RunState>, PortError> {
+    pub async fn overdue(&self, instant: Millis, limit: i64) -> Result<Vec<Overdue>, PortError> {
         let statement = OVERDUE.bind([instant.into(), limit.into()]);
-        let rows = run(self.database, self.meter, statement).await?.decode::<Intent>()?;
-        rows.into_iter().map(Intent::into_state).collect()
+        let rows = run(self.database, self.meter, statement).await?.decode::<OverdueRow>()?;
+        Ok(rows.into_iter().map(OverdueRow::into_overdue).collect())
     }
 }
 

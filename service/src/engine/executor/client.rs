@@ -10,7 +10,7 @@ use crate::domain::{
 use crate::ports::{
     ActorClass, Actors, Clock, Meter, Metered, Platform, PortError, PortResult, call_actor, used,
 };
-use crate::store::Runs;
+use crate::store::{Overdue, Runs};
 
 /// A message to the executor of a run.
 #[derive(Debug, Serialize, Deserialize)]
@@ -22,6 +22,9 @@ pub(super) enum Message {
     Cancel(RunState),
     /// List the events after the one with this number.
     Events(u32),
+    /// End this run as failed, because its row cannot be read. An executor that already has the run
+    /// ends its own state.
+    Fail(RunState),
 }
 
 /// A reply of the executor of a run.
@@ -51,6 +54,20 @@ pub struct Cancellation {
 /// [`crate::ports::PortFailure::Unavailable`]. The executor may or may not have taken it.
 pub async fn start<A: Actors>(actors: &A, state: &RunState) -> PortResult<()> {
     send(actors, &state.run.id, &Message::Start(state.clone())).await.map(|reply| reply.map(|_| ()))
+}
+
+/// Ends a run as failed, because its row cannot be read. `intent` has the members that can be read.
+async fn fail<A: Actors>(actors: &A, intent: RunState) -> PortResult<()> {
+    let id = intent.run.id.clone();
+    send(actors, &id, &Message::Fail(intent)).await.map(|reply| reply.map(|_| ()))
+}
+
+/// Wakes the executor of an overdue run, or has it end the run if the row cannot be read.
+pub(super) async fn recover<A: Actors>(actors: &A, overdue: Overdue) -> PortResult<()> {
+    match overdue {
+        Overdue::Run(state) => start(actors, &state).await,
+        Overdue::Unreadable(intent) => fail(actors, *intent).await,
+    }
 }
 
 /// Cancels a run. Once this is acknowledged no further attempt begins, and the result of one that is
@@ -91,17 +108,23 @@ pub const SWEEP_GRACE: Millis = 30_000;
 /// executor is a subrequest, and a Worker's invocation has a limited number of them.
 pub const SWEEP_LIMIT: i64 = 100;
 /// Wakes the executors of overdue runs: of those whose object was never reached after the intent was
-/// written, and of those whose alarm was lost. A cron trigger calls this every minute.
+/// written, and of those whose alarm was lost. A run whose row cannot be read ends as failed. A cron
+/// trigger calls this every minute.
 ///
 /// # Errors
 /// When the overdue runs cannot be read. An executor that cannot be reached waits for the next sweep.
 pub async fn sweep<P: Platform>(platform: &P, meter: &Meter) -> Result<usize, PortError> {
     let due_before = platform.clock().now() - SWEEP_GRACE;
     let overdue = Runs::new(platform.database(), meter).overdue(due_before, SWEEP_LIMIT).await?;
-    for state in &overdue {
-        if let Err(error) = meter.charge(start(platform.actors(), state).await) {
-            platform.log(&format!("sweep of run {}: {error}", state.run.id));
+    let visited = overdue.len();
+    for run in overdue {
+        let id = run.id().to_owned();
+        if let Overdue::Unreadable(_) = &run {
+            platform.log(&format!("sweep of run {id}: its row cannot be read"));
+        }
+        if let Err(error) = meter.charge(recover(platform.actors(), run).await) {
+            platform.log(&format!("sweep of run {id}: {error}"));
         }
     }
-    Ok(overdue.len())
+    Ok(visited)
 }

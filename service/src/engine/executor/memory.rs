@@ -243,6 +243,9 @@ impl Database for Memory {
                 let open = ["queued", "running", "waiting"].contains(&text(&inner.row[3]));
                 let overdue = open && integer(&inner.row[7]) < integer(&params[0]);
                 let row = json!({
+                    "id": text(&inner.row[0]),
+                    "workflow_id": text(&inner.row[1]),
+                    "created_at": integer(&inner.row[8]),
                     "user_id": text(&inner.row[2]),
                     "definition": text(&inner.row[4]),
                     "report": text(&inner.row[5]),

@@ -1,12 +1,19 @@
 //! Tests runs on a host that fails before or after each port call, by an error or by dying.
 
+use std::sync::Arc;
+
 use serde_json::{Map, json};
 
 use super::{
     memory::{FAULTS, Fault, Memory, text},
     *,
 };
-use crate::domain::Millis;
+use crate::{
+    config::Config,
+    domain::Millis,
+    platform::native::Native,
+    ports::{Database as _, Platform as _, Sql},
+};
 
 const START: Millis = 1_000_000;
 /// The interval of the sweeps.
@@ -73,8 +80,8 @@ impl Scenario {
             let meter = Meter::default();
             let runs = Runs::new(&self.memory, &meter);
             let overdue = self.memory.drive(runs.overdue(before, 1));
-            for state in overdue.and_then(Result::ok).into_iter().flatten() {
-                tell(&self.memory, &state);
+            for run in overdue.and_then(Result::ok).into_iter().flatten() {
+                let _ = self.memory.drive(client::recover(&self.memory, run));
             }
             self.ring_until_idle();
         }
@@ -151,6 +158,133 @@ fn an_alarm_that_could_not_be_handled_asks_for_another() {
         let scenario = Scenario::new(3, &[(call, Fault::ErrorBefore)]);
         assert_eq!(scenario.row_status(), "succeeded", "without the sweep: call {call}");
     }
+}
+
+/// Returns a run that was accepted and whose alarm has not fired yet.
+fn accepted() -> Scenario {
+    let scenario = Scenario {
+        memory: Memory::default(),
+        allowed: AllowList::parse("https://upstream.test").unwrap(),
+        steps: 1,
+    };
+    scenario.memory.inner().now = START;
+    let config = json!({"url": "https://upstream.test/", "method": "POST"});
+    let step = Step { kind: StepKind::Http, config: config.as_object().unwrap().clone() };
+    let state = RunState::new("run".into(), "ann".into(), "workflow".into(), vec![step], START);
+    let meter = Meter::default();
+    scenario.memory.drive(Runs::new(&scenario.memory, &meter).insert(&state)).unwrap().unwrap();
+    assert!(tell(&scenario.memory, &state));
+    scenario
+}
+
+#[test]
+fn a_run_whose_state_cannot_be_read_ends_as_failed() {
+    let nested = format!("{}{}", "[".repeat(200), "]".repeat(200));
+    for unreadable in ["", "{", "{}", &nested] {
+        let scenario = accepted();
+        scenario.memory.inner().state = Some(unreadable.to_owned());
+        scenario.ring_until_idle();
+        assert_eq!(scenario.memory.inner().alarm, None, "the alarm does not fire for ever");
+        scenario.finish();
+        assert_eq!(scenario.row_status(), "failed", "{unreadable:.10}");
+        let inner = scenario.memory.inner();
+        assert!(inner.effects.is_empty());
+        assert_eq!(inner.ends, ["failed"]);
+    }
+}
+
+#[test]
+fn a_run_whose_state_cannot_be_read_can_be_cancelled() {
+    let scenario = accepted();
+    scenario.memory.inner().state = Some("{".to_owned());
+    let intent = RunState::new("run".into(), "ann".into(), "workflow".into(), Vec::new(), START);
+    let reply = scenario.memory.drive(cancel(&scenario.memory, intent)).unwrap().unwrap().value;
+    assert_eq!((reply.run.status, reply.changed), (RunStatus::Failed, false));
+    assert_eq!(scenario.row_status(), "failed");
+}
+
+#[test]
+fn a_run_whose_row_cannot_be_read_ends_as_failed() {
+    let nested = format!("{}{}", "[".repeat(200), "]".repeat(200));
+    for unreadable in ["", "{", "{}", &nested] {
+        for column in [4, 5] {
+            for version in [0, 7] {
+                let scenario = accepted();
+                {
+                    let mut inner = scenario.memory.inner();
+                    inner.row[column] = unreadable.into();
+                    inner.row[6] = version.into();
+                    inner.alarm = None;
+                }
+                scenario.finish();
+                assert_eq!(scenario.row_status(), "failed", "{column} {unreadable:.10}");
+                let report = text(&scenario.memory.inner().row[5]).to_owned();
+                let run: Run = serde_json::from_str(&report).unwrap();
+                assert_eq!((run.id.as_str(), run.workflow_id.as_str()), ("run", "workflow"));
+            }
+        }
+    }
+}
+
+/// Checks natively that a row that cannot be read keeps no other run from being recovered.
+#[tokio::test]
+async fn a_sweep_goes_on_past_a_row_that_cannot_be_read() {
+    const BREAK: Sql =
+        Sql { name: "break", text: "UPDATE workflow_runs SET report = ?2 WHERE id = ?1" };
+    let directory = tempfile::tempdir().unwrap();
+    let secret = |name: &str| (name == "JWT_SECRET").then(|| "s".repeat(32));
+    let config = Arc::new(Config::from_lookup(secret).unwrap());
+    let platform = Native::open(directory.path(), config).await.unwrap();
+    let meter = Meter::default();
+    let runs = Runs::new(platform.database(), &meter);
+    let long_ago = platform.clock().now() - 2 * SWEEP_GRACE;
+    // The first one is the oldest, which the sweep reads first.
+    for (id, age) in [("broken", 1), ("orphaned", 0)] {
+        let step = Step { kind: StepKind::Http, config: Map::new() };
+        let accepted_at = long_ago - age;
+        let state =
+            RunState::new(id.into(), "ann".into(), "workflow".into(), vec![step], accepted_at);
+        runs.insert(&state).await.unwrap();
+    }
+    let nested = format!("{}{}", "[".repeat(125), "]".repeat(125));
+    let report = format!(r#"{{"id":"broken","steps":[{{"output":{{"body":{nested}}}}}]}}"#);
+    platform.database().query(BREAK.bind(["broken".into(), report.into()])).await.unwrap();
+    assert!(runs.get("ann", "broken").await.is_err());
+
+    assert_eq!(sweep(&platform, &meter).await.unwrap(), 2);
+    for (id, error) in [("broken", None), ("orphaned", Some("config.url is required"))] {
+        let mut run = None;
+        for _ in 0..500 {
+            run = runs.get("ann", id).await.unwrap_or_default();
+            if run.as_ref().is_some_and(|run| run.status == RunStatus::Failed) {
+                break;
+            }
+            platform.clock().sleep(Duration::from_millis(10)).await;
+        }
+        let run = run.unwrap();
+        assert_eq!(run.status, RunStatus::Failed, "{id}");
+        assert_eq!(run.steps.first().and_then(|step| step.error.as_deref()), error);
+    }
+    assert_eq!(sweep(&platform, &meter).await.unwrap(), 0, "nothing is left to do");
+}
+
+#[test]
+fn a_run_whose_projections_were_given_up_is_projected_by_the_sweep() {
+    let scenario = accepted();
+    scenario.ring_until_idle();
+    let mut state: RunState =
+        serde_json::from_str(scenario.memory.inner().state.as_ref().unwrap()).unwrap();
+    state.projected = RunStatus::Queued;
+    state.wake_at = None;
+    {
+        let mut inner = scenario.memory.inner();
+        inner.state = Some(serde_json::to_string(&state).unwrap());
+        inner.row[3] = "queued".into();
+        inner.row[6] = 0.into();
+        inner.row[7] = START.into();
+    }
+    scenario.finish();
+    assert_eq!(scenario.row_status(), "succeeded");
 }
 
 #[test]

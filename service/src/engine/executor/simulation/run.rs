@@ -13,7 +13,7 @@ use super::super::{
     memory::{Memory, text},
     *,
 };
-use crate::{domain::Millis, engine::machine::MAX_ATTEMPTS, ports::Param};
+use crate::{domain::Millis, engine::machine::MAX_ATTEMPTS, ports::Param, store::Overdue};
 
 /// A handler of a message or an alarm that is under way.
 struct Handler {
@@ -134,7 +134,8 @@ impl Simulated {
         if overdue.is_none() {
             self.die();
         }
-        for _ in overdue.and_then(Result::ok).into_iter().flatten() {
+        for run in overdue.and_then(Result::ok).into_iter().flatten() {
+            assert!(matches!(run, Overdue::Run(_)), "the row is readable");
             self.begin_start();
         }
     }
