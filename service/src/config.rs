@@ -219,6 +219,7 @@ fn base(
     let wrong = || ConfigError { name, problem: ConfigProblem::ApiUrl };
     let url = Url::parse(&text).map_err(|_| wrong())?;
     let plain = url.query().is_none() && url.fragment().is_none() && url.username().is_empty();
+    // Paths are appended to the text, so it must be what the URL's parser would write.
     let canonical = url.as_str().trim_end_matches('/') == text;
     let is_http = ["http", "https"].contains(&url.scheme());
     (is_http && plain && canonical).then_some(text).ok_or_else(wrong)

@@ -75,6 +75,8 @@ impl Bill {
         for &resource in Resource::ALL {
             let amount = amounts.get(resource);
             let origin = origins.get(&resource);
+            // A resource of which nothing was used still gets a line if somebody says where that zero
+            // comes from.
             if amount.is_zero() && origin.is_none() {
                 continue;
             }

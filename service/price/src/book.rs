@@ -221,6 +221,7 @@ impl PriceBook {
     pub fn at_list_price(mut self) -> Self {
         self.base = Decimal::ZERO;
         for price in self.prices.values_mut() {
+            // The last band has the list price, and has no end, so that it applies to every unit.
             price.bands.drain(..price.bands.len().saturating_sub(1));
         }
         self
@@ -371,6 +372,7 @@ impl PriceFile {
             (None, None) => None,
         };
         let mut bands = Vec::new();
+        // An allotment is a first band whose units are free.
         bands.extend(free.map(|end| Band { up_to: Some(end), unit: Decimal::ZERO }));
         match (self.usd, self.tiers) {
             (Some(usd), None) => {

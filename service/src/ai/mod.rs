@@ -111,6 +111,8 @@ impl Question {
     /// so that no two questions have the same input.
     fn key(&self) -> String {
         let tokens = MAX_SUMMARY_TOKENS.to_string();
+        // The limit of tokens and the instruction are parts of the key, so that a new version of this
+        // service does not return summaries that were made under other ones.
         let parts = [&*self.tenant, &*self.model, &*tokens, INSTRUCTION, &*self.content];
         let digest = parts.iter().fold(Sha256::new(), |digest, part| {
             digest.chain_update((part.len() as u64).to_le_bytes()).chain_update(part)

@@ -41,6 +41,7 @@ pub(super) fn billing(lookup: &impl Fn(&str) -> Option<String>) -> Result<Billin
     let return_url =
         get("CHECKOUT_RETURN_URL").unwrap_or_else(|| "http://localhost:3000/billing".to_owned());
     match Url::parse(&return_url) {
+        // The outcome of the checkout is appended as a query.
         Ok(url) if ["http", "https"].contains(&url.scheme()) && url.query().is_none() => {}
         _ => {
             return Err(wrong("CHECKOUT_RETURN_URL")(ConfigProblem::PageUrl));

@@ -42,6 +42,7 @@ impl OAuthConfig {
         if google.is_none() && notion.is_none() {
             return Ok(None);
         }
+        // An absent key is reported like a malformed one: the message says how to make one.
         let key = given("TOKEN_ENCRYPTION_KEY").unwrap_or_default();
         let previous = given("TOKEN_ENCRYPTION_KEY_PREVIOUS");
         let vault = Vault::new(&key).map_err(wrong("TOKEN_ENCRYPTION_KEY"))?;

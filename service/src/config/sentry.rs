@@ -46,6 +46,7 @@ fn parse(dsn: &str) -> Option<(Url, String)> {
     let known = matches!(url.scheme(), "http" | "https") && url.password().is_none();
     let numeric = !project.is_empty() && project.bytes().all(|byte| byte.is_ascii_digit());
     url.set_path(&path);
+    // The key goes into a header of the envelope, and must not appear in logs as part of the URL.
     url.set_username("").ok()?;
     (known && numeric && !key.is_empty()).then_some((url, key))
 }

@@ -88,6 +88,7 @@ impl SubscriptionEvent {
         let kind = event.get("type").and_then(Value::as_str);
         let kind = kind.ok_or(malformed("type", "a string"))?;
         let created = event.get("created").and_then(Value::as_i64);
+        // Instants are compared in milliseconds, which must be exact in the database.
         let created = created
             .filter(|at| (0..=crate::ports::MAX_INTEGER / 1000).contains(at))
             .ok_or(malformed("created", "an instant in seconds"))?;

@@ -10,6 +10,7 @@ pub const ENTROPY: usize = 10;
 
 /// Makes an identifier from the time and random bytes.
 pub fn new(now: Millis, entropy: [u8; ENTROPY]) -> String {
+    // A clock before 1970 still gives an identifier, which is unique and only sorts wrong.
     let millis = u64::try_from(now).unwrap_or(0);
     Builder::from_unix_timestamp_millis(millis, &entropy).into_uuid().to_string()
 }

@@ -22,6 +22,7 @@ pub struct InvalidJson(#[from] serde_json::Error);
 pub fn parse(bytes: &[u8]) -> Result<Value, InvalidJson> {
     let mut deserializer = serde_json::Deserializer::from_slice(bytes);
     let value = Strict { depth: 0 }.deserialize(&mut deserializer)?;
+    // A deserializer stops after the first value. This refuses text that follows it.
     deserializer.end()?;
     Ok(value)
 }
@@ -97,6 +98,7 @@ impl<'de> Visitor<'de> for Strict {
         let inner = self.deeper()?;
         let mut members = Map::new();
         while let Some(key) = map.next_key::<String>()? {
+            // `serde_json` itself keeps the last value of a duplicate key.
             if members.contains_key(&key) {
                 return Err(A::Error::custom(format!("duplicate key `{key}`")));
             }

@@ -78,6 +78,7 @@ impl AllowList {
 fn origin_of(entry: &str) -> Result<String, OriginError> {
     let url = Url::parse(entry)
         .map_err(|source| OriginError::NotAUrl { entry: entry.to_owned(), source })?;
+    // An operator who writes a path expects it to restrict the calls, which it would not.
     let bare = url.path() == "/" && url.query().is_none() && url.fragment().is_none();
     if !bare || !matches!(url.scheme(), "http" | "https") || !url.username().is_empty() {
         return Err(OriginError::NotAnOrigin(entry.to_owned()));

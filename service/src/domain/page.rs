@@ -82,6 +82,7 @@ impl Position {
         let bytes = URL_SAFE_NO_PAD.decode(text).ok()?;
         let text = String::from_utf8(bytes).ok()?;
         let (created_at, id) = text.split_once('.')?;
+        // The database would refuse a larger integer, and a forged cursor would look like its fault.
         let created_at = created_at.parse().ok().filter(|at| (0..=MAX_INTEGER).contains(at))?;
         super::id::is_id(id).then(|| Self { created_at, id: id.to_owned() })
     }

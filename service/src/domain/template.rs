@@ -127,6 +127,7 @@ fn resolve<'a>(
         Segment::Index(index) => value?.get(index),
     });
     let value = found.ok_or_else(|| TemplateError::Absent(text.to_owned()))?;
+    // The budget is charged before the value is copied into the result.
     let size = value.to_string().len();
     *budget = budget.checked_sub(size).ok_or_else(|| TemplateError::TooLong(text.to_owned()))?;
     Ok(value)

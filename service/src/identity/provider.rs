@@ -262,6 +262,7 @@ pub fn tokens(answer: Result<OutboundResponse, PortError>) -> Result<Tokens, Pro
         workspace_name: Option<String>,
     }
     let answer: Answer = parse(answer)?;
+    // A token is sent in a header, where other characters could end the line.
     let fits = |token: &String| {
         (1..=MAX_TOKEN).contains(&token.len()) && token.bytes().all(|byte| byte.is_ascii_graphic())
     };
@@ -318,6 +319,8 @@ fn parse<T: serde::de::DeserializeOwned>(
     let answer = answer.map_err(|_| ProviderError::Unavailable)?;
     match answer.status {
         200 => serde_json::from_slice(&answer.body).map_err(|_| ProviderError::Unavailable),
+        // These say that the code or token is invalid. With any other status, the next attempt may
+        // succeed, so the connection is kept.
         400 | 401 | 403 => Err(ProviderError::Refused),
         _ => Err(ProviderError::Unavailable),
     }

@@ -108,6 +108,7 @@ impl Key {
         let cipher = Aes256Gcm::new_from_slice(&bytes).map_err(|_| InvalidKey)?;
         let digest =
             Sha256::new_with_prefix("workway vault key id:").chain_update(bytes).finalize();
+        // The id tells keys apart without revealing them; 48 bits of a hash are enough for two keys.
         let id = URL_SAFE_NO_PAD.encode(digest)[..8].to_owned();
         Ok(Self { id, cipher: Box::new(cipher) })
     }

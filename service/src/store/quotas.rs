@@ -89,6 +89,7 @@ impl<'a, D: Database> QuotaMonths<'a, D> {
         metric: Metric,
         quotas: &Quotas,
     ) -> Result<bool, PortError> {
+        // The statement itself looks up the plan, so it gets the limits of all plans.
         let limits = Plan::ALL.iter().map(|plan| {
             let limit = quotas.of(*plan).of(metric);
             (plan.name().to_owned(), serde_json::Value::from(limit))

@@ -143,6 +143,7 @@ impl<'a, D: Database> SearchStore<'a, D> {
         user: &str,
         ids: impl Iterator<Item = &'i str>,
     ) -> Result<Vec<VisibleWorkflow>, PortError> {
+        // The statement has a fixed number of places. `NULL` fills the rest, and equals no identifier.
         let ids = ids.map(Param::from).chain(std::iter::repeat(Param::Null)).take(MAX_RESULTS);
         let statement = VISIBLE.bind(std::iter::once(user.into()).chain(ids));
         run(self.database, self.meter, statement).await?.decode()
