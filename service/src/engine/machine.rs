@@ -3,6 +3,8 @@
 //! The host saves the new state, with its alarm, before it carries out an effect. So an attempt is
 //! recorded before it can have an effect elsewhere, and the alarm continues the run if the host dies.
 
+use std::borrow::Cow;
+
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
@@ -176,9 +178,12 @@ impl RunState {
 
     /// Returns the run as it is to be projected. It has no outputs if it could not be stored with
     /// them.
-    pub fn report(&self) -> Run {
-        let report = self.run.clone();
-        if self.failed_projections < FULL_PROJECTIONS { report } else { report.without_outputs() }
+    pub fn report(&self) -> Cow<'_, Run> {
+        if self.failed_projections < FULL_PROJECTIONS {
+            Cow::Borrowed(&self.run)
+        } else {
+            Cow::Owned(self.run.clone().without_outputs())
+        }
     }
 
     /// Returns true if the run has ended, its row does not show that, and no alarm will project it.

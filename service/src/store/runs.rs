@@ -223,7 +223,7 @@ impl<'a, D: Database> Runs<'a, D> {
         let params: [Param; 5] = [
             state.run.id.as_str().into(),
             state.run.status.name().into(),
-            to_text(&state.report())?.into(),
+            to_text(&*state.report())?.into(),
             state.version.into(),
             due_at(state).into(),
         ];
