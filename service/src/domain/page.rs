@@ -8,7 +8,8 @@ use crate::ports::MAX_INTEGER;
 
 /// The number of items on a page when the client names no limit.
 pub const DEFAULT_LIMIT: u32 = 20;
-/// The largest number of items on a page.
+/// The largest number of items on a page. The largest item has less than 4 KB (see
+/// [`super::workflow::MAX_SUMMARY_BYTES`]), so that a page stays below 400 KB.
 pub const MAX_LIMIT: u32 = 100;
 
 /// The part of a list that a request asks for.

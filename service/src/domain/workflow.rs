@@ -22,6 +22,11 @@ pub const MAX_STEPS: usize = 50;
 /// a number of 18 bytes.)
 pub const MAX_STEPS_BYTES: usize = 256 * 1024;
 
+/// The largest number of bytes of a workflow in a list, as JSON. Most of it is the name and the
+/// description, whose characters need up to six bytes each.
+pub const MAX_SUMMARY_BYTES: usize = 4_000;
+const _: () = assert!(6 * (MAX_NAME + MAX_DESCRIPTION) < MAX_SUMMARY_BYTES);
+
 /// The longest `delay` step, which is a day. Fifty of them take longer than a run may, so that the
 /// run times out.
 pub const MAX_DELAY_SECONDS: i64 = 24 * 60 * 60;
@@ -396,6 +401,20 @@ mod tests {
         assert!(Draft::from_json(&steps(MAX_STEPS)).is_ok());
         assert_eq!(issues(&steps(0)), ["steps: must have 1 to 50 elements, has 0"]);
         assert_eq!(issues(&steps(MAX_STEPS + 1)), ["steps: must have 1 to 50 elements, has 51"]);
+    }
+
+    #[test]
+    fn the_largest_summary_is_bounded() {
+        let summary = WorkflowSummary {
+            id: "x".repeat(36),
+            name: "\u{0}".repeat(MAX_NAME),
+            description: "\u{0}".repeat(MAX_DESCRIPTION),
+            published_at: Some(crate::ports::MAX_INTEGER),
+            created_at: crate::ports::MAX_INTEGER,
+            updated_at: crate::ports::MAX_INTEGER,
+        };
+        let text = serde_json::to_string(&summary).unwrap();
+        assert!(text.len() <= MAX_SUMMARY_BYTES, "{}", text.len());
     }
 
     #[test]
