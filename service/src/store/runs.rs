@@ -64,7 +64,7 @@ pub(super) const UPDATE_USAGE: Sql = Sql {
     name: "update_run_usage",
     text: "UPDATE workflow_runs SET report = json_set(report, '$.usage', json(?2)) WHERE id = ?1",
 };
-/// The usage of the statement [`UPDATE_USAGE`].
+/// The usage of the statement `update_run_usage`.
 pub const USAGE_OF_UPDATE_USAGE: Usage = Usage { rows_read: 1, rows_written: 1, ..Usage::NONE };
 
 pub(super) const OVERDUE: Sql = Sql {
