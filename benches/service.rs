@@ -124,7 +124,7 @@ fn through(accepted: RunState) -> RunState {
     loop {
         let attempt = effects.iter().find_map(|effect| match effect {
             Effect::Attempt { attempt, .. } => Some(*attempt),
-            Effect::Project | Effect::Settle => None,
+            Effect::Project | Effect::UpdateUsage => None,
         });
         let Some(attempt) = attempt else { return state };
         let result = Ok(json!({"status": 200, "body": {"ok": true}}));

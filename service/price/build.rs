@@ -1,4 +1,5 @@
-//! Books are written in TOML, for people. The Worker carries them as JSON, which it can read anyway.
+//! Converts the price books from TOML, in which people write them, to JSON, for which the Worker has
+//! a parser anyway.
 
 use std::{env, error::Error, fs, path::Path};
 

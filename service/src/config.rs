@@ -1,4 +1,4 @@
-//! Configuration, read once from the variables and secrets of the deployment.
+//! Reads the configuration, once, from the variables and secrets of the deployment.
 
 mod ai;
 mod billing;
@@ -20,47 +20,53 @@ use url::Url;
 pub use oauth::{Client, OAuthConfig};
 pub use secret::Secret;
 pub use sentry::SentryConfig;
-pub use vault::{Sealed, Vault};
+pub use vault::{InvalidKey, Sealed, Vault};
 
-use crate::domain::{ai::Models, outbound::AllowList};
+use crate::domain::{
+    ai::{MODELS, Models},
+    outbound::{AllowList, OriginError},
+    plan::QuotaError,
+};
 
-/// Shortest signing secret, in bytes: RFC 7518 §3.2 wants at least the hash's 32.
+/// The smallest number of bytes of a signing secret. RFC 7518 §3.2 demands at least the size of the
+/// hash.
 pub const MIN_SECRET_BYTES: usize = 32;
 
-/// Everything that differs between deployments.
+/// The configuration: everything that differs between deployments.
 #[derive(Clone, Debug)]
 pub struct Config {
     /// The key that access tokens are signed with.
     pub signing_key: SigningKey,
-    /// The key before it, as long as tokens that it signed are accepted.
+    /// The previous key, whose tokens are still accepted.
     pub previous_key: Option<SigningKey>,
-    /// Where `http` steps may go.
+    /// The origins that `http` steps may call.
     pub http_allow_list: AllowList,
-    /// Whose pages may read our answers: origins, as browsers write them.
+    /// The origins, as browsers write them, whose pages may read responses of this API.
     pub cors_allowed_origins: Vec<String>,
-    /// Whether each request is a line in the log.
+    /// True if each request is a line in the log.
     pub log_requests: bool,
-    /// Whether what a request used is in the database before its answer leaves: a row for each.
+    /// True if the usage of a request is written to the database before its response leaves, with a
+    /// row for each.
     pub usage_before_answer: bool,
-    /// How people sign in, if they can.
+    /// The sign-in and the providers; `None` if nobody can sign in.
     pub oauth: Option<OAuthConfig>,
-    /// Where errors are reported to, if they are.
+    /// The project of Sentry that errors are reported to; `None` if they are not reported.
     pub sentry: Option<SentryConfig>,
-    /// For AI and vectors where there are no bindings of them.
+    /// The account whose API serves AI and vectors if there are no bindings for them.
     pub cloudflare: Option<CloudflareAccount>,
-    /// Which model serves which quality.
+    /// The model for each quality of a summary.
     pub models: Models,
-    /// Stripe, plans and quotas.
+    /// The settings of Stripe, plans and quotas.
     pub billing: Billing,
-    /// What each caller may ask for.
+    /// The rate limit of each caller.
     pub rate_limit: RateLimit,
 }
 
-/// An HMAC key. Its `Debug` shows the id only.
+/// An HMAC key. `Debug` shows the id only.
 #[derive(Clone, PartialEq, Eq)]
 pub struct SigningKey {
-    /// The `kid` of tokens signed with it: derived from the secret, so that signer and verifier
-    /// agree without further configuration, and one-way.
+    /// The `kid` of tokens signed with the key. It is a hash of the secret, so that signer and
+    /// verifier agree without further configuration.
     pub id: String,
     secret: Vec<u8>,
 }
@@ -69,21 +75,95 @@ pub struct SigningKey {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{name}: {problem}")]
 pub struct ConfigError {
-    /// The variable.
+    /// The name of the variable.
     pub name: &'static str,
-    /// What is wrong; never its value.
-    pub problem: String,
+    /// The problem, which never contains the value of a secret.
+    pub problem: ConfigProblem,
+}
+
+/// The problem of a variable.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ConfigProblem {
+    /// A signing secret is too short.
+    #[error(
+        "must have at least {MIN_SECRET_BYTES} bytes, has {0}; `openssl rand -base64 48` makes one"
+    )]
+    ShortSecret(usize),
+    /// An encryption key is not one.
+    #[error(transparent)]
+    Key(#[from] InvalidKey),
+    /// An entry of the allow-list of `http` steps is not an origin.
+    #[error(transparent)]
+    Origin(#[from] OriginError),
+    /// An origin for CORS is not written as browsers write it.
+    #[error("{entry:?} is no origin as browsers send it; {origin:?} is")]
+    OriginSpelling {
+        /// The entry.
+        entry: String,
+        /// The same origin as browsers write it.
+        origin: String,
+    },
+    /// An entry for CORS is not an origin.
+    #[error("{0:?} is no origin: write https://host, without a path")]
+    NotAnOrigin(String),
+    /// A switch is neither on nor off.
+    #[error("must be `on` or `off`")]
+    Switch,
+    /// The address of an API is not one.
+    #[error("must be like https://host or https://host/path, and no more")]
+    ApiUrl,
+    /// The address of this API or of a provider is not a URL.
+    #[error("{0}; write it as https://api.example.com")]
+    BaseUrl(url::ParseError),
+    /// The address of this API or of a provider has more than a base URL has.
+    #[error("is no http URL without query and user; write it as https://api.example.com")]
+    NotABaseUrl,
+    /// A URL of a page has a query, or is none.
+    #[error("must be a URL of a page, without a query")]
+    PageUrl,
+    /// Another variable is set that makes this one necessary.
+    #[error("is missing, though {0} is set")]
+    MissingWith(&'static str),
+    /// An identifier has characters that would have to be escaped in a URL.
+    #[error("may have letters, digits and hyphens")]
+    Identifier,
+    /// A model has no known price.
+    #[error("has no known price; known are {}", MODELS.each_ref().map(|model| model.name).join(", "))]
+    UnknownModel,
+    /// A quota cannot be read.
+    #[error(transparent)]
+    Quota(#[from] QuotaError),
+    /// An entry of the price list has no `=`.
+    #[error("`{0}` is not like `startup=price_123`")]
+    PriceEntry(String),
+    /// A price is for a plan that is not sold.
+    #[error("`{0}` is no plan that is sold; those are startup, growth, scale, enterprise")]
+    UnsoldPlan(String),
+    /// The limit of requests is out of bounds.
+    #[error("must be a number from 1 to {MAX_RATE_LIMIT}")]
+    RateLimit,
+    /// The period of the rate limit is none that the platform has.
+    #[error("must be 10 or 60, in seconds")]
+    RatePeriod,
+    /// The address of Sentry's project cannot be read.
+    #[error("must be like https://KEY@HOST/PROJECT")]
+    Dsn,
+    /// The share of reported errors is out of bounds.
+    #[error("must be a number from 0 to 1")]
+    SampleRate,
 }
 
 impl Config {
-    /// Reads `JWT_SECRET` and `JWT_SECRET_PREVIOUS`, `HTTP_ALLOWED_ORIGINS` and
-    /// `CORS_ALLOWED_ORIGINS` (comma separated, empty by default), `LOG_REQUESTS` (`on`, or `off`,
-    /// which is the default: who measures a local server does not want to measure its log), and
-    /// `USAGE_BEFORE_ANSWER` (`on`, or `off`, which is the default: it is a row for each request).
-    /// The files beside this one say what else, all of which can be left out.
+    /// Reads the configuration. `lookup` returns the value of a variable.
+    ///
+    /// The variables are `JWT_SECRET`, `JWT_SECRET_PREVIOUS`, `HTTP_ALLOWED_ORIGINS` and
+    /// `CORS_ALLOWED_ORIGINS` (both comma separated and empty by default), `LOG_REQUESTS` (`on` or
+    /// `off`; the default is `off`, because a log would distort the measurements of a local server),
+    /// `USAGE_BEFORE_ANSWER` (`on` or `off`; the default is `off`, because it writes a row for each
+    /// request), and those that the modules beside this one read, all of which are optional.
     ///
     /// # Errors
-    /// [`ConfigError`] for the first that is missing or wrong.
+    /// [`ConfigError`] for the first variable that is missing or wrong.
     pub fn from_lookup(lookup: impl Fn(&str) -> Option<String>) -> Result<Self, ConfigError> {
         let secret = lookup("JWT_SECRET").unwrap_or_default();
         let allowed = lookup("HTTP_ALLOWED_ORIGINS").unwrap_or_default();
@@ -91,6 +171,7 @@ impl Config {
         let log_requests = lookup("LOG_REQUESTS").unwrap_or_default();
         let usage_before_answer = lookup("USAGE_BEFORE_ANSWER").unwrap_or_default();
         let previous = lookup("JWT_SECRET_PREVIOUS").filter(|secret| !secret.is_empty());
+        // An empty variable counts as absent: deployments set variables that they do not use to ``.
         let previous = previous.map(|secret| SigningKey::new(secret.as_bytes())).transpose();
         Ok(Self {
             previous_key: previous.map_err(wrong("JWT_SECRET_PREVIOUS"))?,
@@ -109,13 +190,13 @@ impl Config {
         })
     }
 
-    /// The keys whose signatures are accepted, the current one first.
+    /// Returns the keys whose signatures are accepted, the current one first.
     pub fn signing_keys(&self) -> impl Iterator<Item = &SigningKey> {
         [Some(&self.signing_key), self.previous_key.as_ref()].into_iter().flatten()
     }
 
-    /// Origins that the operator named and that may therefore be private: those of the list, and
-    /// those of stand-ins for providers.
+    /// Returns the origins that may have private addresses because the operator has named them: the
+    /// allow-list of `http` steps, the stand-ins for providers, and Sentry.
     pub fn trusted_origins(&self) -> AllowList {
         let oauth = self.oauth.iter().flat_map(OAuthConfig::stand_ins);
         let sentry = self.sentry.iter().map(|sentry| &sentry.endpoint);
@@ -123,12 +204,12 @@ impl Config {
     }
 }
 
-/// Names the variable that a problem is about.
-fn wrong(name: &'static str) -> impl Fn(String) -> ConfigError {
-    move |problem| ConfigError { name, problem }
+/// Returns a function that makes a [`ConfigError`] of a problem of the variable `name`.
+fn wrong<P: Into<ConfigProblem>>(name: &'static str) -> impl Fn(P) -> ConfigError {
+    move |problem| ConfigError { name, problem: problem.into() }
 }
 
-/// Where an API is: `https://host`, or below a path. No slash at its end.
+/// Reads the address of an API: `https://host`, or a path below it, without a slash at the end.
 fn base(
     lookup: &impl Fn(&str) -> Option<String>,
     name: &'static str,
@@ -136,53 +217,46 @@ fn base(
 ) -> Result<String, ConfigError> {
     let text = lookup(name).filter(|value| !value.is_empty());
     let text = text.unwrap_or_else(|| default.to_owned());
-    let wrong = || {
-        let problem = "must be like https://host or https://host/path, and no more".to_owned();
-        ConfigError { name, problem }
-    };
+    let wrong = || ConfigError { name, problem: ConfigProblem::ApiUrl };
     let url = Url::parse(&text).map_err(|_| wrong())?;
     let plain = url.query().is_none() && url.fragment().is_none() && url.username().is_empty();
+    // Paths are appended to the text, so it must be what the URL's parser would write.
     let canonical = url.as_str().trim_end_matches('/') == text;
     let is_http = ["http", "https"].contains(&url.scheme());
     (is_http && plain && canonical).then_some(text).ok_or_else(wrong)
 }
 
-fn parse_switch(text: &str) -> Result<bool, String> {
+fn parse_switch(text: &str) -> Result<bool, ConfigProblem> {
     match text {
         "on" => Ok(true),
         "" | "off" => Ok(false),
-        _ => Err("must be `on` or `off`".to_owned()),
+        _ => Err(ConfigProblem::Switch),
     }
 }
 
-/// Each must be written as a browser would: the comparison is of bytes, and one that never matches
-/// is a mistake. No wildcard, no `null`.
-fn parse_origins(text: &str) -> Result<Vec<String>, String> {
+/// Reads origins for CORS. Each must be written as browsers write it, because origins are compared
+/// byte by byte, and one that never matches is a mistake. Neither a wildcard nor `null` is accepted.
+fn parse_origins(text: &str) -> Result<Vec<String>, ConfigProblem> {
     let entries = text.split(',').map(str::trim).filter(|entry| !entry.is_empty());
     let parsed = entries.map(|entry| {
         let origin = Url::parse(entry).ok().filter(|url| ["http", "https"].contains(&url.scheme()));
         match origin.map(|url| url.origin().ascii_serialization()) {
             Some(origin) if origin == entry => Ok(origin),
-            Some(origin) => {
-                Err(format!("{entry:?} is no origin as browsers send it; {origin:?} is"))
-            }
-            None => Err(format!("{entry:?} is no origin: write https://host, without a path")),
+            Some(origin) => Err(ConfigProblem::OriginSpelling { entry: entry.to_owned(), origin }),
+            None => Err(ConfigProblem::NotAnOrigin(entry.to_owned())),
         }
     });
     parsed.collect()
 }
 
 impl SigningKey {
-    /// A key from its secret.
+    /// Makes a key from its secret.
     ///
     /// # Errors
-    /// When it is shorter than [`MIN_SECRET_BYTES`].
-    pub fn new(secret: &[u8]) -> Result<Self, String> {
+    /// [`ConfigProblem::ShortSecret`] when it is shorter than [`MIN_SECRET_BYTES`].
+    pub fn new(secret: &[u8]) -> Result<Self, ConfigProblem> {
         if secret.len() < MIN_SECRET_BYTES {
-            return Err(format!(
-                "must have at least {MIN_SECRET_BYTES} bytes, has {}; `openssl rand -base64 48` makes one",
-                secret.len()
-            ));
+            return Err(ConfigProblem::ShortSecret(secret.len()));
         }
         let digest = Sha256::new_with_prefix("workway key id:").chain_update(secret).finalize();
         let id = URL_SAFE_NO_PAD.encode(digest)[..12].to_owned();

@@ -6,7 +6,7 @@ use serde_json::Value;
 use crate::ai;
 use crate::config::{Config, SentryConfig};
 use crate::engine::executor::Executor;
-use crate::identity::Keeper;
+use crate::identity::OAuthObject;
 use crate::ports::{ActorClass, ActorContext, ObjectPorts, PortError, PortResult};
 use crate::sentry::{self, Report};
 
@@ -22,7 +22,9 @@ pub async fn message<C: ActorContext>(
 ) -> PortResult<Value> {
     match class {
         ActorClass::WorkflowExecutor => executor(context, config).message(message).await,
-        ActorClass::OAuth => Keeper::new(context, config.oauth.as_ref()).message(message).await,
+        ActorClass::OAuth => {
+            OAuthObject::new(context, config.oauth.as_ref()).message(message).await
+        }
         ActorClass::AiMisses => ai::answer(context, &config.billing.quotas, message).await,
     }
 }
@@ -38,7 +40,7 @@ pub async fn alarm<C: ActorContext>(
 ) -> Result<(), PortError> {
     let rung = match class {
         ActorClass::WorkflowExecutor => executor(context, config).alarm().await,
-        ActorClass::OAuth => Keeper::new(context, config.oauth.as_ref()).alarm().await,
+        ActorClass::OAuth => OAuthObject::new(context, config.oauth.as_ref()).alarm().await,
         // Objects of this class never set an alarm.
         ActorClass::AiMisses => Ok(()),
     };

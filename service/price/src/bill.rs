@@ -1,4 +1,4 @@
-//! A bill: amounts of a month at the prices of a book.
+//! Computes bills: the amounts of a month at the prices of a book.
 
 use std::collections::BTreeMap;
 
@@ -9,62 +9,63 @@ use super::{
     resource::{Amounts, Resource},
 };
 
-/// Where an amount comes from.
+/// The origin of an amount.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Origin {
-    /// Counted by the service while it worked.
+    /// The service counted the amount while it worked.
     Measured,
-    /// Not counted: this was taken for it.
+    /// The amount was not counted; the text names the assumption.
     Assumed(String),
-    /// Nobody knows, for this reason; the line is not in the sum.
+    /// The amount is not known, for this reason. The line is not part of the sum.
     Absent(String),
 }
 
 /// A line of a bill.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Line {
-    /// What is billed.
+    /// The resource that is billed.
     pub resource: Resource,
-    /// Units in the month.
+    /// The number of units in the month.
     pub amount: Decimal,
-    /// How they are known.
+    /// The origin of the amount.
     pub origin: Origin,
-    /// Dollars, exact. `None` when the book leaves the resource out, or nobody knows how much it was.
+    /// The cost in dollars, exact. It is `None` if the book leaves the resource out, or if the amount
+    /// is not known.
     pub cost: Option<Decimal>,
 }
 
-/// What a month costs.
+/// The bill of a month.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Bill {
-    /// Paid in any case.
+    /// The fee in dollars that is paid whatever is used.
     pub base: Decimal,
-    /// In the order of [`Resource::ALL`].
+    /// The lines, in the order of [`Resource::ALL`].
     pub lines: Vec<Line>,
 }
 
-/// A resource was used that the book does not know.
+/// A resource was used for which the book has no price.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
     "price book {book} has no price for `{resource}`, of which {amount} were used: add \
      [prices.{resource}], or say under [unpriced] why it costs nothing"
 )]
 pub struct UnknownPrice {
-    /// The book.
+    /// The name of the book.
     pub book: String,
     /// The resource.
     pub resource: Resource,
-    /// How much was used.
+    /// The number of units that were used.
     pub amount: Decimal,
 }
 
-/// How amounts of a month are known, where they were not measured.
+/// The origins of those amounts of a month that were not measured.
 pub type Origins = BTreeMap<Resource, Origin>;
 
 impl Bill {
-    /// The bill for the amounts of one month. Allotments apply once: to the month.
+    /// Computes the bill for the amounts of one month. Allotments apply once, to the month.
     ///
     /// # Errors
-    /// [`UnknownPrice`] for what the book does not know: it is never taken for free.
+    /// [`UnknownPrice`] for a resource that the book does not know. It is never taken to be free.
     pub fn new(
         book: &PriceBook,
         amounts: &Amounts,
@@ -74,6 +75,8 @@ impl Bill {
         for &resource in Resource::ALL {
             let amount = amounts.get(resource);
             let origin = origins.get(&resource);
+            // A resource of which nothing was used still gets a line if somebody says where that zero
+            // comes from.
             if amount.is_zero() && origin.is_none() {
                 continue;
             }
@@ -90,19 +93,19 @@ impl Bill {
         Ok(Self { base: book.base, lines })
     }
 
-    /// Dollars, exact.
+    /// Returns the total in dollars, exact.
     pub fn total(&self) -> Decimal {
         self.lines.iter().filter_map(|line| line.cost).fold(self.base, |sum, cost| sum + cost)
     }
 
-    /// Dollars for one resource.
+    /// Returns the cost of one resource in dollars.
     pub fn cost(&self, resource: Resource) -> Decimal {
         let line = self.lines.iter().find(|line| line.resource == resource);
         line.and_then(|line| line.cost).unwrap_or_default()
     }
 }
 
-/// Dollars for a reader: cents, rounded once, here.
+/// Rounds dollars to cents, for a reader. Nothing else rounds.
 pub fn cents(usd: Decimal) -> Decimal {
     usd.round_dp_with_strategy(2, RoundingStrategy::MidpointAwayFromZero)
 }

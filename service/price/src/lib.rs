@@ -1,18 +1,18 @@
-//! What a platform bills: resources, price books, and bills. The service prices a caller's month with
-//! it, the harness a run; the arithmetic is here once, and needs neither of the two.
+//! Defines the resources that a platform bills, price books, and bills. The service uses them to price
+//! a caller's month, and the harness to price a run, so that the arithmetic exists once.
 //!
-//! All of it is on exact decimals; a bill is rounded once, where it is shown.
+//! All arithmetic is on exact decimals; a bill is rounded once, where it is shown.
 
 mod bill;
 mod book;
 mod resource;
 
 pub use bill::{Bill, Line, Origin, Origins, UnknownPrice, cents};
-pub use book::{Band, BookError, BuiltIn, Entry, ModelPrice, Price, PriceBook};
+pub use book::{Band, BookError, BuiltIn, Entry, FieldProblem, ModelPrice, Price, PriceBook};
 pub use resource::{Amounts, Resource, UnknownResource};
 pub use rust_decimal::Decimal;
 
-/// The books that come with the program; the first is the one to take when nobody says.
+/// The books that come with the program. The first one is the default.
 pub const BOOKS: [BuiltIn; 2] = [
     BuiltIn::new(
         "cloudflare-2026-11",

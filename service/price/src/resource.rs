@@ -1,4 +1,4 @@
-//! What a platform bills, and amounts of it.
+//! Defines the resources that a platform bills, and amounts of them.
 
 use std::{
     collections::BTreeMap,
@@ -10,10 +10,10 @@ use std::{
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 
-/// Something with a price. The names up to `object_reads` are those of the `Workway-Usage` header.
+/// Defines the resources. The names up to `object_reads` are those of the `Workway-Usage` header.
 macro_rules! resources {
     ($($(#[$doc:meta])* $variant:ident $name:literal $label:literal $unit:literal,)*) => {
-        /// Something that a platform bills.
+        /// A resource that a platform bills.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
         #[serde(rename_all = "snake_case")]
         pub enum Resource {
@@ -24,17 +24,17 @@ macro_rules! resources {
             /// Every resource, in the order of a bill.
             pub const ALL: &'static [Self] = &[$(Self::$variant,)*];
 
-            /// Its name in price books and in the `Workway-Usage` header.
+            /// Returns the name in price books and in the `Workway-Usage` header.
             pub const fn name(self) -> &'static str {
                 match self { $(Self::$variant => $name,)* }
             }
 
-            /// Its name for a reader.
+            /// Returns the name for a reader.
             pub const fn label(self) -> &'static str {
                 match self { $(Self::$variant => $label,)* }
             }
 
-            /// What one of it is.
+            /// Returns the name of one unit.
             pub const fn unit(self) -> &'static str {
                 match self { $(Self::$variant => $unit,)* }
             }
@@ -100,7 +100,8 @@ resources! {
 }
 
 impl Resource {
-    /// What is held during a month, however many requests there are: no request has a part of it.
+    /// The resources that are stored over time. Their amounts do not depend on the number of
+    /// requests, so that no request has a share of them.
     pub const HELD: [Self; 5] = [
         Self::D1StoredGb,
         Self::KvStoredGb,
@@ -109,7 +110,7 @@ impl Resource {
         Self::VectorDimensionsStored,
     ];
 
-    /// Whether it is one of [`Resource::HELD`].
+    /// Returns true if this is one of [`Resource::HELD`].
     pub fn is_held(self) -> bool {
         Self::HELD.contains(&self)
     }
@@ -121,7 +122,7 @@ impl fmt::Display for Resource {
     }
 }
 
-/// A name that is no [`Resource`].
+/// A name of no [`Resource`].
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("`{name}` is no resource{}", near(name))]
 pub struct UnknownResource {
@@ -148,18 +149,18 @@ impl FromStr for Resource {
     }
 }
 
-/// Amounts of resources, exact. What is not there is zero.
+/// Amounts of resources, exact. The amount of a resource that is absent is zero.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Amounts(BTreeMap<Resource, Decimal>);
 
 impl Amounts {
-    /// How much of one.
+    /// Returns the amount of one resource.
     pub fn get(&self, resource: Resource) -> Decimal {
         self.0.get(&resource).copied().unwrap_or_default()
     }
 
-    /// Puts an amount in place of what is there.
+    /// Sets the amount of one resource.
     pub fn set(&mut self, resource: Resource, amount: Decimal) {
         if amount.is_zero() {
             self.0.remove(&resource);
@@ -168,13 +169,13 @@ impl Amounts {
         }
     }
 
-    /// The same amounts with one more.
+    /// Returns these amounts with that of one resource set.
     pub fn with(mut self, resource: Resource, amount: Decimal) -> Self {
         self.set(resource, amount);
         self
     }
 
-    /// Those that are not zero, in the order of a bill.
+    /// Returns the amounts that are not zero, in the order of a bill.
     pub fn iter(&self) -> impl Iterator<Item = (Resource, Decimal)> {
         self.0.iter().map(|(resource, amount)| (*resource, *amount))
     }

@@ -28,7 +28,7 @@ fn usd(text: &str) -> Decimal {
     Decimal::from_str_exact(text).unwrap()
 }
 
-/// What comes with the program is what stands in the files.
+/// Checks that the books in the program equal the files.
 #[test]
 fn books_are_those_of_the_files() {
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../fixtures/prices");
@@ -39,7 +39,7 @@ fn books_are_those_of_the_files() {
     assert_eq!(std::fs::read_dir(folder).unwrap().count(), BOOKS.len());
 }
 
-/// Cloudflare's four examples: developers.cloudflare.com/workers/platform/pricing.
+/// Checks Cloudflare's four examples: developers.cloudflare.com/workers/platform/pricing.
 #[test]
 fn the_worked_examples_of_the_pricing_page() {
     use Resource::{CpuMs, Requests};
@@ -56,8 +56,8 @@ fn the_worked_examples_of_the_pricing_page() {
     }
 }
 
-/// The guide's formula with 1,000 tokens for an AI operation, one KV read for a request, and a fifth
-/// of the database operations writes.
+/// Checks the guide's formula. It assumes 1,000 tokens for an AI operation, one KV read for a request,
+/// and writes for a fifth of the database operations.
 #[test]
 fn the_formula_of_the_guide() {
     use Resource::{AiInputTokens, KvReads, Requests, RowsRead, RowsWritten};
@@ -76,7 +76,7 @@ fn the_formula_of_the_guide() {
     }
 }
 
-/// Inclusive ends of bands: at the end, and one unit to each side.
+/// Checks the inclusive ends of bands: at the end, and one unit to each side.
 #[test]
 fn a_unit_costs_what_its_band_says() {
     let book = r#"
@@ -123,7 +123,8 @@ fn what_a_book_does_not_know_is_no_gift() {
         kv_reads = "a gift"
     "#;
     let book = PriceBook::parse(book, "book.toml").unwrap();
-    let (known, unknown) = (Resource::KvReads, Resource::RowsRead);
+    let known = Resource::KvReads;
+    let unknown = Resource::RowsRead;
     assert_eq!(total(&book, &[(Resource::Requests, 2), (known, 5)]), usd("2"));
     let error = Bill::new(&book, &amounts(&[(unknown, 5)]), &Origins::new()).unwrap_err();
     let message = error.to_string();
@@ -134,7 +135,7 @@ fn what_a_book_does_not_know_is_no_gift() {
     assert!(message.contains("[prices.rows_read]"), "{message}");
 }
 
-/// Whoever shares an account pays for each unit, from the first, what the last one would cost.
+/// Checks that a user who shares an account pays the list price for each unit, from the first.
 #[test]
 fn one_of_many_pays_list_prices() {
     let tiers = "included = 10\ntiers = [{ up_to = 20, usd = \"2\" }, { usd = \"0.5\" }]";
@@ -218,7 +219,7 @@ fn books_with_mistakes_name_the_field() {
     }
 }
 
-/// Amounts up to a trillion of every resource.
+/// Generates amounts up to a trillion of every resource.
 fn any_amounts() -> impl Strategy<Value = Amounts> {
     proptest::collection::vec(0..1_000_000_000_000_u64, Resource::ALL.len()).prop_map(|values| {
         Resource::ALL.iter().zip(values).map(|(r, value)| (*r, Decimal::from(value))).collect()
@@ -234,7 +235,7 @@ proptest! {
         prop_assert!(bill(&both) >= bill(&a));
     }
 
-    /// Beyond the allotments costs add up; below, they are given once and not twice.
+    /// Checks that costs add up beyond the allotments, and that these are given once.
     #[test]
     fn allotments_apply_once(a in any_amounts(), b in any_amounts()) {
         let book = cloudflare();

@@ -1,44 +1,47 @@
-//! The vectors of workflows: what search finds them by.
+//! Keeps the vectors of workflows up to date, by which search finds them.
 //!
-//! Whoever changes a workflow leaves a row in the outbox with the same statement. Its vector is
-//! brought up to date right after the answer, or by the next cron should that fail: until then
-//! search shows the workflow as it was, or not at all. Never to others: see
-//! [`crate::store::SearchStore::visible`].
+//! A statement that changes a workflow also adds a row to the outbox, by a trigger. The vector is
+//! updated right after the response, or by the next cron trigger if that fails. Until then search
+//! finds the workflow by its old content, or not at all. It never shows it to those who may not see
+//! it: see [`crate::store::SearchStore::visible`].
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use sha2::{Digest, Sha256};
 
-use super::left_alone;
+use super::circuit_open;
 use crate::domain::Millis;
 use crate::ports::{Cause, Clock, Platform, PortError, Ports, Vector};
-use crate::store::{Outdated, SearchStore, Subject};
+use crate::store::{OutdatedVector, SearchDocument, SearchStore};
 
-/// Workflows that one cron looks after: each is a call of a model and one of the index.
+/// The number of vectors that one cron trigger updates. Each is a call of a model and one of the
+/// index.
 pub const CATCH_UP: i64 = 20;
-/// A workflow whose vector could not be made is tried again after this.
+/// The pause before the update of a vector is tried again, in milliseconds.
 const RETRY: Millis = 60_000;
 
-/// Who may find a published workflow.
+/// The group of readers of a published workflow.
 const EVERYONE: &str = "everyone";
 
-/// The group that only `user` is in. Hashed, so that it fits the 64 bytes that are filtered by.
+/// Returns the group that only `user` is in. It is a hash, so that it fits into the 64 bytes by which
+/// Vectorize filters.
 fn only(user: &str) -> String {
     let digest = Sha256::new_with_prefix("workway reader:").chain_update(user).finalize();
     format!("user:{}", URL_SAFE_NO_PAD.encode(digest))
 }
 
-/// The groups that `user` is in.
+/// Returns the groups that `user` is in.
 pub fn readers_of(user: &str) -> Vec<String> {
     vec![EVERYONE.to_owned(), only(user)]
 }
 
-/// Brings the vector of a workflow up to date after the answer, at the expense of `account`; if
-/// that fails, the cron will.
+/// Updates the vector of a workflow after the response, at the expense of `account`. If that fails,
+/// the cron trigger does it.
 pub fn refresh_later<P: Platform>(platform: &P, account: &str, workflow: &str) {
     if platform.ai().is_none() || platform.vectors().is_none() {
         return;
     }
-    let (ports, workflow) = (Ports::new(platform.clone()), workflow.to_owned());
+    let ports = Ports::new(platform.clone());
+    let workflow = workflow.to_owned();
     let account = account.to_owned();
     platform.wait_until(async move {
         match SearchStore::new(ports.database()).outdated(&workflow).await {
@@ -52,10 +55,11 @@ pub fn refresh_later<P: Platform>(platform: &P, account: &str, workflow: &str) {
     });
 }
 
-/// Looks after what is in the outbox. For a cron trigger.
+/// Updates the vectors of the workflows in the outbox. A cron trigger calls this.
 ///
 /// # Errors
-/// When the outbox cannot be read. What fails stays in it.
+/// [`PortError`] when the outbox cannot be read. A workflow whose vector cannot be updated stays in
+/// it.
 pub async fn catch_up<P: Platform>(ports: &Ports<P>) -> Result<(), PortError> {
     if ports.ai().is_none() || ports.vectors().is_none() {
         return Ok(());
@@ -67,7 +71,7 @@ pub async fn catch_up<P: Platform>(ports: &Ports<P>) -> Result<(), PortError> {
     Ok(())
 }
 
-async fn refresh<P: Platform>(ports: &Ports<P>, outdated: &Outdated) {
+async fn refresh<P: Platform>(ports: &Ports<P>, outdated: &OutdatedVector) {
     let store = SearchStore::new(ports.database());
     if let Err(error) = try_refresh(ports, &store, outdated).await {
         ports.log(&format!("search: workflow {}: {error}", outdated.workflow_id));
@@ -81,22 +85,22 @@ async fn refresh<P: Platform>(ports: &Ports<P>, outdated: &Outdated) {
 async fn try_refresh<P: Platform>(
     ports: &Ports<P>,
     store: &SearchStore<'_, P::Database>,
-    outdated: &Outdated,
+    outdated: &OutdatedVector,
 ) -> Result<(), PortError> {
     let missing = || PortError::unavailable("search", "this deployment has none");
     let (ai, vectors) = ports.ai().zip(ports.vectors()).ok_or_else(missing)?;
     let id = &outdated.workflow_id;
-    match store.subject(id).await? {
-        Some(subject) => {
-            let text = text_of(&subject);
+    match store.document(id).await? {
+        Some(document) => {
+            let text = text_of(&document);
             let clock = ports.clock();
-            let leave = ports.breaker().admit(clock.now()).ok_or_else(left_alone)?;
+            let permit = ports.breaker().admit(clock.now()).ok_or_else(circuit_open)?;
             let embedded = ai.embed(&text).await;
-            leave.note(&embedded, clock.now());
+            permit.report(&embedded, clock.now());
             let values = embedded?;
-            let readers = match subject.published_at {
+            let readers = match document.published_at {
                 Some(_) => EVERYONE.to_owned(),
-                None => only(&subject.user_id),
+                None => only(&document.user_id),
             };
             let vector = Vector { id: id.clone(), values, readers };
             vectors.upsert(vector).await?;
@@ -106,9 +110,9 @@ async fn try_refresh<P: Platform>(
     store.done(outdated).await
 }
 
-/// What a workflow is found by.
-fn text_of(subject: &Subject) -> String {
-    format!("{}\n{}", subject.name, subject.description)
+/// Returns the text by which a workflow is found.
+fn text_of(document: &SearchDocument) -> String {
+    format!("{}\n{}", document.name, document.description)
 }
 
 #[cfg(test)]

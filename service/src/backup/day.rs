@@ -1,11 +1,11 @@
-//! The day of a backup, and where its objects are.
+//! Defines the day of a backup, and the keys of its objects.
 
 use crate::domain::{Millis, month::Month};
 
 const DAY: Millis = 24 * 60 * 60 * 1000;
-/// A day of backups begins at two in the morning (UTC), when most users sleep.
+/// The time of day at which a day of backups begins: two in the morning (UTC), when most users sleep.
 const BEGINS: Millis = 2 * 60 * 60 * 1000;
-/// Of all backups.
+/// The prefix of the keys of all backups.
 pub(super) const ROOT: &str = "d1/";
 
 /// A day of backups: a number of days since 1970.
@@ -13,35 +13,35 @@ pub(super) const ROOT: &str = "d1/";
 pub struct Day(i64);
 
 impl Day {
-    /// The day whose backup is made at an instant.
+    /// Returns the day whose backup is made at an instant.
     pub fn of(instant: Millis) -> Self {
         Self((instant - BEGINS).div_euclid(DAY))
     }
 
-    /// `2026-11-22`.
+    /// Returns the name of the day, such as `2026-11-22`.
     pub fn name(self) -> String {
         let month = Month::of(self.0 * DAY);
         let day = (self.0 * DAY - month.start()) / DAY + 1;
         format!("{}-{day:02}", month.name())
     }
 
-    /// `d1/2026-11-22/`.
+    /// Returns the prefix of the keys of this day's objects, such as `d1/2026-11-22/`.
     pub fn folder(self) -> String {
         format!("{ROOT}{}/", self.name())
     }
 
-    /// The key of an object of this day.
+    /// Returns the key of an object of this day.
     pub fn object(self, name: &str) -> String {
         self.folder() + name
     }
 
-    /// 1970-01-01 was a Thursday.
     fn is_sunday(self) -> bool {
+        // 1970-01-01 was a Thursday, the fourth day after a Sunday.
         (self.0 + 4).rem_euclid(7) == 0
     }
 
-    /// This day and those before it whose backups are kept: the last `days`, and the Sundays of the
-    /// last `weeks`.
+    /// Returns the days up to this one whose backups are kept: the last `days`, and the Sundays of
+    /// the last `weeks`.
     pub(super) fn kept(self, days: i64, weeks: i64) -> Vec<Self> {
         let span = days.max(weeks * 7);
         (0..span)

@@ -1,4 +1,4 @@
-//! What a backup holds.
+//! Defines the manifest, which lists the contents of a backup.
 
 use std::collections::BTreeMap;
 
@@ -9,64 +9,75 @@ use super::{Day, Digest, schema};
 use crate::domain::Millis;
 use crate::store::{NOT_INCLUDED, Table};
 
-/// The manifest's name in its folder.
+/// The name of the manifest in its folder.
 pub const MANIFEST: &str = "manifest.json";
 /// The version of this format.
 const FORMAT: u32 = 1;
 
-/// A backup, complete or on its way.
+/// A text that is not a manifest of this version.
+#[derive(Debug, thiserror::Error)]
+pub enum ManifestError {
+    /// The text is not JSON, or lacks a member.
+    #[error(transparent)]
+    Malformed(#[from] serde_json::Error),
+    /// The manifest has another version.
+    #[error("format {0}, where this program knows {FORMAT}")]
+    Format(u32),
+}
+
+/// The manifest of a backup, complete or not.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Manifest {
-    /// Version of this format.
+    /// The version of this format.
     pub format: u32,
-    /// `2026-11-22`.
+    /// The day, such as `2026-11-22`.
     pub day: String,
     /// The latest migration of the code that made it.
     pub schema: String,
-    /// When the first slice was due.
+    /// The time at which the first slice was due.
     pub started_at: Millis,
-    /// When the last one was; absent while it is not complete.
+    /// The time at which the last slice was due; null while the backup is not complete.
     pub finished_at: Option<Millis>,
-    /// Its tables, as far as they have been begun.
+    /// The tables that have been begun.
     pub tables: Vec<TableBackup>,
-    /// What the deployment has besides, and why it is not here.
+    /// The stores of the deployment that are not part of the backup, with the reasons.
     pub not_included: BTreeMap<String, String>,
 }
 
-/// One table of a backup.
+/// The part of a backup that holds one table.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TableBackup {
-    /// The table.
+    /// The name of the table.
     pub name: String,
     /// The columns of its primary key.
     pub key: Vec<String>,
-    /// How many rows are here.
+    /// The number of rows so far.
     pub rows: u64,
-    /// Of these rows, in the order of their keys.
+    /// The digest of these rows, in the order of their keys.
     pub digest: Digest,
-    /// Whether these are all.
+    /// True if these are all rows.
     pub done: bool,
-    /// The key of the last row here.
+    /// The key of the last row so far.
     pub after: Option<Vec<Value>>,
-    /// Where the rows are.
+    /// The objects that hold the rows.
     pub chunks: Vec<Chunk>,
 }
 
-/// An object with rows of one table, a line of JSON each.
+/// An object that holds rows of one table, with a line of JSON for each.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Chunk {
-    /// Its key in the bucket.
+    /// The key of the object in the bucket.
     pub object: String,
-    /// How many rows.
+    /// The number of rows.
     pub rows: u64,
-    /// How long.
+    /// The number of bytes.
     pub bytes: u64,
-    /// Of its bytes.
+    /// The SHA-256 of the bytes, in hexadecimal.
     pub sha256: String,
 }
 
-/// What no backup holds, by name, and why: each binding of the Worker that keeps something, but for the
-/// database and the bucket with the backups; and the secrets.
+/// Lists the stores that no backup holds, by name and with the reason: each binding of the Worker that
+/// stores something, except the database and the bucket of the backups; and the secrets.
 pub fn not_included() -> BTreeMap<String, String> {
     let stores = [
         ("CACHE", "the cache can be empty"),
@@ -91,7 +102,7 @@ pub fn not_included() -> BTreeMap<String, String> {
 }
 
 impl Manifest {
-    /// A backup that is about to begin.
+    /// Makes the manifest of a backup that is about to begin.
     pub(super) fn new(day: Day, started_at: Millis) -> Self {
         Self {
             format: FORMAT,
@@ -104,25 +115,25 @@ impl Manifest {
         }
     }
 
-    /// Reads one.
+    /// Reads a manifest.
     ///
     /// # Errors
-    /// When it is not a manifest of this format.
-    pub fn parse(bytes: &[u8]) -> Result<Self, serde_json::Error> {
+    /// [`ManifestError`] when the bytes are not a manifest of this format.
+    pub fn parse(bytes: &[u8]) -> Result<Self, ManifestError> {
         let manifest: Self = serde_json::from_slice(bytes)?;
         if manifest.format == FORMAT {
-            return Ok(manifest);
+            Ok(manifest)
+        } else {
+            Err(ManifestError::Format(manifest.format))
         }
-        let message = format!("format {}, where this program knows {FORMAT}", manifest.format);
-        Err(serde::de::Error::custom(message))
     }
 
     pub(super) fn to_json(&self) -> String {
-        // Of text and numbers: that cannot fail.
+        // A manifest has texts and numbers only, so that this cannot fail.
         serde_json::to_string_pretty(self).unwrap_or_default()
     }
 
-    /// Takes out a table as far as it got.
+    /// Takes out the part of a table, to be put back when it has grown.
     pub(super) fn take(&mut self, table: &Table) -> TableBackup {
         match self.tables.iter().position(|backup| backup.name == table.name) {
             Some(index) => self.tables.remove(index),
@@ -138,7 +149,7 @@ impl Manifest {
         }
     }
 
-    /// A line for the log.
+    /// Returns a line for the log.
     pub(super) fn summary(&self) -> String {
         let rows: u64 = self.tables.iter().map(|table| table.rows).sum();
         let chunks = self.tables.iter().flat_map(|table| &table.chunks);

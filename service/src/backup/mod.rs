@@ -1,10 +1,11 @@
-//! Backups of the database: once a day all its tables go to the bucket `BACKUPS`, a slice each
+//! Backs up the database: once a day all tables are written to the bucket `BACKUPS`, a slice each
 //! minute, until the day's manifest is complete.
 //!
-//! A day's folder, `d1/2026-11-22/`, holds chunks (a row of a table on each line, as JSON) and
-//! `manifest.json`, which is written last in each slice: whatever dies in between, the next minute
-//! goes on from the manifest. A backup is no snapshot: a row that is written while it runs may be
-//! in it or not. For one instant there is D1's own Time Travel, thirty days back.
+//! A day's folder, `d1/2026-11-22/`, holds chunks (with a row of a table on each line, as JSON) and
+//! `manifest.json`. The manifest is written last in each slice, so that the next minute continues
+//! from it if the host dies in between. A backup is not a snapshot: a row that is written while it
+//! runs may be part of it or not. To restore one instant there is D1's own Time Travel, which reaches
+//! back thirty days.
 
 mod day;
 mod digest;
@@ -12,46 +13,47 @@ mod manifest;
 
 pub use day::Day;
 pub use digest::{Digest, line, sha256};
-pub use manifest::{Chunk, MANIFEST, Manifest, TableBackup, not_included};
+pub use manifest::{Chunk, MANIFEST, Manifest, ManifestError, TableBackup, not_included};
 use serde_json::Value;
 
 use crate::domain::Millis;
 use crate::ports::{Database, Meter, MeteredDatabase, Platform, PortError, Ports};
 use crate::store::{MIGRATIONS, TABLES, Table};
 
-/// Sizes asked for at once: a number for each row, so a thousand of them weigh nothing.
+/// The number of row sizes that one query returns. A size is a number, so that a thousand of them
+/// need little memory.
 pub const SIZES_AT_ONCE: usize = 1000;
-/// Text of the rows that are read at once, in bytes; a larger row is read alone. A row has at most
-/// 2 MB (D1's limit) and exists about four times on its way (engine, JavaScript, wasm, chunk): far
-/// below the 128 MB of an isolate.
+/// The largest number of bytes of text of the rows that one query reads; a larger row is read alone.
+/// A row has at most 2 MB (D1's limit) and exists about four times on its way (engine, JavaScript,
+/// wasm, chunk), which is far below the 128 MB of an isolate.
 pub const PAGE_BYTES: u64 = 1_000_000;
-/// After these many bytes of chunks a slice ends: hashing and encoding them takes a fraction of the
-/// CPU time that wrangler.toml grants an invocation.
+/// The number of bytes of chunks after which a slice ends. Hashing and encoding them takes a fraction
+/// of the CPU time that wrangler.toml grants an invocation.
 pub const SLICE_BYTES: u64 = 4_000_000;
-/// After these many pages a slice ends: each is two queries at most and one object, and an
-/// invocation has a thousand of each.
+/// The number of pages after which a slice ends. Each needs at most two queries and one object, and
+/// an invocation may use a thousand of each.
 pub const SLICE_PAGES: usize = 100;
-/// Whose folder is not deleted yet, on the day of a backup: those of the last days,
+/// The number of last days whose backups are kept.
 pub const KEEP_DAYS: i64 = 14;
-/// and of Sundays in the last weeks.
+/// The number of last weeks of which the Sundays' backups are kept.
 pub const KEEP_WEEKS: i64 = 8;
 
-/// What a slice came to.
+/// The result of a slice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Progress {
-    /// The day's backup was there already.
+    /// The day's backup was complete already.
     Idle,
-    /// It is not complete yet.
+    /// The backup is not complete yet.
     Started,
-    /// It is complete now.
+    /// The backup is complete now.
     Finished,
 }
 
-/// Takes the backup of the day of `due` one slice further, and when that completes it, deletes the
+/// Adds one slice to the backup of the day of `due`. When that completes the backup, it deletes the
 /// backups that are no longer kept.
 ///
 /// # Errors
-/// [`PortError`]; the next call begins where the last complete slice ended.
+/// [`PortError`]. The next call begins where the last complete slice ended.
 pub async fn advance<P: Platform>(ports: &Ports<P>, due: Millis) -> Result<Progress, PortError> {
     let day = Day::of(due);
     let key = day.object(MANIFEST);
@@ -62,7 +64,7 @@ pub async fn advance<P: Platform>(ports: &Ports<P>, due: Millis) -> Result<Progr
     if manifest.finished_at.is_some() {
         return Ok(Progress::Idle);
     }
-    // After a migration the rows of earlier slices are not what the tables hold now.
+    // The rows of earlier slices may have other columns than the tables have after a migration.
     let manifest = if manifest.schema == schema() { manifest } else { Manifest::new(day, due) };
     let mut slice = Slice { ports, manifest, day, due, bytes: 0, pages: 0 };
     let complete = slice.run().await?;
@@ -78,16 +80,16 @@ pub async fn advance<P: Platform>(ports: &Ports<P>, due: Millis) -> Result<Progr
     Ok(Progress::Finished)
 }
 
-/// The latest migration that this code knows.
+/// Returns the name of the latest migration that this code knows.
 pub fn schema() -> &'static str {
     MIGRATIONS.last().map_or("", |(name, _)| name)
 }
 
-fn unreadable(error: &serde_json::Error) -> PortError {
+fn unreadable(error: &ManifestError) -> PortError {
     PortError::unavailable("objects", format!("the manifest cannot be read: {error}"))
 }
 
-/// One minute's part of a backup.
+/// The part of a backup that is made in one minute.
 struct Slice<'a, P> {
     ports: &'a Ports<P>,
     manifest: Manifest,
@@ -98,7 +100,7 @@ struct Slice<'a, P> {
 }
 
 impl<P: Platform> Slice<'_, P> {
-    /// Whether every table is done now.
+    /// Continues the backup until the slice is full. Returns true if every table is done.
     async fn run(&mut self) -> Result<bool, PortError> {
         for table in TABLES {
             let mut backup = self.manifest.take(table);
@@ -131,7 +133,7 @@ impl<P: Platform> Slice<'_, P> {
         }
     }
 
-    /// Writes a chunk of these rows.
+    /// Writes these rows as a chunk.
     async fn page(
         &mut self,
         table: &Table,
@@ -146,10 +148,11 @@ impl<P: Platform> Slice<'_, P> {
             text += &line;
             text.push('\n');
         }
-        // The minute is part of the name: a slice that overlaps another overwrites nothing.
+        // The minute is part of the name, so that a slice that overlaps another overwrites nothing.
         let number = backup.chunks.len() + 1;
         let object = self.day.object(&format!("{}-{number:05}-{}.jsonl", table.name, self.due));
-        let (rows, bytes) = (rows.len() as u64, text.len() as u64);
+        let rows = rows.len() as u64;
+        let bytes = text.len() as u64;
         backup.chunks.push(Chunk { object: object.clone(), rows, bytes, sha256: sha256(&text) });
         backup.rows += rows;
         backup.after = Some(table.key_of(last));
@@ -163,14 +166,16 @@ impl<P: Platform> Slice<'_, P> {
     }
 }
 
-/// How many rows to read at once, one time after the other.
+/// Groups rows into pages by their sizes. Returns the number of rows of each page.
 fn pages(sizes: &[u64]) -> Vec<usize> {
     let mut pages = Vec::new();
-    let (mut rows, mut bytes) = (0, 0);
+    let mut rows = 0;
+    let mut bytes = 0;
     for size in sizes {
         if rows > 0 && bytes + size > PAGE_BYTES {
             pages.push(rows);
-            (rows, bytes) = (0, 0);
+            rows = 0;
+            bytes = 0;
         }
         rows += 1;
         bytes += size;
@@ -186,25 +191,25 @@ async fn delete_expired<P: Platform>(ports: &Ports<P>, today: Day) -> Result<(),
         if folder >= today.folder() || kept.contains(&folder) {
             continue;
         }
-        // More than fit into one listing go with tomorrow's.
+        // A listing returns a limited number of objects. The next day's backup deletes the others.
         let objects = store.objects(&folder).await?;
         store.delete(objects).await?;
     }
     Ok(())
 }
 
-/// A table as it is now: what a backup would say of it.
+/// The number of rows and the digest of a table as it is now, as a backup would record them.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
 pub struct TableState {
-    /// The table.
+    /// The name of the table.
     pub name: &'static str,
-    /// How many rows it has.
+    /// The number of rows.
     pub rows: u64,
-    /// Of all its rows, in the order of their keys.
+    /// The digest of all rows, in the order of their keys.
     pub digest: Digest,
 }
 
-/// Reads every table, row by row.
+/// Computes the state of every table by reading it row by row.
 ///
 /// # Errors
 /// [`PortError`].
@@ -218,8 +223,9 @@ pub async fn tables<D: Database>(database: &D) -> Result<Vec<TableState>, PortEr
 
 async fn state<D: Database>(database: &D, table: &Table) -> Result<TableState, PortError> {
     let mut state = TableState { name: table.name, rows: 0, digest: Digest::default() };
-    let (meter, mut after) = (Meter::default(), None::<Vec<Value>>);
+    let meter = Meter::default();
     let database = MeteredDatabase::new(database, &meter);
+    let mut after = None::<Vec<Value>>;
     loop {
         let sizes = table.sizes(database, after.as_deref(), SIZES_AT_ONCE).await?;
         for rows in pages(&sizes) {

@@ -32,7 +32,8 @@ async fn manifest(platform: &Native, due: Millis) -> Manifest {
 
 #[test]
 fn a_page_is_full_at_its_limit_and_not_before() {
-    let (half, over) = (PAGE_BYTES / 2, PAGE_BYTES + 1);
+    let half = PAGE_BYTES / 2;
+    let over = PAGE_BYTES + 1;
     assert_eq!(pages(&[]), [0; 0]);
     assert_eq!(pages(&[half, half, 1]), [2, 1]);
     assert_eq!(pages(&[half, half + 1, 1]), [1, 2]);
@@ -62,7 +63,8 @@ async fn one_slice_holds_a_small_database_and_the_day_is_done() {
     );
 }
 
-/// Slices end after four megabytes, and go on where they ended, in whatever order rows came.
+/// Checks that a slice ends after four megabytes and the next one continues there, whatever the
+/// order in which rows were inserted.
 #[tokio::test]
 async fn slices_go_on_and_add_up_to_what_the_tables_hold() {
     let state = tempfile::tempdir().unwrap();
@@ -77,7 +79,7 @@ async fn slices_go_on_and_add_up_to_what_the_tables_hold() {
     {
         slices += 1;
     }
-    // Each page has one row; the fifth page goes over the limit of a slice, and is its last.
+    // Each page has one row. The fifth page exceeds the limit of a slice, and is its last.
     assert_eq!(slices, 2);
     let manifest = manifest(&platform, due).await;
     let held = tables(platform.database()).await.unwrap();
@@ -95,7 +97,7 @@ async fn slices_go_on_and_add_up_to_what_the_tables_hold() {
     }
 }
 
-/// More rows than sizes are asked for at once.
+/// Checks tables with as many rows as one query returns sizes, and with one more.
 #[tokio::test]
 async fn many_small_rows_at_the_limit_and_one_past_it() {
     let state = tempfile::tempdir().unwrap();
@@ -155,11 +157,12 @@ async fn an_unreadable_manifest_is_an_error_and_a_migration_begins_anew() {
     assert!(manifest.summary().contains(&manifest.day));
 }
 
-/// What a deployment has and no backup holds is listed; a new binding is decided on here.
+/// Checks that every store of a deployment is part of a backup, or listed as not. Whoever adds a
+/// binding decides that here.
 #[test]
 fn every_binding_is_in_a_backup_or_listed_as_not() {
-    // The database and the bucket with its backups, and what keeps nothing that anybody would miss:
-    // models, counters of a minute, and the version's own name.
+    // These are the database, the bucket of its backups, and the bindings that store nothing that
+    // anybody would miss: models, counters of a minute, and the name of the version.
     const KEEP_NOTHING: [&str; 5] = ["DB", "BACKUPS", "AI", "RATE_LIMITER", "VERSION"];
     let config = include_str!("../../wrangler.toml");
     let mut table = "";

@@ -1,31 +1,31 @@
-//! Stripe, plans and their quotas.
+//! Reads the settings of Stripe, plans and quotas.
 
 use std::collections::BTreeMap;
 
 use url::Url;
 
-use super::{ConfigError, Secret, base};
+use super::{ConfigError, ConfigProblem, Secret, base, wrong};
 use crate::domain::plan::{Plan, Quotas};
 
-/// What is agreed with Stripe.
+/// The settings of Stripe, plans and quotas.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Billing {
-    /// Where its API is.
+    /// The address of Stripe's API.
     pub api: String,
-    /// The key for its API; without it nothing can be bought here.
+    /// The key for Stripe's API; without it nothing can be bought.
     pub secret_key: Option<Secret>,
-    /// What its webhooks are signed with: while one is rotated, both.
+    /// The secrets that webhooks are signed with: two while one is being rotated.
     pub webhook_secrets: Vec<Secret>,
-    /// The plan of each price, by Stripe's identifier.
+    /// The plan of each price, by Stripe's identifier of the price.
     pub prices: BTreeMap<String, Plan>,
     /// The page that checkouts lead back to.
     pub return_url: String,
-    /// What each plan includes.
+    /// The quota of each plan.
     pub quotas: Quotas,
 }
 
 impl Billing {
-    /// The price of a plan, if it is sold.
+    /// Returns Stripe's identifier of the price of a plan, if the plan is sold.
     pub fn price(&self, plan: Plan) -> Option<&str> {
         let mut prices = self.prices.iter().filter(|(_, sold)| **sold == plan);
         prices.next().map(|(price, _)| price.as_str())
@@ -37,15 +37,14 @@ impl Billing {
 /// `PLAN_QUOTAS` (see [`Quotas::parse`]).
 pub(super) fn billing(lookup: &impl Fn(&str) -> Option<String>) -> Result<Billing, ConfigError> {
     let get = |name| lookup(name).filter(|value| !value.is_empty());
-    let wrong = |name| move |problem| ConfigError { name, problem };
     let secrets = ["STRIPE_WEBHOOK_SECRET", "STRIPE_WEBHOOK_SECRET_PREVIOUS"];
     let return_url =
         get("CHECKOUT_RETURN_URL").unwrap_or_else(|| "http://localhost:3000/billing".to_owned());
     match Url::parse(&return_url) {
+        // The outcome of the checkout is appended as a query.
         Ok(url) if ["http", "https"].contains(&url.scheme()) && url.query().is_none() => {}
         _ => {
-            let problem = "must be a URL of a page, without a query".to_owned();
-            return Err(ConfigError { name: "CHECKOUT_RETURN_URL", problem });
+            return Err(wrong("CHECKOUT_RETURN_URL")(ConfigProblem::PageUrl));
         }
     }
     Ok(Billing {
@@ -60,17 +59,12 @@ pub(super) fn billing(lookup: &impl Fn(&str) -> Option<String>) -> Result<Billin
     })
 }
 
-fn prices(text: &str) -> Result<BTreeMap<String, Plan>, String> {
+fn prices(text: &str) -> Result<BTreeMap<String, Plan>, ConfigProblem> {
     let entries = text.split(',').map(str::trim).filter(|entry| !entry.is_empty());
     let parsed = entries.map(|entry| {
-        let (plan, price) = entry
-            .split_once('=')
-            .ok_or_else(|| format!("`{entry}` is not like `startup=price_123`"))?;
-        let plan = Plan::sold(plan).ok_or_else(|| {
-            format!(
-                "`{plan}` is no plan that is sold; those are startup, growth, scale, enterprise"
-            )
-        })?;
+        let (plan, price) =
+            entry.split_once('=').ok_or_else(|| ConfigProblem::PriceEntry(entry.to_owned()))?;
+        let plan = Plan::sold(plan).ok_or_else(|| ConfigProblem::UnsoldPlan(plan.to_owned()))?;
         Ok((price.to_owned(), plan))
     });
     parsed.collect()

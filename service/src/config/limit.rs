@@ -1,23 +1,24 @@
-//! How much a caller may ask for.
+//! Reads the rate limit of each caller.
 
-use super::{ConfigError, wrong};
+use super::{ConfigError, ConfigProblem, wrong};
 
-/// Requests of a caller in a period, unless configured: the guide's.
+/// The default number of requests of a caller in a period (the guide's).
 pub const RATE_LIMIT: u32 = 100;
-/// The period unless configured, in seconds.
+/// The default period, in seconds.
 pub const RATE_PERIOD_SECONDS: u32 = 60;
-/// Most that the limit can be: 16,666 requests a second of one caller, above what a Worker is for.
+/// The largest limit. It allows 16,666 requests a second of one caller, which is more than a Worker
+/// is meant for.
 pub const MAX_RATE_LIMIT: u32 = 1_000_000;
-/// The platform's limiter knows these periods only.
+/// The periods that the platform's limiter has, in seconds.
 pub const RATE_PERIODS: [u32; 2] = [10, 60];
 
-/// The budget of each caller. On Workers `simple` of the binding in `wrangler.toml` is what counts;
-/// the two say the same.
+/// The rate limit of each caller. On Workers the limit in `wrangler.toml` applies; the two have the
+/// same values.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RateLimit {
-    /// Requests …
+    /// The number of requests in a period.
     pub requests: u32,
-    /// … in so many seconds.
+    /// The length of the period in seconds.
     pub period_seconds: u32,
 }
 
@@ -38,12 +39,10 @@ impl RateLimit {
         };
         let requests = read("RATE_LIMIT", RATE_LIMIT)
             .filter(|requests| (1..=MAX_RATE_LIMIT).contains(requests))
-            .ok_or_else(|| {
-                wrong("RATE_LIMIT")(format!("must be a number from 1 to {MAX_RATE_LIMIT}"))
-            })?;
+            .ok_or_else(|| wrong("RATE_LIMIT")(ConfigProblem::RateLimit))?;
         let period_seconds = read("RATE_PERIOD", RATE_PERIOD_SECONDS)
             .filter(|seconds| RATE_PERIODS.contains(seconds))
-            .ok_or_else(|| wrong("RATE_PERIOD")("must be 10 or 60, in seconds".to_owned()))?;
+            .ok_or_else(|| wrong("RATE_PERIOD")(ConfigProblem::RatePeriod))?;
         Ok(Self { requests, period_seconds })
     }
 }

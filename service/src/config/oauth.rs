@@ -1,36 +1,36 @@
-//! Where people sign in, and what keeps their tokens.
+//! Reads the settings of the sign-in, of providers, and of the encryption of their tokens.
 
 use url::Url;
 
-use super::{ConfigError, Secret, Vault, wrong};
+use super::{ConfigError, ConfigProblem, Secret, Vault, wrong};
 use crate::domain::provider::Provider;
 
-/// What OAuth needs. Absent from a deployment, nobody signs in there.
+/// The settings of OAuth. A deployment without them has no sign-in.
 #[derive(Clone, Debug)]
 pub struct OAuthConfig {
-    /// Of this API, as browsers reach it: providers send them back there.
+    /// The address of this API as browsers reach it, to which providers send them back.
     pub public_url: Url,
-    /// Encrypts what providers hand out.
+    /// The keys that encrypt the tokens of providers.
     pub vault: Vault,
     google: Option<Client>,
     notion: Option<Client>,
 }
 
-/// This API, as a provider knows it.
+/// The registration of this API as a client of a provider.
 #[derive(Clone, Debug)]
 pub struct Client {
-    /// Where the provider is, in place of its real addresses.
+    /// The address of a stand-in for the provider; `None` for its real addresses.
     pub base: Option<Url>,
-    /// `client_id`.
+    /// The `client_id`.
     pub id: String,
-    /// `client_secret`.
+    /// The `client_secret`.
     pub secret: Secret,
 }
 
 impl OAuthConfig {
-    /// Reads `PUBLIC_URL`, `TOKEN_ENCRYPTION_KEY` and `TOKEN_ENCRYPTION_KEY_PREVIOUS`, and for
-    /// `GOOGLE` and `NOTION` each `_CLIENT_ID`, `_CLIENT_SECRET` and `_BASE_URL`. `None` when no
-    /// provider has an id.
+    /// Reads `PUBLIC_URL`, `TOKEN_ENCRYPTION_KEY` and `TOKEN_ENCRYPTION_KEY_PREVIOUS`, and for each
+    /// of `GOOGLE` and `NOTION` the variables `_CLIENT_ID`, `_CLIENT_SECRET` and `_BASE_URL`.
+    /// Returns `None` if no provider has an id.
     pub(super) fn from_lookup(
         lookup: &impl Fn(&str) -> Option<String>,
     ) -> Result<Option<Self>, ConfigError> {
@@ -42,6 +42,7 @@ impl OAuthConfig {
         if google.is_none() && notion.is_none() {
             return Ok(None);
         }
+        // An absent key is reported like a malformed one: the message says how to make one.
         let key = given("TOKEN_ENCRYPTION_KEY").unwrap_or_default();
         let previous = given("TOKEN_ENCRYPTION_KEY_PREVIOUS");
         let vault = Vault::new(&key).map_err(wrong("TOKEN_ENCRYPTION_KEY"))?;
@@ -56,7 +57,7 @@ impl OAuthConfig {
         Ok(Some(Self { public_url, vault, google, notion }))
     }
 
-    /// This API as `provider` knows it, if it does.
+    /// Returns the registration at `provider`, if there is one.
     pub fn client(&self, provider: Provider) -> Option<&Client> {
         match provider {
             Provider::Google => self.google.as_ref(),
@@ -64,18 +65,18 @@ impl OAuthConfig {
         }
     }
 
-    /// Where `provider` sends people back to.
+    /// Returns the URL to which `provider` sends browsers back.
     pub fn redirect_uri(&self, provider: Provider) -> String {
         let base = self.public_url.as_str().trim_end_matches('/');
         format!("{base}/oauth/{}/callback", provider.name())
     }
 
-    /// Whether browsers reach this API by TLS: cookies are for that, then.
+    /// Returns true if browsers reach this API by TLS. Cookies are marked as secure then.
     pub fn is_secure(&self) -> bool {
         self.public_url.scheme() == "https"
     }
 
-    /// The origins of providers that are not where they really are.
+    /// Returns the addresses of stand-ins for providers.
     pub fn stand_ins(&self) -> impl Iterator<Item = &Url> {
         [&self.google, &self.notion].into_iter().flatten().filter_map(|client| client.base.as_ref())
     }
@@ -87,20 +88,18 @@ fn client(
 ) -> Result<Option<Client>, ConfigError> {
     let Some(id) = given(id_name) else { return Ok(None) };
     let secret = given(secret_name);
-    let secret =
-        secret.ok_or_else(|| wrong(secret_name)(format!("is missing, though {id_name} is set")))?;
+    let secret = secret.ok_or_else(|| wrong(secret_name)(ConfigProblem::MissingWith(id_name)))?;
     let base =
         given(base_name).map(|base| base_url(&base)).transpose().map_err(wrong(base_name))?;
     Ok(Some(Client { base, id, secret: Secret::new(secret) }))
 }
 
-/// An absolute URL that paths can be appended to.
-fn base_url(text: &str) -> Result<Url, String> {
-    let example = "write it as https://api.example.com";
-    let url = Url::parse(text).map_err(|error| format!("{error}; {example}"))?;
+/// Reads an absolute URL that paths can be appended to.
+fn base_url(text: &str) -> Result<Url, ConfigProblem> {
+    let url = Url::parse(text).map_err(ConfigProblem::BaseUrl)?;
     let bare = url.query().is_none() && url.fragment().is_none() && url.username().is_empty();
     if !matches!(url.scheme(), "http" | "https") || !bare {
-        return Err(format!("is no http URL without query and user; {example}"));
+        return Err(ConfigProblem::NotABaseUrl);
     }
     Ok(url)
 }

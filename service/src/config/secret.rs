@@ -1,18 +1,18 @@
-//! Text that is shown to nobody.
+//! Defines texts that must not be shown.
 
 use std::fmt;
 
-/// A secret. Its `Debug` says nothing about it.
+/// A secret text. `Debug` does not show it.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Secret(String);
 
 impl Secret {
-    /// Keeps `text`.
+    /// Wraps a text.
     pub fn new(text: impl Into<String>) -> Self {
         Self(text.into())
     }
 
-    /// The text, for the one who must be told.
+    /// Returns the text, to send it to the service that it is for.
     pub fn expose(&self) -> &str {
         &self.0
     }

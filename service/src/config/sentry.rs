@@ -1,46 +1,43 @@
-//! Where errors are reported to.
+//! Reads the project of Sentry that errors are reported to.
 
 use url::Url;
 
-use super::{ConfigError, Secret, wrong};
+use super::{ConfigError, ConfigProblem, Secret, wrong};
 
-/// A project of Sentry's.
+/// A project of Sentry.
 #[derive(Clone, Debug)]
 pub struct SentryConfig {
-    /// Where envelopes go.
+    /// The URL that envelopes are sent to.
     pub endpoint: Url,
-    /// The public key of the project; it lets write, not read.
+    /// The public key of the project, which permits writing and not reading.
     pub key: Secret,
-    /// Of 1,000 errors, so many are reported.
+    /// The number of errors of every 1,000 that are reported.
     pub per_mille: u16,
-    /// Which deployment this is.
+    /// The name of this deployment.
     pub environment: String,
 }
 
 impl SentryConfig {
-    /// Reads `SENTRY_DSN` (`https://KEY@HOST/PROJECT`; absent, nothing is reported),
-    /// `SENTRY_SAMPLE_RATE` (0 to 1, default 1) and `ENVIRONMENT`.
+    /// Reads `SENTRY_DSN` (`https://KEY@HOST/PROJECT`), `SENTRY_SAMPLE_RATE` (0 to 1, default 1) and
+    /// `ENVIRONMENT`. Returns `None` if there is no DSN.
     ///
     /// # Errors
-    /// [`ConfigError`] for what is there and wrong.
+    /// [`ConfigError`] for the first variable that is wrong.
     pub fn from_lookup(
         lookup: &impl Fn(&str) -> Option<String>,
     ) -> Result<Option<Self>, ConfigError> {
         let given = |name: &str| lookup(name).filter(|value| !value.is_empty());
         let Some(dsn) = given("SENTRY_DSN") else { return Ok(None) };
-        let (endpoint, key) = parse(&dsn).ok_or_else(|| {
-            wrong("SENTRY_DSN")("must be like https://KEY@HOST/PROJECT".to_owned())
-        })?;
+        let (endpoint, key) = parse(&dsn).ok_or_else(|| wrong("SENTRY_DSN")(ConfigProblem::Dsn))?;
         let rate = given("SENTRY_SAMPLE_RATE").unwrap_or_else(|| "1".to_owned());
-        let per_mille = per_mille(&rate).ok_or_else(|| {
-            wrong("SENTRY_SAMPLE_RATE")("must be a number from 0 to 1".to_owned())
-        })?;
+        let per_mille = per_mille(&rate)
+            .ok_or_else(|| wrong("SENTRY_SAMPLE_RATE")(ConfigProblem::SampleRate))?;
         let environment = given("ENVIRONMENT").unwrap_or_else(|| "local".to_owned());
         Ok(Some(Self { endpoint, key: Secret::new(key), per_mille, environment }))
     }
 }
 
-/// The envelope endpoint and the key.
+/// Splits a DSN into the URL of envelopes and the key.
 fn parse(dsn: &str) -> Option<(Url, String)> {
     let mut url = Url::parse(dsn).ok()?;
     let key = url.username().to_owned();
@@ -49,6 +46,7 @@ fn parse(dsn: &str) -> Option<(Url, String)> {
     let known = matches!(url.scheme(), "http" | "https") && url.password().is_none();
     let numeric = !project.is_empty() && project.bytes().all(|byte| byte.is_ascii_digit());
     url.set_path(&path);
+    // The key goes into a header of the envelope, and must not appear in logs as part of the URL.
     url.set_username("").ok()?;
     (known && numeric && !key.is_empty()).then_some((url, key))
 }
@@ -82,7 +80,7 @@ mod tests {
         for bad in ["x", "https://host/1", "https://k@host/", "https://k@host/x", "ftp://k@h/1"] {
             let error = read(bad, "1").unwrap_err();
             assert_eq!(error.name, "SENTRY_DSN");
-            assert!(!error.problem.contains("k@"), "{bad}");
+            assert!(!error.problem.to_string().contains("k@"), "{bad}");
         }
         for bad in ["2", "-1", "NaN", "all"] {
             assert_eq!(read("https://k@h/1", bad).unwrap_err().name, "SENTRY_SAMPLE_RATE");

@@ -1,5 +1,5 @@
-//! Encryption of what providers hand out: AES-256-GCM, with the key's id beside the text, so that
-//! keys can change.
+//! Encrypts the tokens of providers with AES-256-GCM. The id of the key is stored beside the text,
+//! so that keys can be rotated.
 
 use std::fmt;
 
@@ -16,12 +16,18 @@ use sha2::{Digest, Sha256};
 
 use crate::ports::{PortError, Random};
 
-/// AES-256.
+/// The number of bytes of a key of AES-256.
 const KEY_BYTES: usize = 32;
-/// What GCM is made for (NIST SP 800-38D §5.2.1.1). Chosen at random, a key is good for 2^32 texts.
+/// The number of bytes of a nonce, for which GCM is designed (NIST SP 800-38D §5.2.1.1). As nonces
+/// are random, one key may encrypt at most 2^32 texts (§8.3).
 const NONCE_BYTES: usize = 12;
 
-/// The keys. `Debug` shows their ids only.
+/// A text that is not an encryption key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("must be {KEY_BYTES} bytes in base64; `openssl rand -base64 {KEY_BYTES}` makes one")]
+pub struct InvalidKey;
+
+/// The keys that encrypt and decrypt. `Debug` shows the id of the current one only.
 #[derive(Clone)]
 pub struct Vault {
     current: Key,
@@ -34,36 +40,36 @@ struct Key {
     cipher: Box<Aes256Gcm>,
 }
 
-/// An encrypted text, as it is stored.
+/// An encrypted text as it is stored.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Sealed {
-    /// Which key.
+    /// The id of the key.
     key: String,
     nonce: String,
     text: String,
 }
 
 impl Vault {
-    /// A vault with one key: 32 bytes in base64.
+    /// Makes a vault with one key: 32 bytes in base64.
     ///
     /// # Errors
-    /// What is wrong with it.
-    pub fn new(key: &str) -> Result<Self, String> {
+    /// [`InvalidKey`].
+    pub fn new(key: &str) -> Result<Self, InvalidKey> {
         Ok(Self { current: Key::new(key)?, previous: None })
     }
 
-    /// It also opens what this key sealed.
+    /// Adds the previous key, whose texts the vault still decrypts.
     ///
     /// # Errors
-    /// What is wrong with it.
-    pub fn with_previous(self, key: &str) -> Result<Self, String> {
+    /// [`InvalidKey`].
+    pub fn with_previous(self, key: &str) -> Result<Self, InvalidKey> {
         Ok(Self { previous: Some(Key::new(key)?), ..self })
     }
 
-    /// Encrypts a text that belongs to `owner`: whoever opens it must name the same.
+    /// Encrypts a text that belongs to `owner`, whom [`Self::open`] must name again.
     ///
     /// # Errors
-    /// Without randomness.
+    /// [`PortError`] when there is no randomness.
     pub fn seal<R: Random>(
         &self,
         text: &str,
@@ -82,7 +88,8 @@ impl Vault {
         })
     }
 
-    /// The text. `None`: its key is gone, it was changed, or it belongs to somebody else.
+    /// Decrypts a text. Returns `None` if its key is not in the vault, if it was changed, or if it
+    /// belongs to somebody else.
     pub fn open(&self, sealed: &Sealed, owner: &str) -> Option<String> {
         let keys = [Some(&self.current), self.previous.as_ref()];
         let key = keys.into_iter().flatten().find(|key| key.id == sealed.key)?;
@@ -96,16 +103,12 @@ impl Vault {
 }
 
 impl Key {
-    fn new(text: &str) -> Result<Self, String> {
-        let wrong = || {
-            format!(
-                "must be {KEY_BYTES} bytes in base64; `openssl rand -base64 {KEY_BYTES}` makes one"
-            )
-        };
-        let bytes = STANDARD.decode(text.trim()).map_err(|_| wrong())?;
-        let cipher = Aes256Gcm::new_from_slice(&bytes).map_err(|_| wrong())?;
+    fn new(text: &str) -> Result<Self, InvalidKey> {
+        let bytes = STANDARD.decode(text.trim()).map_err(|_| InvalidKey)?;
+        let cipher = Aes256Gcm::new_from_slice(&bytes).map_err(|_| InvalidKey)?;
         let digest =
             Sha256::new_with_prefix("workway vault key id:").chain_update(bytes).finalize();
+        // The id tells keys apart without revealing them; 48 bits of a hash are enough for two keys.
         let id = URL_SAFE_NO_PAD.encode(digest)[..8].to_owned();
         Ok(Self { id, cipher: Box::new(cipher) })
     }
@@ -121,7 +124,7 @@ impl fmt::Debug for Vault {
 mod tests {
     use super::*;
 
-    /// Never the same twice.
+    /// A source of bytes that never repeats itself.
     struct Counter(std::sync::atomic::AtomicU8);
 
     impl Random for Counter {
@@ -143,7 +146,7 @@ mod tests {
     fn a_key_of_another_length_is_refused_and_not_shown() {
         for length in [0, KEY_BYTES - 1, KEY_BYTES + 1] {
             let text = STANDARD.encode(vec![7; length]);
-            let error = Vault::new(&text).unwrap_err();
+            let error = Vault::new(&text).unwrap_err().to_string();
             assert!(length == 0 || !error.contains(&text));
         }
         assert!(Vault::new(&key(7)).is_ok() && Vault::new("!").is_err());

@@ -1,4 +1,4 @@
-//! What Stripe tells, and what is asked of it.
+//! Reads Stripe's events, and the request to buy a plan.
 
 use std::collections::BTreeMap;
 
@@ -6,94 +6,116 @@ use serde_json::Value;
 
 use super::{Issue, plan::Plan};
 
-/// A change of a subscription.
+/// An event of Stripe that says how a subscription has changed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SubscriptionEvent {
-    /// Stripe's identifier of the event.
+    /// Stripe's identifier of the event, by which each event is applied once.
     pub id: String,
-    /// When it happened, in seconds since 1970.
+    /// The time of the event, in seconds since 1970.
     pub created: i64,
-    /// The subscription as it was then.
+    /// The subscription as it was at that time.
     pub subscription: Subscription,
 }
 
-/// A subscription.
+/// A subscription to a plan.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Subscription {
-    /// Stripe's identifier.
+    /// Stripe's identifier of the subscription.
     pub id: String,
-    /// Who has it: what the checkout was marked with.
+    /// The user who has it. The checkout put this identifier into the subscription's metadata.
     pub user: String,
     /// Stripe's identifier of the customer.
     pub customer: String,
-    /// What was bought.
+    /// The plan that was bought.
     pub plan: Plan,
-    /// As Stripe names it.
+    /// The status in Stripe's words, such as `active`.
     pub status: String,
-    /// When the period ends that is paid for, in seconds since 1970.
+    /// The end of the period that is paid for, in seconds since 1970.
     pub period_end: Option<i64>,
 }
 
-/// A signed text that is not about a subscription of ours.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum NotOurs {
-    /// Not an event at all.
-    Malformed(&'static str),
-    /// An event that changes nothing here. Why is for the log.
-    Ignored(&'static str),
+/// The reason why a signed body is no change of a subscription of this service.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum EventError {
+    /// A member is absent or has the wrong type, so the body is not an event of Stripe.
+    #[error("{member} must be {expected}")]
+    Malformed {
+        /// The path of the member, such as `data.object.id`.
+        member: &'static str,
+        /// The value that would be right, as in "must be a string".
+        expected: &'static str,
+    },
+    /// The event is well-formed and changes nothing here.
+    #[error(transparent)]
+    Ignored(#[from] IgnoredEvent),
 }
 
-/// Statuses under which the plan is had. `past_due`: Stripe is still trying to collect.
+/// The reason why a well-formed event changes nothing. It is for the log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum IgnoredEvent {
+    /// The event is about something else, such as an invoice.
+    #[error("not a change of a subscription")]
+    OtherType,
+    /// The subscription was not made by a checkout of this service.
+    #[error("a subscription without metadata.user_id")]
+    NoUser,
+    /// The subscription is to something that this service does not sell.
+    #[error("a price that is not in STRIPE_PRICES")]
+    UnknownPrice,
+}
+
+/// The statuses under which a user has the plan. While a subscription is `past_due`, Stripe still
+/// tries to collect the money.
 const ENTITLED: [&str; 3] = ["active", "trialing", "past_due"];
-/// Longest identifier that is taken, in bytes. Stripe's are documented to stay below it.
+/// The largest number of bytes of an identifier. Stripe documents that its own stay below it.
 const MAX_ID_BYTES: usize = 255;
+const AN_IDENTIFIER: &str = "an identifier";
 
 impl Subscription {
-    /// Whether its owner has the plan.
+    /// Returns true if its owner has the plan.
     pub fn entitled(&self) -> bool {
         ENTITLED.contains(&self.status.as_str())
     }
 }
 
 impl SubscriptionEvent {
-    /// Reads an event, with the plan of each price.
+    /// Reads an event. `prices` maps Stripe's identifiers of prices to plans.
     ///
     /// # Errors
-    /// [`NotOurs`].
-    pub fn from_json(event: &Value, prices: &BTreeMap<String, Plan>) -> Result<Self, NotOurs> {
-        let malformed = NotOurs::Malformed;
-        let id = identifier(event, "id").ok_or(malformed("id must be an identifier"))?;
+    /// [`EventError`] when the body is not an event, or changes nothing here.
+    pub fn from_json(event: &Value, prices: &BTreeMap<String, Plan>) -> Result<Self, EventError> {
+        let id = identifier(event, "id").ok_or(malformed("id", AN_IDENTIFIER))?;
         let kind = event.get("type").and_then(Value::as_str);
-        let kind = kind.ok_or(malformed("type must be a string"))?;
+        let kind = kind.ok_or(malformed("type", "a string"))?;
         let created = event.get("created").and_then(Value::as_i64);
+        // Instants are compared in milliseconds, which must be exact in the database.
         let created = created
             .filter(|at| (0..=super::MAX_INTEGER / 1000).contains(at))
-            .ok_or(malformed("created must be an instant in seconds"))?;
-        let what = kind.strip_prefix("customer.subscription.");
-        if !matches!(what, Some("created" | "updated" | "deleted" | "paused" | "resumed")) {
-            return Err(NotOurs::Ignored("not a change of a subscription"));
+            .ok_or(malformed("created", "an instant in seconds"))?;
+        let change = kind.strip_prefix("customer.subscription.");
+        if !matches!(change, Some("created" | "updated" | "deleted" | "paused" | "resumed")) {
+            return Err(IgnoredEvent::OtherType.into());
         }
-        let object = event.pointer("/data/object").ok_or(malformed("data.object is required"))?;
+        let object = event.pointer("/data/object").ok_or(malformed("data.object", "an object"))?;
         let subscription = Subscription::from_json(object, prices)?;
         Ok(Self { id, created, subscription })
     }
 }
 
 impl Subscription {
-    fn from_json(object: &Value, prices: &BTreeMap<String, Plan>) -> Result<Self, NotOurs> {
-        let malformed = NotOurs::Malformed;
-        let id = identifier(object, "id").ok_or(malformed("data.object.id is required"))?;
-        let customer = identifier(object, "customer");
-        let customer = customer.ok_or(malformed("data.object.customer is required"))?;
-        let status = identifier(object, "status");
-        let status = status.ok_or(malformed("data.object.status is required"))?;
+    fn from_json(object: &Value, prices: &BTreeMap<String, Plan>) -> Result<Self, EventError> {
+        let required =
+            |name: &str, member| identifier(object, name).ok_or(malformed(member, AN_IDENTIFIER));
+        let id = required("id", "data.object.id")?;
+        let customer = required("customer", "data.object.customer")?;
+        let status = required("status", "data.object.status")?;
         let user = object.get("metadata").and_then(|metadata| identifier(metadata, "user_id"));
-        let user = user.ok_or(NotOurs::Ignored("a subscription without metadata.user_id"))?;
+        let user = user.ok_or(IgnoredEvent::NoUser)?;
         let item = object.pointer("/items/data/0").unwrap_or(&Value::Null);
         let price = item.pointer("/price/id").and_then(Value::as_str).unwrap_or_default();
-        let plan = prices.get(price).copied();
-        let plan = plan.ok_or(NotOurs::Ignored("a price that is not in STRIPE_PRICES"))?;
-        // Newer versions of Stripe's API have it in the item.
+        let plan = prices.get(price).copied().ok_or(IgnoredEvent::UnknownPrice)?;
+        // Newer versions of Stripe's API have the end of the period in the item, older ones in the
+        // subscription.
         let end = |of: &Value| of.get("current_period_end").and_then(Value::as_i64);
         let period_end = end(item)
             .or_else(|| end(object))
@@ -102,15 +124,19 @@ impl Subscription {
     }
 }
 
+const fn malformed(member: &'static str, expected: &'static str) -> EventError {
+    EventError::Malformed { member, expected }
+}
+
 fn identifier(object: &Value, name: &str) -> Option<String> {
     let text = object.get(name)?.as_str()?;
     (1..=MAX_ID_BYTES).contains(&text.len()).then(|| text.to_owned())
 }
 
-/// Reads a wish to buy: `{"plan": "growth"}`.
+/// Reads the request to buy a plan: `{"plan": "growth"}`.
 ///
 /// # Errors
-/// The violated rule.
+/// An [`Issue`] for the violated rule.
 pub fn plan_from_json(body: &Value) -> Result<Plan, Vec<Issue>> {
     let object = body.as_object().ok_or_else(|| vec![Issue::new("", "must be an object")])?;
     let plan = object.get("plan").and_then(Value::as_str).and_then(Plan::sold);
@@ -135,7 +161,7 @@ mod tests {
         })
     }
 
-    fn read(event: &Value) -> Result<SubscriptionEvent, NotOurs> {
+    fn read(event: &Value) -> Result<SubscriptionEvent, EventError> {
         let prices = BTreeMap::from([("price_g".to_owned(), Plan::Growth)]);
         SubscriptionEvent::from_json(event, &prices)
     }
@@ -172,7 +198,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_ours_is_ignored_and_what_is_no_event_is_not() {
+    fn other_events_are_ignored_and_malformed_ones_are_refused() {
         let with = |pointer: &str, value: Value| {
             let mut event = event();
             *event.pointer_mut(pointer).unwrap() = value;
@@ -187,7 +213,7 @@ mod tests {
             ("/data/object/items/data/0/price/id", json!("price_other")),
         ] {
             let error = with(pointer, value).unwrap_err();
-            assert!(matches!(error, NotOurs::Ignored(_)), "{pointer}: {error:?}");
+            assert!(matches!(error, EventError::Ignored(_)), "{pointer}: {error:?}");
         }
         for (pointer, value) in [
             ("/id", json!(7)),
@@ -203,13 +229,13 @@ mod tests {
             ("/data/object/status", json!(1)),
         ] {
             let error = with(pointer, value).unwrap_err();
-            assert!(matches!(error, NotOurs::Malformed(_)), "{pointer}: {error:?}");
+            assert!(matches!(error, EventError::Malformed { .. }), "{pointer}: {error:?}");
         }
         assert!(with("/id", json!("x".repeat(MAX_ID_BYTES))).is_ok());
     }
 
     #[test]
-    fn only_what_costs_something_is_bought() {
+    fn only_plans_with_a_price_can_be_bought() {
         assert_eq!(plan_from_json(&json!({"plan": "growth"})), Ok(Plan::Growth));
         for bad in
             [json!({}), json!({"plan": "free"}), json!({"plan": null}), json!({"plan": "Growth"})]

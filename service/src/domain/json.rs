@@ -1,27 +1,33 @@
-//! JSON as this API accepts it: I-JSON (RFC 7493), so that a document means the same to every
-//! reader of it. Duplicate keys are refused, nesting is bounded.
+//! Parses JSON as this API accepts it: I-JSON (RFC 7493) with bounded nesting. Duplicate keys are
+//! refused, because two readers of such a document may see different values.
 
 use std::fmt;
 
 use serde::de::{DeserializeSeed, Error as _, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Value};
 
-/// Deepest nesting of arrays and objects. Real workflows stay below 10; the bound keeps every
-/// recursive reader of a document (ours, the run's, a client's) off its stack limit.
+/// The deepest nesting of arrays and objects. Real workflows stay below 10. The bound keeps every
+/// recursive reader of a document (this service, its tests, a client) off its stack limit.
 pub const MAX_DEPTH: usize = 64;
+
+/// A text that is not JSON as this API accepts it. The message names the line and the column.
+#[derive(Debug, thiserror::Error)]
+#[error(transparent)]
+pub struct InvalidJson(#[from] serde_json::Error);
 
 /// Parses a request body.
 ///
 /// # Errors
-/// What is wrong with the text, with its line and column.
-pub fn parse(bytes: &[u8]) -> Result<Value, String> {
+/// [`InvalidJson`] at the first mistake.
+pub fn parse(bytes: &[u8]) -> Result<Value, InvalidJson> {
     let mut deserializer = serde_json::Deserializer::from_slice(bytes);
-    let value = Strict { depth: 0 }.deserialize(&mut deserializer).map_err(|e| e.to_string())?;
-    deserializer.end().map_err(|e| e.to_string())?;
+    let value = Strict { depth: 0 }.deserialize(&mut deserializer)?;
+    // A deserializer stops after the first value. This refuses text that follows it.
+    deserializer.end()?;
     Ok(value)
 }
 
-/// Builds a [`Value`], `depth` levels down.
+/// Builds a [`Value`] that stands `depth` levels below the top of its document.
 #[derive(Clone, Copy)]
 struct Strict {
     depth: usize,
@@ -92,6 +98,7 @@ impl<'de> Visitor<'de> for Strict {
         let inner = self.deeper()?;
         let mut members = Map::new();
         while let Some(key) = map.next_key::<String>()? {
+            // `serde_json` itself keeps the last value of a duplicate key.
             if members.contains_key(&key) {
                 return Err(A::Error::custom(format!("duplicate key `{key}`")));
             }
@@ -117,7 +124,7 @@ mod tests {
     #[test]
     fn refuses_duplicates_trailing_text_and_bad_numbers() {
         assert_eq!(
-            parse(br#"{"a":1,"a":2}"#).unwrap_err(),
+            parse(br#"{"a":1,"a":2}"#).unwrap_err().to_string(),
             "duplicate key `a` at line 1 column 10"
         );
         for text in ["", " ", "{} x", "{\"a\":1e400}", "{\"a\":\"\\ud800\"}", "[1,]", "NaN"] {
@@ -130,7 +137,7 @@ mod tests {
     fn depth_at_the_limit_and_one_past_it() {
         let nested = |n: usize| format!("{}{}", "[".repeat(n), "]".repeat(n));
         assert!(parse(nested(MAX_DEPTH).as_bytes()).is_ok());
-        let error = parse(nested(MAX_DEPTH + 1).as_bytes()).unwrap_err();
+        let error = parse(nested(MAX_DEPTH + 1).as_bytes()).unwrap_err().to_string();
         assert!(error.starts_with("nested deeper than 64 levels"), "{error}");
         assert!(parse(nested(100_000).as_bytes()).is_err());
     }

@@ -1,4 +1,4 @@
-//! Calendar months in UTC, by which usage is added up.
+//! Defines calendar months in UTC, by which usage is added up.
 
 use super::Millis;
 
@@ -8,41 +8,45 @@ const DAY: Millis = 24 * 60 * 60 * 1000;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Month {
     year: i64,
-    /// From 1.
+    /// The number of the month, from 1.
     month: i64,
 }
 
 impl Month {
-    /// The month of an instant.
+    /// Returns the month of an instant.
     pub fn of(instant: Millis) -> Self {
-        // Days to a date of the proleptic Gregorian calendar, with years that begin in March.
+        // The civil-from-days algorithm for the proleptic Gregorian calendar. Its years begin in
+        // March, so that the leap day is the last day of a year; 719,468 days lie between
+        // 0000-03-01 and 1970-01-01, and an era of 400 years has 146,097 days.
         let days = instant.div_euclid(DAY) + 719_468;
-        let (era, day) = (days.div_euclid(146_097), days.rem_euclid(146_097));
+        let era = days.div_euclid(146_097);
+        let day = days.rem_euclid(146_097);
         let year = (day - day / 1_460 + day / 36_524 - day / 146_096) / 365;
         let day = day - (365 * year + year / 4 - year / 100);
         let month = (5 * day + 2) / 153;
-        let (month, turn) = if month < 10 { (month + 3, 0) } else { (month - 9, 1) };
-        Self { year: era * 400 + year + turn, month }
+        let (month, carry) = if month < 10 { (month + 3, 0) } else { (month - 9, 1) };
+        Self { year: era * 400 + year + carry, month }
     }
 
-    /// `2026-11`.
+    /// Returns the name of the month, such as `2026-11`.
     pub fn name(self) -> String {
         format!("{:04}-{:02}", self.year, self.month)
     }
 
-    /// Its first instant.
+    /// Returns the first instant of the month.
     pub fn start(self) -> Millis {
         let (year, month) = if self.month > 2 {
             (self.year, self.month - 3)
         } else {
             (self.year - 1, self.month + 9)
         };
-        let (era, year) = (year.div_euclid(400), year.rem_euclid(400));
+        let era = year.div_euclid(400);
+        let year = year.rem_euclid(400);
         let day = (153 * month + 2) / 5 + 365 * year + year / 4 - year / 100;
         (era * 146_097 + day - 719_468) * DAY
     }
 
-    /// The month after it.
+    /// Returns the month after this one.
     pub fn next(self) -> Self {
         if self.month == 12 {
             Self { year: self.year + 1, month: 1 }

@@ -1,68 +1,91 @@
-//! Pages that `notion.create_page` steps make, as Notion's API takes them.
+//! Builds the pages that `notion.create_page` steps create, in the form that Notion's API takes.
 
 use serde_json::{Map, Value, json};
 
-/// Longest text of one block and of a title, in characters (Notion's limit of a rich text object).
+/// The largest number of characters of a block and of a title (Notion's limit of a rich text
+/// object).
 pub const MAX_TEXT: usize = 2000;
-/// Most blocks of a new page (Notion's limit of `children`). Each line of the content is one, or
-/// several if it is longer than [`MAX_TEXT`].
+/// The largest number of blocks of a new page (Notion's limit of `children`). Each line of the
+/// content is a block, or several if it is longer than [`MAX_TEXT`].
 pub const MAX_BLOCKS: usize = 100;
-/// What a page can be put into.
+/// The members of `parent` that name what the page is put into.
 const PARENTS: [&str; 2] = ["page_id", "data_source_id"];
 
-/// The page of a step's settings: `parent` (`{"page_id": …}` or `{"data_source_id": …}`), `title`
-/// and optionally `content`, as plain text.
+/// The settings of a `notion.create_page` step make no page.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum PageError {
+    /// The parent is absent, or names not exactly one place.
+    #[error("config.parent must be {{\"page_id\": …}} or {{\"data_source_id\": …}}")]
+    Parent,
+    /// The title is absent.
+    #[error("config.title is required")]
+    NoTitle,
+    /// The title is empty or too long.
+    #[error("config.title must have 1 to {MAX_TEXT} characters, has {0}")]
+    TitleLength(usize),
+    /// The content needs more blocks than a page may have. The number is a lower bound.
+    #[error(
+        "config.content must have at most {MAX_BLOCKS} lines of {MAX_TEXT} characters, has {0}"
+    )]
+    TooManyBlocks(usize),
+    /// A member has another type than text.
+    #[error("config.{0} must be a string")]
+    NotAString(&'static str),
+}
+
+/// Builds the page of a step's settings: `parent` (`{"page_id": …}` or `{"data_source_id": …}`),
+/// `title` and optionally `content`, as plain text.
 ///
 /// # Errors
-/// What to change in the settings.
-pub fn page(config: &Map<String, Value>) -> Result<Value, String> {
+/// [`PageError`] for the first rule that the settings violate.
+pub fn page(config: &Map<String, Value>) -> Result<Value, PageError> {
     let parent = parent(config)?;
-    let title = text(config, "title")?.ok_or("config.title is required")?;
+    let title = text(config, "title")?.ok_or(PageError::NoTitle)?;
     let length = title.chars().count();
     if !(1..=MAX_TEXT).contains(&length) {
-        return Err(format!("config.title must have 1 to {MAX_TEXT} characters, has {length}"));
+        return Err(PageError::TitleLength(length));
     }
-    let children: Vec<_> = blocks(text(config, "content")?.unwrap_or_default());
+    let children = blocks(text(config, "content")?.unwrap_or_default());
     if children.len() > MAX_BLOCKS {
-        let count = children.len();
-        return Err(format!(
-            "config.content must have at most {MAX_BLOCKS} lines of {MAX_TEXT} characters, has {count}"
-        ));
+        return Err(PageError::TooManyBlocks(children.len()));
     }
     Ok(json!({
         "parent": parent,
-        // Every page's title has this id, whatever its database calls the column.
+        // The title of every page has the id `title`, whatever its database calls the column.
         "properties": {"title": {"title": [rich_text(title)]}},
         "children": children,
     }))
 }
 
-fn parent(config: &Map<String, Value>) -> Result<Value, String> {
-    let wrong = || "config.parent must be {\"page_id\": …} or {\"data_source_id\": …}".to_owned();
-    let parent = config.get("parent").and_then(Value::as_object).ok_or_else(wrong)?;
+fn parent(config: &Map<String, Value>) -> Result<Value, PageError> {
+    let parent = config.get("parent").and_then(Value::as_object).ok_or(PageError::Parent)?;
     let mut named = PARENTS.into_iter().filter_map(|name| Some((name, parent.get(name)?)));
     match (named.next(), named.next()) {
         (Some((name, Value::String(id))), None) if !id.is_empty() => Ok(json!({ name: id })),
-        _ => Err(wrong()),
+        _ => Err(PageError::Parent),
     }
 }
 
-fn text<'a>(config: &'a Map<String, Value>, key: &str) -> Result<Option<&'a str>, String> {
+fn text<'a>(
+    config: &'a Map<String, Value>,
+    key: &'static str,
+) -> Result<Option<&'a str>, PageError> {
     match config.get(key) {
         None => Ok(None),
         Some(Value::String(text)) => Ok(Some(text)),
-        Some(_) => Err(format!("config.{key} must be a string")),
+        Some(_) => Err(PageError::NotAString(key)),
     }
 }
 
 fn blocks(content: &str) -> Vec<Value> {
     let lines = content.lines().filter(|line| !line.trim().is_empty());
-    let pieces = lines.flat_map(|line| {
+    let chunks = lines.flat_map(|line| {
         let characters: Vec<char> = line.chars().collect();
         characters.chunks(MAX_TEXT).map(|chunk| chunk.iter().collect()).collect::<Vec<String>>()
     });
-    // One more than allowed is enough to know; a line of a megabyte need not become blocks.
-    pieces.take(MAX_BLOCKS + 1).map(|piece| paragraph(&piece)).collect()
+    // One block more than allowed shows that there are too many. The rest of a content of a
+    // megabyte need not be turned into blocks for that.
+    chunks.take(MAX_BLOCKS + 1).map(|chunk| paragraph(&chunk)).collect()
 }
 
 fn paragraph(text: &str) -> Value {
@@ -99,12 +122,12 @@ mod tests {
         let long = page(&config("t", &"é".repeat(MAX_TEXT + 1))).unwrap();
         assert_eq!(long["children"].as_array().unwrap().len(), 2);
         assert!(page(&config("t", &"x\n".repeat(MAX_BLOCKS))).is_ok());
-        let refused = page(&config("t", &"x\n".repeat(MAX_BLOCKS + 1))).unwrap_err();
+        let refused = page(&config("t", &"x\n".repeat(MAX_BLOCKS + 1))).unwrap_err().to_string();
         assert!(refused.starts_with("config.content must have at most 100 lines"), "{refused}");
     }
 
     #[test]
-    fn what_is_wrong_is_named() {
+    fn an_error_names_the_member() {
         for (change, name) in [
             (json!({"parent": null}), "config.parent"),
             (json!({"parent": {}}), "config.parent"),
@@ -115,10 +138,10 @@ mod tests {
         ] {
             let mut config = config("t", "c");
             config.extend(change.as_object().unwrap().clone());
-            assert!(page(&config).unwrap_err().starts_with(name), "{change}");
+            assert!(page(&config).unwrap_err().to_string().starts_with(name), "{change}");
         }
         assert_eq!(
-            page(&Map::new()).unwrap_err(),
+            page(&Map::new()).unwrap_err().to_string(),
             "config.parent must be {\"page_id\": …} or {\"data_source_id\": …}"
         );
     }

@@ -1,55 +1,99 @@
-//! Requests that `http` steps send, and where they may go.
+//! Defines the requests that `http` steps send, and the origins that they may go to.
 
 use serde_json::{Map, Value};
 use url::Url;
 
-/// Methods an `http` step may use.
+/// The methods that an `http` step may use.
 pub const METHODS: [&str; 5] = ["GET", "POST", "PUT", "PATCH", "DELETE"];
 
-/// The origins that `http` steps may call. Empty allows nothing: a Worker cannot pin the address
-/// that a name resolves to, so the list of hosts is the control against request forgery.
+/// The origins that `http` steps may call. An empty list allows nothing. A Worker cannot pin the
+/// address that a name resolves to, so this list is what prevents server-side request forgery.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct AllowList(Vec<String>);
+
+/// An entry of an [`AllowList`] that is not an `http` or `https` origin.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum OriginError {
+    /// The entry is not a URL.
+    #[error("`{entry}`: {source}")]
+    NotAUrl {
+        /// The entry as it was written.
+        entry: String,
+        /// The parser's reason.
+        source: url::ParseError,
+    },
+    /// The entry is a URL with more or less than an origin.
+    #[error("`{0}` is not an origin such as https://api.example.com")]
+    NotAnOrigin(String),
+}
+
+/// The settings of an `http` step make no request that may be sent. A retry cannot help.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum CallError {
+    /// There is no URL.
+    #[error("config.url is required")]
+    NoUrl,
+    /// The URL has another type than text.
+    #[error("config.url must be a string")]
+    UrlNotAString,
+    /// The text cannot be parsed as a URL.
+    #[error("config.url is not a URL: {0}")]
+    NotAUrl(url::ParseError),
+    /// The URL has a user name or a password, which would end up in logs.
+    #[error("config.url must not hold credentials")]
+    Credentials,
+    /// The operator has not allowed the origin.
+    #[error("config.url is not on the list of allowed origins")]
+    NotAllowed,
+    /// The method is none of [`METHODS`].
+    #[error("config.method must be one of {}", METHODS.join(", "))]
+    Method,
+    /// A GET has a body, which `fetch` refuses to send.
+    #[error("config.body needs a method other than GET")]
+    BodyOfGet,
+}
 
 impl AllowList {
     /// Reads origins (`https://api.example.com`) separated by commas.
     ///
     /// # Errors
-    /// The first entry that is not an `http` or `https` origin.
-    pub fn parse(text: &str) -> Result<Self, String> {
+    /// [`OriginError`] for the first entry that is not an `http` or `https` origin.
+    pub fn parse(text: &str) -> Result<Self, OriginError> {
         let entries = text.split(',').map(str::trim).filter(|entry| !entry.is_empty());
         entries.map(origin_of).collect::<Result<_, _>>().map(Self)
     }
 
-    /// This list and the origins of `more`.
+    /// Returns this list with the origins of `more`.
     pub fn with<'a>(&self, more: impl Iterator<Item = &'a Url>) -> Self {
         let more = more.map(|url| url.origin().ascii_serialization());
         Self(self.0.iter().cloned().chain(more).collect())
     }
 
-    /// Whether the list has the origin of `url`.
+    /// Returns true if the list has the origin of `url`.
     pub fn allows(&self, url: &Url) -> bool {
         self.0.contains(&url.origin().ascii_serialization())
     }
 }
 
-fn origin_of(entry: &str) -> Result<String, String> {
-    let url = Url::parse(entry).map_err(|error| format!("`{entry}`: {error}"))?;
+fn origin_of(entry: &str) -> Result<String, OriginError> {
+    let url = Url::parse(entry)
+        .map_err(|source| OriginError::NotAUrl { entry: entry.to_owned(), source })?;
+    // An operator who writes a path expects it to restrict the calls, which it would not.
     let bare = url.path() == "/" && url.query().is_none() && url.fragment().is_none();
     if !bare || !matches!(url.scheme(), "http" | "https") || !url.username().is_empty() {
-        return Err(format!("`{entry}` is not an origin such as https://api.example.com"));
+        return Err(OriginError::NotAnOrigin(entry.to_owned()));
     }
     Ok(url.origin().ascii_serialization())
 }
 
-/// What an `http` step will send.
+/// A request that an `http` step will send.
 #[derive(Clone, Debug, PartialEq)]
 pub struct HttpCall {
-    /// One of [`METHODS`].
+    /// The method, which is one of [`METHODS`].
     pub method: String,
-    /// Absolute, on the allow-list, without credentials.
+    /// The absolute URL. Its origin is allowed, and it has no credentials.
     pub url: String,
-    /// Sent as JSON.
+    /// The body, which is sent as JSON.
     pub body: Option<Value>,
 }
 
@@ -57,26 +101,28 @@ impl HttpCall {
     /// Reads a step's configuration: `url`, and optionally `method` (GET) and `body`.
     ///
     /// # Errors
-    /// What to change in the configuration. No retry can help.
-    pub fn from_config(config: &Map<String, Value>, allowed: &AllowList) -> Result<Self, String> {
-        let text = config.get("url").ok_or("config.url is required")?;
-        let text = text.as_str().ok_or("config.url must be a string")?;
-        let url = Url::parse(text).map_err(|error| format!("config.url is not a URL: {error}"))?;
+    /// [`CallError`] for the first rule that the configuration violates.
+    pub fn from_config(
+        config: &Map<String, Value>,
+        allowed: &AllowList,
+    ) -> Result<Self, CallError> {
+        let text = config.get("url").ok_or(CallError::NoUrl)?;
+        let text = text.as_str().ok_or(CallError::UrlNotAString)?;
+        let url = Url::parse(text).map_err(CallError::NotAUrl)?;
         if !url.username().is_empty() || url.password().is_some() {
-            return Err("config.url must not hold credentials".to_owned());
+            return Err(CallError::Credentials);
         }
         if !allowed.allows(&url) {
-            return Err("config.url is not on the list of allowed origins".to_owned());
+            return Err(CallError::NotAllowed);
         }
         let method = match config.get("method") {
             None => "GET".to_owned(),
             Some(Value::String(method)) if METHODS.contains(&method.as_str()) => method.clone(),
-            Some(_) => return Err(format!("config.method must be one of {}", METHODS.join(", "))),
+            Some(_) => return Err(CallError::Method),
         };
         let body = config.get("body").cloned();
-        // `fetch` refuses to send one.
         if method == "GET" && body.is_some() {
-            return Err("config.body needs a method other than GET".to_owned());
+            return Err(CallError::BodyOfGet);
         }
         Ok(Self { method, url: url.into(), body })
     }
@@ -88,7 +134,7 @@ mod tests {
 
     use super::*;
 
-    fn call(config: &Value) -> Result<HttpCall, String> {
+    fn call(config: &Value) -> Result<HttpCall, CallError> {
         let allowed = AllowList::parse("http://127.0.0.1:9, https://API.example.com").unwrap();
         HttpCall::from_config(config.as_object().unwrap(), &allowed)
     }
@@ -144,7 +190,8 @@ mod tests {
     #[test]
     fn a_get_with_a_body_is_refused() {
         let mut config = json!({"url": "http://127.0.0.1:9/", "body": null});
-        assert_eq!(call(&config).unwrap_err(), "config.body needs a method other than GET");
+        let refused = call(&config).unwrap_err().to_string();
+        assert_eq!(refused, "config.body needs a method other than GET");
         config["method"] = json!("DELETE");
         assert_eq!(call(&config).unwrap().body, Some(Value::Null));
     }

@@ -1,30 +1,32 @@
-//! Keyset pagination: a page continues after the last item seen, whatever was inserted since.
+//! Implements keyset pagination: a page continues after the last item that the client has seen, so
+//! that items inserted meanwhile neither shift nor repeat others.
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 
 use super::MAX_INTEGER;
 use super::{Issue, Millis};
 
-/// Items on a page when the client names no limit.
+/// The number of items on a page when the client names no limit.
 pub const DEFAULT_LIMIT: u32 = 20;
-/// Most items on a page: at 50 steps of a few hundred bytes each, a page stays under about 2 MB.
+/// The largest number of items on a page. The largest item has less than 4 KB (see
+/// [`super::workflow::MAX_SUMMARY_BYTES`]), so that a page stays below 400 KB.
 pub const MAX_LIMIT: u32 = 100;
 
-/// Which items a list request wants.
+/// The part of a list that a request asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Page {
-    /// At most this many.
+    /// The largest number of items.
     pub limit: u32,
-    /// After this position, newest first; from the start if absent.
+    /// The position after which the page begins, newest first; the start of the list if absent.
     pub after: Option<Position>,
 }
 
-/// A place in a list that is ordered by creation, newest first.
+/// A position in a list that is ordered by creation, newest first.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Position {
-    /// Creation of the last item seen.
+    /// The time of creation of the last item that the client has seen.
     pub created_at: Millis,
-    /// Its identifier, which breaks ties.
+    /// The identifier of that item, which breaks ties.
     pub id: String,
 }
 
@@ -32,7 +34,7 @@ impl Page {
     /// Reads `limit` and `cursor` of a query.
     ///
     /// # Errors
-    /// An issue for each that is not valid.
+    /// An [`Issue`] for each that is not valid.
     pub fn from_query(limit: Option<&str>, cursor: Option<&str>) -> Result<Self, Vec<Issue>> {
         let mut issues = Vec::new();
         let limit = match limit.map(str::parse::<u32>) {
@@ -54,13 +56,14 @@ impl Page {
         if issues.is_empty() { Ok(Self { limit, after }) } else { Err(issues) }
     }
 
-    /// The cursor of the page after this one, which holds `items`: a full one may have a successor.
+    /// Returns the cursor of the page after this one, which holds `items`. Only a full page may
+    /// have a successor.
     pub fn next<T>(&self, items: &[T], position: impl Fn(&T) -> Position) -> Option<String> {
         let full = items.len() == self.limit as usize;
         items.last().filter(|_| full).map(|last| position(last).encode())
     }
 
-    /// The query that asks for this page, in its one canonical form.
+    /// Returns the query that asks for this page, in its canonical form.
     pub fn to_query(&self) -> String {
         let limit = format!("limit={}", self.limit);
         match &self.after {
@@ -71,7 +74,7 @@ impl Page {
 }
 
 impl Position {
-    /// As it is given to clients: opaque, URL-safe.
+    /// Returns the cursor that clients get, which is opaque and URL-safe.
     pub fn encode(&self) -> String {
         URL_SAFE_NO_PAD.encode(format!("{}.{}", self.created_at, self.id))
     }
@@ -80,6 +83,7 @@ impl Position {
         let bytes = URL_SAFE_NO_PAD.decode(text).ok()?;
         let text = String::from_utf8(bytes).ok()?;
         let (created_at, id) = text.split_once('.')?;
+        // The database would refuse a larger integer, and a forged cursor would look like its fault.
         let created_at = created_at.parse().ok().filter(|at| (0..=MAX_INTEGER).contains(at))?;
         super::id::is_id(id).then(|| Self { created_at, id: id.to_owned() })
     }

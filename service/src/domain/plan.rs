@@ -1,46 +1,46 @@
-//! Plans and what they include.
+//! Defines the plans and what a month of each includes.
 
 use serde::{Deserialize, Serialize};
 
-/// What somebody has subscribed to. Named after the guide's tiers, and including what those use in
-/// a month.
+/// A plan that a user can have. The names are those of the guide's tiers, and each plan includes
+/// what its tier uses in a month.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
 pub enum Plan {
-    /// Without a subscription.
+    /// The plan of users without a subscription.
     Free,
-    /// 100,000 runs, 10,000 AI operations.
+    /// The plan with 100,000 runs and 10,000 AI operations.
     Startup,
-    /// 1,000,000 runs, 100,000 AI operations.
+    /// The plan with 1,000,000 runs and 100,000 AI operations.
     Growth,
-    /// 10,000,000 runs, 1,000,000 AI operations.
+    /// The plan with 10,000,000 runs and 1,000,000 AI operations.
     Scale,
-    /// 100,000,000 runs, 10,000,000 AI operations.
+    /// The plan with 100,000,000 runs and 10,000,000 AI operations.
     Enterprise,
 }
 
-/// What a month includes.
+/// The amounts of a month: included in a plan, or used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
 pub struct Quota {
-    /// Runs accepted.
+    /// The number of runs that were accepted.
     pub runs: i64,
-    /// Calls of models: summaries that were not cached, and searches.
+    /// The number of calls of models: summaries that were not cached, and searches.
     pub ai_operations: i64,
 }
 
-/// What is counted.
+/// An amount that a quota limits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Metric {
-    /// See [`Quota::runs`].
+    /// Counts [`Quota::runs`].
     Runs,
-    /// See [`Quota::ai_operations`].
+    /// Counts [`Quota::ai_operations`].
     AiOperations,
 }
 
 impl Metric {
-    /// For people.
+    /// Returns the name as messages write it.
     pub const fn title(self) -> &'static str {
         match self {
             Self::Runs => "runs",
@@ -50,7 +50,7 @@ impl Metric {
 }
 
 impl Quota {
-    /// Of one metric.
+    /// Returns the amount of one metric.
     pub const fn of(&self, metric: Metric) -> i64 {
         match metric {
             Metric::Runs => self.runs,
@@ -60,11 +60,11 @@ impl Quota {
 }
 
 impl Plan {
-    /// All of them, the smallest first.
+    /// All plans, the smallest first.
     pub const ALL: [Self; 5] =
         [Self::Free, Self::Startup, Self::Growth, Self::Scale, Self::Enterprise];
 
-    /// As it is written.
+    /// Returns the name as JSON and the database write it.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Free => "free",
@@ -79,7 +79,7 @@ impl Plan {
         Self::ALL.into_iter().find(|plan| plan.name() == name)
     }
 
-    /// The plan of this name, if it costs something.
+    /// Returns the plan of this name if it costs something.
     pub fn sold(name: &str) -> Option<Self> {
         Self::named(name).filter(|plan| *plan != Self::Free)
     }
@@ -89,12 +89,17 @@ impl Plan {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Quotas([Quota; 5]);
 
-/// Most that a quota can be: far above any month, far below what a database keeps exact.
+/// The largest quota: far above any month, and far below the integers that a database keeps exact.
 pub const MAX_QUOTA: i64 = 1_000_000_000_000;
 
+/// An entry of [`Quotas::parse`] that cannot be read.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("`{0}` is not like `free.runs=5000` or `free.ai_operations=50`, with at most {MAX_QUOTA}")]
+pub struct QuotaError(String);
+
 impl Default for Quotas {
-    /// The guide's tiers: `requests` are what its runs are here. Free is for a try: a run every 45
-    /// minutes, and AI for some cents.
+    /// Returns the guide's tiers, whose requests are runs here. The free plan is for trying the
+    /// service: it allows a run every 45 minutes, and AI for a few cents.
     fn default() -> Self {
         let quota = |runs, ai_operations| Quota { runs, ai_operations };
         Self([
@@ -108,22 +113,20 @@ impl Default for Quotas {
 }
 
 impl Quotas {
-    /// What a plan includes.
+    /// Returns the quota of a plan.
     pub fn of(&self, plan: Plan) -> Quota {
         let found = Plan::ALL.into_iter().zip(self.0).find(|(known, _)| *known == plan);
         found.map_or(Quota { runs: 0, ai_operations: 0 }, |(_, quota)| quota)
     }
 
-    /// The defaults with some of them changed: `free.runs=5000,startup.ai_operations=20000`.
+    /// Reads changes of the default quotas: `free.runs=5000,startup.ai_operations=20000`.
     ///
     /// # Errors
-    /// What is wrong with the text.
-    pub fn parse(text: &str) -> Result<Self, String> {
+    /// [`QuotaError`] for the first entry that cannot be read.
+    pub fn parse(text: &str) -> Result<Self, QuotaError> {
         let mut quotas = Self::default();
         for entry in text.split(',').map(str::trim).filter(|entry| !entry.is_empty()) {
-            quotas.change(entry).ok_or_else(|| {
-                format!("`{entry}` is not like `free.runs=5000` or `free.ai_operations=50`, with at most {MAX_QUOTA}")
-            })?;
+            quotas.change(entry).ok_or_else(|| QuotaError(entry.to_owned()))?;
         }
         Ok(quotas)
     }
@@ -152,7 +155,8 @@ mod tests {
     fn each_plan_includes_more_than_the_one_before() {
         let quotas = Quotas::default();
         for pair in Plan::ALL.windows(2) {
-            let (less, more) = (quotas.of(pair[0]), quotas.of(pair[1]));
+            let less = quotas.of(pair[0]);
+            let more = quotas.of(pair[1]);
             assert!(less.runs < more.runs && less.ai_operations < more.ai_operations);
         }
     }

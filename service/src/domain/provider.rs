@@ -1,24 +1,24 @@
-//! The providers that people sign in with or connect. What is said to them is in
-//! `identity::provider`.
+//! Names the providers that people sign in with or connect. `identity::provider` holds the requests
+//! to them.
 
 use serde::{Deserialize, Serialize};
 
-/// Who hands out tokens.
+/// A provider of OAuth tokens.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
 pub enum Provider {
-    /// Signs people in, and says who they are.
+    /// Google, which signs people in and tells who they are.
     Google,
-    /// A connection of somebody who is signed in.
+    /// Notion, which people can connect once they are signed in.
     Notion,
 }
 
 impl Provider {
-    /// All of them.
+    /// All providers.
     pub const ALL: [Self; 2] = [Self::Google, Self::Notion];
 
-    /// As it is written in paths.
+    /// Returns the name as paths write it.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Google => "google",
@@ -26,7 +26,7 @@ impl Provider {
         }
     }
 
-    /// The provider of a path.
+    /// Returns the provider with this name.
     pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|provider| provider.name() == name)
     }

@@ -1,4 +1,6 @@
-//! Runs: one execution of a workflow, as its owner sees it.
+//! Defines runs: a run is one execution of a workflow, as its owner sees it.
+
+use std::borrow::Cow;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -9,34 +11,39 @@ use super::{
     workflow::{Step, StepKind},
 };
 
-/// Where a run is. The last four never change again.
+/// The number of failed projections after which a run is projected without its outputs. They span
+/// half a day, so that an outage of the database costs no outputs; what fails for that long fails
+/// because of the run itself.
+pub const FULL_PROJECTIONS: u32 = 24;
+
+/// The status of a run. The last four never change again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
 pub enum RunStatus {
-    /// Stored, not started.
+    /// The run is stored and has not started.
     Queued,
     /// An attempt of a step is under way.
     Running,
-    /// Between two attempts of a step, or in a `delay` step.
+    /// The run is between two attempts of a step, or in a `delay` step.
     Waiting,
     /// Every step succeeded.
     Succeeded,
     /// A step failed for good.
     Failed,
-    /// The owner stopped it.
+    /// The owner stopped the run.
     Cancelled,
-    /// It ran out of time.
+    /// The run took longer than a run may take.
     TimedOut,
 }
 
 impl RunStatus {
-    /// Whether it never changes again.
+    /// Returns true if the status never changes again.
     pub const fn is_terminal(self) -> bool {
         matches!(self, Self::Succeeded | Self::Failed | Self::Cancelled | Self::TimedOut)
     }
 
-    /// As it is written in JSON and in the database.
+    /// Returns the name as JSON and the database write it.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Queued => "queued",
@@ -54,96 +61,96 @@ impl RunStatus {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
 pub struct Run {
-    /// Identifier.
+    /// The identifier of the run.
     pub id: String,
-    /// What it runs.
+    /// The identifier of the workflow that it executes.
     pub workflow_id: String,
-    /// Where it is.
+    /// The status of the run.
     pub status: RunStatus,
     /// One entry for each step, in order.
     pub steps: Vec<StepReport>,
-    /// Creation.
+    /// The time of creation.
     pub created_at: Millis,
-    /// Last change.
+    /// The time of the last change.
     pub updated_at: Millis,
-    /// When it became terminal.
+    /// The time at which the status became terminal; null until then.
     pub finished_at: Option<Millis>,
-    /// What the work outside responses cost so far.
+    /// The resources that the run has used outside responses so far.
     pub usage: Usage,
 }
 
-/// What became of a step so far.
+/// The progress of one step.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
 pub struct StepReport {
-    /// What it does.
+    /// The type of the step.
     #[serde(rename = "type")]
     pub kind: StepKind,
-    /// Where it is.
+    /// The status of the step.
     pub status: StepStatus,
-    /// Attempts started.
+    /// The number of attempts that were started.
     pub attempts: u32,
-    /// What it gave, once it succeeded.
+    /// The output, once the step has succeeded.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub output: Option<Value>,
-    /// Why the last attempt failed, if it did.
+    /// The reason why the last attempt failed, if it did.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
 }
 
-/// Where a step is.
+/// The status of a step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
 pub enum StepStatus {
-    /// Not reached yet.
+    /// The run has not reached the step.
     Pending,
-    /// Attempted, not finished.
+    /// An attempt has started, and the step has not ended.
     Running,
-    /// Done.
+    /// The step has succeeded.
     Succeeded,
-    /// Given up.
+    /// The step has failed for good.
     Failed,
-    /// Under way when the owner stopped the run: whether it took effect is not known.
+    /// The step was under way when the owner stopped the run. It may have taken effect or not.
     Cancelled,
 }
 
-/// Something that happened to a run.
+/// An event in the history of a run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
 pub struct RunEvent {
-    /// From 1, without gaps.
+    /// The number of the event. They count from 1, without gaps.
     pub id: u32,
-    /// When.
+    /// The time of the event.
     pub at: Millis,
-    /// What.
+    /// The change that the event reports.
     #[serde(flatten)]
     pub change: Change,
 }
 
-/// What an event tells of.
+/// The change that an event reports.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
 #[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
 pub enum Change {
     /// The run was accepted, or ended.
     Run {
-        /// Where it is now.
+        /// The new status of the run.
         status: RunStatus,
     },
     /// An attempt of a step began or ended.
     Step {
-        /// Which step, from 0.
+        /// The index of the step, from 0.
         step: usize,
-        /// Which attempt, from 1.
+        /// The number of the attempt, from 1.
         attempt: u32,
-        /// How it is going. One that failed may be followed by another.
+        /// The status of the attempt. One that failed may be followed by another.
         status: StepStatus,
     },
 }
 
 impl Change {
-    /// The name of the event, as clients subscribe to it.
+    /// Returns the name of the event, as clients subscribe to it.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Run { .. } => "run",
@@ -151,59 +158,72 @@ impl Change {
         }
     }
 
-    /// Whether nothing follows.
+    /// Returns true if no event follows.
     pub const fn is_last(self) -> bool {
         matches!(self, Self::Run { status } if status.is_terminal())
     }
 }
 
-/// A run in a list: without its steps and their outputs.
+/// A run as lists show it, without its steps and their outputs.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
 pub struct RunSummary {
-    /// Identifier.
+    /// The identifier of the run.
     pub id: String,
-    /// What it runs.
+    /// The identifier of the workflow that it executes.
     pub workflow_id: String,
-    /// Where it is.
+    /// The status of the run.
     pub status: RunStatus,
-    /// Creation.
+    /// The time of creation.
     pub created_at: Millis,
-    /// Last change.
+    /// The time of the last change.
     pub updated_at: Millis,
-    /// When it became terminal.
+    /// The time at which the status became terminal; null until then.
     pub finished_at: Option<Millis>,
 }
 
+impl Run {
+    /// Returns this run without the outputs of its steps.
+    pub fn without_outputs(mut self) -> Self {
+        for step in &mut self.steps {
+            step.output = None;
+        }
+        self
+    }
+}
+
 impl StepReport {
-    /// A step that was not reached yet.
+    /// Makes the report of a step that the run has not reached.
     pub const fn pending(kind: StepKind) -> Self {
         Self { kind, status: StepStatus::Pending, attempts: 0, output: None, error: None }
     }
 }
 
-/// All that is known of a run, as its object stores it.
+/// The whole state of a run, as its object stores it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct RunState {
-    /// What its owner sees.
+    /// The part that the owner sees.
     pub run: Run,
-    /// Who that is, and whom its steps act for.
+    /// The owner, for whom the steps act.
     #[serde(default)]
     pub owner: String,
-    /// The steps, as they were when the run was accepted.
+    /// The steps as they were when the run was accepted.
     pub definition: Vec<Step>,
-    /// All that happened to it, at most `MAX_EVENTS` of the state machine.
+    /// The history of the run, at most `MAX_EVENTS` of the state machine.
     pub events: Vec<RunEvent>,
-    /// Grows with every change.
+    /// The version, which grows with every change of the status.
     pub version: i64,
     /// The status that the database row shows.
     pub projected: RunStatus,
-    /// When the alarm rings; `None` when there is nothing left to do.
+    /// The time of the alarm; `None` when there is nothing left to do.
     pub wake_at: Option<Millis>,
+    /// The number of projections that failed since the run ended.
+    #[serde(default)]
+    pub failed_projections: u32,
 }
 
 impl RunState {
-    /// A run that was just accepted.
+    /// Makes the state of a run that has just been accepted.
     pub fn new(
         id: String,
         owner: String,
@@ -223,7 +243,30 @@ impl RunState {
         };
         let accepted = Change::Run { status: RunStatus::Queued };
         let events = vec![RunEvent { id: 1, at: now, change: accepted }];
-        let (projected, wake_at) = (RunStatus::Queued, Some(now));
-        Self { run, owner, definition, events, version: 0, projected, wake_at }
+        Self {
+            run,
+            owner,
+            definition,
+            events,
+            version: 0,
+            projected: RunStatus::Queued,
+            wake_at: Some(now),
+            failed_projections: 0,
+        }
+    }
+
+    /// Returns the run as it is to be projected. It has no outputs if it could not be stored with
+    /// them.
+    pub fn report(&self) -> Cow<'_, Run> {
+        if self.failed_projections < FULL_PROJECTIONS {
+            Cow::Borrowed(&self.run)
+        } else {
+            Cow::Owned(self.run.clone().without_outputs())
+        }
+    }
+
+    /// Returns true if the run has ended, its row does not show that, and no alarm will project it.
+    pub fn is_abandoned(&self) -> bool {
+        self.run.status.is_terminal() && self.projected != self.run.status && self.wake_at.is_none()
     }
 }

@@ -1,16 +1,37 @@
-//! Templates of `transform` steps: JSON whose strings may quote the outputs of earlier steps, as
-//! `{{ steps[0].output.body.items[2].id }}`. A string that is one quotation and nothing else
-//! becomes the quoted value; in a longer one it is written as text. There is no logic in it.
+//! Renders templates: JSON whose strings may refer to the outputs of earlier steps, as
+//! `{{ steps[0].output.body.items[2].id }}`. A string that is one reference and nothing else
+//! becomes the value itself; in a longer string the value is written as text. Templates have no
+//! logic.
 
 use serde_json::Value;
 
-/// What a template is rendered with.
+/// The outputs that a template may refer to, one for each step.
 #[derive(Clone, Copy, Debug)]
 pub struct Outputs<'a>(pub &'a [Option<&'a Value>]);
 
-/// A quotation: a step and a path into its output.
+/// A template that is wrong, or that cannot be rendered.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum TemplateError {
+    /// A reference has no end.
+    #[error("`{{{{` without `}}}}`")]
+    Unclosed,
+    /// The text between the braces is not a reference.
+    #[error("`{0}` is not like `steps[0].output.body`")]
+    Malformed(String),
+    /// The reference is to this step or a later one.
+    #[error("`{0}` is not an earlier step")]
+    NotEarlier(String),
+    /// The output does not have what the reference is to.
+    #[error("`{0}` does not exist")]
+    Absent(String),
+    /// The value that the reference stands for exceeds what is left of the budget.
+    #[error("`{0}` makes the value too long")]
+    TooLong(String),
+}
+
+/// A reference to an output: a step and a path into its output.
 #[derive(Debug, PartialEq)]
-struct Quotation<'a> {
+struct Reference<'a> {
     step: usize,
     path: Vec<Segment<'a>>,
 }
@@ -24,20 +45,20 @@ enum Segment<'a> {
 /// Part of a string.
 enum Part<'a> {
     Text(&'a str),
-    /// What is between the braces.
-    Quoted(&'a str),
+    /// The text between the braces.
+    Reference(&'a str),
 }
 
-/// Checks that a template quotes only steps before `step`.
+/// Checks that a template refers only to steps before `step`.
 ///
 /// # Errors
-/// The first quotation that is wrong, and why.
-pub fn check(template: &Value, step: usize) -> Result<(), String> {
+/// [`TemplateError`] for the first reference that is wrong.
+pub fn check(template: &Value, step: usize) -> Result<(), TemplateError> {
     match template {
         Value::String(text) => parts(text)?.into_iter().try_for_each(|part| match part {
             Part::Text(_) => Ok(()),
-            Part::Quoted(text) if parse(text)?.step < step => Ok(()),
-            Part::Quoted(text) => Err(format!("`{text}` is not an earlier step")),
+            Part::Reference(text) if parse(text)?.step < step => Ok(()),
+            Part::Reference(text) => Err(TemplateError::NotEarlier(text.to_owned())),
         }),
         Value::Array(items) => items.iter().try_for_each(|item| check(item, step)),
         Value::Object(members) => members.values().try_for_each(|member| check(member, step)),
@@ -45,12 +66,17 @@ pub fn check(template: &Value, step: usize) -> Result<(), String> {
     }
 }
 
-/// The template with its quotations replaced. What they insert may have `budget` bytes as JSON in
-/// all: a short template can quote a long output many times.
+/// Renders a template: replaces its references by the values that they stand for. All these values
+/// together may have `budget` bytes as JSON, because a short template can refer to a long output
+/// many times.
 ///
 /// # Errors
-/// The first quotation of something that is not there, or that does not fit.
-pub fn render(template: &Value, outputs: Outputs<'_>, budget: &mut usize) -> Result<Value, String> {
+/// [`TemplateError`] for the first reference to something that does not exist, or does not fit.
+pub fn render(
+    template: &Value,
+    outputs: Outputs<'_>,
+    budget: &mut usize,
+) -> Result<Value, TemplateError> {
     match template {
         Value::String(text) => render_text(text, outputs, budget),
         Value::Array(items) => {
@@ -67,16 +93,20 @@ pub fn render(template: &Value, outputs: Outputs<'_>, budget: &mut usize) -> Res
     }
 }
 
-fn render_text(text: &str, outputs: Outputs<'_>, budget: &mut usize) -> Result<Value, String> {
+fn render_text(
+    text: &str,
+    outputs: Outputs<'_>,
+    budget: &mut usize,
+) -> Result<Value, TemplateError> {
     let parts = parts(text)?;
-    if let [Part::Quoted(quoted)] = parts.as_slice() {
-        return quote(quoted, outputs, budget).cloned();
+    if let [Part::Reference(reference)] = parts.as_slice() {
+        return resolve(reference, outputs, budget).cloned();
     }
     let mut rendered = String::new();
     for part in parts {
         match part {
             Part::Text(text) => rendered.push_str(text),
-            Part::Quoted(quoted) => match quote(quoted, outputs, budget)? {
+            Part::Reference(reference) => match resolve(reference, outputs, budget)? {
                 Value::String(text) => rendered.push_str(text),
                 other => rendered.push_str(&other.to_string()),
             },
@@ -85,30 +115,33 @@ fn render_text(text: &str, outputs: Outputs<'_>, budget: &mut usize) -> Result<V
     Ok(Value::String(rendered))
 }
 
-fn quote<'a>(text: &str, outputs: Outputs<'a>, budget: &mut usize) -> Result<&'a Value, String> {
-    let Quotation { step, path } = parse(text)?;
+fn resolve<'a>(
+    text: &str,
+    outputs: Outputs<'a>,
+    budget: &mut usize,
+) -> Result<&'a Value, TemplateError> {
+    let Reference { step, path } = parse(text)?;
     let output = outputs.0.get(step).copied().flatten();
     let found = path.iter().fold(output, |value, segment| match segment {
         Segment::Key(key) => value?.get(key),
         Segment::Index(index) => value?.get(index),
     });
-    let value = found.ok_or_else(|| format!("`{text}` does not exist"))?;
+    let value = found.ok_or_else(|| TemplateError::Absent(text.to_owned()))?;
+    // The budget is charged before the value is copied into the result.
     let size = value.to_string().len();
-    *budget =
-        budget.checked_sub(size).ok_or_else(|| format!("`{text}` makes the value too long"))?;
+    *budget = budget.checked_sub(size).ok_or_else(|| TemplateError::TooLong(text.to_owned()))?;
     Ok(value)
 }
 
-fn parts(text: &str) -> Result<Vec<Part<'_>>, String> {
-    let (mut parts, mut rest) = (Vec::new(), text);
+fn parts(text: &str) -> Result<Vec<Part<'_>>, TemplateError> {
+    let mut parts = Vec::new();
+    let mut rest = text;
     while let Some((before, after)) = rest.split_once("{{") {
-        let Some((quoted, after)) = after.split_once("}}") else {
-            return Err("`{{` without `}}`".to_owned());
-        };
+        let (reference, after) = after.split_once("}}").ok_or(TemplateError::Unclosed)?;
         if !before.is_empty() {
             parts.push(Part::Text(before));
         }
-        parts.push(Part::Quoted(quoted.trim()));
+        parts.push(Part::Reference(reference.trim()));
         rest = after;
     }
     if !rest.is_empty() {
@@ -117,21 +150,22 @@ fn parts(text: &str) -> Result<Vec<Part<'_>>, String> {
     Ok(parts)
 }
 
-fn parse(text: &str) -> Result<Quotation<'_>, String> {
-    let wrong = || format!("`{text}` is not like `steps[0].output.body`");
+fn parse(text: &str) -> Result<Reference<'_>, TemplateError> {
+    let wrong = || TemplateError::Malformed(text.to_owned());
     let rest = text.strip_prefix("steps[").ok_or_else(wrong)?;
     let (step, rest) = rest.split_once("].output").ok_or_else(wrong)?;
     let step = index(step).ok_or_else(wrong)?;
-    let (mut path, mut rest) = (Vec::new(), rest);
+    let mut path = Vec::new();
+    let mut rest = rest;
     while !rest.is_empty() {
         let (segment, after) = segment(rest).ok_or_else(wrong)?;
         path.push(segment);
         rest = after;
     }
-    Ok(Quotation { step, path })
+    Ok(Reference { step, path })
 }
 
-/// The first segment: `.key`, `["any key"]` or `[index]`.
+/// Splits off the first segment: `.key`, `["any key"]` or `[index]`.
 fn segment(text: &str) -> Option<(Segment<'_>, &str)> {
     if let Some(rest) = text.strip_prefix("[\"") {
         let (key, rest) = rest.split_once("\"]")?;
@@ -148,7 +182,7 @@ fn segment(text: &str) -> Option<(Segment<'_>, &str)> {
     (!key.is_empty() && key.chars().all(plain)).then_some((Segment::Key(key), rest))
 }
 
-/// Digits only: `parse` alone would take a sign.
+/// Parses an index. It accepts digits only, where `parse` alone would accept a sign.
 fn index(text: &str) -> Option<usize> {
     text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse().ok()).flatten()
 }
@@ -159,13 +193,13 @@ mod tests {
 
     use super::*;
 
-    fn rendered(template: &Value, budget: usize) -> Result<Value, String> {
+    fn rendered(template: &Value, budget: usize) -> Result<Value, TemplateError> {
         let first = json!({"status": 200, "body": {"id": 7, "a b": ["x", {"y": null}]}});
         render(template, Outputs(&[Some(&first), None]), &mut { budget })
     }
 
     #[test]
-    fn quotes_values_and_writes_them_into_text() {
+    fn references_become_values_or_text() {
         let template = json!({
             "whole": "{{ steps[0].output.body.id }}",
             "text": "id {{steps[0].output.body.id}}, {{ steps[0].output.body[\"a b\"][0] }}!",
@@ -178,25 +212,25 @@ mod tests {
     }
 
     #[test]
-    fn what_is_quoted_fits_the_budget_or_is_refused() {
+    fn values_fit_the_budget_or_are_refused() {
         let twice = json!(["{{ steps[0].output.status }}", "{{ steps[0].output.status }}"]);
         assert!(rendered(&twice, 6).is_ok());
         let refused = rendered(&twice, 5).unwrap_err();
-        assert_eq!(refused, "`steps[0].output.status` makes the value too long");
+        assert_eq!(refused.to_string(), "`steps[0].output.status` makes the value too long");
     }
 
     #[test]
-    fn what_is_not_there_is_named() {
+    fn an_absent_value_is_named() {
         for absent in
             ["steps[0].output.nope", "steps[1].output", "steps[9].output", "steps[0].output[0]"]
         {
             let error = rendered(&json!(format!("x {{{{ {absent} }}}}")), 100).unwrap_err();
-            assert_eq!(error, format!("`{absent}` does not exist"));
+            assert_eq!(error.to_string(), format!("`{absent}` does not exist"));
         }
     }
 
     #[test]
-    fn only_earlier_steps_may_be_quoted_and_only_so() {
+    fn references_are_to_earlier_steps_in_one_notation() {
         assert!(check(&json!({"a": ["{{ steps[1].output }}"]}), 2).is_ok());
         for bad in [
             "{{ steps[2].output }}",

@@ -1,48 +1,83 @@
-//! Workflows and what makes one valid.
+//! Defines workflows, and the rules for a valid one.
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::{Issue, Millis, ai::Quality, notion, template};
+use super::{
+    Issue, Millis,
+    ai::{Quality, UnknownQuality},
+    notion::{self, PageError},
+    template::{self, TemplateError},
+};
 
-/// Longest name, in Unicode code points (the guide's schema).
+/// The largest number of Unicode code points of a name (the guide's schema).
 pub const MAX_NAME: usize = 100;
-/// Longest description, in Unicode code points (the guide's schema).
+/// The largest number of Unicode code points of a description (the guide's schema).
 pub const MAX_DESCRIPTION: usize = 500;
-/// Most steps in a workflow (the guide's schema).
+/// The largest number of steps of a workflow (the guide's schema).
 pub const MAX_STEPS: usize = 50;
 
-/// Longest `delay` step: a day. Fifty of them are more than a run may take, which ends it.
+/// The largest number of bytes of all steps as JSON. It is that of a request body: what a client may
+/// send may also be stored, unless it grows when it is written again. (`1e15`, for example, becomes
+/// a number of 18 bytes.)
+pub const MAX_STEPS_BYTES: usize = 256 * 1024;
+
+/// The largest number of bytes of a workflow in a list, as JSON. Most of it is the name and the
+/// description, whose characters need up to six bytes each.
+pub const MAX_SUMMARY_BYTES: usize = 4_000;
+const _: () = assert!(6 * (MAX_NAME + MAX_DESCRIPTION) < MAX_SUMMARY_BYTES);
+
+/// The longest `delay` step, which is a day. Fifty of them take longer than a run may, so that the
+/// run times out.
 pub const MAX_DELAY_SECONDS: i64 = 24 * 60 * 60;
 
 /// A workflow as its owner sees it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
 pub struct Workflow {
-    /// Identifier.
+    /// The identifier of the workflow.
     pub id: String,
-    /// 1 to [`MAX_NAME`] characters.
+    /// The name: 1 to [`MAX_NAME`] characters.
     pub name: String,
-    /// 0 to [`MAX_DESCRIPTION`] characters.
+    /// The description: 0 to [`MAX_DESCRIPTION`] characters.
     pub description: String,
-    /// 1 to [`MAX_STEPS`] steps, run in order.
+    /// The 1 to [`MAX_STEPS`] steps, which run in order.
     pub steps: Vec<Step>,
-    /// When it became public; null as long as it is not.
+    /// The time at which it became public; null as long as it is not.
     pub published_at: Option<Millis>,
-    /// Creation.
+    /// The time of creation.
     pub created_at: Millis,
-    /// Last change of its name, description or steps.
+    /// The time of the last change of its name, description or steps.
     pub updated_at: Millis,
 }
 
-/// What a client sends to make a workflow.
+/// A workflow as lists show it, without its steps. A list of the largest workflows would have 25 MB
+/// with them.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
+pub struct WorkflowSummary {
+    /// The identifier of the workflow.
+    pub id: String,
+    /// The name: 1 to [`MAX_NAME`] characters.
+    pub name: String,
+    /// The description: 0 to [`MAX_DESCRIPTION`] characters.
+    pub description: String,
+    /// The time at which it became public; null as long as it is not.
+    pub published_at: Option<Millis>,
+    /// The time of creation.
+    pub created_at: Millis,
+    /// The time of the last change of its name, description or steps.
+    pub updated_at: Millis,
+}
+
+/// The members of a workflow that a client sends.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Draft {
-    /// See [`Workflow::name`].
+    /// Becomes [`Workflow::name`].
     pub name: String,
-    /// See [`Workflow::description`].
+    /// Becomes [`Workflow::description`].
     pub description: String,
-    /// See [`Workflow::steps`].
+    /// Becomes [`Workflow::steps`].
     pub steps: Vec<Step>,
 }
 
@@ -50,38 +85,61 @@ pub struct Draft {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
 pub struct Step {
-    /// What it does.
+    /// The type of the step.
     #[serde(rename = "type")]
     pub kind: StepKind,
-    /// Its settings, as the owner wrote them. What a kind needs of them is checked when it runs.
+    /// The settings as the owner wrote them. Each type of step checks its own when it runs.
     pub config: Map<String, Value>,
 }
 
-/// What a step does.
+/// The type of a step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
 pub enum StepKind {
-    /// An outbound HTTP request.
+    /// Sends an HTTP request.
     Http,
-    /// A summary of a text, which may quote earlier outputs: `{"content": …, "quality": …}`.
+    /// Summarises a text, which may refer to earlier outputs: `{"content": …, "quality": …}`.
     #[serde(rename = "ai.summarize")]
     AiSummarize,
-    /// A value made of earlier outputs: `{"value": …}`, see [`template`].
+    /// Makes a value of earlier outputs: `{"value": …}`, see [`template`].
     Transform,
-    /// A pause: `{"seconds": n}`.
+    /// Pauses the run: `{"seconds": n}`.
     Delay,
-    /// Who the owner is, as Google says; they must be connected.
+    /// Asks Google who the owner is, who must have connected Google.
     #[serde(rename = "google.userinfo")]
     GoogleUserinfo,
-    /// A page in the owner's Notion, made at most once: see [`notion::page`]. Its strings may quote
-    /// earlier outputs as those of `transform` do.
+    /// Creates a page in the owner's Notion, at most once: see [`notion::page`]. Its strings may
+    /// refer to earlier outputs as those of `transform` do.
     #[serde(rename = "notion.create_page")]
     NotionCreatePage,
 }
 
+/// The settings of a step violate a rule.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum StepError {
+    /// The pause is absent or out of bounds.
+    #[error("config.seconds must be an integer from 1 to {MAX_DELAY_SECONDS}")]
+    Seconds,
+    /// The template of a `transform` step is absent.
+    #[error("config.value is required")]
+    NoValue,
+    /// The content of a summary is absent or not a text.
+    #[error("config.content must be a string")]
+    Content,
+    /// The quality of a summary is unknown.
+    #[error("config.quality {0}")]
+    Quality(#[from] UnknownQuality),
+    /// A reference to an earlier output is wrong.
+    #[error(transparent)]
+    Template(#[from] TemplateError),
+    /// The settings make no page of Notion.
+    #[error(transparent)]
+    Page(#[from] PageError),
+}
+
 impl StepKind {
-    /// Every kind, for messages.
+    /// Every type, for messages.
     const ALL: [Self; 6] = [
         Self::Http,
         Self::AiSummarize,
@@ -91,7 +149,7 @@ impl StepKind {
         Self::NotionCreatePage,
     ];
 
-    /// As it is written in `type`.
+    /// Returns the name as `type` writes it.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Http => "http",
@@ -103,13 +161,14 @@ impl StepKind {
         }
     }
 
-    /// Whether its settings may quote earlier outputs when it is attempted.
-    pub const fn quotes(self) -> bool {
+    /// Returns true if all settings of the step are a template, which is rendered before each
+    /// attempt.
+    pub const fn config_is_template(self) -> bool {
         matches!(self, Self::NotionCreatePage)
     }
 
-    /// Whether an attempt whose outcome is not known may be repeated: the receiver drops
-    /// repetitions, or nothing happens there.
+    /// Returns true if an attempt whose outcome is not known may be repeated, because the receiver
+    /// drops repetitions or the step changes nothing there.
     pub const fn is_repeatable(self) -> bool {
         !matches!(self, Self::NotionCreatePage)
     }
@@ -120,61 +179,63 @@ impl StepKind {
 }
 
 impl Step {
-    /// The pause of a `delay` step, in milliseconds.
+    /// Returns the pause of a `delay` step, in milliseconds.
     ///
     /// # Errors
-    /// What is wrong with its settings.
-    pub fn pause(&self) -> Result<Millis, String> {
+    /// [`StepError::Seconds`].
+    pub fn pause(&self) -> Result<Millis, StepError> {
         let seconds = self.config.get("seconds").and_then(Value::as_i64);
         let seconds = seconds.filter(|seconds| (1..=MAX_DELAY_SECONDS).contains(seconds));
-        let wrong = || format!("config.seconds must be an integer from 1 to {MAX_DELAY_SECONDS}");
-        seconds.map(|seconds| seconds * 1000).ok_or_else(wrong)
+        seconds.map(|seconds| seconds * 1000).ok_or(StepError::Seconds)
     }
 
-    /// The template of a `transform` step.
+    /// Returns the template of a `transform` step.
     ///
     /// # Errors
-    /// What is wrong with its settings.
-    pub fn template(&self) -> Result<&Value, String> {
-        self.config.get("value").ok_or_else(|| "config.value is required".to_owned())
+    /// [`StepError::NoValue`].
+    pub fn template(&self) -> Result<&Value, StepError> {
+        self.config.get("value").ok_or(StepError::NoValue)
     }
 
-    /// The content of an `ai.summarize` step: a text, which may quote.
+    /// Returns the content of an `ai.summarize` step, which is a template of a text.
     ///
     /// # Errors
-    /// What is wrong with its settings.
-    pub fn content(&self) -> Result<&Value, String> {
+    /// [`StepError::Content`].
+    pub fn content(&self) -> Result<&Value, StepError> {
         let content = self.config.get("content").filter(|content| content.is_string());
-        content.ok_or_else(|| "config.content must be a string".to_owned())
+        content.ok_or(StepError::Content)
     }
 
-    /// Checks what can be known of the settings before the step runs. Where an `http` step may go
-    /// is the deployment's to say, when it goes there.
-    fn check(&self, index: usize) -> Result<(), String> {
+    /// Checks the settings as far as that is possible before the step runs. The origins that an
+    /// `http` step may call depend on the deployment, and are checked when it calls.
+    fn check(&self, index: usize) -> Result<(), StepError> {
         match self.kind {
-            StepKind::Http | StepKind::GoogleUserinfo => Ok(()),
+            StepKind::Http | StepKind::GoogleUserinfo => {}
             StepKind::AiSummarize => {
-                Quality::from_json(self.config.get("quality"))
-                    .map_err(|problem| format!("config.quality {problem}"))?;
-                template::check(self.content()?, index)
+                Quality::from_json(self.config.get("quality"))?;
+                template::check(self.content()?, index)?;
             }
-            StepKind::Transform => template::check(self.template()?, index),
-            StepKind::Delay => self.pause().map(|_| ()),
+            StepKind::Transform => template::check(self.template()?, index)?,
+            StepKind::Delay => {
+                self.pause()?;
+            }
             StepKind::NotionCreatePage => {
-                // What it quotes may be longer or shorter: judged again when it is there.
+                // The references are replaced by longer or shorter texts, so the page is checked
+                // again when the step runs.
                 notion::page(&self.config)?;
-                template::check(&Value::Object(self.config.clone()), index)
+                template::check(&Value::Object(self.config.clone()), index)?;
             }
         }
+        Ok(())
     }
 }
 
 impl Draft {
-    /// Checks a request body against the rules. Unknown keys are dropped; `null` is a value, and
-    /// of the wrong type everywhere.
+    /// Checks a request body against the rules. Unknown keys are dropped. `null` is not the same as
+    /// an absent key: it is a value of the wrong type.
     ///
     /// # Errors
-    /// Every violated rule, in the order of the document.
+    /// An [`Issue`] for every violated rule, in the order of the document.
     pub fn from_json(body: &Value) -> Result<Self, Vec<Issue>> {
         let Some(object) = body.as_object() else {
             return Err(vec![Issue::new("", "must be an object")]);
@@ -192,7 +253,7 @@ impl Draft {
     }
 }
 
-/// A member that must be a text of `min` to `max` characters.
+/// Reads a member that must be a text of `min` to `max` characters.
 pub(super) fn text(
     object: &Map<String, Value>,
     key: &str,
@@ -219,9 +280,15 @@ fn steps(object: &Map<String, Value>, issues: &mut Vec<Issue>) -> Option<Vec<Ste
     let problem = match object.get("steps") {
         None => "is required".to_owned(),
         Some(Value::Array(items)) if (1..=MAX_STEPS).contains(&items.len()) => {
+            // All steps are checked before the first failure counts, so that every issue of the
+            // document is reported at once.
             let steps: Vec<_> =
                 items.iter().enumerate().map(|(index, item)| step(index, item, issues)).collect();
-            return steps.into_iter().collect();
+            let steps: Vec<Step> = steps.into_iter().collect::<Option<_>>()?;
+            match serde_json::to_string(&steps) {
+                Ok(text) if text.len() <= MAX_STEPS_BYTES => return Some(steps),
+                _ => format!("must have at most {MAX_STEPS_BYTES} bytes as JSON"),
+            }
         }
         Some(Value::Array(items)) => {
             format!("must have 1 to {MAX_STEPS} elements, has {}", items.len())
@@ -254,8 +321,8 @@ fn step(index: usize, item: &Value, issues: &mut Vec<Issue>) -> Option<Step> {
     let step = Step { kind: kind?, config: config? };
     match step.check(index) {
         Ok(()) => Some(step),
-        Err(problem) => {
-            issues.push(Issue::new(format!("{path}.config"), problem));
+        Err(error) => {
+            issues.push(Issue::new(format!("{path}.config"), error.to_string()));
             None
         }
     }
@@ -337,6 +404,33 @@ mod tests {
     }
 
     #[test]
+    fn the_largest_summary_is_bounded() {
+        let summary = WorkflowSummary {
+            id: "x".repeat(36),
+            name: "\u{0}".repeat(MAX_NAME),
+            description: "\u{0}".repeat(MAX_DESCRIPTION),
+            published_at: Some(crate::ports::MAX_INTEGER),
+            created_at: crate::ports::MAX_INTEGER,
+            updated_at: crate::ports::MAX_INTEGER,
+        };
+        let text = serde_json::to_string(&summary).unwrap();
+        assert!(text.len() <= MAX_SUMMARY_BYTES, "{}", text.len());
+    }
+
+    #[test]
+    fn bytes_of_steps_at_the_limit_and_one_past_it_as_they_are_stored() {
+        let steps = |text: String| {
+            with("steps", json!([{"type": "http", "config": {"body": [text, 1e15]}}]))
+        };
+        // The number is sent in 4 bytes and stored in 18.
+        let empty = r#"[{"type":"http","config":{"body":["",1000000000000000.0]}}]"#.len();
+        let room = MAX_STEPS_BYTES - empty;
+        assert!(Draft::from_json(&steps("x".repeat(room))).is_ok());
+        let expected = ["steps: must have at most 262144 bytes as JSON"];
+        assert_eq!(issues(&steps("x".repeat(room + 1))), expected);
+    }
+
+    #[test]
     fn every_issue_at_once_in_document_order() {
         let body = json!({"name": null, "steps": [{"type": "htpp", "config": []}, 7, {}]});
         assert_eq!(
@@ -369,7 +463,7 @@ mod tests {
     }
 
     #[test]
-    fn a_transform_quotes_earlier_steps_only() {
+    fn a_transform_refers_to_earlier_steps_only() {
         let transform = |text: &str| {
             let step = json!({"type": "transform", "config": {"value": text}});
             with("steps", json!([{"type": "http", "config": {}}, step]))

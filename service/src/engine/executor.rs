@@ -1,4 +1,5 @@
-//! Hosts the state machine in a single-writer object: loads, advances, saves, carries out effects.
+//! Hosts the state machine in a single-writer object: loads the state, advances it, saves it, and
+//! carries out the effects.
 
 mod client;
 
@@ -9,9 +10,11 @@ use client::{Message, Reply};
 use futures_util::future::{Either, join_all, select};
 
 use super::{
-    ai_step, http_step,
-    machine::{ATTEMPT_TIMEOUT, AttemptId, Effect, Event, Failure},
-    provider_step::OnBehalf,
+    ai_step,
+    failure::Failure,
+    http_step,
+    machine::{ATTEMPT_TIMEOUT, AttemptId, Effect, Event},
+    provider_step::ProviderStep,
 };
 use crate::config::OAuthConfig;
 use crate::domain::{
@@ -23,40 +26,61 @@ use crate::domain::{
 use crate::ports::{
     self, ActorContext, Clock, ONE_POINT, ObjectPorts, PortError, PortFailure, PortResult, Usage,
 };
-use crate::store::{Runs, SETTLE_USAGE, last_projection_usage};
+use crate::store::{Runs, USAGE_OF_UPDATE_USAGE, last_projection_usage};
 
-/// A projection that takes longer is given up. Half of what an attempt may take: the result of an
-/// attempt is not saved before the projection beside it ends, and must not wait past its lease.
+/// The longest time that a projection may take. It is half of what an attempt may take: the result
+/// of an attempt is saved after the projection beside it ends, and must be saved within its lease.
 const PROJECTION_TIMEOUT: Duration = Duration::from_millis(ATTEMPT_TIMEOUT.unsigned_abs() / 2);
 
-/// Where the cost of the work is written.
+/// The account that the usage of some work is added to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Payer {
-    /// In the run's own account: nobody waits for the work.
+enum BilledTo {
+    /// The run's own account, because no request waits for the work.
     Run,
-    /// In the answer to the message.
+    /// The account of the request, which learns of the usage by the reply to its message.
     Request,
 }
 
-/// What [`ActorContext::load`] uses where there is a state.
+/// The usage of [`ActorContext::load`] if there is a state.
 const LOAD_USAGE: Usage = Usage { rows_read: 1, ..Usage::NONE };
-/// What [`ActorContext::save`] uses: the row of the state, and the alarm where one is set.
+/// Returns the usage of [`ActorContext::save`]: the row of the state, and the alarm if one is set.
 const fn save_usage(sets_alarm: bool) -> Usage {
     Usage { rows_written: if sets_alarm { 2 } else { 1 }, ..Usage::NONE }
 }
 
-/// What a run pays for beforehand, because it cannot be written down afterwards without using more:
-/// the save that writes its account; for a run that ends by this, the event that says so, the last
-/// projection and what follows on it, which sets no alarm; and what `effects` settle.
-fn to_come(effects: &[Effect], ends: Option<RunStatus>, sets_alarm: bool) -> Usage {
-    let settling = if effects.contains(&Effect::Settle) { SETTLE_USAGE } else { Usage::NONE };
+/// Returns the usage that is added to a run's account before it happens, because adding it
+/// afterwards would need another save. It comprises the save that writes the account; for a run that
+/// ends now, the analytics event, the last projection, and the load and the save that follow on it;
+/// and the statement of [`Effect::UpdateUsage`] if it is among the effects.
+fn prepaid_usage(effects: &[Effect], ends: Option<RunStatus>, sets_alarm: bool) -> Usage {
+    let updates = effects.contains(&Effect::UpdateUsage);
+    let updating = if updates { USAGE_OF_UPDATE_USAGE } else { Usage::NONE };
     let ending = ends.map_or(Usage::NONE, |status| {
         ONE_POINT + last_projection_usage(status) + LOAD_USAGE + save_usage(false)
     });
-    save_usage(sets_alarm) + settling + ending
+    save_usage(sets_alarm) + updating + ending
 }
 
-/// The executor of one run, for as long as one message or alarm takes.
+/// The result of loading the state of a run.
+enum Loaded {
+    /// The state.
+    State(Box<RunState>),
+    /// The object has no run.
+    Nothing,
+    /// The object has a state that cannot be read.
+    Unreadable,
+}
+
+impl Loaded {
+    fn state(self) -> Option<RunState> {
+        match self {
+            Self::State(state) => Some(*state),
+            Self::Nothing | Self::Unreadable => None,
+        }
+    }
+}
+
+/// The executor of one run. It lives for as long as one message or alarm takes.
 pub struct Executor<'a, C> {
     ports: ObjectPorts<'a, C>,
     allowed: &'a AllowList,
@@ -65,12 +89,12 @@ pub struct Executor<'a, C> {
 }
 
 impl<'a, C: ActorContext> Executor<'a, C> {
-    /// An executor on the object that `context` stands for.
+    /// Makes an executor on the object that `context` stands for.
     pub fn new(context: &'a C, allowed: &'a AllowList, models: Models) -> Self {
         Self { ports: ObjectPorts::new(context), allowed, oauth: None, models }
     }
 
-    /// The same, with providers for the steps that act for the owner.
+    /// Returns this executor with providers for the steps that act for the owner.
     pub fn with_oauth(self, oauth: Option<&'a OAuthConfig>) -> Self {
         Self { oauth, ..self }
     }
@@ -78,7 +102,7 @@ impl<'a, C: ActorContext> Executor<'a, C> {
     /// Handles a message.
     ///
     /// # Errors
-    /// When it is not one of ours or cannot be stored.
+    /// [`PortError`] when the message is malformed or its outcome cannot be stored.
     pub async fn message(&self, message: serde_json::Value) -> PortResult<serde_json::Value> {
         self.ports.metered(self.reply(message).await)
     }
@@ -90,60 +114,98 @@ impl<'a, C: ActorContext> Executor<'a, C> {
             Message::Start(intent) => self.accept(intent).await?,
             Message::Cancel(intent) => self.cancel(intent).await?,
             Message::Events(after) => self.events(after).await?,
+            Message::Fail(intent) => self.fail(intent).await.map(|_| Reply::Accepted)?,
         };
         serde_json::to_value(reply).map_err(unavailable)
     }
 
     async fn accept(&self, intent: RunState) -> Result<Reply, PortError> {
-        let _turn = self.ports.turn().await;
-        // Saving what is there already sets its alarm again, should the platform have lost it.
-        let state = self.load().await?.unwrap_or(intent);
+        let turn = self.ports.turn().await;
+        // A run that is here already is saved again, which sets its alarm again in case the
+        // platform has lost it.
+        let mut state = match self.load().await? {
+            Loaded::State(state) => *state,
+            Loaded::Nothing => intent,
+            Loaded::Unreadable => {
+                drop(turn);
+                return self.fail(intent).await.map(|_| Reply::Accepted);
+            }
+        };
+        if state.is_abandoned() {
+            state.wake_at = Some(self.now());
+        }
         self.save(&state).await?;
         Ok(Reply::Accepted)
     }
 
-    async fn cancel(&self, intent: RunState) -> Result<Reply, PortError> {
-        let cancelled = {
+    /// Ends a run as failed, because its row or its state cannot be read. Without a readable state
+    /// the intent becomes the state, and no step is attempted again: nobody knows what they did.
+    async fn fail(&self, intent: RunState) -> Result<Run, PortError> {
+        let (state, effects) = {
             let _turn = self.ports.turn().await;
-            let state = self.load().await?.unwrap_or(intent);
-            if state.run.status.is_terminal() {
-                return Ok(Reply::Cancelled(Box::new(Cancellation {
-                    run: state.run,
-                    changed: false,
-                })));
-            }
-            let (state, effects) = state.advance(Event::Cancelled, self.now());
+            let state = self.load().await?.state().unwrap_or(intent);
+            let was_open = !state.run.status.is_terminal();
+            let (state, effects) = state.advance(Event::Unreadable, self.now());
             self.save(&state).await?;
+            if was_open {
+                self.report_end(&state);
+            }
             (state, effects)
         };
-        let (state, effects) = cancelled;
-        self.analyse(&state);
         let run = state.run.clone();
-        // It is cancelled, whether the row shows it yet or not; the alarm stands.
-        if let Err(error) = self.run_until_idle(Payer::Request, state, effects).await {
+        // The run has ended even if its row does not show that yet: the alarm projects it again.
+        if let Err(error) = self.run_until_idle(BilledTo::Request, state, effects).await {
+            self.ports.log(&format!("executor: {error}"));
+        }
+        Ok(run)
+    }
+
+    async fn cancel(&self, intent: RunState) -> Result<Reply, PortError> {
+        let turn = self.ports.turn().await;
+        let state = match self.load().await? {
+            Loaded::State(state) => *state,
+            Loaded::Nothing => intent,
+            Loaded::Unreadable => {
+                drop(turn);
+                let run = self.fail(intent).await?;
+                return Ok(Reply::Cancelled(Box::new(Cancellation { run, changed: false })));
+            }
+        };
+        if state.run.status.is_terminal() {
+            let cancellation = Cancellation { run: state.run, changed: false };
+            return Ok(Reply::Cancelled(Box::new(cancellation)));
+        }
+        let (state, effects) = state.advance(Event::Cancelled, self.now());
+        self.save(&state).await?;
+        drop(turn);
+        self.report_end(&state);
+        let run = state.run.clone();
+        // The run is cancelled even if its row does not show that yet: the alarm that was saved
+        // with the state projects it again.
+        if let Err(error) = self.run_until_idle(BilledTo::Request, state, effects).await {
             self.ports.log(&format!("executor: {error}"));
         }
         Ok(Reply::Cancelled(Box::new(Cancellation { run, changed: true })))
     }
 
     async fn events(&self, after: u32) -> Result<Reply, PortError> {
-        let events = self.load().await?.map(|state| state.events).unwrap_or_default();
+        let events = self.load().await?.state().map(|state| state.events).unwrap_or_default();
         Ok(Reply::Events(events.into_iter().filter(|event| event.id > after).collect()))
     }
 
-    /// Handles the alarm, which is spent when its handler starts.
+    /// Handles the alarm, which the platform deletes when its handler starts.
     ///
     /// # Errors
-    /// When the state could not be loaded, or saved with its next alarm: this alarm should ring
-    /// again. After that it does not fail: a platform that redelivers failed alarms gives up after
-    /// a few, and the run would be stuck. The alarm of the last saved state stands instead.
+    /// [`PortError`] when the state could not be loaded, or saved with its next alarm. The platform
+    /// should then deliver this alarm again. Later errors are logged and not returned: a platform
+    /// gives up an alarm that has failed a few times, and the run would be stuck. The alarm that was
+    /// saved with the state continues the run instead.
     pub async fn alarm(&self) -> Result<(), PortError> {
-        let ring = Usage { actor_requests: 1, ..Usage::default() };
-        self.ports.meter().add(ring);
-        let Some((state, effects)) = self.change(Payer::Run, vec![Event::Woken]).await? else {
+        self.ports.meter().add(Usage { actor_requests: 1, ..Usage::default() });
+        let Some((state, effects)) = self.apply(BilledTo::Run, vec![Event::Woken]).await? else {
             return Ok(());
         };
-        if let Err(error) = self.run_until_idle(Payer::Run, state, effects).await {
+        if let Err(error) = self.run_until_idle(BilledTo::Run, state, effects).await {
             self.ports.log(&format!("executor: {error}"));
         }
         Ok(())
@@ -152,7 +214,7 @@ impl<'a, C: ActorContext> Executor<'a, C> {
     /// Carries out the effects of a saved state, and those that follow from them.
     async fn run_until_idle(
         &self,
-        payer: Payer,
+        billed_to: BilledTo,
         mut state: RunState,
         mut effects: Vec<Effect>,
     ) -> Result<(), PortError> {
@@ -161,20 +223,31 @@ impl<'a, C: ActorContext> Executor<'a, C> {
             if events.is_empty() {
                 return Ok(());
             }
-            // Others may have changed the run while the effects were under way.
-            let Some(changed) = self.change(payer, events).await? else { return Ok(()) };
-            (state, effects) = changed;
+            // The state is loaded again, because another message or alarm may have changed the run
+            // while the effects were under way.
+            let Some(applied) = self.apply(billed_to, events).await? else { return Ok(()) };
+            (state, effects) = applied;
         }
     }
 
-    /// One turn: loads, applies, saves. Nobody else comes in between. `None`: there is no run.
-    async fn change(
+    /// Loads the state, applies events and saves it, in one turn of the object. Returns `None` if
+    /// the object has no run.
+    async fn apply(
         &self,
-        payer: Payer,
+        billed_to: BilledTo,
         events: Vec<Event>,
     ) -> Result<Option<(RunState, Vec<Effect>)>, PortError> {
         let _turn = self.ports.turn().await;
-        let Some(mut state) = self.load().await? else { return Ok(None) };
+        let mut state = match self.load().await? {
+            Loaded::State(state) => *state,
+            Loaded::Nothing => return Ok(None),
+            Loaded::Unreadable => {
+                // Another alarm would find the same. The sweep finds the row, and sends the intent
+                // with which the run can be ended.
+                self.ports.log("executor: the state cannot be read");
+                return Ok(None);
+            }
+        };
         let was_open = !state.run.status.is_terminal();
         let is_last =
             |event: &Event| matches!(event, Event::Projected(status) if status.is_terminal());
@@ -186,25 +259,26 @@ impl<'a, C: ActorContext> Executor<'a, C> {
             effects.extend(more);
         }
         let ended = state.run.status.is_terminal();
-        // The account is closed by the last projection, which was paid for with what follows on it.
-        if payer == Payer::Run && !closed {
+        // The last projection closes the account. It was added to the account beforehand, with the
+        // load and the save that follow on it.
+        if billed_to == BilledTo::Run && !closed {
             if ended && effects.is_empty() {
-                effects.push(Effect::Settle);
+                effects.push(Effect::UpdateUsage);
             }
             let ends = (was_open && ended).then_some(state.run.status);
-            let to_come = to_come(&effects, ends, state.wake_at.is_some());
-            state.run.usage += self.ports.meter().take() + to_come;
-            self.ports.meter().prepay(to_come);
+            let prepaid = prepaid_usage(&effects, ends, state.wake_at.is_some());
+            state.run.usage += self.ports.meter().take() + prepaid;
+            self.ports.meter().prepay(prepaid);
         }
         self.save(&state).await?;
         if was_open && ended {
-            self.analyse(&state);
+            self.report_end(&state);
         }
         Ok(Some((state, effects)))
     }
 
-    /// Carries effects out side by side: the owner should not wait for the projection of
-    /// `running`, nor the step for it.
+    /// Carries out effects concurrently, so that an attempt does not wait for the projection of
+    /// the status `running`, nor the projection for the attempt.
     async fn carry_out(&self, state: &RunState, effects: Vec<Effect>) -> Vec<Event> {
         let work = effects.into_iter().map(|effect| async move {
             match effect {
@@ -212,8 +286,8 @@ impl<'a, C: ActorContext> Executor<'a, C> {
                     Some(self.attempt(&state.owner, attempt, &key, &step).await)
                 }
                 Effect::Project => self.project(state).await,
-                Effect::Settle => {
-                    self.settle(&state.run).await;
+                Effect::UpdateUsage => {
+                    self.update_usage(&state.run).await;
                     None
                 }
             }
@@ -226,22 +300,20 @@ impl<'a, C: ActorContext> Executor<'a, C> {
             StepKind::Http => http_step::attempt(self.ports.http(), self.allowed, step, key).await,
             StepKind::GoogleUserinfo | StepKind::NotionCreatePage => {
                 let Self { ports, oauth, .. } = self;
-                OnBehalf { ports, oauth: *oauth, owner }.attempt(step).await
+                ProviderStep { ports, oauth: *oauth, owner }.attempt(step).await
             }
             StepKind::AiSummarize => ai_step::attempt(&self.ports, self.models, owner, step).await,
-            // The machine takes these itself.
-            StepKind::Transform | StepKind::Delay => {
-                Err(Failure { message: "cannot be attempted".to_owned(), retry: false })
-            }
+            // The state machine carries these out itself.
+            StepKind::Transform | StepKind::Delay => Err(Failure::NoAttempt),
         };
         Event::AttemptEnded { attempt, result }
     }
 
-    /// A projection that fails is tried again when the status next changes, or, after the last
-    /// change, when the alarm rings.
+    /// Projects the run into its database row. A projection that fails is tried again when the
+    /// status next changes, or, after the last change, when the alarm fires.
     async fn project(&self, state: &RunState) -> Option<Event> {
         let runs = Runs::new(self.ports.database());
-        match self.in_time(runs.project(state)).await {
+        match self.within_deadline(runs.project(state)).await {
             Ok(()) => Some(Event::Projected(state.run.status)),
             Err(error) => {
                 self.ports.log(&format!("projection of run {}: {error}", state.run.id));
@@ -250,16 +322,17 @@ impl<'a, C: ActorContext> Executor<'a, C> {
         }
     }
 
-    /// A host that dies before, or a database that fails, loses the end of the bill, nothing else.
-    async fn settle(&self, run: &Run) {
+    /// Writes the usage of a run that has ended to its row. If the host dies before, or the database
+    /// fails, the bill lacks the last usage of the run, and nothing else is lost.
+    async fn update_usage(&self, run: &Run) {
         let runs = Runs::new(self.ports.database());
-        if let Err(error) = self.in_time(runs.settle(run)).await {
+        if let Err(error) = self.within_deadline(runs.update_usage(run)).await {
             self.ports.log(&format!("usage of run {}: {error}", run.id));
         }
     }
 
-    /// What the database says, if it says so in time.
-    async fn in_time<T>(
+    /// Waits for a statement, at most for [`PROJECTION_TIMEOUT`].
+    async fn within_deadline<T>(
         &self,
         statement: impl Future<Output = Result<T, PortError>>,
     ) -> Result<T, PortError> {
@@ -271,8 +344,8 @@ impl<'a, C: ActorContext> Executor<'a, C> {
         }
     }
 
-    /// Says that the run has ended, once that is stored.
-    fn analyse(&self, state: &RunState) {
+    /// Writes the analytics event that says how the run ended. It is called after that is stored.
+    fn report_end(&self, state: &RunState) {
         let RunState { run, owner, .. } = state;
         let event = ports::Event {
             kind: "run",
@@ -288,12 +361,13 @@ impl<'a, C: ActorContext> Executor<'a, C> {
         }
     }
 
-    async fn load(&self) -> Result<Option<RunState>, PortError> {
+    async fn load(&self) -> Result<Loaded, PortError> {
         let text = self.ports.load().await?;
-        text.map(|text| {
-            serde_json::from_str(&text).map_err(|error| PortError::unavailable("actor", error))
+        Ok(match text.map(|text| serde_json::from_str(&text)) {
+            None => Loaded::Nothing,
+            Some(Ok(state)) => Loaded::State(state),
+            Some(Err(_)) => Loaded::Unreadable,
         })
-        .transpose()
     }
 
     async fn save(&self, state: &RunState) -> Result<(), PortError> {

@@ -1,94 +1,117 @@
-//! The state machine of a run: `(state, event, now) → (state, effects)`. Pure.
+//! Defines the state machine of a run, a pure function: `(state, event, now) → (state, effects)`.
 //!
-//! Whoever hosts it saves the new state, with its alarm, before it carries out an effect. So an
-//! attempt is on record before it can be seen outside, and a host that dies wakes up again.
+//! The host saves the new state, with its alarm, before it carries out an effect. So an attempt is
+//! recorded before it can have an effect elsewhere, and the alarm continues the run if the host dies.
 
 use serde_json::{Value, json};
 
-use super::http_step::MAX_RESPONSE_BYTES;
+pub use super::failure::Failure;
+use crate::domain::MAX_INTEGER;
 use crate::domain::{
     Millis,
     ai::MAX_CONTENT,
+    output::{self, MAX_OUTPUT_BYTES},
     run::{Change, RunEvent, RunState, RunStatus, StepStatus},
     template::{self, Outputs},
-    workflow::{MAX_STEPS, Step, StepKind},
+    workflow::{MAX_STEPS, MAX_STEPS_BYTES, Step, StepError, StepKind},
 };
+use crate::ports::MAX_VALUE_BYTES;
 
-/// Attempts of one step, the first included. With the backoff below they span about ten seconds:
-/// enough for a restart of the other side.
+/// The largest number of attempts of one step, the first included. With the backoff below they span
+/// about ten seconds, which is enough for a restart of the other side.
 pub const MAX_ATTEMPTS: u32 = 5;
-/// Pause after the first failed attempt, doubled after each further one.
+/// The pause after the first failed attempt. It doubles after each further one.
 pub const BACKOFF_BASE: Millis = 500;
-/// One attempt may take this long.
+/// The longest time that one attempt may take.
 pub const ATTEMPT_TIMEOUT: Millis = 10_000;
-/// An attempt that has not ended so long after it began died with its host: the timeout, and as
-/// much again as saving its result may take.
+/// The time after which an attempt that has not ended counts as interrupted, because its host must
+/// have died: the timeout, and two seconds to save the result.
 pub const ATTEMPT_LEASE: Millis = ATTEMPT_TIMEOUT + 2_000;
-/// Pause before a finished run is projected again when that failed.
+/// The pause before a finished run is projected again if that failed. It doubles after each further
+/// failure, up to [`MAX_PROJECTION_PAUSE`].
 pub const PROJECTION_RETRY: Millis = 1_000;
+/// The longest pause between two projections of a finished run.
+pub const MAX_PROJECTION_PAUSE: Millis = 60 * 60 * 1000;
+/// The number of failed projections after which the alarm is no longer set. The sweep, which needs
+/// the database itself, wakes the run again if its row is open.
+pub const MAX_PROJECTIONS: u32 = 48;
 
-/// A run may take this long, its pauses included: a week, so that what somebody forgot ends.
+/// The longest time that a run may take, its pauses included. It is a week, so that runs that nobody
+/// looks after end.
 pub const RUN_TIMEOUT: Millis = 7 * 24 * 60 * 60 * 1000;
-/// Most that the content of a summary quotes, in bytes: more than the summary takes, in its longest
-/// encoding.
-pub const MAX_QUOTED_BYTES: usize = 4 * MAX_CONTENT;
-/// Most events of a run: it is accepted and ends, and so does each attempt of each step. Nothing
-/// is dropped; at about 80 bytes each they take 40 KB of the object's row.
+/// The largest number of bytes that references may insert into the content of a summary. It is the
+/// size of the longest content in its longest encoding.
+pub const MAX_REFERENCED_BYTES: usize = 4 * MAX_CONTENT;
+/// The largest number of events of a run: a first and a last one, and two for each attempt of each
+/// step. No event is dropped; at about 80 bytes each they take 40 KB of the object's row.
 pub const MAX_EVENTS: usize = 2 + 2 * MAX_STEPS * MAX_ATTEMPTS as usize;
+/// The largest number of characters of the message of a failed step. A message can quote a URL or a
+/// template, which can be as long as the whole workflow.
+pub const MAX_MESSAGE: usize = 1_000;
 
-/// What happened.
+/// Upper bounds of what else is in a state, in bytes: of an event, of the report of a step without
+/// its output and message, and of the other members.
+const EVENT_BYTES: usize = 100;
+const REPORT_BYTES: usize = 120;
+const OTHER_BYTES: usize = 4_000;
+/// The largest state fits into one value of the database. A character needs up to six bytes as JSON.
+/// One step at most has a message, because a failure for good ends the run.
+const _: () = assert!(
+    MAX_STEPS * (MAX_OUTPUT_BYTES + REPORT_BYTES)
+        + MAX_STEPS_BYTES
+        + MAX_EVENTS * EVENT_BYTES
+        + 6 * MAX_MESSAGE
+        + OTHER_BYTES
+        <= MAX_VALUE_BYTES
+);
+
+/// An event that the machine reacts to.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Event {
-    /// The alarm rang, or somebody poked.
+    /// The alarm fired.
     Woken,
     /// An attempt ended.
     AttemptEnded {
-        /// Which attempt.
+        /// The attempt.
         attempt: AttemptId,
-        /// Its output, or why it failed.
+        /// The output, or the reason why the attempt failed.
         result: Result<Value, Failure>,
     },
     /// The database row shows this status.
     Projected(RunStatus),
-    /// The owner does not want it any more.
+    /// The owner cancels the run.
     Cancelled,
+    /// The stored state of the run, or its row, cannot be read.
+    Unreadable,
 }
 
-/// One attempt of one step.
+/// Identifies one attempt of one step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct AttemptId {
-    /// Index of the step.
+    /// The index of the step.
     pub step: usize,
-    /// From 1.
+    /// The number of the attempt, from 1.
     pub number: u32,
 }
 
-/// Why an attempt failed.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Failure {
-    /// For the owner.
-    pub message: String,
-    /// Whether another attempt could succeed.
-    pub retry: bool,
-}
-
-/// What to do next.
+/// An effect that the host is to carry out.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Effect {
     /// Attempt a step, then report [`Event::AttemptEnded`].
     Attempt {
-        /// Which.
+        /// The attempt.
         attempt: AttemptId,
-        /// The same for every attempt of this step, so that a receiver can drop repetitions.
+        /// The idempotency key, which is the same for every attempt of this step, so that a
+        /// receiver can drop repetitions.
         key: String,
-        /// What to do.
+        /// The step, with its references replaced by values.
         step: Step,
     },
     /// Write [`RunState::run`] to the database row, then report [`Event::Projected`].
     Project,
-    /// Write what the run used to the row of one that has ended. The host asks for this, where work
-    /// ended later than its run.
-    Settle,
+    /// Write the usage of a run that has ended to its row. The host adds this effect when work ended
+    /// later than its run.
+    UpdateUsage,
 }
 
 impl RunState {
@@ -99,6 +122,7 @@ impl RunState {
             Event::AttemptEnded { attempt, result } => self.attempt_ended(attempt, result, now),
             Event::Projected(status) => self.projected(status),
             Event::Cancelled => self.cancelled(now),
+            Event::Unreadable => self.unreadable(now),
         };
         (self, effects)
     }
@@ -108,26 +132,45 @@ impl RunState {
             return Vec::new();
         }
         match self.run.status {
-            status if status.is_terminal() => {
-                self.wake_at = Some(now + PROJECTION_RETRY);
-                self.project_if_changed()
-            }
+            status if status.is_terminal() => self.project_again(now),
             _ if now >= self.deadline() => self.timed_out(now),
             RunStatus::Running => self.attempt_lost(now),
             _ => {
                 self.end_delay(now);
-                self.go_on(now)
+                self.run_steps(now)
             }
         }
     }
 
-    /// The first step that is not done. There is one as long as the run is not terminal.
+    /// Projects a finished run again, because the last projection failed or its host died.
+    fn project_again(&mut self, now: Millis) -> Vec<Effect> {
+        self.failed_projections = self.failed_projections.saturating_add(1);
+        let pause = PROJECTION_RETRY << self.failed_projections.min(16);
+        self.wake_at = (self.failed_projections < MAX_PROJECTIONS)
+            .then_some(now + pause.min(MAX_PROJECTION_PAUSE));
+        self.project_if_changed()
+    }
+
+    /// Ends the run as failed, because what is stored of it cannot be read.
+    fn unreadable(&mut self, now: Millis) -> Vec<Effect> {
+        if !self.run.status.is_terminal() {
+            self.interrupt(StepStatus::Failed, &Failure::Unreadable, now);
+            self.finish(RunStatus::Failed, now);
+        }
+        // The version of the row is not known. No version comes after this one, which is fine for a
+        // run that has ended.
+        self.version = MAX_INTEGER;
+        vec![Effect::Project]
+    }
+
+    /// Returns the index of the first step that has not succeeded. There is one as long as the run
+    /// is not terminal.
     fn current(&self) -> Option<usize> {
         self.run.steps.iter().position(|step| step.status != StepStatus::Succeeded)
     }
 
-    /// Takes steps until one needs time: an attempt, or a pause.
-    fn go_on(&mut self, now: Millis) -> Vec<Effect> {
+    /// Runs steps until one takes time: an attempt, or a pause.
+    fn run_steps(&mut self, now: Millis) -> Vec<Effect> {
         while let Some(index) = self.current() {
             if now >= self.deadline() {
                 return self.timed_out(now);
@@ -135,46 +178,46 @@ impl RunState {
             let Some(step) = self.definition.get(index).cloned() else { break };
             let number = self.begin(index, now);
             match step.kind {
-                StepKind::Http | StepKind::GoogleUserinfo | StepKind::NotionCreatePage => {
-                    return match self.filled_in(step) {
+                StepKind::Http
+                | StepKind::GoogleUserinfo
+                | StepKind::NotionCreatePage
+                | StepKind::AiSummarize => {
+                    return match self.rendered(step) {
                         Ok(step) => self.attempt(AttemptId { step: index, number }, step, now),
-                        Err(message) => self.give_up(index, message, now),
+                        Err(failure) => self.fail(index, &failure, now),
                     };
                 }
-                StepKind::AiSummarize => match self.quoting(step) {
-                    Ok(step) => return self.attempt(AttemptId { step: index, number }, step, now),
-                    Err(message) => return self.give_up(index, message, now),
-                },
                 StepKind::Delay => match step.pause() {
                     Ok(pause) => {
-                        self.change(RunStatus::Waiting, Some(now + pause), now);
-                        // Though the row may say `waiting` already: it also says until when.
+                        self.set_status(RunStatus::Waiting, Some(now + pause), now);
+                        // The row is projected even if it shows `waiting` already, because it also
+                        // shows until when.
                         return vec![Effect::Project];
                     }
-                    Err(message) => return self.give_up(index, message, now),
+                    Err(error) => return self.fail(index, &error.into(), now),
                 },
                 StepKind::Transform => match self.transform(&step) {
                     Ok(output) => self.succeed(index, output, now),
-                    Err(message) => return self.give_up(index, message, now),
+                    Err(failure) => return self.fail(index, &failure, now),
                 },
             }
         }
         self.finish(RunStatus::Succeeded, now)
     }
 
-    /// Puts the next attempt of a step on record; its number.
+    /// Records the next attempt of a step and returns its number.
     fn begin(&mut self, index: usize, now: Millis) -> u32 {
         let Some(report) = self.run.steps.get_mut(index) else { return 0 };
         report.status = StepStatus::Running;
         report.attempts += 1;
         let attempt = report.attempts;
-        self.note(Change::Step { step: index, attempt, status: StepStatus::Running }, now);
+        self.record(Change::Step { step: index, attempt, status: StepStatus::Running }, now);
         attempt
     }
 
     fn attempt(&mut self, attempt: AttemptId, step: Step, now: Millis) -> Vec<Effect> {
         let key = format!("{}:{}", self.run.id, attempt.step);
-        self.change(RunStatus::Running, Some(now + ATTEMPT_LEASE), now);
+        self.set_status(RunStatus::Running, Some(now + ATTEMPT_LEASE), now);
         let mut effects = vec![Effect::Attempt { attempt, key, step }];
         effects.extend(self.project_if_changed());
         effects
@@ -193,40 +236,34 @@ impl RunState {
         }
     }
 
-    /// The step with what its settings quote, if they may quote anything.
-    fn filled_in(&self, step: Step) -> Result<Step, String> {
-        if !step.kind.quotes() {
-            return Ok(step);
+    /// Returns the step with its references replaced by values.
+    fn rendered(&self, mut step: Step) -> Result<Step, Failure> {
+        if step.kind.config_is_template() {
+            let mut budget = MAX_OUTPUT_BYTES;
+            for value in step.config.values_mut() {
+                *value = self.render(value, &mut budget)?;
+            }
         }
-        match self.render(&Value::Object(step.config), MAX_RESPONSE_BYTES)? {
-            Value::Object(config) => Ok(Step { config, ..step }),
-            _ => Err("config is no object".to_owned()),
+        if step.kind == StepKind::AiSummarize {
+            // A reference that is the whole content may stand for something else than a text.
+            let content = match self.render(step.content()?, &mut { MAX_REFERENCED_BYTES })? {
+                Value::String(text) => text,
+                other => other.to_string(),
+            };
+            step.config.insert("content".to_owned(), content.into());
         }
-    }
-
-    /// The step with what its content quotes of earlier outputs in it.
-    fn quoting(&self, mut step: Step) -> Result<Step, String> {
-        let content = self.render(step.content()?, MAX_QUOTED_BYTES)?;
-        // A quotation that is the whole content need not be a text.
-        let content = match content {
-            Value::String(text) => text,
-            other => other.to_string(),
-        };
-        step.config.insert("content".to_owned(), content.into());
         Ok(step)
     }
 
-    fn render(&self, template: &Value, mut budget: usize) -> Result<Value, String> {
+    fn render(&self, template: &Value, budget: &mut usize) -> Result<Value, StepError> {
         let outputs: Vec<_> = self.run.steps.iter().map(|step| step.output.as_ref()).collect();
-        template::render(template, Outputs(&outputs), &mut budget)
+        Ok(template::render(template, Outputs(&outputs), budget)?)
     }
 
-    fn transform(&self, step: &Step) -> Result<Value, String> {
-        // What it quotes and what it says itself: together no longer than another output.
-        let output = self.render(step.template()?, MAX_RESPONSE_BYTES)?;
-        if output.to_string().len() > MAX_RESPONSE_BYTES {
-            return Err(format!("the value has more than {MAX_RESPONSE_BYTES} bytes"));
-        }
+    fn transform(&self, step: &Step) -> Result<Value, Failure> {
+        let output = self.render(step.template()?, &mut { MAX_OUTPUT_BYTES })?;
+        // The budget bounds the values that are inserted; this bounds the template's own text, too.
+        output::check(&output)?;
         Ok(output)
     }
 
@@ -237,26 +274,27 @@ impl RunState {
         }
     }
 
-    fn give_up(&mut self, index: usize, message: String, now: Millis) -> Vec<Effect> {
-        self.end(index, StepStatus::Failed, Some(message), now);
+    /// Ends a step that failed for good, and with it the run.
+    fn fail(&mut self, index: usize, failure: &Failure, now: Millis) -> Vec<Effect> {
+        self.end(index, StepStatus::Failed, Some(failure), now);
         self.finish(RunStatus::Failed, now)
     }
 
     /// Ends a step for good.
-    fn end(&mut self, index: usize, status: StepStatus, error: Option<String>, now: Millis) {
+    fn end(&mut self, index: usize, status: StepStatus, failure: Option<&Failure>, now: Millis) {
         if let Some(report) = self.run.steps.get_mut(index) {
             report.status = status;
-            report.error = error;
+            report.error = failure.map(message);
             let attempt = report.attempts;
-            self.note(Change::Step { step: index, attempt, status }, now);
+            self.record(Change::Step { step: index, attempt, status }, now);
         }
     }
 
     /// Ends the step that is under way, if there is one, together with the run.
-    fn interrupt(&mut self, status: StepStatus, message: &str, now: Millis) {
+    fn interrupt(&mut self, status: StepStatus, failure: &Failure, now: Millis) {
         let under_way = self.run.steps.iter().position(|step| step.status == StepStatus::Running);
         if let Some(index) = under_way {
-            self.end(index, status, Some(message.to_owned()), now);
+            self.end(index, status, Some(failure), now);
         }
     }
 
@@ -264,12 +302,12 @@ impl RunState {
         if self.run.status.is_terminal() {
             return Vec::new();
         }
-        self.interrupt(StepStatus::Cancelled, "the run was cancelled", now);
+        self.interrupt(StepStatus::Cancelled, &Failure::RunCancelled, now);
         self.finish(RunStatus::Cancelled, now)
     }
 
     fn timed_out(&mut self, now: Millis) -> Vec<Effect> {
-        self.interrupt(StepStatus::Failed, "the run ran out of time", now);
+        self.interrupt(StepStatus::Failed, &Failure::RunTimedOut, now);
         self.finish(RunStatus::TimedOut, now)
     }
 
@@ -277,7 +315,7 @@ impl RunState {
         self.run.created_at.saturating_add(RUN_TIMEOUT)
     }
 
-    fn note(&mut self, change: Change, at: Millis) {
+    fn record(&mut self, change: Change, at: Millis) {
         let id = u32::try_from(self.events.len()).unwrap_or(u32::MAX).saturating_add(1);
         self.events.push(RunEvent { id, at, change });
     }
@@ -285,13 +323,12 @@ impl RunState {
     fn attempt_lost(&mut self, now: Millis) -> Vec<Effect> {
         let Some(step) = self.current() else { return self.finish(RunStatus::Succeeded, now) };
         let number = self.run.steps.get(step).map_or(0, |report| report.attempts);
-        let message = "the attempt was interrupted; whether it took effect is not known".to_owned();
         let lost = AttemptId { step, number };
         let retry = self.definition.get(step).is_none_or(|step| step.kind.is_repeatable());
-        let mut effects = self.attempt_ended(lost, Err(Failure { message, retry }), now);
-        // The lease was pause enough.
+        let mut effects = self.attempt_ended(lost, Err(Failure::Interrupted { retry }), now);
+        // No further pause is needed: the lease has been longer than any backoff.
         if self.run.status == RunStatus::Waiting {
-            effects = self.go_on(now);
+            effects = self.run_steps(now);
         }
         effects
     }
@@ -309,27 +346,31 @@ impl RunState {
             return Vec::new();
         };
         let step = attempt.step;
+        let result = result.and_then(|output| {
+            output::check(&output)?;
+            Ok(output)
+        });
         match result {
             Ok(output) => {
                 self.succeed(step, output, now);
-                self.go_on(now)
+                self.run_steps(now)
             }
-            Err(failure) if failure.retry && attempt.number < MAX_ATTEMPTS => {
-                report.error = Some(failure.message);
-                let (attempt, status) = (attempt.number, StepStatus::Failed);
-                self.note(Change::Step { step, attempt, status }, now);
-                let pause = backoff(&self.run.id, AttemptId { step, number: attempt });
-                self.change(RunStatus::Waiting, Some(now + pause), now);
+            Err(failure) if failure.is_retryable() && attempt.number < MAX_ATTEMPTS => {
+                report.error = Some(message(&failure));
+                let status = StepStatus::Failed;
+                self.record(Change::Step { step, attempt: attempt.number, status }, now);
+                let pause = backoff(&self.run.id, attempt);
+                self.set_status(RunStatus::Waiting, Some(now + pause), now);
                 self.project_if_changed()
             }
-            Err(failure) => self.give_up(step, failure.message, now),
+            Err(failure) => self.fail(step, &failure, now),
         }
     }
 
     fn finish(&mut self, status: RunStatus, now: Millis) -> Vec<Effect> {
         self.run.finished_at = Some(now);
-        self.note(Change::Run { status }, now);
-        self.change(status, Some(now + PROJECTION_RETRY), now);
+        self.record(Change::Run { status }, now);
+        self.set_status(status, Some(now + PROJECTION_RETRY), now);
         self.project_if_changed()
     }
 
@@ -341,7 +382,7 @@ impl RunState {
         Vec::new()
     }
 
-    fn change(&mut self, status: RunStatus, wake_at: Option<Millis>, now: Millis) {
+    fn set_status(&mut self, status: RunStatus, wake_at: Option<Millis>, now: Millis) {
         self.run.status = status;
         self.run.updated_at = now;
         let deadline = if status.is_terminal() { Millis::MAX } else { self.deadline() };
@@ -354,11 +395,16 @@ impl RunState {
     }
 }
 
-/// Exponential, shortened by up to a quarter. The jitter comes from the identifiers alone, so that
-/// a replay pauses equally long, and runs that failed together do not return together.
+fn message(failure: &Failure) -> String {
+    failure.to_string().chars().take(MAX_MESSAGE).collect()
+}
+
+/// Returns the pause after an attempt: exponential, and shortened by up to a quarter. The jitter is
+/// computed from the identifiers alone, so that a replay pauses equally long, and so that runs that
+/// failed together do not try again together.
 fn backoff(run_id: &str, attempt: AttemptId) -> Millis {
     let full = BACKOFF_BASE << (attempt.number - 1).min(16);
-    // FNV-1a: enough to spread, and the same on every platform and version.
+    // The hash is FNV-1a. It spreads well enough, and is the same on every platform and version.
     let hash = run_id
         .bytes()
         .chain(attempt.step.to_le_bytes())

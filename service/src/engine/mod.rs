@@ -1,8 +1,9 @@
-//! Durable runs. [`machine`] decides and does nothing; [`executor`] does what it decided, inside
-//! the run's own single-writer object.
+//! Executes runs durably. [`machine`] is a pure state machine that decides what happens next;
+//! [`executor`] carries its decisions out, inside the single-writer object of the run.
 
 mod ai_step;
 pub mod executor;
+mod failure;
 mod http_step;
 pub mod machine;
 mod provider_step;

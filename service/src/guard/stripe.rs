@@ -12,6 +12,11 @@ pub const TOLERANCE_SECONDS: i64 = 300;
 /// Longest `Stripe-Signature` looked at, in bytes: a dozen signatures.
 pub const MAX_SIGNATURE_BYTES: usize = 2_048;
 
+/// The largest number of signatures of scheme `v1` in a header. Stripe sends one for each secret, and
+/// a secret has at most two versions while it is rotated. More of them are refused, because checking
+/// them is work that an unsigned request could cause.
+const MAX_SIGNATURES: usize = 4;
+
 const STRIPE_SIGNATURE: HeaderName = HeaderName::from_static("stripe-signature");
 
 /// Returns whether `body`, byte for byte as received, was signed just now with one of `secrets`.
@@ -26,17 +31,15 @@ pub fn is_signed(headers: &HeaderMap, body: &[u8], secrets: &[Secret], now: Mill
     }
     let mut matches = false;
     for secret in secrets {
-        for mac in &signature.macs {
+        let Ok(mac) = Hmac::<Sha256>::new_from_slice(secret.expose().as_bytes()) else { continue };
+        // The body is hashed once for each secret, however many signatures there are.
+        let mac = mac.chain_update(signature.text).chain_update(b".").chain_update(body);
+        for signature in &signature.macs {
             // Each comparison takes the same time, and all are made.
-            matches |= verify(secret, signature.text, body, mac);
+            matches |= mac.clone().verify_slice(signature).is_ok();
         }
     }
     matches
-}
-
-fn verify(secret: &Secret, timestamp: &str, body: &[u8], expected: &[u8]) -> bool {
-    let Ok(mac) = Hmac::<Sha256>::new_from_slice(secret.expose().as_bytes()) else { return false };
-    mac.chain_update(timestamp).chain_update(b".").chain_update(body).verify_slice(expected).is_ok()
 }
 
 #[derive(Debug, PartialEq)]
@@ -51,7 +54,8 @@ struct Signature<'a> {
 impl<'a> Signature<'a> {
     /// Reads `t=1492774577,v1=5257a8…,v0=6ffbb5…`.
     fn parse(value: &'a str) -> Option<Self> {
-        let (mut text, mut macs) = (None, Vec::new());
+        let mut text = None;
+        let mut macs = Vec::new();
         if value.len() > MAX_SIGNATURE_BYTES {
             return None;
         }
@@ -60,7 +64,8 @@ impl<'a> Signature<'a> {
                 // Two of them mean different things to different readers.
                 ("t", _) if text.is_some() => return None,
                 ("t", at) => text = Some(at),
-                ("v1", mac) => macs.extend(from_hex(mac)),
+                ("v1", _) if macs.len() == MAX_SIGNATURES => return None,
+                ("v1", mac) => macs.push(from_hex(mac).unwrap_or_default()),
                 _ => {}
             }
         }
@@ -112,6 +117,18 @@ mod tests {
         assert!(passes(&[&format!("t={at},v1={old},v0=abc")]));
         assert!(passes(&[&format!("v1={},v1={new}, t={at}", "0".repeat(64))]));
         assert!(passes(&[&format!("t={at},v1=zz,v1={}", new.to_uppercase())]));
+    }
+
+    #[test]
+    fn signatures_at_the_limit_and_one_past_it() {
+        let at = NOW.to_string();
+        let good = mac("new", &at, BODY);
+        for filler in ["", "zz", &"0".repeat(64)] {
+            let before = format!(",v1={filler}");
+            let fits = before.repeat(MAX_SIGNATURES - 1);
+            assert!(passes(&[&format!("t={at}{fits},v1={good}")]), "{filler}");
+            assert!(!passes(&[&format!("t={at}{fits}{before},v1={good}")]), "{filler}");
+        }
     }
 
     #[test]

@@ -1,9 +1,10 @@
-//! One way through a provider's consent page and back (RFC 6749 §4.1, RFC 7636).
+//! Implements the authorization code flow: the way to a provider's consent page and back (RFC 6749
+//! §4.1, RFC 7636).
 //!
-//! What a browser brings back is believed only if the same browser began it: the `state` is a
-//! number and its MAC over the provider and a cookie. So what was forged, belongs to another
-//! provider or another browser is refused before any object is asked. What the number stands for is
-//! in an object of its own, which gives it away once.
+//! A callback is accepted only from the browser that began the flow: the `state` is an identifier
+//! and a MAC over it, the provider and a cookie. So a state that is forged, or that belongs to
+//! another provider or another browser, is refused before any object is called. The content of the
+//! flow is in an object of its own, which returns it once.
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use hmac::{Hmac, Mac};
@@ -15,42 +16,43 @@ use crate::config::{Config, SigningKey};
 use crate::domain::Millis;
 use crate::ports::{PortError, Random};
 
-/// From the way to the consent page to the way back: time to find a password.
+/// The longest time between the way to the consent page and the way back. It is enough to look a
+/// password up.
 pub const FLOW_LIFETIME: Millis = 10 * 60 * 1000;
-/// Longest `code` looked at. Google's have about 75 characters, Notion's 36.
+/// The largest number of characters of a `code`. Google's have about 75, Notion's 36.
 pub const MAX_CODE: usize = 2048;
-/// Of secrets that nobody should guess: 256 bits.
+/// The number of random bytes of a secret that nobody can guess.
 const SECRET_BYTES: usize = 32;
-/// Of the number of a flow.
+/// The number of random bytes of the identifier of a flow.
 const ID_BYTES: usize = 16;
 
-/// What waits for somebody to come back.
+/// A flow that waits for its callback.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Flow {
-    /// Who was asked.
+    /// The provider that was asked.
     pub provider: Provider,
-    /// The proof key.
+    /// The proof key (`code_verifier`).
     pub verifier: String,
-    /// Whose connection it will be; without, it signs somebody in.
+    /// The person who connects the provider; `None` if the flow signs a person in.
     pub person: Option<String>,
-    /// Where the browser goes then.
+    /// The page that the browser goes to at the end.
     pub return_to: Option<String>,
-    /// When it is over.
+    /// The time after which the callback is refused.
     pub expires_at: Millis,
 }
 
-/// Text that nobody can guess.
+/// Makes a text that nobody can guess.
 ///
 /// # Errors
-/// Without randomness.
+/// [`PortError`] when there is no randomness.
 pub fn secret<R: Random>(random: &R) -> Result<String, PortError> {
     text::<SECRET_BYTES, R>(random)
 }
 
-/// The number of a new flow.
+/// Makes the identifier of a new flow.
 ///
 /// # Errors
-/// Without randomness.
+/// [`PortError`] when there is no randomness.
 pub fn new_id<R: Random>(random: &R) -> Result<String, PortError> {
     text::<ID_BYTES, R>(random)
 }
@@ -61,34 +63,35 @@ fn text<const N: usize, R: Random>(random: &R) -> Result<String, PortError> {
     Ok(URL_SAFE_NO_PAD.encode(bytes))
 }
 
-/// Whether a cookie looks like one of ours.
+/// Returns true if a cookie has the form of [`secret`].
 pub fn is_secret(text: &str) -> bool {
     URL_SAFE_NO_PAD.decode(text).is_ok_and(|bytes| bytes.len() == SECRET_BYTES)
 }
 
-/// The S256 challenge of a proof key (RFC 7636 §4.2).
+/// Returns the S256 challenge of a proof key (RFC 7636 §4.2).
 pub fn challenge(verifier: &str) -> String {
     URL_SAFE_NO_PAD.encode(Sha256::digest(verifier))
 }
 
-/// The `state` of a flow.
+/// Makes the `state` of a flow that `browser`, the value of its cookie, begins.
 pub fn state(id: &str, provider: Provider, browser: &str, key: &SigningKey) -> String {
     let mac = mac(id, provider, browser, key).map(|mac| mac.finalize().into_bytes());
     format!("{id}.{}", mac.map(|mac| URL_SAFE_NO_PAD.encode(mac)).unwrap_or_default())
 }
 
-/// The number of the flow that `state` is of, if `browser` began it with `provider`.
+/// Returns the identifier of the flow of a `state` if `browser` began it with `provider`.
 pub fn id_of(state: &str, provider: Provider, browser: &str, config: &Config) -> Option<String> {
     let (id, signature) = state.split_once('.')?;
     let signature = URL_SAFE_NO_PAD.decode(signature).ok()?;
     let signed = config.signing_keys().any(|key| {
-        // Constant time.
+        // `verify_slice` compares in constant time.
         mac(id, provider, browser, key).is_some_and(|mac| mac.verify_slice(&signature).is_ok())
     });
     signed.then(|| id.to_owned())
 }
 
-/// No part can hold the separator: numbers and cookies are base64url.
+/// Computes the MAC of a state. The parts cannot contain the separator, because identifiers and
+/// cookies are base64url.
 fn mac(id: &str, provider: Provider, browser: &str, key: &SigningKey) -> Option<Hmac<Sha256>> {
     let mac = Hmac::<Sha256>::new_from_slice(key.secret()).ok()?;
     Some(mac.chain_update(format!("workway oauth state:{}:{id}:{browser}", provider.name())))

@@ -1,4 +1,4 @@
-//! What the objects of the class `OAuth` are asked, from the side of whoever asks.
+//! Sends messages to the objects of the class `OAuth`.
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
@@ -11,27 +11,27 @@ use super::{
 use crate::domain::Millis;
 use crate::ports::{ActorClass, Actors, MeteredActors, PortError};
 
-/// A message.
+/// A message to an object of the class `OAuth`.
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum Message {
-    /// Keep a flow. For an object of its own.
+    /// Store a flow. It goes to an object of its own.
     Begin(Flow),
-    /// Give it away.
+    /// Return the flow and delete it.
     Take,
-    /// About a person, to their object.
+    /// Carry out a request about a person. It goes to the person's object.
     Person {
-        /// Who.
+        /// The identifier of the person.
         id: String,
-        /// What.
-        about: About,
+        /// The request.
+        request: PersonRequest,
     },
 }
 
-/// A message about a person.
+/// A request about a person. [`PersonClient`] has a method for each, which describes it.
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub(super) enum About {
+pub(super) enum PersonRequest {
     SignIn { profile: Profile, tokens: Tokens },
     Connect { provider: Provider, tokens: Tokens },
     Rotate { session: String, generation: u32 },
@@ -43,145 +43,149 @@ pub(super) enum About {
     Refused { provider: Provider, hash: String },
 }
 
-/// What may be seen of a person.
+/// The part of a person that may leave the object.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Shown {
-    /// What they are called.
+pub struct PersonView {
+    /// The name of the person.
     pub name: Option<String>,
-    /// Their verified address.
+    /// The verified email address.
     pub email: Option<String>,
-    /// Their connections.
-    pub connections: Vec<Connected>,
+    /// The connections with providers.
+    pub connections: Vec<ConnectionView>,
 }
 
-/// What may be seen of a connection: no token.
+/// A connection with a provider, without its tokens.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
-pub struct Connected {
-    /// With whom.
+#[cfg_attr(not(target_arch = "wasm32"), schemars(rename = "Connection"))]
+pub struct ConnectionView {
+    /// The provider.
     pub provider: Provider,
-    /// What the account is called there, if the provider says.
+    /// The name of the account, if the provider tells it.
     pub account: Option<String>,
-    /// When the person agreed.
+    /// The time at which the person agreed.
     pub connected_at: Millis,
-    /// Whether the provider accepts our tokens; if not, the person must connect again.
+    /// True if the provider accepts the stored tokens; if false, the person must connect again.
     pub active: bool,
 }
 
-/// An access token, or why there is none.
+/// An access token, or the reason why there is none.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum TokenReply {
-    /// Here it is.
+    /// The access token.
     Token(String),
-    /// The person never connected, or must connect again.
-    Over,
-    /// The provider did not give one this time.
+    /// The person has not connected the provider, or must connect it again.
+    NotConnected,
+    /// The provider did not issue one this time.
     Unavailable,
 }
 
-/// Names a token without telling it.
+/// Returns a hash that identifies a token without revealing it.
 pub(super) fn hash_of(token: &str) -> String {
     URL_SAFE_NO_PAD
         .encode(Sha256::new_with_prefix("workway lab token:").chain_update(token).finalize())
 }
 
-/// One person's object.
+/// A client of one person's object.
 #[derive(Clone, Copy, Debug)]
-pub struct PersonOf<'a, A> {
+pub struct PersonClient<'a, A> {
     actors: MeteredActors<'a, A>,
     id: &'a str,
 }
 
-impl<'a, A: Actors> PersonOf<'a, A> {
-    /// The object of the person `id`.
+impl<'a, A: Actors> PersonClient<'a, A> {
+    /// Makes a client of the object of the person `id`.
     pub fn new(actors: MeteredActors<'a, A>, id: &'a str) -> Self {
         Self { actors, id }
     }
 
-    async fn ask<R: DeserializeOwned>(&self, about: About) -> Result<R, PortError> {
-        let message = Message::Person { id: self.id.to_owned(), about };
-        ask(self.actors, &format!("person/{}", self.id), &message).await
+    async fn send<R: DeserializeOwned>(&self, request: PersonRequest) -> Result<R, PortError> {
+        let message = Message::Person { id: self.id.to_owned(), request };
+        send(self.actors, &format!("person/{}", self.id), &message).await
     }
 
-    /// Begins a session of somebody whom Google has just named; its identifier.
+    /// Begins a session of a person whom Google has identified, and returns its identifier.
     ///
     /// # Errors
-    /// As every method here, [`crate::ports::PortError`] when the object cannot be reached or
-    /// cannot store what it decided.
+    /// [`crate::ports::PortError`], as from every method here, when the object cannot be reached or
+    /// cannot store its decision.
     pub async fn sign_in(&self, profile: Profile, tokens: Tokens) -> Result<String, PortError> {
-        self.ask(About::SignIn { profile, tokens }).await
+        self.send(PersonRequest::SignIn { profile, tokens }).await
     }
 
-    /// Keeps the tokens of a provider.
+    /// Stores the tokens of a provider.
     pub async fn connect(&self, provider: Provider, tokens: Tokens) -> Result<(), PortError> {
-        self.ask(About::Connect { provider, tokens }).await
+        self.send(PersonRequest::Connect { provider, tokens }).await
     }
 
-    /// The generation of the next refresh token, for the good one; `None` ends the session.
+    /// Uses the refresh token of this generation. Returns the generation of the next one, or `None`
+    /// if the token was not the current one, which ends the session.
     pub async fn rotate(&self, session: &str, generation: u32) -> Result<Option<u32>, PortError> {
-        self.ask(About::Rotate { session: session.to_owned(), generation }).await
+        self.send(PersonRequest::Rotate { session: session.to_owned(), generation }).await
     }
 
-    /// Ends a session; whether it went on until now.
+    /// Ends a session. Returns false if it had ended before.
     pub async fn end(&self, session: &str) -> Result<bool, PortError> {
-        self.ask(About::End { session: session.to_owned() }).await
+        self.send(PersonRequest::End { session: session.to_owned() }).await
     }
 
-    /// Whether a session goes on.
+    /// Returns true if a session has not ended.
     pub async fn is_live(&self, session: &str) -> Result<bool, PortError> {
-        self.ask(About::IsLive { session: session.to_owned() }).await
+        self.send(PersonRequest::IsLive { session: session.to_owned() }).await
     }
 
-    /// What may be seen.
-    pub async fn show(&self) -> Result<Shown, PortError> {
-        self.ask(About::Show).await
+    /// Returns the part of the person that may be shown.
+    pub async fn show(&self) -> Result<PersonView, PortError> {
+        self.send(PersonRequest::Show).await
     }
 
-    /// Forgets a connection. Whether the provider forgot it, too; `None`: there was none.
+    /// Deletes a connection. Returns `None` if there was none, and true if the provider has revoked
+    /// its tokens.
     pub async fn disconnect(&self, provider: Provider) -> Result<Option<bool>, PortError> {
-        self.ask(About::Disconnect { provider }).await
+        self.send(PersonRequest::Disconnect { provider }).await
     }
 
-    /// An access token for calls of a provider.
+    /// Returns an access token for calls of a provider.
     pub async fn token(&self, provider: Provider) -> Result<TokenReply, PortError> {
-        self.ask(About::Token { provider }).await
+        self.send(PersonRequest::Token { provider }).await
     }
 
-    /// Says that the provider did not take this one.
+    /// Reports that the provider refused this access token.
     pub async fn refused(&self, provider: Provider, token: &str) -> Result<(), PortError> {
-        self.ask(About::Refused { provider, hash: hash_of(token) }).await
+        self.send(PersonRequest::Refused { provider, hash: hash_of(token) }).await
     }
 }
 
-/// Keeps a flow under its number.
+/// Stores a flow under its identifier.
 ///
 /// # Errors
-/// When its object cannot be reached.
+/// [`crate::ports::PortError`] when its object cannot be reached.
 pub async fn begin_flow<A: Actors>(
     actors: MeteredActors<'_, A>,
     id: &str,
     flow: Flow,
 ) -> Result<(), PortError> {
-    ask(actors, &flow_object(id), &Message::Begin(flow)).await
+    send(actors, &flow_object(id), &Message::Begin(flow)).await
 }
 
-/// The flow with this number, unless it is over or somebody had it before.
+/// Returns the flow with this identifier and deletes it. Returns `None` if it has expired or was
+/// taken before.
 ///
 /// # Errors
-/// When its object cannot be reached. It may or may not be gone.
+/// [`crate::ports::PortError`] when its object cannot be reached. The flow may be deleted or not.
 pub async fn take_flow<A: Actors>(
     actors: MeteredActors<'_, A>,
     id: &str,
 ) -> Result<Option<Flow>, PortError> {
-    ask(actors, &flow_object(id), &Message::Take).await
+    send(actors, &flow_object(id), &Message::Take).await
 }
 
 fn flow_object(id: &str) -> String {
     format!("sign-in/{id}")
 }
 
-async fn ask<A: Actors, R: DeserializeOwned>(
+async fn send<A: Actors, R: DeserializeOwned>(
     actors: MeteredActors<'_, A>,
     object: &str,
     message: &Message,

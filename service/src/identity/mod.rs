@@ -1,18 +1,18 @@
-//! Who people are: signing in, sessions, and connections with other services.
+//! Signs people in, and keeps their sessions and their connections with other services.
 //!
 //! Everything that must happen once or in order is decided in objects of the class `OAuth`.
 
 mod flow;
-mod keeper;
 mod messages;
+mod oauth_object;
 mod person;
 mod provider;
 mod sessions;
 
 pub use flow::{FLOW_LIFETIME, Flow, MAX_CODE, challenge, id_of, is_secret, new_id, secret, state};
-pub use keeper::Keeper;
-pub(crate) use keeper::REFRESH_WAIT;
-pub use messages::{Connected, PersonOf, Shown, TokenReply, begin_flow, take_flow};
+pub use messages::{ConnectionView, PersonClient, PersonView, TokenReply, begin_flow, take_flow};
+pub use oauth_object::OAuthObject;
+pub(crate) use oauth_object::REFRESH_WAIT;
 pub use person::{MAX_SESSIONS, SESSION_LIFETIME, TOKEN_MARGIN, person_id};
 pub(crate) use provider::TIMEOUT;
 pub use provider::{

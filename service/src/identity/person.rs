@@ -1,4 +1,5 @@
-//! What is kept of a person: their sessions and their connections. Pure: `now` is given.
+//! Defines the state of a person: their sessions and their connections. The functions are pure and
+//! get the time as an argument.
 
 use std::collections::BTreeMap;
 
@@ -10,69 +11,72 @@ use super::provider::{Profile, Provider, TIMEOUT};
 use crate::config::Sealed;
 use crate::domain::Millis;
 
-/// A session ends so long after the sign-in, whether it is used or not: thirty days.
+/// The time from the sign-in to the end of a session, whether it is used or not: thirty days.
 pub const SESSION_LIFETIME: Millis = 30 * 24 * 60 * 60 * 1000;
-/// Sessions of one person. One more ends the oldest: their devices are fewer.
+/// The largest number of sessions of one person. One more ends the oldest. People have fewer
+/// devices than that.
 pub const MAX_SESSIONS: usize = 20;
-/// An access token of a provider with less to live is not handed out any more: a step that gets it
-/// may take that long to use it.
+/// The shortest time that an access token of a provider must still be valid to be handed out,
+/// because a step may take that long to use it.
 pub const TOKEN_MARGIN: Millis = 60_000;
-/// A refresh that has not ended after this died with its host.
+/// The time after which a refresh that has not ended counts as failed, because its host must have
+/// died.
 pub(super) const REFRESH_LEASE: Millis = 2 * TIMEOUT;
 
-/// A person, as their object stores them.
+/// A person as their object stores them.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(super) struct Person {
-    /// Who they are, once they have signed in.
+    /// The profile, once they have signed in.
     pub profile: Option<Profile>,
-    /// By identifier. What is not here has ended.
+    /// The sessions by identifier. A session that is not here has ended.
     sessions: BTreeMap<String, Session>,
-    /// At most one for each provider.
+    /// The connections, at most one for each provider.
     pub connections: BTreeMap<Provider, Connection>,
 }
 
-/// One sign-in, from browser to sign-out.
+/// A session, from the sign-in to the sign-out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct Session {
-    /// Of the refresh token that is good; those before it have been used.
+    /// The generation of the current refresh token. Those before it have been used.
     generation: u32,
     expires_at: Millis,
 }
 
-/// The tokens of a provider, and what became of them.
+/// A connection with a provider: its tokens and their state.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(super) struct Connection {
-    /// What the account is called, if the provider says.
+    /// The name of the account, if the provider tells it.
     pub account: Option<String>,
-    /// When the person agreed.
+    /// The time at which the person agreed.
     pub connected_at: Millis,
-    /// For calls. `None` when the provider does not accept it any more, nor gives another.
+    /// The access token. It is `None` once the provider neither accepts it nor issues another one.
     pub access: Option<Sealed>,
-    /// For the next access token.
+    /// The refresh token, which gets the next access token.
     pub refresh: Option<Sealed>,
-    /// The end of the access token; `None` when it has none.
+    /// The time at which the access token expires; `None` if it does not.
     pub expires_at: Option<Millis>,
-    /// Somebody is asking for the next access token, until then.
+    /// The end of the lease of the refresh that is under way.
     pub refreshing_until: Option<Millis>,
-    /// When that last failed.
+    /// The time at which a refresh last failed.
     pub failed_at: Option<Millis>,
-    /// Grows with each new token: an answer that comes too late changes nothing.
+    /// The version, which grows with each new token, so that an answer to an older refresh changes
+    /// nothing.
     pub version: u32,
 }
 
-/// What to do about an access token.
+/// The decision on a request for an access token.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) enum Next {
-    /// Hand this out.
-    Give(Sealed),
-    /// Ask the provider, with this refresh token, for the token after this version.
+pub(super) enum AccessToken {
+    /// This access token is valid.
+    Current(Sealed),
+    /// The caller is to refresh it, with this refresh token and for this version.
     Refresh(Sealed, u32),
-    /// Somebody is asking.
-    Wait,
-    /// Somebody asked meanwhile, in vain.
+    /// Another caller is refreshing it.
+    Refreshing,
+    /// Another caller has tried to refresh it since this one began, and failed.
     Failed,
-    /// The person must connect again.
-    Over,
+    /// The person has not connected the provider, or must connect it again.
+    NotConnected,
 }
 
 impl Person {
@@ -88,13 +92,14 @@ impl Person {
         self.sessions.insert(id, session);
     }
 
-    /// Whether a session goes on.
+    /// Returns true if a session has not ended.
     pub(super) fn is_live(&self, id: &str, now: Millis) -> bool {
         self.sessions.get(id).is_some_and(|session| now < session.expires_at)
     }
 
-    /// The next generation of a session, for whoever has its good refresh token. One that was used
-    /// before is in two hands, and which of them is the thief's cannot be told: the session ends.
+    /// Uses the refresh token of a generation. Returns the next generation if it is the current one.
+    /// A token that was used before is in two hands, and it cannot be known which of them is a
+    /// thief's, so the session ends and this returns `None`.
     pub(super) fn rotate(&mut self, id: &str, generation: u32, now: Millis) -> Option<u32> {
         let session = self.sessions.get_mut(id).filter(|session| now < session.expires_at)?;
         if session.generation == generation {
@@ -105,34 +110,40 @@ impl Person {
         None
     }
 
-    /// Ends a session; whether there was one.
+    /// Ends a session. Returns false if there was none.
     pub(super) fn end(&mut self, id: &str) -> bool {
         self.sessions.remove(id).is_some()
     }
 
-    /// Decides about an access token, and takes note of who asks for the next. `since`: when
-    /// whoever asks began to.
-    pub(super) fn next(&mut self, provider: Provider, since: Millis, now: Millis) -> Next {
-        let Some(connection) = self.connections.get_mut(&provider) else { return Next::Over };
-        let Some(access) = connection.access.clone() else { return Next::Over };
-        let fresh = connection.expires_at.is_none_or(|end| now < end - TOKEN_MARGIN);
-        if fresh {
-            return Next::Give(access);
+    /// Decides on a request for an access token that began at `since`. If the caller is to refresh
+    /// the token, this notes that a refresh is under way.
+    pub(super) fn access_token(
+        &mut self,
+        provider: Provider,
+        since: Millis,
+        now: Millis,
+    ) -> AccessToken {
+        let Some(connection) = self.connections.get_mut(&provider) else {
+            return AccessToken::NotConnected;
+        };
+        let Some(access) = connection.access.clone() else { return AccessToken::NotConnected };
+        if connection.expires_at.is_none_or(|end| now < end - TOKEN_MARGIN) {
+            return AccessToken::Current(access);
         }
         if connection.refreshing_until.is_some_and(|until| now < until) {
-            return Next::Wait;
+            return AccessToken::Refreshing;
         }
         if connection.failed_at.is_some_and(|at| at >= since) {
-            return Next::Failed;
+            return AccessToken::Failed;
         }
-        let Some(refresh) = connection.refresh.clone() else { return Next::Over };
+        let Some(refresh) = connection.refresh.clone() else { return AccessToken::NotConnected };
         connection.refreshing_until = Some(now + REFRESH_LEASE);
-        Next::Refresh(refresh, connection.version)
+        AccessToken::Refresh(refresh, connection.version)
     }
 }
 
 impl Connection {
-    /// A new one, with no token yet.
+    /// Makes a connection that has no token yet.
     pub(super) fn new(account: Option<String>, now: Millis) -> Self {
         Self {
             account,
@@ -146,8 +157,8 @@ impl Connection {
         }
     }
 
-    /// The provider does not accept these tokens any more.
-    pub(super) fn give_up(&mut self) {
+    /// Deletes the tokens, because the provider does not accept them any more.
+    pub(super) fn invalidate(&mut self) {
         self.access = None;
         self.refresh = None;
         self.refreshing_until = None;
@@ -155,8 +166,8 @@ impl Connection {
     }
 }
 
-/// The identifier of the person whom Google calls `sub`: as stable, of one length, and it does not
-/// tell what Google calls them.
+/// Returns the identifier of the person whom Google calls `sub`. It is as stable as that, of one
+/// length, and does not reveal Google's identifier.
 pub fn person_id(sub: &str) -> String {
     let digest = Sha256::new_with_prefix("workway person: google:").chain_update(sub).finalize();
     format!("person-{}", &URL_SAFE_NO_PAD.encode(digest)[..22])
@@ -202,24 +213,41 @@ mod tests {
     fn one_asks_for_the_next_token_and_the_others_wait() {
         let sealed: Sealed = serde_json::from_str(r#"{"key":"k","nonce":"n","text":"t"}"#).unwrap();
         let mut person = Person::default();
-        assert_eq!(person.next(Provider::Notion, 0, 0), Next::Over, "never connected");
+        assert_eq!(
+            person.access_token(Provider::Notion, 0, 0),
+            AccessToken::NotConnected,
+            "never connected"
+        );
         let mut connection = Connection::new(None, 0);
         connection.access = Some(sealed.clone());
         connection.refresh = Some(sealed.clone());
         connection.expires_at = Some(TOKEN_MARGIN + 10);
         person.connections.insert(Provider::Notion, connection);
-        assert_eq!(person.next(Provider::Notion, 9, 9), Next::Give(sealed.clone()));
-        assert_eq!(person.next(Provider::Notion, 10, 10), Next::Refresh(sealed.clone(), 0));
-        assert_eq!(person.next(Provider::Notion, 10, 10 + REFRESH_LEASE - 1), Next::Wait);
-        let again = person.clone().next(Provider::Notion, 10, 10 + REFRESH_LEASE);
-        assert_eq!(again, Next::Refresh(sealed.clone(), 0), "whoever asked is gone");
+        assert_eq!(
+            person.access_token(Provider::Notion, 9, 9),
+            AccessToken::Current(sealed.clone())
+        );
+        assert_eq!(
+            person.access_token(Provider::Notion, 10, 10),
+            AccessToken::Refresh(sealed.clone(), 0)
+        );
+        assert_eq!(
+            person.access_token(Provider::Notion, 10, 10 + REFRESH_LEASE - 1),
+            AccessToken::Refreshing
+        );
+        let again = person.clone().access_token(Provider::Notion, 10, 10 + REFRESH_LEASE);
+        assert_eq!(again, AccessToken::Refresh(sealed.clone(), 0), "whoever asked is gone");
         let connection = person.connections.get_mut(&Provider::Notion).unwrap();
         connection.refreshing_until = None;
         connection.failed_at = Some(20);
-        assert_eq!(person.next(Provider::Notion, 20, 21), Next::Failed, "asked before it failed");
-        assert_eq!(person.next(Provider::Notion, 21, 21), Next::Refresh(sealed, 0));
-        person.connections.get_mut(&Provider::Notion).unwrap().give_up();
-        assert_eq!(person.next(Provider::Notion, 22, 22), Next::Over);
+        assert_eq!(
+            person.access_token(Provider::Notion, 20, 21),
+            AccessToken::Failed,
+            "asked before it failed"
+        );
+        assert_eq!(person.access_token(Provider::Notion, 21, 21), AccessToken::Refresh(sealed, 0));
+        person.connections.get_mut(&Provider::Notion).unwrap().invalidate();
+        assert_eq!(person.access_token(Provider::Notion, 22, 22), AccessToken::NotConnected);
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! The providers, and what is said to them.
+//! Defines the providers, the requests to them, and the parsing of their answers.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -12,47 +12,50 @@ use crate::domain::Millis;
 pub use crate::domain::provider::Provider;
 use crate::ports::{OutboundRequest, OutboundResponse, PortError};
 
-/// A provider that takes longer is down. With the call that follows, within one attempt of a step.
+/// The time after which a provider counts as down, in milliseconds. A refresh and the call that
+/// follows fit into one attempt of a step.
 pub(crate) const TIMEOUT: Millis = 4_000;
-/// Longest answer of a provider, in bytes: ten times of what they send.
+/// The largest number of bytes of a provider's answer, ten times of what they send.
 const MAX_ANSWER_BYTES: usize = 64 * 1024;
-/// Longest token kept, in characters. Google reserves 2,048, Notion's have about 50.
+/// The largest number of characters of a token. Google reserves 2,048, Notion's have about 50.
 pub const MAX_TOKEN: usize = 4096;
-/// Longest name of a person or an account kept, in characters.
+/// The number of characters of the name of a person or an account that are kept.
 const MAX_NAME: usize = 200;
 /// The version of Notion's API that this code was written against.
 pub(crate) const NOTION_VERSION: &str = "2026-03-11";
 
-/// Why an exchange with a provider failed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// The reason why an exchange with a provider failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ProviderError {
-    /// It said no: the code, the token or this client is not good, or not any more.
+    /// The provider refused: the code, the token or this client is not valid, or not any more.
+    #[error("the provider refused the request")]
     Refused,
-    /// No answer, a failure of its own, or an answer that is none.
+    /// The provider did not answer, failed, or sent something that is not the answer.
+    #[error("the provider gave no answer")]
     Unavailable,
 }
 
-/// What a provider hands out. Its `Debug` shows no token.
+/// The tokens that a provider issues. `Debug` shows none of them.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Tokens {
-    /// For calls.
+    /// The access token.
     pub access: String,
-    /// For the next access token.
+    /// The refresh token, which gets the next access token.
     pub refresh: Option<String>,
-    /// Seconds that the access token lives; for ever without it.
+    /// The lifetime of the access token in seconds; `None` if it does not expire.
     pub expires_in: Option<i64>,
-    /// What the account is called, if the provider says so here.
+    /// The name of the account, if the provider tells it here.
     pub account: Option<String>,
 }
 
-/// Who somebody is, as Google says.
+/// The profile of a person, from Google.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Profile {
-    /// Stable, never given to anyone else.
+    /// Google's identifier, which is stable and never given to anyone else.
     pub sub: String,
-    /// What they are called.
+    /// The name of the person.
     pub name: Option<String>,
-    /// Their address, if Google has verified it.
+    /// The email address, if Google has verified it.
     pub email: Option<String>,
 }
 
@@ -62,7 +65,7 @@ impl std::fmt::Debug for Tokens {
     }
 }
 
-/// What a provider does, in place of which its stand-in has a path.
+/// An endpoint of a provider. A stand-in for the provider has the same paths under one base URL.
 #[derive(Clone, Copy, Debug)]
 enum Endpoint {
     Authorize,
@@ -73,14 +76,14 @@ enum Endpoint {
 }
 
 impl Provider {
-    /// Whether it takes a proof key (RFC 7636). Notion documents none, and refuses bodies with
-    /// members that it does not know; there the client's secret and the state bound to the browser
-    /// stand alone.
+    /// Returns true if the provider accepts a proof key (RFC 7636). Notion documents none, and
+    /// refuses bodies with members that it does not know. There only the client's secret, and the
+    /// state that is bound to the browser, protect the flow.
     const fn takes_proof_key(self) -> bool {
         matches!(self, Self::Google)
     }
 
-    /// Where a browser is sent to ask the person. `challenge` is the S256 of the proof key.
+    /// Returns the URL of the consent page. `challenge` is the S256 challenge of the proof key.
     pub fn authorize_url(
         self,
         client: &Client,
@@ -99,7 +102,7 @@ impl Provider {
             query.append_pair("code_challenge_method", "S256");
         }
         match self {
-            // Without `consent` a second sign-in brings no refresh token.
+            // Without `prompt=consent` Google issues no refresh token at a second sign-in.
             Self::Google => query
                 .append_pair("scope", "openid email profile")
                 .append_pair("access_type", "offline")
@@ -109,7 +112,7 @@ impl Provider {
         format!("{}?{}", endpoint(self, client, Endpoint::Authorize), query.finish())
     }
 
-    /// Asks for tokens for a code.
+    /// Makes the request that exchanges a code for tokens.
     pub fn exchange(
         self,
         client: &Client,
@@ -128,18 +131,19 @@ impl Provider {
         self.post(client, Endpoint::Token, members)
     }
 
-    /// Asks for tokens for a refresh token.
+    /// Makes the request that exchanges a refresh token for the next tokens.
     pub fn refresh(self, client: &Client, token: &str) -> OutboundRequest {
         let members = vec![("grant_type", "refresh_token"), ("refresh_token", token)];
         self.post(client, Endpoint::Token, members)
     }
 
-    /// Asks that a token, and those that came with it, be forgotten.
+    /// Makes the request that revokes a token and those that came with it.
     pub fn revoke(self, client: &Client, token: &str) -> OutboundRequest {
         self.post(client, Endpoint::Revoke, vec![("token", token)])
     }
 
-    /// Google takes forms with the secret in them, Notion JSON with the secret in a header.
+    /// Makes a POST request. Google takes forms that contain the secret; Notion takes JSON, with the
+    /// secret in a header.
     fn post<'a>(
         self,
         client: &'a Client,
@@ -168,14 +172,14 @@ impl Provider {
     }
 }
 
-/// Asks Google who the owner of a token is.
+/// Makes the request that asks Google who the owner of a token is.
 pub fn userinfo(client: &Client, token: &str) -> OutboundRequest {
     let mut request = request("GET", endpoint(Provider::Google, client, Endpoint::Userinfo));
     request.headers.insert("authorization", format!("Bearer {token}"));
     request
 }
 
-/// Asks Notion for a page.
+/// Makes the request that creates a page in Notion.
 pub fn create_page(client: &Client, token: &str, page: &serde_json::Value) -> OutboundRequest {
     let mut request = request("POST", endpoint(Provider::Notion, client, Endpoint::Pages));
     request.headers.insert("authorization", format!("Bearer {token}"));
@@ -219,10 +223,10 @@ fn endpoint(provider: Provider, client: &Client, endpoint: Endpoint) -> String {
     format!("{base}{path}")
 }
 
-/// The tokens in an answer.
+/// Reads the tokens in an answer.
 ///
 /// # Errors
-/// [`ProviderError`].
+/// [`ProviderError`] when there are none, or when they exceed a limit.
 pub fn tokens(answer: Result<OutboundResponse, PortError>) -> Result<Tokens, ProviderError> {
     #[derive(Deserialize)]
     struct Answer {
@@ -232,6 +236,7 @@ pub fn tokens(answer: Result<OutboundResponse, PortError>) -> Result<Tokens, Pro
         workspace_name: Option<String>,
     }
     let answer: Answer = parse(answer)?;
+    // A token is sent in a header, where other characters could end the line.
     let fits = |token: &String| {
         (1..=MAX_TOKEN).contains(&token.len()) && token.bytes().all(|byte| byte.is_ascii_graphic())
     };
@@ -251,10 +256,10 @@ pub fn tokens(answer: Result<OutboundResponse, PortError>) -> Result<Tokens, Pro
     })
 }
 
-/// The person in an answer to [`userinfo`].
+/// Reads the profile in an answer to [`userinfo`].
 ///
 /// # Errors
-/// [`ProviderError`].
+/// [`ProviderError`] when there is none, or when it exceeds a limit.
 pub fn profile(answer: Result<OutboundResponse, PortError>) -> Result<Profile, ProviderError> {
     #[derive(Deserialize)]
     struct Answer {
@@ -265,7 +270,7 @@ pub fn profile(answer: Result<OutboundResponse, PortError>) -> Result<Profile, P
         email_verified: bool,
     }
     let answer: Answer = parse(answer)?;
-    // OpenID Connect Core §2: at most 255 ASCII characters.
+    // OpenID Connect Core §2 limits `sub` to 255 ASCII characters.
     if answer.sub.is_empty() || answer.sub.len() > 255 || !answer.sub.is_ascii() {
         return Err(ProviderError::Unavailable);
     }
@@ -273,8 +278,8 @@ pub fn profile(answer: Result<OutboundResponse, PortError>) -> Result<Profile, P
     Ok(Profile { sub: answer.sub, name: answer.name.as_deref().map(short), email })
 }
 
-/// Whether a provider did what it was asked, where its answer says nothing else.
-pub(super) fn done(answer: &Result<OutboundResponse, PortError>) -> bool {
+/// Returns true if an answer whose body does not matter is a success.
+pub(super) fn is_success(answer: &Result<OutboundResponse, PortError>) -> bool {
     answer.as_ref().is_ok_and(|answer| (200..300).contains(&answer.status))
 }
 
@@ -288,6 +293,8 @@ fn parse<T: serde::de::DeserializeOwned>(
     let answer = answer.map_err(|_| ProviderError::Unavailable)?;
     match answer.status {
         200 => serde_json::from_slice(&answer.body).map_err(|_| ProviderError::Unavailable),
+        // These say that the code or token is invalid. With any other status, the next attempt may
+        // succeed, so the connection is kept.
         400 | 401 | 403 => Err(ProviderError::Refused),
         _ => Err(ProviderError::Unavailable),
     }

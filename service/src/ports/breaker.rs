@@ -1,17 +1,18 @@
-//! A circuit breaker: models that fail over and over are left alone for a while.
+//! Implements a circuit breaker: after repeated failures the models are not called for a while.
 
 use std::sync::{Mutex, PoisonError};
 
 use super::{PortError, PortFailure};
 use crate::domain::Millis;
 
-/// Failures in a row that open it.
+/// The number of consecutive failures that open the breaker.
 pub const FAILURES: u32 = 5;
-/// It stays open for so long; then one call at a time may try, and one in as long that never comes
-/// back.
+/// The time that the breaker stays open, in milliseconds. Then it is half open: it permits one trial
+/// at a time. A trial that has not ended after the same time is given up, and the next is permitted.
 pub const OPEN_FOR: Millis = 30_000;
 
-/// The breaker of a process or isolate. Plain data: it may outlive the request that changed it.
+/// The breaker of a process or isolate. It is plain data, so that it may outlive the request that
+/// changed it.
 #[derive(Debug, Default)]
 pub struct Breaker(Mutex<State>);
 
@@ -21,24 +22,24 @@ struct State {
     open_until: Option<Millis>,
 }
 
-/// Leave to ask the models once. Whoever drops it without a word has not asked them, or learned
-/// nothing of their health: a trial is for the next one, then.
+/// A permit to call the models once. Dropping it reports neither success nor failure; if it was for
+/// a trial, the next caller may try.
 #[derive(Debug)]
 #[must_use]
-pub struct Leave<'a> {
+pub struct Permit<'a> {
     breaker: &'a Breaker,
-    /// The instant until which nobody else may try, if this is the trial.
+    /// The time until which nobody else may try, if this permit is for a trial.
     trial: Option<Millis>,
 }
 
 impl Breaker {
-    /// One that is closed.
+    /// Makes a breaker that is closed.
     pub const fn new() -> Self {
         Self(Mutex::new(State { failures: 0, open_until: None }))
     }
 
-    /// Leave to make a call now. `None`: the models are left alone.
-    pub fn admit(&self, now: Millis) -> Option<Leave<'_>> {
+    /// Permits a call now. Returns `None` while the breaker is open.
+    pub fn admit(&self, now: Millis) -> Option<Permit<'_>> {
         let trial = self.change(|state| match state.open_until {
             None => Some(None),
             Some(until) if now < until => None,
@@ -47,10 +48,10 @@ impl Breaker {
                 Some(state.open_until)
             }
         })?;
-        Some(Leave { breaker: self, trial })
+        Some(Permit { breaker: self, trial })
     }
 
-    /// Returns whether the models answer, as far as is known.
+    /// Returns true if the breaker is closed.
     pub fn is_closed(&self) -> bool {
         self.change(|state| state.open_until.is_none())
     }
@@ -60,14 +61,14 @@ impl Breaker {
     }
 }
 
-impl Leave<'_> {
-    /// The models answered.
+impl Permit<'_> {
+    /// Reports that the models answered, which closes the breaker.
     pub fn answered(mut self) {
         self.trial = None;
         self.breaker.change(|state| *state = State::default());
     }
 
-    /// They did not.
+    /// Reports that the models did not answer, which may open the breaker.
     pub fn failed(mut self, now: Millis) {
         self.trial = None;
         self.breaker.change(|state| {
@@ -78,8 +79,8 @@ impl Leave<'_> {
         });
     }
 
-    /// Takes note of what became of a call. What models refuse says nothing about their health.
-    pub fn note<T>(self, outcome: &Result<T, PortError>, now: Millis) {
+    /// Reports the outcome of a call. A refusal says nothing about the health of the models.
+    pub fn report<T>(self, outcome: &Result<T, PortError>, now: Millis) {
         match outcome {
             Ok(_) => self.answered(),
             Err(PortError { cause: PortFailure::Refused(_), .. }) => {}
@@ -88,11 +89,11 @@ impl Leave<'_> {
     }
 }
 
-impl Drop for Leave<'_> {
+impl Drop for Permit<'_> {
     fn drop(&mut self) {
         let Some(until) = self.trial else { return };
         self.breaker.change(|state| {
-            // Another may have begun to try since, or closed it.
+            // Another trial may have begun since, or closed the breaker.
             if state.open_until == Some(until) {
                 state.open_until = Some(until - OPEN_FOR);
             }
@@ -143,7 +144,7 @@ mod tests {
     }
 
     #[test]
-    fn a_trial_that_learns_nothing_is_for_the_next_one() {
+    fn a_trial_without_an_outcome_passes_to_the_next_caller() {
         let breaker = opened(0);
         for _ in 0..3 {
             let tries = breaker.admit(OPEN_FOR).expect("nobody has tried yet");
@@ -156,20 +157,20 @@ mod tests {
     }
 
     #[test]
-    fn what_is_refused_neither_opens_nor_closes() {
+    fn a_refusal_neither_opens_nor_closes() {
         let refused = || Err::<(), _>(PortError::from(PortFailure::Refused("ai")));
         let breaker = opened(0);
-        breaker.admit(OPEN_FOR).unwrap().note(&refused(), OPEN_FOR);
+        breaker.admit(OPEN_FOR).unwrap().report(&refused(), OPEN_FOR);
         assert!(!breaker.is_closed());
-        breaker.admit(OPEN_FOR).unwrap().note(&Ok(()), OPEN_FOR);
+        breaker.admit(OPEN_FOR).unwrap().report(&Ok(()), OPEN_FOR);
         assert!(breaker.is_closed());
         for _ in 0..2 * FAILURES {
-            breaker.admit(0).unwrap().note(&refused(), 0);
+            breaker.admit(0).unwrap().report(&refused(), 0);
         }
         assert!(breaker.is_closed());
         for _ in 0..FAILURES {
             let down = Err::<(), _>(PortError::unavailable("ai", "down"));
-            breaker.admit(0).unwrap().note(&down, 0);
+            breaker.admit(0).unwrap().report(&down, 0);
         }
         assert!(!breaker.is_closed());
     }

@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::Context;
 use crate::ai::search;
-use crate::ai::{Desk, NoSummary, Question, left_alone};
+use crate::ai::{Question, Summarizer, SummaryError, circuit_open};
 use crate::domain::{
     Millis,
     ai::{Quality, SearchRequest, SummaryRequest},
@@ -73,12 +73,13 @@ pub(super) async fn summarize<P: Platform>(
     let ports = &context.ports;
     let (cache, actors) = (ports.cache(), ports.actors());
     let (clock, breaker) = (ports.clock(), ports.breaker());
-    let desk = Desk { cache, actors, clock, breaker };
-    let (summary, cached) = desk.summarize(&question).await.map_err(|problem| match problem {
-        NoSummary::OverQuota => Problem::over_quota(Metric::AiOperations.title()),
-        NoSummary::Refused => Problem::refused_content(),
-        NoSummary::Failed(error) => error.into(),
-    })?;
+    let summarizer = Summarizer { cache, actors, clock, breaker };
+    let (summary, cached) =
+        summarizer.summarize(&question).await.map_err(|problem| match problem {
+            SummaryError::OverQuota => Problem::over_quota(Metric::AiOperations.title()),
+            SummaryError::Refused => Problem::refused_content(),
+            SummaryError::Failed(error) => error.into(),
+        })?;
     Ok(Json(SummaryAnswer { summary: summary.summary, model: summary.model, quality, cached }))
 }
 
@@ -112,7 +113,7 @@ async fn find<P: Platform>(
     let ports = &context.ports;
     let none = || PortError::unavailable("search", "this deployment has none");
     let (ai, vectors) = ports.ai().zip(ports.vectors()).ok_or_else(none)?;
-    let leave = ports.breaker().admit(ports.now()).ok_or_else(left_alone)?;
+    let permit = ports.breaker().admit(ports.now()).ok_or_else(circuit_open)?;
     let month = Month::of(ports.now());
     let months = QuotaMonths::new(ports.database());
     let (metric, quotas) = (Metric::AiOperations, &context.app.config.billing.quotas);
@@ -120,7 +121,7 @@ async fn find<P: Platform>(
         return Err(Problem::over_quota(metric.title()));
     }
     let embedded = ai.embed(&request.query).await;
-    leave.note(&embedded, ports.now());
+    permit.report(&embedded, ports.now());
     let refused = matches!(&embedded, Err(PortError { cause: PortFailure::Refused(_), .. }));
     let found = match embedded {
         Ok(values) => vectors.query(values, search::readers_of(user), request.limit).await,

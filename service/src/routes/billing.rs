@@ -15,7 +15,7 @@ use super::Context;
 use crate::app::App;
 use crate::config::{Billing, Secret};
 use crate::domain::{
-    billing::{NotOurs, SubscriptionEvent, plan_from_json},
+    billing::{EventError, SubscriptionEvent, plan_from_json},
     json,
     month::Month,
     plan::{Plan, Quota},
@@ -171,14 +171,16 @@ pub(super) async fn webhook<P: Platform>(
     context: Context<P>,
     Signed(body): Signed,
 ) -> Result<Json<Received>, Problem> {
-    let event = json::parse(&body).map_err(Problem::malformed_json)?;
+    let event = json::parse(&body).map_err(|error| Problem::malformed_json(error.to_string()))?;
     match SubscriptionEvent::from_json(&event, &context.app.config.billing.prices) {
         Ok(event) => {
             let subscriptions = Subscriptions::new(context.ports.database());
             subscriptions.take(&event, context.now()).await?;
         }
-        Err(NotOurs::Ignored(why)) => context.ports.log(&format!("stripe: {why}")),
-        Err(NotOurs::Malformed(why)) => return Err(Problem::malformed_json(why)),
+        Err(EventError::Ignored(why)) => context.ports.log(&format!("stripe: {why}")),
+        Err(error @ EventError::Malformed { .. }) => {
+            return Err(Problem::malformed_json(error.to_string()));
+        }
     }
     Ok(Json(Received { received: true }))
 }

@@ -5,14 +5,14 @@ use serde::Serialize;
 
 use super::{Context, extract::Named};
 use crate::guard::{Problem, Scope};
-use crate::identity::{Connected, PersonOf, Provider};
+use crate::identity::{ConnectionView, PersonClient, Provider};
 use crate::ports::Platform;
 
 /// All of them: there are at most as many as providers.
 #[derive(Debug, Serialize)]
 #[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
 pub(super) struct ConnectionList {
-    connections: Vec<Connected>,
+    connections: Vec<ConnectionView>,
 }
 
 /// What became of a connection.
@@ -29,7 +29,7 @@ pub(super) async fn list<P: Platform>(
     context: Context<P>,
 ) -> Result<Json<ConnectionList>, Problem> {
     let person = context.caller_with(Scope::Read)?;
-    let shown = PersonOf::new(context.ports.actors(), person).show().await?;
+    let shown = PersonClient::new(context.ports.actors(), person).show().await?;
     Ok(Json(ConnectionList { connections: shown.connections }))
 }
 
@@ -39,7 +39,7 @@ pub(super) async fn delete<P: Platform>(
     Named(provider): Named,
 ) -> Result<Json<Disconnected>, Problem> {
     let person = context.caller_with(Scope::Write)?;
-    let person = PersonOf::new(context.ports.actors(), person);
+    let person = PersonClient::new(context.ports.actors(), person);
     let gone = person.disconnect(provider).await?;
     let revoked = gone.ok_or_else(Problem::not_found)?;
     Ok(Json(Disconnected { provider, revoked }))

@@ -18,7 +18,7 @@ use crate::config::{Client, Config, OAuthConfig};
 use crate::domain::Issue;
 use crate::guard::{Problem, SessionToken, caller_of};
 use crate::identity::{
-    self, FLOW_LIFETIME, Flow, MAX_CODE, PersonOf, Provider, ProviderError, Tokens,
+    self, FLOW_LIFETIME, Flow, MAX_CODE, PersonClient, Provider, ProviderError, Tokens,
 };
 use crate::ports::Platform;
 
@@ -145,7 +145,7 @@ async fn sign_in<P: Platform>(
     let profile = identity::profile(answer);
     let profile = profile.map_err(|error| refused(known.provider, error))?;
     let person = identity::person_id(&profile.sub);
-    let object = PersonOf::new(context.ports.actors(), &person);
+    let object = PersonClient::new(context.ports.actors(), &person);
     let session = object.sign_in(profile, tokens).await?;
     let token = SessionToken { person, session, generation: 0 };
     let (issued, cookie) = Issued::now(&context.app.config, known.oauth, &token, context.now());
@@ -160,7 +160,7 @@ async fn connect<P: Platform>(
     return_to: Option<String>,
 ) -> Result<Response, Problem> {
     let account = tokens.account.clone();
-    let object = PersonOf::new(context.ports.actors(), person);
+    let object = PersonClient::new(context.ports.actors(), person);
     object.connect(provider, tokens).await?;
     Ok(arrived(Arrived::Connected { provider, account }, return_to, None))
 }

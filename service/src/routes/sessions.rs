@@ -18,7 +18,7 @@ use super::{Context, cookies::Cookie, oauth::private};
 use crate::config::{Config, OAuthConfig};
 use crate::domain::Millis;
 use crate::guard::{ACCESS_LIFETIME_SECONDS, Problem, Scope, SessionToken};
-use crate::identity::{self, PersonOf, SESSION_LIFETIME, Shown};
+use crate::identity::{self, PersonClient, PersonView, SESSION_LIFETIME};
 use crate::ports::Platform;
 
 /// The scopes of a token that signing in gives.
@@ -97,7 +97,7 @@ async fn rotate<P: Platform>(context: Context<P>, headers: HeaderMap) -> Result<
     require_own_page(&headers, config, oauth)?;
     let now = context.now();
     let token = refresh_token(&headers, config, oauth, now).ok_or_else(Problem::unauthorized)?;
-    let person = PersonOf::new(context.ports.actors(), &token.person);
+    let person = PersonClient::new(context.ports.actors(), &token.person);
     let rotated = person.rotate(&token.session, token.generation).await?;
     let Some(generation) = rotated else {
         identity::ended(&context.ports, &token.person, &token.session).await;
@@ -114,7 +114,7 @@ async fn end<P: Platform>(context: Context<P>, headers: HeaderMap) -> Result<Res
     let Some(oauth) = &config.oauth else { return Ok(StatusCode::NO_CONTENT.into_response()) };
     require_own_page(&headers, config, oauth)?;
     if let Some(token) = refresh_token(&headers, config, oauth, context.now()) {
-        let person = PersonOf::new(context.ports.actors(), &token.person);
+        let person = PersonClient::new(context.ports.actors(), &token.person);
         person.end(&token.session).await?;
         identity::ended(&context.ports, &token.person, &token.session).await;
     }
@@ -126,9 +126,9 @@ pub(super) async fn me<P: Platform>(context: Context<P>) -> Result<Json<Me>, Pro
     let id = context.caller_with(Scope::Read)?;
     let session = context.session();
     // Only who has signed in has told us more.
-    let Shown { name, email, .. } = match session {
-        Some(_) => PersonOf::new(context.ports.actors(), id).show().await?,
-        None => Shown::default(),
+    let PersonView { name, email, .. } = match session {
+        Some(_) => PersonClient::new(context.ports.actors(), id).show().await?,
+        None => PersonView::default(),
     };
     Ok(Json(Me { id: id.to_owned(), name, email, session: session.map(str::to_owned) }))
 }

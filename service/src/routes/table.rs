@@ -17,7 +17,10 @@ use crate::ports::Platform;
 #[cfg(not(target_arch = "wasm32"))]
 use crate::{
     app::health::Report,
-    domain::{run::Run, workflow::Workflow},
+    domain::{
+        run::Run,
+        workflow::{Workflow, WorkflowSummary},
+    },
     store::CatalogueEntry,
 };
 
@@ -208,7 +211,7 @@ routes! {
             .takes(Takes::DraftWithKey)
             .answers(&[201]);
 
-    ListWorkflows(workflows::list::<P>) -> Json<workflows::WorkflowList<Workflow>>:
+    ListWorkflows(workflows::list::<P>) -> Json<workflows::WorkflowList<WorkflowSummary>>:
         Get("/workflows", READ, "The caller's workflows, newest first")
             .takes(Takes::Page);
 

@@ -14,7 +14,7 @@ use super::{
 use crate::ai::search::refresh_later;
 use crate::domain::{
     page::Position,
-    workflow::{Draft, Workflow},
+    workflow::{Draft, Workflow, WorkflowSummary},
 };
 use crate::guard::{Problem, Scope, StrictJson};
 use crate::ports::Platform;
@@ -59,10 +59,11 @@ pub(super) async fn create<P: Platform>(
 pub(super) async fn list<P: Platform>(
     context: Context<P>,
     ListPage(page): ListPage,
-) -> Result<Json<WorkflowList<Workflow>>, Problem> {
+) -> Result<Json<WorkflowList<WorkflowSummary>>, Problem> {
     let owner = context.caller_with(Scope::Read)?;
     let workflows = context.workflows().list(owner, &page).await?;
-    let position = |last: &Workflow| Position { created_at: last.created_at, id: last.id.clone() };
+    let position =
+        |last: &WorkflowSummary| Position { created_at: last.created_at, id: last.id.clone() };
     let next = page.next(&workflows, position);
     Ok(Json(WorkflowList { workflows, next }))
 }

@@ -1,12 +1,13 @@
-//! The table `idempotency_keys`.
+//! Reads and writes the table `idempotency_keys`.
 
 use serde::Deserialize;
 
 use crate::domain::Millis;
 use crate::ports::{Database, MeteredDatabase, Param, PortError, Sql};
 
-/// One write decides who carries a request out: the one that inserts the row, or finds it expired.
-/// A claim without an outcome leaves its resource to the next one for the same payload.
+/// Claims a key. This one write decides who carries a request out: the caller that inserts the row,
+/// or finds it expired. A claim that expired without an outcome leaves its resource to the next one
+/// for the same payload, which may have been created already.
 pub(super) const CLAIM: Sql = Sql {
     name: "claim_idempotency_key",
     text: "INSERT INTO idempotency_keys (scope, fingerprint, claim, resource, expires_at) \
@@ -25,7 +26,7 @@ pub(super) const GET: Sql = Sql {
            WHERE scope = ?1",
 };
 
-/// Only by the claim that carried the request out: another may have taken over since.
+/// Stores an outcome. It names the claim, because another one may have taken the key over since.
 pub(super) const COMPLETE: Sql = Sql {
     name: "complete_idempotency_key",
     text: "UPDATE idempotency_keys \
@@ -43,45 +44,45 @@ pub(super) const CLEAN: Sql = Sql {
     text: "DELETE FROM idempotency_keys WHERE expires_at <= ?1",
 };
 
-/// Idempotency keys in the database.
+/// Accesses the idempotency keys in the database.
 pub struct IdempotencyKeys<'a, D> {
     database: MeteredDatabase<'a, D>,
 }
 
-/// Which request.
+/// A request that claims its idempotency key.
 #[derive(Clone, Debug)]
 pub struct Claim {
     /// A hash of the caller, the route and the key.
     pub scope: String,
     /// A hash of the payload.
     pub fingerprint: String,
-    /// Unique to this attempt to carry it out.
+    /// An identifier that is unique to this attempt to carry the request out.
     pub id: String,
 }
 
-/// What became of a claim.
+/// The result of a claim.
 #[derive(Debug)]
 pub enum Claimed {
-    /// Carry the request out, and make what has this identifier.
+    /// The caller is to carry the request out, and to create the resource with this identifier.
     Ours(String),
-    /// Somebody is at it.
+    /// Another attempt at the same request is under way.
     Running,
-    /// It was another request that came with this key.
+    /// The key was used for another request.
     Other,
-    /// It was carried out: so.
+    /// The request was carried out before, with this outcome.
     Done(Outcome),
 }
 
-/// The answer that a request got.
+/// The response to a request that was carried out.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Outcome {
-    /// Its status.
+    /// The status code.
     pub status: u16,
-    /// Its `Content-Type`.
+    /// The header `Content-Type`.
     pub content_type: Option<String>,
-    /// Its `Location`.
+    /// The header `Location`.
     pub location: Option<String>,
-    /// Its body.
+    /// The body.
     pub body: String,
 }
 
@@ -114,12 +115,12 @@ impl Row {
 }
 
 impl<'a, D: Database> IdempotencyKeys<'a, D> {
-    /// Keys in `database`.
+    /// Accesses the keys in `database`.
     pub fn new(database: MeteredDatabase<'a, D>) -> Self {
         Self { database }
     }
 
-    /// Claims a request until `expires_at`, unless somebody has.
+    /// Claims a key until `expires_at`, unless another request holds it.
     ///
     /// # Errors
     /// [`PortError`].
@@ -142,12 +143,12 @@ impl<'a, D: Database> IdempotencyKeys<'a, D> {
         }
         let get = GET.bind([claim.scope.as_str().into()]);
         let rows = self.database.query(get).await?.decode::<Row>()?;
-        // Cleaned away in between: the client may ask again.
+        // If the row was deleted between the two statements, the client is told to try again.
         let row = rows.into_iter().next();
         Ok(row.map_or(Claimed::Running, |row| row.into_claimed(&claim.fingerprint)))
     }
 
-    /// Keeps the outcome until `expires_at`.
+    /// Stores the outcome until `expires_at`.
     ///
     /// # Errors
     /// [`PortError`].
@@ -178,7 +179,7 @@ impl<'a, D: Database> IdempotencyKeys<'a, D> {
         self.database.query(EXPIRE.bind(params)).await.map(|_| ())
     }
 
-    /// Deletes what expired before `instant`.
+    /// Deletes the keys that expired before `instant`.
     ///
     /// # Errors
     /// [`PortError`].

@@ -1,5 +1,5 @@
-//! SQL, and nothing else: no HTTP, no rules. Every statement has a name; both platforms run the
-//! same text.
+//! Holds all SQL of the service, and no HTTP and no rules. Every statement has a name, and both
+//! platforms run the same text.
 
 mod idempotency;
 mod quotas;
@@ -12,8 +12,8 @@ mod workflows;
 
 pub use idempotency::{Claim, Claimed, IdempotencyKeys, Outcome};
 pub use quotas::QuotaMonths;
-pub use runs::{Runs, SETTLE_USAGE, last_projection_usage};
-pub use search::{Outdated, SearchStore, Subject, Visible};
+pub use runs::{Overdue, Runs, USAGE_OF_UPDATE_USAGE, last_projection_usage};
+pub use search::{OutdatedVector, SearchDocument, SearchStore, VisibleWorkflow};
 pub use subscriptions::{EVENTS_KEPT, Entitlement, Subscriptions};
 pub use tables::{NOT_INCLUDED, TABLES, Table};
 pub use usage::{ADD_USAGE, Account, UsageAccounts, add as add_usage, metering};
@@ -23,8 +23,8 @@ use serde::{Serialize, de::DeserializeOwned};
 
 use crate::ports::{Database, MeteredDatabase, PortError, Sql};
 
-/// The schema, in steps that are applied in order and never change once released. The Worker's
-/// come from the same files by `wrangler d1 migrations apply`.
+/// The migrations of the schema, which are applied in order and never change once released. The
+/// Worker's database gets the same files by `wrangler d1 migrations apply`.
 pub const MIGRATIONS: &[(&str, &str)] = &[
     ("0001_workflows_and_runs", include_str!("../../migrations/0001_workflows_and_runs.sql")),
     ("0002_idempotency", include_str!("../../migrations/0002_idempotency.sql")),
@@ -33,7 +33,7 @@ pub const MIGRATIONS: &[(&str, &str)] = &[
     ("0006_money_and_search", include_str!("../../migrations/0006_money_and_search.sql")),
 ];
 
-/// Every statement of the service, for the test that looks at their query plans.
+/// Every statement of the service, for the test that checks their query plans.
 pub const STATEMENTS: &[Sql] = &[
     PING,
     workflows::INSERT,
@@ -49,7 +49,7 @@ pub const STATEMENTS: &[Sql] = &[
     runs::LIST,
     runs::LIST_OF_WORKFLOW,
     runs::PROJECT,
-    runs::SETTLE,
+    runs::UPDATE_USAGE,
     runs::OVERDUE,
     idempotency::CLAIM,
     idempotency::GET,
@@ -77,10 +77,10 @@ pub const STATEMENTS: &[Sql] = &[
 
 const PING: Sql = Sql { name: "ping", text: "SELECT 1 AS one" };
 
-/// Whether the database answers.
+/// Checks that the database answers.
 ///
 /// # Errors
-/// When it does not.
+/// [`PortError`] when it does not.
 pub async fn ping<D: Database>(database: MeteredDatabase<'_, D>) -> Result<(), PortError> {
     database.query(PING.bind([])).await.map(|_| ())
 }
@@ -106,7 +106,8 @@ mod tests {
         assert_eq!(names, MIGRATIONS.iter().map(|(name, _)| *name).collect::<Vec<_>>());
     }
 
-    /// Each statement but the ping finds its rows through an index; none sorts in memory.
+    /// Checks that each statement but the ping finds its rows through an index, and that none sorts
+    /// in memory.
     #[test]
     fn statements_use_indexes() {
         let connection = rusqlite::Connection::open_in_memory().unwrap();

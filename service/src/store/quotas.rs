@@ -1,4 +1,4 @@
-//! The table `quota_months`: what people used of what their plan includes.
+//! Reads and writes the table `quota_months`, which counts what users have used of their quotas.
 
 use serde::Deserialize;
 
@@ -8,8 +8,9 @@ use crate::domain::{
 };
 use crate::ports::{Database, MeteredDatabase, Param, PortError, Sql};
 
-/// One statement decides, so that a quota of n admits exactly n, however many ask at once. The
-/// limit is that of the best plan that the person pays for, else the free one's.
+/// Builds the statement that takes one unit of a quota. A single statement decides, so that a quota
+/// of n admits exactly n, however many requests come at once. The limit is that of the best plan
+/// that the user pays for, or else that of the free plan.
 macro_rules! take {
     ($name:literal, $column:literal, $runs:literal, $operations:literal) => {
         Sql {
@@ -58,7 +59,7 @@ pub(super) const USED: Sql = Sql {
     text: "SELECT runs, ai_operations FROM quota_months WHERE user_id = ?1 AND month = ?2",
 };
 
-/// Quotas in the database.
+/// Accesses the quotas in the database.
 pub struct QuotaMonths<'a, D> {
     database: MeteredDatabase<'a, D>,
 }
@@ -70,15 +71,15 @@ struct Row {
 }
 
 impl<'a, D: Database> QuotaMonths<'a, D> {
-    /// Quotas in `database`.
+    /// Accesses the quotas in `database`.
     pub fn new(database: MeteredDatabase<'a, D>) -> Self {
         Self { database }
     }
 
-    /// Takes one, if there is one left; whether there was.
+    /// Takes one unit of a quota. Returns false if none is left.
     ///
     /// # Errors
-    /// [`PortError`]. One may have been taken.
+    /// [`PortError`]. The unit may have been taken or not.
     pub async fn take(
         &self,
         user: &str,
@@ -86,6 +87,7 @@ impl<'a, D: Database> QuotaMonths<'a, D> {
         metric: Metric,
         quotas: &Quotas,
     ) -> Result<bool, PortError> {
+        // The statement itself looks up the plan, so it gets the limits of all plans.
         let limits = Plan::ALL.iter().map(|plan| {
             let limit = quotas.of(*plan).of(metric);
             (plan.name().to_owned(), serde_json::Value::from(limit))
@@ -102,7 +104,7 @@ impl<'a, D: Database> QuotaMonths<'a, D> {
         Ok(!taken.rows.is_empty())
     }
 
-    /// Gives one back, of what was taken for nothing.
+    /// Gives one unit back that was taken and not used.
     ///
     /// # Errors
     /// [`PortError`].
@@ -120,7 +122,7 @@ impl<'a, D: Database> QuotaMonths<'a, D> {
         self.database.query(sql.bind(params)).await.map(|_| ())
     }
 
-    /// What was taken in a month.
+    /// Returns the amounts that were taken in a month.
     ///
     /// # Errors
     /// [`PortError`].

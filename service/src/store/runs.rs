@@ -1,4 +1,5 @@
-//! The table `workflow_runs`: intents, and the projection of what executors know.
+//! Reads and writes the table `workflow_runs`. A row is first the intent to run, and then the
+//! projection of the state that the run's executor holds.
 
 use serde::Deserialize;
 
@@ -28,7 +29,7 @@ pub(super) const INTENT: Sql = Sql {
     text: "SELECT user_id, definition, report FROM workflow_runs WHERE id = ?1 AND user_id = ?2",
 };
 
-/// Without the outputs, which can be long.
+/// Lists runs without their steps, whose outputs can be long.
 pub(super) const LIST: Sql = Sql {
     name: "list_runs",
     text: "SELECT id, workflow_id, status, created_at, report ->> '$.updated_at' AS updated_at, \
@@ -45,35 +46,54 @@ pub(super) const LIST_OF_WORKFLOW: Sql = Sql {
            ORDER BY created_at DESC, id DESC LIMIT ?5",
 };
 
-/// An older version never overwrites a newer one.
+/// Projects a run. An older version never overwrites a newer one.
 pub(super) const PROJECT: Sql = Sql {
     name: "project_run",
     text: "UPDATE workflow_runs SET status = ?2, report = ?3, version = ?4, due_at = ?5 \
            WHERE id = ?1 AND version < ?4",
 };
 
-/// What the last projection of a run uses, the one that says how it ended. It depends on nothing but
-/// that: the row and, for a failure, its entry in `idx_workflow_runs_status`.
+/// Returns the usage of the last projection of a run, which stores how it ended. The usage depends
+/// on the status only: it is the row and, for a failure, its entry in `idx_workflow_runs_status`.
 pub const fn last_projection_usage(status: RunStatus) -> Usage {
     let entries = if matches!(status, RunStatus::Failed) { 1 } else { 0 };
     Usage { rows_read: 1, rows_written: 1 + entries, ..Usage::NONE }
 }
 
-pub(super) const SETTLE: Sql = Sql {
-    name: "settle_run",
+pub(super) const UPDATE_USAGE: Sql = Sql {
+    name: "update_run_usage",
     text: "UPDATE workflow_runs SET report = json_set(report, '$.usage', json(?2)) WHERE id = ?1",
 };
-/// What that statement uses.
-pub const SETTLE_USAGE: Usage = Usage { rows_read: 1, rows_written: 1, ..Usage::NONE };
+/// The usage of the statement `update_run_usage`.
+pub const USAGE_OF_UPDATE_USAGE: Usage = Usage { rows_read: 1, rows_written: 1, ..Usage::NONE };
 
 pub(super) const OVERDUE: Sql = Sql {
     name: "list_overdue_runs",
-    text: "SELECT user_id, definition, report FROM workflow_runs \
+    text: "SELECT id, workflow_id, user_id, created_at, definition, report FROM workflow_runs \
            WHERE status IN ('queued', 'running', 'waiting') AND due_at < ?1 \
            ORDER BY due_at LIMIT ?2",
 };
 
-/// Runs in the database.
+/// A run that should have moved and has not.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Overdue {
+    /// The run as it was accepted.
+    Run(Box<RunState>),
+    /// The row cannot be read. The state has no steps, but the identifiers and the time of creation,
+    /// which have columns of their own.
+    Unreadable(Box<RunState>),
+}
+
+impl Overdue {
+    /// Returns the identifier of the run.
+    pub fn id(&self) -> &str {
+        match self {
+            Self::Run(state) | Self::Unreadable(state) => &state.run.id,
+        }
+    }
+}
+
+/// Accesses the runs in the database.
 pub struct Runs<'a, D> {
     database: MeteredDatabase<'a, D>,
 }
@@ -90,8 +110,30 @@ struct Intent {
     report: String,
 }
 
+#[derive(Deserialize)]
+struct OverdueRow {
+    id: String,
+    workflow_id: String,
+    created_at: Millis,
+    #[serde(flatten)]
+    intent: Intent,
+}
+
+impl OverdueRow {
+    /// Reads the row. One that cannot be read keeps no other from being read.
+    fn into_overdue(self) -> Overdue {
+        let Self { id, workflow_id, created_at, intent } = self;
+        let owner = intent.user_id.clone();
+        if let Ok(state) = intent.into_state() {
+            return Overdue::Run(Box::new(state));
+        }
+        let state = RunState::new(id, owner, workflow_id, Vec::new(), created_at);
+        Overdue::Unreadable(Box::new(state))
+    }
+}
+
 impl Intent {
-    /// The run as it was accepted. An executor that already has it ignores this.
+    /// Returns the run as it was accepted. An executor that already has the run ignores it.
     fn into_state(self) -> Result<RunState, PortError> {
         let run: Run = parse(&self.report)?;
         let definition: Vec<Step> = parse(&self.definition)?;
@@ -101,12 +143,12 @@ impl Intent {
 }
 
 impl<'a, D: Database> Runs<'a, D> {
-    /// Runs in `database`.
+    /// Accesses the runs in `database`.
     pub fn new(database: MeteredDatabase<'a, D>) -> Self {
         Self { database }
     }
 
-    /// Records the intent to run, before anyone acts on it.
+    /// Inserts the intent to run, before anything acts on it.
     ///
     /// # Errors
     /// [`PortError`].
@@ -126,7 +168,7 @@ impl<'a, D: Database> Runs<'a, D> {
         self.database.query(INSERT.bind(params)).await.map(|_| ())
     }
 
-    /// One run of an owner.
+    /// Returns one run of an owner, or `None` if there is none with this identifier.
     ///
     /// # Errors
     /// [`PortError`].
@@ -136,7 +178,7 @@ impl<'a, D: Database> Runs<'a, D> {
         rows.into_iter().next().map(|row| parse(&row.report)).transpose()
     }
 
-    /// A run of an owner as it was accepted, for an executor that may never have heard of it.
+    /// Returns a run of an owner as it was accepted, for an executor that may not have it.
     ///
     /// # Errors
     /// [`PortError`].
@@ -146,7 +188,7 @@ impl<'a, D: Database> Runs<'a, D> {
         rows.into_iter().next().map(Intent::into_state).transpose()
     }
 
-    /// An owner's runs, newest first.
+    /// Lists an owner's runs, newest first.
     ///
     /// # Errors
     /// [`PortError`].
@@ -156,7 +198,7 @@ impl<'a, D: Database> Runs<'a, D> {
         self.database.query(statement).await?.decode()
     }
 
-    /// An owner's runs of one workflow, newest first.
+    /// Lists an owner's runs of one workflow, newest first.
     ///
     /// # Errors
     /// [`PortError`].
@@ -171,7 +213,7 @@ impl<'a, D: Database> Runs<'a, D> {
         self.database.query(LIST_OF_WORKFLOW.bind(params)).await?.decode()
     }
 
-    /// Brings the row up to the executor's state.
+    /// Updates the row to the executor's state.
     ///
     /// # Errors
     /// [`PortError`].
@@ -179,35 +221,35 @@ impl<'a, D: Database> Runs<'a, D> {
         let params: [Param; 5] = [
             state.run.id.as_str().into(),
             state.run.status.name().into(),
-            to_text(&state.run)?.into(),
+            to_text(&*state.report())?.into(),
             state.version.into(),
             due_at(state).into(),
         ];
         self.database.query(PROJECT.bind(params)).await.map(|_| ())
     }
 
-    /// Brings what a run used up to date, in the row of one that has ended.
+    /// Updates the usage in the row of a run that has ended.
     ///
     /// # Errors
     /// [`PortError`].
-    pub async fn settle(&self, ended: &Run) -> Result<(), PortError> {
+    pub async fn update_usage(&self, ended: &Run) -> Result<(), PortError> {
         let usage = to_text(&ended.usage)?;
-        let statement = SETTLE.bind([ended.id.as_str().into(), usage.into()]);
+        let statement = UPDATE_USAGE.bind([ended.id.as_str().into(), usage.into()]);
         self.database.query(statement).await.map(|_| ())
     }
 
-    /// Runs that should have moved before `instant` and have not, the oldest first.
+    /// Lists the runs that should have moved before `instant` and have not, the oldest first.
     ///
     /// # Errors
     /// [`PortError`].
-    pub async fn overdue(&self, instant: Millis, limit: i64) -> Result<Vec<RunState>, PortError> {
+    pub async fn overdue(&self, instant: Millis, limit: i64) -> Result<Vec<Overdue>, PortError> {
         let statement = OVERDUE.bind([instant.into(), limit.into()]);
-        let rows = self.database.query(statement).await?.decode::<Intent>()?;
-        rows.into_iter().map(Intent::into_state).collect()
+        let rows = self.database.query(statement).await?.decode::<OverdueRow>()?;
+        Ok(rows.into_iter().map(OverdueRow::into_overdue).collect())
     }
 }
 
-/// When somebody should look after a run: at its alarm, or when it last changed.
+/// Returns the time at which a sweep may find the run: that of its alarm, or of its last change.
 fn due_at(state: &RunState) -> Millis {
     state.wake_at.unwrap_or(state.run.updated_at)
 }

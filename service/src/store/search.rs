@@ -1,4 +1,4 @@
-//! What search needs of the database: the table `search_outbox`, and the workflows found.
+//! Reads and writes the table `search_outbox`, and reads the workflows that a search has found.
 
 use serde::{Deserialize, Serialize};
 
@@ -15,7 +15,7 @@ pub(super) const CHANGES: Sql = Sql {
     text: "SELECT workflow_id, changes FROM search_outbox WHERE workflow_id = ?1",
 };
 
-/// Only if the workflow is still as it was when its vector was made.
+/// Clears an entry, but only if the workflow has not changed since its vector was made.
 pub(super) const DONE: Sql = Sql {
     name: "clear_search_outbox",
     text: "DELETE FROM search_outbox WHERE workflow_id = ?1 AND changes = ?2",
@@ -31,7 +31,8 @@ pub(super) const SUBJECT: Sql = Sql {
     text: "SELECT user_id, name, description, published_at FROM workflows WHERE id = ?1",
 };
 
-/// What the index says is checked here: it may be behind, and is not asked who may see what.
+/// Selects the workflows that a user may see. The index may lag behind the table, so this statement
+/// and not the index decides who sees what.
 pub(super) const VISIBLE: Sql = Sql {
     name: "list_visible_workflows",
     text: "SELECT id, name, description, published_at, user_id = ?1 AS owned FROM workflows \
@@ -39,81 +40,81 @@ pub(super) const VISIBLE: Sql = Sql {
            ?18, ?19, ?20, ?21) AND (user_id = ?1 OR published_at IS NOT NULL)",
 };
 
-/// Search in the database.
+/// Accesses the search outbox and the workflows in the database.
 pub struct SearchStore<'a, D> {
     database: MeteredDatabase<'a, D>,
 }
 
-/// A workflow whose vector is not what it should be.
+/// A workflow whose vector is out of date.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-pub struct Outdated {
-    /// Which.
+pub struct OutdatedVector {
+    /// The identifier of the workflow.
     pub workflow_id: String,
-    /// How often it changed since its vector was right.
+    /// The number of changes since the vector was up to date.
     pub changes: i64,
 }
 
-/// What a vector is made of.
+/// The content of a workflow from which its vector is made.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-pub struct Subject {
-    /// Its owner.
+pub struct SearchDocument {
+    /// The owner of the workflow.
     pub user_id: String,
-    /// Name.
+    /// The name of the workflow.
     pub name: String,
-    /// Description.
+    /// The description of the workflow.
     pub description: String,
-    /// When it became public.
+    /// The time at which it became public, if it did.
     pub published_at: Option<Millis>,
 }
 
-/// A workflow that somebody may see.
+/// A workflow that a user may see.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Visible {
-    /// Identifier.
+pub struct VisibleWorkflow {
+    /// The identifier of the workflow.
     pub id: String,
-    /// Name.
+    /// The name of the workflow.
     pub name: String,
-    /// Description.
+    /// The description of the workflow.
     pub description: String,
-    /// When it became public.
+    /// The time at which it became public, if it did.
     pub published_at: Option<Millis>,
-    /// Whether it is theirs: 1 or 0.
+    /// The number 1 if the user owns it, and 0 if not.
     pub owned: i64,
 }
 
 impl<'a, D: Database> SearchStore<'a, D> {
-    /// Search in `database`.
+    /// Accesses search in `database`.
     pub fn new(database: MeteredDatabase<'a, D>) -> Self {
         Self { database }
     }
 
-    /// Workflows to look after, the longest due first.
+    /// Lists the workflows whose vectors are to be updated, the longest due first.
     ///
     /// # Errors
     /// [`PortError`].
-    pub async fn due(&self, now: Millis, limit: i64) -> Result<Vec<Outdated>, PortError> {
+    pub async fn due(&self, now: Millis, limit: i64) -> Result<Vec<OutdatedVector>, PortError> {
         self.database.query(DUE.bind([now.into(), limit.into()])).await?.decode()
     }
 
-    /// Whether a workflow is to be looked after.
+    /// Returns the entry of a workflow if its vector is out of date.
     ///
     /// # Errors
     /// [`PortError`].
-    pub async fn outdated(&self, workflow: &str) -> Result<Option<Outdated>, PortError> {
+    pub async fn outdated(&self, workflow: &str) -> Result<Option<OutdatedVector>, PortError> {
         let rows = self.database.query(CHANGES.bind([workflow.into()])).await?;
         Ok(rows.decode()?.into_iter().next())
     }
 
-    /// Its vector is right, unless it has changed since.
+    /// Clears the entry of a workflow whose vector is up to date, unless it has changed since.
     ///
     /// # Errors
     /// [`PortError`].
-    pub async fn done(&self, outdated: &Outdated) -> Result<(), PortError> {
+    pub async fn done(&self, outdated: &OutdatedVector) -> Result<(), PortError> {
         let params: [Param; 2] = [outdated.workflow_id.as_str().into(), outdated.changes.into()];
         self.database.query(DONE.bind(params)).await.map(|_| ())
     }
 
-    /// Looks after it again at an instant.
+    /// Postpones the update of a workflow's vector to an instant.
     ///
     /// # Errors
     /// [`PortError`].
@@ -122,16 +123,16 @@ impl<'a, D: Database> SearchStore<'a, D> {
         self.database.query(statement).await.map(|_| ())
     }
 
-    /// What the vector of a workflow is made of, if there still is one.
+    /// Returns the content of a workflow, or `None` if it was deleted.
     ///
     /// # Errors
     /// [`PortError`].
-    pub async fn subject(&self, workflow: &str) -> Result<Option<Subject>, PortError> {
+    pub async fn document(&self, workflow: &str) -> Result<Option<SearchDocument>, PortError> {
         let rows = self.database.query(SUBJECT.bind([workflow.into()])).await?;
         Ok(rows.decode()?.into_iter().next())
     }
 
-    /// Those of up to [`MAX_RESULTS`] workflows that `user` may see, in no order.
+    /// Returns those of up to [`MAX_RESULTS`] workflows that `user` may see, in no order.
     ///
     /// # Errors
     /// [`PortError`].
@@ -139,7 +140,8 @@ impl<'a, D: Database> SearchStore<'a, D> {
         &self,
         user: &str,
         ids: impl Iterator<Item = &'i str>,
-    ) -> Result<Vec<Visible>, PortError> {
+    ) -> Result<Vec<VisibleWorkflow>, PortError> {
+        // The statement has a fixed number of places. `NULL` fills the rest, and equals no identifier.
         let ids = ids.map(Param::from).chain(std::iter::repeat(Param::Null)).take(MAX_RESULTS);
         let statement = VISIBLE.bind(std::iter::once(user.into()).chain(ids));
         self.database.query(statement).await?.decode()

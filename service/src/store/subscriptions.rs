@@ -1,4 +1,4 @@
-//! The tables `subscriptions` and `stripe_events`.
+//! Reads and writes the tables `subscriptions` and `stripe_events`.
 
 use serde::{Deserialize, Serialize};
 
@@ -9,7 +9,8 @@ use crate::domain::{
 };
 use crate::ports::{Database, MeteredDatabase, Param, PortError, Sql};
 
-/// A trigger applies the event in the same step: see the migration.
+/// Stores an event. A trigger applies it to `subscriptions` in the same statement: see the
+/// migration.
 pub(super) const TAKE: Sql = Sql {
     name: "take_stripe_event",
     text: "INSERT INTO stripe_events (id, created, received_at, subscription_id, user_id, \
@@ -18,7 +19,7 @@ pub(super) const TAKE: Sql = Sql {
            ON CONFLICT (id) DO NOTHING RETURNING id",
 };
 
-/// A person has few: all that were ever bought.
+/// Lists the subscriptions that give a user a plan. There are few, so all are read.
 pub(super) const ENTITLED: Sql = Sql {
     name: "list_entitled_subscriptions",
     text: "SELECT plan, status, period_end FROM subscriptions WHERE user_id = ?1 AND entitled = 1",
@@ -27,33 +28,34 @@ pub(super) const ENTITLED: Sql = Sql {
 pub(super) const CLEAN: Sql =
     Sql { name: "clean_stripe_events", text: "DELETE FROM stripe_events WHERE received_at < ?1" };
 
-/// Events are kept for so long: Stripe sends one again for three days, and old signatures are
-/// refused in any case.
+/// The time that events are kept, in milliseconds. Stripe sends an event again for three days, and
+/// old signatures are refused in any case.
 pub const EVENTS_KEPT: Millis = 30 * 24 * 60 * 60 * 1000;
 
-/// Subscriptions in the database.
+/// Accesses the subscriptions in the database.
 pub struct Subscriptions<'a, D> {
     database: MeteredDatabase<'a, D>,
 }
 
-/// What somebody pays for.
+/// A plan that a user pays for.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Entitlement {
     /// The plan.
     pub plan: Plan,
-    /// As Stripe names it.
+    /// The status in Stripe's words.
     pub status: String,
-    /// When the period ends that is paid for, in seconds since 1970.
+    /// The end of the period that is paid for, in seconds since 1970.
     pub period_end: Option<i64>,
 }
 
 impl<'a, D: Database> Subscriptions<'a, D> {
-    /// Subscriptions in `database`.
+    /// Accesses the subscriptions in `database`.
     pub fn new(database: MeteredDatabase<'a, D>) -> Self {
         Self { database }
     }
 
-    /// Takes an event and applies it, unless it was taken before; whether it was not.
+    /// Stores an event and applies it. Returns false if it was stored before, and changes nothing
+    /// then.
     ///
     /// # Errors
     /// [`PortError`].
@@ -75,7 +77,7 @@ impl<'a, D: Database> Subscriptions<'a, D> {
         Ok(!taken.rows.is_empty())
     }
 
-    /// The best that somebody pays for.
+    /// Returns the best plan that a user pays for.
     ///
     /// # Errors
     /// [`PortError`].
@@ -89,7 +91,7 @@ impl<'a, D: Database> Subscriptions<'a, D> {
         Ok(rows.into_iter().max_by_key(|row| (quotas.of(row.plan).runs, row.plan)))
     }
 
-    /// Deletes events that were taken before `instant`.
+    /// Deletes the events that were received before `instant`.
     ///
     /// # Errors
     /// [`PortError`].

@@ -1,18 +1,18 @@
-//! Whole tables, read from end to end in the order of their keys: for backups.
+//! Reads whole tables for backups, in the order of their primary keys.
 
 use serde::Deserialize;
 use serde_json::Value;
 
 use crate::ports::{Database, MAX_INTEGER, MeteredDatabase, Param, PortError, Sql};
 
-/// A table that a backup holds.
+/// A table that is part of a backup.
 #[derive(Clone, Copy, Debug)]
 pub struct Table {
-    /// Its name.
+    /// The name of the table.
     pub name: &'static str,
-    /// The columns of its primary key.
+    /// The columns of the primary key.
     pub key: &'static [&'static str],
-    /// Its other columns of text, which decide how large a row is.
+    /// The other columns of text, which decide how large a row is.
     pub text: &'static [&'static str],
     first_sizes: Sql,
     next_sizes: Sql,
@@ -20,8 +20,8 @@ pub struct Table {
     next_rows: Sql,
 }
 
-/// From each table's name, key and columns of text: the table, and the statements that read it from
-/// its beginning, and after a key.
+/// Builds each table and the statements that read it, from the beginning and after a key. The input
+/// is the table's name, its key and its columns of text.
 macro_rules! tables {
     ($($name:ident ($key:ident $(, $more:ident)*) [$($text:ident),*],)*) => {
         /// Every table but those of [`NOT_INCLUDED`].
@@ -99,7 +99,8 @@ struct Size {
 }
 
 impl Table {
-    /// The bytes of text of the next rows after a key, at most `limit` of them.
+    /// Returns the number of bytes of text of each of the next rows after a key, at most `limit` of
+    /// them.
     ///
     /// # Errors
     /// [`PortError`].
@@ -115,7 +116,7 @@ impl Table {
         Ok(sizes.into_iter().map(|size| size.bytes).collect())
     }
 
-    /// The next rows after a key, at most `limit` of them.
+    /// Returns the next rows after a key, at most `limit` of them.
     ///
     /// # Errors
     /// [`PortError`].
@@ -129,7 +130,7 @@ impl Table {
         Ok(database.query(sql.bind(parameters(after, limit))).await?.rows)
     }
 
-    /// The key of a row.
+    /// Returns the primary key of a row.
     pub fn key_of(&self, row: &Value) -> Vec<Value> {
         self.key.iter().map(|column| row.get(*column).cloned().unwrap_or_default()).collect()
     }
@@ -162,7 +163,7 @@ mod tests {
         connection
     }
 
-    /// Of a table: each column with its type, and its place in the primary key, from 1.
+    /// Returns each column of a table with its type, and its place in the primary key, from 1.
     fn columns(connection: &Connection, table: &str) -> Vec<(String, String, usize)> {
         let sql = format!("SELECT name, type, pk FROM pragma_table_info('{table}')");
         let mut statement = connection.prepare(&sql).unwrap();
@@ -203,7 +204,7 @@ mod tests {
         }
     }
 
-    /// A page is found through the key and read in its order: nothing is sorted.
+    /// Checks that a page is found through the key and read in its order, so that nothing is sorted.
     #[test]
     fn pages_are_read_along_the_key() {
         let connection = migrated();

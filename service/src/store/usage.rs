@@ -1,4 +1,4 @@
-//! The table `usage_accounts`, and what runs used.
+//! Reads and writes the table `usage_accounts`, and adds up the usage of runs.
 
 use std::collections::BTreeMap;
 
@@ -10,10 +10,11 @@ use crate::ports::{
     resources,
 };
 
-/// The statements that name every resource.
+/// Builds the statements that name every resource.
 macro_rules! statements {
     ($($(#[$doc:meta])* $name:ident,)*) => {
-        /// Adds up objects of amounts. One function for each: D1 takes 32 arguments of a function.
+        /// Adds the amounts of one JSON object to those of another. It nests a call of `json_set`
+        /// for each resource, because D1 accepts at most 32 arguments of a function.
         pub(super) const ADD: Sql = Sql {
             name: "add_usage",
             text: concat!(
@@ -30,7 +31,7 @@ macro_rules! statements {
             ),
         };
 
-        /// Runs count in the month in which they were accepted.
+        /// Adds up the usage of runs. A run counts in the month in which it was accepted.
         pub(super) const OF_RUNS: Sql = Sql {
             name: "get_usage_of_runs",
             text: concat!(
@@ -50,14 +51,14 @@ pub(super) const OF_ACCOUNT: Sql = Sql {
            WHERE user_id = ?1 AND month = ?2",
 };
 
-/// What [`add`] uses itself, whether the row is new or not. The row counts how often it was
-/// written, so that this is billed as well.
+/// The usage of the statement that [`add`] makes, whether the row is new or not. The row counts how
+/// often it was written, so that this usage is billed as well.
 pub const ADD_USAGE: Usage = Usage { rows_written: 1, ..Usage::NONE };
 
-/// Adds a share to its row.
+/// Makes the statement that adds a share to its row.
 ///
 /// # Errors
-/// None that can happen: amounts are numbers.
+/// [`PortError`] if the amounts cannot be serialised. They are numbers, so this does not happen.
 pub fn add(share: &Share) -> Result<Statement, PortError> {
     let Share { account, month, cause, tally } = share;
     let usage = super::to_text(&tally.usage)?;
@@ -66,12 +67,12 @@ pub fn add(share: &Share) -> Result<Statement, PortError> {
     Ok(ADD.bind(params.into_iter().chain([usage.into()])))
 }
 
-/// What an account used in a month, as far as it was added.
+/// The usage of an account in a month, as far as it was added.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Account {
-    /// By what it was for.
+    /// The usage by cause.
     pub causes: BTreeMap<Cause, Tally>,
-    /// Adding it up: how often, and what that used.
+    /// The usage of adding it up, and how often that was done.
     pub metering: Tally,
 }
 
@@ -83,18 +84,18 @@ struct Row {
     usage: String,
 }
 
-/// Usage in the database.
+/// Accesses the usage in the database.
 pub struct UsageAccounts<'a, D> {
     database: MeteredDatabase<'a, D>,
 }
 
 impl<'a, D: Database> UsageAccounts<'a, D> {
-    /// Usage in `database`.
+    /// Accesses the usage in `database`.
     pub fn new(database: MeteredDatabase<'a, D>) -> Self {
         Self { database }
     }
 
-    /// What an account used in a month, its runs apart.
+    /// Returns the usage of an account in a month, without its runs.
     ///
     /// # Errors
     /// [`PortError`].
@@ -109,7 +110,7 @@ impl<'a, D: Database> UsageAccounts<'a, D> {
         Ok(found)
     }
 
-    /// What the runs of a user used that were accepted in a month.
+    /// Returns the usage of a user's runs that were accepted in a month.
     ///
     /// # Errors
     /// [`PortError`].
@@ -119,7 +120,7 @@ impl<'a, D: Database> UsageAccounts<'a, D> {
     }
 }
 
-/// What it used to write rows so often.
+/// Returns the usage of writing an account's row this often.
 pub fn metering(written: u64) -> Tally {
     Tally { count: written, usage: ADD_USAGE.times(written) }
 }

@@ -1,11 +1,12 @@
-//! The table `workflows`.
+//! Reads and writes the table `workflows`.
 
 use serde::{Deserialize, Serialize};
 
+use super::{parse, to_text};
 use crate::domain::{
     Millis,
     page::{Page, Position},
-    workflow::{Draft, Step, Workflow},
+    workflow::{Draft, Workflow, WorkflowSummary},
 };
 use crate::ports::{Database, MeteredDatabase, Param, PortError, Sql, Statement};
 
@@ -17,7 +18,7 @@ pub(super) const INSERT: Sql = Sql {
 
 pub(super) const LIST: Sql = Sql {
     name: "list_workflows",
-    text: "SELECT id, name, description, steps, published_at, created_at, updated_at \
+    text: "SELECT id, name, description, published_at, created_at, updated_at \
            FROM workflows WHERE user_id = ?1 AND (created_at, id) < (?2, ?3) \
            ORDER BY created_at DESC, id DESC LIMIT ?4",
 };
@@ -35,7 +36,7 @@ pub(super) const UPDATE: Sql = Sql {
            RETURNING id, name, description, steps, published_at, created_at, updated_at",
 };
 
-/// Publishing again keeps the first instant.
+/// Publishes a workflow. If it is public already, the first instant stays.
 pub(super) const PUBLISH: Sql = Sql {
     name: "publish_workflow",
     text: "UPDATE workflows SET published_at = coalesce(published_at, ?3) \
@@ -43,7 +44,7 @@ pub(super) const PUBLISH: Sql = Sql {
            RETURNING id, name, description, steps, published_at, created_at, updated_at",
 };
 
-/// Runs keep a copy of the steps, and stay.
+/// Deletes a workflow. Its runs stay, because they have a copy of the steps.
 pub(super) const DELETE: Sql = Sql {
     name: "delete_workflow",
     text: "DELETE FROM workflows WHERE id = ?1 AND user_id = ?2 RETURNING id",
@@ -56,22 +57,22 @@ pub(super) const CATALOGUE: Sql = Sql {
            ORDER BY published_at DESC, id DESC LIMIT ?3",
 };
 
-/// Workflows in the database.
+/// Accesses the workflows in the database.
 pub struct Workflows<'a, D> {
     database: MeteredDatabase<'a, D>,
 }
 
-/// A published workflow, as anyone may see it.
+/// A published workflow as anyone may see it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
 pub struct CatalogueEntry {
-    /// Identifier.
+    /// The identifier of the workflow.
     pub id: String,
-    /// Name.
+    /// The name of the workflow.
     pub name: String,
-    /// Description.
+    /// The description of the workflow.
     pub description: String,
-    /// When it was published.
+    /// The time at which it was published.
     pub published_at: Millis,
 }
 
@@ -88,13 +89,11 @@ struct Row {
 
 impl Row {
     fn into_workflow(self) -> Result<Workflow, PortError> {
-        let steps = serde_json::from_str(&self.steps)
-            .map_err(|error| PortError::unavailable("database", error))?;
         Ok(Workflow {
             id: self.id,
             name: self.name,
             description: self.description,
-            steps,
+            steps: parse(&self.steps)?,
             published_at: self.published_at,
             created_at: self.created_at,
             updated_at: self.updated_at,
@@ -103,7 +102,7 @@ impl Row {
 }
 
 impl<'a, D: Database> Workflows<'a, D> {
-    /// Workflows in `database`.
+    /// Accesses the workflows in `database`.
     pub fn new(database: MeteredDatabase<'a, D>) -> Self {
         Self { database }
     }
@@ -113,20 +112,20 @@ impl<'a, D: Database> Workflows<'a, D> {
     /// # Errors
     /// [`PortError`].
     pub async fn insert(&self, owner: &str, workflow: &Workflow) -> Result<(), PortError> {
-        let steps = steps_text(&workflow.steps)?;
         let params: [Param; 7] = [
             workflow.id.as_str().into(),
             owner.into(),
             workflow.name.as_str().into(),
             workflow.description.as_str().into(),
-            steps.into(),
+            to_text(&workflow.steps)?.into(),
             workflow.created_at.into(),
             workflow.updated_at.into(),
         ];
         self.database.query(INSERT.bind(params)).await.map(|_| ())
     }
 
-    /// Replaces what the owner wrote of a workflow; the workflow as it is now, if there is one.
+    /// Replaces the name, description and steps of a workflow. Returns it as it is now, or `None` if
+    /// there is none.
     ///
     /// # Errors
     /// [`PortError`].
@@ -142,13 +141,13 @@ impl<'a, D: Database> Workflows<'a, D> {
             owner.into(),
             draft.name.as_str().into(),
             draft.description.as_str().into(),
-            steps_text(&draft.steps)?.into(),
+            to_text(&draft.steps)?.into(),
             now.into(),
         ];
         self.one(UPDATE.bind(params)).await
     }
 
-    /// Makes a workflow public, if it is not yet; the workflow as it is now, if there is one.
+    /// Makes a workflow public if it is not yet. Returns it as it is now, or `None` if there is none.
     ///
     /// # Errors
     /// [`PortError`].
@@ -161,7 +160,7 @@ impl<'a, D: Database> Workflows<'a, D> {
         self.one(PUBLISH.bind([id.into(), owner.into(), now.into()])).await
     }
 
-    /// Deletes a workflow; whether there was one.
+    /// Deletes a workflow. Returns false if there was none.
     ///
     /// # Errors
     /// [`PortError`].
@@ -175,18 +174,17 @@ impl<'a, D: Database> Workflows<'a, D> {
         rows.into_iter().next().map(Row::into_workflow).transpose()
     }
 
-    /// An owner's workflows, newest first.
+    /// Lists an owner's workflows without their steps, newest first.
     ///
     /// # Errors
     /// [`PortError`].
-    pub async fn list(&self, owner: &str, page: &Page) -> Result<Vec<Workflow>, PortError> {
+    pub async fn list(&self, owner: &str, page: &Page) -> Result<Vec<WorkflowSummary>, PortError> {
         let (created_at, id, limit) = keyset(page);
         let statement = LIST.bind([owner.into(), created_at, id, limit]);
-        let rows = self.database.query(statement).await?.decode::<Row>()?;
-        rows.into_iter().map(Row::into_workflow).collect()
+        self.database.query(statement).await?.decode()
     }
 
-    /// One workflow of an owner.
+    /// Returns one workflow of an owner, or `None` if there is none with this identifier.
     ///
     /// # Errors
     /// [`PortError`].
@@ -194,7 +192,7 @@ impl<'a, D: Database> Workflows<'a, D> {
         self.one(GET.bind([id.into(), owner.into()])).await
     }
 
-    /// Everyone's published workflows, newest first.
+    /// Lists everyone's published workflows, newest first.
     ///
     /// # Errors
     /// [`PortError`].
@@ -205,12 +203,8 @@ impl<'a, D: Database> Workflows<'a, D> {
     }
 }
 
-fn steps_text(steps: &[Step]) -> Result<String, PortError> {
-    serde_json::to_string(steps).map_err(|error| PortError::unavailable("database", error))
-}
-
-/// The parameters of a keyset page. The first page starts before everything: at the largest
-/// instant there is.
+/// Returns the parameters of a keyset page. The first page begins after the largest instant, which
+/// comes before every item of a list that is ordered newest first.
 pub(super) fn keyset(page: &Page) -> (Param, Param, Param) {
     let start = Position { created_at: crate::ports::MAX_INTEGER, id: String::new() };
     let after = page.after.clone().unwrap_or(start);

@@ -10,7 +10,7 @@ use tokio::{
     net::TcpListener,
 };
 use wiremock::{Mock, ResponseTemplate, matchers::any};
-use workway_service::domain::workflow::MAX_STEPS;
+use workway_service::domain::{json::MAX_DEPTH, output::MAX_OUTPUT_BYTES, workflow::MAX_STEPS};
 
 use super::client::{Api, token};
 
@@ -251,6 +251,45 @@ async fn servers_that_mean_harm_fail_the_attempt_and_nothing_else() {
     });
     join_all(cases).await;
     assert_eq!(api.get("/health/live", "").await.0, 200);
+}
+
+/// Whatever a server answers, the run can be read and cancelled afterwards, and what it stores is
+/// bounded by its size after escaping.
+#[tokio::test]
+async fn an_answer_that_could_not_be_stored_or_read_again_fails_the_step() {
+    let api = Api::start().await;
+    let ann = token("ann");
+    // The output is an object with the body in it, which is one level more.
+    let nested = |levels: usize| format!("{}{}", "[".repeat(levels), "]".repeat(levels));
+    let too_deep = format!("the output is nested deeper than {MAX_DEPTH} levels");
+    let too_large = format!("the output has more than {MAX_OUTPUT_BYTES} bytes as JSON");
+    let frame = r#"{"body":"","status":200}"#.len();
+    // A control character of one byte has six after escaping.
+    let controls = |rest: usize| {
+        let room = MAX_OUTPUT_BYTES - frame;
+        "\u{1}".repeat(room / 6) + &"x".repeat(room % 6 + rest)
+    };
+    for (body, error) in [
+        (nested(MAX_DEPTH - 1).into_bytes(), None),
+        (nested(MAX_DEPTH).into_bytes(), Some(&too_deep)),
+        (nested(125).into_bytes(), Some(&too_deep)),
+        (controls(0).into_bytes(), None),
+        (controls(1).into_bytes(), Some(&too_large)),
+        // Each byte that is not UTF-8 becomes a replacement character of three.
+        (vec![0xff; 32_000], Some(&too_large)),
+        (vec![b'x'; 32_000], None),
+    ] {
+        api.upstream.reset().await;
+        let answer = ResponseTemplate::new(200).set_body_bytes(body);
+        Mock::given(any()).respond_with(answer).mount(&api.upstream).await;
+        let run = api.run(&ann, &api.workflow(&ann, api.http_step()).await).await;
+        let done = api.finished(&ann, &run).await;
+        let expected = if error.is_some() { "failed" } else { "succeeded" };
+        assert_eq!(done["status"], expected, "{:?}", done["steps"][0]["error"]);
+        assert_eq!(done["steps"][0]["error"].as_str(), error.map(String::as_str));
+        let cancel = api.send(Method::POST, &format!("/runs/{run}/cancel"), &ann, None).await;
+        assert_eq!(cancel.status(), 409, "it has ended");
+    }
 }
 
 /// It sends a byte now and then for as long as somebody listens: what is waited for is the end.

@@ -12,7 +12,10 @@ use std::{
 use serde_json::Value;
 pub use sql::{MAX_STATEMENT_BYTES, Statements};
 use workway_service::{
-    backup::{Chunk, Digest, MANIFEST, Manifest, TableBackup, TableState, line, sha256, tables},
+    backup::{
+        Chunk, Digest, MANIFEST, Manifest, ManifestError, TableBackup, TableState, line, sha256,
+        tables,
+    },
     platform::native::SqliteDatabase,
     ports::PortError,
     store::TABLES,
@@ -43,7 +46,7 @@ pub enum BackupError {
         /// Which file.
         path: PathBuf,
         /// What is wrong with it.
-        error: serde_json::Error,
+        error: ManifestError,
     },
     /// It was never completed, or lost something since.
     #[error("the backup of {day} is not whole: {problem}")]

@@ -1,4 +1,4 @@
-//! What others say to the executor of a run, from their side.
+//! Sends messages to the executors of runs, and sweeps up runs whose executor has been lost.
 
 use serde::{Deserialize, Serialize};
 
@@ -8,42 +8,45 @@ use crate::domain::{
     run::{Run, RunEvent},
 };
 use crate::ports::{ActorClass, Actors, MeteredActors, Platform, PortError, Ports};
-use crate::store::Runs;
+use crate::store::{Overdue, Runs};
 
-/// What the executor of a run can be told.
+/// A message to the executor of a run.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum Message {
-    /// Take this run on; the executor that already has it keeps its own state.
+    /// Start this run. An executor that already has it keeps its own state.
     Start(RunState),
-    /// End this run; the executor that already has it keeps its own state until then.
+    /// Cancel this run. An executor that already has it cancels its own state.
     Cancel(RunState),
-    /// Say what happened after this event.
+    /// List the events after the one with this number.
     Events(u32),
+    /// End this run as failed, because its row cannot be read. An executor that already has the run
+    /// ends its own state.
+    Fail(RunState),
 }
 
-/// Its answer.
+/// A reply of the executor of a run.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum Reply {
     /// The run is stored, and its alarm set.
     Accepted,
-    /// To [`Message::Cancel`].
+    /// The outcome of [`Message::Cancel`].
     Cancelled(Box<Cancellation>),
-    /// To [`Message::Events`].
+    /// The events that [`Message::Events`] asked for.
     Events(Vec<RunEvent>),
 }
 
-/// What became of a wish to cancel.
+/// The outcome of a request to cancel a run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Cancellation {
-    /// The run, as it is now.
+    /// The run as it is now.
     pub run: Run,
-    /// Whether this made it so.
+    /// True if this request ended the run; false if it had ended before.
     pub changed: bool,
 }
 
-/// Hands a run to its executor.
+/// Starts a run: hands it to its executor.
 ///
 /// # Errors
 /// [`crate::ports::PortFailure::Unavailable`]. The executor may or may not have taken it.
@@ -51,10 +54,27 @@ pub async fn start<A: Actors>(
     actors: MeteredActors<'_, A>,
     state: &RunState,
 ) -> Result<(), PortError> {
-    ask(actors, &state.run.id, &Message::Start(state.clone())).await.map(|_| ())
+    send(actors, &state.run.id, &Message::Start(state.clone())).await.map(|_| ())
 }
 
-/// Ends a run. Once this is acknowledged no further attempt begins, and the result of one that is
+/// Ends a run as failed, because its row cannot be read. `intent` has the members that can be read.
+async fn fail<A: Actors>(actors: MeteredActors<'_, A>, intent: RunState) -> Result<(), PortError> {
+    let id = intent.run.id.clone();
+    send(actors, &id, &Message::Fail(intent)).await.map(|_| ())
+}
+
+/// Wakes the executor of an overdue run, or has it end the run if the row cannot be read.
+pub(super) async fn recover<A: Actors>(
+    actors: MeteredActors<'_, A>,
+    overdue: Overdue,
+) -> Result<(), PortError> {
+    match overdue {
+        Overdue::Run(state) => start(actors, &state).await,
+        Overdue::Unreadable(intent) => fail(actors, *intent).await,
+    }
+}
+
+/// Cancels a run. Once this is acknowledged no further attempt begins, and the result of one that is
 /// under way is dropped. `intent` is the run as it was accepted.
 ///
 /// # Errors
@@ -64,14 +84,14 @@ pub async fn cancel<A: Actors>(
     intent: RunState,
 ) -> Result<Cancellation, PortError> {
     let id = intent.run.id.clone();
-    match ask(actors, &id, &Message::Cancel(intent)).await? {
+    match send(actors, &id, &Message::Cancel(intent)).await? {
         Reply::Cancelled(cancellation) => Ok(*cancellation),
         _ => Err(PortError::unavailable("actor", "an answer to something else")),
     }
 }
 
-/// What happened to a run after the event `after`, oldest first. Nothing if its executor does not
-/// have it yet.
+/// Returns the events of a run after the one with the number `after`, oldest first. There are none
+/// if its executor does not have the run yet.
 ///
 /// # Errors
 /// [`crate::ports::PortFailure::Unavailable`].
@@ -80,13 +100,13 @@ pub async fn events<A: Actors>(
     id: &str,
     after: u32,
 ) -> Result<Vec<RunEvent>, PortError> {
-    match ask(actors, id, &Message::Events(after)).await? {
+    match send(actors, id, &Message::Events(after)).await? {
         Reply::Events(events) => Ok(events),
         _ => Err(PortError::unavailable("actor", "an answer to something else")),
     }
 }
 
-async fn ask<A: Actors>(
+async fn send<A: Actors>(
     actors: MeteredActors<'_, A>,
     id: &str,
     message: &Message,
@@ -94,22 +114,30 @@ async fn ask<A: Actors>(
     actors.call(ActorClass::WorkflowExecutor, id, message).await
 }
 
-/// A run is overdue when its row is this much behind: an executor that is merely busy gets no visit.
+/// The time after which a run that has not moved is overdue, in milliseconds. It is long enough that
+/// an executor that is merely busy is left alone.
 pub const SWEEP_GRACE: Millis = 30_000;
-/// Runs in one sweep. The rest follows in the next; each visit is a subrequest of one invocation.
+/// The largest number of runs of one sweep. The next sweep takes the rest. Each message to an
+/// executor is a subrequest, and a Worker's invocation has a limited number of them.
 pub const SWEEP_LIMIT: i64 = 100;
-/// Pokes the executors of runs that should have moved and have not: those whose object was never
-/// reached after the intent was written, and those whose alarm was lost. For a cron trigger.
+/// Wakes the executors of overdue runs: of those whose object was never reached after the intent was
+/// written, and of those whose alarm was lost. A run whose row cannot be read ends as failed. A cron
+/// trigger calls this every minute.
 ///
 /// # Errors
 /// When the overdue runs cannot be read. An executor that cannot be reached waits for the next sweep.
 pub async fn sweep<P: Platform>(ports: &Ports<P>) -> Result<usize, PortError> {
     let due_before = ports.now() - SWEEP_GRACE;
     let overdue = Runs::new(ports.database()).overdue(due_before, SWEEP_LIMIT).await?;
-    for state in &overdue {
-        if let Err(error) = start(ports.actors(), state).await {
-            ports.log(&format!("sweep of run {}: {error}", state.run.id));
+    let visited = overdue.len();
+    for run in overdue {
+        let id = run.id().to_owned();
+        if let Overdue::Unreadable(_) = &run {
+            ports.log(&format!("sweep of run {id}: its row cannot be read"));
+        }
+        if let Err(error) = recover(ports.actors(), run).await {
+            ports.log(&format!("sweep of run {id}: {error}"));
         }
     }
-    Ok(overdue.len())
+    Ok(visited)
 }

@@ -1,4 +1,4 @@
-//! An object and what it can reach, in memory, with faults.
+//! Implements the ports of an executor in memory, with faults.
 
 use std::{
     collections::{BTreeMap, HashMap, VecDeque},
@@ -21,7 +21,7 @@ use crate::ports::{
     Metered, OutboundRequest, OutboundResponse, Param, Random, Rows, SingleFlight, Statement,
 };
 
-/// What goes wrong at a call.
+/// A fault at a call: an error or the death of the host, before or after the call took effect.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Fault {
     ErrorBefore,
@@ -33,15 +33,15 @@ pub(super) enum Fault {
 pub(super) const FAULTS: [Fault; 4] =
     [Fault::ErrorBefore, Fault::ErrorAfter, Fault::DeathBefore, Fault::DeathAfter];
 
-/// One object and what it can reach, in memory. Nothing waits for time. Unless its calls are
-/// interleaved, a future that is pending is one whose host died.
+/// The ports of one object, in memory. Nothing waits for time. Unless calls are interleaved, a
+/// future is pending only if its host died.
 #[derive(Default)]
 pub(super) struct Memory {
     inner: Mutex<Inner>,
     taken: Arc<AtomicBool>,
 }
 
-/// Until it is dropped, nobody else gets it.
+/// A turn of the object. Nobody else gets one until it is dropped.
 pub(super) struct Turn(Arc<AtomicBool>);
 
 impl Drop for Turn {
@@ -57,32 +57,32 @@ pub(super) struct Inner {
     pub(super) alarm: Option<Millis>,
     /// The parameters of the row's `INSERT`, kept up to date.
     pub(super) row: Vec<Param>,
-    /// How often the other side got each key.
+    /// The number of requests that the other side got with each key.
     pub(super) effects: BTreeMap<String, u32>,
     pub(super) calls: usize,
     pub(super) faults: HashMap<usize, Fault>,
-    /// Whether others come in between before each call.
+    /// True if every call first yields, so that other handlers may go on.
     pub(super) interleaved: bool,
-    /// The host died at a call; nothing happens until somebody takes note.
+    /// True from the death of the host until a test resets it. Until then every call is pending.
     pub(super) died: bool,
-    /// How the run ended, each time that it did.
+    /// The status of each event that says how the run ended.
     pub(super) ends: Vec<String>,
-    /// The next answers of the other side; then it is fine.
+    /// The next answers of the other side. When they are used up, every request succeeds.
     pub(super) answers: VecDeque<Answer>,
 }
 
-/// What the other side makes of a request. It has had its effect in any case.
+/// The answer of the other side. The request has had its effect in any case.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(super) enum Answer {
     #[default]
     Ok,
-    /// After so long.
+    /// Succeeds after this time.
     Late(Millis),
-    /// Worth another attempt.
+    /// Fails with a status that is worth another attempt.
     Busy,
-    /// Not worth another.
+    /// Fails with a status that is not worth another attempt.
     Refuse,
-    /// None in time.
+    /// Does not answer in time.
     Hang,
 }
 
@@ -91,7 +91,7 @@ impl Memory {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Lets nobody come in between. Nothing if the host died: then it is back afterwards.
+    /// Polls a future to its end. Returns `None` if the host died; it is alive again afterwards.
     pub(super) fn drive<T>(&self, work: impl Future<Output = T>) -> Option<T> {
         let mut work = std::pin::pin!(work);
         let mut context = task::Context::from_waker(task::Waker::noop());
@@ -106,7 +106,7 @@ impl Memory {
         }
     }
 
-    /// The next call, with what goes wrong at it.
+    /// Counts a call and returns its fault, if it has one.
     fn count(&self) -> Option<Fault> {
         let mut inner = self.inner();
         inner.calls += 1;
@@ -133,7 +133,7 @@ impl Memory {
     }
 }
 
-/// Is ready when asked again.
+/// Yields once.
 async fn pause() {
     let mut asked = false;
     poll_fn(|_| if std::mem::replace(&mut asked, true) { Poll::Ready(()) } else { Poll::Pending })
@@ -217,7 +217,7 @@ impl ActorContext for Memory {
     fn log(&self, _: &str) {}
 }
 
-/// Just enough of the table: one row.
+/// Implements the statements that an executor needs, on one row.
 impl Database for Memory {
     async fn query(&self, statement: Statement) -> PortResult<Rows> {
         let Statement { sql, params } = statement;
@@ -237,11 +237,14 @@ impl Database for Memory {
                 }
                 Rows::default()
             }
-            "settle_run" => Rows::default(),
+            "update_run_usage" => Rows::default(),
             "list_overdue_runs" => {
                 let open = ["queued", "running", "waiting"].contains(&text(&inner.row[3]));
                 let overdue = open && integer(&inner.row[7]) < integer(&params[0]);
                 let row = json!({
+                    "id": text(&inner.row[0]),
+                    "workflow_id": text(&inner.row[1]),
+                    "created_at": integer(&inner.row[8]),
                     "user_id": text(&inner.row[2]),
                     "definition": text(&inner.row[4]),
                     "report": text(&inner.row[5]),
@@ -318,7 +321,8 @@ impl Clock for Memory {
 }
 
 impl Memory {
-    /// Boxed: what an object does includes calling objects.
+    /// Handles a message. The future is boxed because an object may call objects, so that its type
+    /// would contain itself.
     fn handle(
         &self,
         message: Value,

@@ -1,9 +1,9 @@
-//! Random lists of what can happen to a few runs and their platform, under a virtual clock that also
-//! goes back. Handlers of one object interleave at every port call. After each operation the
-//! checkers look; at the end the faults stop, and every run must end.
+//! Simulates a few runs and their platform under random lists of operations. The clock is virtual
+//! and also goes back. Handlers of one object interleave at every port call. Checks run after each
+//! operation; at the end the faults stop, and every run must end.
 //!
-//! A failure prints its seed and the shortest list that proptest finds. `PROPTEST_CASES` sets how
-//! many lists are tried. The platform is in memory and nothing waits for time.
+//! A failure prints its seed and the shortest list that proptest finds. `PROPTEST_CASES` sets the
+//! number of lists. The platform is in memory and nothing waits for time.
 
 mod run;
 
@@ -15,40 +15,41 @@ use run::Simulated;
 use super::memory::{Answer, FAULTS, Fault};
 use crate::{domain::Millis, engine::machine::ATTEMPT_LEASE};
 
-/// Lists tried when nobody says how many.
+/// The number of lists when `PROPTEST_CASES` is not set.
 const LISTS: u32 = 3_000;
 const START: Millis = 1_000_000_000;
 /// The most that the clock goes back at once.
 const BACK: Millis = 3_600_000;
-/// After the faults: attempts of every step by lease, and the last projection.
+/// The number of rounds after the faults in which every run ends. It allows for an expired lease of
+/// every attempt of every step, and for the last projection.
 const HEALED_WITHIN: usize = 60;
 
-/// What can happen. Indices wrap around the runs that there are.
+/// An operation. Indices wrap around the number of runs there are.
 #[derive(Clone, Debug)]
 enum Op {
-    /// Somebody starts a run.
+    /// A client starts a run.
     Create { steps: usize },
-    /// Its executor is told of a run again, as by a sweep that raced.
+    /// The executor of a run gets its start again, as from a sweep that raced with the client.
     StartAgain(Index),
-    /// Its owner does not want it any more.
+    /// The owner cancels a run.
     Cancel(Index),
-    /// Somebody follows it.
+    /// A client reads the events of a run.
     Follow(Index),
-    /// Some of what is under way for a run goes on, for so many port calls.
+    /// One handler of a run makes this many port calls.
     GoOn { run: Index, handler: Index, calls: usize },
-    /// All that is under way for a run ends.
+    /// All handlers of a run end.
     Finish(Index),
     /// Time passes, or the clock is set back.
     MoveClock(Millis),
-    /// The alarm of a run rings when it should, late, or though it is not yet time.
+    /// The alarm of a run fires if it is due, or even before that.
     FireAlarm { run: Index, early: bool },
     /// The alarm of a run is lost.
     LoseAlarm(Index),
-    /// The cron.
+    /// The cron trigger sweeps.
     Sweep,
-    /// The next attempts of a run are answered so.
+    /// The next attempts of a run get these answers.
     Answer { run: Index, answers: Vec<Answer> },
-    /// The port call so many calls from now, on behalf of a run, fails, or its host dies there.
+    /// A later port call of a run has a fault. `calls` counts from the next call.
     Fault { run: Index, calls: usize, fault: Fault },
 }
 
@@ -81,10 +82,10 @@ fn op() -> impl Strategy<Value = Op> {
     ]
 }
 
-/// All runs, on one clock.
+/// All runs, which share one clock.
 struct World {
     now: Millis,
-    /// What the clock showed at most.
+    /// The latest time that the clock has shown.
     latest: Millis,
     runs: Vec<Simulated>,
 }
@@ -109,7 +110,7 @@ impl World {
             _ if self.runs.is_empty() => {}
             _ => self.apply_to_run(op),
         }
-        self.look();
+        self.check();
     }
 
     fn apply_to_run(&mut self, op: &Op) {
@@ -141,8 +142,8 @@ impl World {
         &mut self.runs[index]
     }
 
-    /// One time for all, the latest that anybody's work took; then the checkers.
-    fn look(&mut self) {
+    /// Sets the clock of every run to the latest time that any of them reached, and runs the checks.
+    fn check(&mut self) {
         self.now = self.runs.iter().fold(self.now, |now, run| now.max(run.worked_until()));
         self.latest = self.latest.max(self.now);
         for run in &mut self.runs {
@@ -151,8 +152,8 @@ impl World {
         }
     }
 
-    /// No more faults: the clock is right, alarms ring in time, the cron comes every minute, the
-    /// other side answers, and what has begun ends.
+    /// Ends the faults: the clock is right, alarms fire in time, the cron trigger sweeps, the other
+    /// side answers, and handlers end.
     fn heal(&mut self) {
         self.now = self.latest;
         for run in &mut self.runs {
@@ -162,14 +163,14 @@ impl World {
         }
         for _ in 0..HEALED_WITHIN {
             self.now += 2_000;
-            self.look();
+            self.check();
             let now = self.now;
             for run in &mut self.runs {
                 run.sweep(now);
                 run.begin_alarm(now, false);
                 run.finish();
             }
-            self.look();
+            self.check();
             if self.runs.iter().all(Simulated::is_quiet) {
                 return;
             }
@@ -214,7 +215,8 @@ fn random_lists_break_nothing_and_every_run_ends_once_the_faults_do() {
         }
         Ok(())
     });
-    let (lists, ends) = (lists(), ends.into_inner());
+    let lists = lists();
+    let ends = ends.into_inner();
     println!("seed {seed} (WORKWAY_SEED), {lists} lists (PROPTEST_CASES), runs: {ends:?}");
     result.unwrap_or_else(|error| panic!("seed {seed}: {error}"));
     println!("0 in {lists} lists: below {:.3} % at 95 %", 300.0 / f64::from(lists));

@@ -1,4 +1,6 @@
-//! A run on a host that fails: before or after each call of a port, by an error or by dying.
+//! Tests runs on a host that fails before or after each port call, by an error or by dying.
+
+use std::sync::Arc;
 
 use serde_json::{Map, json};
 
@@ -6,21 +8,25 @@ use super::{
     memory::{FAULTS, Fault, Memory, text},
     *,
 };
-use crate::domain::Millis;
-use crate::ports::{Meter, MeteredActors, MeteredDatabase};
+use crate::{
+    config::Config,
+    domain::Millis,
+    platform::native::Native,
+    ports::{Meter, MeteredActors, MeteredDatabase, Ports, Sql},
+};
 
 const START: Millis = 1_000_000;
-/// The sweep comes by so often.
+/// The interval of the sweeps.
 const SWEEP_EVERY: Millis = 60_000;
 
-/// Hands the run to its executor; whether that acknowledged it.
+/// Hands the run to its executor and returns true if that acknowledged it.
 fn tell(memory: &Memory, state: &RunState) -> bool {
     memory
         .drive(start(MeteredActors::new(memory, &Meter::default()), state))
         .is_some_and(|told| told.is_ok())
 }
 
-/// A run of `http` steps, from its start to its end.
+/// A run of `http` steps from its start to its end.
 struct Scenario {
     memory: Memory,
     allowed: AllowList,
@@ -55,8 +61,8 @@ impl Scenario {
         scenario
     }
 
-    /// Rings alarms as the platform does: one that failed, or whose host died, rings again unless
-    /// its handler had set the next.
+    /// Fires alarms as the platform does: one that failed, or whose host died, fires again unless
+    /// its handler has set the next one.
     fn ring_until_idle(&self) {
         for _ in 0..50 {
             let alarm = self.memory.inner().alarm.take();
@@ -69,7 +75,7 @@ impl Scenario {
                 self.memory.inner().alarm.get_or_insert(at);
             }
         }
-        panic!("the alarm rings for ever");
+        panic!("the alarm fires for ever");
     }
 
     fn finish(&self) {
@@ -79,8 +85,10 @@ impl Scenario {
             let meter = Meter::default();
             let runs = Runs::new(MeteredDatabase::new(&self.memory, &meter));
             let overdue = self.memory.drive(runs.overdue(before, 1));
-            for state in overdue.and_then(Result::ok).into_iter().flatten() {
-                tell(&self.memory, &state);
+            for run in overdue.and_then(Result::ok).into_iter().flatten() {
+                let _ = self
+                    .memory
+                    .drive(client::recover(MeteredActors::new(&self.memory, &meter), run));
             }
             self.ring_until_idle();
         }
@@ -106,7 +114,7 @@ impl Scenario {
     }
 }
 
-/// Calls of a run that nothing disturbs.
+/// Returns the number of port calls of a run without faults.
 fn calls(steps: usize) -> usize {
     let scenario = Scenario::new(steps, &[]);
     let calls = scenario.memory.inner().calls;
@@ -117,9 +125,10 @@ fn calls(steps: usize) -> usize {
 
 #[test]
 fn a_fault_at_any_call_neither_loses_the_run_nor_repeats_an_effect_under_another_key() {
-    let (steps, calls) = (5, calls(5));
-    // Of the start: a load and a save. Of each step: the attempt, then a load and a save. And the
-    // first change, `running`, the end, its event and its projection.
+    let steps = 5;
+    let calls = calls(steps);
+    // The start makes a load and a save; each step makes the attempt, a load and a save. The others
+    // are the first change, the projection of `running`, the end, its event and its projection.
     assert!(calls > 3 * steps + 6, "{calls}");
     for call in 1..=calls {
         for fault in FAULTS {
@@ -134,9 +143,10 @@ fn a_fault_at_any_call_neither_loses_the_run_nor_repeats_an_effect_under_another
 }
 
 #[test]
-fn nor_do_two_faults() {
-    // A fault makes the run longer: the second may hit its recovery.
-    let (steps, calls) = (3, calls(3) + 4);
+fn two_faults_lose_nothing_and_repeat_nothing_under_another_key() {
+    let steps = 3;
+    // A fault makes the run longer, and the second one may hit its recovery.
+    let calls = calls(steps) + 4;
     for first in 1..calls {
         for second in first + 1..=calls {
             for (one, other) in FAULTS.into_iter().flat_map(|one| FAULTS.map(|other| (one, other)))
@@ -150,11 +160,141 @@ fn nor_do_two_faults() {
 
 #[test]
 fn an_alarm_that_could_not_be_handled_asks_for_another() {
-    // The calls of the start come first: load and save.
+    // Calls 1 and 2 are the load and the save of the start.
     for call in [3, 4] {
         let scenario = Scenario::new(3, &[(call, Fault::ErrorBefore)]);
         assert_eq!(scenario.row_status(), "succeeded", "without the sweep: call {call}");
     }
+}
+
+/// Returns a run that was accepted and whose alarm has not fired yet.
+fn accepted() -> Scenario {
+    let scenario = Scenario {
+        memory: Memory::default(),
+        allowed: AllowList::parse("https://upstream.test").unwrap(),
+        steps: 1,
+    };
+    scenario.memory.inner().now = START;
+    let config = json!({"url": "https://upstream.test/", "method": "POST"});
+    let step = Step { kind: StepKind::Http, config: config.as_object().unwrap().clone() };
+    let state = RunState::new("run".into(), "ann".into(), "workflow".into(), vec![step], START);
+    let meter = Meter::default();
+    let runs = Runs::new(MeteredDatabase::new(&scenario.memory, &meter));
+    scenario.memory.drive(runs.insert(&state)).unwrap().unwrap();
+    assert!(tell(&scenario.memory, &state));
+    scenario
+}
+
+#[test]
+fn a_run_whose_state_cannot_be_read_ends_as_failed() {
+    let nested = format!("{}{}", "[".repeat(200), "]".repeat(200));
+    for unreadable in ["", "{", "{}", &nested] {
+        let scenario = accepted();
+        scenario.memory.inner().state = Some(unreadable.to_owned());
+        scenario.ring_until_idle();
+        assert_eq!(scenario.memory.inner().alarm, None, "the alarm does not fire for ever");
+        scenario.finish();
+        assert_eq!(scenario.row_status(), "failed", "{unreadable:.10}");
+        let inner = scenario.memory.inner();
+        assert!(inner.effects.is_empty());
+        assert_eq!(inner.ends, ["failed"]);
+    }
+}
+
+#[test]
+fn a_run_whose_state_cannot_be_read_can_be_cancelled() {
+    let scenario = accepted();
+    scenario.memory.inner().state = Some("{".to_owned());
+    let intent = RunState::new("run".into(), "ann".into(), "workflow".into(), Vec::new(), START);
+    let meter = Meter::default();
+    let actors = MeteredActors::new(&scenario.memory, &meter);
+    let reply = scenario.memory.drive(cancel(actors, intent)).unwrap().unwrap();
+    assert_eq!((reply.run.status, reply.changed), (RunStatus::Failed, false));
+    assert_eq!(scenario.row_status(), "failed");
+}
+
+#[test]
+fn a_run_whose_row_cannot_be_read_ends_as_failed() {
+    let nested = format!("{}{}", "[".repeat(200), "]".repeat(200));
+    for unreadable in ["", "{", "{}", &nested] {
+        for column in [4, 5] {
+            for version in [0, 7] {
+                let scenario = accepted();
+                {
+                    let mut inner = scenario.memory.inner();
+                    inner.row[column] = unreadable.into();
+                    inner.row[6] = version.into();
+                    inner.alarm = None;
+                }
+                scenario.finish();
+                assert_eq!(scenario.row_status(), "failed", "{column} {unreadable:.10}");
+                let report = text(&scenario.memory.inner().row[5]).to_owned();
+                let run: Run = serde_json::from_str(&report).unwrap();
+                assert_eq!((run.id.as_str(), run.workflow_id.as_str()), ("run", "workflow"));
+            }
+        }
+    }
+}
+
+/// Checks natively that a row that cannot be read keeps no other run from being recovered.
+#[tokio::test]
+async fn a_sweep_goes_on_past_a_row_that_cannot_be_read() {
+    const BREAK: Sql =
+        Sql { name: "break", text: "UPDATE workflow_runs SET report = ?2 WHERE id = ?1" };
+    let directory = tempfile::tempdir().unwrap();
+    let secret = |name: &str| (name == "JWT_SECRET").then(|| "s".repeat(32));
+    let config = Arc::new(Config::from_lookup(secret).unwrap());
+    let platform = Native::open(directory.path(), config).await.unwrap();
+    let ports = Ports::new(platform.clone());
+    let runs = Runs::new(ports.database());
+    let long_ago = ports.clock().now() - 2 * SWEEP_GRACE;
+    // The first one is the oldest, which the sweep reads first.
+    for (id, age) in [("broken", 1), ("orphaned", 0)] {
+        let step = Step { kind: StepKind::Http, config: Map::new() };
+        let accepted_at = long_ago - age;
+        let state =
+            RunState::new(id.into(), "ann".into(), "workflow".into(), vec![step], accepted_at);
+        runs.insert(&state).await.unwrap();
+    }
+    let nested = format!("{}{}", "[".repeat(125), "]".repeat(125));
+    let report = format!(r#"{{"id":"broken","steps":[{{"output":{{"body":{nested}}}}}]}}"#);
+    ports.database().query(BREAK.bind(["broken".into(), report.into()])).await.unwrap();
+    assert!(runs.get("ann", "broken").await.is_err());
+
+    assert_eq!(sweep(&ports).await.unwrap(), 2);
+    for (id, error) in [("broken", None), ("orphaned", Some("config.url is required"))] {
+        let mut run = None;
+        for _ in 0..500 {
+            run = runs.get("ann", id).await.unwrap_or_default();
+            if run.as_ref().is_some_and(|run| run.status == RunStatus::Failed) {
+                break;
+            }
+            ports.clock().sleep(Duration::from_millis(10)).await;
+        }
+        let run = run.unwrap();
+        assert_eq!(run.status, RunStatus::Failed, "{id}");
+        assert_eq!(run.steps.first().and_then(|step| step.error.as_deref()), error);
+    }
+    assert_eq!(sweep(&ports).await.unwrap(), 0, "nothing is left to do");
+}
+
+#[test]
+fn a_run_whose_projections_were_given_up_is_projected_by_the_sweep() {
+    let scenario = accepted();
+    scenario.ring_until_idle();
+    let mut state: RunState =
+        serde_json::from_str(scenario.memory.inner().state.as_ref().unwrap()).unwrap();
+    state.projected = RunStatus::Queued;
+    state.wake_at = None;
+    {
+        let mut inner = scenario.memory.inner();
+        inner.state = Some(serde_json::to_string(&state).unwrap());
+        inner.row[3] = "queued".into();
+        inner.row[6] = 0.into();
+        inner.row[7] = START.into();
+    }
+    scenario.finish();
+    assert_eq!(scenario.row_status(), "succeeded");
 }
 
 #[test]
@@ -177,8 +317,8 @@ fn a_cancel_that_was_acknowledged_stands_whatever_fails() {
     let config = config.as_object().unwrap().clone();
     for told in [true, false] {
         for (call, fault) in (1..=6).flat_map(|call| FAULTS.map(|fault| (call, fault))) {
-            let (memory, allowed) = (Memory::default(), AllowList::default());
-            let scenario = Scenario { memory, allowed, steps: 1 };
+            let scenario =
+                Scenario { memory: Memory::default(), allowed: AllowList::default(), steps: 1 };
             scenario.memory.inner().now = START;
             let definition = vec![Step { kind: StepKind::Http, config: config.clone() }];
             let intent =

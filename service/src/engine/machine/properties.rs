@@ -1,4 +1,4 @@
-//! What holds for the machine whatever happens.
+//! Tests properties that hold for the state machine whatever happens.
 
 use std::collections::HashMap;
 
@@ -10,18 +10,19 @@ use super::{
     *,
 };
 
-/// What can happen to a run. Indices wrap around what there is.
+/// An operation on a run. Indices wrap around the number of items there are.
 #[derive(Clone, Debug)]
 enum Op {
     /// Time passes.
     Pass(Millis),
-    /// The alarm rings, at its time or (poked) now.
+    /// The alarm fires, at its time or now.
     Ring { at_alarm: bool },
-    /// Some attempt ever begun ends: the last one, or an old one, late or again.
+    /// An attempt ends: the last one, or an old one, late or again. An error says whether it is
+    /// retryable.
     End { which: prop::sample::Index, result: Result<(), bool> },
-    /// The owner cancels.
+    /// The owner cancels the run.
     Cancel,
-    /// Some projection ever asked for succeeds.
+    /// A projection that was asked for at any time succeeds.
     Projected(prop::sample::Index),
 }
 
@@ -37,13 +38,13 @@ fn op() -> impl Strategy<Value = Op> {
     ]
 }
 
-/// A host that remembers all that it was ever asked to do, and checks the machine as it goes.
+/// A host that remembers every effect that it was asked for, and checks the machine at each event.
 struct Host {
     state: RunState,
     now: Millis,
     attempts: Vec<AttemptId>,
     projections: Vec<(i64, RunStatus)>,
-    /// The row: an older version never overwrites a newer one.
+    /// The version and status of the row. An older version never overwrites a newer one.
     row: (i64, RunStatus),
     keys: HashMap<usize, String>,
 }
@@ -82,7 +83,7 @@ impl Host {
 
     fn end(&mut self, attempt: AttemptId, result: Result<(), bool>) {
         let result =
-            result.map(|()| json!(1)).map_err(|retry| Failure { message: "why".into(), retry });
+            result.map(|()| json!(1)).map_err(|retry| Failure::Status { status: 500, retry });
         self.handle(&Event::AttemptEnded { attempt, result });
     }
 
@@ -107,7 +108,7 @@ impl Host {
                     assert!((attempt.step, attempt.number) > last, "each attempt is begun once");
                     self.attempts.push(attempt);
                 }
-                Effect::Settle => unreachable!("the host asks for it"),
+                Effect::UpdateUsage => unreachable!("only the host adds this effect"),
                 Effect::Project => {
                     self.projections.push((self.state.version, self.state.run.status));
                 }
@@ -115,10 +116,11 @@ impl Host {
         }
     }
 
-    /// From here on every attempt succeeds, every projection arrives, and alarms ring in time.
+    /// Ends the faults: every attempt succeeds, every projection arrives, and alarms fire in time.
     fn heal(&mut self) {
         for _ in 0..self.state.run.steps.len() + 3 {
-            let (mut ended, projected) = (self.attempts.len(), self.projections.len());
+            let mut ended = self.attempts.len();
+            let projected = self.projections.len();
             self.apply(&Op::Ring { at_alarm: true });
             while let Some(&attempt) = self.attempts.get(ended) {
                 ended += 1;

@@ -1,9 +1,13 @@
-//! The machine's transitions.
+//! Tests the transitions of the state machine.
 
 use serde_json::json;
 
 use super::*;
-use crate::domain::{run::StepReport, workflow::StepKind};
+use crate::domain::{
+    json::MAX_DEPTH,
+    run::{FULL_PROJECTIONS, StepReport},
+    workflow::StepKind,
+};
 
 pub(super) const START: Millis = 1_000_000;
 
@@ -12,7 +16,7 @@ pub(super) fn accepted(steps: usize) -> RunState {
     RunState::new("run".into(), "ann".into(), "workflow".into(), vec![step; steps], START)
 }
 
-/// A run of `steps` whose first attempt began at [`START`], as the database shows.
+/// Returns a run of `steps` whose first attempt began at [`START`] and whose row shows that.
 fn running(steps: usize) -> RunState {
     let (state, _) = accepted(steps).advance(Event::Woken, START);
     state.advance(Event::Projected(RunStatus::Running), START).0
@@ -23,16 +27,18 @@ fn ended(step: usize, number: u32, result: Result<Value, Failure>) -> Event {
 }
 
 fn failure(retry: bool) -> Result<Value, Failure> {
-    Err(Failure { message: "why".into(), retry })
+    Err(Failure::Status { status: 500, retry })
 }
 
 fn attempt(step: usize, number: u32) -> Effect {
-    let (key, attempt) = (format!("run:{step}"), AttemptId { step, number });
-    let step = Step { kind: StepKind::Http, config: serde_json::Map::new() };
-    Effect::Attempt { attempt, key, step }
+    Effect::Attempt {
+        attempt: AttemptId { step, number },
+        key: format!("run:{step}"),
+        step: Step { kind: StepKind::Http, config: serde_json::Map::new() },
+    }
 }
 
-/// Wakes the run at its alarm.
+/// Wakes the run at the time of its alarm.
 fn wake(state: RunState) -> (RunState, Vec<Effect>, Millis) {
     let at = state.wake_at.unwrap();
     let (state, effects) = state.advance(Event::Woken, at);
@@ -70,12 +76,14 @@ fn a_run_without_steps_succeeds_at_once() {
 
 #[test]
 fn retries_back_off_until_the_attempts_are_used_up() {
-    let (mut state, mut now) = (running(1), START);
+    let mut state = running(1);
+    let mut now = START;
     for number in 1..MAX_ATTEMPTS {
         let (waiting, effects) = state.advance(ended(0, number, failure(true)), now);
         assert_eq!((waiting.run.status, effects), (RunStatus::Waiting, vec![Effect::Project]));
-        assert_eq!(waiting.run.steps[0].error.as_deref(), Some("why"));
-        let (pause, full) = (waiting.wake_at.unwrap() - now, BACKOFF_BASE << (number - 1));
+        assert_eq!(waiting.run.steps[0].error.as_deref(), Some("answered with status 500"));
+        let pause = waiting.wake_at.unwrap() - now;
+        let full = BACKOFF_BASE << (number - 1);
         assert!((full * 3 / 4..=full).contains(&pause), "{number}: {pause}");
         let projected = waiting.advance(Event::Projected(RunStatus::Waiting), now).0;
         let (next, effects, at) = wake(projected);
@@ -100,7 +108,7 @@ fn a_failure_for_good_ends_the_run_and_leaves_the_next_step_alone() {
 }
 
 #[test]
-fn what_comes_too_late_too_early_or_twice_changes_nothing() {
+fn an_event_that_is_late_early_or_repeated_changes_nothing() {
     let second = running(2).advance(ended(0, 1, Ok(json!(1))), START).0;
     let waiting = running(1).advance(ended(0, 1, failure(true)), START).0;
     let retried = wake(waiting.clone()).0;
@@ -143,15 +151,105 @@ fn an_expired_lease_counts_as_an_attempt_with_the_same_key() {
 fn a_finished_run_is_projected_until_the_row_shows_it() {
     let mut state = running(1).advance(ended(0, 1, Ok(json!(1))), START).0;
     let finished = state.run.clone();
-    for _ in 0..3 {
+    for failed in 1..4 {
         let (next, effects, at) = wake(state);
         assert_eq!(effects, [Effect::Project]);
-        assert_eq!(next.wake_at, Some(at + PROJECTION_RETRY));
+        assert_eq!(next.wake_at, Some(at + (PROJECTION_RETRY << failed)));
         state = next;
     }
     let (state, _) = state.advance(Event::Projected(RunStatus::Succeeded), START);
     assert_eq!((state.wake_at, &state.run), (None, &finished));
     assert_eq!(state.clone().advance(Event::Woken, Millis::MAX), (state, vec![]));
+}
+
+#[test]
+fn projections_back_off_drop_the_outputs_and_end() {
+    let mut state = running(1).advance(ended(0, 1, Ok(json!(1))), START).0;
+    let began = state.wake_at.unwrap();
+    for failed in 1..=MAX_PROJECTIONS {
+        let has_output = state.report().steps[0].output.is_some();
+        assert_eq!(has_output, failed <= FULL_PROJECTIONS, "{failed}");
+        let (next, effects, at) = wake(state);
+        assert_eq!(effects, [Effect::Project], "{failed}");
+        assert!(next.wake_at.is_none_or(|next| next - at <= MAX_PROJECTION_PAUSE));
+        assert_eq!(next.wake_at.is_none(), failed == MAX_PROJECTIONS, "{failed}");
+        if failed == FULL_PROJECTIONS {
+            assert!(at - began > 12 * 60 * 60 * 1000, "an outage of half a day costs no outputs");
+        }
+        state = next;
+    }
+    assert!(state.is_abandoned());
+    assert!(state.run.steps[0].output.is_some(), "the object keeps the outputs");
+}
+
+#[test]
+fn an_output_at_the_limits_and_one_past_them() {
+    let nested = |levels: usize| (0..levels).fold(json!(1), |inner, _| json!([inner]));
+    for (output, status) in [
+        (json!("\u{0}".repeat((MAX_OUTPUT_BYTES - 2) / 6)), RunStatus::Succeeded),
+        (json!("\u{0}".repeat((MAX_OUTPUT_BYTES - 2) / 6 + 1)), RunStatus::Failed),
+        (nested(MAX_DEPTH), RunStatus::Succeeded),
+        (nested(MAX_DEPTH + 1), RunStatus::Failed),
+        (nested(125), RunStatus::Failed),
+    ] {
+        let (state, _) = running(1).advance(ended(0, 1, Ok(output)), START);
+        assert_eq!(state.run.status, status, "{:?}", state.run.steps[0].error);
+        let text = serde_json::to_string(&state).unwrap();
+        assert_eq!(serde_json::from_str::<RunState>(&text).unwrap(), state, "it is read again");
+    }
+}
+
+#[test]
+fn the_largest_state_fits_into_a_value_of_the_database() {
+    // The settings fill what the other members of the steps leave.
+    let config = |bytes: usize| json!({"url": "x".repeat(bytes)});
+    let empty = serde_json::to_string(&vec![step(StepKind::Http, &config(0)); MAX_STEPS]).unwrap();
+    let room = (MAX_STEPS_BYTES - empty.len()) / MAX_STEPS;
+    let mut state = run_of(vec![step(StepKind::Http, &config(room)); MAX_STEPS]);
+    state.owner = "\u{0}".repeat(96);
+    let largest = json!("\u{0}".repeat((MAX_OUTPUT_BYTES - 2) / 6));
+    let mut now = START;
+    for index in 0..MAX_STEPS {
+        for number in 1..=MAX_ATTEMPTS {
+            now = now.max(state.wake_at.unwrap());
+            if number > 1 || index == 0 {
+                state = state.advance(Event::Woken, now).0;
+            }
+            let last = index + 1 == MAX_STEPS;
+            let result = match number {
+                MAX_ATTEMPTS if last => Err(Failure::Unreachable("\u{0}".repeat(100_000))),
+                MAX_ATTEMPTS => Ok(largest.clone()),
+                _ => failure(true),
+            };
+            state = state.advance(ended(index, number, result), now).0;
+        }
+    }
+    assert_eq!((state.run.status, state.events.len()), (RunStatus::Failed, MAX_EVENTS));
+    let text = serde_json::to_string(&state).unwrap();
+    let limit = MAX_VALUE_BYTES - MAX_OUTPUT_BYTES;
+    assert!(text.len() <= limit && text.len() > limit * 9 / 10, "{}", text.len());
+    assert_eq!(serde_json::from_str::<RunState>(&text).unwrap(), state);
+}
+
+#[test]
+fn a_message_at_the_limit_and_one_past_it() {
+    for length in [MAX_MESSAGE, MAX_MESSAGE + 1] {
+        let failure = Err(Failure::Unreachable("é".repeat(length)));
+        let (state, _) = running(1).advance(ended(0, 1, failure), START);
+        let error = state.run.steps[0].error.as_deref().unwrap();
+        assert_eq!(error.chars().count(), MAX_MESSAGE);
+    }
+}
+
+#[test]
+fn a_run_that_cannot_be_read_again_ends_as_failed_whatever_its_row_shows() {
+    let (state, effects) = running(2).advance(Event::Unreadable, START + 1);
+    assert_eq!((state.run.status, effects), (RunStatus::Failed, vec![Effect::Project]));
+    assert_eq!(state.version, MAX_INTEGER);
+    assert_eq!(state.run.steps[0].error.as_deref(), Some("the run could not be read again"));
+    let ended = running(1).advance(ended(0, 1, Ok(json!(1))), START).0;
+    let (again, effects) = ended.clone().advance(Event::Unreadable, START + 1);
+    assert_eq!((&again.run, effects), (&ended.run, vec![Effect::Project]), "terminal is final");
 }
 
 #[test]
@@ -191,7 +289,7 @@ fn a_delay_waits_without_an_effect_and_the_row_shows_until_when() {
 }
 
 #[test]
-fn a_transform_quotes_outputs_and_takes_no_time() {
+fn a_transform_refers_to_outputs_and_takes_no_time() {
     let transform = step(StepKind::Transform, &json!({"value": "<{{ steps[0].output.body }}>"}));
     let (state, _, _) = wake(run_of(vec![http(), transform.clone(), transform]));
     let (state, effects) = state.advance(ended(0, 1, Ok(json!({"body": "x"}))), START + 5);
@@ -203,10 +301,9 @@ fn a_transform_quotes_outputs_and_takes_no_time() {
 #[test]
 fn an_output_of_a_transform_at_the_limit_and_one_past_it() {
     // Two bytes are the quotes of a JSON string.
-    for (length, status) in [
-        (MAX_RESPONSE_BYTES - 2, RunStatus::Succeeded),
-        (MAX_RESPONSE_BYTES - 1, RunStatus::Failed),
-    ] {
+    for (length, status) in
+        [(MAX_OUTPUT_BYTES - 2, RunStatus::Succeeded), (MAX_OUTPUT_BYTES - 1, RunStatus::Failed)]
+    {
         let value = json!({"value": "x".repeat(length)});
         let (state, _, _) = wake(run_of(vec![step(StepKind::Transform, &value)]));
         assert_eq!(state.run.status, status, "{length}");
@@ -214,15 +311,20 @@ fn an_output_of_a_transform_at_the_limit_and_one_past_it() {
 }
 
 #[test]
-fn what_a_summary_quotes_at_the_limit_and_one_past_it() {
-    let content = json!({"content": "{{ steps[0].output }}{{ steps[1].output }}"});
-    let definition = vec![http(), http(), step(StepKind::AiSummarize, &content)];
+fn the_content_of_a_summary_at_the_limit_and_one_past_it() {
+    const OUTPUTS: usize = 4;
+    let references = "{{ steps[0].output }}{{ steps[1].output }}\
+                      {{ steps[2].output }}{{ steps[3].output }}";
+    let mut definition = vec![http(); OUTPUTS];
+    definition.push(step(StepKind::AiSummarize, &json!({"content": references})));
     for (more, status) in [(0, RunStatus::Running), (1, RunStatus::Failed)] {
         // Two bytes are the quotes of a JSON string.
-        let text = |more| Ok(json!("x".repeat(MAX_QUOTED_BYTES / 2 - 2 + more)));
-        let (state, _, _) = wake(run_of(definition.clone()));
-        let (state, _) = state.advance(ended(0, 1, text(0)), START + 1);
-        let (state, _) = state.advance(ended(1, 1, text(more)), START + 2);
+        let text = |more| Ok(json!("x".repeat(MAX_REFERENCED_BYTES / OUTPUTS - 2 + more)));
+        let (mut state, _, _) = wake(run_of(definition.clone()));
+        for index in 0..OUTPUTS {
+            let more = if index + 1 == OUTPUTS { more } else { 0 };
+            state = state.advance(ended(index, 1, text(more)), START + 1).0;
+        }
         assert_eq!(state.run.status, status, "{more}");
     }
 }
@@ -258,7 +360,8 @@ fn a_run_ends_at_its_deadline_and_not_before() {
 
 #[test]
 fn the_longest_run_has_the_most_events_and_none_is_missing() {
-    let (mut state, mut now) = (accepted(MAX_STEPS), START);
+    let mut state = accepted(MAX_STEPS);
+    let mut now = START;
     for index in 0..MAX_STEPS {
         for number in 1..=MAX_ATTEMPTS {
             now = now.max(state.wake_at.unwrap());

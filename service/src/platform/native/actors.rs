@@ -451,8 +451,9 @@ mod tests {
             Sql { name: "ringing", text: ringing }.bind(["WorkflowExecutor/run".into(), 1.into()]);
         inner.sql(ringing).await.unwrap();
         let actors = NativeActors(Arc::clone(&inner));
-        let id = actors.object("WorkflowExecutor/run").await.unwrap().id;
-        inner.sql(STORE.bind([id.into(), "not a run".into()])).await.unwrap();
+        actors.object("WorkflowExecutor/run").await.unwrap();
+        let unreachable = Sql { name: "drop", text: "DROP TABLE object_states" };
+        inner.sql(unreachable.bind([])).await.unwrap();
         let before = inner.reach.clock.now();
         inner.ring("WorkflowExecutor/run").await;
         let next = Sql { name: "alarm", text: "SELECT at FROM alarms" }.bind([]);

@@ -162,7 +162,7 @@ mod tests {
     use super::*;
     use crate::domain::run::{RunState, RunStatus};
     use crate::ports::{MAX_FUNCTION_ARGS, MeteredDatabase, PortFailure, Sql};
-    use crate::store::{Runs, SETTLE_USAGE, last_projection_usage};
+    use crate::store::{Runs, USAGE_OF_UPDATE_USAGE, last_projection_usage};
 
     const SELECT: Sql = Sql { name: "select", text: "SELECT id FROM workflows WHERE user_id = ?1" };
     const INSERT: Sql = Sql {
@@ -271,8 +271,8 @@ mod tests {
             meter.take();
             runs.project(&state).await.unwrap();
             assert_eq!(meter.take(), last_projection_usage(after), "{before:?} {after:?}");
-            runs.settle(&state.run).await.unwrap();
-            assert_eq!(meter.take(), SETTLE_USAGE);
+            runs.update_usage(&state.run).await.unwrap();
+            assert_eq!(meter.take(), USAGE_OF_UPDATE_USAGE);
         }
     }
 }

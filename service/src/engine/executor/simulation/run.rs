@@ -1,4 +1,4 @@
-//! One simulated run: its object, what is under way in it, and what must hold of it.
+//! Simulates one run: its object, the handlers under way, and the checks of its invariants.
 
 use std::{
     pin::Pin,
@@ -16,15 +16,16 @@ use super::super::{
 use crate::domain::Millis;
 use crate::engine::machine::MAX_ATTEMPTS;
 use crate::ports::{Meter, MeteredActors, MeteredDatabase, Param};
+use crate::store::Overdue;
 
-/// Something under way in an object.
+/// A handler of a message or an alarm that is under way.
 struct Handler {
-    /// The alarm that this handles, which is spent.
+    /// The time of the alarm that this handles, if it handles one.
     alarm: Option<Millis>,
     work: Pin<Box<dyn Future<Output = Outcome>>>,
 }
 
-/// What came of it.
+/// The outcome of a handler.
 #[derive(Clone, Copy)]
 enum Outcome {
     Started(bool),
@@ -33,24 +34,24 @@ enum Outcome {
     Alarm(bool),
 }
 
-/// One run, with the object that executes it.
+/// A run with the object that executes it.
 pub(super) struct Simulated {
     pub(super) memory: Arc<Memory>,
     accepted: RunState,
     handlers: Vec<Handler>,
-    /// The client was told 202.
+    /// True if the client got 202.
     acknowledged: bool,
-    /// The owner was told that it is cancelled.
+    /// True if the owner was told that the run is cancelled.
     cancelled: bool,
-    /// Whether two were ever under way.
+    /// True if two handlers were ever under way at the same time.
     met: bool,
-    /// As of the last check.
+    /// The state at the last check.
     seen: Option<RunState>,
     seen_row: (i64, String),
 }
 
 impl Simulated {
-    /// The intent first, then the executor, as the route does.
+    /// Creates a run as the route does: it stores the intent, then tells the executor.
     pub(super) fn create(id: String, steps: usize, now: Millis) -> Self {
         let config = json!({"url": "https://upstream.test/", "method": "POST"});
         let config = config.as_object().unwrap().clone();
@@ -84,7 +85,8 @@ impl Simulated {
     }
 
     pub(super) fn begin_start(&mut self) {
-        let (memory, state) = (Arc::clone(&self.memory), self.accepted.clone());
+        let memory = Arc::clone(&self.memory);
+        let state = self.accepted.clone();
         self.begin(None, async move {
             Outcome::Started(
                 start(MeteredActors::new(&*memory, &Meter::default()), &state).await.is_ok(),
@@ -93,7 +95,8 @@ impl Simulated {
     }
 
     pub(super) fn begin_cancel(&mut self) {
-        let (memory, state) = (Arc::clone(&self.memory), self.accepted.clone());
+        let memory = Arc::clone(&self.memory);
+        let state = self.accepted.clone();
         self.begin(None, async move {
             let cancelled =
                 cancel(MeteredActors::new(&*memory, &Meter::default()), state).await.ok();
@@ -102,14 +105,16 @@ impl Simulated {
     }
 
     pub(super) fn begin_events(&mut self) {
-        let (memory, id) = (Arc::clone(&self.memory), self.accepted.run.id.clone());
+        let memory = Arc::clone(&self.memory);
+        let id = self.accepted.run.id.clone();
         self.begin(None, async move {
             let _ = events(MeteredActors::new(&*memory, &Meter::default()), &id, 0).await;
             Outcome::Events
         });
     }
 
-    /// Rings the alarm as the platform does: one at a time, and spent when its handler starts.
+    /// Fires the alarm as the platform does: one at a time, and it is deleted when its handler
+    /// starts.
     pub(super) fn begin_alarm(&mut self, now: Millis, early: bool) {
         let rings = self.handlers.iter().any(|handler| handler.alarm.is_some());
         let due = self.memory.inner().alarm.filter(|at| !rings && (early || *at <= now));
@@ -124,15 +129,15 @@ impl Simulated {
         });
     }
 
-    /// A platform loses none whose handler is running: it comes back. This is a disaster that only
-    /// the sweep repairs, as long as the row is open.
+    /// Loses the alarm, as a platform does only in a disaster: an alarm whose handler dies comes
+    /// back. Only the sweep repairs this, and only as long as the row is open.
     pub(super) fn lose_alarm(&self) {
         if self.row_is_open() {
             self.memory.inner().alarm = None;
         }
     }
 
-    /// The cron finds the row, and tells the executor.
+    /// Sweeps: finds the row if it is overdue, and tells the executor.
     pub(super) fn sweep(&mut self, now: Millis) {
         let meter = Meter::default();
         let runs = Runs::new(MeteredDatabase::new(&*self.memory, &meter));
@@ -140,12 +145,13 @@ impl Simulated {
         if overdue.is_none() {
             self.die();
         }
-        for _ in overdue.and_then(Result::ok).into_iter().flatten() {
+        for run in overdue.and_then(Result::ok).into_iter().flatten() {
+            assert!(matches!(run, Overdue::Run(_)), "the row is readable");
             self.begin_start();
         }
     }
 
-    /// Lets one of the handlers do so many port calls.
+    /// Lets one of the handlers make this many port calls.
     pub(super) fn go_on(&mut self, handler: Index, calls: usize) {
         for _ in 0..calls {
             if self.handlers.is_empty() {
@@ -155,7 +161,7 @@ impl Simulated {
         }
     }
 
-    /// Lets all of them end, by turns.
+    /// Polls all handlers in turn until they have ended.
     pub(super) fn finish(&mut self) {
         for _ in 0..10_000 {
             if self.handlers.is_empty() {
@@ -182,14 +188,14 @@ impl Simulated {
         }
     }
 
-    /// The host dies, with all that is under way. An alarm that was being handled comes back.
+    /// Ends all handlers, because their host died. An alarm that was being handled comes back.
     fn die(&mut self) {
         for handler in std::mem::take(&mut self.handlers) {
             self.restore(handler.alarm);
         }
     }
 
-    /// Unless its handler had set the next.
+    /// Restores an alarm unless its handler has set the next one.
     fn restore(&self, alarm: Option<Millis>) {
         if let Some(at) = alarm {
             self.memory.inner().alarm.get_or_insert(at);
@@ -220,7 +226,7 @@ impl Simulated {
         self.met
     }
 
-    /// Nothing is left to do.
+    /// Returns true if nothing is left to do.
     pub(super) fn is_quiet(&self) -> bool {
         self.handlers.is_empty() && self.memory.inner().alarm.is_none() && !self.row_is_open()
     }
@@ -266,14 +272,14 @@ impl Simulated {
         }
     }
 
-    /// Analytics heard of the end at most once, and of the right one.
+    /// Checks that at most one analytics event reports the end, and the right one.
     fn check_end_said_once(&self, state: &RunState) {
         let ends = &self.memory.inner().ends;
         assert!(ends.len() <= 1, "it ended more than once: {ends:?}");
         assert!(ends.iter().all(|end| end == state.run.status.name()), "{ends:?} {state:?}");
     }
 
-    /// What arrived was recorded before, under one key for each step, in order.
+    /// Checks that every request was recorded as an attempt before, with one key for each step.
     fn check_effects(&self, state: &RunState) {
         let inner = self.memory.inner();
         for (key, deliveries) in &inner.effects {
@@ -290,7 +296,7 @@ impl Simulated {
         }
     }
 
-    /// The row never goes back, and is never ahead of its run.
+    /// Checks that the row never goes back, and is never ahead of its run.
     fn check_row(&mut self, state: Option<&RunState>) {
         let inner = self.memory.inner();
         let Param::Integer(version) = inner.row[6] else { panic!("{:?}", inner.row) };
@@ -302,7 +308,8 @@ impl Simulated {
         self.seen_row = (version, status);
     }
 
-    /// After the faults: it has ended, the row says so, and nothing is left to do. How it ended.
+    /// Checks after the faults that the run has ended, that the row shows it, and that nothing is
+    /// left to do. Returns the status.
     pub(super) fn check_end(&self) -> RunStatus {
         let Some(state) = self.state() else { panic!("the intent was never taken up") };
         assert!(state.run.status.is_terminal(), "{state:?}");

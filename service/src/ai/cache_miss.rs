@@ -1,4 +1,4 @@
-//! The object of a question that is not in the cache.
+//! Implements the object of a question that is not in the cache.
 
 use serde_json::{Value, json};
 
@@ -14,53 +14,54 @@ use crate::ports::{
 };
 use crate::store::QuotaMonths;
 
-/// For so long after its end an answer is also for those who come now: KV shows what was written
-/// within a minute.
+/// The time that the object keeps an answer. KV may take a minute to show what was written, and
+/// until then the object answers.
 pub const REMEMBERED: Millis = 60_000;
 
-/// Handles a message to the object: a [`Question`]. The one for whom the model is asked pays for it.
+/// Handles a message to the object: a [`Question`]. The first caller, for whom the model is called,
+/// pays for it.
 ///
 /// # Errors
-/// When it is no question.
+/// [`PortError`] when the message is malformed, or when the first caller gave up.
 pub async fn answer<C: ActorContext>(
     context: &C,
     quotas: &Quotas,
     message: Value,
 ) -> PortResult<Value> {
-    let no_question = |error| PortError::unavailable("actor", error);
-    let question: Question = serde_json::from_value(message).map_err(no_question)?;
+    let malformed = |error| PortError::unavailable("actor", error);
+    let question: Question = serde_json::from_value(message).map_err(malformed)?;
     let leader = match context.single_flight().join(context.clock().now()) {
         Role::Lead(leader) => leader,
         Role::Follow(outcome) => {
-            let gone = |_| PortError::unavailable("actor", "whoever asked first gave up");
+            let gone = |_| PortError::unavailable("actor", "the first caller gave up");
             let reply = outcome.await.map_err(gone)?.reply;
-            return Ok(Metered::free(told(&reply, false)));
+            return Ok(Metered::free(reply_to(&reply, false)));
         }
     };
-    let miss = Miss { ports: ObjectPorts::new(context), quotas, question: &question };
-    let reply = miss.ask().await;
+    let miss = CacheMiss { ports: ObjectPorts::new(context), quotas, question: &question };
+    let reply = miss.reply().await;
     let is_answer = matches!(reply, Reply::Answer(_));
     let good_until = if is_answer { context.clock().now() + REMEMBERED } else { 0 };
-    let reply = serde_json::to_value(reply).map_err(no_question)?;
-    // Nobody has to be listening.
+    let reply = serde_json::to_value(reply).map_err(malformed)?;
+    // This fails if no other caller waits, which is fine.
     let _ = leader.send(Outcome { reply: reply.clone(), good_until });
-    miss.ports.metered(Ok(told(&reply, true)))
+    miss.ports.metered(Ok(reply_to(&reply, true)))
 }
 
-/// As [`super::Told`] reads it.
-fn told(reply: &Value, first: bool) -> Value {
+/// Serialises a [`super::CallerReply`].
+fn reply_to(reply: &Value, first: bool) -> Value {
     json!({"reply": reply, "first": first})
 }
 
-struct Miss<'a, C> {
+struct CacheMiss<'a, C> {
     ports: ObjectPorts<'a, C>,
     quotas: &'a Quotas,
     question: &'a Question,
 }
 
-impl<C: ActorContext> Miss<'_, C> {
-    async fn ask(&self) -> Reply {
-        match self.try_to_ask().await {
+impl<C: ActorContext> CacheMiss<'_, C> {
+    async fn reply(&self) -> Reply {
+        match self.call_model().await {
             Ok(reply) => reply,
             Err(PortError { cause: PortFailure::Refused(_), .. }) => Reply::Refused,
             Err(error) => {
@@ -70,8 +71,9 @@ impl<C: ActorContext> Miss<'_, C> {
         }
     }
 
-    /// Takes an AI operation of the tenant's month, and gives it back if there is no answer.
-    async fn try_to_ask(&self) -> Result<Reply, PortError> {
+    /// Calls the model. It takes an AI operation of the tenant's month before, and gives it back if
+    /// there is no answer.
+    async fn call_model(&self) -> Result<Reply, PortError> {
         let none = || PortError::unavailable("ai", "this deployment has none");
         let ai = self.ports.ai().ok_or_else(none)?;
         let model = Model::named(&self.question.model)
@@ -87,7 +89,7 @@ impl<C: ActorContext> Miss<'_, C> {
         match written {
             Ok(written) => {
                 let summary = Summary { summary: written.text, model: model.name.to_owned() };
-                self.keep(&summary).await;
+                self.cache(&summary).await;
                 Ok(Reply::Answer(summary))
             }
             Err(error) => {
@@ -97,8 +99,8 @@ impl<C: ActorContext> Miss<'_, C> {
         }
     }
 
-    /// An answer that cannot be kept is an answer all the same.
-    async fn keep(&self, summary: &Summary) {
+    /// Writes a summary to the cache. A failure is logged only, because the caller has its answer.
+    async fn cache(&self, summary: &Summary) {
         let Ok(text) = serde_json::to_string(summary) else { return };
         let key = cache_key(&self.question.key());
         if let Err(error) = self.ports.cache().put(&key, &text, CACHED_FOR).await {

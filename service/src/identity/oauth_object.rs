@@ -1,5 +1,5 @@
-//! What the objects of the class `OAuth` do. Two kinds of them: one for each person, with their
-//! sessions and connections, and one for each flow, which gives its content away once and is gone.
+//! Implements the objects of the class `OAuth`. There are two kinds: one for each person, with their
+//! sessions and connections, and one for each flow, which returns its content once and is deleted.
 
 use std::time::Duration;
 
@@ -8,28 +8,28 @@ use serde_json::Value;
 
 use super::{
     flow::Flow,
-    messages::{About, Connected, Message, Shown, TokenReply, hash_of},
-    person::{Connection, Next, Person},
+    messages::{ConnectionView, Message, PersonRequest, PersonView, TokenReply, hash_of},
+    person::{AccessToken, Connection, Person},
     provider::{self, Provider, ProviderError, Tokens},
 };
 use crate::config::{Client, OAuthConfig, Sealed};
 use crate::domain::{Millis, id};
 use crate::ports::{ActorContext, Clock, ObjectPorts, PortError, PortResult, Random, Usage};
 
-/// Pause between two looks at a refresh that is under way: a tenth of what one takes.
+/// The pause between two checks of a refresh that is under way, a tenth of what a refresh takes.
 const REFRESH_POLL: Duration = Duration::from_millis(50);
-/// Whoever waits longer for somebody else's refresh does without the token this time. Waiting,
-/// asking oneself and the call that follows fit into one attempt of a step.
+/// The longest time that a request waits for the refresh of another one. After that it gets no
+/// token. This wait, a refresh of its own and the call that follows fit into one attempt of a step.
 pub(crate) const REFRESH_WAIT: Millis = 2_000;
 
-/// An object of the class, for as long as one message or alarm takes.
-pub struct Keeper<'a, C> {
+/// An object of the class `OAuth`. The value lives for as long as one message or alarm takes.
+pub struct OAuthObject<'a, C> {
     ports: ObjectPorts<'a, C>,
     oauth: Option<&'a OAuthConfig>,
 }
 
-impl<'a, C: ActorContext> Keeper<'a, C> {
-    /// A keeper on the object that `context` stands for.
+impl<'a, C: ActorContext> OAuthObject<'a, C> {
+    /// Opens the object that `context` stands for.
     pub fn new(context: &'a C, oauth: Option<&'a OAuthConfig>) -> Self {
         Self { ports: ObjectPorts::new(context), oauth }
     }
@@ -37,16 +37,16 @@ impl<'a, C: ActorContext> Keeper<'a, C> {
     /// Handles a message.
     ///
     /// # Errors
-    /// When it is not one of ours, or its outcome cannot be stored.
+    /// [`PortError`] when the message is malformed or its outcome cannot be stored.
     pub async fn message(&self, message: Value) -> PortResult<Value> {
         self.ports.metered(self.reply(message).await)
     }
 
-    /// Handles the alarm: nobody came back. Whoever began the flow has been told what that used;
-    /// nobody is left to be told what this does, which is one request and one row.
+    /// Handles the alarm of a flow that has expired, and deletes it. This uses one request and one
+    /// row, which no account pays for, because no request waits for it.
     ///
     /// # Errors
-    /// When the flow cannot be forgotten yet.
+    /// [`PortError`] when the flow could not be deleted. The platform delivers the alarm again.
     pub async fn alarm(&self) -> Result<(), PortError> {
         self.ports.meter().add(Usage { actor_requests: 1, ..Usage::default() });
         self.ports.erase().await
@@ -61,11 +61,11 @@ impl<'a, C: ActorContext> Keeper<'a, C> {
                 json(())
             }
             Message::Take => json(self.take().await?),
-            Message::Person { id, about } => self.person(&id, about).await,
+            Message::Person { id, request } => self.person(&id, request).await,
         }
     }
 
-    /// The flow, once.
+    /// Returns the flow and deletes it. Returns `None` if it has expired or was taken before.
     async fn take(&self) -> Result<Option<Flow>, PortError> {
         let _turn = self.ports.turn().await;
         let flow: Option<Flow> = self.load().await?;
@@ -73,9 +73,9 @@ impl<'a, C: ActorContext> Keeper<'a, C> {
         Ok(flow.filter(|flow| self.now() < flow.expires_at))
     }
 
-    async fn person(&self, id: &str, about: About) -> Result<Value, PortError> {
-        match about {
-            About::SignIn { profile, tokens } => {
+    async fn person(&self, id: &str, request: PersonRequest) -> Result<Value, PortError> {
+        match request {
+            PersonRequest::SignIn { profile, tokens } => {
                 let session = self.new_id()?;
                 let connection = self.connection(id, Provider::Google, &tokens)?;
                 self.change(|person, now| {
@@ -86,29 +86,34 @@ impl<'a, C: ActorContext> Keeper<'a, C> {
                 .await?;
                 json(session)
             }
-            About::Connect { provider, tokens } => {
+            PersonRequest::Connect { provider, tokens } => {
                 let connection = self.connection(id, provider, &tokens)?;
                 json(
                     self.change(|person, _| drop(person.connections.insert(provider, connection)))
                         .await?,
                 )
             }
-            About::Rotate { session, generation } => {
+            PersonRequest::Rotate { session, generation } => {
                 json(self.change(|person, now| person.rotate(&session, generation, now)).await?)
             }
-            About::End { session } => json(self.change(|person, _| person.end(&session)).await?),
-            About::IsLive { session } => {
+            PersonRequest::End { session } => {
+                json(self.change(|person, _| person.end(&session)).await?)
+            }
+            PersonRequest::IsLive { session } => {
                 let person: Person = self.load().await?.unwrap_or_default();
                 json(person.is_live(&session, self.now()))
             }
-            About::Show => json(shown(self.load().await?.unwrap_or_default())),
-            About::Disconnect { provider } => json(self.disconnect(id, provider).await?),
-            About::Token { provider } => json(self.token(id, provider).await?),
-            About::Refused { provider, hash } => json(self.refused(id, provider, &hash).await?),
+            PersonRequest::Show => json(view(self.load().await?.unwrap_or_default())),
+            PersonRequest::Disconnect { provider } => json(self.disconnect(id, provider).await?),
+            PersonRequest::Token { provider } => json(self.token(id, provider).await?),
+            PersonRequest::Refused { provider, hash } => {
+                json(self.refused(id, provider, &hash).await?)
+            }
         }
     }
 
-    /// One turn: loads, changes, saves if that changed anything.
+    /// Loads the person, changes them, and saves them if that changed anything, in one turn of the
+    /// object.
     async fn change<T>(&self, act: impl FnOnce(&mut Person, Millis) -> T) -> Result<T, PortError> {
         let _turn = self.ports.turn().await;
         let before: Person = self.load().await?.unwrap_or_default();
@@ -126,46 +131,50 @@ impl<'a, C: ActorContext> Keeper<'a, C> {
         text.map(|text| serde_json::from_str(&text).map_err(broken)).transpose()
     }
 
-    /// Forgets the tokens, then asks the provider to forget them, too. `None`: there were none.
+    /// Deletes the tokens, and then asks the provider to revoke them. Returns `None` if there was no
+    /// connection, and true if the provider revoked them.
     async fn disconnect(&self, id: &str, provider: Provider) -> Result<Option<bool>, PortError> {
         let removed = self.change(|person, _| person.connections.remove(&provider)).await?;
         let Some(removed) = removed else { return Ok(None) };
         let (client, oauth) = self.client(provider)?;
-        let best = [(&removed.refresh, "refresh"), (&removed.access, "access")];
-        let token = best.into_iter().find_map(|(sealed, kind)| {
+        // Revoking the refresh token revokes its access tokens, too, so it is preferred.
+        let candidates = [(&removed.refresh, "refresh"), (&removed.access, "access")];
+        let token = candidates.into_iter().find_map(|(sealed, kind)| {
             oauth.vault.open(sealed.as_ref()?, &owner(id, provider, kind))
         });
         let Some(token) = token else { return Ok(Some(false)) };
         let answer = self.ports.http().send(provider.revoke(client, &token)).await;
-        Ok(Some(provider::done(&answer)))
+        Ok(Some(provider::is_success(&answer)))
     }
 
-    /// An access token. However many ask at once, the provider is asked once.
+    /// Returns an access token. If it must be refreshed, only one of many concurrent requests asks
+    /// the provider.
     async fn token(&self, id: &str, provider: Provider) -> Result<TokenReply, PortError> {
         let since = self.now();
         loop {
-            match self.change(|person, now| person.next(provider, since, now)).await? {
-                Next::Give(sealed) => {
+            match self.change(|person, now| person.access_token(provider, since, now)).await? {
+                AccessToken::Current(sealed) => {
                     let (_, oauth) = self.client(provider)?;
                     let opened = oauth.vault.open(&sealed, &owner(id, provider, "access"));
-                    return Ok(opened.map_or(TokenReply::Over, TokenReply::Token));
+                    return Ok(opened.map_or(TokenReply::NotConnected, TokenReply::Token));
                 }
-                Next::Refresh(sealed, version) => {
+                AccessToken::Refresh(sealed, version) => {
                     if let Some(reply) = self.refresh(id, provider, &sealed, version).await? {
                         return Ok(reply);
                     }
                 }
-                Next::Over => return Ok(TokenReply::Over),
-                Next::Failed => return Ok(TokenReply::Unavailable),
-                Next::Wait if self.now() - since >= REFRESH_WAIT => {
+                AccessToken::NotConnected => return Ok(TokenReply::NotConnected),
+                AccessToken::Failed => return Ok(TokenReply::Unavailable),
+                AccessToken::Refreshing if self.now() - since >= REFRESH_WAIT => {
                     return Ok(TokenReply::Unavailable);
                 }
-                Next::Wait => self.ports.clock().sleep(REFRESH_POLL).await,
+                AccessToken::Refreshing => self.ports.clock().sleep(REFRESH_POLL).await,
             }
         }
     }
 
-    /// Asks for the next access token. `None`: it is there.
+    /// Asks the provider for the next access token and stores it. Returns `None` on success, and
+    /// otherwise the reply for whoever asked.
     async fn refresh(
         &self,
         id: &str,
@@ -179,7 +188,7 @@ impl<'a, C: ActorContext> Keeper<'a, C> {
                 let answer = self.ports.http().send(provider.refresh(client, &token)).await;
                 provider::tokens(answer)
             }
-            // Its key is gone.
+            // The key that sealed the token is no longer configured.
             None => Err(ProviderError::Refused),
         };
         let renewed = match &asked {
@@ -194,16 +203,18 @@ impl<'a, C: ActorContext> Keeper<'a, C> {
                     current.refresh = renewed.refresh.or(current.refresh.take());
                     current.access = renewed.access;
                     current.expires_at = renewed.expires_at;
-                    (current.refreshing_until, current.failed_at) = (None, None);
+                    current.refreshing_until = None;
+                    current.failed_at = None;
                     current.version += 1;
                     None
                 }
                 (None, Err(ProviderError::Refused)) => {
-                    current.give_up();
-                    Some(TokenReply::Over)
+                    current.invalidate();
+                    Some(TokenReply::NotConnected)
                 }
                 (None, _) => {
-                    (current.refreshing_until, current.failed_at) = (None, Some(now));
+                    current.refreshing_until = None;
+                    current.failed_at = Some(now);
                     Some(TokenReply::Unavailable)
                 }
             }
@@ -211,7 +222,8 @@ impl<'a, C: ActorContext> Keeper<'a, C> {
         .await
     }
 
-    /// The provider did not take an access token: the next one who wants it gets another.
+    /// Marks an access token as expired that the provider refused, so that the next request for it
+    /// gets another one.
     async fn refused(&self, id: &str, provider: Provider, hash: &str) -> Result<(), PortError> {
         let (_, oauth) = self.client(provider)?;
         let owner = owner(id, provider, "access");
@@ -220,9 +232,10 @@ impl<'a, C: ActorContext> Keeper<'a, C> {
             let current = connection.access.as_ref();
             let current = current.and_then(|sealed| oauth.vault.open(sealed, &owner));
             if current.is_some_and(|current| hash_of(&current) == hash) {
+                // Half of the minimum leaves room for the margin that is subtracted from it.
                 connection.expires_at = Some(Millis::MIN / 2);
                 if connection.refresh.is_none() {
-                    connection.give_up();
+                    connection.invalidate();
                 }
             }
         })
@@ -264,14 +277,14 @@ impl<'a, C: ActorContext> Keeper<'a, C> {
     }
 }
 
-/// Whom an encrypted token belongs to. Nothing in it but the identifier of the person, which comes
-/// last, can hold the separator.
+/// Returns the owner that an encrypted token is bound to. Only the identifier of the person can
+/// contain the separator, and it comes last.
 fn owner(id: &str, provider: Provider, kind: &str) -> String {
     format!("{kind}:{}:{id}", provider.name())
 }
 
-fn shown(person: Person) -> Shown {
-    let connections = person.connections.into_iter().map(|(provider, connection)| Connected {
+fn view(person: Person) -> PersonView {
+    let connections = person.connections.into_iter().map(|(provider, connection)| ConnectionView {
         provider,
         account: connection.account,
         connected_at: connection.connected_at,
@@ -279,7 +292,7 @@ fn shown(person: Person) -> Shown {
     });
     let connections = connections.collect();
     let (name, email) = person.profile.map_or((None, None), |p| (p.name, p.email));
-    Shown { name, email, connections }
+    PersonView { name, email, connections }
 }
 
 fn json(value: impl Serialize) -> Result<Value, PortError> {
@@ -288,6 +301,6 @@ fn json(value: impl Serialize) -> Result<Value, PortError> {
 
 #[expect(clippy::needless_pass_by_value, reason = "for map_err")]
 fn broken(error: serde_json::Error) -> PortError {
-    // Where, not what: the text of such an error can quote a secret.
-    PortError::unavailable("actor", format!("not as stored, column {}", error.column()))
+    // Only the place is reported, because the text of such an error can quote a secret.
+    PortError::unavailable("actor", format!("malformed JSON at column {}", error.column()))
 }
