@@ -229,10 +229,9 @@ fn ids(out: &Path) -> BTreeMap<&'static str, String> {
 fn id(out: &Path, format: Format) -> String {
     let shown = fs::read_to_string(out.join(format.file())).unwrap();
     let (before, after, end) = match format {
-        Format::Text => (" Run ", " ", "\n"),
+        Format::Text | Format::Markdown => (" Run ", " ", "\n"),
         Format::Json => ("\"run_id\": \"", "\"", "}\n"),
         Format::Html => ("<h1>Run ", " ", "</html>"),
-        Format::Markdown => (" Run ", " ", "\n"),
         Format::Junit => ("name=\"run\" value=\"", "\"", "</testsuites>\n"),
         Format::Github => ("::debug::workway run ", "\n", "\n"),
         Format::Hdr => ("Logged with workway, run ", ";", "\n"),

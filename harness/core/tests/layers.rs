@@ -1,4 +1,5 @@
 //! Holds the crates of the harness, and the modules inside each, to one direction.
+#![allow(clippy::unwrap_used, reason = "a test")]
 
 use std::{
     collections::{BTreeMap, BTreeSet},
