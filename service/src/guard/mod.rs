@@ -29,7 +29,7 @@ pub use session_token::{ACCESS_LIFETIME_SECONDS, REFRESH_AUDIENCE, SessionToken}
 pub use stripe::{MAX_SIGNATURE_BYTES, TOLERANCE_SECONDS, is_signed};
 pub use token::{AUDIENCE, Claims, ISSUER, LEEWAY_SECONDS, MAX_TOKEN_BYTES, TokenError, verify};
 
-/// Returns the ports of a request, which [`observe`] has made. What they use is on its bill.
+/// Returns the ports of a request, which [`observe()`] has made. What they use is on its bill.
 pub fn ports_of<P: Platform>(app: &App<P>, extensions: &Extensions) -> Ports<P> {
     extensions.get().cloned().unwrap_or_else(|| Ports::new(app.platform.clone()))
 }

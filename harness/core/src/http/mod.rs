@@ -1,6 +1,6 @@
 //! Sends requests and reads answers, and notes when each part of an exchange was done.
 //!
-//! One [`Client`] serves single steps and loads alike, so that both follow the same rules:
+//! One `Client` serves single steps and loads alike, so that both follow the same rules:
 //!
 //! * HTTP/1.1, in the clear and through TLS, is spoken by `http1`; HTTP/2 is spoken by hyper.
 //! * Redirects are answers, bodies are not decoded, proxies are not used.

@@ -90,7 +90,7 @@ fn unreadable(path: &Path, error: io::Error) -> DiscoverError {
 }
 
 /// The bytes of a scenario file, at most one more than [`MAX_FILE_BYTES`]: enough for
-/// [`super::load`] to refuse a larger one without reading it.
+/// `plan::load` to refuse a larger one without reading it.
 ///
 /// # Errors
 /// [`DiscoverError::Missing`] and [`DiscoverError::Unreadable`].
