@@ -113,7 +113,7 @@ fn control(_: &Path) -> Option<Control> {
     None
 }
 
-/// Starts `workway serve`.
+/// Starts `workway lab serve`.
 async fn serve(
     name: &str,
     program: &Path,

@@ -50,7 +50,7 @@ pub(super) async fn find(url: &Url, options: &TargetOptions) -> Result<Target, T
     }
     connect(url).await?;
     let beside = if loopback { stub_beside(url).await } else { None };
-    // Only `workway serve` has the stub beside it, and what it is told is published.
+    // Only `workway lab serve` has the stub beside it, and what it is told is published.
     let published = beside.as_ref().map(|_| local_webhook_secret());
     let webhook = webhook_secret_from_environment().or(published);
     let published = beside.as_ref().map(|_| PAGE_ORIGIN.to_owned());
@@ -98,7 +98,7 @@ async fn connect(url: &Url) -> Result<(), TargetError> {
     }
 }
 
-/// `workway serve` puts the stub on the port after its own.
+/// `workway lab serve` puts the stub on the port after its own.
 async fn stub_beside(url: &Url) -> Option<Url> {
     let stub = next_port(url)?;
     identify(&client(), &stub).await.map(|_| stub)
