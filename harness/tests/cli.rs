@@ -13,6 +13,7 @@ use std::{
 };
 
 use serde_json::Value;
+use workway::report::SCHEMA_VERSION;
 
 fn repository() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap()
@@ -80,7 +81,7 @@ fn without_arguments_the_smoke_suite_passes_on_the_embedded_service() {
 fn json_names_its_schema_version_and_balances() {
     let output = run(&["run", "--format", "json", "--seed", "7", "scenarios/smoke/health.yaml"]);
     let report: Value = serde_json::from_slice(&output.stdout).unwrap();
-    assert_eq!((&report["schema_version"], &report["seed"]), (&1.into(), &7.into()));
+    assert_eq!((&report["schema_version"], &report["seed"]), (&SCHEMA_VERSION.into(), &7.into()));
     assert_eq!((&report["target_kind"], &report["exit"]), (&"embedded".into(), &0.into()));
     for step in report["scenarios"][0]["steps"].as_array().unwrap() {
         let count = |name: &str| step[name].as_u64().unwrap();
@@ -265,7 +266,7 @@ fn out_writes_every_format() {
     assert_eq!(code(&output), 0);
     assert!(fs::read_to_string(out.join("report.txt")).unwrap().contains("PASS"));
     let json: Value = serde_json::from_slice(&fs::read(out.join("report.json")).unwrap()).unwrap();
-    assert_eq!(json["schema_version"], 1);
+    assert_eq!(json["schema_version"], SCHEMA_VERSION);
 }
 
 /// A server that ends with the test.

@@ -98,6 +98,9 @@ fn a_failure_says_all_that_is_needed() {
     let output = folder.run(&["--seed", "7"]);
     assert_eq!(code(&output), 1);
     let text = texts(&output);
+    // The columns of a table are as wide as their widest cell.
+    let words = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(words.contains("IV14 0 3 broken path and query parameters are checked"), "{text}");
     for expected in [
         "0.yaml:12:39  list",
         "0.yaml:12:52  list",
@@ -106,7 +109,6 @@ fn a_failure_says_all_that_is_needed() {
         "- $.workflows[0]: 1",
         "expected  status = 200",
         "request   curl -sS -i 'http://127.0.0.1:",
-        "broken 3 of 3",
         "seed 7",
     ] {
         assert!(text.contains(expected), "{expected} in {text}");
@@ -127,8 +129,9 @@ fn what_should_be_but_need_not_be_is_said_and_fails_nothing() {
     let output = folder.run(&[]);
     let text = texts(&output);
     assert_eq!(code(&output), 0, "{text}");
-    assert!(text.contains("! MY-1 (optimal): it is 201: broken 1 of 1  [me]"), "{text}");
-    assert!(text.contains("live  (optimal)") && text.contains("check  (check)"), "{text}");
+    let words = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(words.contains("! MY-1 (optimal) 0 1 broken it is 201 [me]"), "{text}");
+    assert!(words.contains("live (optimal)") && words.contains("check (check)"), "{text}");
 }
 
 #[test]

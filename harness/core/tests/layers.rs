@@ -17,9 +17,9 @@ const CRATES: [(&str, &str); 5] = [
 ];
 
 /// The layers of the engine from the bottom to the top: each may use those before it.
-const LAYERS: [&str; 13] = [
-    "model", "exit", "language", "generate", "plan", "import", "schedule", "http", "record",
-    "check", "judge", "run", "gate",
+const LAYERS: [&str; 12] = [
+    "model", "language", "generate", "plan", "import", "schedule", "http", "record", "check",
+    "judge", "run", "gate",
 ];
 
 /// The modules that each module uses.
@@ -176,6 +176,8 @@ fn layers_of_the_engine_point_one_way() {
     assert_eq!(found, [], "these layers use a layer above them");
     let unknown: Vec<_> = graph.keys().filter(|name| !LAYERS.contains(&name.as_str())).collect();
     assert!(unknown.is_empty(), "no layer is declared for {unknown:?}");
+    let gone: Vec<_> = LAYERS.iter().filter(|layer| !graph.contains_key(**layer)).collect();
+    assert!(gone.is_empty(), "these layers have no module: {gone:?}");
     assert_eq!(cycle(&graph), None);
 }
 

@@ -125,7 +125,11 @@ const ABSENCES_OF_A_DEAD_TARGET: u64 = 3;
 fn reachability(record: &ScenarioRecord, reasons: &mut Vec<Reason>) {
     let reach = record.reach;
     let enough = if record.pace.is_some() { ABSENCES_OF_A_DEAD_TARGET } else { 1 };
-    let asked = record.steps.iter().map(|step| step.scheduled).sum::<u64>() > 0;
+    // A request that could not be built says nothing about the target.
+    let asked = |step: &StepRecord| {
+        step.scheduled - step.errors.get(&ErrorKind::NotSent).copied().unwrap_or_default()
+    };
+    let asked = record.steps.iter().map(asked).sum::<u64>() > 0;
     if asked && reach.reacted == 0 && record.stopped.is_none() {
         let mut total = StepRecord::default();
         record.steps.iter().for_each(|step| total.merge(step));

@@ -8,9 +8,8 @@ use serde::{Deserialize, Serialize};
 
 use super::verdict::{Failed, Verdict};
 use crate::{
-    model::ErrorKind,
+    model::{ErrorKind, Signal},
     plan::{Quantity, Threshold},
-    run::Signal,
 };
 
 /// Something that speaks against a pass.

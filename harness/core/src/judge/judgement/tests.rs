@@ -1,9 +1,9 @@
 use super::*;
 use crate::{
     judge::Failed,
+    model::Signal,
     plan::{Clock, Comparison, LoadPlan, Profile, Quantity, Span, StepLabel, Threshold},
     record::{Drift, Pace, Reach},
-    run::Signal,
 };
 
 const MS: Duration = Duration::from_millis(1);
