@@ -16,7 +16,7 @@ pub use shape::{BadSchema, Shape};
 /// A body, and what must become of it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Case {
-    /// For a reader: `name: 101 characters`.
+    /// The name of the case for a reader: `name: 101 characters`.
     pub name: String,
     /// The body.
     pub body: Value,
@@ -98,7 +98,8 @@ impl Place {
     }
 }
 
-/// Whether an answer that names the place `named` is about `place`: it is that place, or holds it.
+/// Returns whether an answer that names the place `named` is about `place`: it is that place, or
+/// holds it.
 pub fn is_about(named: &str, place: &str) -> bool {
     match place.strip_prefix(named) {
         Some("") => true,
