@@ -1,4 +1,4 @@
-//! What is asked of the upstream stub: both are requests to it.
+//! Resolves the steps that query and set the upstream stub: both are requests to it.
 
 use std::time::Duration;
 
