@@ -1,5 +1,5 @@
-//! Whether the harness itself stood still: stopped by a signal, or by a machine that slept. A load
-//! notices by its own lag; steps one after another do not.
+//! Detects that the harness itself stood still: stopped by a signal, or by a machine that slept. A
+//! load notices by its own lag; steps one after another do not.
 
 use std::{
     cell::Cell,
