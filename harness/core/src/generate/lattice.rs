@@ -261,8 +261,8 @@ fn lengths(min: usize, max: Option<usize>) -> Vec<usize> {
     inside.collect::<BTreeSet<_>>().into_iter().collect()
 }
 
-/// Returns the ends of a range of numbers, those next to them, and the middle. Without an end, what
-/// JSON's readers all agree on: 2^53 - 1.
+/// Returns the ends of a range of numbers, those next to them, and the middle. A missing end is
+/// 2^53 - 1, or its negative: the largest integer that all readers of JSON agree on.
 fn ends(min: Option<i64>, max: Option<i64>) -> Vec<i64> {
     const SAFE: i64 = (1 << 53) - 1;
     let (min, max) = (min.unwrap_or(-SAFE), max.unwrap_or(SAFE));

@@ -12,8 +12,8 @@ pub const MAX_FEED_BYTES: usize = 16 << 20;
 /// The most items of a feed, about 100 bytes each at least.
 pub const MAX_FEED_ITEMS: usize = 100_000;
 
-/// The greatest depth to which scenarios may call each other. Deeper is a circle, or nothing that a
-/// reader follows.
+/// The greatest depth to which scenarios may call each other. A deeper chain is a circle, or hard
+/// for a reader to follow.
 pub const MAX_CALLS: usize = 8;
 
 /// The reasons why a file that a scenario names cannot be used.

@@ -46,7 +46,7 @@ pub struct Arrivals {
     /// The number of calls that were answered, refusals included; absent in an older stub.
     #[serde(default)]
     pub answered: u64,
-    /// Microseconds until they were, together.
+    /// The total time until they were answered, in microseconds.
     #[serde(default)]
     pub busy_us: u64,
 }

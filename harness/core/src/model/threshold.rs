@@ -103,8 +103,8 @@ impl Comparison {
         matches!(self, Self::Below | Self::AtMost)
     }
 
-    /// Returns whether `measured` satisfies the bound. `None` when the kinds differ or a value is
-    /// NaN.
+    /// Returns whether `measured` satisfies the bound. The answer is `None` when the kinds differ
+    /// or a value is NaN.
     pub fn holds(self, measured: Quantity, bound: Quantity) -> Option<bool> {
         let order = match (measured, bound) {
             (Quantity::Time(a), Quantity::Time(b)) => a.partial_cmp(&b),

@@ -1,5 +1,5 @@
-//! Holds the part of a scenario about cost, resolved. What a resource is and what it costs, only
-//! the caller knows: [`Pricing`] is its side of it.
+//! Holds the part of a scenario about cost, resolved. Only the caller knows the resources and their
+//! prices, which it gives as a [`Pricing`].
 
 use std::{any::Any, fmt, sync::Arc};
 

@@ -27,7 +27,7 @@ pub struct RepeatPlan {
     pub steps: Vec<Step>,
 }
 
-/// Runs the same steps for each item of a list. Each item is tried, whatever became of the others.
+/// Runs the same steps for each item of a list. Every item is tried, even if another one fails.
 #[derive(Clone, Debug)]
 pub struct ForEachPlan {
     /// The name that holds the item.
@@ -103,7 +103,7 @@ pub enum ControlAction {
     WaitForWindow {
         /// Length of a window.
         window: Duration,
-        /// The condition on the remaining time.
+        /// The least time that must be left in the window.
         remaining: Duration,
     },
     /// Its clock stands, or goes on.

@@ -23,7 +23,7 @@ pub struct LoadPlan {
     pub max_connections: Option<usize>,
     /// The precision with which iterations start.
     pub pacing: Pacing,
-    /// The offset after which the load ends when a threshold is missed that only bad luck at the
+    /// The offset after which the load ends when a threshold is missed that only an unlucky
     /// beginning could excuse.
     pub abort_after: Option<Duration>,
     /// Set if the answers report their usage, and are asked to do so.

@@ -71,7 +71,7 @@ pub struct ScenarioPlan {
     pub tags: Vec<String>,
     /// The capabilities that the target must offer; without them the scenario is not applicable.
     pub requires: Vec<Capability>,
-    /// The users who send requests. [`UserId`] indexes it.
+    /// The users who send requests. A [`UserId`] is an index into this list.
     pub users: Vec<UserPlan>,
     /// Lists read from files, by name.
     pub feeds: Vec<(String, Arc<Vec<Value>>)>,
@@ -262,8 +262,8 @@ pub struct BurstPlan {
     pub count: usize,
     /// The number of requests at once, ≥ 1.
     pub concurrency: usize,
-    /// The conditions on the numbers of responses that match. (`request.expect` holds for each of
-    /// them.)
+    /// The conditions on the numbers of responses that match. (`request.expect` holds for each
+    /// response.)
     pub counts: Vec<CountExpectation>,
     /// The conditions on the numbers of different values in the responses.
     pub distinct: Vec<DistinctExpectation>,

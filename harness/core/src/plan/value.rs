@@ -2,8 +2,8 @@
 
 use super::{Encoding, InstantFormat, JsonTemplate, JwtPlan, Template};
 
-/// The way in which a value is made. There is no scripting: each kind is one thing that APIs ask
-/// for.
+/// The way in which a value is made. There is no scripting: each kind meets one need of the users
+/// of APIs.
 #[derive(Clone, Debug)]
 pub enum ValuePlan {
     /// This value, with names in it.

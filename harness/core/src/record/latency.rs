@@ -126,8 +126,8 @@ impl Latency {
         (self.answered.as_ref().map(Samples::part), self.unanswered.as_ref().map(Samples::part))
     }
 
-    /// Restores a record from the results of [`Latency::parts`]: histogram, sum and maximum. `None`
-    /// when a histogram holds what this one cannot.
+    /// Restores a record from the results of [`Latency::parts`]: histogram, sum and maximum. The
+    /// result is `None` when a histogram holds values that this one cannot.
     pub fn from_parts(
         answered: Option<(Histogram<u64>, u128, u64)>,
         unanswered: Option<(Histogram<u64>, u128, u64)>,

@@ -36,8 +36,8 @@ pub struct StepRecord {
     pub response: Latency,
     /// The time from sending to the end of the answer.
     pub service: Latency,
-    /// The time from the planned start until it could be sent: the generator's own lateness. That
-    /// it then waits for a connection, if their number is bounded, is not.
+    /// The time from the planned start until it could be sent: the generator's own lateness. The
+    /// wait for a connection after that, if their number is bounded, is not counted.
     pub lag: Latency,
     /// The time from sending until a connection was there, where one had to be made.
     pub connect: Latency,

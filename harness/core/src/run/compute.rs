@@ -71,7 +71,8 @@ impl Computer<'_> {
         })
     }
 
-    /// Returns a signature and hides it if its key is a secret: it opens the same doors.
+    /// Returns a signature; if its key is a secret, the signature is hidden, too, because it gives
+    /// the same access.
     fn signed(&self, key: &Key, signature: String) -> Value {
         if key.is_secret() {
             self.scope.context().secrets.add(&signature);

@@ -26,7 +26,7 @@ pub(crate) struct RunContext {
     pub(crate) plan: Arc<ScenarioPlan>,
     /// The start of the scenario; offsets in the record count from here.
     pub(crate) origin: Instant,
-    /// The same instant on the system's clock, in milliseconds since 1970.
+    /// The start of the scenario on the system's clock, in milliseconds since 1970.
     pub(crate) origin_millis: i64,
     /// Base URL of the target.
     pub(crate) url: Url,

@@ -91,7 +91,7 @@ fn scenario(
     (!text.contains("${{") && world_hides_nothing(iteration, &text)).then_some(scenario)
 }
 
-/// Returns a condition that one of the places at `path` is `place`, or holds it. A query that
+/// Returns the expectation that one of the places at `path` is `place`, or holds it. A query that
 /// selects one value gives that value, and several give a list.
 fn naming(path: &str, place: &str) -> Map<String, Value> {
     let one = json!({ "enum": holders(place) });

@@ -145,7 +145,7 @@ impl Bodies<'_> {
         Ok(simplest)
     }
 
-    /// Sends a body and returns how it was answered. Nothing is noted.
+    /// Sends a body and returns how it was answered. Nothing is recorded.
     async fn tried(&self, body: &Value) -> Result<Answered, Halt> {
         let request = self.plan.request(body);
         let person = self.next_person();

@@ -180,7 +180,8 @@ impl Iteration {
         answer
     }
 
-    /// Sends a request of the harness itself. Only that nobody listens ends the iteration.
+    /// Sends a request of the harness itself. The iteration ends only if nobody listens at the
+    /// target.
     pub(super) async fn ask(&self, request: &RequestPlan) -> Result<Option<Response>, Halt> {
         let due = Due { at: clock::now(), index: 0, timeout: request.timeout };
         let attempt = self.send_request(request, due).await;

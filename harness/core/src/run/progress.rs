@@ -65,8 +65,8 @@ impl Progress for NoProgress {
     fn event(&self, _: ProgressEvent<'_>) {}
 }
 
-/// The figures that one thread shows of itself. Only that thread writes, so nobody waits for a
-/// cache line.
+/// The figures that one thread shows of itself. Only that thread writes to it, so that no thread
+/// waits for a cache line.
 #[derive(Debug, Default)]
 #[repr(align(64))]
 pub(crate) struct Gauge {

@@ -29,7 +29,8 @@ use crate::{
     schedule::{Purpose, Schedule},
 };
 
-/// The time that a teardown may take after a signal. It should clean up, and somebody waits.
+/// The time that a teardown may take after a signal. It should have time to clean up, but somebody
+/// waits for the end.
 const INTERRUPTED_TEARDOWN: Duration = Duration::from_secs(1);
 
 /// Runs `plan` and says what happened. The teardown runs whatever happened before it.

@@ -48,9 +48,9 @@ pub struct AuditRequest<'a> {
 pub struct AuditedUsage {
     /// Durable runs that the scenario started, and what they used after the answer.
     pub runs: Tally,
-    /// The usage in the background, beside that.
+    /// Usage other than that of the answers and runs.
     pub background: Tally,
-    /// The places where the target's own total or the stub says otherwise.
+    /// Descriptions of where the target's own total or the stub says otherwise.
     pub disagreements: Vec<String>,
 }
 

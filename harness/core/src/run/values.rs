@@ -87,8 +87,8 @@ impl Scope {
         At { scope: self, index }
     }
 
-    /// Returns the values for a branch that runs beside others: everything known until now. What it
-    /// makes up is its own, whatever the order in which branches get their turns.
+    /// Returns the values for a branch that runs beside others: everything known until now. Each
+    /// branch makes up values of its own, whatever the order in which branches run.
     pub(crate) fn fork(&self) -> Self {
         let mut number = [0; 8];
         self.draw(&mut number);
@@ -98,7 +98,7 @@ impl Scope {
         fork
     }
 
-    /// Returns such a branch for another iteration, and so for other people.
+    /// Returns the values for a branch that belongs to another iteration, and so to other people.
     pub(crate) fn fork_as(&self, iteration: u64) -> Self {
         Self { iteration, ..self.fork() }
     }

@@ -1,5 +1,5 @@
 //! Computes the required behavior of a target from the requests that were sent, by models of its
-//! parts. Pure.
+//! parts, as pure functions.
 //!
 //! An observation is an interval: the target decided at some instant between sending and receiving,
 //! and nobody knows at which. A model reports a violation only if it is one for every placement of

@@ -23,8 +23,8 @@ pub struct CostFile {
     /// A file of tiers, relative to this one, in place of those that come with the program.
     pub tiers: Option<Spanned<FilePath>>,
     /// Set to ask the service for its own total afterwards and compare it with the sum of its
-    /// answers; true by default. Not where answers come from several machines, whose totals are
-    /// late.
+    /// answers; true by default. Set it to false where answers come from several machines, whose
+    /// totals are late.
     pub audit: Option<bool>,
     /// The conditions on the cost.
     pub thresholds: Option<Vec<Spanned<CostThresholdText>>>,

@@ -30,7 +30,7 @@ pub struct RepeatFile {
     pub steps: Spanned<Vec<Spanned<StepFile>>>,
 }
 
-/// Runs the same steps for each item of a list. Each item is tried, whatever became of the others.
+/// Runs the same steps for each item of a list. Every item is tried, even if another one fails.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(rename = "for-each", deny_unknown_fields)]
 pub struct ForEachFile {
@@ -157,7 +157,7 @@ pub enum ControlFile {
 pub struct WindowFile {
     /// The length of a window, counted from 1970.
     pub window: Time,
-    /// The condition on the rest of it.
+    /// The least time that must be left in the window.
     pub remaining: Spanned<Time>,
 }
 

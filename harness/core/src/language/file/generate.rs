@@ -13,7 +13,7 @@ use crate::language::{
 pub const MAX_RANDOM: u64 = 10_000;
 
 /// Sends the same request with bodies made from a JSON Schema: every rule broken alone, every pair
-/// of ends of ranges, and random ones. Of a user with a `count`, each body is sent by the next
+/// of ends of ranges, and random ones. If the user has a `count`, each body is sent by the next
 /// person.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(rename = "generate", deny_unknown_fields)]
@@ -25,8 +25,8 @@ pub struct GenerateFile {
     pub schema: Json,
     /// A body that is taken. Each of its lists has an item.
     pub valid: Json,
-    /// The number of additional random bodies; none by default. What fails is made as simple as it
-    /// can be.
+    /// The number of additional random bodies; none by default. A body that fails is simplified as
+    /// far as possible.
     pub random: Option<Whole<1, MAX_RANDOM>>,
     /// The place in a refusal that names the parts which broke a rule, such as `$.issues[*].path`:
     /// one of them is the part, or holds it.

@@ -62,9 +62,9 @@ pub struct SpikeFile {
     pub rate: Rate,
     /// Iterations per time in it.
     pub peak: Rate,
-    /// The offset at which it begins.
+    /// The time at which the spike begins.
     pub at: Time,
-    /// The length of it.
+    /// The duration of the spike.
     pub lasts: Time,
     /// The time during which iterations arrive, warm-up and spike included.
     #[serde(rename = "for")]
@@ -77,7 +77,8 @@ pub struct SpikeFile {
 pub struct UsersFile {
     /// The number of users.
     pub count: Spanned<Whole<1, MAX_IN_FLIGHT>>,
-    /// The time during which they start iterations, warm-up included. Either this or `iterations`.
+    /// The time during which they start iterations, warm-up included. Give either this or
+    /// `iterations`.
     #[serde(rename = "for")]
     pub duration: Option<Time>,
     /// The number of iterations that all of them do together.
@@ -94,7 +95,7 @@ pub struct SearchFile {
     pub from: Rate,
     /// The last rate.
     pub to: Spanned<Rate>,
-    /// The amount by which the rate rises at each level. Either this or `factor`.
+    /// The amount by which the rate rises at each level. Give either this or `factor`.
     pub step: Option<Rate>,
     /// The factor by which the rate rises at each level; 1.5 by default.
     pub factor: Option<Spanned<Factor>>,

@@ -14,7 +14,7 @@ pub const MAX_USERS: u64 = 100_000;
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(rename = "user", deny_unknown_fields)]
 pub struct UserFile {
-    /// The number of different people; each iteration takes the next one. 1 by default.
+    /// The number of different people; each iteration takes the next one. The default is 1.
     pub count: Option<Spanned<Whole<1, MAX_USERS>>>,
     /// The `scope` claim of their tokens, separated by spaces.
     pub scope: Option<Spanned<String>>,

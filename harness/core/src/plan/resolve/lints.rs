@@ -41,7 +41,8 @@ impl Resolver {
         }
     }
 
-    /// Warns about a requirement that holds anyway: a reader would look for a reason to write it.
+    /// Warns about a capability that the steps need anyway: a reader would look for another reason
+    /// to list it.
     pub(super) fn lint_requires(&mut self, file: &ScenarioFile) {
         for written in file.requires.iter().flatten() {
             if self.needed.contains(&written.value) {
@@ -57,8 +58,8 @@ impl Resolver {
         }
     }
 
-    /// Warns about placeholders of other tools, which are text here. Where it is the name of a
-    /// value, that was not meant.
+    /// Warns about placeholders of other tools, which are text here. A placeholder that names a
+    /// value is most likely a mistake.
     pub(super) fn lint_lookalike(&mut self, text: &str, span: Span) {
         let name = text.trim_matches(['$', '{', '}']).trim();
         if self.scope.knows(name) {

@@ -213,8 +213,8 @@ impl Resolver {
         }
     }
 
-    /// Marks a name as used; names are not looked up after the errors that are shown, because the
-    /// search for what was meant takes its time.
+    /// Marks a name as used; once there are more errors than are shown, names are no longer looked
+    /// up, because the search for a similar name takes time.
     fn use_name(&mut self, name: &str, span: Span) {
         if self.errors.len() <= MAX_ERRORS {
             let used = self.scope.use_name(name, span);

@@ -34,7 +34,8 @@ use worker::{Part, WorkerConfig};
 /// target is not there, and waiting for the plan's end would teach nothing.
 pub const FAIL_FAST: u64 = 25;
 
-/// The time that operations in flight may still run after a signal. Somebody waits at a keyboard.
+/// The time that operations in flight may still run after a signal. It is short because somebody
+/// waits at a keyboard.
 pub const INTERRUPTED_DRAIN: Duration = Duration::from_millis(500);
 
 /// The time from the start of the threads to the first arrival, so that every thread is ready for

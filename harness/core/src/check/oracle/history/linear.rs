@@ -1,7 +1,7 @@
 //! Searches for an order in which answers about one run could have been given one after another,
 //! each at some instant between question and answer: Wing and Gong's search (1993) with Lowe's
-//! memory of tried states (2017). Runs have nothing to do with each other, so each is searched for
-//! itself.
+//! memory of tried states (2017). Runs are independent of each other, so each is searched on its
+//! own.
 
 use std::{collections::HashSet, time::Duration};
 
