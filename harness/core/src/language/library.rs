@@ -57,7 +57,7 @@ pub enum LibraryError {
     TooMany {
         /// The path as it was written.
         path: String,
-        /// So many were read.
+        /// The number of items that were read.
         count: usize,
     },
     /// A text is not UTF-8.
@@ -78,7 +78,8 @@ pub enum LibraryError {
 #[derive(Clone, Debug)]
 pub struct Library {
     folder: PathBuf,
-    /// Nothing outside of it is read: what is wrong with a file is said with a part of it.
+    /// The folder outside of which nothing is read, because an error about a file quotes a part of
+    /// it.
     root: PathBuf,
     /// The files that called each other, the first one first.
     callers: Vec<PathBuf>,

@@ -19,7 +19,7 @@ pub struct ThresholdText {
     pub text: String,
     /// The metric that is measured.
     pub metric: Metric,
-    /// Over which step; over all steps of the work when there is none.
+    /// The step that it covers; all steps of the work when there is none.
     pub step: Option<String>,
     /// The comparison.
     pub comparison: Comparison,

@@ -96,7 +96,7 @@ impl fmt::Display for ErrorKind {
 /// The stage that an exchange had reached.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stage {
-    /// Up to the end of the response's head.
+    /// The exchange up to the end of the response's head.
     Head,
     /// The body of the response.
     Body,

@@ -38,9 +38,9 @@ pub struct StubError(pub String);
 pub struct Arrivals {
     /// All of them, repetitions and refused ones too.
     pub all: u64,
-    /// Those that may be nobody's; the stub tells them by their paths.
+    /// The calls that may have no owner; the stub recognizes them by their paths.
     pub unowned: u64,
-    /// Those that a fault refused.
+    /// The calls that a fault refused.
     #[serde(default)]
     pub refused: u64,
     /// The number of calls that were answered, refusals included; absent in an older stub.

@@ -69,16 +69,16 @@ pub struct Users {
     pub count: usize,
     /// The condition that ends them.
     pub until: Until,
-    /// Between the end of an iteration and the next.
+    /// The pause between the end of an iteration and the next.
     pub think: Duration,
 }
 
 /// The condition after which users start no more iterations.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Until {
-    /// After this long, warm-up included.
+    /// They stop after this time, warm-up included.
     Elapsed(Duration),
-    /// After this many of all users together, ≥ 1.
+    /// They stop after this many iterations of all users together, ≥ 1.
     Iterations(u64),
 }
 

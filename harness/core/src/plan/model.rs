@@ -85,7 +85,7 @@ pub struct EffectsPlan {
 /// A check on runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RunsCheck {
-    /// Only legal transitions, and what is final stays.
+    /// Only legal transitions occur, and a final status stays.
     Legal,
     /// An acknowledged run is there.
     Durable,

@@ -12,7 +12,7 @@ pub struct Threshold {
     pub span: Span,
     /// The metric that is measured.
     pub metric: Metric,
-    /// Over one step, or over all steps of the work.
+    /// The step that it covers, or all steps of the work.
     pub step: Option<StepId>,
     /// The comparison.
     pub comparison: Comparison,

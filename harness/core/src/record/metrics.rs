@@ -23,7 +23,7 @@ pub struct Metrics {
     pub remarks: Vec<String>,
     /// The evidence on whether the target was there.
     pub reach: Reach,
-    /// Second by second; empty unless it was a load.
+    /// The events of each second; empty unless it was a load.
     pub timeline: Timeline,
     /// The usage that all answers reported, those of a warm-up too.
     pub used: Tallies,

@@ -35,7 +35,7 @@ const TOO_MANY_REQUESTS: u16 = 429;
 enum Answered {
     Rightly,
     Wrongly,
-    /// Nobody knows: the budget of its person is spent.
+    /// The answer decides nothing: the budget of its person is spent.
     Spent,
 }
 

@@ -40,7 +40,7 @@ pub(super) struct Iteration {
 pub(super) enum Halt {
     /// Something did not go as expected.
     Failed,
-    /// Nobody listens at the target: going on is pointless.
+    /// Nobody listens at the target, so that no further step can succeed.
     Absent,
 }
 

@@ -19,7 +19,8 @@ pub(super) const MAX_SEEN: usize = 10_000;
 /// Bodies past this are not kept: no answer about one run is larger.
 const MAX_SEEN_BODY: usize = 64 * 1024;
 
-/// Nothing is known of the clock of the target: far from every instant, and from overflows.
+/// The bound that stands for an unknown clock of the target: far from every instant, and from
+/// overflows.
 const FAR: i64 = i64::MAX / 4;
 
 /// More requests were sent than are kept for models.

@@ -37,7 +37,7 @@ pub enum ProgressEvent<'a> {
 /// A load as it goes on, warm-up included.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct LoadTick {
-    /// Since the first arrival.
+    /// The time since the first arrival.
     pub elapsed: Duration,
     /// The time during which iterations start, if that is known.
     pub total: Option<Duration>,

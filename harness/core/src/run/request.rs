@@ -59,9 +59,9 @@ impl BuildError {
 /// Builds the requests of a worker.
 #[derive(Debug)]
 pub(crate) enum RequestBuilder {
-    /// Those of steps that run once, whose answers are kept whole.
+    /// The requests of steps that run once, whose answers are kept whole.
     Once,
-    /// Those of a load, by [`StepId`].
+    /// The requests of a load, by [`StepId`].
     Load(Vec<Option<RequestTemplate>>),
 }
 

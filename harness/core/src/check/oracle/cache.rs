@@ -22,7 +22,7 @@ pub enum Answer {
     Good,
     /// It was refused, or failed: nothing may be kept. What it asked for was not given either.
     Bad,
-    /// Nobody knows: what it asked for may have been given, and may be kept.
+    /// The result is unknown: the requested value may have been given, and may be kept.
     Unknown,
 }
 

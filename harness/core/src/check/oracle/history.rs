@@ -17,7 +17,7 @@ pub enum Status {
     Queued,
     /// An attempt of a step is under way.
     Running,
-    /// Between attempts, or in a pause.
+    /// The run is between attempts, or in a pause.
     Waiting,
     /// Every step succeeded.
     Succeeded,
@@ -30,7 +30,7 @@ pub enum Status {
 }
 
 impl Status {
-    /// Every one of them.
+    /// All statuses.
     pub const ALL: [Self; 7] = [
         Self::Queued,
         Self::Running,

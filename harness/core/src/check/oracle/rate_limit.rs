@@ -5,7 +5,7 @@
 pub struct Observation {
     /// It was decided on at this instant at the earliest.
     pub sent: i64,
-    /// And at this one at the latest.
+    /// It was decided on at this instant at the latest.
     pub received: i64,
     /// The answer of the limiter.
     pub answer: Answer,

@@ -83,7 +83,7 @@ pub struct UsersFile {
     pub duration: Option<Time>,
     /// The number of iterations that all of them do together.
     pub iterations: Option<Spanned<Whole<1, MAX_ITERATIONS>>>,
-    /// Between the end of an iteration and the next; 0s by default.
+    /// The pause between the end of an iteration and the next; 0s by default.
     pub think: Option<TimeOrZero>,
 }
 

@@ -25,7 +25,7 @@ use super::{Resolver, join};
 /// The stub answers from memory.
 const STUB_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Between two looks at the calls.
+/// The interval between two queries of the calls.
 const CALLS_EVERY: Duration = Duration::from_millis(20);
 
 impl Resolver {

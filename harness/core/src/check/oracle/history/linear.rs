@@ -121,7 +121,7 @@ impl Search<'_> {
         !(0..self.operations.len()).any(|index| open(&index))
     }
 
-    /// Those that may come next: sent before any of the others was answered.
+    /// Lists the operations that may come next: those sent before any of the others was answered.
     fn next(&self, done: &[u64]) -> Vec<usize> {
         let open = || (0..self.operations.len()).filter(|index| !has(done, *index));
         let first = open().filter_map(|index| self.operations[index].received).min();
