@@ -1,4 +1,4 @@
-//! Compares the observed requests to a cache with a model of that cache. Pure.
+//! Compares the observed requests to a cache with a model of that cache. It is pure.
 
 use std::fmt::Write as _;
 

@@ -1,4 +1,4 @@
-//! Judges whether a response meets the expectations of a scenario. Pure.
+//! Judges whether a response meets the expectations of a scenario. It is pure.
 
 use std::{
     cell::{OnceCell, RefCell},

@@ -1,4 +1,4 @@
-//! Compares the observed answers of a rate limiter with a model of that limiter. Pure.
+//! Compares the observed answers of a rate limiter with a model of that limiter. It is pure.
 
 use std::time::Duration;
 

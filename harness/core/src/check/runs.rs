@@ -1,4 +1,4 @@
-//! Compares the observed runs with the behavior of a durable executor. Pure.
+//! Compares the observed runs with the behavior of a durable executor. It is pure.
 
 use std::time::Duration;
 

@@ -1,5 +1,5 @@
 //! Bodies to try an API with, made from the JSON Schema of what it takes: each rule broken alone,
-//! both ends of every range, every pair of those ends, and random ones. Pure.
+//! both ends of every range, every pair of those ends, and random ones. It is pure.
 
 mod lattice;
 mod random;
