@@ -1,4 +1,4 @@
-//! Reads one answer out of the bytes of a connection, however they are cut. It is pure.
+//! Reads one answer out of the bytes of a connection, however they are cut. Pure.
 
 use std::mem::MaybeUninit;
 
