@@ -1,4 +1,4 @@
-//! What was seen of a cache, held against a model of it. Pure.
+//! Compares the observed requests to a cache with a model of that cache. It is pure.
 
 use std::fmt::Write as _;
 
@@ -21,7 +21,7 @@ const SHOWN: usize = 12;
 /// Characters of a part of a key that is shown.
 const SHOWN_PART: usize = 60;
 
-/// Whether what is behind the cache was asked as often as it must have been.
+/// Judges whether the source behind the cache was called as often as the model requires.
 pub fn judge(
     plan: &CachePlan,
     scenario: &ScenarioPlan,

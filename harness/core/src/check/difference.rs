@@ -1,4 +1,4 @@
-//! Where a value differs from the expected one, part by part.
+//! Lists the places in which a value differs from the expected one, part by part.
 
 use serde_json::Value;
 

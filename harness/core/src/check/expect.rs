@@ -1,4 +1,4 @@
-//! Whether a response is what a scenario expects. Pure.
+//! Judges whether a response meets the expectations of a scenario. It is pure.
 
 use std::{
     cell::{OnceCell, RefCell},
@@ -28,25 +28,25 @@ const FIRST_ERROR: u16 = 400;
 /// An expectation that does not hold.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Mismatch {
-    /// What should have been, for instance `status = 201`.
+    /// The expected value, for instance `status = 201`.
     pub expected: String,
-    /// What was.
+    /// The actual value.
     pub actual: String,
     /// The expectation in the file; `None` for the one that nobody wrote.
     pub span: Option<Span>,
-    /// Where the two differ, if they have parts.
+    /// The places in which the two differ, if they have parts.
     pub differences: Vec<String>,
 }
 
 impl Mismatch {
-    /// Of something in the file.
+    /// Returns a difference about something in the file.
     pub fn new(expected: impl Into<String>, actual: impl Into<String>, span: Span) -> Self {
         let (expected, actual) = (expected.into(), actual.into());
         Self { expected, actual, span: Some(span), differences: Vec::new() }
     }
 }
 
-/// Why a part of a response cannot be looked at.
+/// The reasons for which a part of a response cannot be read.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum SubjectError {
     /// The body is not JSON.
@@ -120,7 +120,7 @@ impl Subjects<'_> {
     }
 }
 
-/// Whether every expectation holds; without one on the status, one below 400 is expected.
+/// Checks that every expectation holds; without one on the status, one below 400 is expected.
 ///
 /// # Errors
 /// The first that does not hold.
@@ -153,7 +153,7 @@ pub fn check_in_burst(
     all(expectations, response, bindings)
 }
 
-/// Whether what is expected of the status holds; see [`check`].
+/// Checks that the expectations on the status hold; see [`check`].
 pub fn status_holds(
     expectations: &[Expectation],
     status: StatusCode,
@@ -168,7 +168,7 @@ pub fn status_holds(
     about_status.all(|expected| expected.matcher.holds(Some(&status.into()), bindings) == Ok(true))
 }
 
-/// Whether every expectation holds, and nothing else.
+/// Checks that every expectation holds, and nothing else.
 ///
 /// # Errors
 /// The first that does not hold.
@@ -181,7 +181,7 @@ pub fn all(
     expectations.iter().try_for_each(|expectation| one(expectation, &subjects, bindings))
 }
 
-/// Whether the number of matching responses is the expected one.
+/// Checks that the number of matching responses is the expected one.
 ///
 /// # Errors
 /// If it is not.
@@ -202,7 +202,7 @@ pub fn check_count(
     number(&what, matching, &count.is, count.span, bindings)
 }
 
-/// Whether the number of different values is the expected one.
+/// Checks that the number of different values is the expected one.
 ///
 /// # Errors
 /// If it is not.
@@ -230,7 +230,7 @@ fn number(
     Err(Mismatch::new(format!("{what} {}", is.describe(bindings)), actual, span))
 }
 
-/// Whether the matcher holds of a value that is no part of a response.
+/// Checks that the matcher holds for a value that is not part of a response.
 ///
 /// # Errors
 /// If it does not.
@@ -250,7 +250,7 @@ pub fn check_value(
     Err(Mismatch { differences, ..Mismatch::new(expected, actual, span) })
 }
 
-/// What `capture` takes from the response.
+/// Returns the value that `capture` takes from the response.
 ///
 /// # Errors
 /// If the response does not have it.
@@ -324,7 +324,7 @@ fn one(
     Err(Mismatch { differences, ..Mismatch::new(expected, actual, *span) })
 }
 
-/// What an RFC 9535 query selects: nothing, one value, or an array of several.
+/// Returns the result of an RFC 9535 query: nothing, one value, or an array of several.
 ///
 /// # Errors
 /// If it is no such query.

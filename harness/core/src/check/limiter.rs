@@ -1,4 +1,4 @@
-//! What was seen of a rate limiter, held against a model of it. Pure.
+//! Compares the observed answers of a rate limiter with a model of that limiter. It is pure.
 
 use std::time::Duration;
 
@@ -17,20 +17,20 @@ const TOO_MANY_REQUESTS: u16 = 429;
 /// Requests that a failure shows one by one.
 const SHOWN: usize = 8;
 
-/// What is known of a key and its limiter.
+/// Holds the facts known about a key and its limiter.
 #[derive(Clone, Copy, Debug)]
 pub struct Key<'a> {
     /// The name of its user.
     pub name: &'a str,
-    /// How its limiter decides.
+    /// The algorithm of its limiter.
     pub limiter: Limiter,
-    /// How far the clock of the target may be from ours.
+    /// The largest difference between the clock of the target and ours.
     pub skew: Duration,
     /// All requests of the key, in the order of their answers.
     pub seen: &'a [&'a Seen],
 }
 
-/// Whether the answers to a key are those of the limiter.
+/// Judges whether the answers to a key are those of the limiter.
 pub fn judge(plan: &RateLimitPlan, key: &Key<'_>, labels: &[StepLabel]) -> Finding {
     if key.seen.is_empty() {
         return Finding::Undecided(format!("no request was sent as `{}`", key.name));
@@ -57,8 +57,9 @@ pub fn judge(plan: &RateLimitPlan, key: &Key<'_>, labels: &[StepLabel]) -> Findi
     }
 }
 
-/// How many of a key a limiter admitted that may admit too many, if they fell into one period: no
-/// expectation is about it, and whoever reads the report wants to know.
+/// Returns how many requests of a key were admitted by a limiter that may admit too many, if they
+/// fell into one period: no expectation is about this number, but a reader of the report wants to
+/// know it.
 pub fn overshoot(plan: &RateLimitPlan, key: &Key<'_>) -> Option<String> {
     let (first, last) = (key.seen.first()?.earliest, key.seen.last()?.latest);
     if key.limiter != Limiter::AtLeast || last.saturating_sub(first) >= plan.period {

@@ -1,4 +1,4 @@
-//! What was seen of runs, held against what a durable executor does. Pure.
+//! Compares the observed runs with the behavior of a durable executor. It is pure.
 
 use std::time::Duration;
 
@@ -32,23 +32,23 @@ const SHOWN: usize = 60;
 /// Everything that is known about the runs of a scenario.
 #[derive(Clone, Debug, Default)]
 pub struct Evidence {
-    /// Of each run, in the order in which they were first heard of.
+    /// The history of each run, in the order in which they were first heard of.
     pub histories: Vec<History>,
-    /// Whose they are, by position: who started them, if anybody was told so.
+    /// The owners of the runs, by position: the user who started each, if anybody was told so.
     pub owners: Vec<Option<UserId>>,
     /// Starts that were never answered: each may have made a run.
     pub lost_starts: usize,
-    /// What reached the stub, if anybody looks at that.
+    /// The calls that reached the stub, if anybody looks at them.
     pub calls: Vec<Call>,
-    /// How many effects a run has that succeeds.
+    /// The number of effects of a run that succeeds.
     pub each: usize,
-    /// What else happened: crashes, time that passed.
+    /// Other events: crashes, and time that passed.
     pub happened: Vec<Happened>,
-    /// When the scenario started, in milliseconds since 1970, on our clock.
+    /// The start of the scenario, in milliseconds since 1970, on our clock.
     pub origin: i64,
 }
 
-/// What a request is about.
+/// The subject of a request.
 enum About<'a> {
     Start,
     Read(&'a str),
@@ -112,7 +112,7 @@ impl Evidence {
         evidence
     }
 
-    /// Whether somebody started this run.
+    /// Returns whether `user`, or nobody known for `None`, started this run.
     fn is_of(&self, run: &str, user: Option<UserId>) -> bool {
         let index = self.histories.iter().position(|history| history.run == run);
         index.is_some_and(|index| self.owners[index] == user)
@@ -141,7 +141,7 @@ impl Evidence {
         (0..self.histories.len()).filter(|index| needs(&self.histories[*index])).collect()
     }
 
-    /// What one of the checks finds.
+    /// Returns the finding of one of the checks.
     pub fn judge(&self, check: RunsCheck) -> Finding {
         if self.histories.is_empty() {
             return Finding::Undecided("no run was acknowledged".to_owned());
@@ -256,7 +256,7 @@ fn cancel(seen: &Seen) -> Option<What> {
 }
 
 impl History {
-    /// When it was first heard of, from the start of the scenario.
+    /// Returns when the run was first heard of, from the start of the scenario.
     pub fn begins(&self) -> Duration {
         self.operations.first().map_or(Duration::ZERO, |operation| operation.sent)
     }

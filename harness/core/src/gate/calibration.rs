@@ -1,4 +1,4 @@
-//! What a machine's noise is: base against itself.
+//! Measures the noise of a machine by comparing base with itself.
 
 use std::collections::BTreeMap;
 
@@ -64,7 +64,8 @@ pub struct Expectation {
 }
 
 impl Calibration {
-    /// Of pairs of the same version, for gates with these parameters. `seed` decides the draws.
+    /// Calibrates gates with these parameters from pairs of the same version. `seed` decides the
+    /// draws.
     pub fn new(pairs: &[Pair], alpha: f64, bound: f64, seed: u64) -> Self {
         let mut noise = BTreeMap::new();
         for percent in PERCENTILES {
@@ -123,7 +124,7 @@ fn alarms(ratios: &[f64], alpha: f64, bound: f64, seed: u64) -> f64 {
     float(alarms) / f64::from(DRAWN_GATES)
 }
 
-/// To the next percent.
+/// Rounds up to the next percent.
 fn round_up(part: f64) -> f64 {
     // Without the small step, 0.05 could become 0.06.
     const ROUNDING: f64 = 1e-9;

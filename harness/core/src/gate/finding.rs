@@ -1,4 +1,4 @@
-//! What a gate says of one metric.
+//! Holds the finding of a gate about one metric.
 
 use serde::{Deserialize, Serialize};
 

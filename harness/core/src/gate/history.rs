@@ -9,8 +9,9 @@ use super::{
 /// Earlier runs below which the spread between runs is a guess.
 pub const FEWEST_RUNS: usize = 5;
 
-/// What a run says beside earlier ones of the same machine. A prediction interval, as the run is
-/// one more draw from the same distribution: weaker than a gate, which has both versions at once.
+/// Compares a run with earlier ones of the same machine. It uses a prediction interval, as the run
+/// is one more draw from the same distribution: weaker than a gate, which has both versions at
+/// once.
 pub fn against(earlier: &[Window], run: &Window, rule: &Rule) -> (Decision, Vec<Finding>) {
     let mut findings = vec![latency(earlier, run, rule), errors(earlier, run, rule)];
     decide(&mut findings, rule.alpha);

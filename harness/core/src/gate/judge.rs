@@ -34,7 +34,7 @@ pub struct Judged {
     pub shift: Vec<Shift>,
 }
 
-/// What all pairs say under a rule.
+/// Judges all pairs under a rule.
 ///
 /// # Errors
 /// Usage that cannot be priced.

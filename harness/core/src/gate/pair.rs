@@ -1,4 +1,4 @@
-//! What was measured: windows, two and two.
+//! Holds the measurements: windows, in pairs.
 
 use std::time::Duration;
 
@@ -9,16 +9,16 @@ use crate::{
     record::{Figure, Latency, ScenarioRecord, StepRecord},
 };
 
-/// What one version did in one window.
+/// The measurements of one version in one window.
 #[derive(Clone, Debug, Default)]
 pub struct Window {
     /// All steps of the work together.
     pub total: StepRecord,
     /// The steps, indexed by [`StepId`](crate::plan::StepId).
     pub steps: Vec<StepRecord>,
-    /// What it used, if that is known.
+    /// The usage of the version, if that is known.
     pub usage: Option<RunUsage>,
-    /// What the stub of upstreams saw, if there is one.
+    /// The arrivals at the stub of upstreams, if there is one.
     pub upstream: Option<Arrivals>,
 }
 
@@ -32,7 +32,7 @@ pub struct Pair {
 }
 
 impl Window {
-    /// Of a scenario that was run.
+    /// Returns the window of a scenario that was run.
     pub fn new(plan: &ScenarioPlan, record: &ScenarioRecord) -> Self {
         let total = crate::judge::work_total(plan, record);
         let (steps, usage) = (record.steps.clone(), record.usage.clone());
@@ -66,7 +66,7 @@ impl Window {
         Failures { failed: failed + dropped + unfinished, of: scheduled }
     }
 
-    /// What each request used.
+    /// Returns the usage of each request.
     ///
     /// # Errors
     /// A resource that nobody knows, or one without a price.

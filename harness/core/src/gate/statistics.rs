@@ -23,10 +23,10 @@ pub const MIN_PAIRS: usize = 2;
 /// What a single window lacks shows as spread between the pairs, and so counts in the test.
 pub const MIN_EXCEEDANCES: f64 = 100.0;
 
-/// What paired differences say of the mean difference.
+/// The estimate of the mean difference from paired differences.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Effect {
-    /// How many pairs.
+    /// The number of pairs.
     pub pairs: usize,
     /// The mean difference.
     pub mean: f64,
@@ -53,7 +53,7 @@ pub fn paired(differences: &[f64], alpha: f64) -> Option<Effect> {
     Some(Effect { p_rise, low: effect.mean - half, high: effect.mean + half, ..effect })
 }
 
-/// The same by Student's t alone, and without an interval.
+/// Tests paired differences by Student's t alone, and without an interval.
 pub(super) fn paired_student(differences: &[f64]) -> Option<Effect> {
     student_effect(differences).map(|(_, _, effect)| effect)
 }
@@ -74,8 +74,9 @@ fn student_effect(differences: &[f64]) -> Option<(StudentsT, f64, Effect)> {
     Some((student, error, Effect { pairs, mean, deviation, p_rise, low: mean, high: mean }))
 }
 
-/// What one more value says beside `known` ones: how far it is from their mean, and the mean. The
-/// interval and the test are those of a prediction (Hahn, Meeker, "Statistical Intervals" §4.7).
+/// Compares one more value with `known` ones: returns how far it is from their mean, and the mean.
+/// The interval and the test are those of a prediction (Hahn, Meeker, "Statistical Intervals"
+/// §4.7).
 ///
 /// `None` as for [`paired`].
 pub fn predicted(known: &[f64], value: f64, alpha: f64) -> Option<(Effect, f64)> {
@@ -199,8 +200,8 @@ pub struct FailureChange {
     pub high: f64,
 }
 
-/// Whether failures became more: Fisher's exact test, one-sided, on the counts; the interval that
-/// leaves out `alpha` on either side is Newcombe's hybrid score (Newcombe 1998, method 10).
+/// Tests whether failures became more: Fisher's exact test, one-sided, on the counts; the interval
+/// that leaves out `alpha` on either side is Newcombe's hybrid score (Newcombe 1998, method 10).
 ///
 /// `None` when a side has no operation.
 pub fn failures(base: Failures, head: Failures, alpha: f64) -> Option<FailureChange> {
@@ -235,7 +236,7 @@ pub fn exact_interval(count: u64, of: u64, alpha: f64) -> (f64, f64) {
     (low, high)
 }
 
-/// Whether this many operations are enough for the percentile (0 to 100).
+/// Returns whether this many operations are enough for the percentile (0 to 100).
 pub fn enough(percent: f64, operations: u64) -> bool {
     // Without the small step, 100 exceedances of 10,000 could come out as 99.99999.
     const ROUNDING: f64 = 1e-6;

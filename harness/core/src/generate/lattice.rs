@@ -6,7 +6,8 @@ use serde_json::{Value, json};
 
 use super::{Case, Place, Shape, shape::Member};
 
-/// Past the longest by this many times: a length that is checked only after it was worked on.
+/// The factor by which a huge value exceeds the longest allowed one; it finds a length that is
+/// checked only after the value was worked on.
 const HUGE: usize = 10;
 
 /// One body for each rule and way of breaking it, made from one that breaks none.
@@ -260,7 +261,8 @@ fn lengths(min: usize, max: Option<usize>) -> Vec<usize> {
     inside.collect::<BTreeSet<_>>().into_iter().collect()
 }
 
-/// The same of numbers. Without an end, what JSON's readers all agree on: 2^53 - 1.
+/// Returns the ends of a range of numbers, those next to them, and the middle. A missing end is
+/// 2^53 - 1, or its negative: the largest integer that all readers of JSON agree on.
 fn ends(min: Option<i64>, max: Option<i64>) -> Vec<i64> {
     const SAFE: i64 = (1 << 53) - 1;
     let (min, max) = (min.unwrap_or(-SAFE), max.unwrap_or(SAFE));

@@ -1,5 +1,5 @@
 //! Bodies to try an API with, made from the JSON Schema of what it takes: each rule broken alone,
-//! both ends of every range, every pair of those ends, and random ones. Pure.
+//! both ends of every range, every pair of those ends, and random ones. It is pure.
 
 mod lattice;
 mod random;
@@ -16,7 +16,7 @@ pub use shape::{BadSchema, Shape};
 /// A body, and what must become of it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Case {
-    /// For a reader: `name: 101 characters`.
+    /// The name of the case for a reader: `name: 101 characters`.
     pub name: String,
     /// The body.
     pub body: Value,
@@ -98,7 +98,8 @@ impl Place {
     }
 }
 
-/// Whether an answer that names the place `named` is about `place`: it is that place, or holds it.
+/// Returns whether an answer that names the place `named` is about `place`: it is that place, or
+/// holds it.
 pub fn is_about(named: &str, place: &str) -> bool {
     match place.strip_prefix(named) {
         Some("") => true,

@@ -69,13 +69,13 @@ impl Draw {
     }
 }
 
-/// Why no random body can be made.
+/// The reason for which no random body can be made.
 #[derive(Debug, thiserror::Error)]
 #[error("no body can be made: {0}")]
 pub struct NoBody(proptest::test_runner::Reason);
 
 impl Drawn {
-    /// As it is now.
+    /// Returns the current body.
     pub fn body(&self) -> Value {
         self.0.current()
     }

@@ -1,4 +1,4 @@
-//! What a JSON Schema says of a body, as far as cases are made from it.
+//! Reads from a JSON Schema the rules about a body, as far as cases are made from them.
 
 use serde_json::{Map, Value};
 
@@ -7,16 +7,16 @@ use serde_json::{Map, Value};
 pub enum Shape {
     /// A string of so many characters (code points).
     Text {
-        /// At least.
+        /// The least length, in characters.
         min: usize,
-        /// At most.
+        /// The greatest length, in characters.
         max: Option<usize>,
     },
     /// A whole number.
     Whole {
-        /// At least.
+        /// The least allowed value.
         min: Option<i64>,
-        /// At most.
+        /// The greatest allowed value.
         max: Option<i64>,
     },
     /// True or false.
@@ -25,9 +25,9 @@ pub enum Shape {
     Choice(Vec<Value>),
     /// A list of so many items.
     List {
-        /// At least.
+        /// The least number of items.
         min: usize,
-        /// At most.
+        /// The greatest number of items.
         max: Option<usize>,
         /// Each of them.
         item: Box<Shape>,
@@ -41,9 +41,9 @@ pub enum Shape {
 pub struct Member {
     /// Its name.
     pub name: String,
-    /// Whether it must be there.
+    /// Set if the property is required.
     pub required: bool,
-    /// What it is.
+    /// The shape of the property.
     pub shape: Shape,
 }
 
@@ -51,9 +51,9 @@ pub struct Member {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{place}: {problem}")]
 pub struct BadSchema {
-    /// Where in the schema.
+    /// The place in the schema.
     pub place: String,
-    /// What is wrong there.
+    /// The problem at that place.
     pub problem: String,
 }
 
@@ -108,7 +108,7 @@ impl Reader<'_> {
         BadSchema { place: self.place.to_owned(), problem }
     }
 
-    /// Whether there is no other keyword than these: cases would pass it by.
+    /// Checks that there is no other keyword than these, because cases would ignore it.
     fn knows(&self, keywords: &[&str]) -> Result<(), BadSchema> {
         let known =
             |key: &&String| keywords.contains(&key.as_str()) || NOTES.contains(&key.as_str());

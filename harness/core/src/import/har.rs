@@ -1,4 +1,4 @@
-//! From a recording of a browser: HTTP Archive 1.2.
+//! Imports a recording of a browser: HTTP Archive 1.2.
 
 use reqwest::Url;
 use serde::Deserialize;

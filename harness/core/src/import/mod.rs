@@ -25,28 +25,28 @@ pub struct Starting {
     pub name: String,
     /// A sentence.
     pub about: String,
-    /// What was left out or replaced, once each.
+    /// The notes on what was left out or replaced, once each.
     pub notes: Vec<String>,
-    /// In order.
+    /// The requests, in order.
     pub requests: Vec<Draft>,
 }
 
 /// One request of it.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Draft {
-    /// What the step is called.
+    /// The name of the step.
     pub name: String,
-    /// In lower case, as the language writes it.
+    /// The method in lower case, as the language writes it.
     pub method: String,
-    /// With its query.
+    /// The path with its query.
     pub path: String,
-    /// Whether it carries a token.
+    /// Set if the request carries a token.
     pub auth: bool,
-    /// By name.
+    /// The headers, by name.
     pub headers: Vec<(String, String)>,
-    /// Of the request.
+    /// The body of the request.
     pub body: Body,
-    /// What the status must be: a number, or several.
+    /// The expected status: a number, or several.
     pub status: Vec<u16>,
 }
 

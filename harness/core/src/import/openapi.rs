@@ -1,5 +1,5 @@
-//! From an OpenAPI 3 document: each operation asked once, in the simplest way that its description
-//! allows, and once without a token where it needs one.
+//! Imports an OpenAPI 3 document: each operation is called once, in the simplest way that its
+//! description allows, and once without a token where it needs one.
 
 use std::collections::BTreeMap;
 
@@ -10,7 +10,7 @@ use super::{Body, Draft, ImportError, MAX_REQUESTS, Starting, TOKEN_VARIABLE, sl
 const METHODS: [&str; 7] = ["get", "post", "put", "patch", "delete", "head", "options"];
 /// Schemas may refer to themselves; examples end here.
 const MAX_DEPTH: usize = 8;
-/// In place of an identifier without an example: of the usual form, and of nothing.
+/// A stand-in for an identifier without an example: of the usual form, and naming nothing.
 const NOBODY: &str = "00000000-0000-4000-8000-000000000000";
 
 /// A scenario for each first part of a path.

@@ -1,4 +1,4 @@
-//! What must not go from a recording into a file.
+//! Recognizes secrets, which must not go from a recording into a file.
 
 use std::sync::LazyLock;
 
@@ -20,12 +20,12 @@ static VALUES: LazyLock<Option<Regex>> = LazyLock::new(|| {
     Regex::new(kinds).ok()
 });
 
-/// Whether what carries this name is better not written down.
+/// Returns whether a value with this name should not be written down.
 pub(super) fn is_name(name: &str) -> bool {
     NAMES.as_ref().is_none_or(|names| names.is_match(name))
 }
 
-/// Whether a value looks like a key or a token, whatever it is called.
+/// Returns whether a value looks like a key or a token, whatever its name.
 pub(super) fn is_value(value: &str) -> bool {
     VALUES.as_ref().is_none_or(|values| values.is_match(value))
 }

@@ -12,15 +12,15 @@ use super::threshold::ThresholdStatus;
 /// A threshold on cost and what was measured.
 #[derive(Clone, Debug, PartialEq)]
 pub struct CostResult {
-    /// What was asked for.
+    /// The threshold as the scenario states it.
     pub threshold: CostThreshold,
-    /// How it came out.
+    /// The result of the threshold.
     pub status: ThresholdStatus,
     /// The figure; `None` without data.
     pub measured: Option<Decimal>,
-    /// What the figure is made of, dearest first, or why there is none.
+    /// The components of the figure, dearest first, or the reason why there is none.
     pub why: String,
-    /// How many operations the figure stands on.
+    /// The number of operations that the figure is based on.
     pub samples: u64,
 }
 

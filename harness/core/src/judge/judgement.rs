@@ -94,7 +94,7 @@ pub fn hopeless(plan: &ScenarioPlan, record: &ScenarioRecord) -> Option<String> 
     Some(result.threshold.text.clone())
 }
 
-/// What a search learned at one rate.
+/// Returns the result of a search at one rate.
 pub fn level(plan: &ScenarioPlan, rate: f64, record: &ScenarioRecord) -> Level {
     let reasons = judge(plan, record).reasons;
     let inconclusive = |reason: &Reason| reason.verdict() == Verdict::Inconclusive;
@@ -217,8 +217,8 @@ fn disagreements(record: &ScenarioRecord, reasons: &mut Vec<Reason>) {
     reasons.extend(disagreements.map(|disagreement| Reason::UsageDisagrees { disagreement }));
 }
 
-/// In a load, failed operations are judged by the error rate; without a threshold on it, none may
-/// fail.
+/// Judges the operations: in a load, failed ones are judged by the error rate; without a threshold
+/// on it, none may fail.
 fn operations(plan: &ScenarioPlan, record: &ScenarioRecord, reasons: &mut Vec<Reason>) {
     let total = work_total(plan, record);
     if total.scheduled == 0 {
@@ -252,8 +252,9 @@ const PUNCTUAL_SHARE: f64 = 0.99;
 /// generator to read them, and their time is taken for the target's.
 const BUSY: f64 = 0.95;
 
-/// What a request uses is the same however late it was sent: a scenario that measures that, and
-/// asks for no time and no rate, needs no punctual generator.
+/// Returns whether lateness can change what is judged: the usage of a request is the same however
+/// late it was sent, so a scenario that measures usage, and has no threshold on a time or a rate,
+/// needs no punctual generator.
 fn time_matters(plan: &ScenarioPlan) -> bool {
     let about_time = |metric: Metric| {
         !matches!(metric, Metric::ErrorRate | Metric::StatusShare(_) | Metric::Count)
@@ -261,7 +262,7 @@ fn time_matters(plan: &ScenarioPlan) -> bool {
     plan.cost.is_none() || plan.thresholds.iter().any(|threshold| about_time(threshold.metric))
 }
 
-/// Whether the generator kept up. Arrivals that found no free slot are not its fault.
+/// Judges whether the generator kept up. Arrivals that found no free slot are not its fault.
 fn generator(
     plan: &ScenarioPlan,
     record: &ScenarioRecord,
@@ -306,7 +307,7 @@ fn punctuality(record: &ScenarioRecord, reasons: &mut Vec<Reason>) {
 /// gives a Worker at all (128 MB), so what grows by more is not the Worker.
 const SERVER_GROWTH: u64 = 256 * 1000 * 1000;
 
-/// Whether the development server bore the load.
+/// Judges whether the development server withstood the load.
 fn server(record: &ScenarioRecord, reasons: &mut Vec<Reason>) {
     let Some(Drift { memory, peak, errors, lost }) = record.server else { return };
     if peak.saturating_sub(memory) > SERVER_GROWTH {

@@ -307,7 +307,7 @@ impl Reason {
         }
     }
 
-    /// Why figures say nothing about the target.
+    /// Writes the reason why the figures say nothing about the target.
     fn untrusted(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         const DEGRADED: &str = "the development server degraded";
         match self {

@@ -8,13 +8,13 @@ use crate::{
 /// A threshold and what was measured.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ThresholdResult {
-    /// What was asked for.
+    /// The threshold as the scenario states it.
     pub threshold: Threshold,
-    /// What came out.
+    /// The result of the threshold.
     pub status: ThresholdStatus,
     /// The figure; `None` without data.
     pub measured: Option<Measured>,
-    /// How many operations the figure stands on.
+    /// The number of operations that the figure is based on.
     pub samples: u64,
 }
 

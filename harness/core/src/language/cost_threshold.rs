@@ -13,13 +13,13 @@ use super::{
 /// A threshold on cost, not yet held against the tiers.
 #[derive(Clone, Debug, PartialEq)]
 pub struct CostThresholdText {
-    /// As it is written.
+    /// The text as it is written.
     pub text: String,
-    /// What is compared.
+    /// The figure that is compared.
     pub figure: CostFigure,
-    /// How.
+    /// The comparison.
     pub comparison: Comparison,
-    /// With what: dollars, or units of a resource.
+    /// The bound: dollars, or units of a resource.
     pub bound: Decimal,
 }
 

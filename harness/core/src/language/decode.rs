@@ -375,8 +375,8 @@ fn by_shape(value: &NodeValue, variants: &'static [&'static str]) -> &'static st
     find(shape).or_else(|| find("other")).unwrap_or("map")
 }
 
-/// Whether a map has one key, and that chooses a variant. A key that was most likely meant to be
-/// one, with a map below it, counts too, so that a slip is not taken as a value.
+/// Returns whether a map has one key, and that chooses a variant. A key that was most likely meant
+/// to be one, with a map below it, counts too, so that a slip is not taken as a value.
 fn has_choice(value: &NodeValue, variants: &'static [&'static str]) -> bool {
     let NodeValue::Map(map) = value else { return false };
     let [Entry { key, value, .. }] = map.entries.as_slice() else { return false };
@@ -431,7 +431,7 @@ impl<'de> VariantAccess<'de> for Whole<'de> {
     }
 }
 
-/// What [`super::Spanned`] asks for: start, end, line, column, value.
+/// Deserializes the fields that [`super::Spanned`] requests: start, end, line, column, value.
 struct WithSpan<D> {
     span: crate::model::Span,
     value: D,

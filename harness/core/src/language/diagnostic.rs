@@ -1,10 +1,10 @@
-//! What is wrong with a scenario file, where, and what to do about it.
+//! Describes a problem in a scenario file, its place, and a way to solve it.
 
 use std::fmt;
 
 use crate::model::Span;
 
-/// How bad it is.
+/// The severity of a problem.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Severity {
@@ -26,17 +26,17 @@ impl fmt::Display for Severity {
 /// One finding, at one place of a scenario file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Diagnostic {
-    /// Whether the scenario can run despite it.
+    /// The severity, which tells whether the scenario can run despite the problem.
     pub severity: Severity,
     /// A short id that does not change between releases, such as `unknown-key`.
     pub code: &'static str,
-    /// What is wrong: a lowercase sentence without a full stop.
+    /// The problem: a lowercase sentence without a full stop.
     pub message: String,
-    /// Where.
+    /// The place of the problem.
     pub span: Span,
     /// A few words under the caret.
     pub label: Option<String>,
-    /// What to do.
+    /// The advice, if there is any.
     pub help: Option<String>,
     /// The part of `span` that it is about, as it is written there.
     pub(crate) focus: Option<String>,

@@ -1,4 +1,4 @@
-//! Which files a command line names.
+//! Finds the files that a command line names.
 
 use std::{
     collections::BTreeSet,
@@ -9,7 +9,7 @@ use std::{
 
 use super::MAX_FILE_BYTES;
 
-/// Why there are no scenarios to run.
+/// The reasons why there are no scenarios to run.
 #[derive(Debug, thiserror::Error)]
 pub enum DiscoverError {
     /// A path does not exist.
@@ -24,7 +24,7 @@ pub enum DiscoverError {
 }
 
 impl DiscoverError {
-    /// The same of a file that is known by another name.
+    /// Returns this error for a file that is known by another name.
     pub(super) fn of(self, name: &str) -> Self {
         match self {
             Self::Missing(_) => Self::Missing(name.into()),

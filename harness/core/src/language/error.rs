@@ -12,15 +12,15 @@ use super::{
     suggest::{closest, did_you_mean, listed},
 };
 
-/// What a type says about a value that it refuses. The message is a predicate: the decoder puts
-/// the key in front of it, because a type does not know under which key it stands.
+/// The reason why a type refuses a value. The message is a predicate: the decoder puts the key in
+/// front of it, because a type does not know under which key it stands.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Problem {
-    /// As in [`Diagnostic::code`].
+    /// The code, as in [`Diagnostic::code`].
     pub code: &'static str,
     /// `must be a rate such as 50/s, found fast`.
     pub message: String,
-    /// What to do.
+    /// The advice, if there is any.
     pub help: Option<String>,
 }
 
@@ -45,7 +45,7 @@ impl fmt::Display for Problem {
     }
 }
 
-/// What is wrong.
+/// The kind of an error.
 #[derive(Debug)]
 pub(super) enum Kind {
     UnknownKey {
@@ -78,7 +78,7 @@ pub(super) struct DecodeError(Box<Inner>);
 struct Inner {
     kind: Kind,
     span: Option<Span>,
-    /// From the node to the root.
+    /// The path from the node to the root.
     path: Vec<usize>,
     subject: Option<String>,
     in_item: bool,
@@ -114,12 +114,12 @@ impl DecodeError {
         self
     }
 
-    /// From the root to the node.
+    /// Returns the path from the root to the node.
     pub(super) fn path(&self) -> Vec<usize> {
         self.0.path.iter().rev().copied().collect()
     }
 
-    /// Whether the place is best described by the key that leads to the node.
+    /// Returns whether the place is best described by the key that leads to the node.
     fn wants_key(&self) -> bool {
         self.0.span.is_none()
     }
@@ -172,7 +172,7 @@ impl DecodeError {
         self
     }
 
-    /// As it is shown. `root` is the place for an error of the whole file.
+    /// Returns the diagnostic that is shown. `root` is the place for an error of the whole file.
     pub(super) fn into_diagnostic(self, root: Span) -> Diagnostic {
         let span = self.0.span.unwrap_or(root);
         let subject = self.0.subject.unwrap_or_else(|| "the scenario".to_owned());

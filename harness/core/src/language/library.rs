@@ -12,18 +12,19 @@ pub const MAX_FEED_BYTES: usize = 16 << 20;
 /// The most items of a feed, about 100 bytes each at least.
 pub const MAX_FEED_ITEMS: usize = 100_000;
 
-/// How deep scenarios may call each other. Deeper is a circle, or nothing that a reader follows.
+/// The greatest depth to which scenarios may call each other. A deeper chain is a circle, or hard
+/// for a reader to follow.
 pub const MAX_CALLS: usize = 8;
 
-/// Why a file that a scenario names cannot be used.
+/// The reasons why a file that a scenario names cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum LibraryError {
     /// It is none of the files that scenarios here may name.
     #[error("`{path}` is outside of {root}, where these scenarios are; put it there", root = root.display())]
     Outside {
-        /// As it was written.
+        /// The path as it was written.
         path: String,
-        /// What it should be in.
+        /// The folder that it should be in.
         root: PathBuf,
     },
     /// It cannot be read.
@@ -35,17 +36,17 @@ pub enum LibraryError {
     /// A feed in JSON is none.
     #[error("`{path}`: not a JSON array: {error}")]
     Json {
-        /// As it was written.
+        /// The path as it was written.
         path: String,
-        /// What is wrong.
+        /// The error of the parser.
         error: serde_json::Error,
     },
     /// A feed in CSV is none.
     #[error("`{path}`: {error}")]
     Csv {
-        /// As it was written.
+        /// The path as it was written.
         path: String,
-        /// What is wrong.
+        /// The error of the parser.
         error: csv::Error,
     },
     /// A feed has nothing in it.
@@ -54,9 +55,9 @@ pub enum LibraryError {
     /// A feed has more items than it may.
     #[error("`{path}` has {count} items; the most is {MAX_FEED_ITEMS}")]
     TooMany {
-        /// As it was written.
+        /// The path as it was written.
         path: String,
-        /// So many were read.
+        /// The number of items that were read.
         count: usize,
     },
     /// A text is not UTF-8.
@@ -73,11 +74,12 @@ pub enum LibraryError {
     Scenario(String),
 }
 
-/// Where the files are that a scenario names, and who called it.
+/// Finds the files that a scenario names, and knows the scenarios that called it.
 #[derive(Clone, Debug)]
 pub struct Library {
     folder: PathBuf,
-    /// Nothing outside of it is read: what is wrong with a file is said with a part of it.
+    /// The folder outside of which nothing is read, because an error about a file quotes a part of
+    /// it.
     root: PathBuf,
     /// The files that called each other, the first one first.
     callers: Vec<PathBuf>,
@@ -86,14 +88,14 @@ pub struct Library {
 /// A called scenario.
 #[derive(Debug)]
 pub(crate) struct Called {
-    /// As failures name it.
+    /// The name in failures.
     pub(crate) name: String,
     pub(crate) file: ScenarioFile,
     pub(crate) library: Library,
 }
 
 impl Library {
-    /// Of the files beside this one.
+    /// Returns a library of the files beside this one.
     pub fn beside(file_name: &str) -> Self {
         let file = Path::new(file_name);
         let folder = file.parent().unwrap_or(Path::new("")).to_owned();
@@ -204,7 +206,8 @@ fn plain(folder: &Path, path: &str) -> PathBuf {
     plain
 }
 
-/// The same for each way to a file; one that does not exist is as it is written.
+/// Returns one path for all ways to write the path of a file; a file that does not exist keeps its
+/// path as it is written.
 fn real(file: &Path) -> PathBuf {
     file.canonicalize().unwrap_or_else(|_| file.to_owned())
 }

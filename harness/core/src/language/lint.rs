@@ -6,7 +6,7 @@ use regex::Regex;
 
 use super::{Diagnostic, source::Source};
 
-/// What the secrets of well-known services look like, and signed tokens.
+/// Matches the secrets of well-known services, and signed tokens.
 static SECRET: LazyLock<Regex> = LazyLock::new(|| {
     Regex::new(
         r"(?x)

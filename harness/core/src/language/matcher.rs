@@ -21,7 +21,8 @@ use crate::model::{
 /// The name by which a type asks the deserializer to choose its variant by the shape of a node.
 pub(super) const BY_SHAPE: &str = "$workway::ByShape";
 
-/// What a value must be. In a file, a value or a list alone is what it must be equal to.
+/// The conditions that a value must meet. In a file, a value or a list alone stands for equality
+/// with it.
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]
 #[serde(from = "Written")]
 pub struct Matcher(pub Operators);
@@ -74,7 +75,7 @@ pub struct Operators {
     /// A text with this in it, or a list with this as an item.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub contains: Option<Json>,
-    /// Whether it is there; `null` is there.
+    /// Requires that the value is there, or, if false, that it is not; `null` is there.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub exists: Option<bool>,
     /// The number of characters, items or members.
@@ -201,7 +202,7 @@ impl Matcher {
         }
     }
 
-    /// Whether there is an operator besides `exists`.
+    /// Returns whether there is an operator besides `exists`.
     fn looks_at_value(&self) -> bool {
         !Self(Operators { exists: None, ..self.0.clone() }).is_empty()
     }

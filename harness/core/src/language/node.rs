@@ -20,7 +20,7 @@ pub(super) enum NodeValue {
 #[derive(Clone, Debug)]
 pub(super) struct Scalar {
     pub(super) text: String,
-    /// Without quotes and not a block: `1` is a number, `"1"` is not.
+    /// Set for a scalar without quotes that is not a block: `1` is a number, `"1"` is not.
     pub(super) plain: bool,
 }
 
@@ -40,7 +40,7 @@ pub(super) struct Entry {
 }
 
 impl Node {
-    /// What the author finds there, for "found …".
+    /// Describes the node as its author knows it, for "found …".
     pub(super) fn describe(&self) -> String {
         match &self.value {
             NodeValue::Scalar(scalar) if scalar.is_null() => "nothing".to_owned(),

@@ -40,7 +40,7 @@ pub const MAX_OFFSET: Duration = Duration::from_hours(24 * 366 * 10);
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Rate(pub f64);
 
-/// How many times as much, above one, such as `1.5`.
+/// A factor above one, such as `1.5`.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Factor(pub f64);
 
@@ -232,7 +232,7 @@ impl JsonSchema for Factor {
 pub struct Whole<const MIN: u64, const MAX: u64>(pub u64);
 
 impl<const MIN: u64, const MAX: u64> Whole<MIN, MAX> {
-    /// As a count of things in memory.
+    /// Returns the number as a count of things in memory.
     pub fn count(self) -> usize {
         usize::try_from(self.0).unwrap_or(usize::MAX)
     }

@@ -36,7 +36,7 @@ pub(super) fn decode_all<T: DeserializeOwned>(mut root: Node) -> Result<T, Vec<D
     }
 }
 
-/// Whether the error is only there because we took something out of the node.
+/// Returns whether the error is only there because the parser took something out of the node.
 fn is_ours(error: &DecodeError, node: Option<&Node>) -> bool {
     let Some(Node { value: NodeValue::Map(map), .. }) = node else { return false };
     match error.kind() {

@@ -1,4 +1,4 @@
-//! What a scalar without quotes means: the YAML 1.2 core schema.
+//! Interprets a scalar without quotes by the YAML 1.2 core schema.
 
 use super::{
     error::{DecodeError, Kind},

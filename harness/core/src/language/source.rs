@@ -121,7 +121,7 @@ impl<'t> Source<'t> {
         self.span(span.start, span.start + shown)
     }
 
-    /// Where to draw the caret: the focus if it is there, and never more than a line.
+    /// Returns the place of the caret: the focus if it is there, and never more than a line.
     pub(crate) fn narrow(&self, span: Span, focus: Option<&str>) -> Span {
         let span = self.span(span.start, span.end);
         let written = &self.text[span.start..span.end];
@@ -141,7 +141,8 @@ impl<'t> Source<'t> {
     }
 }
 
-/// Where `part` is written: in a template if it is in one, else its first occurrence.
+/// Finds the place where `part` is written: in a template if it is in one, else its first
+/// occurrence.
 fn find(text: &str, part: &str) -> Option<usize> {
     let in_template = |&(at, _): &(usize, &str)| text[..at].trim_end().ends_with("${{");
     let template = text.match_indices(part).find(in_template).map(|(at, _)| at);

@@ -16,7 +16,7 @@ use crate::model::Span;
 pub struct Spanned<T> {
     /// The value.
     pub value: T,
-    /// Where the value, not its key, is written.
+    /// The place where the value, not its key, is written.
     pub span: Span,
 }
 

@@ -21,7 +21,7 @@ pub fn closest<'n>(found: &str, names: impl Iterator<Item = &'n str>) -> Option<
         .map(|(_, name)| name)
 }
 
-/// What is added to a message about a name that [`closest`] finds another one for.
+/// Returns the addition to a message about a name that [`closest`] finds another one for.
 pub fn did_you_mean(name: &str) -> String {
     format!("; did you mean `{name}`?")
 }

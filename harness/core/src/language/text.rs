@@ -15,7 +15,7 @@ use super::{error::Problem, node::clip};
 
 /// A type that is written as text and checked when it is read.
 pub(super) trait FromText: Sized {
-    /// What it is, for schemas.
+    /// The description of the type, for schemas.
     const WHAT: &'static str;
     /// A regular expression that editors check, a superset of what is accepted; empty for none.
     const PATTERN: &'static str;
@@ -145,7 +145,7 @@ impl Serialize for Pattern {
     }
 }
 
-/// What a capture takes: a JSON path, `header.<name>` or `status`.
+/// The source of a capture: a JSON path, `header.<name>` or `status`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CaptureSource(pub Subject);
 

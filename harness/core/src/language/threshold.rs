@@ -15,15 +15,15 @@ use super::{
 /// A threshold whose step is still a name.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ThresholdText {
-    /// As it is written.
+    /// The text as it is written.
     pub text: String,
-    /// What is measured.
+    /// The metric that is measured.
     pub metric: Metric,
-    /// Over which step; over all steps of the work when there is none.
+    /// The step that it covers; all steps of the work when there is none.
     pub step: Option<String>,
-    /// How it is compared.
+    /// The comparison.
     pub comparison: Comparison,
-    /// With what.
+    /// The bound.
     pub bound: Quantity,
 }
 

@@ -12,8 +12,8 @@ use super::{
     source::Source,
 };
 
-/// How deep lists and maps may nest. The language itself needs 12 levels; the rest is for JSON
-/// bodies. It bounds the recursion of everything that walks the tree.
+/// The greatest depth to which lists and maps may nest. The language itself needs 12 levels; the
+/// rest is for JSON bodies. It bounds the recursion of everything that walks the tree.
 pub const MAX_DEPTH: usize = 64;
 
 /// The tree, without the parts that are not allowed, and what those were. Without a tree the file
@@ -44,7 +44,7 @@ enum Frame {
     Map { start: usize, map: Map, seen: HashMap<String, Span>, key: Key },
 }
 
-/// What is known of the entry that is being read.
+/// The state of the entry that is being read.
 enum Key {
     Awaited,
     Known(String, Span),

@@ -1,4 +1,4 @@
-//! What only some targets offer.
+//! Names the capabilities that only some targets offer.
 
 /// Something that only some targets offer.
 #[derive(
@@ -43,7 +43,7 @@ pub enum Capability {
 }
 
 impl Capability {
-    /// As it is written in `requires`.
+    /// Returns the name as it is written in `requires`.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Upstream => "upstream",

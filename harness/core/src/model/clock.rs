@@ -26,7 +26,7 @@ pub async fn sleep_until(instant: Instant) {
     }
 }
 
-/// How long this thread has run on a core.
+/// Returns how long this thread has run on a core.
 pub fn thread_cpu() -> Duration {
     let used = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
     Duration::try_from(used).unwrap_or_default()

@@ -1,4 +1,4 @@
-//! Why a request got no complete answer.
+//! Names the reasons why a request got no complete answer.
 
 use std::{error::Error, fmt, io};
 
@@ -93,12 +93,12 @@ impl fmt::Display for ErrorKind {
     }
 }
 
-/// How far an exchange had come.
+/// The stage that an exchange had reached.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stage {
-    /// Up to the end of the response's head.
+    /// The exchange up to the end of the response's head.
     Head,
-    /// In the response's body.
+    /// The body of the response.
     Body,
 }
 
@@ -122,7 +122,7 @@ pub(super) fn next<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a (dyn Erro
     }
 }
 
-/// What all causes from `cause` on say, outermost first.
+/// Returns the texts of all causes from `cause` on, outermost first.
 pub fn causes(mut cause: Option<&(dyn Error + 'static)>) -> String {
     let mut texts: Vec<String> = Vec::new();
     while let Some(error) = cause {
@@ -162,8 +162,8 @@ fn of_hyper(error: &hyper::Error, stage: Stage) -> Option<ErrorKind> {
     }
 }
 
-/// Of HTTP/2: a stream or a connection that the target ended, or that we did because the target
-/// does not keep to the protocol.
+/// Returns the kind of an error of HTTP/2: a stream or a connection that the target ended, or that
+/// we ended because the target does not keep to the protocol.
 fn of_h2(error: &h2::Error, stage: Stage) -> Option<ErrorKind> {
     if let Some(error) = error.get_io() {
         return of_io(error, stage);

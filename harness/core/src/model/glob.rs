@@ -1,6 +1,6 @@
 //! Patterns in which `*` stands for anything.
 
-/// Whether all of `text` is described by `pattern`.
+/// Returns whether `pattern` describes all of `text`.
 pub fn matches(pattern: &str, text: &str) -> bool {
     let mut parts = pattern.split('*');
     let first = parts.next().unwrap_or_default();

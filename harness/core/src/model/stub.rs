@@ -8,9 +8,9 @@ use futures_util::future::BoxFuture;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-/// Where scenarios ask a stub for calls.
+/// The path at which scenarios ask a stub for calls.
 pub const CALLS_PATH: &str = "/_workway/calls";
-/// Where scenarios set the faults of a stub.
+/// The path at which scenarios set the faults of a stub.
 pub const FAULTS_PATH: &str = "/_workway/faults";
 
 /// A stub that can be asked by the harness itself.
@@ -33,26 +33,26 @@ pub trait Stub: fmt::Debug + Send + Sync {
 #[error("{0}")]
 pub struct StubError(pub String);
 
-/// How many calls arrived, whatever became of them.
+/// The number of calls that arrived, whatever their results.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Arrivals {
     /// All of them, repetitions and refused ones too.
     pub all: u64,
-    /// Those that may be nobody's; the stub tells them by their paths.
+    /// The calls that may have no owner; the stub recognizes them by their paths.
     pub unowned: u64,
-    /// Those that a fault refused.
+    /// The calls that a fault refused.
     #[serde(default)]
     pub refused: u64,
-    /// How many were answered, refusals included; absent in an older stub.
+    /// The number of calls that were answered, refusals included; absent in an older stub.
     #[serde(default)]
     pub answered: u64,
-    /// Microseconds until they were, together.
+    /// The total time until they were answered, in microseconds.
     #[serde(default)]
     pub busy_us: u64,
 }
 
 impl Arrivals {
-    /// What came after `before`.
+    /// Returns the arrivals after `before`.
     #[must_use]
     pub const fn since(self, before: Self) -> Self {
         Self {
@@ -76,7 +76,7 @@ impl Arrivals {
         }
     }
 
-    /// Whether so many calls of known callers fit.
+    /// Returns whether so many calls of known callers fit.
     pub const fn fits(self, owned: u64) -> bool {
         owned <= self.all && owned >= self.all.saturating_sub(self.unowned)
     }
@@ -98,7 +98,7 @@ pub struct Calls {
 /// An effect as scenarios see it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Call {
-    /// From 1, among all effects.
+    /// The number of the effect, from 1, among all effects.
     pub number: u64,
     /// The `Idempotency-Key` that it came with.
     pub key: Option<String>,
@@ -108,7 +108,7 @@ pub struct Call {
     pub path: String,
     /// Its body as JSON; one that is not JSON, as text.
     pub body: Value,
-    /// How often it arrived.
+    /// The number of times that it arrived.
     pub deliveries: u64,
     /// Number of its first delivery among all calls, from 1.
     #[serde(default)]
@@ -116,10 +116,10 @@ pub struct Call {
     /// Number of its last.
     #[serde(default)]
     pub last: u64,
-    /// When it first arrived, in milliseconds since 1970.
+    /// The time of the first arrival, in milliseconds since 1970.
     #[serde(default)]
     pub at: i64,
-    /// When it last did, likewise.
+    /// The time of the last arrival, likewise.
     #[serde(default)]
     pub last_at: i64,
 }

@@ -12,7 +12,7 @@ pub enum Subject {
     Status,
     /// A header's value, a string; several values are joined with `, `.
     Header(HeaderName),
-    /// What an RFC 9535 query selects from the JSON body: nothing, one value, or an array of the
+    /// The result of an RFC 9535 query on the JSON body: nothing, one value, or an array of the
     /// values if there are several.
     Json(String),
     /// The body as text.

@@ -15,13 +15,13 @@ pub struct Template {
 /// A piece of a [`Template`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Segment {
-    /// As written.
+    /// Text that stands for itself.
     Literal(String),
     /// The value of a name.
     Name(String),
 }
 
-/// Why a template cannot be parsed or filled.
+/// The reasons why a template cannot be parsed or filled.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum TemplateError {
     /// `${{` without `}}`.
@@ -35,7 +35,7 @@ pub enum TemplateError {
     Unbound(String),
 }
 
-/// Where the values of names come from.
+/// Gives the values of names.
 pub trait Bindings {
     /// The value of `name`, if it has one. May differ from call to call (`uuid` does).
     fn lookup(&self, name: &str) -> Option<Value>;
@@ -62,7 +62,7 @@ impl Template {
         Ok(Self { segments })
     }
 
-    /// Of these pieces.
+    /// Returns a template of these segments.
     pub fn of(segments: impl IntoIterator<Item = Segment>) -> Self {
         Self { segments: segments.into_iter().collect() }
     }
@@ -106,7 +106,7 @@ impl Template {
         found
     }
 
-    /// As the author would write it.
+    /// Returns the text as the author would write it.
     pub fn source(&self) -> String {
         self.segments
             .iter()
@@ -162,7 +162,7 @@ impl Template {
 /// with its type.
 #[derive(Clone, Debug, PartialEq)]
 pub enum JsonTemplate {
-    /// Without templates: sent as it is.
+    /// A value without templates: sent as it is.
     Constant(Value),
     /// A string with names in it.
     Text(Template),

@@ -103,7 +103,8 @@ impl Comparison {
         matches!(self, Self::Below | Self::AtMost)
     }
 
-    /// Whether `measured` satisfies the bound. `None` when the kinds differ or a value is NaN.
+    /// Returns whether `measured` satisfies the bound. The answer is `None` when the kinds differ
+    /// or a value is NaN.
     pub fn holds(self, measured: Quantity, bound: Quantity) -> Option<bool> {
         let order = match (measured, bound) {
             (Quantity::Time(a), Quantity::Time(b)) => a.partial_cmp(&b),
@@ -116,7 +117,7 @@ impl Comparison {
         Some(self.accepts(order))
     }
 
-    /// Whether something in this order to the bound satisfies it.
+    /// Returns whether something in this order to the bound satisfies it.
     pub fn accepts(self, order: Ordering) -> bool {
         match self {
             Self::Below => order.is_lt(),

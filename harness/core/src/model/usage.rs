@@ -20,9 +20,9 @@ pub trait Meter: fmt::Debug + Send + Sync {
 /// Holds what one answer says that it used.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Reading {
-    /// How much of each resource.
+    /// The amount of each resource.
     pub usage: Counts,
-    /// Whether a model was asked for it.
+    /// Set if a model was called for it.
     pub asked_model: bool,
 }
 
@@ -137,7 +137,7 @@ impl Tallies {
 }
 
 impl RunUsage {
-    /// Whether nothing was measured.
+    /// Returns whether nothing was measured.
     pub fn is_empty(&self) -> bool {
         self.steps.iter().all(|step| step.used.all().count == 0)
     }

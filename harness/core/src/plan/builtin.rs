@@ -23,7 +23,7 @@ pub const UPSTREAM: &str = "upstream";
 /// [`super::Capability::PageOrigin`].
 pub const PAGE_ORIGIN: &str = "page_origin";
 
-/// What names of more than one part may begin with: `user.<name>.sub`, and `row.<feed>`, the item
+/// The beginnings of names with more than one part: `user.<name>.sub`, and `row.<feed>`, the item
 /// of a feed that the iteration has.
 pub const PREFIXES: [&str; 2] = ["user", "row"];
 

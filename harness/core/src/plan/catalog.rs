@@ -1,4 +1,4 @@
-//! What the caller knows of the product under test.
+//! Describes what the caller knows of the product under test.
 
 use std::sync::Arc;
 
@@ -12,6 +12,6 @@ pub struct Catalog {
     pub rules: Vec<Arc<Rule>>,
     /// Resources and prices; without them a scenario has no `cost`.
     pub pricing: Option<Arc<dyn Pricing>>,
-    /// Where runs are started and shown; without it a scenario has no model of runs.
+    /// The paths at which runs are started and shown; without them a scenario has no model of runs.
     pub runs: Option<RunPaths>,
 }

@@ -1,4 +1,4 @@
-//! What an expectation stands for.
+//! Describes the rule that an expectation represents.
 
 use std::sync::Arc;
 
@@ -9,23 +9,23 @@ use crate::model::Severity;
 pub struct Rule {
     /// Short and unique, such as `RL1`.
     pub id: String,
-    /// What must hold.
+    /// The rule that must hold.
     pub says: String,
-    /// Where that is written.
+    /// The place where the rule is written.
     pub source: String,
 }
 
-/// What an expectation stands for.
+/// The rule that an expectation represents.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Claim {
     /// The rule, if it stands for one.
     pub rule: Option<Arc<Rule>>,
-    /// How bad it is.
+    /// The severity of a failure.
     pub severity: Severity,
 }
 
 impl Claim {
-    /// Whether the scenario fails when it does not hold.
+    /// Returns whether the scenario fails when the expectation does not hold.
     pub fn is_required(&self) -> bool {
         self.severity == Severity::Required
     }

@@ -1,5 +1,5 @@
-//! What a scenario says about cost, resolved. What a resource is and what it costs, only the caller
-//! knows: [`Pricing`] is its side of it.
+//! Holds the part of a scenario about cost, resolved. Only the caller knows the resources and their
+//! prices, which it gives as a [`Pricing`].
 
 use std::{any::Any, fmt, sync::Arc};
 
@@ -100,17 +100,17 @@ pub struct PricingError(pub String);
 pub struct PricedFigure {
     /// The figure.
     pub measured: Decimal,
-    /// What it is made of, dearest first.
+    /// The components of the figure, dearest first.
     pub why: String,
-    /// How many operations it stands on.
+    /// The number of operations that the figure is based on.
     pub samples: u64,
     /// Answers behind it that did not say what they used.
     pub unmetered: u64,
-    /// What is not in it, so that it is a lower bound.
+    /// The part that is not in the figure, so that it is a lower bound.
     pub missing: Option<String>,
 }
 
-/// What one request used on average.
+/// The average usage of one request.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RequestUsage {
     /// Every resource but the requests themselves, in the order in which they are shown.
@@ -130,23 +130,24 @@ pub struct CostPlan {
     pub meter: Arc<dyn Meter>,
     /// The price book and the tiers of the thresholds.
     pub prices: Arc<dyn Prices>,
-    /// Whether the service's own total is asked afterwards, and held against the answers.
+    /// Set if the service is asked for its own total afterwards, which is compared with the
+    /// answers.
     pub audit: bool,
-    /// What the cost must satisfy.
+    /// The conditions on the cost.
     pub thresholds: Vec<CostThreshold>,
 }
 
 /// `monthly(scale) < 500 USD`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct CostThreshold {
-    /// As the author wrote it.
+    /// The text as the author wrote it.
     pub text: String,
-    /// In the file.
+    /// The place in the file.
     pub span: Span,
-    /// What is compared.
+    /// The figure that is compared.
     pub figure: CostFigure,
-    /// How.
+    /// The comparison.
     pub comparison: Comparison,
-    /// With what: dollars, or units of a resource.
+    /// The bound: dollars, or units of a resource.
     pub bound: Decimal,
 }

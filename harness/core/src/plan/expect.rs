@@ -1,4 +1,4 @@
-//! What responses must be.
+//! Holds the expectations on responses.
 
 use super::{Claim, Span, Subject};
 use crate::language::Matcher;
@@ -6,11 +6,11 @@ use crate::language::Matcher;
 /// One thing that must hold of one response.
 #[derive(Clone, Debug)]
 pub struct Expectation {
-    /// What is looked at.
+    /// The part that is compared.
     pub subject: Subject,
-    /// What it must be.
+    /// The conditions that it must meet.
     pub matcher: Matcher,
-    /// In the file.
+    /// The place in the file.
     pub span: Span,
 }
 
@@ -19,34 +19,34 @@ pub struct Expectation {
 pub struct Capture {
     /// The variable.
     pub name: String,
-    /// What it takes; a response without it fails the step.
+    /// The part to capture; a response without it fails the step.
     pub subject: Subject,
-    /// In the file.
+    /// The place in the file.
     pub span: Span,
 }
 
 /// "This many of the responses look like this".
 #[derive(Clone, Debug)]
 pub struct CountExpectation {
-    /// Which responses are counted: those for which all of these hold.
+    /// The conditions on a counted response: all of them hold.
     pub matching: Vec<Expectation>,
-    /// What the number must be.
+    /// The condition on the number.
     pub is: Matcher,
-    /// In the file.
+    /// The place in the file.
     pub span: Span,
-    /// What it stands for.
+    /// The rule that it represents.
     pub claim: Claim,
 }
 
 /// "The responses have this many different values of it".
 #[derive(Clone, Debug)]
 pub struct DistinctExpectation {
-    /// Of what; responses without it do not count.
+    /// The part whose values are compared; responses without it do not count.
     pub subject: Subject,
-    /// What the number must be.
+    /// The condition on the number.
     pub is: Matcher,
-    /// In the file.
+    /// The place in the file.
     pub span: Span,
-    /// What it stands for.
+    /// The rule that it represents.
     pub claim: Claim,
 }

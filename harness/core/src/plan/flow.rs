@@ -10,48 +10,48 @@ use super::{
 /// Steps that run beside others.
 #[derive(Clone, Debug)]
 pub struct Branch {
-    /// For failures.
+    /// The name in failures.
     pub name: String,
-    /// In order.
+    /// The steps, in order.
     pub steps: Vec<Step>,
 }
 
-/// The same steps several times, one after another.
+/// Repeats the same steps several times, one after another.
 #[derive(Clone, Debug)]
 pub struct RepeatPlan {
-    /// How often, ≥ 1.
+    /// The number of repetitions, ≥ 1.
     pub times: usize,
     /// The name that holds the number of the repetition, from 0.
     pub name: Option<String>,
-    /// What is repeated.
+    /// The steps to repeat.
     pub steps: Vec<Step>,
 }
 
-/// The same steps for each item of a list. Each item is tried, whatever became of the others.
+/// Runs the same steps for each item of a list. Every item is tried, even if another one fails.
 #[derive(Clone, Debug)]
 pub struct ForEachPlan {
     /// The name that holds the item.
     pub name: String,
     /// The list.
     pub items: JsonTemplate,
-    /// Where the list stands in the file.
+    /// The place of the list in the file.
     pub span: Span,
-    /// What is done with each.
+    /// The steps to run for each item.
     pub steps: Vec<Step>,
 }
 
-/// What must hold of a value that is known already.
+/// Checks a value that is known already.
 #[derive(Clone, Debug)]
 pub struct CheckPlan {
-    /// For failures.
+    /// The name in failures.
     pub name: String,
     /// The value.
     pub value: JsonTemplate,
-    /// What it must be.
+    /// The conditions that the value must meet.
     pub matcher: Matcher,
-    /// In the file.
+    /// The place in the file.
     pub span: Span,
-    /// What it stands for.
+    /// The rule that it represents.
     pub claim: Claim,
 }
 
@@ -68,9 +68,9 @@ pub struct CallPlan {
     pub steps: Vec<Step>,
     /// Its teardown, run whatever happened before.
     pub teardown: Vec<Step>,
-    /// What the caller keeps: the caller's name, and the name there.
+    /// The captures that the caller keeps: the caller's name, and the name in the called scenario.
     pub capture: Vec<(String, String)>,
-    /// In the caller's file.
+    /// The place in the caller's file.
     pub span: Span,
 }
 
@@ -81,16 +81,16 @@ pub struct CallVar {
     pub name: String,
     /// Its value.
     pub value: ValuePlan,
-    /// Whether the names in it are the caller's.
+    /// Set if the names in it are the caller's.
     pub given: bool,
 }
 
 /// Something that is done to the target, or to its time, rather than asked of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ControlStep {
-    /// What is done.
+    /// The action.
     pub action: ControlAction,
-    /// In the file.
+    /// The place in the file.
     pub span: Span,
 }
 
@@ -103,7 +103,7 @@ pub enum ControlAction {
     WaitForWindow {
         /// Length of a window.
         window: Duration,
-        /// Of it.
+        /// The least time that must be left in the window.
         remaining: Duration,
     },
     /// Its clock stands, or goes on.
@@ -195,7 +195,7 @@ impl Step {
         }
     }
 
-    /// At least the time that it takes where the target's clock cannot be moved.
+    /// Returns the least time that it takes where the target's clock cannot be moved.
     pub fn real_time(&self) -> Duration {
         let sum = |steps: &[Self]| steps.iter().map(Self::real_time).sum::<Duration>();
         match self {
@@ -233,13 +233,13 @@ impl ScenarioPlan {
         lists.into_iter().chain(journeys).flat_map(Step::flat).collect()
     }
 
-    /// At least the time that it takes where the target's clock cannot be moved.
+    /// Returns the least time that it takes where the target's clock cannot be moved.
     pub fn real_time(&self) -> Duration {
         let lists = [self.setup.as_slice(), self.once(), &self.audit, &self.teardown];
         lists.into_iter().flatten().map(Step::real_time).sum()
     }
 
-    /// What its expectations stand for.
+    /// Lists the rules that its expectations represent.
     pub fn claims(&self) -> Vec<&Claim> {
         let mut claims = Vec::new();
         for step in self.all_steps() {
@@ -264,17 +264,17 @@ impl ScenarioPlan {
     }
 }
 
-/// Who a token is made for, and how it is spoiled.
+/// Describes a token to make, and the change that spoils it.
 #[derive(Clone, Debug)]
 pub struct JwtPlan {
-    /// Whose claims it starts from.
+    /// The user whose claims it starts from.
     pub user: Option<UserId>,
     /// Members of the header on top of the usual ones; `null` takes one out.
     pub header: JsonTemplate,
     /// Claims on top of the usual ones; `null` takes one out.
     pub claims: JsonTemplate,
-    /// What it is signed with.
+    /// The key that signs it.
     pub key: super::Key,
-    /// What is done to it once it is signed.
+    /// The change that makes the signed token a bad one.
     pub spoil: Option<Spoil>,
 }

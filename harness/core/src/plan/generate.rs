@@ -8,31 +8,31 @@ use crate::generate::Shape;
 pub struct GeneratePlan {
     /// The request, without a body and what is expected.
     pub request: RequestPlan,
-    /// What cases are made from.
+    /// The shape that cases are made from.
     pub shape: Shape,
     /// Says which bodies are right.
     pub schema: JsonSchemaOf,
     /// A body that is.
     pub valid: JsonTemplate,
-    /// Where that stands in the file.
+    /// The place of the valid body in the file.
     pub valid_span: Span,
-    /// How many random bodies.
+    /// The number of random bodies.
     pub random: usize,
-    /// Where a refusal names places.
+    /// The place in a refusal that names the parts of a body, and where it is written.
     pub pointer: Option<(String, Span)>,
-    /// What a refusal is.
+    /// The expected refusal.
     pub refused: Outcome,
-    /// What an acceptance is.
+    /// The expected acceptance.
     pub accepted: Outcome,
     /// A look at what is the same before and after a refusal.
     pub unchanged: Option<RequestPlan>,
 }
 
-/// What an answer must be.
+/// The expectations on an answer.
 #[derive(Clone, Debug)]
 pub struct Outcome {
     /// All of these hold.
     pub expect: Vec<Expectation>,
-    /// What that stands for.
+    /// The rule that the expectations represent.
     pub claim: Claim,
 }

@@ -7,41 +7,42 @@ use super::{Connections, Pacing, Step};
 /// Iterations of journeys.
 #[derive(Clone, Debug)]
 pub struct LoadPlan {
-    /// When iterations start.
+    /// The profile by which iterations start.
     pub profile: Profile,
     /// Iterations planned before this offset are sent but not recorded.
     pub warmup: Duration,
-    /// How long iterations in flight may still run after the last one started; then they count as
-    /// unfinished.
+    /// The time that iterations in flight may still run after the last one started; then they count
+    /// as unfinished.
     pub drain: Duration,
     /// User slots. An arrival that finds none free is dropped, and counted.
     pub max_in_flight: usize,
-    /// Which requests share a connection.
+    /// The sharing of connections between requests.
     pub connections: Connections,
     /// The most connections that are open at once, ≥ 1. A request that finds none free waits, and
     /// its waiting is response time. Without it there are as many as requests in flight.
     pub max_connections: Option<usize>,
-    /// How precisely iterations start.
+    /// The precision with which iterations start.
     pub pacing: Pacing,
-    /// From this offset on, the load ends when a threshold is missed that only bad luck at the
+    /// The offset after which the load ends when a threshold is missed that only an unlucky
     /// beginning could excuse.
     pub abort_after: Option<Duration>,
-    /// Whether the answers say what they used, and are asked for it.
+    /// Set if the answers report their usage, and are asked to do so.
     pub metered: bool,
     /// Weighted choices for an iteration.
     pub journeys: Vec<Journey>,
 }
 
-/// When iterations start.
+/// The profile by which iterations start.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Profile {
     /// Arrivals do not wait for answers; their rate changes linearly within each stretch.
     Rates(Vec<Stretch>),
-    /// The same, at random: gaps are exponential, as between people who know nothing of each other.
+    /// Keeps the same rate at random: gaps are exponential, as between people who know nothing of
+    /// each other.
     Poisson {
         /// Iterations per second on average, finite and > 0.
         per_second: f64,
-        /// How long arrivals go on, warm-up included.
+        /// The time during which iterations arrive, warm-up included.
         duration: Duration,
     },
     /// Users who start again when they are done.
@@ -55,29 +56,29 @@ pub enum Profile {
 pub struct Stretch {
     /// Iterations per second at its beginning, finite and > 0.
     pub from: f64,
-    /// At its end, likewise.
+    /// The rate at the end, likewise.
     pub to: f64,
-    /// How long it lasts.
+    /// The length of it.
     pub duration: Duration,
 }
 
 /// A closed model: a fixed number of users, each of whom does one thing after another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Users {
-    /// How many, ≥ 1.
+    /// The number of users, ≥ 1.
     pub count: usize,
-    /// When they stop.
+    /// The condition that ends them.
     pub until: Until,
-    /// Between the end of an iteration and the next.
+    /// The pause between the end of an iteration and the next.
     pub think: Duration,
 }
 
-/// When users stop to start iterations.
+/// The condition after which users start no more iterations.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Until {
-    /// After this long, warm-up included.
+    /// They stop after this time, warm-up included.
     Elapsed(Duration),
-    /// After this many of all users together, ≥ 1.
+    /// They stop after this many iterations of all users together, ≥ 1.
     Iterations(u64),
 }
 
@@ -88,13 +89,13 @@ pub struct Search {
     pub from: f64,
     /// The last rate, per second.
     pub to: f64,
-    /// From one rate to the next.
+    /// The step from one rate to the next.
     pub raise: Raise,
-    /// How long each rate is held, warm-up included.
+    /// The time for which each rate is held, warm-up included.
     pub hold: Duration,
 }
 
-/// From one rate to the next.
+/// The step from one rate to the next.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Raise {
     /// This much more, per second; > 0.
@@ -139,7 +140,7 @@ impl LoadPlan {
         }
     }
 
-    /// How long iterations may still run after the last arrival.
+    /// The time that iterations may still run after the last arrival.
     pub const DEFAULT_DRAIN: Duration = Duration::from_secs(5);
 
     /// Iterations at once: within the 1024 descriptors that a shell usually allows, with room for
@@ -148,7 +149,7 @@ impl LoadPlan {
 }
 
 impl Profile {
-    /// The same rate from start to end.
+    /// Returns a load with the same rate from start to end.
     pub fn constant(per_second: f64, duration: Duration) -> Self {
         Self::Rates(vec![Stretch { from: per_second, to: per_second, duration }])
     }
@@ -165,7 +166,7 @@ impl Profile {
         }
     }
 
-    /// How long iterations start, if that is known: for a search, at one rate.
+    /// Returns how long iterations start, if that is known: for a search, at one rate.
     pub fn duration(&self) -> Option<Duration> {
         match self {
             Self::Rates(stretches) => Some(stretches.iter().map(|stretch| stretch.duration).sum()),
@@ -178,7 +179,7 @@ impl Profile {
 }
 
 impl Pacing {
-    /// When nobody says otherwise; see [`EXACT_UP_TO`].
+    /// Returns the pacing for this rate when nobody says otherwise; see [`EXACT_UP_TO`].
     pub fn of(per_second: f64) -> Self {
         if per_second <= EXACT_UP_TO { Self::Exact } else { Self::Tick }
     }

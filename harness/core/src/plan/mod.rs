@@ -1,4 +1,4 @@
-//! What a run does: resolved, checked, with no options left to interpret.
+//! Describes a run: resolved, checked, with no options left to interpret.
 //!
 //! [`crate::language`] holds what the author wrote; [`resolve()`] turns it into these types and is
 //! the only place that does. The stages after it never look at the file again, except to point
@@ -69,9 +69,9 @@ pub struct ScenarioPlan {
     pub about: Option<String>,
     /// Words to select it by.
     pub tags: Vec<String>,
-    /// What the target must offer; without it the scenario is not applicable.
+    /// The capabilities that the target must offer; without them the scenario is not applicable.
     pub requires: Vec<Capability>,
-    /// Who sends requests. [`UserId`] indexes it.
+    /// The users who send requests. A [`UserId`] is an index into this list.
     pub users: Vec<UserPlan>,
     /// Lists read from files, by name.
     pub feeds: Vec<(String, Arc<Vec<Value>>)>,
@@ -87,9 +87,9 @@ pub struct ScenarioPlan {
     pub audit: Vec<Step>,
     /// Steps after the work, run whatever happened before.
     pub teardown: Vec<Step>,
-    /// What the numbers must satisfy.
+    /// The conditions on the numbers of the run.
     pub thresholds: Vec<Threshold>,
-    /// Whether usage is measured, and what it may cost.
+    /// The cost that is measured and its bounds, if usage is measured.
     pub cost: Option<CostPlan>,
 }
 
@@ -101,7 +101,7 @@ pub struct UserId(pub usize);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct StepId(pub usize);
 
-/// How one request site appears in reports.
+/// The name of one request template in reports.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StepLabel {
     /// `create`, or `POST /workflows` when the author gave no name; unique in the scenario.
@@ -131,17 +131,17 @@ pub enum Phase {
 pub struct UserPlan {
     /// The name that `auth:` uses.
     pub name: String,
-    /// Where the tokens come from.
+    /// The source of the tokens.
     pub credentials: Credentials,
 }
 
-/// Where the tokens of a user come from.
+/// The source of the tokens of a user.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Credentials {
     /// `count` fresh subjects, signed by the harness with the local secret. Each iteration of a
     /// journey takes the next one; outside a load profile the first is used.
     Minted {
-        /// How many different people.
+        /// The number of different people.
         count: usize,
         /// The `scope` claim, space separated.
         scope: String,
@@ -150,7 +150,7 @@ pub enum Credentials {
     Environment(String),
 }
 
-/// What happens between setup and teardown.
+/// The work between setup and teardown.
 #[derive(Clone, Debug)]
 pub enum Work {
     /// The steps once, in order; the first failed step ends them.
@@ -164,11 +164,11 @@ pub enum Work {
 pub enum Step {
     /// One request.
     Request(Box<RequestPlan>),
-    /// The same request many times, at a bounded concurrency.
+    /// Sends the same request many times, at a bounded concurrency.
     Burst(Box<BurstPlan>),
     /// One request repeated until its expectations hold.
     Until(Box<UntilPlan>),
-    /// The same request with bodies made from a JSON Schema.
+    /// Sends the same request with bodies made from a JSON Schema.
     Generate(Box<GeneratePlan>),
     /// Sleep for this long.
     Wait(Duration),
@@ -180,11 +180,11 @@ pub enum Step {
     ForEach(Box<ForEachPlan>),
     /// Variables, given or computed now, in order.
     Vars(Vec<(String, ValuePlan)>),
-    /// What must hold of values.
+    /// Checks values.
     Check(Box<CheckPlan>),
     /// Something done to the target.
     Control(ControlStep),
-    /// What was seen so far, held against a model.
+    /// Compares the observed requests with a model.
     Model(Box<ModelPlan>),
     /// Another scenario.
     Call(Box<CallPlan>),
@@ -193,11 +193,11 @@ pub enum Step {
 /// One request and what its response must be.
 #[derive(Clone, Debug)]
 pub struct RequestPlan {
-    /// Where it is counted.
+    /// The step under which it is counted.
     pub id: StepId,
     /// The step in the file.
     pub span: Span,
-    /// Where it goes.
+    /// The destination.
     pub to: Destination,
     /// HTTP method.
     pub method: Method,
@@ -207,38 +207,38 @@ pub struct RequestPlan {
     pub headers: Vec<(HeaderName, Template)>,
     /// The body.
     pub body: Body,
-    /// Whose token goes into `Authorization`, if anyone's.
+    /// The user whose token goes into `Authorization`, if any.
     pub auth: Option<UserId>,
-    /// From the first byte sent to the last byte received.
+    /// The timeout from the first byte sent to the last byte received.
     pub timeout: Duration,
-    /// What must hold; without an expectation on the status, one below 400 is expected.
+    /// The expectations; without one on the status, one below 400 is expected.
     pub expect: Vec<Expectation>,
-    /// What `expect` stands for.
+    /// The rule that `expect` represents.
     pub claim: Claim,
-    /// What holds besides, each for itself.
+    /// The further expectations, each with its own rule.
     pub also: Vec<Also>,
-    /// Whether it may stay without an answer: the target is killed meanwhile.
+    /// Set if the request may stay without an answer: the target is killed meanwhile.
     pub may_be_lost: bool,
     /// Values kept for later steps.
     pub capture: Vec<Capture>,
 }
 
-/// Where a request goes.
+/// The destination of a request.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Destination {
-    /// To what is tested.
+    /// The target of the test.
     #[default]
     Target,
-    /// To the stub of what that calls.
+    /// The stub of the services that the target calls.
     Upstream,
 }
 
 /// Expectations with a claim of their own.
 #[derive(Clone, Debug)]
 pub struct Also {
-    /// What must hold.
+    /// The expectations.
     pub expect: Vec<Expectation>,
-    /// What that stands for.
+    /// The rule that the expectations represent.
     pub claim: Claim,
 }
 
@@ -258,13 +258,14 @@ pub enum Body {
 pub struct BurstPlan {
     /// The request.
     pub request: RequestPlan,
-    /// How many, ≥ 1.
+    /// The number of requests, ≥ 1.
     pub count: usize,
-    /// How many at once, ≥ 1.
+    /// The number of requests at once, ≥ 1.
     pub concurrency: usize,
-    /// What must hold over all responses. (`request.expect` holds for each of them.)
+    /// The conditions on the numbers of responses that match. (`request.expect` holds for each
+    /// response.)
     pub counts: Vec<CountExpectation>,
-    /// How many different values the responses have.
+    /// The conditions on the numbers of different values in the responses.
     pub distinct: Vec<DistinctExpectation>,
 }
 

@@ -1,4 +1,4 @@
-//! What was seen of the target, held against models of it.
+//! Holds the models with which the observed requests are compared.
 
 use std::time::Duration;
 
@@ -7,11 +7,11 @@ use super::{Claim, KeyPart, RequestPlan, Span, UserId};
 /// A model, as a step: it judges everything that was seen until then.
 #[derive(Clone, Debug)]
 pub struct ModelPlan {
-    /// For failures.
+    /// The name in failures.
     pub name: String,
-    /// In the file.
+    /// The place in the file.
     pub span: Span,
-    /// Of what.
+    /// The part of the target that is modelled.
     pub of: ModelOf,
 }
 
@@ -20,7 +20,7 @@ pub struct ModelPlan {
 pub enum ModelOf {
     /// A rate limiter.
     RateLimit(RateLimitPlan),
-    /// What runs do.
+    /// A model of runs.
     Runs(Box<RunsPlan>),
     /// A cache.
     Cache(Box<CachePlan>),
@@ -31,20 +31,20 @@ pub enum ModelOf {
 pub struct CachePlan {
     /// The requests whose answers are kept: a path, in which `*` stands for anything.
     pub path: String,
-    /// What answers depend on.
+    /// The parts of a request that answers depend on.
     pub key: Vec<KeyPart>,
-    /// How long they are kept, in milliseconds.
+    /// The time for which answers are kept, in milliseconds.
     pub ttl: i64,
     /// Asks the stub for the calls of what is behind the cache.
     pub calls: RequestPlan,
-    /// What it stands for.
+    /// The rule that it represents.
     pub claim: Claim,
 }
 
 /// Runs, and what is held against each.
 #[derive(Clone, Debug)]
 pub struct RunsPlan {
-    /// What must hold, and what that stands for.
+    /// The checks, each with the rule that it represents.
     pub checks: Vec<(RunsCheck, Claim)>,
     /// The requests that are about runs.
     pub paths: RunPaths,
@@ -70,22 +70,22 @@ pub struct RunPaths {
     pub events: &'static str,
 }
 
-/// What stands for the id of a run in the requests of a [`RunsPlan`].
+/// The placeholder for the id of a run in the requests of a [`RunsPlan`].
 pub const THE_RUN: &str = "the-run";
 
-/// What reaches the stub.
+/// The calls that reach the stub.
 #[derive(Clone, Debug)]
 pub struct EffectsPlan {
     /// Asks the stub for it.
     pub calls: RequestPlan,
-    /// How many effects a run has that succeeds.
+    /// The number of effects of a run that succeeds.
     pub each: usize,
 }
 
-/// What must hold of runs.
+/// A check on runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RunsCheck {
-    /// Only legal transitions, and what is final stays.
+    /// Only legal transitions occur, and a final status stays.
     Legal,
     /// An acknowledged run is there.
     Durable,
@@ -126,7 +126,7 @@ impl RunsCheck {
 /// A rate limiter and whose requests it counts.
 #[derive(Clone, Debug)]
 pub struct RateLimitPlan {
-    /// How it decides; what the target is known for if `None`.
+    /// The algorithm; the one that the target is known for if `None`.
     pub limiter: Option<Limiter>,
     /// Requests of one key in a period.
     pub limit: i64,
@@ -134,18 +134,19 @@ pub struct RateLimitPlan {
     pub period: i64,
     /// The users who are a key each.
     pub keys: Vec<UserId>,
-    /// How far the clock of the target may be from ours, if the file says so.
+    /// The largest difference between the clock of the target and ours, if the file states it.
     pub skew: Option<Duration>,
-    /// What it stands for.
+    /// The rule that it represents.
     pub claim: Claim,
 }
 
-/// How a rate limiter decides.
+/// The algorithm of a rate limiter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Limiter {
     /// Windows with fixed ends, counted from 1970.
     Fixed,
-    /// The same windows; the one before counts as much as it still overlaps the last period.
+    /// Windows of the same kind; the one before counts as much as it still overlaps the last
+    /// period.
     Sliding,
     /// A bucket of tokens, refilled evenly.
     TokenBucket,
@@ -154,7 +155,7 @@ pub enum Limiter {
 }
 
 impl Limiter {
-    /// For a reader.
+    /// Returns the name for a reader.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Fixed => "windows with fixed ends",
@@ -166,7 +167,7 @@ impl Limiter {
 }
 
 impl ModelPlan {
-    /// What it stands for.
+    /// Lists the rules that the model represents.
     pub fn claims(&self) -> Vec<&Claim> {
         match &self.of {
             ModelOf::RateLimit(limiter) => vec![&limiter.claim],

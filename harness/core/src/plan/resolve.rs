@@ -91,7 +91,7 @@ pub fn resolve(
     Ok((plan, warnings))
 }
 
-/// What is known while a file is resolved, from its top to its end.
+/// Holds the state while a file is resolved, from its top to its end.
 struct Resolver {
     errors: Vec<Diagnostic>,
     warnings: Vec<Diagnostic>,
@@ -102,16 +102,16 @@ struct Resolver {
     rules: Rules,
     pricing: Option<Arc<dyn Pricing>>,
     run_paths: Option<RunPaths>,
-    /// What the file says that the target must offer.
+    /// The capabilities that the file says the target must offer.
     required: Vec<Capability>,
-    /// What the steps and values of the scenario need.
+    /// The capabilities that the steps and values of the scenario need.
     needed: Vec<Capability>,
     library: Library,
-    /// Of the names of steps in a called scenario.
+    /// The prefix of the names of steps in a called scenario.
     prefix: String,
-    /// Whether the scenario measures what it uses.
+    /// Set if the scenario measures its usage.
     metered: bool,
-    /// Whether the work is a load.
+    /// Set if the work is a load.
     is_load: bool,
 }
 
@@ -162,7 +162,8 @@ impl Resolver {
         feeds
     }
 
-    /// What the target must offer: what is written, and what follows from the steps.
+    /// Lists the capabilities that the target must offer: those that are written, and those that
+    /// the steps need.
     fn requires(&self) -> Vec<Capability> {
         let mut all = self.required.clone();
         all.extend(self.needed.iter().filter(|needed| !self.required.contains(needed)));
@@ -176,7 +177,8 @@ impl Resolver {
         }
     }
 
-    /// In a called scenario a feed is a variable like any other.
+    /// Turns feeds into variables, because a feed in a called scenario is a variable like any
+    /// other.
     fn feeds_as_vars(&mut self, file: &ScenarioFile) -> Vec<CallVar> {
         let feeds = self.feeds(file).into_iter();
         feeds
@@ -262,10 +264,10 @@ impl Resolver {
     }
 }
 
-/// What a look-up gives. The error is boxed because it is many times larger than the result.
+/// The result of a look-up. The error is boxed because it is many times larger than the result.
 type Found<T> = Result<T, Box<Diagnostic>>;
 
-/// From the start of `first` to the end of `last`.
+/// Returns the span from the start of `first` to the end of `last`.
 fn join(first: Span, last: Span) -> Span {
     Span { end: last.end.max(first.end), ..first }
 }

@@ -1,4 +1,4 @@
-//! What the numbers of a run must satisfy.
+//! Holds the conditions on the numbers of a run.
 
 use super::{Span, StepId};
 use crate::model::{Comparison, Metric, Quantity};
@@ -6,16 +6,16 @@ use crate::model::{Comparison, Metric, Quantity};
 /// `p95(create) < 50 ms`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Threshold {
-    /// As the author wrote it.
+    /// The text as the author wrote it.
     pub text: String,
-    /// In the file.
+    /// The place in the file.
     pub span: Span,
-    /// What is measured.
+    /// The metric that is measured.
     pub metric: Metric,
-    /// Over one step, or over all steps of the work.
+    /// The step that it covers, or all steps of the work.
     pub step: Option<StepId>,
-    /// How it is compared.
+    /// The comparison.
     pub comparison: Comparison,
-    /// With what. Its kind fits the metric: the parser refuses `p95 < 1%`.
+    /// The bound. Its kind fits the metric: the parser refuses `p95 < 1%`.
     pub bound: Quantity,
 }

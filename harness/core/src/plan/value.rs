@@ -2,7 +2,8 @@
 
 use super::{Encoding, InstantFormat, JsonTemplate, JwtPlan, Template};
 
-/// How a value is made. There is no scripting: each kind is one thing that APIs ask for.
+/// The way in which a value is made. There is no scripting: each kind meets one need of the users
+/// of APIs.
 #[derive(Clone, Debug)]
 pub enum ValuePlan {
     /// This value, with names in it.
@@ -11,14 +12,14 @@ pub enum ValuePlan {
     Now {
         /// Milliseconds from now.
         offset: i64,
-        /// How it is written.
+        /// The format.
         format: InstantFormat,
     },
     /// A text several times.
     Repeat {
         /// The text.
         text: Template,
-        /// How often.
+        /// The number of repetitions.
         times: usize,
     },
     /// A text in base64.
@@ -38,11 +39,11 @@ pub enum ValuePlan {
     },
     /// HMAC-SHA256 of a text.
     Hmac {
-        /// What it is signed with.
+        /// The key of the signature.
         key: Key,
-        /// What is signed.
+        /// The text to sign.
         text: Template,
-        /// How it is written.
+        /// The encoding.
         encoding: Encoding,
     },
     /// The header `Stripe-Signature` of a payload: `t=…,v1=…`.
@@ -62,7 +63,7 @@ pub enum ValuePlan {
     Secret(String),
 }
 
-/// What something is signed with.
+/// The key of a signature.
 #[derive(Clone, Debug)]
 pub enum Key {
     /// The value of an environment variable.
@@ -114,7 +115,7 @@ impl Key {
         }
     }
 
-    /// Whether what is made with it is a secret, too.
+    /// Returns whether a value made with it is a secret, too.
     pub fn is_secret(&self) -> bool {
         !matches!(self, Self::Text(_))
     }

@@ -15,25 +15,25 @@ pub const BODY_EXCERPT: usize = 300;
 /// One operation that did not go as expected.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Failure {
-    /// When, from the start of the scenario.
+    /// The time of the failure, from the start of the scenario.
     pub at: Duration,
     /// The file, if it is a called one.
     pub file: Option<Arc<str>>,
-    /// What the expectation stands for.
+    /// The rule that the expectation represents.
     pub claim: Claim,
     /// The items of the loops around it, outermost first: `case = {"name":""}`.
     pub items: Vec<String>,
     /// The step's name.
     pub step: String,
-    /// Where the step belongs.
+    /// The phase that the step belongs to.
     pub phase: Phase,
     /// The expectation in the file, or the step if none was reached.
     pub span: Span,
-    /// What should have been.
+    /// The expected value.
     pub expected: String,
-    /// What was.
+    /// The actual value.
     pub actual: String,
-    /// Where the two differ, if they have parts.
+    /// The places in which the two differ, if they have parts.
     pub differences: Vec<String>,
     /// The request as a command line; secrets are shell variables.
     pub curl: String,

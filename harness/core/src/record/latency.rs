@@ -30,14 +30,14 @@ pub struct Latency {
 pub enum Figure {
     /// Measured.
     Exact(Duration),
-    /// At least this: it depends on operations that were never answered.
+    /// A lower bound: the figure depends on operations that were never answered.
     AtLeast(Duration),
     /// There was no operation.
     NoData,
 }
 
 impl Latency {
-    /// Without operations.
+    /// Returns a record without operations.
     pub fn new() -> Self {
         Self::default()
     }
@@ -62,22 +62,22 @@ impl Latency {
         merge(&mut self.unanswered, other.unanswered.as_ref());
     }
 
-    /// How many operations there are, answered or not.
+    /// Returns the number of operations, answered or not.
     pub fn len(&self) -> u64 {
         self.answered_len() + self.unanswered_len()
     }
 
-    /// Whether there is no operation.
+    /// Returns whether there is no operation.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// How many operations were answered.
+    /// Returns the number of operations that were answered.
     pub fn answered_len(&self) -> u64 {
         self.histogram().map_or(0, Histogram::len)
     }
 
-    /// How many operations were never answered.
+    /// Returns the number of operations that were never answered.
     pub fn unanswered_len(&self) -> u64 {
         self.unanswered.as_ref().map_or(0, |samples| samples.histogram.len())
     }
@@ -99,7 +99,7 @@ impl Latency {
         }
     }
 
-    /// What the value of rank `rank` is at least, the ages being lower bounds.
+    /// Returns a lower bound of the value of rank `rank`, the ages being lower bounds.
     fn lower_bound_at(&self, rank: u64) -> Duration {
         let mut all = self.answered.clone();
         merge(&mut all, self.unanswered.as_ref());
@@ -126,8 +126,8 @@ impl Latency {
         (self.answered.as_ref().map(Samples::part), self.unanswered.as_ref().map(Samples::part))
     }
 
-    /// What [`Latency::parts`] gave: histogram, sum and maximum. `None` when a histogram holds what
-    /// this one cannot.
+    /// Restores a record from the results of [`Latency::parts`]: histogram, sum and maximum. The
+    /// result is `None` when a histogram holds values that this one cannot.
     pub fn from_parts(
         answered: Option<(Histogram<u64>, u128, u64)>,
         unanswered: Option<(Histogram<u64>, u128, u64)>,

@@ -1,4 +1,4 @@
-//! What a part of a run hands back.
+//! Holds the metrics of a part of a run.
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -11,21 +11,21 @@ use crate::{
 /// Closed metrics.
 #[derive(Clone, Debug, Default)]
 pub struct Metrics {
-    /// Of each step, indexed by [`StepId`](crate::plan::StepId).
+    /// The record of each step, indexed by [`StepId`](crate::plan::StepId).
     pub steps: Vec<StepRecord>,
-    /// What became of the claims.
+    /// The results of the rules.
     pub claims: Claims,
     /// Failures of steps that send no request.
     pub failures: Vec<Failure>,
-    /// What models could not decide.
+    /// The questions that models could not decide.
     pub undecided: Vec<String>,
-    /// What no verdict depends on.
+    /// The remarks that no verdict depends on.
     pub remarks: Vec<String>,
-    /// Whether the target was there.
+    /// The evidence on whether the target was there.
     pub reach: Reach,
-    /// Second by second; empty unless it was a load.
+    /// The events of each second; empty unless it was a load.
     pub timeline: Timeline,
-    /// What all answers said that they used, those of a warm-up too.
+    /// The usage that all answers reported, those of a warm-up too.
     pub used: Tallies,
 }
 
@@ -51,10 +51,10 @@ pub fn merge(steps: &mut Vec<StepRecord>, part: &[StepRecord]) {
     }
 }
 
-/// How often rules were looked at, and held.
+/// The number of times that each rule was checked, and held.
 pub type Claims = BTreeMap<(Arc<Rule>, Severity), Tally>;
 
-/// How often something was looked at.
+/// The number of times that something was checked.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Tally {
     /// It held.

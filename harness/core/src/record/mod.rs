@@ -1,4 +1,5 @@
-//! What happened, in a fixed amount of memory: counts, histograms and a few failures in full.
+//! Records the events of a run in a fixed amount of memory: counts, histograms and a few failures
+//! in full.
 
 mod failure;
 mod latency;

@@ -12,20 +12,20 @@ use crate::plan::{StepId, UserId};
 pub struct Seen {
     /// The step that sent it.
     pub step: StepId,
-    /// Who sent it, if anybody.
+    /// The user who sent it, if any.
     pub user: Option<UserId>,
     /// HTTP method.
     pub method: Method,
     /// Path and query, as sent.
     pub path: String,
-    /// When it was sent, from the start of the scenario.
+    /// The time of sending, from the start of the scenario.
     pub sent: Duration,
-    /// When its fate was known, likewise.
+    /// The time at which its result was known, likewise.
     pub received: Duration,
-    /// What the clock of the target showed at the earliest when the request reached it, in
-    /// milliseconds since 1970.
+    /// The earliest reading of the target's clock when the request reached it, in milliseconds
+    /// since 1970.
     pub earliest: i64,
-    /// What it showed at the latest when the answer left it, likewise.
+    /// The latest reading of that clock when the answer left it, likewise.
     pub latest: i64,
     /// The body that was sent, as JSON, where a model looks at bodies and it is.
     pub asked: Option<Value>,

@@ -34,27 +34,29 @@ pub struct Recorder {
 /// Failures of steps without requests that are kept in full, for each part of a scenario.
 pub const MAX_NOTES: usize = 100;
 
-/// When an operation was due, was sent, and ended: offsets from the recorder's origin.
+/// Holds the times when an operation was due, was sent, and ended: offsets from the recorder's
+/// origin.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Times {
-    /// When it was due.
+    /// The time at which it was due.
     pub planned: Duration,
-    /// When the generator was ready to send it, if it was: later it waited for a connection.
+    /// The time at which the generator was ready to send it, if it was: after that it waited for a
+    /// connection.
     pub ready: Option<Duration>,
-    /// When it was sent, if it was.
+    /// The time at which it was sent, if it was.
     pub sent: Option<Duration>,
-    /// When its fate was known.
+    /// The time at which its result was known.
     pub ended: Duration,
 }
 
-/// What became of an operation.
+/// The result of an operation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {
     /// A complete answer, as expected or not.
     Answered {
         /// Its status code.
         status: u16,
-        /// Whether everything that was expected holds.
+        /// Set if every expectation holds.
         ok: bool,
     },
     /// No complete answer.
@@ -168,7 +170,7 @@ impl Recorder {
         self.step(step).broken_counts += 1;
     }
 
-    /// Whether there is room for another failure of this step.
+    /// Returns whether there is room for another failure of this step.
     pub fn wants_sample(&self, step: StepId) -> bool {
         self.steps[step.0].samples.len() < MAX_SAMPLES
     }
@@ -208,12 +210,12 @@ impl Recorder {
         }
     }
 
-    /// Whether the target is there; see [`Reach::count`].
+    /// Counts a sign that the target is there, or is not; see [`Reach::count`].
     pub fn reached(&mut self, error: Option<ErrorKind>) {
         self.reach.count(error);
     }
 
-    /// What is known of the target so far.
+    /// Returns the evidence so far on whether the target is there.
     pub fn reach(&self) -> Reach {
         self.reach
     }

@@ -9,73 +9,73 @@ use crate::model::{
     usage::{RunUsage, Tallies},
 };
 
-/// What happened in one scenario; the judge decides what it means.
+/// The events of one scenario; the judge decides what they mean.
 #[derive(Clone, Debug, Default)]
 pub struct ScenarioRecord {
-    /// From the first preparation to the end of the teardown.
+    /// The time from the first preparation to the end of the teardown.
     pub elapsed: Duration,
     /// The measured time: what rates are divided by. A load's warm-up is not part of it.
     pub window: Duration,
     /// The metrics, indexed by [`StepId`](crate::plan::StepId).
     pub steps: Vec<StepRecord>,
-    /// Why nothing could be sent at all: a token or a variable that cannot be made.
+    /// The reasons why nothing could be sent at all: a token or a variable that cannot be made.
     pub problems: Vec<String>,
-    /// How the setup ended.
+    /// The end of the setup.
     pub setup: PhaseEnd,
-    /// How the work ended; a load is done when its time is over, whatever failed in it.
+    /// The end of the work; a load is done when its time is over, whatever failed in it.
     pub work: PhaseEnd,
-    /// How the audit ended.
+    /// The end of the audit.
     pub audit: PhaseEnd,
-    /// What became of the claims.
+    /// The results of the rules.
     pub claims: Claims,
     /// Failures of steps that send no request.
     pub failures: Vec<Failure>,
-    /// What models could not decide, and why.
+    /// The questions that models could not decide, and the reasons.
     pub undecided: Vec<String>,
-    /// What no verdict depends on.
+    /// The remarks that no verdict depends on.
     pub remarks: Vec<String>,
-    /// How the teardown ended.
+    /// The end of the teardown.
     pub teardown: PhaseEnd,
-    /// Whether anything answered.
+    /// The evidence on whether anything answered.
     pub reach: Reach,
-    /// How well the generator kept its schedule; only a load has one.
+    /// The punctuality of the generator; only a load has one.
     pub pace: Option<Pace>,
     /// The load, second by second.
     pub timeline: Timeline,
     /// The rates that a search tried, in order. The metrics are those of the highest that held, or
     /// of the first if none did.
     pub levels: Vec<Level>,
-    /// What became of the development server under the load, if the target runs on one.
+    /// The state of the development server under the load, if the target runs on one.
     pub server: Option<Drift>,
-    /// What all answers said that they used, those of a warm-up too.
+    /// The usage that all answers reported, those of a warm-up too.
     pub used: Tallies,
-    /// What the scenario used, settled with the service; only one that measures it has it.
+    /// The usage of the scenario, audited against the service; only one that measures it has it.
     pub usage: Option<RunUsage>,
-    /// What the stub saw during the load, if there is one that can be asked.
+    /// The arrivals at the stub during the load, if there is one that can be asked.
     pub upstream: Option<Arrivals>,
     /// The threshold that ended the load early.
     pub hopeless: Option<String>,
     /// The signal that ended the run early.
     pub stopped: Option<Signal>,
-    /// Why the generator itself could not go on.
+    /// The reason why the generator itself could not go on.
     pub starved: Option<String>,
     /// A defect of this program, which makes every other figure worthless.
     pub defect: Option<String>,
 }
 
-/// How a phase ended.
+/// The end of a phase.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum PhaseEnd {
     /// Not started, or cut short by a signal.
     #[default]
     Skipped,
-    /// To its end.
+    /// It ran to its end.
     Done,
     /// A step failed.
     Failed,
 }
 
-/// Whether the target was there. Warm-up operations count here too.
+/// The evidence on whether the target was there. Warm-up operations count here too.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Reach {
     /// Operations sent.
@@ -119,20 +119,20 @@ impl Reach {
     }
 }
 
-/// How well the generator kept its schedule.
+/// The punctuality of the generator.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Pace {
     /// Arrivals in the plan.
     pub planned: u64,
     /// Arrivals that were dealt with (sent, or dropped for want of a slot) before the plan's end.
     pub punctual: u64,
-    /// Whether the arrivals ended early because nobody was listening.
+    /// Set if the arrivals ended early because nobody was listening.
     pub gave_up: bool,
     /// Part of a core, 0 to 1, that the busiest thread of the generator used.
     pub busiest: f64,
 }
 
-/// What became of a development server under a load.
+/// The changes of a development server under a load.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Drift {
     /// Memory of all its processes before the load, in bytes.
@@ -150,9 +150,9 @@ pub struct Drift {
 pub struct Level {
     /// Iterations per second.
     pub rate: f64,
-    /// What fell; empty if everything held.
+    /// The conditions that failed; empty if everything held.
     pub fell: Vec<String>,
-    /// Whether it was the generator that could not keep up.
+    /// Set if it was the generator that could not keep up.
     pub generator_bound: bool,
     /// 95th percentile of the response time of all steps; `None` if it is not known.
     pub p95: Option<Duration>,

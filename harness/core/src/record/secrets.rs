@@ -16,15 +16,15 @@ use crate::model::{hex, percent_encode};
 #[derive(Default)]
 pub struct Secrets(RwLock<Vec<String>>);
 
-/// What stands in place of a secret.
+/// The text that replaces a secret.
 const PLACEHOLDER: &str = "$SECRET";
 
 /// Fewer characters of a spelling tell nothing, and may well be chance.
 const TELLING: usize = 6;
 
 impl Secrets {
-    /// From now on, this text is hidden: as it is, percent-encoded, within a JSON string, as
-    /// hexadecimal digits, and in base64 wherever it stands in what was encoded.
+    /// Hides this text from now on: as it is, percent-encoded, within a JSON string, as hexadecimal
+    /// digits, and in base64 wherever it stands in what was encoded.
     pub fn add(&self, secret: &str) {
         let mut all = self.0.write().unwrap_or_else(PoisonError::into_inner);
         for spelling in spellings(secret) {

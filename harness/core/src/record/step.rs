@@ -9,7 +9,7 @@ use crate::model::{ErrorKind, usage::Tallies};
 /// on memory.
 pub const MAX_SAMPLES: usize = 10;
 
-/// What became of the operations of one step. An operation is one request.
+/// The results of the operations of one step. An operation is one request.
 #[derive(Clone, Debug, Default)]
 pub struct StepRecord {
     /// Operations that were due.
@@ -32,22 +32,22 @@ pub struct StepRecord {
     pub statuses: BTreeMap<u16, u64>,
     /// Failures without a complete answer, by kind.
     pub errors: BTreeMap<ErrorKind, u64>,
-    /// From the planned time to the end of the answer.
+    /// The time from the planned start to the end of the answer.
     pub response: Latency,
-    /// From the moment of sending to the end of the answer.
+    /// The time from sending to the end of the answer.
     pub service: Latency,
-    /// From the planned time until it could be sent: the generator's own lateness. That it then
-    /// waits for a connection, if their number is bounded, is not.
+    /// The time from the planned start until it could be sent: the generator's own lateness. The
+    /// wait for a connection after that, if their number is bounded, is not counted.
     pub lag: Latency,
-    /// From the moment of sending until a connection was there, where one had to be made.
+    /// The time from sending until a connection was there, where one had to be made.
     pub connect: Latency,
-    /// From then until it was secure: the TLS handshake.
+    /// The time from then until the connection was secure: the TLS handshake.
     pub tls: Latency,
-    /// From then, or from sending, to the first byte of the answer, where that is known.
+    /// The time from then, or from sending, to the first byte of the answer, where that is known.
     pub first_byte: Latency,
-    /// From the first to the last byte of the answer, likewise.
+    /// The time from the first to the last byte of the answer, likewise.
     pub body: Latency,
-    /// What the answers said that they used; empty unless the scenario measures it.
+    /// The usage that the answers reported; empty unless the scenario measures it.
     pub used: Tallies,
     /// The first failures.
     pub samples: Vec<Failure>,
@@ -88,7 +88,7 @@ impl StepRecord {
         self.statuses.values().sum()
     }
 
-    /// Whether every operation that was due is accounted for.
+    /// Returns whether every operation that was due is accounted for.
     pub fn balanced(&self) -> bool {
         self.scheduled == self.ok + self.failed + self.dropped + self.unfinished
     }

@@ -8,7 +8,7 @@ use super::{Outcome, Times, nanos};
 /// have more.
 pub const MAX_SPANS: usize = 600;
 
-/// What happened in each span of time after the first arrival.
+/// The events in each span of time after the first arrival.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Timeline {
     /// Offset of the first arrival.
@@ -18,7 +18,7 @@ pub struct Timeline {
     spans: Vec<Span>,
 }
 
-/// What happened in a span of time, warm-up excluded.
+/// The events in a span of time, warm-up excluded.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Span {
     /// Operations that were due in it.
@@ -36,12 +36,12 @@ pub struct Span {
 }
 
 impl Timeline {
-    /// Without operations; `origin` is the offset of the first arrival.
+    /// Returns a timeline without operations; `origin` is the offset of the first arrival.
     pub fn new(origin: Duration) -> Self {
         Self { origin, width: 1, spans: Vec::new() }
     }
 
-    /// How long each span is.
+    /// Returns the length of each span.
     pub fn width(&self) -> Duration {
         Duration::from_secs(self.width)
     }

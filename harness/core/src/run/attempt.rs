@@ -23,11 +23,11 @@ use crate::{
 /// Says which request of a step is due, and when.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Due {
-    /// When it should be sent.
+    /// The time at which it should be sent.
     pub(super) at: Instant,
     /// Its place in the burst or poll, from 0.
     pub(super) index: usize,
-    /// How long the target may take for the whole answer.
+    /// The time that the target may take for the whole answer.
     pub(super) timeout: Duration,
 }
 
@@ -38,20 +38,20 @@ pub(super) struct Attempt<'a> {
     iteration: &'a Iteration,
     plan: &'a RequestPlan,
     due: Due,
-    /// When it could have been sent, were there a connection.
+    /// The time at which it could have been sent, were there a connection.
     ready: Option<Instant>,
     sent: Option<Instant>,
     phases: Phases,
     /// The request as it was sent, unless it could not be filled in.
     request: Option<Request>,
-    /// When the whole answer was there, or it was known that there is none.
+    /// The time at which the whole answer was there, or it was known that there is none.
     pub(super) received: Instant,
-    /// What came back; until then, that nothing was sent.
+    /// The response; until then, an error which says that nothing was sent.
     pub(super) outcome: Result<Response, SendError>,
     recorded: bool,
 }
 
-/// Why a request did not go as expected.
+/// The reason why a request did not go as expected.
 #[derive(Debug)]
 pub(super) enum Miss {
     /// The answer is not the expected one.

@@ -1,4 +1,4 @@
-//! The same request many times, several at once.
+//! Sends the same request many times, several at once.
 
 use std::{
     cell::{Cell, RefCell},
@@ -19,13 +19,13 @@ use crate::{
     plan::{BurstPlan, Claim},
 };
 
-/// What the responses of a burst have in common.
+/// Holds the totals over the responses of a burst.
 struct Tally {
-    /// How many match, by count.
+    /// The number of matching responses, by count.
     matching: Vec<u64>,
     /// The different values, as text, by expectation on them.
     distinct: Vec<BTreeSet<String>>,
-    /// What is captured of each response that was as expected, by capture.
+    /// The captured values of each response that was as expected, by capture.
     captured: Vec<Vec<Value>>,
 }
 
@@ -103,7 +103,7 @@ impl Iteration {
         (received, attempt.record(checked))
     }
 
-    /// What must hold over all responses.
+    /// Checks the conditions on all responses.
     fn over_all(&self, burst: &BurstPlan, tally: &Tally) -> Result<(), Halt> {
         let names = self.scope.at(0);
         let counts = burst.counts.iter().zip(&tally.matching);

@@ -22,11 +22,11 @@ use crate::{
 /// The shortest secret: hiding a shorter one would make reports unreadable, and guessing it easy.
 pub const MIN_SECRET: usize = 8;
 
-/// What values are computed from.
+/// Computes values from the state of an iteration.
 pub(super) struct Computer<'a> {
     pub(super) plan: &'a ScenarioPlan,
     pub(super) scope: &'a Scope,
-    /// What the clock of the target shows, in milliseconds since 1970.
+    /// The reading of the target's clock, in milliseconds since 1970.
     pub(super) now: i64,
 }
 
@@ -71,7 +71,8 @@ impl Computer<'_> {
         })
     }
 
-    /// What is signed with a secret is one: it opens the same doors.
+    /// Returns a signature; if its key is a secret, the signature is hidden, too, because it gives
+    /// the same access.
     fn signed(&self, key: &Key, signature: String) -> Value {
         if key.is_secret() {
             self.scope.context().secrets.add(&signature);

@@ -1,4 +1,4 @@
-//! What every thread of a scenario shares.
+//! Holds the state that every thread of a scenario shares.
 
 use std::{
     collections::BTreeMap,
@@ -24,21 +24,21 @@ use crate::{
 #[derive(Debug)]
 pub(crate) struct RunContext {
     pub(crate) plan: Arc<ScenarioPlan>,
-    /// When the scenario started; offsets in the record count from here.
+    /// The start of the scenario; offsets in the record count from here.
     pub(crate) origin: Instant,
-    /// The same on the system's clock, in milliseconds since 1970.
+    /// The start of the scenario on the system's clock, in milliseconds since 1970.
     pub(crate) origin_millis: i64,
     /// Base URL of the target.
     pub(crate) url: Url,
-    /// The same as text, without a slash at the end.
+    /// The base URL of the target as text, without a slash at the end.
     pub(crate) target: String,
     /// Base URL of the upstream stub, likewise.
     pub(crate) upstream: Option<String>,
     /// Names the run.
     pub(crate) run_id: String,
-    /// What every random choice is drawn from.
+    /// The seed of every random choice.
     pub(crate) seed: u64,
-    /// Who sends requests.
+    /// The virtual users, who send requests.
     pub(crate) virtual_users: VirtualUsers,
     /// Signs tokens.
     pub(crate) tokens: Arc<dyn Tokens + Send + Sync>,
@@ -52,11 +52,11 @@ pub(crate) struct RunContext {
     pub(crate) page_origin: Option<String>,
     /// Does to the target what is not asked of it.
     pub(crate) operator: Option<Operator>,
-    /// What no report shows.
+    /// The secrets, which no report shows.
     pub(crate) secrets: Secrets,
-    /// What the limiter of the target is known for.
+    /// The algorithm that the limiter of the target is known for.
     pub(crate) limiter: Option<Limiter>,
-    /// How far the clock of the target may be from ours.
+    /// The largest difference between the clock of the target and ours.
     pub(crate) skew: Duration,
     /// Keeps what models look at.
     pub(crate) observer: Observer,
@@ -120,8 +120,8 @@ impl RunContext {
         shows.and(done)
     }
 
-    /// What the clock of the target shows, in milliseconds since 1970; ours, where it cannot be
-    /// read.
+    /// Returns the reading of the target's clock, in milliseconds since 1970; ours, where it cannot
+    /// be read.
     pub(crate) async fn now(&self) -> Result<i64, String> {
         match self.operator.as_ref().filter(|operator| operator.has_clock) {
             Some(operator) => operator.give(Command::Clock).await,

@@ -1,4 +1,4 @@
-//! What a scenario may do to the target besides asking it.
+//! Controls the target by other means than requests.
 
 use std::time::Duration;
 
@@ -26,9 +26,10 @@ pub enum Command {
 /// A command, and where its outcome goes.
 #[derive(Debug)]
 pub struct Order {
-    /// What is to be done.
+    /// The command.
     pub command: Command,
-    /// What its clock shows then, in milliseconds since 1970; or why it was not done.
+    /// The channel for the outcome: the reading of the target's clock afterwards, in milliseconds
+    /// since 1970, or the reason why the command was not carried out.
     pub outcome: oneshot::Sender<Result<i64, String>>,
 }
 
@@ -36,7 +37,7 @@ pub struct Order {
 #[derive(Clone, Debug)]
 pub struct Operator {
     orders: mpsc::UnboundedSender<Order>,
-    /// Whether the clock of the target can be read and moved.
+    /// Set if the clock of the target can be read and moved.
     pub has_clock: bool,
 }
 

@@ -91,8 +91,8 @@ fn scenario(
     (!text.contains("${{") && world_hides_nothing(iteration, &text)).then_some(scenario)
 }
 
-/// That one of the places at `path` is `place`, or holds it. A query that selects one value gives
-/// that value, and several give a list.
+/// Returns the expectation that one of the places at `path` is `place`, or holds it. A query that
+/// selects one value gives that value, and several give a list.
 fn naming(path: &str, place: &str) -> Map<String, Value> {
     let one = json!({ "enum": holders(place) });
     let schema = json!({ "anyOf": [one, { "type": "array", "contains": one }] });

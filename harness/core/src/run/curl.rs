@@ -35,7 +35,7 @@ pub(crate) fn curl(request: &Prepared) -> String {
     words.join(" ")
 }
 
-/// In single quotes, as a POSIX shell reads them.
+/// Puts a text in single quotes, as a POSIX shell reads them.
 fn quoted(text: &str) -> String {
     format!("'{}'", text.replace('\'', r"'\''"))
 }

@@ -1,4 +1,4 @@
-//! Where a plan is run.
+//! Describes the environment in which a plan is run.
 
 use std::{
     num::NonZeroUsize, path::PathBuf, sync::Arc, thread::available_parallelism, time::Duration,
@@ -23,9 +23,9 @@ pub struct Environment {
     pub stub: Option<Arc<dyn Stub>>,
     /// Asks the target for its own total of what was used, if it has one.
     pub usage_audit: Option<Arc<dyn UsageAudit>>,
-    /// Where tokens come from.
+    /// The source of tokens.
     pub tokens: Arc<dyn Tokens + Send + Sync>,
-    /// What every random choice is drawn from.
+    /// The seed of every random choice.
     pub seed: u64,
     /// Names the run; `${{ run }}` in scenarios.
     pub run_id: String,
@@ -45,9 +45,9 @@ pub struct Environment {
     pub progress: Arc<dyn Progress + Send + Sync>,
     /// The development server that the target runs on, if it does and can be looked at.
     pub server: Option<Arc<dyn Monitored + Send + Sync>>,
-    /// What the limiter of the target is known for.
+    /// The algorithm that the limiter of the target is known for.
     pub limiter: Option<Limiter>,
-    /// How far the clock of the target may be from ours, where it cannot be read.
+    /// The largest difference between the clock of the target and ours, where it cannot be read.
     pub skew: Duration,
     /// The folder of the reports, if there is one: counterexamples go there, too.
     pub out: Option<PathBuf>,

@@ -31,11 +31,11 @@ use crate::{
 /// Characters of an item that a failure shows.
 const SHOWN_ITEM: usize = 120;
 
-/// On top of the end of a window: clocks differ, and requests take time.
+/// The margin after the end of a window: clocks differ, and requests take time.
 const PAST_THE_EDGE: Duration = Duration::from_millis(50);
 
 impl Iteration {
-    /// What is no request; see [`Iteration::run`].
+    /// Runs a step that is no request; see [`Iteration::run`].
     pub(super) async fn other(&self, step: &Step, planned: Instant) -> Result<Instant, Halt> {
         match step {
             Step::Parallel(branches) => self.parallel(branches, planned).await?,
@@ -128,7 +128,7 @@ impl Iteration {
         Ok(())
     }
 
-    /// What the clock of the target shows, if one of the values needs it.
+    /// Returns the reading of the target's clock, if one of the values needs it.
     async fn time_for(
         &self,
         mut values: impl Iterator<Item = &ValuePlan>,
@@ -282,7 +282,7 @@ impl Iteration {
     }
 }
 
-/// For a timeline.
+/// Describes an action for a timeline.
 fn done_to(action: ControlAction) -> String {
     match action {
         ControlAction::Elapse(time) => {

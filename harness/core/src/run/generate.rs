@@ -30,12 +30,12 @@ const SHOWN: usize = 300;
 /// RFC 6585: a person's budget is spent, which says nothing about the body.
 const TOO_MANY_REQUESTS: u16 = 429;
 
-/// How one body was answered.
+/// The answer to one body.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Answered {
     Rightly,
     Wrongly,
-    /// Nobody knows: the budget of its person is spent.
+    /// The answer decides nothing: the budget of its person is spent.
     Spent,
 }
 
@@ -45,7 +45,7 @@ struct Bodies<'a> {
     iteration: &'a Iteration,
     /// Sent so far: the number of the next person.
     sent: Cell<u64>,
-    /// Of them, those that a spent budget left undecided.
+    /// The number of those that a spent budget left undecided.
     spent: Cell<u64>,
 }
 
@@ -145,7 +145,7 @@ impl Bodies<'_> {
         Ok(simplest)
     }
 
-    /// How a body is answered. Nothing is noted.
+    /// Sends a body and returns how it was answered. Nothing is recorded.
     async fn tried(&self, body: &Value) -> Result<Answered, Halt> {
         let request = self.plan.request(body);
         let person = self.next_person();
@@ -162,7 +162,8 @@ impl Bodies<'_> {
         }
     }
 
-    /// Whether an answer is wrong because of a budget, and says nothing about the body.
+    /// Returns whether an answer is wrong because of a spent budget, and so says nothing about the
+    /// body.
     fn is_spent(&self, attempt: &Attempt<'_>, wrong: bool) -> bool {
         let refused =
             attempt.outcome.as_ref().is_ok_and(|r| r.status.as_u16() == TOO_MANY_REQUESTS);
@@ -197,7 +198,7 @@ impl Bodies<'_> {
         self.as_before(&person, case, before).await.map(|()| Answered::Rightly)
     }
 
-    /// What there is before a body that must leave nothing; afterwards it is the same.
+    /// Returns the state before a body that must leave nothing behind; afterwards it is the same.
     async fn look(&self, person: &Iteration, case: &Case) -> Result<Option<Value>, Halt> {
         match &self.plan.unchanged {
             Some(look) if !self.plan.schema.0.is_valid(&case.body) => {
@@ -250,7 +251,7 @@ impl GeneratePlan {
     }
 }
 
-/// Whether a refusal names the place.
+/// Returns whether a refusal names the place.
 fn named(plan: &GeneratePlan, response: &Response, place: &str) -> Result<(), Mismatch> {
     let Some((path, span)) = &plan.pointer else { return Ok(()) };
     let body: Value = serde_json::from_slice(&response.body).unwrap_or_default();

@@ -24,10 +24,10 @@ const SHORTEST_POLL: Duration = Duration::from_secs(1);
 #[derive(Debug)]
 pub(super) struct Iteration {
     pub(super) worker: Rc<Worker>,
-    /// What requests are sent with: the worker's, or that of one user alone.
+    /// The clients that send requests: the worker's, or those of one user alone.
     pub(super) clients: Clients,
     pub(super) scope: Scope,
-    /// Whether it is recorded; a warm-up iteration is not.
+    /// Set if the iteration is recorded; a warm-up iteration is not.
     pub(super) measured: bool,
     /// The file that the steps are in, if it is a called one.
     pub(super) file: Option<Arc<str>>,
@@ -35,12 +35,12 @@ pub(super) struct Iteration {
     pub(super) phase: Phase,
 }
 
-/// Why a list of steps ended early.
+/// The reason why a list of steps ended early.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Halt {
     /// Something did not go as expected.
     Failed,
-    /// Nobody listens at the target: going on is pointless.
+    /// Nobody listens at the target, so that no further step can succeed.
     Absent,
 }
 

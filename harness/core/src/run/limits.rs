@@ -1,4 +1,4 @@
-//! What the system allows this process.
+//! Reads the limits that the system sets for this process.
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 

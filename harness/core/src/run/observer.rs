@@ -1,4 +1,4 @@
-//! What is seen of the target, request by request, for models of it; and what its clock shows.
+//! Observes the target, request by request, for models of it, and reads its clock.
 
 use std::{
     sync::{Mutex, MutexGuard, PoisonError},
@@ -19,7 +19,8 @@ pub(super) const MAX_SEEN: usize = 10_000;
 /// Bodies past this are not kept: no answer about one run is larger.
 const MAX_SEEN_BODY: usize = 64 * 1024;
 
-/// Nothing is known of the clock of the target: far from every instant, and from overflows.
+/// The bound that stands for an unknown clock of the target: far from every instant, and from
+/// overflows.
 const FAR: i64 = i64::MAX / 4;
 
 /// More requests were sent than are kept for models.
@@ -29,7 +30,7 @@ pub(super) struct Overflow {
     missed: u64,
 }
 
-/// What is seen; nothing is kept unless the plan has a model.
+/// Holds the observed requests; nothing is kept unless the plan has a model.
 #[derive(Debug)]
 pub(crate) struct Observer {
     on: bool,
@@ -45,14 +46,14 @@ impl Default for Observer {
 
 #[derive(Debug, Default)]
 struct State {
-    /// In the order of reading; never empty.
+    /// The readings, in order; never empty.
     readings: Vec<ClockReading>,
     /// Commands under way that may move the clock: until they are done, nobody knows what it shows.
     moving: usize,
     seen: Vec<Seen>,
     /// Requests that found no room.
     missed: u64,
-    /// What was done to the target.
+    /// The actions on the target.
     happened: Vec<Happened>,
 }
 
@@ -65,7 +66,7 @@ pub(super) struct ClockReading {
     to: Instant,
     /// and showed this, in milliseconds since 1970.
     shows: i64,
-    /// Whether it goes.
+    /// Set if the clock goes.
     goes: bool,
 }
 
@@ -115,7 +116,7 @@ impl Observer {
         self.on
     }
 
-    /// What is known of the clock now, if anything is.
+    /// Returns the current knowledge about the clock, if there is any.
     pub(super) fn reading(&self) -> Option<ClockReading> {
         if !self.on {
             return None;
@@ -194,13 +195,13 @@ impl Observer {
         }
     }
 
-    /// What was done to the target so far.
+    /// Lists the actions on the target so far.
     pub(super) fn happened(&self) -> Vec<Happened> {
         self.state().happened.clone()
     }
 
-    /// When the clock of the target showed this, as far as that is known: what it jumped over was
-    /// when it jumped.
+    /// Returns when the clock of the target showed this, as far as that is known: a time that it
+    /// jumped over counts as the instant of the jump.
     pub(super) fn when(&self, shown: i64) -> Option<Instant> {
         let state = self.state();
         let index = state.readings.iter().rposition(|reading| reading.shows <= shown)?;

@@ -81,7 +81,7 @@ impl Iteration {
         self.found(model, &plan.claim, finding)
     }
 
-    /// What reached the stub, one by one; or why that is not known.
+    /// Returns the calls that reached the stub, one by one; or the reason why they are not known.
     async fn calls(&self, request: &RequestPlan) -> Result<Result<Vec<Call>, String>, Halt> {
         let answer = self.ask(request).await?;
         let calls = answer.and_then(|answer| serde_json::from_slice::<Calls>(&answer.body).ok());
@@ -180,7 +180,8 @@ impl Iteration {
         answer
     }
 
-    /// What the harness asks itself. Only that nobody listens ends the iteration.
+    /// Sends a request of the harness itself. The iteration ends only if nobody listens at the
+    /// target.
     pub(super) async fn ask(&self, request: &RequestPlan) -> Result<Option<Response>, Halt> {
         let due = Due { at: clock::now(), index: 0, timeout: request.timeout };
         let attempt = self.send_request(request, due).await;

@@ -1,4 +1,4 @@
-//! What a watcher hears while a scenario runs.
+//! Reports progress to an observer while a scenario runs.
 
 use std::{
     sync::{
@@ -16,13 +16,14 @@ pub trait Progress {
     /// Something happened.
     fn event(&self, event: ProgressEvent<'_>);
 
-    /// Whether ticks should have percentiles, which somebody must show to be worth their cost.
+    /// Returns whether ticks should have percentiles, which are worth their cost only if somebody
+    /// shows them.
     fn wants_percentiles(&self) -> bool {
         false
     }
 }
 
-/// What happened.
+/// An event of a run.
 #[derive(Clone, Copy, Debug)]
 pub enum ProgressEvent<'a> {
     /// A scenario begins.
@@ -36,9 +37,9 @@ pub enum ProgressEvent<'a> {
 /// A load as it goes on, warm-up included.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct LoadTick {
-    /// Since the first arrival.
+    /// The time since the first arrival.
     pub elapsed: Duration,
-    /// How long iterations start, if that is known.
+    /// The time during which iterations start, if that is known.
     pub total: Option<Duration>,
     /// Operations that ended in the last second, per second.
     pub per_second: f64,
@@ -64,7 +65,8 @@ impl Progress for NoProgress {
     fn event(&self, _: ProgressEvent<'_>) {}
 }
 
-/// What one thread shows of itself. Only that thread writes, so nobody waits for a cache line.
+/// The figures that one thread shows of itself. Only that thread writes to it, so that no thread
+/// waits for a cache line.
 #[derive(Debug, Default)]
 #[repr(align(64))]
 pub(crate) struct Gauge {

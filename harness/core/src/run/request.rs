@@ -1,4 +1,4 @@
-//! From the template of a request to a request that can be sent.
+//! Turns the template of a request into a request that can be sent.
 //!
 //! A step that runs once is rendered part by part ([`prepare`]). The requests of a load over plain
 //! HTTP are written before the run, so that only values are filled in when they are due.
@@ -59,16 +59,16 @@ impl BuildError {
 /// Builds the requests of a worker.
 #[derive(Debug)]
 pub(crate) enum RequestBuilder {
-    /// Those of steps that run once, whose answers are kept whole.
+    /// The requests of steps that run once, whose answers are kept whole.
     Once,
-    /// Those of a load, by [`StepId`].
+    /// The requests of a load, by [`StepId`].
     Load(Vec<Option<RequestTemplate>>),
 }
 
 /// A request of a load.
 #[derive(Debug)]
 pub(crate) struct RequestTemplate {
-    /// What of the answer an expectation or a capture looks at.
+    /// The parts of the answer that an expectation or a capture reads.
     wanted: Wanted,
     /// The request as bytes; `None` where the target speaks TLS, and maybe HTTP/2.
     encoded: Option<EncodedTemplate>,

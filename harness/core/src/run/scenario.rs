@@ -29,7 +29,8 @@ use crate::{
     schedule::{Purpose, Schedule},
 };
 
-/// How long a teardown may take after a signal. It should clean up, and somebody waits.
+/// The time that a teardown may take after a signal. It should have time to clean up, but somebody
+/// waits for the end.
 const INTERRUPTED_TEARDOWN: Duration = Duration::from_secs(1);
 
 /// Runs `plan` and says what happened. The teardown runs whatever happened before it.
@@ -59,17 +60,17 @@ struct ScenarioRunner {
     record: ScenarioRecord,
 }
 
-/// What the phases of a scenario share.
+/// Holds the state that the phases of a scenario share.
 struct Prepared {
     context: Arc<RunContext>,
     clients: Clients,
     /// Variables and what was captured so far.
     values: Arc<Values>,
-    /// What the stub had seen before; only where usage is measured, and the stub can be asked.
+    /// The arrivals at the stub before; only where usage is measured, and the stub can be asked.
     before: Option<Arrivals>,
 }
 
-/// Why a scenario cannot begin.
+/// The reasons why a scenario cannot begin.
 #[derive(Debug, thiserror::Error)]
 enum PrepareError {
     #[error(transparent)]
@@ -148,7 +149,7 @@ impl ScenarioRunner {
         Ok(Clients { target: client(&self.environment.target)?, upstream })
     }
 
-    /// What the stub has seen so far, if there is one that can be asked.
+    /// Returns the arrivals at the stub so far, if there is one that can be asked.
     async fn arrived(&self) -> Option<Arrivals> {
         let stub = self.environment.stub.as_ref()?;
         stub.arrivals().await.ok()
@@ -224,7 +225,7 @@ impl ScenarioRunner {
         }
     }
 
-    /// What all that used, and whether the service says the same.
+    /// Computes the usage of the scenario, and compares it with what the service says.
     async fn settle(&mut self, prepared: &Prepared) {
         if let Some(cost) = &self.plan.cost
             && self.environment.stop.raised().is_none()
@@ -314,7 +315,7 @@ impl ScenarioRunner {
     }
 }
 
-/// At least as many iterations as a load has, as far as that is known.
+/// Returns an upper bound of the number of iterations of a load, as far as that is known.
 fn iterations(load: &LoadPlan, seed: u64) -> u64 {
     match &load.profile {
         Profile::Users(Users { until: Until::Iterations(count), .. }) => *count,

@@ -1,10 +1,10 @@
-//! How a development server bears a load.
+//! Monitors a development server under a load.
 
 use std::{collections::BTreeSet, fmt, sync::Arc};
 
 use crate::record::Drift;
 
-/// What a development server shows of itself at one moment.
+/// The state of a development server at one moment.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ServerStats {
     /// Memory of all its processes, in bytes.
@@ -18,7 +18,7 @@ pub struct ServerStats {
 /// A development server that can be looked at. Somebody else's may slow down, leak and restart
 /// under a load, and the figures are then its own, not those of the program that it runs.
 pub trait Monitored: fmt::Debug {
-    /// How it is now; `None` if that cannot be told.
+    /// Returns the current state; `None` if that cannot be told.
     fn vitals(&self) -> Option<ServerStats>;
 }
 

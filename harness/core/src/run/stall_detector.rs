@@ -1,5 +1,5 @@
-//! Whether the harness itself stood still: stopped by a signal, or by a machine that slept. A load
-//! notices by its own lag; steps one after another do not.
+//! Detects that the harness itself stood still: stopped by a signal, or by a machine that slept. A
+//! load notices by its own lag; steps one after another do not.
 
 use std::{
     cell::Cell,
@@ -8,9 +8,9 @@ use std::{
 
 use crate::model::clock;
 
-/// Between two looks at the clock.
+/// The interval between two readings of the clock.
 const LOOK: Duration = Duration::from_millis(250);
-/// So late no scheduler of a machine that is merely busy is.
+/// The delay that proves a stall: no scheduler of a machine that is merely busy is so late.
 const STANDSTILL: Duration = Duration::from_secs(2);
 
 /// Looks at the clock again and again.

@@ -7,7 +7,7 @@ use tokio::{
     sync::oneshot,
 };
 
-/// Why a thread gave no result.
+/// The reason why a thread gave no result.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(super) enum ThreadError {
     /// The system refused a thread or what a runtime needs.

@@ -35,11 +35,11 @@ pub struct AuditRequest<'a> {
     pub target: String,
     /// The `Authorization` of everybody who sent requests.
     pub people: Vec<HeaderValue>,
-    /// What all answers said that they used.
+    /// The usage that all answers reported.
     pub said: Tallies,
     /// Reads what the answers to the audit itself used.
     pub meter: &'a dyn Meter,
-    /// What the stub had seen when the scenario began, if it can be asked.
+    /// The arrivals at the stub when the scenario began, if it can be asked.
     pub before: Option<Arrivals>,
 }
 
@@ -48,9 +48,9 @@ pub struct AuditRequest<'a> {
 pub struct AuditedUsage {
     /// Durable runs that the scenario started, and what they used after the answer.
     pub runs: Tally,
-    /// What was used beside that.
+    /// Usage other than that of the answers and runs.
     pub background: Tally,
-    /// Where the target's own total or the stub says otherwise.
+    /// Descriptions of where the target's own total or the stub says otherwise.
     pub disagreements: Vec<String>,
 }
 

@@ -1,4 +1,4 @@
-//! What names in templates stand for.
+//! Gives names in templates their values.
 
 use std::{cell::RefCell, sync::Arc};
 
@@ -43,7 +43,7 @@ pub(crate) struct Scope {
     /// Variables, and what was captured before this iteration.
     base: Arc<Values>,
     captured: RefCell<Values>,
-    /// What its made-up values are drawn from; most iterations have none.
+    /// The random draws of its made-up values; most iterations have none.
     draws: Draws,
     random: RefCell<Option<ChaCha8Rng>>,
     items: RefCell<Vec<String>>,
@@ -87,8 +87,8 @@ impl Scope {
         At { scope: self, index }
     }
 
-    /// What a branch knows that runs beside others: everything until now. What it makes up is its
-    /// own, whatever the order in which branches get their turns.
+    /// Returns the values for a branch that runs beside others: everything known until now. Each
+    /// branch makes up values of its own, whatever the order in which branches run.
     pub(crate) fn fork(&self) -> Self {
         let mut number = [0; 8];
         self.draw(&mut number);
@@ -98,7 +98,7 @@ impl Scope {
         fork
     }
 
-    /// The same for another iteration, and so for other people.
+    /// Returns the values for a branch that belongs to another iteration, and so to other people.
     pub(crate) fn fork_as(&self, iteration: u64) -> Self {
         Self { iteration, ..self.fork() }
     }
@@ -108,7 +108,7 @@ impl Scope {
         self.captured.borrow_mut().extend(branch.captured.take());
     }
 
-    /// What a name stands for now, for [`Self::restore`].
+    /// Returns the current value of a name, for [`Self::restore`].
     pub(crate) fn captured(&self, name: &str) -> Option<Value> {
         self.captured.borrow().get(name).cloned()
     }
@@ -121,7 +121,7 @@ impl Scope {
         };
     }
 
-    /// What is known under these names and nothing else, for a called scenario.
+    /// Returns a scope for a called scenario, which knows these names and nothing else.
     pub(crate) fn called(&self, values: Values) -> Self {
         let called = self.fork();
         Self { base: Arc::new(values), ..called }

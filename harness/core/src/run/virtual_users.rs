@@ -1,4 +1,5 @@
-//! Who sends requests: subjects and tokens, ready before the clock starts.
+//! Prepares the virtual users, who send requests: subjects and tokens, ready before the clock
+//! starts.
 
 use std::fmt;
 
@@ -40,12 +41,12 @@ impl fmt::Debug for dyn Tokens + Send + Sync {
     }
 }
 
-/// Why a user has no token.
+/// The reason why a user has no token.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct TokenError(pub String);
 
-/// Why a user cannot send requests.
+/// The reason why a user cannot send requests.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum VirtualUserError {
     /// There is no token.

@@ -1,4 +1,4 @@
-//! Which journey an arrival takes.
+//! Chooses the journey of an arrival.
 
 use rand::RngExt as _;
 

@@ -1,5 +1,6 @@
-//! When iterations arrive and which journey each takes: pure functions of the plan, the seed and
-//! the arrival's number, so that every thread can compute its own share without asking another.
+//! Computes when iterations arrive and which journey each takes: pure functions of the plan, the
+//! seed and the arrival's number, so that every thread can compute its own share without asking
+//! another.
 
 use std::time::Duration;
 
@@ -56,7 +57,8 @@ impl Schedule {
         Share { offsets, next: first, every: every.max(1), end: self.duration }
     }
 
-    /// At least as many as there are arrivals; as many when they do not come at random.
+    /// Returns an upper bound of the number of arrivals, which is exact when they do not come at
+    /// random.
     pub fn at_most(&self) -> u64 {
         match &self.arrivals {
             Arrivals::Rates(rates) => rates.len(),
@@ -69,7 +71,7 @@ impl Schedule {
         }
     }
 
-    /// How long arrivals go on.
+    /// Returns how long arrivals go on.
     pub fn duration(&self) -> Duration {
         self.duration
     }

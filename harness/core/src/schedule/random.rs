@@ -3,14 +3,14 @@
 use rand::SeedableRng as _;
 use rand_chacha::ChaCha8Rng;
 
-/// What a random sequence is for. Sequences of different purposes are independent.
+/// The purpose of a random sequence. Sequences of different purposes are independent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Purpose {
-    /// Which journey an iteration takes.
+    /// The choice of the journey of an iteration.
     Mix,
     /// The values that an iteration makes up.
     Iteration,
-    /// When iterations arrive, where that is random.
+    /// The times of arrivals, where they are random.
     Arrivals,
     /// The values that a branch beside others makes up.
     Branch,

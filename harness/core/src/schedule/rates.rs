@@ -51,7 +51,7 @@ impl Rates {
         if n < self.len { self.offset(n) } else { None }
     }
 
-    /// How many arrivals there are.
+    /// Returns the number of arrivals.
     pub(super) fn len(&self) -> u64 {
         self.len
     }

@@ -7,26 +7,26 @@ use std::collections::BTreeMap;
 pub struct Request {
     /// Everything that the answer depends on.
     pub key: String,
-    /// When it arrived at the earliest, on the clock of the target, in milliseconds.
+    /// The earliest time of arrival, on the clock of the target, in milliseconds.
     pub earliest: i64,
-    /// When it was answered at the latest, likewise.
+    /// The latest time of the answer, likewise.
     pub latest: i64,
-    /// What came of it.
+    /// The result of the request.
     pub answer: Answer,
 }
 
-/// What came of a request.
+/// The result of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Answer {
     /// It was answered, and the answer may be kept.
     Good,
     /// It was refused, or failed: nothing may be kept. What it asked for was not given either.
     Bad,
-    /// Nobody knows: what it asked for may have been given, and may be kept.
+    /// The result is unknown: the requested value may have been given, and may be kept.
     Unknown,
 }
 
-/// How often the source was asked, at least and at most.
+/// The least and the greatest number of calls to the source.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Calls {
     /// However the instants fall.
@@ -35,15 +35,15 @@ pub struct Calls {
     pub most: usize,
 }
 
-/// What is kept of a key: made between two instants.
+/// An entry that the cache holds for a key: made between two instants.
 #[derive(Clone, Copy)]
 struct Kept {
     from: i64,
     to: i64,
 }
 
-/// How often requests must have asked the source, by key: once for all that come within `ttl`
-/// milliseconds of an answer, also for those that come while it is asked.
+/// Returns how often requests must have called the source, by key: once for all that come within
+/// `ttl` milliseconds of an answer, also for those that come while the call is in flight.
 pub fn calls(requests: &[Request], ttl: i64) -> BTreeMap<&str, Calls> {
     let mut by_key: BTreeMap<&str, Vec<&Request>> = BTreeMap::new();
     for request in requests {

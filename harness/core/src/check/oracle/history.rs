@@ -9,7 +9,7 @@ pub mod effects;
 pub mod legal;
 pub mod linear;
 
-/// Where a run is. The last four never change again.
+/// The status of a run. The last four never change again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Status {
@@ -17,7 +17,7 @@ pub enum Status {
     Queued,
     /// An attempt of a step is under way.
     Running,
-    /// Between attempts, or in a pause.
+    /// The run is between attempts, or in a pause.
     Waiting,
     /// Every step succeeded.
     Succeeded,
@@ -30,7 +30,7 @@ pub enum Status {
 }
 
 impl Status {
-    /// Every one of them.
+    /// All statuses.
     pub const ALL: [Self; 7] = [
         Self::Queued,
         Self::Running,
@@ -41,17 +41,18 @@ impl Status {
         Self::TimedOut,
     ];
 
-    /// Whether it never changes again.
+    /// Returns whether the status never changes again.
     pub const fn is_final(self) -> bool {
         matches!(self, Self::Succeeded | Self::Failed | Self::Cancelled | Self::TimedOut)
     }
 
-    /// Whether a run that is here may be there later: at once, or by way of others.
+    /// Returns whether a run with this status may have the later one afterwards: at once, or by way
+    /// of others.
     pub fn may_become(self, later: Self) -> bool {
         self == later || (!self.is_final() && later != Self::Queued)
     }
 
-    /// As it is written.
+    /// Returns the name as it is written.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Queued => "queued",
@@ -76,18 +77,18 @@ impl fmt::Display for Status {
 pub struct History {
     /// Its id.
     pub run: String,
-    /// What was asked, and answered.
+    /// The requests about the run, and their answers.
     pub operations: Vec<Operation>,
 }
 
 /// A question about a run, or an order to it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Operation {
-    /// When it was sent, from the start of the scenario.
+    /// The time of sending, from the start of the scenario.
     pub sent: Duration,
-    /// When it was answered, likewise; nobody knows when without an answer.
+    /// The time of the answer, likewise; it is unknown without an answer.
     pub received: Option<Duration>,
-    /// What it was, and the answer.
+    /// The kind of the operation, and its answer.
     pub what: What,
 }
 
@@ -115,7 +116,7 @@ pub enum What {
 /// A run as somebody saw it.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Deserialize)]
 pub struct Progress {
-    /// Where it is.
+    /// The status of the run.
     pub status: Status,
     /// Its steps, in order.
     #[serde(default)]
@@ -133,24 +134,24 @@ pub struct StepProgress {
 }
 
 impl StepProgress {
-    /// Whether it never changes again.
+    /// Returns whether the run never changes again.
     pub fn is_final(&self) -> bool {
         matches!(self.status.as_str(), "succeeded" | "failed" | "cancelled")
     }
 }
 
 impl History {
-    /// Where it was when it was last looked at.
+    /// Returns the progress of the run at the last read.
     pub fn last(&self) -> Option<&Progress> {
         self.reads().last().map(|(_, progress)| progress)
     }
 
-    /// Whether it was acknowledged.
+    /// Returns whether the run was acknowledged.
     pub fn is_acknowledged(&self) -> bool {
         self.operations.iter().any(|operation| operation.what == What::Started)
     }
 
-    /// What was seen of it, in the order of the answers.
+    /// Lists the observed states of the run, in the order of the answers.
     pub fn reads(&self) -> impl DoubleEndedIterator<Item = (&Operation, &Progress)> {
         let mut reads: Vec<_> = self
             .operations
@@ -166,7 +167,7 @@ impl History {
 }
 
 impl Operation {
-    /// Whether it was over when `later` was sent.
+    /// Returns whether the operation was over when `later` was sent.
     pub fn is_before(&self, later: &Self) -> bool {
         self.received.is_some_and(|received| received < later.sent)
     }

@@ -1,4 +1,5 @@
-//! What a target must do, computed from what was sent: models of its parts. Pure.
+//! Computes the required behavior of a target from the requests that were sent, by models of its
+//! parts, as pure functions.
 //!
 //! An observation is an interval: the target decided at some instant between sending and receiving,
 //! and nobody knows at which. A model reports a violation only if it is one for every placement of
@@ -8,20 +9,20 @@ pub mod cache;
 pub mod history;
 pub mod rate_limit;
 
-/// What a model says.
+/// The finding of a model.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Finding {
     /// Everything is as the model has it, wherever the instants fall.
     Holds,
     /// Something is not, wherever they fall.
     Violated {
-        /// What should have been.
+        /// The expected behavior.
         expected: String,
-        /// What was.
+        /// The actual behavior.
         actual: String,
         /// Line by line.
         differences: Vec<String>,
     },
-    /// That depends on where they fall, and how.
+    /// The finding depends on where the instants fall; the text says how.
     Undecided(String),
 }

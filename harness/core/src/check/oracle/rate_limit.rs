@@ -5,13 +5,13 @@
 pub struct Observation {
     /// It was decided on at this instant at the earliest.
     pub sent: i64,
-    /// And at this one at the latest.
+    /// It was decided on at this instant at the latest.
     pub received: i64,
-    /// What the limiter said.
+    /// The answer of the limiter.
     pub answer: Answer,
 }
 
-/// What became of a request.
+/// The result of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Answer {
     /// It was let through.
@@ -22,7 +22,8 @@ pub enum Answer {
     Unknown,
 }
 
-/// How a limiter decides. `limit` requests in `period` milliseconds; what is refused does not count.
+/// The algorithm of a limiter. `limit` requests in `period` milliseconds; what is refused does not
+/// count.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Model {
     /// Windows with fixed ends, counted from 1970. Cloudflare's binding in local development is one
@@ -33,7 +34,8 @@ pub enum Model {
         /// Milliseconds.
         period: i64,
     },
-    /// The same windows; the one before counts as much as it still overlaps the last period.
+    /// Counts in the same windows; the window before counts as much as it still overlaps the last
+    /// period.
     SlidingCounter {
         /// Requests.
         limit: i64,
@@ -57,7 +59,7 @@ pub enum Model {
     },
 }
 
-/// What a model says of some observations.
+/// The result of comparing a model with some observations.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Opinion {
     /// Indexes of requests with which more were admitted than could be.
@@ -70,18 +72,18 @@ pub struct Opinion {
 }
 
 impl Opinion {
-    /// Whether nothing is wrong wherever in their intervals the instants fall.
+    /// Returns whether nothing is wrong wherever in their intervals the instants fall.
     pub fn holds(&self) -> bool {
         self.over.is_empty() && self.under.is_empty() && self.undecided.is_empty()
     }
 
-    /// Whether something is wrong wherever they fall.
+    /// Returns whether something is wrong wherever the instants fall.
     pub fn violated(&self) -> bool {
         !self.over.is_empty() || !self.under.is_empty()
     }
 }
 
-/// What had been used when a request was decided on, scaled so that the limit is `limit`.
+/// Holds the amount used when a request was decided on, scaled so that the limit is `limit`.
 ///
 /// Of requests under way at the same time nobody knows which was decided on first. The bounds
 /// `provable` and `most` hold for every order: only they say that something is wrong. `least` and
@@ -89,13 +91,14 @@ impl Opinion {
 /// open depends on instants, not on the order.
 #[derive(Clone, Copy)]
 struct Used {
-    /// By the last of those that were decided on by then, at least, whatever their order.
+    /// The least use by the last of the requests that were decided on by then, whatever their
+    /// order.
     provable: i128,
-    /// At least, where everything that may have come before did.
+    /// The least use, where everything that may have come before did.
     least: i128,
-    /// At most, where what was answered later came later.
+    /// The greatest use, where what was answered later came later.
     in_order: i128,
-    /// At most, whatever the order.
+    /// The greatest use, whatever the order.
     most: i128,
     limit: i128,
 }
@@ -116,7 +119,7 @@ impl Used {
 const MAX_STRADDLED: i64 = 4;
 
 impl Model {
-    /// What it says of all requests of one key, which had not been used before.
+    /// Judges all requests of one key, which had not been used before.
     pub fn judge(&self, all: &[Observation]) -> Opinion {
         let mut opinion = Opinion::default();
         let requests = Requests::new(all);
@@ -175,17 +178,18 @@ impl<'a> Requests<'a> {
         Self { all, by_sent, by_received }
     }
 
-    /// Of the others, those that were admitted and for which this holds.
+    /// Lists the other requests that were admitted and for which this holds.
     fn sure(&self, index: usize, which: impl Fn(&Observation) -> bool) -> i128 {
         count(&self.by_sent, |other| other != index && which(&self.all[other]))
     }
 
-    /// Of the others, those that were or may have been admitted and for which this holds.
+    /// Lists the other requests that were or may have been admitted and for which this holds.
     fn maybe(&self, index: usize, which: impl Fn(usize, &Observation) -> bool) -> i128 {
         count(&self.by_received, |other| other != index && which(other, &self.all[other]))
     }
 
-    /// Whether `other` was answered before `index`; one of two at the same instant is the first.
+    /// Returns whether `other` was answered before `index`; one of two at the same instant is the
+    /// first.
     fn before(&self, other: usize, index: usize) -> bool {
         (ended(&self.all[other]), other) < (ended(&self.all[index]), index)
     }
@@ -196,7 +200,8 @@ fn count(which: &[usize], holds: impl Fn(usize) -> bool) -> i128 {
     i128::try_from(count).unwrap_or(i128::MAX)
 }
 
-/// When a request was decided on at the latest: one without an answer may still wait for it.
+/// Returns the latest time at which a request was decided on: one without an answer may still wait
+/// for it.
 fn ended(seen: &Observation) -> i64 {
     if seen.answer == Answer::Unknown { i64::MAX } else { seen.received }
 }

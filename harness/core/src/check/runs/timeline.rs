@@ -14,11 +14,11 @@ const MAX_LINES: usize = 60;
 /// Something that happened besides requests.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Happened {
-    /// When, from the start of the scenario.
+    /// The time of the event, from the start of the scenario.
     pub at: Duration,
-    /// What.
+    /// The description of the event.
     pub what: String,
-    /// Whether it ended the target.
+    /// Set if the event ended the target.
     pub is_crash: bool,
     /// The run that it is about; all of them if empty.
     pub run: String,
@@ -83,7 +83,7 @@ fn line(what: &What) -> String {
 }
 
 impl Evidence {
-    /// What reached the stub of a run.
+    /// Lists the calls of a run that reached the stub.
     fn reached(&self, run: &str) -> Vec<(Duration, String)> {
         let mut lines = Vec::new();
         let prefix = format!("{run}:");
@@ -107,8 +107,8 @@ impl Evidence {
     }
 }
 
-/// What the engine of the target says of a run, in the text of its event stream: when, on the clock
-/// of the target in milliseconds since 1970, and what.
+/// Reads the events of a run from the text of the engine's event stream: the time, on the clock of
+/// the target in milliseconds since 1970, and the description.
 pub fn events(stream: &str) -> Vec<(i64, String)> {
     let data = stream.lines().filter_map(|line| line.strip_prefix("data: "));
     let events = data.filter_map(|data| serde_json::from_str::<Value>(data).ok());

@@ -1,4 +1,4 @@
-//! What a scenario says about cost.
+//! Defines the part of a scenario file about cost.
 
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -22,9 +22,10 @@ pub struct CostFile {
     pub book: Option<Spanned<FilePath>>,
     /// A file of tiers, relative to this one, in place of those that come with the program.
     pub tiers: Option<Spanned<FilePath>>,
-    /// Whether the service's own total is asked afterwards, and held against what its answers said; it
-    /// is by default. Not where answers come from several machines, whose totals are late.
+    /// Set to ask the service for its own total afterwards and compare it with the sum of its
+    /// answers; true by default. Set it to false where answers come from several machines, whose
+    /// totals are late.
     pub audit: Option<bool>,
-    /// What the cost must satisfy.
+    /// The conditions on the cost.
     pub thresholds: Option<Vec<Spanned<CostThresholdText>>>,
 }

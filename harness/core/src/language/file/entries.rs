@@ -15,7 +15,7 @@ use super::Spanned;
 pub struct Entries<K, V>(pub Vec<(Spanned<K>, V)>);
 
 impl<K, V> Entries<K, V> {
-    /// In the order of the file.
+    /// Lists the entries in the order of the file.
     pub fn iter(&self) -> std::slice::Iter<'_, (Spanned<K>, V)> {
         self.0.iter()
     }

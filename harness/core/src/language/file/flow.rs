@@ -17,20 +17,20 @@ use crate::{
 /// The most repetitions: what needs more is a load.
 pub const MAX_REPEATS: u64 = 10_000;
 
-/// The same steps several times, one after another.
+/// Repeats the same steps several times, one after another.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(rename = "repeat", deny_unknown_fields)]
 pub struct RepeatFile {
-    /// How often.
+    /// The number of repetitions.
     pub times: Whole<1, MAX_REPEATS>,
     /// A name for the number of the repetition, from 0.
     #[serde(rename = "as")]
     pub name: Option<Spanned<Name>>,
-    /// What is repeated.
+    /// The steps to repeat.
     pub steps: Spanned<Vec<Spanned<StepFile>>>,
 }
 
-/// The same steps for each item of a list. Each item is tried, whatever became of the others.
+/// Runs the same steps for each item of a list. Every item is tried, even if another one fails.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(rename = "for-each", deny_unknown_fields)]
 pub struct ForEachFile {
@@ -40,23 +40,23 @@ pub struct ForEachFile {
     /// The list: written here, or a name such as `${{ cases }}`.
     #[serde(rename = "in")]
     pub items: Json,
-    /// What is done with each.
+    /// The steps to run for each item.
     pub steps: Spanned<Vec<Spanned<StepFile>>>,
 }
 
-/// What must hold of a value that is known already.
+/// Checks a value that is known already.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(rename = "check", deny_unknown_fields)]
 pub struct CheckFile {
-    /// For failures; `check` by default.
+    /// The name in failures; `check` by default.
     pub name: Option<Spanned<StepName>>,
     /// The value, with names in it.
     pub value: Json,
-    /// What it must be.
+    /// The conditions that the value must meet.
     pub is: Spanned<Matcher>,
     /// The rule that it stands for.
     pub rule: Option<Spanned<RuleId>>,
-    /// How bad it is when it does not hold.
+    /// The severity of a failure.
     pub severity: Option<Severity>,
 }
 
@@ -69,16 +69,16 @@ pub struct CallFile {
     /// Values for its `vars`, in place of those that it gives them.
     #[serde(rename = "with")]
     pub given: Option<Entries<Name, Json>>,
-    /// What is kept of it: a name here, and its name there.
+    /// The values to keep from it: a name here, and its name there.
     pub capture: Option<Entries<Name, Spanned<Name>>>,
 }
 
-/// How long to wait, and on which clock.
+/// A time to wait, and the clock that measures it.
 #[derive(Clone, Copy, Debug)]
 pub struct WaitFile {
-    /// How long.
+    /// The time to wait.
     pub duration: Time,
-    /// On which clock.
+    /// The clock that measures it.
     pub clock: WaitClock,
 }
 
@@ -107,10 +107,10 @@ enum WaitShape {
 #[derive(Deserialize, JsonSchema)]
 #[serde(rename = "wait", deny_unknown_fields)]
 struct WaitMap {
-    /// How long.
+    /// The time to wait.
     #[serde(rename = "for")]
     duration: Time,
-    /// On which clock; `target` by default.
+    /// The clock that measures it; `target` by default.
     clock: Option<WaitClock>,
 }
 
@@ -145,7 +145,7 @@ pub enum ControlFile {
     Clock(ClockFile),
     /// End the target, start it again, or fire its cron.
     Target(TargetFile),
-    /// What the upstream stub does to calls from now on.
+    /// Changes how the upstream stub responds to calls from now on.
     Fault(FaultFile),
     /// Wait until the current window has enough left.
     WaitForWindow(WindowFile),
@@ -157,11 +157,11 @@ pub enum ControlFile {
 pub struct WindowFile {
     /// The length of a window, counted from 1970.
     pub window: Time,
-    /// What must be left of it.
+    /// The least time that must be left in the window.
     pub remaining: Spanned<Time>,
 }
 
-/// What is done to the clock of the target.
+/// Changes the clock of the target.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename = "clock", rename_all = "kebab-case")]
 pub enum ClockFile {
@@ -171,7 +171,7 @@ pub enum ClockFile {
     Go,
 }
 
-/// What is done to the process of the target.
+/// Changes the process of the target.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename = "target", rename_all = "kebab-case")]
 pub enum TargetFile {
@@ -186,11 +186,11 @@ pub enum TargetFile {
 /// The most calls that one fault meets.
 pub const MAX_FAULT_TIMES: u64 = 1_000_000;
 
-/// What the upstream stub does to calls. Faults end with the scenario.
+/// Changes how the upstream stub responds to calls. Faults end with the scenario.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(rename = "fault", deny_unknown_fields)]
 pub struct FaultFile {
-    /// Which calls: a path, in which `*` stands for anything.
+    /// The path of the affected calls, in which `*` stands for anything.
     pub path: Spanned<PathText>,
     /// Answer only after this long; the effect is there before.
     pub latency: Option<Time>,
@@ -198,25 +198,25 @@ pub struct FaultFile {
     pub status: Option<Spanned<Whole<400, 599>>>,
     /// A value for `Retry-After`.
     pub retry_after: Option<Spanned<HeaderText>>,
-    /// How many calls; all by default.
+    /// The number of affected calls; all by default.
     pub times: Option<Whole<1, MAX_FAULT_TIMES>>,
-    /// How many calls pass before that.
+    /// The number of calls that pass before that.
     pub skip: Option<Whole<1, MAX_FAULT_TIMES>>,
 }
 
-/// What the upstream stub was sent.
+/// Checks the calls that the upstream stub received.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(rename = "upstream-calls", deny_unknown_fields)]
 pub struct UpstreamCallsFile {
     /// Its name in reports.
     pub name: Option<Spanned<StepName>>,
-    /// Which calls: a path, in which `*` stands for anything.
+    /// The path of the calls, in which `*` stands for anything.
     pub path: Spanned<PathText>,
-    /// How many effects: calls without those that repeat an idempotency key.
+    /// The number of effects: calls without those that repeat an idempotency key.
     pub effects: Option<Spanned<Matcher>>,
-    /// How many calls were taken, repetitions included.
+    /// The number of calls that were accepted, repetitions included.
     pub deliveries: Option<Spanned<Matcher>>,
-    /// How many calls a fault refused.
+    /// The number of calls that a fault refused.
     pub refused: Option<Spanned<Matcher>>,
     /// Parts of the effects by JSON path: `$.calls[*].body`, `.path`, `.key`, `.method`.
     pub body: Option<Entries<crate::language::text::JsonPath, Spanned<Matcher>>>,
@@ -224,6 +224,6 @@ pub struct UpstreamCallsFile {
     pub within: Option<Time>,
     /// The rule that it stands for.
     pub rule: Option<Spanned<RuleId>>,
-    /// How bad it is when it does not hold.
+    /// The severity of a failure.
     pub severity: Option<Severity>,
 }

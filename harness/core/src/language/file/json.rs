@@ -17,15 +17,15 @@ use crate::language::text::template;
 /// A JSON value with templates in its texts.
 #[derive(Clone, Debug)]
 pub struct Json {
-    /// As it was written.
+    /// The value as it was written.
     pub value: Value,
-    /// With its templates parsed.
+    /// The value with its templates parsed.
     pub template: JsonTemplate,
     /// The names in it, each with the place of the text it stands in.
     pub names: Vec<Spanned<String>>,
-    /// What looks like a name to fill in and is text, such as `{{ title }}`, likewise.
+    /// The texts that look like a name to fill in, such as `{{ title }}`, likewise.
     pub lookalikes: Vec<Spanned<String>>,
-    /// Where it is written.
+    /// The place where it is written.
     pub span: Span,
 }
 
@@ -73,7 +73,7 @@ struct Tree(Value, Vec<(Mention, Option<Span>)>);
 enum Mention {
     /// A name to fill in.
     Name(String),
-    /// What looks like one.
+    /// A text that looks like a name to fill in.
     Lookalike(String),
 }
 

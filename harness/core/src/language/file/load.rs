@@ -25,29 +25,29 @@ pub const MAX_WEIGHT: u64 = 1000;
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(rename = "load", deny_unknown_fields)]
 pub struct LoadFile {
-    /// When iterations start.
+    /// The profile by which iterations start.
     pub profile: Spanned<ProfileFile>,
     /// Iterations planned before this are sent and not recorded; 0s by default.
     pub warmup: Option<Spanned<TimeOrZero>>,
-    /// How long iterations may still run after the last arrival; 5s by default.
+    /// The time that iterations may still run after the last arrival; 5s by default.
     pub drain: Option<TimeOrZero>,
     /// The most iterations at once; an arrival past it is dropped and counted. 256 by default.
     pub max_in_flight: Option<Spanned<Whole<1, MAX_IN_FLIGHT>>>,
-    /// Which requests share a connection; `reuse` by default.
+    /// The sharing of connections between requests; `reuse` by default.
     pub connections: Option<Connections>,
     /// The most connections at once; a request that finds none free waits, and its waiting is
     /// response time. As many as requests in flight by default.
     pub max_connections: Option<Whole<1, MAX_IN_FLIGHT>>,
-    /// How precisely iterations start; `exact` up to 1000/s and `tick` above by default.
+    /// The precision with which iterations start; `exact` up to 1000/s and `tick` above by default.
     pub pacing: Option<Spanned<Pacing>>,
-    /// From then on, the load ends when a threshold that bounds a latency, an error rate or a share
-    /// from above is missed.
+    /// The time after which the load ends when a threshold that bounds a latency, an error rate or
+    /// a share from above is missed.
     pub abort_after: Option<Time>,
-    /// What an iteration does: one of these, by weight.
+    /// The journeys, of which each iteration takes one, by weight.
     pub journeys: Spanned<Entries<Name, JourneyFile>>,
 }
 
-/// What one kind of iteration does.
+/// The steps and the weight of one kind of iteration.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(rename = "journey", deny_unknown_fields)]
 pub struct JourneyFile {

@@ -64,10 +64,10 @@ pub struct ScenarioFile {
     pub about: Option<String>,
     /// Words to select the scenario by.
     pub tags: Option<Vec<Spanned<Tag>>>,
-    /// What the target must offer besides what the steps need; on another target the scenario is
-    /// not applicable.
+    /// The capabilities that the target must offer besides those that the steps need; on another
+    /// target the scenario is not applicable.
     pub requires: Option<Vec<Spanned<Capability>>>,
-    /// Who sends requests.
+    /// The users who send requests.
     pub users: Option<Entries<Name, UserFile>>,
     /// Rules of one's own, by id, that expectations may name.
     pub rules: Option<Entries<RuleId, RuleFile>>,
@@ -85,7 +85,7 @@ pub struct ScenarioFile {
     pub audit: Option<Vec<Spanned<StepFile>>>,
     /// Steps after the work, whatever happened.
     pub teardown: Option<Vec<Spanned<StepFile>>>,
-    /// What the numbers of the run must satisfy.
+    /// The conditions on the numbers of the run.
     pub thresholds: Option<Vec<Spanned<ThresholdText>>>,
     /// Measure what is used, and project what it costs.
     pub cost: Option<Spanned<CostFile>>,
@@ -95,9 +95,9 @@ pub struct ScenarioFile {
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(rename = "rule", deny_unknown_fields)]
 pub struct RuleFile {
-    /// What must hold.
+    /// The rule that must hold.
     pub description: Spanned<String>,
-    /// Where that is written.
+    /// The place where the rule is written.
     pub source: Spanned<String>,
 }
 

@@ -12,7 +12,7 @@ use crate::{
     model::{KeyPart, Severity},
 };
 
-/// What was seen so far is held against a model of the target.
+/// Compares the requests and answers so far with a model of the target.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(rename = "model", rename_all = "kebab-case")]
 pub enum ModelFile {
@@ -33,15 +33,15 @@ pub enum ModelFile {
 pub struct CacheFile {
     /// The requests whose answers are kept: a path without names, in which `*` stands for anything.
     pub path: Spanned<PathText>,
-    /// What answers depend on.
+    /// The parts of a request that answers depend on.
     pub key: Spanned<Vec<KeyPart>>,
-    /// How long they are kept.
+    /// The time for which answers are kept.
     pub ttl: Time,
     /// The calls of what is behind the cache: a path of the stub, likewise.
     pub calls: Spanned<PathText>,
     /// The rule that it stands for.
     pub rule: Option<Spanned<RuleId>>,
-    /// How bad it is when it does not hold.
+    /// The severity of a failure.
     pub severity: Option<Severity>,
 }
 
@@ -52,19 +52,19 @@ pub const MAX_EFFECTS_EACH: u64 = 50;
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(rename = "runs", deny_unknown_fields)]
 pub struct RunsFile {
-    /// What they send to the stub, if anything.
+    /// The calls that the runs send to the stub, if they send any.
     pub effects: Option<EffectsFile>,
-    /// How bad it is when something does not hold.
+    /// The severity of a failure.
     pub severity: Option<Severity>,
 }
 
-/// What reaches the stub.
+/// The calls that reach the stub.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(rename = "effects", deny_unknown_fields)]
 pub struct EffectsFile {
-    /// Which calls: a path, in which `*` stands for anything.
+    /// The path of the calls, in which `*` stands for anything.
     pub path: Spanned<PathText>,
-    /// How many of them each run has that succeeds, every one once.
+    /// The number of calls of each run that succeeds, every one once.
     pub each: Whole<1, MAX_EFFECTS_EACH>,
 }
 
@@ -76,7 +76,7 @@ pub const MAX_RATE_LIMIT: u64 = super::MAX_BURST;
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(rename = "rate-limit", deny_unknown_fields)]
 pub struct RateLimitFile {
-    /// How it decides.
+    /// The algorithm of the limiter.
     pub algorithm: Spanned<Algorithm>,
     /// Requests of one key in a period.
     pub limit: Whole<1, MAX_RATE_LIMIT>,
@@ -84,24 +84,26 @@ pub struct RateLimitFile {
     pub period: Spanned<Time>,
     /// The users who are a key each.
     pub keys: Spanned<Vec<Spanned<Name>>>,
-    /// How far the clock of the target may be from ours; by default nothing where it can be read or
-    /// is the same, and 1s elsewhere.
+    /// The largest difference between the clock of the target and ours; by default nothing where it
+    /// can be read or is the same, and 1s elsewhere.
     pub skew: Option<TimeOrZero>,
     /// The rule that it stands for.
     pub rule: Option<Spanned<RuleId>>,
-    /// How bad it is when it does not hold.
+    /// The severity of a failure.
     pub severity: Option<Severity>,
 }
 
-/// How a rate limiter decides.
+/// The algorithm of a rate limiter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename = "algorithm", rename_all = "kebab-case")]
 pub enum Algorithm {
-    /// As the self-check knows of the target; as `cloudflare-deployed` if it does not.
+    /// The algorithm that the self-check knows of the target; `cloudflare-deployed` if it does not
+    /// know one.
     Target,
     /// Windows with fixed ends, counted from 1970.
     Fixed,
-    /// The same windows; the one before counts as much as it still overlaps the last period.
+    /// Windows of the same kind; the one before counts as much as it still overlaps the last
+    /// period.
     Sliding,
     /// A bucket of so many tokens, refilled evenly.
     TokenBucket,

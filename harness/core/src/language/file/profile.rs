@@ -9,11 +9,12 @@ use crate::language::quantity::{Factor, Rate, Time, TimeOrZero, Whole};
 /// The most iterations of users: as many as a day at the highest rate has.
 pub const MAX_ITERATIONS: u64 = 86_400_000_000;
 
-/// When iterations start. A new profile is a variant, a type, and an arm in `plan::resolve::profile`.
+/// The profile by which iterations start. A new profile is a variant, a type, and an arm in
+/// `plan::resolve::profile`.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(rename = "profile", rename_all = "kebab-case")]
 pub enum ProfileFile {
-    /// The same rate from start to end.
+    /// Keeps the same rate from start to end.
     Constant(ConstantFile),
     /// A rate that changes evenly.
     Ramp(RampFile),
@@ -21,7 +22,7 @@ pub enum ProfileFile {
     Steps(Vec<ConstantFile>),
     /// A rate with a higher one in between.
     Spike(SpikeFile),
-    /// The same rate on average; each iteration arrives at random.
+    /// Keeps the same rate on average; each iteration arrives at random.
     Poisson(ConstantFile),
     /// Users who start again when they are done; iterations do not arrive by a schedule.
     Users(UsersFile),
@@ -29,13 +30,13 @@ pub enum ProfileFile {
     Search(SearchFile),
 }
 
-/// The same rate from start to end.
+/// Keeps the same rate from start to end.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(rename = "constant", deny_unknown_fields)]
 pub struct ConstantFile {
     /// Iterations per time.
     pub rate: Rate,
-    /// How long iterations arrive, warm-up included.
+    /// The time during which iterations arrive, warm-up included.
     #[serde(rename = "for")]
     pub duration: Time,
 }
@@ -48,7 +49,7 @@ pub struct RampFile {
     pub from: Rate,
     /// Iterations per time at the end.
     pub to: Rate,
-    /// How long iterations arrive, warm-up included.
+    /// The time during which iterations arrive, warm-up included.
     #[serde(rename = "for")]
     pub duration: Time,
 }
@@ -61,11 +62,11 @@ pub struct SpikeFile {
     pub rate: Rate,
     /// Iterations per time in it.
     pub peak: Rate,
-    /// When it begins.
+    /// The time at which the spike begins.
     pub at: Time,
-    /// How long it lasts.
+    /// The duration of the spike.
     pub lasts: Time,
-    /// How long iterations arrive, warm-up and spike included.
+    /// The time during which iterations arrive, warm-up and spike included.
     #[serde(rename = "for")]
     pub duration: Spanned<Time>,
 }
@@ -74,14 +75,15 @@ pub struct SpikeFile {
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(rename = "users", deny_unknown_fields)]
 pub struct UsersFile {
-    /// How many.
+    /// The number of users.
     pub count: Spanned<Whole<1, MAX_IN_FLIGHT>>,
-    /// How long they start iterations, warm-up included. Either this or `iterations`.
+    /// The time during which they start iterations, warm-up included. Give either this or
+    /// `iterations`.
     #[serde(rename = "for")]
     pub duration: Option<Time>,
-    /// How many iterations all of them do together.
+    /// The number of iterations that all of them do together.
     pub iterations: Option<Spanned<Whole<1, MAX_ITERATIONS>>>,
-    /// Between the end of an iteration and the next; 0s by default.
+    /// The pause between the end of an iteration and the next; 0s by default.
     pub think: Option<TimeOrZero>,
 }
 
@@ -93,10 +95,10 @@ pub struct SearchFile {
     pub from: Rate,
     /// The last rate.
     pub to: Spanned<Rate>,
-    /// From one rate to the next: this much more. Either this or `factor`.
+    /// The amount by which the rate rises at each level. Give either this or `factor`.
     pub step: Option<Rate>,
-    /// From one rate to the next: this many times as much; 1.5 by default.
+    /// The factor by which the rate rises at each level; 1.5 by default.
     pub factor: Option<Spanned<Factor>>,
-    /// How long each rate is held, warm-up included.
+    /// The time for which each rate is held, warm-up included.
     pub hold: Time,
 }

@@ -28,9 +28,9 @@ use crate::{
 pub enum StepFile {
     /// One request.
     Request(Box<RequestFile>),
-    /// The same request many times, several at once.
+    /// Sends the same request many times, several at once.
     Burst(Box<BurstFile>),
-    /// The same request with bodies made from a JSON Schema.
+    /// Sends the same request with bodies made from a JSON Schema.
     Generate(Box<GenerateFile>),
     /// One request, repeated until its expectations hold.
     Until(Box<UntilFile>),
@@ -44,13 +44,13 @@ pub enum StepFile {
     ForEach(Box<ForEachFile>),
     /// Variables, given or computed now, in order.
     Vars(Entries<Name, Spanned<ValueFile>>),
-    /// What must hold of values that are known already.
+    /// Checks values that are known already.
     Check(Box<CheckFile>),
-    /// What the upstream stub was sent.
+    /// Checks the calls that the upstream stub received.
     UpstreamCalls(Box<UpstreamCallsFile>),
     /// Something that is done to the target rather than asked of it.
     Control(Box<ControlFile>),
-    /// What was seen so far must be what a model of the target gives.
+    /// Compares the requests and answers so far with a model of the target.
     Model(Box<ModelFile>),
     /// Another scenario.
     Call(Box<CallFile>),
@@ -84,18 +84,18 @@ pub struct RequestFile {
     pub json: Option<Json>,
     /// A body as text.
     pub body: Option<Spanned<TemplateText>>,
-    /// From the first byte sent to the last byte received; 10s by default.
+    /// The timeout from the first byte sent to the last byte received; 10s by default.
     pub timeout: Option<Time>,
-    /// What the response must be: one map, or a list of maps, each with a rule and a severity of
-    /// its own. By default the status must be below 400.
+    /// The conditions on the response: one map, or a list of maps, each with a rule and a severity
+    /// of its own. By default the status must be below 400.
     pub expect: Option<Spanned<Expectations>>,
-    /// Whether it may stay without an answer, because the target is killed meanwhile.
+    /// Set if the request may stay without an answer, because the target is killed meanwhile.
     pub may_be_lost: Option<bool>,
     /// Names for parts of the response, for later steps.
     pub capture: Option<Spanned<Entries<Name, Spanned<CaptureSource>>>>,
 }
 
-/// What a response must be: one map, or a list of them.
+/// The conditions on a response: one map, or a list of them.
 #[derive(Clone, Debug)]
 pub struct Expectations(pub Vec<Spanned<ExpectFile>>);
 
@@ -127,13 +127,13 @@ impl JsonSchema for Expectations {
     }
 }
 
-/// What one response must be.
+/// The conditions on one response.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(rename = "expect", deny_unknown_fields)]
 pub struct ExpectFile {
     /// The rule that it stands for.
     pub rule: Option<Spanned<RuleId>>,
-    /// How bad it is when it does not hold; `required` by default.
+    /// The severity of a failure; `required` by default.
     pub severity: Option<Spanned<Severity>>,
     /// The status code.
     pub status: Option<Spanned<Matcher>>,
@@ -159,56 +159,56 @@ pub const MAX_BURST: u64 = 100_000;
 /// only by a little, and above what a rate limiter needs to be tested.
 pub const MAX_CONCURRENCY: u64 = 1024;
 
-/// The same request many times.
+/// Sends the same request many times.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(rename = "burst", deny_unknown_fields)]
 pub struct BurstFile {
-    /// How many requests.
+    /// The number of requests.
     pub count: Spanned<Whole<1, MAX_BURST>>,
-    /// How many at once; 8 by default.
+    /// The number of requests at once; 8 by default.
     pub concurrency: Option<Whole<1, MAX_CONCURRENCY>>,
     /// The request; what it expects must hold for each response.
     pub request: Box<RequestFile>,
-    /// What must hold over all responses.
+    /// The conditions on all responses together.
     pub expect: Option<Spanned<BurstExpectFile>>,
 }
 
-/// What must hold over all responses of a burst.
+/// The conditions on all responses of a burst together.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(rename = "burst-expect", deny_unknown_fields)]
 pub struct BurstExpectFile {
-    /// How many responses look like what.
+    /// The conditions on the number of responses that match.
     pub counts: Option<Vec<Spanned<CountFile>>>,
-    /// How many different values they have of what.
+    /// The conditions on the number of different values.
     pub distinct: Option<Vec<Spanned<DistinctFile>>>,
 }
 
-/// How many different values responses have.
+/// A condition on the number of different values in the responses.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(rename = "distinct", deny_unknown_fields)]
 pub struct DistinctFile {
-    /// Of what: a JSON path, `header.<name>` or `status`.
+    /// The source of the values: a JSON path, `header.<name>` or `status`.
     pub of: Spanned<CaptureSource>,
-    /// What their number must be.
+    /// The condition on their number.
     pub is: Spanned<Matcher>,
     /// The rule that it stands for.
     pub rule: Option<Spanned<RuleId>>,
-    /// How bad it is when it does not hold.
+    /// The severity of a failure.
     pub severity: Option<Severity>,
 }
 
-/// How many responses look like this.
+/// A condition on the number of responses that match.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(rename = "count", deny_unknown_fields)]
 pub struct CountFile {
-    /// Which responses are counted.
+    /// The conditions by which responses are counted.
     #[serde(rename = "where")]
     pub matching: Spanned<ExpectFile>,
-    /// What their number must be.
+    /// The condition on their number.
     pub is: Spanned<Matcher>,
     /// The rule that it stands for.
     pub rule: Option<Spanned<RuleId>>,
-    /// How bad it is when it does not hold.
+    /// The severity of a failure.
     pub severity: Option<Severity>,
 }
 
@@ -265,7 +265,7 @@ impl RequestFile {
         all.into_iter().filter_map(|(method, path)| Some((method, path.as_ref()?))).collect()
     }
 
-    /// What is written about the response, in order.
+    /// Returns the conditions that are written about the response, in order.
     pub fn expected(&self) -> &[Spanned<ExpectFile>] {
         self.expect.as_ref().map(|expect| expect.0.as_slice()).unwrap_or_default()
     }

@@ -14,7 +14,7 @@ pub const MAX_USERS: u64 = 100_000;
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(rename = "user", deny_unknown_fields)]
 pub struct UserFile {
-    /// How many different people; each iteration takes the next one. 1 by default.
+    /// The number of different people; each iteration takes the next one. The default is 1.
     pub count: Option<Spanned<Whole<1, MAX_USERS>>>,
     /// The `scope` claim of their tokens, separated by spaces.
     pub scope: Option<Spanned<String>>,
@@ -22,7 +22,7 @@ pub struct UserFile {
     pub token: Option<TokenFile>,
 }
 
-/// Where a token is found.
+/// The place where a token is found.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(rename = "token", deny_unknown_fields)]
 pub struct TokenFile {

@@ -79,9 +79,9 @@ fn or_itself(schema: &mut Schema) {
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(rename = "now", deny_unknown_fields)]
 pub struct NowFile {
-    /// From now, such as `-301s`; 0s by default.
+    /// The offset from now, such as `-301s`; 0s by default.
     pub offset: Option<Offset>,
-    /// How it is written; whole seconds since 1970 by default.
+    /// The format; whole seconds since 1970 by default.
     #[serde(rename = "as")]
     pub format: Option<InstantFormat>,
 }
@@ -92,7 +92,7 @@ pub struct NowFile {
 pub struct RepeatTextFile {
     /// The text.
     pub text: Spanned<TemplateText>,
-    /// How often.
+    /// The number of repetitions.
     pub times: Whole<1, MAX_TEXT_REPEATS>,
 }
 
@@ -106,7 +106,7 @@ pub struct SelectFile {
     pub path: JsonPath,
 }
 
-/// What something is signed with.
+/// The key of a signature.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(rename = "key", rename_all = "kebab-case")]
 pub enum KeyFile {
@@ -124,11 +124,11 @@ pub enum KeyFile {
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(rename = "hmac", deny_unknown_fields)]
 pub struct HmacFile {
-    /// What it is signed with.
+    /// The key of the signature.
     pub key: Spanned<KeyFile>,
-    /// What is signed.
+    /// The text to sign.
     pub text: Spanned<TemplateText>,
-    /// How it is written; `hex` by default.
+    /// The encoding; `hex` by default.
     #[serde(rename = "as")]
     pub encoding: Option<Encoding>,
 }
@@ -141,7 +141,7 @@ pub struct StripeSignatureFile {
     pub key: Spanned<KeyFile>,
     /// The body, byte for byte.
     pub payload: Spanned<TemplateText>,
-    /// When it was signed, from now; 0s by default.
+    /// The time of the signature, from now; 0s by default.
     pub at: Option<Offset>,
     /// Another scheme than `v1`.
     pub scheme: Option<Word>,
@@ -151,15 +151,15 @@ pub struct StripeSignatureFile {
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(rename = "jwt", deny_unknown_fields)]
 pub struct JwtFile {
-    /// Whose claims it starts from; none by default.
+    /// The user whose claims it starts from; none by default.
     pub user: Option<Spanned<Name>>,
     /// Members of the header on top of the usual ones; `null` takes one out.
     pub header: Option<Json>,
     /// Claims on top of the user's; `null` takes one out.
     pub claims: Option<Json>,
-    /// What it is signed with; the target's own secret by default.
+    /// The key of the signature; the target's own secret by default.
     pub key: Option<Spanned<KeyFile>>,
-    /// What is done to it once it is signed.
+    /// The change that makes the signed token a bad one.
     pub spoil: Option<Spoil>,
 }
 

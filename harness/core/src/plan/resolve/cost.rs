@@ -11,7 +11,7 @@ use crate::{
 
 use super::{Found, Resolver, scope::suggest};
 
-/// How the name of a price book ends that is a file.
+/// The ending of the name of a price book that is a file.
 const BOOK_FILE: &str = ".toml";
 
 impl Resolver {

@@ -8,7 +8,7 @@ use crate::{
 use super::{Resolver, join};
 
 impl Resolver {
-    /// What one response must be; never empty.
+    /// Resolves the expectations on one response; never empty.
     pub(super) fn expectations(&mut self, file: &Spanned<ExpectFile>) -> Vec<Expectation> {
         let mut all = Vec::new();
         if let Some(status) = &file.status {

@@ -107,7 +107,7 @@ impl Resolver {
     }
 }
 
-/// What the request has that belongs elsewhere, and where.
+/// Returns the part of the request that belongs elsewhere, and its place.
 fn has_more(file: &RequestFile) -> Option<(&'static str, Span)> {
     let expect = file.expect.as_ref().map(|expect| ("an `expect`", expect.span));
     let json = file.json.as_ref().map(|json| ("a body", json.span));

@@ -13,7 +13,7 @@ use super::{Found, scope::suggest};
 pub(super) struct Labels {
     list: Vec<StepLabel>,
     taken: BTreeSet<String>,
-    /// How many steps share a method and path so far.
+    /// The number of steps that share a method and path so far.
     repeated: BTreeMap<String, usize>,
     /// Names given by the author, each with its first place.
     written: BTreeMap<String, Span>,

@@ -1,4 +1,4 @@
-//! What is well-formed, and may mislead all the same.
+//! Warns about scenarios that are well-formed, but may mislead.
 
 use crate::{
     language::{
@@ -41,7 +41,8 @@ impl Resolver {
         }
     }
 
-    /// What is required anyway need not be written: who reads it looks for more.
+    /// Warns about a capability that the steps need anyway: a reader would look for another reason
+    /// to list it.
     pub(super) fn lint_requires(&mut self, file: &ScenarioFile) {
         for written in file.requires.iter().flatten() {
             if self.needed.contains(&written.value) {
@@ -57,7 +58,8 @@ impl Resolver {
         }
     }
 
-    /// What other tools fill in is text here. Where it is the name of a value, that was not meant.
+    /// Warns about placeholders of other tools, which are text here. A placeholder that names a
+    /// value is most likely a mistake.
     pub(super) fn lint_lookalike(&mut self, text: &str, span: Span) {
         let name = text.trim_matches(['$', '{', '}']).trim();
         if self.scope.knows(name) {
@@ -76,7 +78,8 @@ impl Resolver {
     }
 }
 
-/// Whether a burst sends more than it expects to succeed, or expects refusals of single requests.
+/// Returns whether a burst sends more than it expects to succeed, or expects refusals of single
+/// requests.
 fn may_be_refused(file: &BurstFile, counts: &[Spanned<CountFile>]) -> bool {
     let mut allowed = file.request.expected().iter().filter_map(|expect| expect.status.as_ref());
     let allows = allowed.any(|status| {

@@ -68,7 +68,7 @@ impl Resolver {
         }
     }
 
-    /// What a journey captures ends with it.
+    /// Resolves a journey; its captures end with it.
     fn journey(&mut self, name: &Name, file: &JourneyFile) -> Journey {
         let known = self.scope.known();
         self.scope.in_journey = true;

@@ -12,8 +12,8 @@ use crate::{
 
 use super::Resolver;
 
-/// From one rate of a search to the next when the file does not say: five rates for each factor of
-/// eight, which brackets a knee within 50 %.
+/// The factor from one rate of a search to the next when the file does not say: five rates for each
+/// factor of eight, which brackets a knee within 50 %.
 const DEFAULT_FACTOR: f64 = 1.5;
 
 impl Resolver {

@@ -23,7 +23,8 @@ use super::{Resolver, join};
 /// would wait for.
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Without an expectation on it, a status below this is a success.
+/// The first status that is a failure: without an expectation on it, a status below this is a
+/// success.
 const FIRST_ERROR_STATUS: f64 = 400.0;
 
 impl Resolver {
@@ -212,8 +213,8 @@ impl Resolver {
         }
     }
 
-    /// Past the errors that are shown, names are not looked up: the search for what was meant
-    /// takes its time.
+    /// Marks a name as used; once there are more errors than are shown, names are no longer looked
+    /// up, because the search for a similar name takes time.
     fn use_name(&mut self, name: &str, span: Span) {
         if self.errors.len() <= MAX_ERRORS {
             let used = self.scope.use_name(name, span);

@@ -1,4 +1,4 @@
-//! Which names have a value where.
+//! Tracks which names have a value at each place.
 
 use std::collections::BTreeMap;
 
@@ -18,12 +18,12 @@ pub(super) struct Scope {
     user_names: BTreeMap<String, usize>,
     pub(super) in_journey: bool,
     pub(super) in_burst: bool,
-    /// Whether what follows falls into one window of a limiter, as far as the file can tell.
+    /// Set if the steps that follow fall into one window of a limiter, as far as the file can tell.
     pub(super) steady: bool,
     of: Whose,
 }
 
-/// Whose names these are.
+/// The owner of the names.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Whose {
     Scenario,
@@ -44,7 +44,7 @@ struct Definition {
     members_of_items: Option<Vec<String>>,
 }
 
-/// What a name is the name of.
+/// The kind of thing that a name stands for.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Kind {
     Variable,
@@ -73,7 +73,8 @@ impl Kind {
         }
     }
 
-    /// Whether another may take its name: what replaces it comes later.
+    /// Returns whether the definition is fixed, so that no other may take its name; the others are
+    /// replaced only later.
     const fn is_fixed(self) -> bool {
         matches!(self, Self::Variable | Self::Feed | Self::Item)
     }
@@ -103,7 +104,7 @@ impl Scope {
         }
     }
 
-    /// Of a scenario that is called from here.
+    /// Returns the scope of a scenario that is called from here.
     pub(super) fn called(caller: &Self) -> Self {
         Self { of: Whose::Called, steady: caller.steady, ..Self::new() }
     }
@@ -277,7 +278,7 @@ impl Scope {
         self.visible.extend(known);
     }
 
-    /// What a name stands for now, for [`Self::restore`].
+    /// Returns the current meaning of a name, for [`Self::restore`].
     pub(super) fn visible(&self, name: &str) -> Option<usize> {
         self.visible.get(name).copied()
     }

@@ -1,4 +1,4 @@
-//! What is asked of the upstream stub: both are requests to it.
+//! Resolves the steps that query and set the upstream stub: both are requests to it.
 
 use std::time::Duration;
 
@@ -25,7 +25,7 @@ use super::{Resolver, join};
 /// The stub answers from memory.
 const STUB_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Between two looks at the calls.
+/// The interval between two queries of the calls.
 const CALLS_EVERY: Duration = Duration::from_millis(20);
 
 impl Resolver {

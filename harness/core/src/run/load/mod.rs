@@ -34,16 +34,18 @@ use worker::{Part, WorkerConfig};
 /// target is not there, and waiting for the plan's end would teach nothing.
 pub const FAIL_FAST: u64 = 25;
 
-/// How long operations in flight may still run after a signal. Somebody waits at a keyboard.
+/// The time that operations in flight may still run after a signal. It is short because somebody
+/// waits at a keyboard.
 pub const INTERRUPTED_DRAIN: Duration = Duration::from_millis(500);
 
-/// From the start of the threads to the first arrival, so that every thread is ready for it.
+/// The time from the start of the threads to the first arrival, so that every thread is ready for
+/// it.
 const LEAD: Duration = Duration::from_millis(20);
 
-/// How often a watcher hears of a load, and missed thresholds are looked for.
+/// The interval at which a watcher hears of a load, and missed thresholds are looked for.
 const TICK: Duration = Duration::from_secs(1);
 
-/// What became of a load.
+/// The result of a load.
 #[derive(Debug, Default)]
 pub(super) struct Loaded {
     pub(super) metrics: Metrics,
@@ -54,11 +56,11 @@ pub(super) struct Loaded {
     pub(super) aborted_by: Option<String>,
     /// The rates that were tried, if it was a search.
     pub(super) levels: Vec<Level>,
-    /// What became of the development server that the target runs on.
+    /// The changes of the development server that the target runs on.
     pub(super) server: Option<Drift>,
-    /// What is wrong with the target, whatever it answers.
+    /// The problem with the target, whatever it answers.
     pub(super) problem: Option<String>,
-    /// Why threads gave no result.
+    /// The errors of the threads that gave no result.
     pub(super) errors: Vec<ThreadError>,
 }
 
@@ -81,14 +83,14 @@ struct LoadRun {
     gone: AtomicBool,
     /// The threshold that is missed for good, which ends the load.
     aborted_by: OnceLock<String>,
-    /// Whether somebody watches the percentiles.
+    /// Set if somebody watches the percentiles.
     watched: bool,
     /// The first arrival.
     start: Instant,
     threads: usize,
 }
 
-/// Where a thread shows how far it is.
+/// The figures by which a thread shows its progress.
 #[derive(Debug, Default)]
 struct Window {
     gauge: Arc<Gauge>,

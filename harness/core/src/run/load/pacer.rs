@@ -15,9 +15,9 @@ use crate::{model::clock, plan::Pacing};
 
 /// Wakes a thread up when an arrival is due.
 pub(super) enum Pacer {
-    /// By the timer of the runtime, which ticks once per millisecond.
+    /// A timer of the runtime, which ticks once per millisecond.
     Tick,
-    /// By a timer of the system.
+    /// A timer of the system.
     Exact(AsyncFd<OwnedFd>),
 }
 

@@ -36,11 +36,11 @@ pub(super) struct WorkerConfig {
     pub(super) window: Arc<Window>,
 }
 
-/// What one thread hands back.
+/// The result of one thread.
 pub(super) struct Part {
     pub(super) metrics: Metrics,
     pub(super) pace: Pace,
-    /// When it stopped to start iterations.
+    /// The time at which it stopped starting iterations.
     pub(super) end: Instant,
 }
 
@@ -116,17 +116,17 @@ impl LoadWorker {
         }
     }
 
-    /// How journeys are chosen.
+    /// Returns the mix by which journeys are chosen.
     pub(super) fn mix(&self) -> &Mix {
         &self.mix
     }
 
-    /// Which journey iteration `number` is.
+    /// Returns the journey of iteration `number`.
     pub(super) fn journey(&self, number: u64) -> usize {
         self.mix.choose(self.config.run.load.first + number)
     }
 
-    /// Whether no more iterations are to start.
+    /// Returns whether no more iterations are to start.
     pub(super) fn is_over(&mut self) -> bool {
         let over = self.config.run.is_over(&self.worker);
         self.pace.gave_up = self.config.run.gone.load(Relaxed);

@@ -116,7 +116,7 @@ impl Segments {
     }
 }
 
-/// As it stands within the quotes of a JSON string.
+/// Returns the text as it stands within the quotes of a JSON string.
 fn escaped(text: &str) -> String {
     let quoted = Value::from(text).to_string();
     quoted[1..quoted.len() - 1].to_owned()

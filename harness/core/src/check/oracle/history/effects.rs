@@ -1,4 +1,4 @@
-//! What reached the outside of each run.
+//! Checks the effects of each run that reached the stub.
 
 use std::collections::BTreeMap;
 
@@ -76,8 +76,8 @@ fn of_one(history: &History, mine: &[&Effect], each: usize) -> Result<(), String
     }
 }
 
-/// What began with a later step is not followed by a delivery of an earlier one: the run went on
-/// from where it was.
+/// Checks that the first delivery of a later step is not followed by a delivery of an earlier one:
+/// the run went on from where it was.
 ///
 /// # Errors
 /// The first run of which that is not true, and why.

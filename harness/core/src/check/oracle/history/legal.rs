@@ -1,4 +1,4 @@
-//! What may follow what, and what must not be lost.
+//! Checks that states follow each other legally, and that nothing acknowledged is lost.
 
 use super::{History, Operation, Progress, StepProgress, What};
 

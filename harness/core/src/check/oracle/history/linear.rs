@@ -1,6 +1,7 @@
-//! Whether answers about one run could have been given one after another, each at some instant
-//! between question and answer: Wing and Gong's search (1993) with Lowe's memory of what was tried
-//! (2017). Runs have nothing to do with each other, so each is searched for itself.
+//! Searches for an order in which answers about one run could have been given one after another,
+//! each at some instant between question and answer: Wing and Gong's search (1993) with Lowe's
+//! memory of tried states (2017). Runs are independent of each other, so each is searched on its
+//! own.
 
 use std::{collections::HashSet, time::Duration};
 
@@ -10,7 +11,7 @@ use super::{History, Operation, Status, What};
 /// question.
 pub const MAX_TRIED: usize = 50_000;
 
-/// What a search found.
+/// The result of a search.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Order {
     /// There is an order that explains every answer.
@@ -44,7 +45,7 @@ impl Possible {
         self.0 & other.0 != 0
     }
 
-    /// What is possible once this was answered; `None` if it cannot be answered now.
+    /// Returns the possible states after this answer; `None` if it cannot be given now.
     fn after(self, what: &What) -> Option<Self> {
         let any = |holds: fn(Status) -> bool| self.may(Self::of(holds));
         match what {
@@ -113,13 +114,14 @@ impl Search<'_> {
         Order::None
     }
 
-    /// What has no answer need never have happened.
+    /// Returns whether every operation with an answer is done; one without an answer need never
+    /// have happened.
     fn is_complete(&self, done: &[u64]) -> bool {
         let open = |index: &usize| !has(done, *index) && self.operations[*index].received.is_some();
         !(0..self.operations.len()).any(|index| open(&index))
     }
 
-    /// Those that may come next: sent before any of the others was answered.
+    /// Lists the operations that may come next: those sent before any of the others was answered.
     fn next(&self, done: &[u64]) -> Vec<usize> {
         let open = || (0..self.operations.len()).filter(|index| !has(done, *index));
         let first = open().filter_map(|index| self.operations[index].received).min();
