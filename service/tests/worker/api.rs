@@ -80,8 +80,10 @@ async fn a_workflow_is_stored_read_and_listed_by_its_owner() {
 
     assert_eq!(world.get(&path, &ann).await.body, created.body);
     assert_eq!(world.get(&path, &bob).await.status, 404);
+    let mut expected = created.body.clone();
+    expected.as_object_mut().unwrap().remove("steps").expect("a list has no steps");
     let listed = world.get("/workflows", &ann).await.body;
-    assert_eq!(listed, json!({"workflows": [created.body], "next": null}));
+    assert_eq!(listed, json!({"workflows": [expected], "next": null}));
 }
 
 #[wasm_bindgen_test]
