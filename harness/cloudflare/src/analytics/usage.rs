@@ -8,16 +8,16 @@ use serde_json::Value;
 use super::{Deployment, query::MOST_GROUPS};
 use crate::cost::{Counts, Resource, RunUsage, Source, StepUsage, Tallies, Tally};
 
-/// What a deployment used in some time.
+/// Holds the usage of a deployment in some time.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Spent {
     /// Requests to the Worker.
     pub requests: u64,
-    /// What they used, together.
+    /// The usage of the whole deployment, by resource.
     pub amounts: BTreeMap<Resource, f64>,
 }
 
-/// What a run did, for its shares of what was used.
+/// Counts the operations of a run, which share the usage among them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Operations {
     /// All of them.
@@ -173,8 +173,8 @@ impl Spent {
         Ok(())
     }
 
-    /// As the usage of a run that did these operations. What models used is the AI operations';
-    /// everything else nobody can tell apart, and each request has the same part of it.
+    /// Returns the usage of a run that did these operations. Usage of models belongs to the AI
+    /// operations; nothing else can be told apart, so every request gets the same part of it.
     pub fn usage(&self, operations: Operations) -> RunUsage {
         let share = float(operations.ai) / float(operations.all.max(1));
         let ai = whole(float(self.requests) * share);

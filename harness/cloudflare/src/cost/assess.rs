@@ -11,18 +11,18 @@ use super::{
     usage::{RunUsage, UsageError},
 };
 
-/// What a scenario of a run used, and which tier its mix of journeys stands for.
+/// Holds the usage of a scenario of a run, and the tier that its mix of journeys stands for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Mix {
     /// The scenario.
     pub scenario: String,
     /// The tier; any if absent.
     pub tier: Option<String>,
-    /// What it used.
+    /// The usage of the scenario.
     pub usage: RunUsage,
 }
 
-/// What is asked for.
+/// Holds the parameters of an assessment.
 #[derive(Clone, Debug)]
 pub struct Question<'a> {
     /// Every tier that there is.
@@ -44,11 +44,11 @@ pub struct Assessment {
     pub per_1000_requests: Decimal,
     /// Half of the 95 % confidence interval of the total, in dollars; `None` from a single run.
     pub half_width: Option<Decimal>,
-    /// How many runs.
+    /// The number of runs.
     pub runs: usize,
 }
 
-/// Why nothing can be said.
+/// Says why costs cannot be assessed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum CostError {
     /// The usage cannot be read.
@@ -63,7 +63,7 @@ pub enum CostError {
     /// A tier that is not in the file.
     #[error("there is no tier `{name}`; there are {known}")]
     UnknownTier {
-        /// As it was given.
+        /// The name as it was given.
         name: String,
         /// Those that exist.
         known: String,

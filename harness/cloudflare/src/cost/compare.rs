@@ -5,23 +5,23 @@ use workway_price::Resource;
 
 use super::project::Projection;
 
-/// What a change adds to one resource.
+/// Holds the amounts that a change adds to one resource.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Change {
     /// The resource.
     pub resource: Resource,
-    /// In the order of the tiers; only those of which both sides have a month.
+    /// The tiers in their order; only those of which both sides have a month.
     pub tiers: Vec<TierChange>,
 }
 
-/// What a change adds to one resource in a tier, with the tier's own mix.
+/// Holds the amounts that a change adds to one resource in a tier, with the tier's own mix.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TierChange {
     /// The tier.
     pub tier: String,
     /// Units for each request, before.
     pub base: Decimal,
-    /// And after.
+    /// The cost after the change.
     pub head: Decimal,
     /// Dollars a month more; negative for less.
     pub usd: Decimal,

@@ -1,4 +1,4 @@
-//! What the engine asks about resources and prices, answered from Cloudflare's price books.
+//! Answers the engine's questions about resources and prices from Cloudflare's price books.
 
 use std::{any::Any, fmt, sync::Arc};
 

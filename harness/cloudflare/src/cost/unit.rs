@@ -1,4 +1,5 @@
-//! What one request and one AI operation use: measured, or as they would be under other settings.
+//! Holds the usage of one request and of one AI operation: measured, or as it would be under other
+//! settings.
 
 use std::collections::BTreeMap;
 
@@ -10,7 +11,7 @@ use super::{
     usage::{RunUsage, Tallies, Tally, UsageError, mean, silent_about},
 };
 
-/// What one operation uses on average, by kind. Each counts as one request.
+/// Holds the average usage of one operation, by kind. Each counts as one request.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct UnitUsage {
     /// A request without AI, with its part of the durable runs and of work in the background;
@@ -22,9 +23,9 @@ pub struct UnitUsage {
     pub miss: Option<Amounts>,
     /// Part of the AI operations that were hits, 0 to 1.
     pub hit_rate: Decimal,
-    /// What is held during a month, whatever is asked: nothing unless it was set.
+    /// The amounts that are stored during a month, whatever is asked: nothing unless it was set.
     pub held: Amounts,
-    /// How those resources are known that were not measured.
+    /// The origins of the resources that were not measured.
     pub origins: Origins,
 }
 
@@ -47,9 +48,9 @@ pub enum WhatIfError {
     /// A pair without `=`, or a value out of range.
     #[error("--set {setting}: {problem}")]
     Setting {
-        /// As it was given.
+        /// The setting as it was given.
         setting: String,
-        /// What is wrong.
+        /// The description of the error.
         problem: String,
     },
     /// The run did not do what the setting changes.
@@ -57,23 +58,23 @@ pub enum WhatIfError {
     NotMeasured {
         /// The setting.
         setting: &'static str,
-        /// What would have been needed.
+        /// The measurement that would have been needed.
         missing: &'static str,
     },
     /// The book does not know the model.
     #[error("--set model={model}: price book {book} has {known}")]
     UnknownModel {
-        /// As it was given.
+        /// The model as it was given.
         model: String,
         /// The book.
         book: String,
-        /// What it has.
+        /// The models that the book has.
         known: String,
     },
 }
 
 impl UnitUsage {
-    /// Of a run, as it was measured.
+    /// Returns the unit usage of a run, as it was measured.
     ///
     /// # Errors
     /// [`UsageError::Unknown`].
@@ -117,7 +118,7 @@ impl UnitUsage {
         self.origins.insert(resource, Origin::Assumed(what));
     }
 
-    /// The same under other settings.
+    /// Returns the unit usage under other settings.
     ///
     /// # Errors
     /// [`WhatIfError`].
