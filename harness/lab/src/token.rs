@@ -19,7 +19,7 @@ pub const LOCAL_SECRET: &str = "workway-local-secret-published-and-so-for-loopba
 pub const SECRET_VARIABLE: &str = "WORKWAY_JWT_SECRET";
 /// The variable that holds the secret that webhooks of a target are verified with.
 pub const WEBHOOK_VARIABLE: &str = "WORKWAY_WEBHOOK_SECRET";
-/// How long a token is valid, in seconds: longer than any run.
+/// The lifetime of a token, in seconds: longer than any run.
 pub const LIFETIME_SECONDS: u64 = 24 * 60 * 60;
 
 /// The `typ` of access tokens (RFC 9068).
@@ -39,8 +39,8 @@ pub struct Signer {
 #[error("cannot sign a token: {0}")]
 pub struct SignError(#[from] InvalidLength);
 
-/// What a token of `subject` says: for the API, with these space-separated scopes, valid from `now`
-/// (Unix seconds).
+/// Returns the claims of a token of `subject`: for the API, with these space-separated scopes,
+/// valid from `now` (Unix seconds).
 pub fn claims(subject: &str, scope: &str, now: u64) -> Map<String, Value> {
     let members = [
         ("iss", json!("workway")),

@@ -1,4 +1,4 @@
-//! What `wrangler d1 export` makes of a text.
+//! Models the changes that `wrangler d1 export` makes to a text.
 
 use serde_json::Value;
 

@@ -27,22 +27,22 @@ pub use crate::report::Area;
 pub struct Defect {
     /// Its name, such as `RL-1`.
     pub id: &'static str,
-    /// What it is about.
+    /// The area that it is about.
     pub area: Area,
-    /// What is wrong.
+    /// The description of the defect.
     pub says: &'static str,
-    /// What is done about it here.
+    /// The treatment of the defect here.
     pub fate: Fate,
 }
 
-/// What is done about a defect.
+/// Says how a defect is treated.
 #[derive(Clone, Copy, Debug)]
 pub enum Fate {
     /// It is made, and scenarios must see it.
     Made {
         /// The rules of which at least one should be broken: the scenarios that name them are run.
         seen_by: &'static [&'static str],
-        /// What makes it.
+        /// The changes that make the defect.
         changes: &'static [Change],
     },
     /// The API has nothing that could be wrong like this.

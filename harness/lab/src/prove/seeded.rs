@@ -38,7 +38,7 @@ pub(super) async fn answering<T>(head: Arc<Head>, work: impl Future<Output = T>)
     HEAD.scope(head, work).await
 }
 
-/// What is put around the server: the changes of one defect, and what they remember.
+/// Puts the changes of one defect around the server, and holds the values that they remember.
 #[derive(Clone)]
 pub struct Seeded(Arc<Inner>);
 

@@ -17,7 +17,7 @@ pub struct Token {
     pub header: Value,
     /// Its claims.
     pub claims: Value,
-    /// Whether our secret signed it, whatever the header says.
+    /// True if our secret signed it, whatever the header says.
     pub is_ours: bool,
     /// The service's time, in seconds since 1970.
     pub now: i64,
@@ -78,11 +78,11 @@ pub(super) fn sign(secret: &Secret, subject: &str, scope: &str, now: i64) -> Opt
 /// A signature of Stripe's, taken apart and not believed.
 #[derive(Clone, Copy, Debug)]
 pub struct Signature<'a> {
-    /// What it came with.
+    /// The request that carried it.
     pub head: &'a Head,
     /// The header, empty if there was none.
     pub text: &'a str,
-    /// What events are signed with.
+    /// The secret with which events are signed.
     secret: &'a str,
 }
 
@@ -98,7 +98,7 @@ impl<'a> Signature<'a> {
         self.head.now / 1000 - self.at()
     }
 
-    /// Whether a part is right for the body.
+    /// Returns whether a part is right for the body.
     pub fn is_right(&self, part: &str) -> bool {
         let body = String::from_utf8_lossy(&self.head.body);
         upstream::signature(self.secret, self.at(), &body).ends_with(&format!("v1={part}"))

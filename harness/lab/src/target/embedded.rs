@@ -21,7 +21,7 @@ use crate::{
 };
 
 const NAME: &str = "the embedded service";
-/// How the service is started.
+/// Holds the parameters with which the service is started.
 #[derive(Clone, Debug)]
 pub(super) struct Launch {
     program: PathBuf,

@@ -20,12 +20,12 @@ use crate::{
     token::Signer,
 };
 
-/// What is known of a target.
+/// Holds the facts that are known about a target.
 #[derive(Clone, Debug, Default)]
 pub struct SelfCheck {
-    /// For the report.
+    /// The facts for the report.
     pub facts: Vec<Fact>,
-    /// What was probed, and how it came out.
+    /// The capabilities that were probed, with the results.
     pub offers: BTreeMap<&'static str, bool>,
 }
 
@@ -37,7 +37,7 @@ const KEY_LIVES: u64 = 60;
 const RUN_ENDS_WITHIN: Duration = Duration::from_secs(20);
 
 impl SelfCheck {
-    /// Whether the target offers this; what nobody probed, it does not.
+    /// Returns whether the target offers this; a capability that nobody probed is not offered.
     pub fn offers(&self, capability: Capability) -> bool {
         self.offers.get(capability.name()).copied().unwrap_or_default()
     }
@@ -118,7 +118,7 @@ impl Target {
         }
     }
 
-    /// How healthy it says it is, and how long what it caches lives at least.
+    /// Reads how healthy it says it is, and the shortest lifetime of what it caches.
     async fn lifetimes(&self, check: &mut SelfCheck) {
         if let Ok(response) = self.ask(Method::GET, "/health", "nobody", None).await {
             let status = response.status();

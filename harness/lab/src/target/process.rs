@@ -56,12 +56,13 @@ impl Process {
         self.child.wait().await
     }
 
-    /// Whether it has not ended.
+    /// Returns whether it has not ended.
     pub fn is_alive(&mut self) -> bool {
         matches!(self.child.try_wait(), Ok(None))
     }
 
-    /// What can be seen of it and of what it started, of which programs of this name serve.
+    /// Observes the process and those that it started, of which programs named `serves` do the
+    /// serving.
     pub(super) fn health(&self, serves: &'static str) -> Option<Group> {
         Some(Group::new(self.group?, serves, self.log.try_clone().ok()?))
     }

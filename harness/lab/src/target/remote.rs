@@ -104,7 +104,7 @@ async fn stub_beside(url: &Url) -> Option<Url> {
     identify(&client(), &stub).await.map(|_| stub)
 }
 
-/// The same host, one port further.
+/// Returns the URL of the same host, one port further.
 pub(super) fn next_port(url: &Url) -> Option<Url> {
     let mut next = url.clone();
     next.set_path("");

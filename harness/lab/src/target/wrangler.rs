@@ -77,7 +77,7 @@ pub(super) fn versions() -> Vec<(&'static str, String)> {
 /// The package of `wrangler dev`.
 const NODE_PACKAGE: &str = "wrangler";
 
-/// How `wrangler dev` is started.
+/// Holds the parameters with which `wrangler dev` is started.
 #[derive(Clone, Debug)]
 pub(super) struct Launch {
     service: PathBuf,

@@ -1,4 +1,4 @@
-//! How a connection breaks.
+//! Breaks connections in the ways that faults ask for.
 
 use std::{
     os::fd::{AsFd, OwnedFd},

@@ -1,4 +1,5 @@
-//! What the stub's providers have in common: a page that asks a person, and codes for the answer.
+//! Implements the part that the stub's providers share: a page that asks a person, and codes for
+//! the answer.
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -24,7 +25,7 @@ pub(super) struct Grant {
     pub(super) redirect_uri: String,
     /// The S256 of the proof key; empty when there was none.
     pub(super) challenge: String,
-    /// Who agreed.
+    /// The person who agreed.
     pub(super) user: String,
 }
 
@@ -36,12 +37,12 @@ pub(super) struct Grants(Arc<Mutex<Inner>>);
 struct Inner {
     last: u64,
     codes: Kept<Grant>,
-    /// Whose they are, by token.
+    /// The owners of access tokens, by token.
     access: Kept<String>,
     refresh: Kept<String>,
 }
 
-/// What is kept by text, up to [`MAX_KEPT`].
+/// Keeps values by text, up to [`MAX_KEPT`].
 #[derive(Debug)]
 struct Kept<T> {
     by_text: HashMap<String, T>,
@@ -110,7 +111,7 @@ impl Grants {
         Some(inner.issue(&user))
     }
 
-    /// Whose access token this is.
+    /// Returns the owner of this access token.
     pub(super) fn user(&self, access: &str) -> Option<String> {
         self.inner().access.by_text.get(access).cloned()
     }

@@ -1,4 +1,4 @@
-//! What the stub was sent.
+//! Records the calls that the stub received.
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -59,7 +59,7 @@ pub const MAX_SHOWN: usize = 1000;
 /// One effect.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Effect {
-    /// From 1.
+    /// The number of the call, from 1.
     pub number: u64,
     /// The `Idempotency-Key` that it came with.
     pub key: Option<String>,
@@ -69,7 +69,7 @@ pub struct Effect {
     pub path: String,
     /// Body, as text.
     pub body: String,
-    /// How often it arrived.
+    /// The number of times that it arrived.
     pub deliveries: u64,
     /// Number of its first delivery among all calls, from 1.
     #[serde(default)]
@@ -77,10 +77,10 @@ pub struct Effect {
     /// Number of its last.
     #[serde(default)]
     pub last: u64,
-    /// When it first arrived, in milliseconds since 1970.
+    /// The time of its first arrival, in milliseconds since 1970.
     #[serde(default)]
     pub at: i64,
-    /// When it last did, likewise.
+    /// The time of its last arrival, likewise.
     #[serde(default)]
     pub last_at: i64,
 }
@@ -91,7 +91,7 @@ impl Ledger {
         &self.effects
     }
 
-    /// How many calls arrived.
+    /// Returns the number of calls that arrived.
     pub(super) const fn arrivals(&self) -> Arrivals {
         self.arrivals
     }

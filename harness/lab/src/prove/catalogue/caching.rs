@@ -28,7 +28,7 @@ const FRONT: Front = Front {
     only_if_error: false,
 };
 
-/// The same for each validator.
+/// Returns a key that is the same for requests with the same validator.
 fn conditional(head: &Head) -> String {
     format!("{} {}", head.uri, head.header("if-none-match"))
 }

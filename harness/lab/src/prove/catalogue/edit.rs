@@ -13,7 +13,7 @@ pub(super) fn set(answer: &mut Response<Bytes>, name: &'static str, value: &str)
     }
 }
 
-/// Whether a text member is one that `fits` says so of.
+/// Returns whether a text member satisfies `fits`.
 pub(super) fn text_is(body: &Value, name: &str, fits: fn(&str) -> bool) -> bool {
     body[name].as_str().is_some_and(fits)
 }

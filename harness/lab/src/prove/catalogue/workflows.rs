@@ -26,7 +26,8 @@ fn steps(state: &mut Value) -> impl Iterator<Item = &mut Value> {
     state["run"]["steps"].as_array_mut().into_iter().flatten()
 }
 
-/// Whether this process is the first to have this run: one that was not killed in between has.
+/// Returns whether this process is the first to have this run: a process that was not killed in
+/// between has it already.
 fn is_after_a_crash(memory: &Memory, state: &Value) -> bool {
     !memory.has(&format!("here {}", id(state)))
 }
@@ -70,7 +71,7 @@ fn one_attempt_so_far(state: &mut Value) {
     }
 }
 
-/// What a run that goes on shows in place of one that was cancelled.
+/// Shows a cancelled run as one that goes on.
 fn not_cancelled(_: &Memory, state: &mut Value) {
     if status(state) != "cancelled" {
         return;
@@ -112,7 +113,7 @@ fn without_owner(head: &Head, scope: &Param) -> Param {
     if key.is_empty() { scope.clone() } else { format!("{} {key}", head.uri.path()).into() }
 }
 
-/// What an object says to those who start a run.
+/// Returns the answer of an object to those who start a run.
 fn accepted(message: &Value) -> Option<Value> {
     message.get("start").map(|_| json!("accepted"))
 }
