@@ -1,4 +1,5 @@
-//! How the command ends: one number for each kind of ending, part of the public interface.
+//! Defines the exit codes of the command: one number for each kind of ending, part of the public
+//! interface.
 
 use crate::{
     judge::{Failed, Verdict},

@@ -183,7 +183,7 @@ async fn report_of(
     }
 }
 
-/// What there is to run with, whatever the scenario.
+/// Builds the environment of a run, which does not depend on the scenario.
 pub(super) async fn environment_of(target: &mut Target, suffix: String) -> Environment {
     let now = target.obey(Command::Clock).await.unwrap_or_else(|_| now_millis());
     let tokens = Arc::new(RunTokens::new(target, suffix, now));

@@ -75,7 +75,7 @@ fn exit(error: &EvidenceError) -> Exit {
     }
 }
 
-/// Why the page of a checklist could not be made.
+/// Says why the page of a checklist could not be made.
 #[derive(Debug, thiserror::Error)]
 enum PageError {
     #[error("{file}: {error}")]

@@ -190,7 +190,7 @@ fn family<'p>(defect: &Defect, plans: &'p [ScenarioPlan]) -> Vec<&'p ScenarioPla
     plans.iter().filter(is_of_it).collect()
 }
 
-/// What the service offers: asked once, of the one without a defect.
+/// Probes the capabilities of the service once, of the one without a defect.
 async fn clean_facts(plans: &[&ScenarioPlan]) -> Result<SelfCheck, Exit> {
     let asked = plans.iter().flat_map(|plan| &plan.requires).map(|capability| capability.name());
     let mut target = TargetSpec::Embedded
@@ -202,7 +202,7 @@ async fn clean_facts(plans: &[&ScenarioPlan]) -> Result<SelfCheck, Exit> {
     Ok(check)
 }
 
-/// How often each rule held.
+/// Counts how often each rule held.
 type Held = BTreeMap<String, u64>;
 
 async fn clean(
@@ -317,7 +317,7 @@ fn untried(defect: &Defect, outcome: Outcome, why: &str) -> Detection {
     }
 }
 
-/// What each rule saw: of those that are known, and those of the scenarios.
+/// Collects the observations of each rule: of those that are known, and those of the scenarios.
 fn rules_of(
     known: &[Arc<Rule>],
     plans: &[&ScenarioPlan],

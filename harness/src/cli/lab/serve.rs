@@ -117,7 +117,7 @@ async fn api(arguments: &Arguments, stop: impl Future<Output = ()>) -> Served {
     Ok(Exit::Pass)
 }
 
-/// What is put around the service, if a defect is asked for.
+/// Returns the changes to put around the service, if a defect is asked for.
 #[cfg(feature = "service")]
 fn seeded(arguments: &Arguments) -> Result<Option<crate::prove::Seeded>, (Exit, String)> {
     use crate::{
@@ -131,7 +131,7 @@ fn seeded(arguments: &Arguments) -> Result<Option<crate::prove::Seeded>, (Exit, 
     seeded.map(Some).map_err(|error| (Exit::Usage, error))
 }
 
-/// Why the service cannot be configured.
+/// Says why the service cannot be configured.
 #[cfg(feature = "service")]
 #[derive(Debug, thiserror::Error)]
 enum ConfigureError {
@@ -169,7 +169,7 @@ fn config(
     })
 }
 
-/// Why a text is no origin.
+/// Says why a text is no origin.
 #[derive(Clone, Debug, thiserror::Error)]
 enum OriginError {
     #[error("{0}")]
