@@ -46,9 +46,9 @@ pub struct Statement {
 pub enum Param {
     /// `NULL`.
     Null,
-    /// At most [`super::MAX_INTEGER`] away from zero.
+    /// An integer that is at most [`super::MAX_INTEGER`] away from zero.
     Integer(i64),
-    /// At most [`MAX_VALUE_BYTES`] long.
+    /// A text that is at most [`MAX_VALUE_BYTES`] long.
     Text(String),
 }
 

@@ -16,8 +16,8 @@ use crate::ports::Platform;
 use crate::store::CatalogueEntry;
 
 const CDN_CACHE_CONTROL: HeaderName = HeaderName::from_static("cdn-cache-control");
-/// So long a page may be old for everyone, here and in shared caches. What was published since, or
-/// changed, or deleted, appears after that at the latest.
+/// The age that a page may have for everyone, here and in shared caches. A change, such as a
+/// publication or a deletion, appears after that at the latest.
 pub const SHARED_MAX_AGE: Duration = Duration::from_mins(5);
 
 /// `GET /api/workflows`

@@ -48,7 +48,7 @@ pub struct Route {
 /// The methods in use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Method {
-    /// And HEAD.
+    /// GET and HEAD.
     Get,
     /// Creates something, or starts an action.
     Post,

@@ -130,7 +130,7 @@ struct Context {
     bare: AtomicBool,
 }
 
-/// Without a row beside the key, storing reads nothing.
+/// Creates the table without a row beside the key, so that storing reads nothing.
 const SCHEMA: &str = "CREATE TABLE IF NOT EXISTS object \
      (id INTEGER PRIMARY KEY CHECK (id = 1), state TEXT NOT NULL) WITHOUT ROWID";
 const LOAD: &str = "SELECT state FROM object WHERE id = 1";

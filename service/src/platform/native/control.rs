@@ -142,7 +142,7 @@ struct RunRow {
 
 #[derive(Serialize)]
 struct Rest {
-    /// Nothing will happen until somebody asks for something.
+    /// True if nothing will happen until somebody asks for something.
     quiet: bool,
     /// Runs that are not finished, as far as the database knows.
     open_runs: i64,
