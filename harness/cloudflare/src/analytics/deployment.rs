@@ -26,7 +26,7 @@ pub struct Deployment {
 /// A `wrangler.toml` that does not say what is deployed.
 #[derive(Debug, thiserror::Error)]
 pub enum DeploymentError {
-    /// It cannot be read.
+    /// The file cannot be read.
     #[error("{path}: {error}")]
     Unreadable {
         /// The file.
@@ -34,7 +34,7 @@ pub enum DeploymentError {
         /// The reason.
         error: std::io::Error,
     },
-    /// It is not TOML, or not wrangler's.
+    /// The file is not TOML, or not wrangler's.
     #[error("{path}:\n{error}")]
     Malformed {
         /// The file.
@@ -42,7 +42,7 @@ pub enum DeploymentError {
         /// Line, column and reason.
         error: toml::de::Error,
     },
-    /// It has no such environment.
+    /// The file has no such environment.
     #[error("{path} has no environment `{name}`; there are {known}")]
     UnknownEnvironment {
         /// The file.

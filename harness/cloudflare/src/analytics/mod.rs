@@ -115,8 +115,8 @@ pub struct Span {
 }
 
 impl Span {
-    /// The minutes of a run that began then and took so long, and the one after them. `None` for a
-    /// time that no calendar has.
+    /// Returns the minutes of a run that began then and took so long, and the one after them.
+    /// `None` for a time that no calendar has.
     pub fn of_run(started_at: SystemTime, took: Duration) -> Option<Self> {
         let begin = started_at.duration_since(SystemTime::UNIX_EPOCH).ok()?;
         let from = begin.as_secs() / MINUTE * MINUTE;

@@ -47,7 +47,7 @@ impl Group {
     }
 }
 
-/// The groups of a dataset; none if it was not asked for.
+/// Returns the groups of a dataset; none if it was not asked for.
 fn groups(account: &Value, name: &str) -> Result<Vec<Group>, String> {
     let Some(found) = account.get(name) else { return Ok(Vec::new()) };
     let groups: Vec<Group> = Vec::deserialize(found).map_err(|error| format!("{name}: {error}"))?;
@@ -157,7 +157,7 @@ impl Spent {
         self.add(resource, group.sum("requests"));
     }
 
-    /// The objects of the namespaces that the Worker called.
+    /// Adds the objects of the namespaces that the Worker called.
     fn of_objects(&mut self, account: &Value) -> Result<(), String> {
         let mut namespaces = Vec::new();
         for group in groups(account, "durableObjectsInvocationsAdaptiveGroups")? {

@@ -106,7 +106,8 @@ impl Question<'_> {
     }
 }
 
-/// The mixes of a run that stand for a tier; those for any tier if there is none of its own.
+/// Returns the mixes of a run that stand for a tier; those for any tier if there is none of its
+/// own.
 fn mix_of(run: &[Mix], tier: &Tier) -> Option<(Vec<String>, RunUsage)> {
     let own = run.iter().any(|mix| mix.tier.as_ref() == Some(&tier.name));
     let wanted = own.then_some(&tier.name);

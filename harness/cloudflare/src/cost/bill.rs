@@ -80,7 +80,7 @@ fn priced(scenarios: &[ScenarioReport], tiers: &Tiers, books: &[PriceBook]) -> O
     Some(report)
 }
 
-/// The mixes of a run: its scenarios that measured usage.
+/// Returns the mixes of a run: its scenarios that measured usage.
 pub fn mixes(scenarios: &[ScenarioReport]) -> Vec<Mix> {
     let mix = |scenario: &ScenarioReport| {
         let cost = scenario.cost.as_ref().filter(|cost| !cost.usage.is_empty())?;

@@ -60,12 +60,12 @@ pub struct Choices {
 }
 
 impl Alternative {
-    /// One run of it.
+    /// Creates a selection from one run.
     pub fn new(mix: &Mix, against: Vec<String>) -> Self {
         Self { scenario: mix.scenario.clone(), runs: vec![mix.usage.clone()], against }
     }
 
-    /// One more run.
+    /// Adds one more run.
     pub fn add(&mut self, usage: RunUsage, against: Vec<String>) {
         self.runs.push(usage);
         for reason in against {
@@ -84,7 +84,8 @@ impl Alternative {
 }
 
 impl Combination {
-    /// Every combination of settings such as `cache_hit=0,0.5,0.9`; one where each has one value.
+    /// Returns every combination of settings such as `cache_hit=0,0.5,0.9`; one where each has one
+    /// value.
     ///
     /// # Errors
     /// [`WhatIfError`], also for more than [`MAX_COMBINATIONS`].
@@ -115,8 +116,8 @@ impl Combination {
     }
 }
 
-/// Each alternative under each combination of settings, in the tiers that are asked for by name; in all
-/// if none is.
+/// Returns each alternative under each combination of settings, in the tiers that are asked for by
+/// name; in all if none is.
 ///
 /// # Errors
 /// [`CostError`]; a setting that a run says nothing about is no error, but left out.

@@ -27,7 +27,8 @@ pub struct TierChange {
     pub usd: Decimal,
 }
 
-/// Every resource of which a request uses another amount in some tier; first what changes a bill most.
+/// Returns every resource of which a request uses another amount in some tier; first the one that
+/// changes a bill most.
 pub fn changes(base: &[Projection], head: &[Projection]) -> Vec<Change> {
     let same = |after: &Projection| base.iter().find(|before| before.tier == after.tier);
     let months: Vec<_> = head.iter().filter_map(|after| Some((same(after)?, after))).collect();

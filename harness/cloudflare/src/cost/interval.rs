@@ -12,7 +12,7 @@ const T_95: [f64; 30] = [
 /// The quantile of the normal distribution, for more values than the table has.
 const NORMAL_95: f64 = 1.960;
 
-/// Half the width of the 95 % confidence interval of the mean. `None` below two values.
+/// Returns half the width of the 95 % confidence interval of the mean. `None` below two values.
 pub fn half_width(values: &[Decimal]) -> Option<Decimal> {
     let freedom = values.len().checked_sub(1).filter(|freedom| *freedom > 0)?;
     let n = Decimal::from(values.len());

@@ -55,7 +55,7 @@ pub struct TableComparison {
 }
 
 impl Projection {
-    /// The month of a tier.
+    /// Returns the month of a tier.
     ///
     /// # Errors
     /// [`UnknownPrice`].
@@ -86,7 +86,7 @@ impl Projection {
     }
 }
 
-/// Stored amounts do not grow with the requests.
+/// Returns the amounts for a million requests more; stored amounts do not grow with the requests.
 fn a_million_more(amounts: &Amounts, requests: Decimal) -> Amounts {
     let factor =
         (requests + Decimal::from(1_000_000)).checked_div(requests).unwrap_or(Decimal::ONE);

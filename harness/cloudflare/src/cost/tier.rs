@@ -13,7 +13,7 @@ pub const MAX_VOLUME: u64 = 1_000_000_000_000_000;
 /// A file of tiers that cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum TierError {
-    /// It cannot be read.
+    /// The file cannot be read.
     #[error("tiers {path}: {error}")]
     Unreadable {
         /// The file.
@@ -21,7 +21,7 @@ pub enum TierError {
         /// The reason.
         error: std::io::Error,
     },
-    /// It is not TOML, or has other fields.
+    /// The file is not TOML, or has other fields.
     #[error("tiers {path}:\n{error}")]
     Malformed {
         /// The file.
@@ -112,7 +112,7 @@ impl Tiers {
         })
     }
 
-    /// A tier by name.
+    /// Returns a tier by name.
     pub fn get(&self, name: &str) -> Option<&Tier> {
         self.tiers.iter().find(|tier| tier.name == name)
     }

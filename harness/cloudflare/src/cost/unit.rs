@@ -154,7 +154,7 @@ impl UnitUsage {
         Ok(self)
     }
 
-    /// Another part of hits: what hits and misses use in different amounts is no longer measured.
+    /// Sets another part of hits. Usage in which hits and misses differ is then no longer measured.
     fn cached(&mut self, hit_rate: Decimal) {
         if hit_rate == self.hit_rate {
             return;
@@ -173,9 +173,9 @@ impl UnitUsage {
         }
     }
 
-    /// One request of a mix in which a part `ai` of them, 0 to 1, are AI operations. Of a kind that the
-    /// run did not have nothing is known: then it is one request of the other. `None` when the mix has
-    /// nothing that the run had.
+    /// Returns the usage of one request of a mix in which a part `ai` of them, 0 to 1, are AI
+    /// operations. If the run did not have one kind, nothing is known of it: then it is one request
+    /// of the other. `None` when the mix has nothing that the run had.
     pub fn of_mix(&self, ai: Decimal) -> Option<Amounts> {
         let mut sum = Amounts::default();
         let mut known = Decimal::ZERO;
@@ -189,7 +189,8 @@ impl UnitUsage {
         Some(&sum * whole)
     }
 
-    /// One AI operation, hits and misses in their proportion. `None` when there were none.
+    /// Returns the usage of one AI operation, hits and misses in their proportion. `None` when
+    /// there were none.
     pub fn ai(&self) -> Option<Amounts> {
         let part = |unit: &Option<Amounts>, share| unit.as_ref().map(|amounts| amounts * share);
         let hits = part(&self.hit, self.hit_rate);
@@ -234,7 +235,7 @@ fn one(tally: &Tally) -> Result<Option<Amounts>, UsageError> {
     Ok(mean.map(|amounts| amounts.with(Resource::Requests, Decimal::ONE)))
 }
 
-/// The neurons that a model takes for these tokens, by its price.
+/// Returns the usage of a miss with the neurons that a model takes for its tokens, by its price.
 fn with_model(miss: Amounts, model: &str, book: &PriceBook) -> Result<Amounts, WhatIfError> {
     let unknown = || WhatIfError::UnknownModel {
         model: model.to_owned(),

@@ -29,11 +29,11 @@ pub struct Domain {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Outcome {
-    /// It holds.
+    /// The rule holds.
     Holds,
-    /// It is violated.
+    /// The rule is violated.
     Violated,
-    /// It cannot be told.
+    /// It is unknown whether the rule holds.
     Unknown,
 }
 

@@ -20,7 +20,7 @@ const VERSIONS: [(u8, &str); 2] = [(2, "TLS 1.1"), (1, "TLS 1.0")];
 /// SHA-1.
 const SUITES: [u16; 8] = [0xc013, 0xc014, 0xc009, 0xc00a, 0x002f, 0x0035, 0x000a, 0x0033];
 
-/// The newest of the old versions that the server agrees to, if it does to any.
+/// Returns the newest of the old versions that the server agrees to, if it does to any.
 ///
 /// # Errors
 /// When it cannot be reached, or says nothing: that is no refusal.
@@ -55,7 +55,7 @@ async fn greet(host: &str, port: u16, minor: u8) -> Result<bool, std::io::Error>
     Ok(kind == HANDSHAKE && message == SERVER_HELLO && (major, chosen) == (3, minor))
 }
 
-/// A `ClientHello` (RFC 4346 §7.4.1.2) in its record.
+/// Returns a `ClientHello` (RFC 4346 §7.4.1.2) in its record.
 fn hello(host: &str, minor: u8) -> Vec<u8> {
     let suites: Vec<u8> = SUITES.iter().flat_map(|suite| suite.to_be_bytes()).collect();
     let name = with_length_16(&[&[0][..], &with_length_16(host.as_bytes())].concat());

@@ -29,7 +29,7 @@ pub struct Page {
 }
 
 impl Page {
-    /// The value of a header.
+    /// Returns the value of a header.
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.get(name).map(String::as_str)
     }
@@ -67,10 +67,10 @@ pub enum EdgeError {
         /// The error in the file.
         problem: String,
     },
-    /// No client.
+    /// The client cannot be made.
     #[error("no TLS client: {0}")]
     Client(#[source] reqwest::Error),
-    /// Nobody is there.
+    /// Nothing answers at the address.
     #[error("{url} cannot be reached: {problem}")]
     Unreachable {
         /// The URL that was requested.
@@ -149,7 +149,7 @@ fn left(info: &TlsInfo) -> Option<Duration> {
     Some(Duration::from_secs(end).saturating_sub(now))
 }
 
-/// The innermost cause: it names the certificate's fault.
+/// Returns the innermost cause: it names the certificate's fault.
 fn reason(error: &reqwest::Error) -> String {
     let mut cause: &dyn std::error::Error = error;
     while let Some(inner) = cause.source() {
