@@ -80,7 +80,7 @@ pub fn header(secret: &Secret) -> Map<String, Value> {
     members.map(|(name, value)| (name.to_owned(), value.into())).into_iter().collect()
 }
 
-/// The service derives the id of its key in the same way.
+/// Returns the id of a key; the service derives it in the same way.
 fn key_id(secret: &Secret) -> String {
     let digest =
         Sha256::new_with_prefix("workway key id:").chain_update(secret.expose()).finalize();
@@ -94,7 +94,8 @@ impl Signer {
         Self { header: URL_SAFE_NO_PAD.encode(header), secret: secret.clone() }
     }
 
-    /// A token of `subject` with these space-separated scopes, valid from `now` (Unix seconds).
+    /// Signs a token of `subject` with these space-separated scopes, valid from `now` (Unix
+    /// seconds).
     ///
     /// # Errors
     /// [`SignError`].
@@ -109,7 +110,7 @@ impl Signer {
     }
 }
 
-/// Now, in Unix seconds.
+/// Returns the current time in Unix seconds.
 pub fn now() -> u64 {
     u64::try_from(now_millis() / 1000).unwrap_or_default()
 }

@@ -81,7 +81,7 @@ fn differences(said: &Tallies, counted: &Tally) -> Vec<String> {
         .collect()
 }
 
-/// The outbound calls that the service counted beside those that the stub saw.
+/// Compares the outbound calls that the service counted with those that the stub saw.
 fn outbound(total: &Total, saw: Arrivals) -> Option<String> {
     let counted = total.outbound();
     let Arrivals { all, unowned, .. } = saw;
@@ -190,7 +190,7 @@ impl<'a> Auditor<'a> {
         }
     }
 
-    /// The calls that the stub saw since the scenario began, if it can be asked.
+    /// Returns the calls that the stub saw since the scenario began, if it can be asked.
     async fn arrived(&self) -> Result<Option<Arrivals>, AuditError> {
         let (Some(before), Some(stub)) = (self.request.before, self.stub) else { return Ok(None) };
         let now = stub.arrivals().await;
@@ -233,7 +233,7 @@ impl<'a> Auditor<'a> {
         }
     }
 
-    /// The answer, and what it says that it used.
+    /// Returns the answer, and what it says that it used.
     async fn get<T: DeserializeOwned>(
         &self,
         person: &HeaderValue,

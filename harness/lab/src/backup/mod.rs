@@ -40,7 +40,7 @@ pub enum BackupError {
         /// The reason.
         error: io::Error,
     },
-    /// No manifest that this program understands.
+    /// The file is no manifest that this program understands.
     #[error("{} is no manifest of a backup: {error}", path.display())]
     Manifest {
         /// The path of the file.
@@ -48,7 +48,7 @@ pub enum BackupError {
         /// The error in the manifest.
         error: ManifestError,
     },
-    /// It was never completed, or lost something since.
+    /// The backup was never completed, or lost something since.
     #[error("the backup of {day} is not whole: {problem}")]
     Damaged {
         /// The day of the backup.
@@ -64,7 +64,7 @@ pub enum BackupError {
         /// The number of its rows.
         rows: u64,
     },
-    /// It holds something else than what was backed up.
+    /// The database holds something else than what was backed up.
     #[error("{table} differs from the backup: {problem}")]
     Differs {
         /// The table.
@@ -100,7 +100,7 @@ impl Backup {
         Ok(backup)
     }
 
-    /// The keys of its chunks in the bucket.
+    /// Returns the keys of its chunks in the bucket.
     pub fn objects(&self) -> impl Iterator<Item = &str> {
         let chunks = self.manifest.tables.iter().flat_map(|table| &table.chunks);
         chunks.map(|chunk| chunk.object.as_str())

@@ -88,7 +88,7 @@ fn scalar(value: &Value) -> Option<String> {
     }
 }
 
-/// A text as an expression. No statement can hold a NUL.
+/// Returns a text as an expression. No statement can hold a NUL.
 fn literal(text: &str) -> String {
     let quoted = text.replace('\'', "''").replace('\0', NUL);
     if text.contains('\0') { format!("('{quoted}')") } else { format!("'{quoted}'") }
@@ -167,7 +167,7 @@ mod tests {
     }
 
     proptest! {
-        /// The worst texts: all quotes, NULs, and wide characters.
+        /// Uses the worst texts: all quotes, NULs, and wide characters.
         #[test]
         fn no_statement_is_too_long_for_d1(
             texts in proptest::collection::vec("['\u{0}é😀a]{0,2000}", 8..9),

@@ -222,13 +222,13 @@ fn same(file: &str, root: &Path, id: &str, commit: &Commit) -> Result<bool, Beyo
 /// Says why a report is no evidence, or cannot be kept.
 #[derive(Debug, thiserror::Error)]
 pub enum ImportError {
-    /// Not readable.
+    /// The report cannot be read.
     #[error(transparent)]
     Read(#[from] ReadError),
-    /// Not about a deployment, or not about a commit.
+    /// The report is not about a deployment, or not about a commit.
     #[error(transparent)]
     Unfit(#[from] BeyondError),
-    /// Not kept.
+    /// The report cannot be kept.
     #[error(transparent)]
     Write(#[from] EvidenceError),
 }

@@ -162,7 +162,7 @@ const fn here(phase: Phase, title: &'static str, proofs: &'static [&'static str]
 }
 
 impl LaunchBox {
-    /// Part of it needs a person.
+    /// Marks a part of the box as one that needs a person.
     const fn signed(mut self, note: &'static str, command: Option<&'static str>) -> Self {
         self.note = Some(note);
         self.command_beyond = command;
@@ -170,7 +170,7 @@ impl LaunchBox {
         self
     }
 
-    /// Part of it needs a deployment that passes these scenarios.
+    /// Marks a part of the box as one that needs a deployment that passes these scenarios.
     const fn run(
         mut self,
         note: &'static str,

@@ -66,10 +66,10 @@ impl Evidence {
 /// Says why there is no evidence.
 #[derive(Debug, thiserror::Error)]
 pub enum EvidenceError {
-    /// No commit.
+    /// The folder is no git repository with a commit.
     #[error("{0} is no git repository with a commit: evidence is about one")]
     NoCommit(PathBuf),
-    /// No such proof.
+    /// The catalogue has no such proof.
     #[error("there is no proof {name:?}; there are {known}")]
     Unknown {
         /// The name that was asked for.
@@ -77,10 +77,10 @@ pub enum EvidenceError {
         /// The names that exist.
         known: String,
     },
-    /// It does not start.
+    /// The command does not start.
     #[error("cannot run {0:?}: {1}")]
     Run(&'static str, #[source] io::Error),
-    /// It cannot be kept.
+    /// The evidence cannot be kept.
     #[error(transparent)]
     Write(#[from] WriteError),
     /// A committed file is no evidence.
@@ -103,7 +103,7 @@ impl Commit {
         Ok(Self { id, clean })
     }
 
-    /// The commit that `revision` has its code from; none if git does not know it.
+    /// Returns the commit that `revision` has its code from; none if git does not know it.
     pub(super) fn code(root: &Path, revision: &str) -> Option<String> {
         let but = format!(":(exclude){}", super::beyond::FOLDER);
         let id = git(root, &["log", "-1", "--format=%H", revision, "--", ".", &but])?;

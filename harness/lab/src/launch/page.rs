@@ -81,7 +81,7 @@ pub fn links(list: &Checklist) -> Vec<(String, String)> {
     files.into_iter().map(|file| (file.clone(), beside(&file))).collect()
 }
 
-/// Flat, so that nothing leaves the folder.
+/// Returns a flat file name, so that nothing leaves the folder.
 fn beside(file: &str) -> String {
     let name = file.trim_start_matches("target/launch/").trim_start_matches("reports/launch/");
     format!("evidence/{}", name.replace('/', "-"))

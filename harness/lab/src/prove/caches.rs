@@ -34,7 +34,7 @@ fn alias<T>(around: &Around<T>, key: &str) -> String {
     alias
 }
 
-/// Short enough for a key, whatever the text.
+/// Returns a digest that is short enough for a key, whatever the text.
 fn md(text: &str) -> u128 {
     let digest = <sha2::Sha256 as sha2::Digest>::digest(text);
     digest.iter().take(16).fold(0, |sum, byte| sum << 8 | u128::from(*byte))

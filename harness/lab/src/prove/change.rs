@@ -78,7 +78,7 @@ pub enum Change {
 /// Selects requests by method and path.
 #[derive(Clone, Copy, Debug)]
 pub struct On {
-    /// Any, if empty.
+    /// The method; any method if empty.
     pub method: &'static str,
     /// The path, with `*` for anything.
     pub path: &'static str,
@@ -206,9 +206,9 @@ pub enum Cache {
     Key(fn(&Memory, &Head) -> String),
     /// Replaces the lifetime that the cache was told.
     Ttl(fn(Duration) -> Duration),
-    /// Each hit keeps the entry as long again.
+    /// Keeps the entry as long again at each hit.
     Slides(Duration),
-    /// It keeps nothing.
+    /// Keeps nothing.
     Loses,
 }
 
@@ -222,7 +222,7 @@ pub enum Model {
         /// Answers, too, or errors only.
         answers: bool,
     },
-    /// After an error whoever asked is never told.
+    /// Never answers the caller after an error.
     Hangs,
 }
 

@@ -43,7 +43,7 @@ struct Kept {
     answer: Answer,
 }
 
-/// A router around the service's.
+/// Returns a router around the service's.
 pub(super) fn around(inside: Router, seeded: &Seeded) -> Router {
     let clock = seeded.clock();
     let outside = Outside { seeded: seeded.clone(), inside, clock, kept: Arc::default() };

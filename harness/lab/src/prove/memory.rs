@@ -31,7 +31,7 @@ impl Memory {
         self.values().contains_key(name)
     }
 
-    /// 1 the first time, then 2, 3, …
+    /// Returns 1 the first time, then 2, 3, …
     pub fn count(&self, name: &str) -> u64 {
         let mut values = self.values();
         let next = values.get(name).and_then(Value::as_u64).unwrap_or(0) + 1;

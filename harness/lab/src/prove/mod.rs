@@ -38,7 +38,7 @@ pub struct Defect {
 /// Says how a defect is treated.
 #[derive(Clone, Copy, Debug)]
 pub enum Fate {
-    /// It is made, and scenarios must see it.
+    /// The defect is made here, and scenarios must see it.
     Made {
         /// The rules of which at least one should be broken: the scenarios that name them are run.
         seen_by: &'static [&'static str],
@@ -47,11 +47,11 @@ pub enum Fate {
     },
     /// The API has nothing that could be wrong like this.
     NotApplicable(&'static str),
-    /// It applies, and no scenario can see it; the test that does.
+    /// The defect applies, and no scenario can see it; the named test does.
     Elsewhere(&'static str),
 }
 
-/// The defect of this name.
+/// Returns the defect of this name.
 ///
 /// # Errors
 /// A message for whoever named it, with a name that is near.

@@ -16,7 +16,7 @@ pub struct Control(reqwest::Client);
 /// The socket did not do it.
 #[derive(Debug, thiserror::Error)]
 pub enum ControlError {
-    /// Nobody there, or no whole answer.
+    /// The socket is not there, or gave no whole answer.
     #[error("the control socket: {0}")]
     Http(#[from] reqwest::Error),
     /// An answer that is not the expected one.
@@ -63,7 +63,7 @@ pub struct Rest {
 }
 
 impl Control {
-    /// The socket of the service that keeps its state in the folder `state`.
+    /// Returns the socket of the service that keeps its state in the folder `state`.
     ///
     /// # Errors
     /// [`ControlError`].
@@ -72,7 +72,7 @@ impl Control {
         Self::at(&workway_service::platform::native::control_socket(state))
     }
 
-    /// The control socket at `path`.
+    /// Returns the control socket at `path`.
     ///
     /// # Errors
     /// [`ControlError`].

@@ -87,7 +87,7 @@ struct Stat<'a> {
     group: i32,
     /// The pages of its memory.
     pages: u64,
-    /// Not only an entry that nobody has asked for yet.
+    /// True unless it is only an entry that nobody has asked for yet.
     runs: bool,
 }
 

@@ -34,8 +34,8 @@ struct Burst {
 }
 
 impl Target {
-    /// Two callers spend more than their budgets: an exact limiter admits the same of both. If it
-    /// matters how it counts, it shows in the window after that, up to a minute later.
+    /// Lets two callers spend more than their budgets: an exact limiter admits the same of both. If
+    /// it matters how it counts, the window after that shows it, up to a minute later.
     pub(super) async fn probe_limiter(&mut self, check: &mut SelfCheck, how: bool) {
         if let Some(limiter) = self.known_limiter() {
             // Ours: the algorithms are known, and scenarios hold them to it.

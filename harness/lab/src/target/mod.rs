@@ -103,7 +103,7 @@ enum Launch {
 /// Says why there is no target.
 #[derive(Debug, thiserror::Error)]
 pub enum TargetError {
-    /// Not a URL that can be tested.
+    /// The text is not a URL that can be tested.
     #[error("{0}")]
     BadUrl(String),
     /// A remote address without the flag.
@@ -112,7 +112,7 @@ pub enum TargetError {
          mean to"
     )]
     Remote(String),
-    /// Nobody answers there.
+    /// Nothing answers at the URL.
     #[error("nothing answers at {url}: {problem}")]
     Unreachable {
         /// The target.
@@ -210,7 +210,7 @@ impl Target {
         }
     }
 
-    /// The development server, if it runs on one that was started for it.
+    /// Returns the development server, if it runs on one that was started for it.
     pub fn server(&self) -> Option<Arc<dyn Monitored + Send + Sync>> {
         if self.kind != TargetKind::Wrangler {
             return None;
@@ -239,7 +239,7 @@ async fn identify(client: &reqwest::Client, url: &Url) -> Option<Identity> {
     serde_json::from_str::<Identity>(&text).ok().filter(|identity| identity.stub == STUB_NAME)
 }
 
-/// A client for the harness's own questions: no proxy, no redirects.
+/// Creates a client for the harness's own questions: no proxy, no redirects.
 fn client() -> reqwest::Client {
     crate::http::tls::install();
     let builder = reqwest::Client::builder().no_proxy().redirect(reqwest::redirect::Policy::none());
@@ -247,7 +247,7 @@ fn client() -> reqwest::Client {
     builder.build().unwrap_or_default()
 }
 
-/// The nearest folder, from the current one upwards, that holds `path`.
+/// Returns the nearest folder, from the current one upwards, that holds `path`.
 pub fn repository_with(path: &str) -> Option<PathBuf> {
     let start = std::env::current_dir().ok()?;
     start.ancestors().find(|folder| folder.join(path).exists()).map(PathBuf::from)

@@ -83,7 +83,7 @@ impl Target {
         check
     }
 
-    /// Clock, version, and whether something answers in its place.
+    /// Asks for clock and version, and whether something answers in its place.
     async fn front(&mut self, check: &mut SelfCheck) {
         let ahead = self.obey(Command::Clock).await.unwrap_or_default() - now_millis();
         let sent = now_millis();
@@ -143,7 +143,7 @@ impl Target {
         check.fact("cache-ttl", format!("{keys}; {catalogue}"));
     }
 
-    /// A workflow and a run that waits must outlive a kill.
+    /// Checks that a workflow and a run that waits outlive a kill.
     async fn durability(&mut self, check: &mut SelfCheck) {
         let (storage, alarms) = match self.crash_with_a_run().await {
             Ok(found) => found,
@@ -181,7 +181,7 @@ impl Target {
         Ok((true, false))
     }
 
-    /// The id of what a POST makes.
+    /// Returns the id of what a POST makes.
     async fn made(&self, path: &str, caller: &str, body: Option<&Value>) -> Result<String, String> {
         let response = self.ask(Method::POST, path, caller, body).await?;
         let status = response.status();

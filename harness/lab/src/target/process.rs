@@ -67,7 +67,7 @@ impl Process {
         Some(Group::new(self.group?, serves, self.log.try_clone().ok()?))
     }
 
-    /// An error that shows the end of the log.
+    /// Returns an error that shows the end of the log.
     pub(super) fn failed(&mut self, what: &str) -> TargetError {
         let log = self.log_tail().unwrap_or_default();
         TargetError::Failed { what: format!("{}: {what}", self.name), log }

@@ -98,7 +98,8 @@ async fn connect(url: &Url) -> Result<(), TargetError> {
     }
 }
 
-/// `workway lab serve` puts the stub on the port after its own.
+/// Returns the URL of the stub if there is one: `workway lab serve` puts it on the port after its
+/// own.
 async fn stub_beside(url: &Url) -> Option<Url> {
     let stub = next_port(url)?;
     identify(&client(), &stub).await.map(|_| stub)

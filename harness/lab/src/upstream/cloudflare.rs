@@ -85,7 +85,7 @@ async fn run(
     )
 }
 
-/// About what a tokenizer makes of it.
+/// Estimates the number of tokens that a tokenizer makes of a text.
 fn tokens(text: &str) -> usize {
     text.len().div_ceil(4)
 }

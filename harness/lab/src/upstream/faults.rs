@@ -34,7 +34,7 @@ pub struct Fault {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Break {
-    /// No answer, and no effect; the connection stays open.
+    /// Gives no answer, and has no effect; the connection stays open.
     Hang,
     /// The connection is reset; there is no effect.
     Reset,
@@ -63,7 +63,7 @@ impl Faults {
         self.0.clear();
     }
 
-    /// The fault that this call meets.
+    /// Returns the fault that this call meets.
     pub(super) fn meet(&mut self, path: &str) -> Option<Fault> {
         for fault in self.0.iter_mut().filter(|fault| glob::matches(&fault.path, path)) {
             if fault.skip > 0 {

@@ -86,7 +86,7 @@ pub struct Effect {
 }
 
 impl Ledger {
-    /// The effects kept.
+    /// Returns the effects kept.
     pub fn effects(&self) -> &[Effect] {
         &self.effects
     }
@@ -96,14 +96,14 @@ impl Ledger {
         self.arrivals
     }
 
-    /// A call was answered after this long.
+    /// Records that a call was answered after this long.
     pub(super) fn answered(&mut self, after: Duration) {
         let micros = u64::try_from(after.as_micros()).unwrap_or(u64::MAX);
         self.arrivals.answered += 1;
         self.arrivals.busy_us = self.arrivals.busy_us.saturating_add(micros);
     }
 
-    /// A call that a fault refused.
+    /// Records a call that a fault refused.
     pub(super) fn refuse(&mut self, path: String) {
         count(&mut self.arrivals, &path);
         self.arrivals.refused += 1;
@@ -112,7 +112,7 @@ impl Ledger {
         }
     }
 
-    /// The calls whose path this pattern describes.
+    /// Returns the calls whose path this pattern describes.
     pub(super) fn calls(&self, pattern: &str) -> Calls {
         let mut calls = Calls::default();
         for effect in self.effects.iter().filter(|effect| glob::matches(pattern, &effect.path)) {
@@ -153,7 +153,7 @@ impl Ledger {
 }
 
 impl Effect {
-    /// A call without a key and a body.
+    /// Returns a call without a key and a body.
     pub(super) fn of(method: &Method, uri: &Uri) -> Self {
         Self {
             number: 0,

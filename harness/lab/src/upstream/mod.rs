@@ -107,7 +107,7 @@ pub async fn serve(
     axum::serve(listener, router).with_graceful_shutdown(stop).await
 }
 
-/// The origin of a stub that listens at `address`.
+/// Returns the origin of a stub that listens at `address`.
 pub fn origin(address: SocketAddr) -> String {
     format!("http://{address}")
 }
@@ -198,7 +198,7 @@ async fn watched(State(stub): State<Shared>, request: Request, next: Next) -> Re
     meet(&stub, path, socket, taken).await
 }
 
-/// The answer to a call: `taken`, which has the effect, unless a fault says otherwise.
+/// Answers a call: with `taken`, which has the effect, unless a fault says otherwise.
 async fn meet(
     stub: &Shared,
     path: String,

@@ -123,7 +123,7 @@ fn url_decoded(body: &[u8]) -> HashMap<String, String> {
     url.map(|url| url.query_pairs().into_owned().collect()).unwrap_or_default()
 }
 
-/// `t=…,v1=…` over a body, as Stripe signs.
+/// Returns `t=…,v1=…` over a body, as Stripe signs.
 pub fn signature(secret: &str, at: i64, body: &str) -> String {
     // HMAC takes keys of any length.
     let Ok(mac) = Hmac::<Sha256>::new_from_slice(secret.as_bytes()) else { return String::new() };

@@ -37,7 +37,7 @@ fn member(head: &Head, name: &str) -> String {
     head.json()[name].as_str().unwrap_or_default().to_owned()
 }
 
-/// The right key, with some of its parts changed.
+/// Returns the right key, with some of its parts changed.
 fn key(subject: &str, quality: &str, content: &str) -> String {
     format!("{subject}\n{quality}\n{content}")
 }

@@ -23,7 +23,7 @@ pub(super) fn too_long() -> Value {
     "x".repeat(1_000).into()
 }
 
-/// A body that breaks no rule of a workflow's.
+/// Returns a body that breaks no rule of a workflow's.
 pub(super) fn draft() -> Value {
     serde_json::json!({
         "name": "x", "description": "", "steps": [{"type": "delay", "config": {"seconds": 1}}],

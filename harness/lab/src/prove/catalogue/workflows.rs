@@ -42,7 +42,7 @@ fn note(memory: &Memory, state: &mut Value, _: &mut Option<i64>) -> bool {
     true
 }
 
-/// Once after a crash, what `edit` does.
+/// Does what `edit` does, once after a crash.
 fn after_a_crash(memory: &Memory, state: &mut Value, edit: fn(&mut Value)) {
     if !state.is_null() && is_after_a_crash(memory, state) {
         edit(state);
@@ -95,7 +95,7 @@ fn imprecise(value: &mut Value) {
     }
 }
 
-/// The output that was stored first, whoever's it was.
+/// Returns the output that was stored first, whoever's it was.
 fn of_the_process(memory: &Memory, state: &mut Value, _: &mut Option<i64>) -> bool {
     for step in steps(state) {
         if let Some(output) = step.get_mut("output").filter(|output| output.is_object()) {
@@ -107,7 +107,7 @@ fn of_the_process(memory: &Memory, state: &mut Value, _: &mut Option<i64>) -> bo
     true
 }
 
-/// The scope of a key without its owner.
+/// Returns the scope of a key without its owner.
 fn without_owner(head: &Head, scope: &Param) -> Param {
     let key = head.header("idempotency-key");
     if key.is_empty() { scope.clone() } else { format!("{} {key}", head.uri.path()).into() }
