@@ -32,7 +32,7 @@ const ANSWER_WITHIN: Duration = Duration::from_secs(10);
 pub enum State {
     /// The need is met.
     Fine,
-    /// Not there, and only some commands need it.
+    /// The need is not met, and only some commands have it.
     Missing,
     /// The need is not met, and nothing works without it.
     Broken,
@@ -171,7 +171,7 @@ fn skew(headers: &http::HeaderMap) -> Result<String, String> {
     if skew <= CLOCK_SKEW { Ok(seen) } else { Err(seen) }
 }
 
-/// `Sun, 22 Nov 2026 16:00:00 GMT`, since 1970.
+/// Parses a date such as `Sun, 22 Nov 2026 16:00:00 GMT` into the time since 1970.
 fn httpdate(text: &str) -> Option<Duration> {
     let [_, day, month, year, time, "GMT"] = text.split(' ').collect::<Vec<_>>()[..] else {
         return None;
@@ -227,7 +227,7 @@ fn bins() -> Vec<PathBuf> {
     [above("service/node_modules/.bin"), built].into_iter().flatten().collect()
 }
 
-/// The path of a tool in one of the folders, else its name: PATH decides.
+/// Returns the path of a tool in one of the folders, or else its name, so that PATH decides.
 fn own(bins: &[PathBuf], name: &str) -> String {
     let found = bins.iter().map(|bin| bin.join(name)).find(|path| path.is_file());
     found.map_or_else(|| name.to_owned(), |path| path.to_string_lossy().into_owned())

@@ -188,9 +188,9 @@ impl Variant {
 }
 
 impl AbTest<'_> {
-    /// ABBA: in every second pair head goes first, so that a drift of the machine hits both alike.
-    /// Each pair has fresh targets, if they are ours to start: what a process was dealt at its
-    /// start is chance, too.
+    /// Runs the pairs in the order ABBA: in every second pair head goes first, so that a drift of
+    /// the machine hits both alike. Each pair has fresh targets, if they are ours to start: the
+    /// properties that a process gets at its start are chance, too.
     pub(super) async fn run(&self) -> AbResult {
         let mut result = AbResult::default();
         while result.pairs.len() < self.pairs && result.ended.is_none() {
@@ -266,7 +266,8 @@ impl AbTest<'_> {
         Ok(pair)
     }
 
-    /// Both windows of a pair draw the same choices, so that they do the same work.
+    /// Measures one window; both windows of a pair draw the same choices, so that they do the same
+    /// work.
     async fn window(
         &self,
         plan: &ScenarioPlan,
@@ -367,7 +368,7 @@ pub(super) struct WindowError {
     what: &'static str,
 }
 
-/// The scenario with a window of this length in place of its own.
+/// Returns the scenario with a window of this length in place of its own.
 pub(super) fn windowed(
     plan: &ScenarioPlan,
     warmup: Duration,

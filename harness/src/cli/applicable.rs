@@ -18,7 +18,7 @@ pub(super) enum NotApplicable {
     /// The target does not offer something.
     #[error("{}", missing(*.0))]
     Missing(Capability),
-    /// It would have to wait in real time.
+    /// The scenario would have to wait in real time.
     #[error(
         "it would take {} s in real time, more than {} s, and the clock of this target cannot be \
          moved",

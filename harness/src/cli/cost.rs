@@ -145,7 +145,7 @@ fn assessed(arguments: &Arguments, asked: &Asked, read: &Runs) -> Result<CostRep
     })
 }
 
-/// The scenarios as alternatives, the cheapest first that keeps its promises.
+/// Compares the scenarios as alternatives; the cheapest that keeps its promises comes first.
 fn cheapest(arguments: &Arguments, asked: &Asked, read: &Runs) -> Result<Exit, PriceError> {
     let alternatives = alternatives(&read.runs);
     let Asked { tiers, only, combinations, books } = asked;
@@ -156,7 +156,7 @@ fn cheapest(arguments: &Arguments, asked: &Asked, read: &Runs) -> Result<Exit, P
     Ok(if shown == Exit::Pass && !found { Exit::Threshold } else { shown })
 }
 
-/// Each scenario that measured its usage, with its repetitions in all runs.
+/// Returns each scenario that measured its usage, with its repetitions in all runs.
 fn alternatives(runs: &[Used]) -> Vec<Alternative> {
     let mut alternatives = Vec::<Alternative>::new();
     for used in runs {

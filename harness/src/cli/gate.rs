@@ -311,7 +311,7 @@ impl Frame {
     }
 }
 
-/// The one scenario at `path`.
+/// Returns the one scenario at `path`.
 pub(super) fn scenario(path: &Path) -> Result<ScenarioPlan, (Exit, String)> {
     let several = || {
         let message = format!("{}: a gate compares one scenario; name its file", path.display());

@@ -85,7 +85,7 @@ pub(super) fn show<T: Serialize>(
     }
 }
 
-/// A result for programs.
+/// Renders a result for programs.
 ///
 /// # Errors
 /// How the command ends.

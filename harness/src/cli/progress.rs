@@ -102,7 +102,7 @@ impl Scene {
     }
 }
 
-/// The figures, the time left, and a line for each threshold.
+/// Returns the figures, the time left, and a line for each threshold.
 fn message(tick: &LoadTick, thresholds: &[Threshold]) -> String {
     let left = tick.total.map_or(String::new(), |total| {
         format!(", {:.0} s left", total.saturating_sub(tick.elapsed).as_secs_f64())

@@ -96,7 +96,7 @@ fn selected(arguments: &Arguments) -> Result<Vec<ScenarioPlan>, Exit> {
     Ok(plans)
 }
 
-/// The first signal ends the run in good order; the second ends it now.
+/// Waits for the second signal: the first ends the run in good order, the second ends it now.
 async fn second_signal(mut signals: Signals, stop: &StopFlag) -> Exit {
     let signal = match signals.next().await {
         Exit::Terminated => Signal::Terminate,

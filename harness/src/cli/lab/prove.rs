@@ -162,7 +162,7 @@ async fn work(arguments: &Arguments, defects: &[&'static Defect]) -> Exit {
     publish(arguments, &matrix)
 }
 
-/// The rules of a domain's edge, which have tests of their own.
+/// Returns the rules of a domain's edge, which have tests of their own.
 fn elsewhere() -> Vec<RuleElsewhere> {
     let rule = |rule: &crate::edge::Rule| RuleElsewhere {
         id: rule.id.to_owned(),
@@ -176,8 +176,8 @@ fn seconds(time: Duration) -> f64 {
     (time.as_secs_f64() * 10.0).round() / 10.0
 }
 
-/// The scenarios that should see a defect: those that name its rules, those that it names, and the
-/// smoke suite. None for a defect that is not made.
+/// Returns the scenarios that should see a defect: those that name its rules, those that it names,
+/// and the smoke suite. It returns none for a defect that is not made.
 fn family<'p>(defect: &Defect, plans: &'p [ScenarioPlan]) -> Vec<&'p ScenarioPlan> {
     let Fate::Made { seen_by, .. } = defect.fate else { return Vec::new() };
     let is_of_it = |plan: &&ScenarioPlan| {
