@@ -19,7 +19,7 @@ pub struct Sql {
 }
 
 impl Sql {
-    /// This statement with its parameters.
+    /// Binds parameters to this statement.
     pub fn bind(self, params: impl IntoIterator<Item = Param>) -> Statement {
         Statement { sql: self, params: params.into_iter().collect() }
     }
@@ -86,7 +86,7 @@ pub struct Rows {
 }
 
 impl Rows {
-    /// The rows as `T`.
+    /// Decodes the rows as `T`.
     ///
     /// # Errors
     /// [`super::PortFailure::Unavailable`] when a row is not a `T`: the schema and the code

@@ -16,7 +16,7 @@ pub struct Metered<T> {
 }
 
 impl<T> Metered<T> {
-    /// A value that cost nothing.
+    /// Returns a value that cost nothing.
     pub fn free(value: T) -> Self {
         Self { value, usage: Usage::default() }
     }
@@ -27,7 +27,7 @@ impl<T> Metered<T> {
     }
 }
 
-/// The outcome of a call that used this much more, whatever became of it.
+/// Returns the outcome of a call that used this much more, whatever became of it.
 ///
 /// # Errors
 /// The call's.

@@ -97,7 +97,8 @@ pub(super) async fn checkout<P: Platform>(
     Ok((StatusCode::CREATED, Json(checkout)))
 }
 
-/// The request for a checkout session: <https://docs.stripe.com/api/checkout/sessions/create>.
+/// Builds the request for a checkout session:
+/// <https://docs.stripe.com/api/checkout/sessions/create>.
 fn session(
     billing: &Billing,
     key: &Secret,

@@ -70,7 +70,7 @@ async fn fresh<P: Platform>(
     Ok(body)
 }
 
-/// A strong validator: the hash of the body, cut to 128 bits.
+/// Returns a strong validator: the hash of the body, cut to 128 bits.
 fn etag(body: &str) -> String {
     let digest = Sha256::digest(body);
     format!("\"{}\"", &URL_SAFE_NO_PAD.encode(digest)[..22])

@@ -183,7 +183,7 @@ impl CostLine {
     }
 }
 
-/// Exact, without zeros at the end.
+/// Returns the exact number, without zeros at the end.
 fn plain(number: Decimal) -> String {
     number.normalize().to_string()
 }

@@ -165,8 +165,8 @@ async fn connect<P: Platform>(
     Ok(arrived(Arrived::Connected { provider, account }, return_to, None))
 }
 
-/// The answer, or, with somewhere to go, the way there: a page of the caller's own, which gets its
-/// access token by `POST /auth/refresh`. No token is ever in a URL.
+/// Returns the answer, or, with somewhere to go, the way there: a page of the caller's own, which
+/// gets its access token by `POST /auth/refresh`. No token is ever in a URL.
 fn arrived(arrived: Arrived, return_to: Option<String>, cookie: Option<HeaderValue>) -> Response {
     match return_to {
         Some(url) => private((StatusCode::SEE_OTHER, [(header::LOCATION, url)]), cookie),
@@ -216,7 +216,7 @@ fn return_to(uri: &Uri, allowed: &[String]) -> Result<Option<String>, Problem> {
     Ok(Some(url.into()))
 }
 
-/// An answer for one browser, with cookies.
+/// Returns an answer for one browser, with cookies.
 pub(super) fn private(
     answer: impl IntoResponse,
     cookies: impl IntoIterator<Item = HeaderValue>,

@@ -38,7 +38,7 @@ pub(super) struct Issued {
 }
 
 impl Issued {
-    /// The tokens of a session: an access token, and the cookie with the refresh token.
+    /// Returns the tokens of a session: an access token, and the cookie with the refresh token.
     pub(super) fn now(
         config: &Config,
         oauth: &OAuthConfig,
@@ -83,7 +83,7 @@ pub(super) async fn logout<P: Platform>(context: Context<P>, headers: HeaderMap)
     with_cookies(end(context, headers).await)
 }
 
-/// A page of an allowed origin may read an answer to a request that it sent with cookies.
+/// Lets a page of an allowed origin read an answer to a request that it sent with cookies.
 fn with_cookies(answer: Result<Response, Problem>) -> Response {
     let mut response = answer.unwrap_or_else(IntoResponse::into_response);
     let allowed = HeaderValue::from_static("true");
@@ -133,7 +133,7 @@ pub(super) async fn me<P: Platform>(context: Context<P>) -> Result<Json<Me>, Pro
     Ok(Json(Me { id: id.to_owned(), name, email, session: session.map(str::to_owned) }))
 }
 
-/// The refresh token of the cookie, if this service signed it and it has not ended.
+/// Returns the refresh token of the cookie, if this service signed it and it has not ended.
 pub(super) fn refresh_token(
     headers: &HeaderMap,
     config: &Config,

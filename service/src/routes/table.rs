@@ -75,7 +75,7 @@ pub enum Access {
 /// The input of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Takes {
-    /// No input.
+    /// The route takes no input.
     Nothing,
     /// `limit` and `cursor`.
     Page,

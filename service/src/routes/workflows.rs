@@ -116,7 +116,7 @@ pub(super) async fn publish<P: Platform>(
     Ok(Json(published))
 }
 
-/// A workflow of `owner`.
+/// Finds a workflow of `owner`.
 ///
 /// # Errors
 /// 404 when there is none, or it is somebody else's.

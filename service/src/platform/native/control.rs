@@ -254,8 +254,8 @@ async fn rest(State(controlled): State<Controlled>) -> Result<Json<Rest>, Failed
     Ok(Json(Rest { quiet: open_runs == 0 && alarms == 0, open_runs, alarms }))
 }
 
-/// Everything that was billed, whoever it was billed to: at rest it is what the ports counted,
-/// since the state folder was made.
+/// Returns everything that was billed, whoever it was billed to: at rest it is what the ports
+/// counted, since the state folder was made.
 async fn billed(State(controlled): State<Controlled>) -> Result<Json<Billed>, Failed> {
     let platform = controlled.platform;
     // In this order: what moves in between is missing once, rather than counted twice.
@@ -288,7 +288,7 @@ impl Billed {
     }
 }
 
-/// The last events for analysis.
+/// Returns the last events for analysis.
 async fn analytics(State(controlled): State<Controlled>) -> Json<Vec<Value>> {
     Json(controlled.platform.analytics.points())
 }
