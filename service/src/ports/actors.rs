@@ -84,7 +84,7 @@ pub trait ActorContext: Send + Sync {
     /// Waits for the turn.
     fn turn(&self) -> impl Future<Output = Self::Turn> + Send;
 
-    /// Its state, if it has any yet.
+    /// Returns its state, if it has any yet.
     ///
     /// # Errors
     /// [`super::PortFailure::Unavailable`].

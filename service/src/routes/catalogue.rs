@@ -20,7 +20,7 @@ const CDN_CACHE_CONTROL: HeaderName = HeaderName::from_static("cdn-cache-control
 /// publication or a deletion, appears after that at the latest.
 pub const SHARED_MAX_AGE: Duration = Duration::from_mins(5);
 
-/// `GET /api/workflows`
+/// Answers `GET /api/workflows`.
 pub(super) async fn list<P: Platform>(
     context: Context<P>,
     ListPage(page): ListPage,

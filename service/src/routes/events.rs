@@ -28,8 +28,8 @@ pub const POLL_DEADLINE: Duration = Duration::from_secs(5);
 /// comes back with `Last-Event-ID` and misses nothing.
 pub const STREAM_LIFETIME: Millis = 60_000;
 
-/// `GET /runs/{id}/events`: every event after `Last-Event-ID`, then those to come, until the run
-/// has ended. 204, which tells an `EventSource` to stay away, when there will be none.
+/// Answers `GET /runs/{id}/events`: every event after `Last-Event-ID`, then those to come, until
+/// the run has ended. 204, which tells an `EventSource` to stay away, when there will be none.
 pub(super) async fn stream<P: Platform>(
     context: Context<P>,
     Id(id): Id,

@@ -71,14 +71,14 @@ pub(super) struct Me {
     session: Option<String>,
 }
 
-/// `POST /auth/refresh`: the next access token, for a refresh token, which is then used up. One that
-/// was used before ends the session.
+/// Answers `POST /auth/refresh`: the next access token, for a refresh token, which is then used up.
+/// One that was used before ends the session.
 pub(super) async fn refresh<P: Platform>(context: Context<P>, headers: HeaderMap) -> Response {
     with_cookies(rotate(context, headers).await)
 }
 
-/// `POST /auth/logout`: ends the session of the cookie, whichever of its tokens that is. 204 also
-/// when there is none to end.
+/// Answers `POST /auth/logout`: ends the session of the cookie, whichever of its tokens that is.
+/// 204 also when there is none to end.
 pub(super) async fn logout<P: Platform>(context: Context<P>, headers: HeaderMap) -> Response {
     with_cookies(end(context, headers).await)
 }
@@ -121,7 +121,7 @@ async fn end<P: Platform>(context: Context<P>, headers: HeaderMap) -> Result<Res
     Ok(private(StatusCode::NO_CONTENT, [Cookie::Refresh.set("", 0, oauth)]))
 }
 
-/// `GET /me`
+/// Answers `GET /me`.
 pub(super) async fn me<P: Platform>(context: Context<P>) -> Result<Json<Me>, Problem> {
     let id = context.caller_with(Scope::Read)?;
     let session = context.session();

@@ -92,7 +92,7 @@ struct ClockFace {
 #[serde(deny_unknown_fields)]
 struct ClockChange {
     frozen: Option<bool>,
-    /// After `frozen` was obeyed.
+    /// The advance in milliseconds, after `frozen` was obeyed.
     advance_ms: Option<Millis>,
 }
 
