@@ -53,7 +53,7 @@ impl std::fmt::Debug for Account {
 /// Says why no usage could be read.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum AnalyticsError {
-    /// No whole answer came.
+    /// The API gave no whole answer.
     #[error("{api} does not answer: {why}")]
     Unreachable {
         /// The API.

@@ -6,7 +6,7 @@ use std::{collections::BTreeMap, path::Path, time::Duration};
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::{Value, json};
 
-/// It answers at once; a sweep visits a hundred runs.
+/// The time limit for one answer: the service answers at once; a sweep visits a hundred runs.
 const ANSWER_WITHIN: Duration = Duration::from_secs(30);
 
 /// The control socket of a service.

@@ -16,7 +16,7 @@ use super::{TargetError, health::Group};
 pub const LOG_TAIL_LINES: usize = 20;
 /// Bytes of its log that are looked at for those lines.
 const LOG_TAIL_BYTES: i64 = 16 * 1024;
-/// After this long a process that was asked to stop is killed.
+/// The time after which a process that was asked to stop is killed.
 const STOP_WITHIN: Duration = Duration::from_secs(5);
 
 /// A child with its log in a temporary file.

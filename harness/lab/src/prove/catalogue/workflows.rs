@@ -95,7 +95,7 @@ fn imprecise(value: &mut Value) {
     }
 }
 
-/// Returns the output that was stored first, whoever's it was.
+/// Replaces each output by the one that was stored first, whoever's it was.
 fn of_the_process(memory: &Memory, state: &mut Value, _: &mut Option<i64>) -> bool {
     for step in steps(state) {
         if let Some(output) = step.get_mut("output").filter(|output| output.is_object()) {
