@@ -1,4 +1,4 @@
-//! What this machine has of what the program needs, and what to do about the rest.
+//! Checks which of the program's needs this machine meets, and says how to meet the rest.
 
 use std::{
     net::TcpListener,
@@ -11,44 +11,45 @@ use reqwest::Url;
 use rustix::process::{Resource, getrlimit};
 use serde::Serialize;
 
-/// Of `workway lab serve`, and of its stub.
+/// The ports of `workway lab serve`, and of its stub.
 const PORTS: [u16; 2] = [8787, 8788];
 /// A load of a thousand connections, with some to spare.
 const DESCRIPTORS: u64 = 4096;
 /// Oldest Node that the pinned wrangler runs on, and oldest Rust that the workspace builds with.
 const NODE: (u64, u64) = (22, 12);
 const RUST: (u64, u64) = (1, 95);
-/// What the Worker's glue is made with; the crate in service/Cargo.toml is pinned to the same.
+/// The version of the tool that makes the Worker's glue; the crate in service/Cargo.toml is pinned
+/// to the same.
 const WASM_BINDGEN: &str = "0.2.129";
 /// Tokens are valid from the second they are signed: beyond this they are refused.
 const CLOCK_SKEW: Duration = Duration::from_secs(5);
-/// For one answer.
+/// The time limit for one answer.
 const ANSWER_WITHIN: Duration = Duration::from_secs(10);
 
-/// How it stands with something.
+/// Says how well a need is met.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum State {
-    /// As it should be.
+    /// The need is met.
     Fine,
-    /// Not there, and only some commands need it.
+    /// The need is not met, and only some commands have it.
     Missing,
-    /// Nothing works like this.
+    /// The need is not met, and nothing works without it.
     Broken,
 }
 
 /// One thing that was looked at.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Diagnosis {
-    /// What.
+    /// The need.
     pub what: &'static str,
-    /// Who needs it.
+    /// The commands that need it.
     pub needed_for: &'static str,
-    /// How it stands.
+    /// The state of the need.
     pub state: State,
-    /// What was seen.
+    /// The observation.
     pub seen: String,
-    /// What to do, unless it is fine.
+    /// The way to fix it, unless it is fine.
     pub fix: Option<&'static str>,
 }
 
@@ -170,7 +171,7 @@ fn skew(headers: &http::HeaderMap) -> Result<String, String> {
     if skew <= CLOCK_SKEW { Ok(seen) } else { Err(seen) }
 }
 
-/// `Sun, 22 Nov 2026 16:00:00 GMT`, since 1970.
+/// Parses a date such as `Sun, 22 Nov 2026 16:00:00 GMT` into the time since 1970.
 fn httpdate(text: &str) -> Option<Duration> {
     let [_, day, month, year, time, "GMT"] = text.split(' ').collect::<Vec<_>>()[..] else {
         return None;
@@ -213,8 +214,8 @@ fn wasm() -> Result<String, String> {
     }
 }
 
-/// Where the scripts of the repository that we are in find their tools, in their order: the npm packages
-/// of the Worker, and what scripts/setup built.
+/// Returns the folders in which the scripts of the repository that we are in find their tools, in
+/// their order: the npm packages of the Worker, and what scripts/setup built.
 fn bins() -> Vec<PathBuf> {
     let current = std::env::current_dir().unwrap_or_default();
     let above = |folder: &str| {
@@ -226,7 +227,7 @@ fn bins() -> Vec<PathBuf> {
     [above("service/node_modules/.bin"), built].into_iter().flatten().collect()
 }
 
-/// The path of a tool in one of the folders, else its name: PATH decides.
+/// Returns the path of a tool in one of the folders, or else its name, so that PATH decides.
 fn own(bins: &[PathBuf], name: &str) -> String {
     let found = bins.iter().map(|bin| bin.join(name)).find(|path| path.is_file());
     found.map_or_else(|| name.to_owned(), |path| path.to_string_lossy().into_owned())
@@ -241,7 +242,7 @@ fn wasm_bindgen(own: &dyn Fn(&str) -> String) -> Result<String, String> {
     }
 }
 
-/// For a command whose version has no dot.
+/// Finds a command whose version has no dot.
 fn there(command: &str) -> Result<String, String> {
     let text = said(Command::new(command).arg("--version"))?;
     Ok(text.lines().next().unwrap_or_default().to_owned())

@@ -1,4 +1,5 @@
-//! How the command ends: one number for each kind of ending, part of the public interface.
+//! Defines the exit codes of the command: one number for each kind of ending, part of the public
+//! interface.
 
 use crate::{
     judge::{Failed, Verdict},
@@ -41,7 +42,7 @@ pub enum Exit {
 }
 
 impl Exit {
-    /// The number given to the shell.
+    /// Returns the number given to the shell.
     pub const fn code(self) -> u8 {
         match self {
             Self::Pass => 0,
@@ -60,7 +61,8 @@ impl Exit {
         }
     }
 
-    /// The one that decides for several scenarios; [`Exit::Pass`] when there are none.
+    /// Returns the exit code that decides for several scenarios; [`Exit::Pass`] when there are
+    /// none.
     pub fn worst(exits: impl IntoIterator<Item = Self>) -> Self {
         exits.into_iter().max_by_key(|exit| exit.rank()).unwrap_or(Self::Pass)
     }
@@ -82,7 +84,7 @@ impl Exit {
         Self::Usage,
     ];
 
-    /// Position in [`Self::ORDER`].
+    /// Returns the position in [`Self::ORDER`].
     fn rank(self) -> usize {
         Self::ORDER.iter().position(|exit| *exit == self).unwrap_or(0)
     }

@@ -108,7 +108,7 @@ fn request(sentry: &SentryConfig, report: &Report) -> OutboundRequest {
     }
 }
 
-/// Three lines of JSON: the envelope, the item, the event.
+/// Returns three lines of JSON: the envelope, the item, the event.
 fn envelope(sentry: &SentryConfig, report: &Report) -> String {
     let id = report.id.replace('-', "");
     let Report { fatal, what, place, tags, caller, .. } = report;

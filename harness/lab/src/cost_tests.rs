@@ -25,8 +25,8 @@ fn tally(count: u64, each: &[(&str, u64)]) -> Tally {
     Tally { count, usage: each.iter().map(sum).collect::<BTreeMap<_, _>>() }
 }
 
-/// What the routes use of a healthy service, a hundred of each: D1's own counts say the same
-/// (`harness/tests/workerd.rs`).
+/// Returns the usage of the routes of a healthy service, a hundred requests of each: D1's own
+/// counts say the same (`harness/tests/workerd.rs`).
 fn healthy(plan: &ScenarioPlan) -> RunUsage {
     let asked = [
         ("kv_reads", 1),
@@ -114,7 +114,7 @@ fn one_query_more_on_any_route_of_a_tier_is_one_too_many() {
     }
 }
 
-/// What is asked for in a threshold, of a scenario that has only `cost` and one step.
+/// Returns the result of a threshold on costs for a scenario that has only `cost` and one step.
 fn judged(usage: &RunUsage, text: &str) -> CostResult {
     let scenario = format!(
         "scenario: a/b\nsteps: [{{ request: {{ name: one, get: / }} }}]\ncost:\n  thresholds:\n    \

@@ -1,5 +1,6 @@
-//! What belongs to the reference service of this workspace: its targets, the stub of its upstreams,
-//! deliberate defects, its rules, the audit of its usage, backups and the launch checklist.
+//! Holds the parts that belong to the reference service of this workspace: its targets, the stub of
+//! its upstreams, deliberate defects, its rules, the audit of its usage, backups and the launch
+//! checklist.
 #![forbid(unsafe_code)]
 
 use workway_cloudflare::cost;

@@ -95,7 +95,7 @@ static RULES: LazyLock<Vec<Arc<Rule>>> = LazyLock::new(|| {
     TABLE.iter().map(rule).collect()
 });
 
-/// All of them.
+/// Returns all of them.
 pub fn all() -> &'static [Arc<Rule>] {
     &RULES
 }

@@ -19,7 +19,7 @@ pub const LOCAL_SECRET: &str = "workway-local-secret-published-and-so-for-loopba
 pub const SECRET_VARIABLE: &str = "WORKWAY_JWT_SECRET";
 /// The variable that holds the secret that webhooks of a target are verified with.
 pub const WEBHOOK_VARIABLE: &str = "WORKWAY_WEBHOOK_SECRET";
-/// How long a token is valid, in seconds: longer than any run.
+/// The lifetime of a token, in seconds: longer than any run.
 pub const LIFETIME_SECONDS: u64 = 24 * 60 * 60;
 
 /// The `typ` of access tokens (RFC 9068).
@@ -39,8 +39,8 @@ pub struct Signer {
 #[error("cannot sign a token: {0}")]
 pub struct SignError(#[from] InvalidLength);
 
-/// What a token of `subject` says: for the API, with these space-separated scopes, valid from `now`
-/// (Unix seconds).
+/// Returns the claims of a token of `subject`: for the API, with these space-separated scopes,
+/// valid from `now` (Unix seconds).
 pub fn claims(subject: &str, scope: &str, now: u64) -> Map<String, Value> {
     let members = [
         ("iss", json!("workway")),
@@ -80,7 +80,7 @@ pub fn header(secret: &Secret) -> Map<String, Value> {
     members.map(|(name, value)| (name.to_owned(), value.into())).into_iter().collect()
 }
 
-/// The service derives the id of its key in the same way.
+/// Returns the id of a key; the service derives it in the same way.
 fn key_id(secret: &Secret) -> String {
     let digest =
         Sha256::new_with_prefix("workway key id:").chain_update(secret.expose()).finalize();
@@ -94,7 +94,8 @@ impl Signer {
         Self { header: URL_SAFE_NO_PAD.encode(header), secret: secret.clone() }
     }
 
-    /// A token of `subject` with these space-separated scopes, valid from `now` (Unix seconds).
+    /// Signs a token of `subject` with these space-separated scopes, valid from `now` (Unix
+    /// seconds).
     ///
     /// # Errors
     /// [`SignError`].
@@ -109,7 +110,7 @@ impl Signer {
     }
 }
 
-/// Now, in Unix seconds.
+/// Returns the current time in Unix seconds.
 pub fn now() -> u64 {
     u64::try_from(now_millis() / 1000).unwrap_or_default()
 }

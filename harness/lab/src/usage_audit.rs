@@ -24,7 +24,8 @@ use crate::{
 const PATIENCE: Duration = Duration::from_mins(1);
 /// Between two looks at a person's runs.
 const PAUSE: Duration = Duration::from_millis(250);
-/// What goes on after an answer, such as making a workflow findable, takes some calls of models.
+/// The time in which work after an answer settles. Making a workflow findable, for example, takes
+/// some calls of models.
 const SETTLES_WITHIN: Duration = Duration::from_secs(5);
 /// Between two looks at everybody's month: a request of each person, whose budget is limited.
 const SETTLING: Duration = Duration::from_millis(500);
@@ -58,7 +59,8 @@ struct Run {
     finished_at: Option<i64>,
 }
 
-/// What the answers said beside what the service counted, by resource.
+/// Returns the differences between the usage that the answers report and the usage that the service
+/// counted, by resource.
 fn differences(said: &Tallies, counted: &Tally) -> Vec<String> {
     if said.unmetered > 0 {
         let unmetered = said.unmetered;
@@ -79,7 +81,7 @@ fn differences(said: &Tallies, counted: &Tally) -> Vec<String> {
         .collect()
 }
 
-/// The outbound calls that the service counted beside those that the stub saw.
+/// Compares the outbound calls that the service counted with those that the stub saw.
 fn outbound(total: &Total, saw: Arrivals) -> Option<String> {
     let counted = total.outbound();
     let Arrivals { all, unowned, .. } = saw;
@@ -98,7 +100,7 @@ impl From<Sum> for Tally {
     }
 }
 
-/// What the service says of everybody, together.
+/// Holds the usage of all callers together, as the service reports it.
 #[derive(Default)]
 struct Total {
     requests: Tally,
@@ -148,9 +150,10 @@ struct Auditor<'a> {
     request: AuditRequest<'a>,
     stub: Option<&'a dyn Stub>,
     deadline: Instant,
-    /// What all answers said, those to the questions themselves included: they are counted, too.
+    /// The usage that all answers reported, those to the audit's own requests included: they are
+    /// counted, too.
     said: Tallies,
-    /// What answers said that count from the next question on.
+    /// The usage in answers that counts from the next question on.
     to_be_counted: Tallies,
 }
 
@@ -187,7 +190,7 @@ impl<'a> Auditor<'a> {
         }
     }
 
-    /// The calls that the stub saw since the scenario began, if it can be asked.
+    /// Returns the calls that the stub saw since the scenario began, if it can be asked.
     async fn arrived(&self) -> Result<Option<Arrivals>, AuditError> {
         let (Some(before), Some(stub)) = (self.request.before, self.stub) else { return Ok(None) };
         let now = stub.arrivals().await;
@@ -230,7 +233,7 @@ impl<'a> Auditor<'a> {
         }
     }
 
-    /// The answer, and what it says that it used.
+    /// Returns the answer, and what it says that it used.
     async fn get<T: DeserializeOwned>(
         &self,
         person: &HeaderValue,

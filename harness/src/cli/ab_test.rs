@@ -16,24 +16,25 @@ use crate::{
     target::{self, Counters, Target, TargetError, TargetOptions, TargetSpec},
 };
 
-/// Past every delay with which the service writes usage down (10 s), so that it is complete.
+/// The time to wait until usage is complete: longer than every delay with which the service writes
+/// it down (10 s).
 const USAGE_SETTLES: Duration = Duration::from_secs(30);
 
-/// As many pairs as these may be made again for each that is wanted: a machine on which the
+/// The number of pairs that may be made again for each that is wanted: a machine on which the
 /// generator is slow half of the time cannot say anything about a target.
 const REMADE_PER_PAIR: usize = 1;
 
 /// One of the two.
 #[derive(Clone, Debug)]
 pub(super) struct Variant {
-    /// As the user named it.
+    /// The name that the user gave.
     pub(super) name: String,
     /// The commit, if it is one of this repository.
     pub(super) commit: Option<String>,
     spec: TargetSpec,
     program: Option<PathBuf>,
-    /// What each request to it carries beside the scenario's own: where one URL has several versions,
-    /// it names the one.
+    /// The header that each request to it carries beside the scenario's own: where one URL has
+    /// several versions, it names the one.
     header: Option<Header>,
 }
 
@@ -44,7 +45,7 @@ pub(super) struct Header {
     value: String,
 }
 
-/// What is to be done.
+/// Holds the parameters of an A/B test.
 pub(super) struct AbTest<'a> {
     pub(super) plan: &'a ScenarioPlan,
     pub(super) base: &'a Variant,
@@ -55,17 +56,17 @@ pub(super) struct AbTest<'a> {
     pub(super) stop: &'a StopFlag,
 }
 
-/// What was measured.
+/// Holds the measurements of an A/B test.
 #[derive(Debug, Default)]
 pub(super) struct AbResult {
     pub(super) pairs: Vec<Pair>,
-    /// Why pairs were made again.
+    /// The reasons for which pairs were made again.
     pub(super) remade: Vec<String>,
-    /// Why there are not enough pairs.
+    /// The reason that there are not enough pairs.
     pub(super) ended: Option<AbTestError>,
 }
 
-/// Why two versions cannot be compared.
+/// Says why two versions cannot be compared.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum AbTestError {
     /// A version that is none.
@@ -79,7 +80,7 @@ pub(super) enum AbTestError {
     Start {
         /// The version.
         name: String,
-        /// What happened.
+        /// The cause.
         error: TargetError,
     },
     /// A window in which something else than a figure went wrong.
@@ -87,7 +88,7 @@ pub(super) enum AbTestError {
     Ended {
         /// `base` or `head`.
         side: &'static str,
-        /// What went wrong.
+        /// The reason.
         reason: Reason,
     },
     /// A window whose figures say nothing about the target, so that its pair is made again.
@@ -144,12 +145,12 @@ impl Variant {
         })
     }
 
-    /// What it is: `embedded`, `wrangler` or `url`. A revision is embedded.
+    /// Returns the kind of target: `embedded`, `wrangler` or `url`. A revision is embedded.
     pub(super) const fn kind(&self) -> TargetKind {
         self.spec.kind()
     }
 
-    /// Whose requests carry this header; its name says so.
+    /// Adds this header to every request to the version; the version's name shows it.
     pub(super) fn with_header(self, header: Option<Header>) -> Self {
         let name = match &header {
             Some(header) => format!("{} ({header})", self.name),
@@ -187,9 +188,9 @@ impl Variant {
 }
 
 impl AbTest<'_> {
-    /// ABBA: in every second pair head goes first, so that a drift of the machine hits both alike.
-    /// Each pair has fresh targets, if they are ours to start: what a process was dealt at its
-    /// start is chance, too.
+    /// Runs the pairs in the order ABBA: in every second pair head goes first, so that a drift of
+    /// the machine hits both alike. Each pair has fresh targets, if they are ours to start: the
+    /// properties that a process gets at its start are chance, too.
     pub(super) async fn run(&self) -> AbResult {
         let mut result = AbResult::default();
         while result.pairs.len() < self.pairs && result.ended.is_none() {
@@ -265,7 +266,8 @@ impl AbTest<'_> {
         Ok(pair)
     }
 
-    /// Both windows of a pair draw the same choices, so that they do the same work.
+    /// Measures one window; both windows of a pair draw the same choices, so that they do the same
+    /// work.
     async fn window(
         &self,
         plan: &ScenarioPlan,
@@ -297,7 +299,7 @@ impl AbTest<'_> {
     }
 }
 
-/// Why a header cannot be sent with each request to a version.
+/// Says why a header cannot be sent with each request to a version.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum HeaderError {
     #[error("write NAME: VALUE")]
@@ -339,7 +341,7 @@ async fn counters(target: &Target) -> Option<Counters> {
     target.control.as_ref()?.counters().await.ok()
 }
 
-/// What the target used since then, from its own counters; `None` when it has none.
+/// Returns the usage of the target since then, from its own counters; `None` when it has none.
 async fn usage(target: &Target, before: Option<Counters>) -> Option<RunUsage> {
     let control = target.control.as_ref()?;
     // The window is over: now its clock may move.
@@ -366,7 +368,7 @@ pub(super) struct WindowError {
     what: &'static str,
 }
 
-/// The scenario with a window of this length in place of its own.
+/// Returns the scenario with a window of this length in place of its own.
 pub(super) fn windowed(
     plan: &ScenarioPlan,
     warmup: Duration,

@@ -1,4 +1,4 @@
-//! Whether a target can be asked what a scenario asks.
+//! Decides whether a target can carry out a scenario.
 
 use std::time::Duration;
 
@@ -8,17 +8,17 @@ use crate::{
     target::{SelfCheck, Target},
 };
 
-/// Where the target's clock cannot be moved, a scenario may wait this long in real time; what takes
-/// longer is not applicable rather than slow.
+/// Limits the time that a scenario may wait in real time where the target's clock cannot be moved;
+/// a scenario that takes longer is not applicable rather than slow.
 pub(super) const MAX_REAL_TIME: Duration = Duration::from_mins(2);
 
-/// Why a scenario is not applicable to a target.
+/// Says why a scenario is not applicable to a target.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub(super) enum NotApplicable {
     /// The target does not offer something.
     #[error("{}", missing(*.0))]
     Missing(Capability),
-    /// It would have to wait in real time.
+    /// The scenario would have to wait in real time.
     #[error(
         "it would take {} s in real time, more than {} s, and the clock of this target cannot be \
          moved",

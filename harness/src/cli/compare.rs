@@ -44,7 +44,7 @@ pub(super) fn compare(arguments: &Arguments) -> Exit {
     })
 }
 
-/// Only a run that passed is what later ones should be like.
+/// Accepts a run as a baseline only if it passed, because later ones should be like it.
 fn accept(arguments: &Arguments, report: &RunReport) -> Result<Exit, BaselineError> {
     if report.verdict != Verdict::Pass {
         let exit = exit::code(report.verdict);

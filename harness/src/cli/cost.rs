@@ -19,7 +19,7 @@ use crate::{
     report::{self, BookReport, COST_SCHEMA_VERSION, CostReport, cheapest_text, cost_text},
 };
 
-/// Why a bill cannot be made.
+/// Says why a bill cannot be made.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum PriceError {
     #[error(transparent)]
@@ -81,7 +81,7 @@ pub(super) async fn cost(arguments: &Arguments) -> Exit {
     shown.unwrap_or_else(|error| output::fail(Exit::Usage, &error.to_string()))
 }
 
-/// What was read.
+/// Holds the runs that were read.
 struct Runs {
     runs: Vec<Used>,
     base: Option<Used>,
@@ -101,7 +101,7 @@ async fn read(arguments: &Arguments) -> Result<(Asked, Runs), (Exit, String)> {
     Ok((asked, Runs { runs, base }))
 }
 
-/// What is asked for, once it was read from the command line and its files.
+/// Holds the parameters of the command once they were read from the command line and its files.
 struct Asked {
     tiers: Tiers,
     only: Vec<String>,
@@ -145,7 +145,7 @@ fn assessed(arguments: &Arguments, asked: &Asked, read: &Runs) -> Result<CostRep
     })
 }
 
-/// The scenarios as alternatives, the cheapest first that keeps its promises.
+/// Compares the scenarios as alternatives; the cheapest that keeps its promises comes first.
 fn cheapest(arguments: &Arguments, asked: &Asked, read: &Runs) -> Result<Exit, PriceError> {
     let alternatives = alternatives(&read.runs);
     let Asked { tiers, only, combinations, books } = asked;
@@ -156,7 +156,7 @@ fn cheapest(arguments: &Arguments, asked: &Asked, read: &Runs) -> Result<Exit, P
     Ok(if shown == Exit::Pass && !found { Exit::Threshold } else { shown })
 }
 
-/// Each scenario that measured its usage, with its repetitions in all runs.
+/// Returns each scenario that measured its usage, with its repetitions in all runs.
 fn alternatives(runs: &[Used]) -> Vec<Alternative> {
     let mut alternatives = Vec::<Alternative>::new();
     for used in runs {

@@ -4,7 +4,7 @@ use std::{iter::Peekable, vec::IntoIter};
 
 use crate::{model::glob, plan::ScenarioPlan};
 
-/// How deep parentheses go: past it the argument is no expression that anybody wrote.
+/// Limits how deep parentheses nest: an argument past it is no expression that anybody wrote.
 const MAX_DEPTH: usize = 32;
 
 /// An expression over the tags, the name and the rules of a scenario.
@@ -21,7 +21,7 @@ pub(super) enum Filter {
     Any(Vec<Self>),
 }
 
-/// Why an argument is no expression.
+/// Says why an argument is no expression.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(super) enum FilterError {
     #[error("`{0}` has no place there; {HELP}")]
@@ -39,7 +39,7 @@ pub(super) enum FilterError {
 }
 
 impl Filter {
-    /// Whether an argument is meant as an expression rather than as a path.
+    /// Returns whether an argument is meant as an expression rather than as a path.
     pub(super) fn is_meant(text: &str) -> bool {
         let word = text.split([' ', '(']).find(|word| !word.is_empty()).unwrap_or_default();
         word == "not" || ["tag:", "name:", "rule:"].iter().any(|prefix| word.starts_with(prefix))

@@ -90,7 +90,7 @@ pub(super) struct Arguments {
     out: Option<PathBuf>,
 }
 
-/// What is needed beside the measurements.
+/// Holds the inputs of a gate other than the measurements.
 struct Frame {
     rule: Rule,
     rule_from: String,
@@ -147,13 +147,14 @@ async fn gated(arguments: &Arguments, stop: &StopFlag) -> Result<GateReport, (Ex
     Ok(GateReport { duration_s: duration.as_secs_f64(), ..report })
 }
 
-/// What clap says of a bad value shows it, and somebody may have put a secret there.
+/// Parses a header here, because clap's message about a bad value would show the value, and
+/// somebody may have put a secret there.
 fn header(option: &str, text: Option<&str>) -> Result<Option<Header>, (Exit, String)> {
     let parsed = text.map(Header::parse).transpose();
     parsed.map_err(|error| (Exit::Usage, format!("{option}: {error}")))
 }
 
-/// What is known of the noise of this gate. It is about both sides, so they must be of one kind.
+/// Returns the known noise of this gate. It is about both sides, so they must be of one kind.
 fn known(arguments: &Arguments, plan: &ScenarioPlan, [base, head]: [&Variant; 2]) -> Known {
     let kind = if base.kind() == head.kind() {
         head.kind().to_string()
@@ -269,7 +270,7 @@ impl Frame {
         Ok(report)
     }
 
-    /// What a month costs more, by resource.
+    /// Returns the additional usage and cost of a month, by resource.
     fn cost(&self, [base, head]: &[Window; 2]) -> Result<Vec<ChangeReport>, PriceError> {
         let (Some(base), Some(head)) = (&base.usage, &head.usage) else { return Ok(Vec::new()) };
         let changes = changes(&self.months(base)?, &self.months(head)?);
@@ -310,7 +311,7 @@ impl Frame {
     }
 }
 
-/// The one scenario at `path`.
+/// Returns the one scenario at `path`.
 pub(super) fn scenario(path: &Path) -> Result<ScenarioPlan, (Exit, String)> {
     let several = || {
         let message = format!("{}: a gate compares one scenario; name its file", path.display());
@@ -342,7 +343,7 @@ pub(super) async fn until_signal<T>(
     }
 }
 
-/// Why a value of an option cannot be used.
+/// Says why a value of an option cannot be used.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub(super) enum ArgumentError {
     #[error(

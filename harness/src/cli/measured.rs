@@ -1,4 +1,4 @@
-//! What recorded runs used: by their own answers, or by the analytics of the platform.
+//! Reads the usage of recorded runs: from their own answers, or from the analytics of the platform.
 
 use std::{
     env,
@@ -41,7 +41,7 @@ pub(super) struct Source {
     cloudflare_api: Url,
 }
 
-/// Where usage comes from: the answers, unless the platform's analytics are asked.
+/// Names the source of usage: the answers, unless the platform's analytics are asked.
 pub(super) struct Measured(Option<(Account, Deployment)>);
 
 /// A recorded run and what its scenarios used.
@@ -58,7 +58,7 @@ fn usage(problem: &impl ToString) -> Problem {
 }
 
 impl Source {
-    /// What is needed to look.
+    /// Reads the account and the deployment, as far as they are needed.
     pub(super) fn open(&self) -> Result<Measured, Problem> {
         let Some(path) = &self.from_analytics else { return Ok(Measured(None)) };
         let deployment =
@@ -79,7 +79,7 @@ impl Source {
 }
 
 impl Measured {
-    /// What the scenarios of a recorded run used.
+    /// Returns the usage of the scenarios of a recorded run.
     pub(super) async fn read(&self, path: &Path) -> Result<Used, Problem> {
         let report = read_run(path).map_err(|error| usage(&error))?;
         match &self.0 {
@@ -129,7 +129,7 @@ async fn of_analytics(
     Ok(Used { report, mixes: vec![mix], warnings })
 }
 
-/// What the work of a run was: analytics cannot tell scenarios apart.
+/// Counts the operations of a run as a whole, because analytics cannot tell scenarios apart.
 fn operations(report: &RunReport) -> Operations {
     let mut operations = Operations::default();
     for scenario in &report.scenarios {
@@ -150,7 +150,7 @@ fn is_ai(scenario: &ScenarioReport, step: &str) -> bool {
     steps.into_iter().any(|usage| usage.ai && usage.name == step)
 }
 
-/// What to know before believing figures from analytics.
+/// Returns warnings that a reader should know before believing figures from analytics.
 fn warnings(
     report: &str,
     spent: &Spent,

@@ -32,7 +32,8 @@ pub(super) fn result(text: &str) -> Result<(), io::Error> {
     }
 }
 
-/// Whether the folder of `--out`, if there is one, takes files: asked before anything is sent.
+/// Checks that the folder of `--out`, if there is one, takes files; this is called before anything
+/// is sent.
 ///
 /// # Errors
 /// How the command ends.
@@ -84,7 +85,7 @@ pub(super) fn show<T: Serialize>(
     }
 }
 
-/// A result for programs.
+/// Renders a result for programs.
 ///
 /// # Errors
 /// How the command ends.
@@ -93,12 +94,12 @@ pub(super) fn json<T: Serialize>(result: &T) -> Result<String, Exit> {
     json.map(|json| json + "\n").map_err(|error| fail(Exit::Internal, &format!("report: {error}")))
 }
 
-/// Whether colour is wanted on stdout: a terminal, and no `NO_COLOR` (no-color.org).
+/// Returns whether colour is wanted on stdout: a terminal, and no `NO_COLOR` (no-color.org).
 pub(super) fn color_on_stdout() -> bool {
     wants_color(io::stdout().is_terminal())
 }
 
-/// Whether colour is wanted on stderr.
+/// Returns whether colour is wanted on stderr.
 pub(super) fn color_on_stderr() -> bool {
     wants_color(io::stderr().is_terminal())
 }

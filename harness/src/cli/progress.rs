@@ -1,4 +1,4 @@
-//! What goes on, on stderr: live on a terminal, as lines elsewhere.
+//! Reports progress on stderr: live on a terminal, as lines elsewhere.
 
 use std::{
     fmt::Write as _,
@@ -14,7 +14,7 @@ use crate::{
     run::{LoadTick, Progress, ProgressEvent},
 };
 
-/// Who watches: somebody at a terminal, or a log.
+/// Returns the progress display for a terminal, or for a log.
 pub(super) fn watcher() -> Arc<dyn Progress + Send + Sync> {
     let dumb = std::env::var_os("TERM").is_none_or(|term| term == "dumb");
     if io::stderr().is_terminal() && !dumb { Arc::new(Live::default()) } else { Arc::new(Lines) }
@@ -102,7 +102,7 @@ impl Scene {
     }
 }
 
-/// The figures, the time left, and a line for each threshold.
+/// Returns the figures, the time left, and a line for each threshold.
 fn message(tick: &LoadTick, thresholds: &[Threshold]) -> String {
     let left = tick.total.map_or(String::new(), |total| {
         format!(", {:.0} s left", total.saturating_sub(tick.elapsed).as_secs_f64())
@@ -128,8 +128,8 @@ fn message(tick: &LoadTick, thresholds: &[Threshold]) -> String {
     text
 }
 
-/// How a threshold stands so far; `None` when only the end tells. Warm-up counts here, so the end
-/// may still say otherwise.
+/// Returns whether a threshold holds so far; `None` when only the end tells. Warm-up counts here,
+/// so the end may still say otherwise.
 fn state(tick: &LoadTick, threshold: &Threshold) -> Option<bool> {
     if threshold.step.is_some() || tick.ended == 0 {
         return None;

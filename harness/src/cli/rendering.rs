@@ -8,7 +8,7 @@ use crate::{
     report::{self, Format, Rendered},
 };
 
-/// Whether GitHub reads our stdout.
+/// The variable that is set where GitHub reads our stdout.
 const ACTIONS: &str = "GITHUB_ACTIONS";
 
 /// Writes every format into `folder`, if there is one, and one of them to stdout.

@@ -13,7 +13,8 @@ pub(super) struct Failed {
 }
 
 impl Failed {
-    /// Of a report: the file, or the folder that it was written into.
+    /// Reads the scenarios to run again from a report: the file, or the folder that it was written
+    /// into.
     ///
     /// # Errors
     /// How the command ends.
@@ -38,7 +39,7 @@ impl Failed {
         Ok(Self { names, files: files.into_iter().collect() })
     }
 
-    /// Whether this scenario is one of them.
+    /// Returns whether this scenario is one of them.
     pub(super) fn has(&self, name: &str) -> bool {
         self.names.contains(name)
     }

@@ -96,7 +96,7 @@ fn selected(arguments: &Arguments) -> Result<Vec<ScenarioPlan>, Exit> {
     Ok(plans)
 }
 
-/// The first signal ends the run in good order; the second ends it now.
+/// Waits for the second signal: the first ends the run in good order, the second ends it now.
 async fn second_signal(mut signals: Signals, stop: &StopFlag) -> Exit {
     let signal = match signals.next().await {
         Exit::Terminated => Signal::Terminate,
@@ -183,7 +183,7 @@ async fn report_of(
     }
 }
 
-/// What there is to run with, whatever the scenario.
+/// Builds the environment of a run, which does not depend on the scenario.
 pub(super) async fn environment_of(target: &mut Target, suffix: String) -> Environment {
     let now = target.obey(Command::Clock).await.unwrap_or_else(|_| now_millis());
     let tokens = Arc::new(RunTokens::new(target, suffix, now));

@@ -3,7 +3,7 @@
 use super::output;
 use crate::{exit::Exit, language};
 
-/// The JSON Schema of scenario files, for editors.
+/// Prints the JSON Schema of scenario files, for editors.
 pub(super) fn schema() -> Exit {
     output::result_or_fail(&format!("{:#}\n", language::schema()))
 }

@@ -1,4 +1,4 @@
-//! Which scenarios a command works on.
+//! Selects the scenarios that a command works on.
 
 use std::{
     collections::BTreeMap,
@@ -12,7 +12,7 @@ use crate::{
     plan::{self, ScenarioPlan},
 };
 
-/// What a command works on.
+/// Holds the scenarios that a command works on.
 pub(super) struct Selected {
     pub(super) plans: Vec<ScenarioPlan>,
     /// Warnings that were said.
@@ -29,7 +29,7 @@ pub(super) fn select(arguments: &[String], default: &str) -> Result<Vec<Scenario
     select_and_warn(arguments, default).map(|selected| selected.plans)
 }
 
-/// As [`select`].
+/// Does the same as [`select`], and prints the warnings.
 ///
 /// # Errors
 /// How the command ends.
@@ -56,7 +56,7 @@ pub(super) fn select_and_warn(arguments: &[String], default: &str) -> Result<Sel
     Ok(selected)
 }
 
-/// What filters choose from when no path is named.
+/// The folder from which filters choose when no path is named.
 const EVERYTHING: &str = "scenarios";
 
 fn load_all(paths: &[PathBuf]) -> Result<Selected, Exit> {

@@ -6,7 +6,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::exit::Exit;
 
-/// From its making on, neither signal ends the process by itself.
+/// Receives signals; from its creation on, neither signal ends the process by itself.
 pub(super) struct Signals {
     interrupt: Signal,
     terminate: Signal,

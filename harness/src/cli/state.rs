@@ -1,4 +1,4 @@
-//! What commands keep between calls: calibrations of this machine.
+//! Keeps calibrations of this machine between calls.
 
 use std::{
     env, fs,
@@ -18,7 +18,7 @@ use crate::{
 /// Version of the format.
 pub(super) const CALIBRATION_SCHEMA_VERSION: u32 = 2;
 
-/// What a calibration holds for: with anything else the noise is another.
+/// Names the settings for which a calibration is valid: with anything else the noise is another.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(super) struct Setting {
     /// The machine.
@@ -31,7 +31,7 @@ pub(super) struct Setting {
     pub(super) window_s: f64,
     /// Seconds before it that are thrown away.
     pub(super) warmup_s: f64,
-    /// What the target is: `embedded`, `wrangler` or `url`.
+    /// The kind of the target: `embedded`, `wrangler` or `url`.
     pub(super) target_kind: String,
 }
 
@@ -40,28 +40,28 @@ pub(super) struct Setting {
 pub(super) struct Saved {
     /// [`CALIBRATION_SCHEMA_VERSION`].
     pub(super) schema_version: u32,
-    /// When it was made.
+    /// The time at which it was made.
     pub(super) made_at: Timestamp,
-    /// What it holds for.
+    /// The settings for which it is valid.
     #[serde(flatten)]
     pub(super) setting: Setting,
-    /// What was found.
+    /// The calibration that was measured.
     pub(super) calibration: Calibration,
 }
 
-/// What is known of a machine's noise.
+/// Says what is known of a machine's noise.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Known {
     /// A calibration for these settings.
     Calibrated(Box<Saved>),
-    /// Only one for others: in what they differ.
+    /// A calibration exists for other settings only; the text says in what they differ.
     Other(String),
-    /// Nothing.
+    /// No calibration exists.
     Nothing,
 }
 
 impl Setting {
-    /// Of windows on this machine, with `warmup` before each.
+    /// Returns the setting of windows on this machine, with `warmup` before each.
     pub(super) fn new(
         plan: &ScenarioPlan,
         file: &Path,
@@ -79,7 +79,8 @@ impl Setting {
         }
     }
 
-    /// In what another differs, in words; nothing where what was found there holds here.
+    /// Describes the differences between two settings in words; empty where the other's calibration
+    /// holds here.
     fn differences(&self, other: &Self) -> Vec<String> {
         let seconds = |part: f64| format!("{part} s");
         let kind = |setting: &Self| setting.target_kind.clone();
@@ -102,7 +103,7 @@ impl Setting {
         differences
     }
 
-    /// Where a calibration for it is kept.
+    /// Returns the path at which a calibration for it is kept.
     fn file(&self) -> Option<String> {
         let Self { host, scenario, config, window_s, warmup_s, target_kind } = self;
         let key = (&host.machine, scenario, config, window_s, warmup_s, target_kind);
@@ -111,11 +112,11 @@ impl Setting {
     }
 }
 
-/// How files of calibrations begin.
+/// The beginning of the names of calibration files.
 const PREFIX: &str = "calibration-";
 
 impl Saved {
-    /// What is known of the noise with these settings.
+    /// Loads what is known of the noise with these settings.
     pub(super) fn load(setting: &Setting) -> Known {
         folder().map_or(Known::Nothing, |folder| Self::find(&folder, setting))
     }
@@ -153,8 +154,8 @@ impl Saved {
     }
 }
 
-/// As the XDG base directory specification has it: state is what outlives a run and is not worth a
-/// backup.
+/// Returns the folder for state of the XDG base directory specification: state is what outlives a
+/// run and is not worth a backup.
 fn folder() -> Option<PathBuf> {
     let absolute =
         |name| env::var_os(name).map(PathBuf::from).filter(|path: &PathBuf| path.is_absolute());

@@ -8,8 +8,8 @@ use std::net::IpAddr;
 pub struct ClientAddress(pub IpAddr);
 
 impl ClientAddress {
-    /// The key of the limiter: an IPv4 address, or the /64 of an IPv6 one, which is what a single
-    /// subscriber gets and can roam in freely.
+    /// Returns the key of the limiter: an IPv4 address, or the /64 of an IPv6 one, which is what a
+    /// single subscriber gets and can roam in freely.
     pub fn limiter_key(self) -> String {
         match self.0.to_canonical() {
             IpAddr::V4(address) => format!("ip:{address}"),

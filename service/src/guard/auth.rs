@@ -153,7 +153,7 @@ fn address_key(request: &Request) -> String {
     address.map_or_else(|| "ip:unknown".to_owned(), |address| address.limiter_key())
 }
 
-/// The token of exactly one `Authorization: Bearer` header. The scheme is case-insensitive
+/// Returns the token of exactly one `Authorization: Bearer` header. The scheme is case-insensitive
 /// (RFC 9110 §11.1).
 fn bearer(headers: &HeaderMap) -> Option<&str> {
     let mut values = headers.get_all(header::AUTHORIZATION).into_iter();

@@ -138,7 +138,7 @@ fn key(headers: &HeaderMap) -> Result<Option<String>, Issue> {
     }
 }
 
-/// RFC 8941 §4.2.5.
+/// Removes the quotes of a string by RFC 8941 §4.2.5.
 fn unquote(text: &str) -> Option<String> {
     let inner = text.trim_matches(' ').strip_prefix('"')?.strip_suffix('"')?;
     let (mut out, mut chars) = (String::new(), inner.chars());

@@ -192,7 +192,7 @@ impl About {
 #[derive(Clone, Copy)]
 struct Panicked;
 
-/// The response, within the deadline and without a panic.
+/// Returns the response, within the deadline and without a panic.
 async fn guarded<P: Platform>(app: &App<P>, request: Request, next: Next) -> Response {
     let response = pin!(without_panic(next.run(request)));
     let deadline = pin!(app.platform.clock().sleep(HANDLER_DEADLINE));

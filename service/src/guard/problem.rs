@@ -120,7 +120,7 @@ impl Problem {
         self
     }
 
-    /// 400: the input breaks these rules.
+    /// Returns 400: the input breaks these rules.
     pub fn invalid_input(issues: Vec<Issue>) -> Self {
         Self { issues, ..Self::new(&INVALID_INPUT) }
     }
@@ -130,19 +130,19 @@ impl Problem {
         Self::new(&MALFORMED_JSON).detail(detail)
     }
 
-    /// 400: the connection broke before the whole body was here.
+    /// Returns 400: the connection broke before the whole body was here.
     pub fn body_not_received() -> Self {
         Self::new(&BODY_NOT_RECEIVED)
     }
 
-    /// 400, and the end of the connection: the request names no host, or several.
+    /// Returns 400, and the end of the connection: the request names no host, or several.
     pub fn bad_host() -> Self {
         Self::new(&BAD_HOST)
             .detail("a request has exactly one Host header")
             .header(header::CONNECTION, HeaderValue::from_static("close"))
     }
 
-    /// 408: the body took too long to arrive. Nothing was done.
+    /// Returns 408: the body took too long to arrive. Nothing was done.
     pub fn body_too_slow() -> Self {
         Self::new(&BODY_TOO_SLOW).detail("the body did not arrive in time; nothing was done")
     }
@@ -162,7 +162,7 @@ impl Problem {
         Self::new(&OVER_QUOTA).detail(detail)
     }
 
-    /// 422: the model will not answer this.
+    /// Returns 422: the model will not answer this.
     pub fn refused_content() -> Self {
         Self::new(&REFUSED_CONTENT).detail("the model refused the content")
     }
@@ -172,12 +172,12 @@ impl Problem {
         Self::new(&BAD_SIGNATURE)
     }
 
-    /// 403: the token does not have this scope.
+    /// Returns 403: the token does not have this scope.
     pub fn missing_scope(scope: &'static str) -> Self {
         Self::new(&FORBIDDEN).detail(format!("the token needs the scope `{scope}`"))
     }
 
-    /// 403: somebody else's page sent this.
+    /// Returns 403: somebody else's page sent this.
     pub fn foreign_origin() -> Self {
         Self::new(&FORBIDDEN).detail("requests with cookies are not taken from this origin")
     }
@@ -189,27 +189,27 @@ impl Problem {
         )
     }
 
-    /// 400: the person said no, or the provider did.
+    /// Returns 400: the person said no, or the provider did.
     pub fn access_not_granted() -> Self {
         Self::new(&SIGN_IN).detail("access was not granted")
     }
 
-    /// 400: the provider does not know the code, or not any more.
+    /// Returns 400: the provider does not know the code, or not any more.
     pub fn code_refused() -> Self {
         Self::new(&SIGN_IN).detail("the provider did not accept the code; begin again")
     }
 
-    /// 502: the provider gave no answer, or none of use.
+    /// Returns 502: the provider gave no answer, or none of use.
     pub fn provider_failed() -> Self {
         Self::new(&PROVIDER).detail("the provider gave no answer of use; begin again")
     }
 
-    /// 404, for what does not exist and for what belongs to somebody else alike.
+    /// Returns 404, for what does not exist and for what belongs to somebody else alike.
     pub fn not_found() -> Self {
         Self::new(&NOT_FOUND)
     }
 
-    /// 405; the router adds `Allow`.
+    /// Returns 405; the router adds `Allow`.
     pub fn method_not_allowed() -> Self {
         Self::new(&METHOD_NOT_ALLOWED)
     }
@@ -226,7 +226,7 @@ impl Problem {
             .header(header::RETRY_AFTER, HeaderValue::from_static("1"))
     }
 
-    /// 422: the key came with another payload before.
+    /// Returns 422: the key came with another payload before.
     pub fn key_reused() -> Self {
         Self::new(&KEY_REUSED).detail("this Idempotency-Key came with another body before")
     }
@@ -248,7 +248,7 @@ impl Problem {
             .header(header::RETRY_AFTER, period_seconds.into())
     }
 
-    /// 500: our configuration or our code.
+    /// Returns 500: our configuration or our code.
     pub fn internal() -> Self {
         Self::new(&INTERNAL)
     }
@@ -258,7 +258,7 @@ impl Problem {
         Self::new(&UNAVAILABLE).header(header::RETRY_AFTER, HeaderValue::from_static("5"))
     }
 
-    /// 503: no answer within our own deadline.
+    /// Returns 503: no answer within our own deadline.
     pub fn timed_out() -> Self {
         Self::unavailable().detail("the request took too long; whether it took effect is not known")
     }

@@ -62,7 +62,7 @@ struct RefreshClaims {
 }
 
 impl SessionToken {
-    /// An access token with this scope.
+    /// Signs an access token with this scope.
     pub fn access(&self, scope: &str, key: &SigningKey, now: Millis) -> String {
         let now = now / 1000;
         let claims = AccessClaims {
@@ -78,7 +78,7 @@ impl SessionToken {
         sign("at+jwt", &claims, key)
     }
 
-    /// The refresh token. The session may end before it.
+    /// Signs the refresh token. The session may end before it.
     pub fn refresh(&self, key: &SigningKey, now: Millis) -> String {
         let claims = RefreshClaims {
             iss: ISSUER.to_owned(),

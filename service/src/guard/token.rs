@@ -36,14 +36,14 @@ pub struct Claims {
     pub sid: Option<String>,
 }
 
-/// Not a valid token. Why is for tests and for the log; clients see one answer.
+/// Says why a token is not valid. The reason is for tests and for the log; clients see one answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TokenError {
-    /// Not three base64url parts of JSON, or too long.
+    /// The token is not three base64url parts of JSON, or is too long.
     Malformed,
     /// Another algorithm, type or key than ours, or an extension that must be understood.
     WrongHeader,
-    /// Not signed by us.
+    /// The token is not signed by us.
     BadSignature,
     /// A claim is missing or of the wrong type.
     BadClaims,

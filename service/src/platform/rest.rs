@@ -42,7 +42,7 @@ struct Call {
 }
 
 impl<H: Http> Rest<H> {
-    /// The API of `account`, through `http`.
+    /// Returns the API of `account`, through `http`.
     pub fn new(http: H, account: CloudflareAccount) -> Self {
         Self { http, account }
     }

@@ -82,7 +82,7 @@ struct Found {
 }
 
 impl Matches {
-    /// The vectors that were found, with the dimensions that were looked through.
+    /// Returns the vectors that were found, with the dimensions that were looked through.
     pub(super) fn found(self) -> Metered<Vec<Match>> {
         let matches = self.matches.into_iter();
         let value = matches.map(|Found { id, score }| Match { id, score }).collect();

@@ -24,7 +24,7 @@ impl ActorClass {
     /// All of them.
     pub const ALL: [Self; 3] = [Self::WorkflowExecutor, Self::OAuth, Self::AiMisses];
 
-    /// The name of the class, as the platform knows it.
+    /// Returns the name of the class, as the platform knows it.
     pub const fn name(self) -> &'static str {
         match self {
             Self::WorkflowExecutor => "WorkflowExecutor",
@@ -33,7 +33,7 @@ impl ActorClass {
         }
     }
 
-    /// The name of its binding.
+    /// Returns the name of its binding.
     pub const fn binding(self) -> &'static str {
         match self {
             Self::WorkflowExecutor => "WORKFLOW_EXECUTOR",
@@ -84,7 +84,7 @@ pub trait ActorContext: Send + Sync {
     /// Waits for the turn.
     fn turn(&self) -> impl Future<Output = Self::Turn> + Send;
 
-    /// Its state, if it has any yet.
+    /// Returns its state, if it has any yet.
     ///
     /// # Errors
     /// [`super::PortFailure::Unavailable`].
@@ -109,19 +109,19 @@ pub trait ActorContext: Send + Sync {
 
     /// Returns the work that callers of this object share, which it remembers while it is in memory.
     fn single_flight(&self) -> &SingleFlight;
-    /// D1, or SQLite.
+    /// Returns the database: D1, or SQLite.
     fn database(&self) -> &Self::Database;
-    /// The namespace `CACHE`.
+    /// Returns the namespace `CACHE`.
     fn cache(&self) -> &Self::KeyValue;
-    /// Other objects.
+    /// Returns access to other objects.
     fn actors(&self) -> &Self::Actors;
-    /// Outbound requests.
+    /// Returns the client for outbound requests.
     fn http(&self) -> &Self::Http;
-    /// See [`super::Platform::ai`].
+    /// Returns the models; see [`super::Platform::ai`].
     fn ai(&self) -> Option<&Self::Ai>;
-    /// See [`super::Platform::breaker`].
+    /// Returns the breaker; see [`super::Platform::breaker`].
     fn breaker(&self) -> &Breaker;
-    /// Time.
+    /// Returns the clock.
     fn clock(&self) -> &Self::Clock;
     /// Randomness.
     fn random(&self) -> &Self::Random;

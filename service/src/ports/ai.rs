@@ -33,7 +33,7 @@ pub trait Ai: Send + Sync {
         max_tokens: u32,
     ) -> impl Future<Output = PortResult<Completion>> + Send;
 
-    /// A vector of [`DIMENSIONS`] for a text, by [`EMBEDDING`].
+    /// Returns a vector of [`DIMENSIONS`] for a text, by [`EMBEDDING`].
     ///
     /// # Errors
     /// As above.
@@ -74,7 +74,7 @@ pub trait VectorIndex: Send + Sync {
     /// As above.
     fn delete(&self, id: &str) -> impl Future<Output = PortResult<()>> + Send;
 
-    /// The nearest vectors of these readers, the nearest first.
+    /// Returns the nearest vectors of these readers, the nearest first.
     ///
     /// # Errors
     /// As above.

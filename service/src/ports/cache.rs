@@ -38,7 +38,7 @@ pub trait KeyValue: Send + Sync {
 /// Bodies of public answers, kept close to the clients that ask for them. What it holds may vanish
 /// at any time, and differs between places. It costs nothing.
 pub trait HttpCache: Send + Sync {
-    /// The body under a key: an absolute path with its query.
+    /// Returns the body under a key: an absolute path with its query.
     ///
     /// # Errors
     /// [`super::PortFailure::Unavailable`].

@@ -19,7 +19,7 @@ pub struct Sql {
 }
 
 impl Sql {
-    /// This statement with its parameters.
+    /// Binds parameters to this statement.
     pub fn bind(self, params: impl IntoIterator<Item = Param>) -> Statement {
         Statement { sql: self, params: params.into_iter().collect() }
     }
@@ -46,9 +46,9 @@ pub struct Statement {
 pub enum Param {
     /// `NULL`.
     Null,
-    /// At most [`super::MAX_INTEGER`] away from zero.
+    /// An integer that is at most [`super::MAX_INTEGER`] away from zero.
     Integer(i64),
-    /// At most [`MAX_VALUE_BYTES`] long.
+    /// A text that is at most [`MAX_VALUE_BYTES`] long.
     Text(String),
 }
 
@@ -86,7 +86,7 @@ pub struct Rows {
 }
 
 impl Rows {
-    /// The rows as `T`.
+    /// Decodes the rows as `T`.
     ///
     /// # Errors
     /// [`super::PortFailure::Unavailable`] when a row is not a `T`: the schema and the code

@@ -16,18 +16,18 @@ pub struct Metered<T> {
 }
 
 impl<T> Metered<T> {
-    /// A value that cost nothing.
+    /// Returns a value that cost nothing.
     pub fn free(value: T) -> Self {
         Self { value, usage: Usage::default() }
     }
 
-    /// The same cost for what `f` makes of the value.
+    /// Applies `f` to the value, and keeps the cost.
     pub fn map<U>(self, f: impl FnOnce(T) -> U) -> Metered<U> {
         Metered { value: f(self.value), usage: self.usage }
     }
 }
 
-/// The outcome of a call that used this much more, whatever became of it.
+/// Returns the outcome of a call that used this much more, whatever became of it.
 ///
 /// # Errors
 /// The call's.
@@ -95,7 +95,7 @@ impl Meter {
         account.prepaid = prepaid.less(usage);
     }
 
-    /// So much of what is still to come was accounted for already.
+    /// Marks this much of the usage that is still to come as accounted for already.
     pub fn prepay(&self, usage: Usage) {
         self.account().prepaid += usage;
     }

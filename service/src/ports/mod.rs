@@ -78,29 +78,29 @@ pub trait Platform: Clone + Send + Sync + 'static {
     /// See [`Ledger`].
     type Ledger: Ledger;
 
-    /// D1, or SQLite.
+    /// Returns the database: D1, or SQLite.
     fn database(&self) -> &Self::Database;
-    /// The namespace `CACHE`.
+    /// Returns the namespace `CACHE`.
     fn cache(&self) -> &Self::KeyValue;
-    /// The namespace `SESSIONS`.
+    /// Returns the namespace `SESSIONS`.
     fn sessions(&self) -> &Self::KeyValue;
     /// Answers for everyone.
     fn http_cache(&self) -> &Self::HttpCache;
-    /// The limiter for API requests.
+    /// Returns the limiter for API requests.
     fn rate_limiter(&self) -> &Self::RateLimiter;
-    /// Single-writer objects.
+    /// Returns the single-writer objects.
     fn actors(&self) -> &Self::Actors;
-    /// The bucket `BACKUPS`.
+    /// Returns the bucket `BACKUPS`.
     fn backups(&self) -> &Self::ObjectStore;
-    /// Outbound requests.
+    /// Returns the client for outbound requests.
     fn http(&self) -> &Self::Http;
     /// Models, if this deployment has any.
     fn ai(&self) -> Option<&Self::Ai>;
     /// Guards the models; as long-lived as the process or isolate.
     fn breaker(&self) -> &Breaker;
-    /// The vectors of workflows, if this deployment has any.
+    /// Returns the vectors of workflows, if this deployment has any.
     fn vectors(&self) -> Option<&Self::VectorIndex>;
-    /// Time.
+    /// Returns the clock.
     fn clock(&self) -> &Self::Clock;
     /// Randomness.
     fn random(&self) -> &Self::Random;
@@ -136,7 +136,7 @@ pub enum PortFailure {
     /// The other side will not do this, however often it is asked.
     #[error("{0} refused the request")]
     Refused(&'static str),
-    /// No answer in time.
+    /// The port gave no answer in time.
     #[error("{0} did not answer in time")]
     Timeout(&'static str),
     /// The other side failed or cannot be reached.
@@ -163,7 +163,7 @@ impl PortFailure {
 }
 
 impl PortError {
-    /// [`PortFailure::Unavailable`].
+    /// Returns an error of the kind [`PortFailure::Unavailable`].
     #[expect(clippy::needless_pass_by_value, reason = "reads better with `map_err`")]
     pub fn unavailable(port: &'static str, error: impl ToString) -> Self {
         PortFailure::Unavailable { port, message: error.to_string() }.into()
@@ -190,7 +190,7 @@ pub trait RateLimiter: Send + Sync {
 
 /// Time.
 pub trait Clock: Send + Sync {
-    /// Now. On Workers it stands still while code runs.
+    /// Returns the current time. On Workers it stands still while code runs.
     fn now(&self) -> Millis;
     /// Returns after `duration`.
     fn sleep(&self, duration: Duration) -> impl Future<Output = ()> + Send;

@@ -23,13 +23,14 @@ pub trait ObjectStore: Send + Sync {
     /// [`super::PortFailure::Unavailable`].
     fn put(&self, key: &str, body: Vec<u8>) -> impl Future<Output = PortResult<()>> + Send;
 
-    /// The folders right below a folder, each with its closing slash, at most [`MAX_OBJECT_KEYS`].
+    /// Returns the folders right below a folder, each with its closing slash, at most
+    /// [`MAX_OBJECT_KEYS`].
     ///
     /// # Errors
     /// [`super::PortFailure::Unavailable`].
     fn folders(&self, folder: &str) -> impl Future<Output = PortResult<Vec<String>>> + Send;
 
-    /// The keys of the objects right below a folder, in order, at most [`MAX_OBJECT_KEYS`].
+    /// Returns the keys of the objects right below a folder, in order, at most [`MAX_OBJECT_KEYS`].
     ///
     /// # Errors
     /// [`super::PortFailure::Unavailable`].

@@ -61,7 +61,7 @@ pub(super) struct SearchResult {
     score: f64,
 }
 
-/// `POST /ai/summarize`
+/// Answers `POST /ai/summarize`.
 pub(super) async fn summarize<P: Platform>(
     context: Context<P>,
     StrictJson(body): StrictJson,
@@ -83,7 +83,7 @@ pub(super) async fn summarize<P: Platform>(
     Ok(Json(SummaryAnswer { summary: summary.summary, model: summary.model, quality, cached }))
 }
 
-/// `POST /search`
+/// Answers `POST /search`.
 pub(super) async fn search<P: Platform>(
     context: Context<P>,
     StrictJson(body): StrictJson,

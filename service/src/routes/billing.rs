@@ -65,7 +65,7 @@ pub(super) struct Received {
     received: bool,
 }
 
-/// `GET /billing/plan`
+/// Answers `GET /billing/plan`.
 pub(super) async fn plan<P: Platform>(context: Context<P>) -> Result<Json<PlanReport>, Problem> {
     let user = context.caller_with(Scope::Read)?;
     let quotas = &context.app.config.billing.quotas;
@@ -97,7 +97,8 @@ pub(super) async fn checkout<P: Platform>(
     Ok((StatusCode::CREATED, Json(checkout)))
 }
 
-/// The request for a checkout session: <https://docs.stripe.com/api/checkout/sessions/create>.
+/// Builds the request for a checkout session:
+/// <https://docs.stripe.com/api/checkout/sessions/create>.
 fn session(
     billing: &Billing,
     key: &Secret,
@@ -165,8 +166,8 @@ impl<P: Platform> FromRequest<App<P>> for Signed {
     }
 }
 
-/// `POST /webhooks/stripe`: an event that changes nothing here is received all the same, or Stripe
-/// would send it for days.
+/// Answers `POST /webhooks/stripe`: an event that changes nothing here is received all the same, or
+/// Stripe would send it for days.
 pub(super) async fn webhook<P: Platform>(
     context: Context<P>,
     Signed(body): Signed,

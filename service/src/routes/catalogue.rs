@@ -16,11 +16,11 @@ use crate::ports::Platform;
 use crate::store::CatalogueEntry;
 
 const CDN_CACHE_CONTROL: HeaderName = HeaderName::from_static("cdn-cache-control");
-/// So long a page may be old for everyone, here and in shared caches. What was published since, or
-/// changed, or deleted, appears after that at the latest.
+/// The age that a page may have for everyone, here and in shared caches. A change, such as a
+/// publication or a deletion, appears after that at the latest.
 pub const SHARED_MAX_AGE: Duration = Duration::from_mins(5);
 
-/// `GET /api/workflows`
+/// Answers `GET /api/workflows`.
 pub(super) async fn list<P: Platform>(
     context: Context<P>,
     ListPage(page): ListPage,
@@ -70,7 +70,7 @@ async fn fresh<P: Platform>(
     Ok(body)
 }
 
-/// A strong validator: the hash of the body, cut to 128 bits.
+/// Returns a strong validator: the hash of the body, cut to 128 bits.
 fn etag(body: &str) -> String {
     let digest = Sha256::digest(body);
     format!("\"{}\"", &URL_SAFE_NO_PAD.encode(digest)[..22])

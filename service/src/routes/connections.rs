@@ -24,7 +24,7 @@ pub(super) struct Disconnected {
     revoked: bool,
 }
 
-/// `GET /connections`
+/// Answers `GET /connections`.
 pub(super) async fn list<P: Platform>(
     context: Context<P>,
 ) -> Result<Json<ConnectionList>, Problem> {

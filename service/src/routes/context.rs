@@ -32,7 +32,7 @@ impl<P: Platform> FromRequestParts<App<P>> for Context<P> {
 }
 
 impl<P: Platform> Context<P> {
-    /// The caller's identifier, if their token has this scope.
+    /// Returns the caller's identifier, if their token has this scope.
     ///
     /// # Errors
     /// 401 without a caller, 403 without the scope.
@@ -42,27 +42,27 @@ impl<P: Platform> Context<P> {
         Ok(&caller.subject)
     }
 
-    /// The session of the caller's token, if it belongs to one.
+    /// Returns the session of the caller's token, if it belongs to one.
     pub fn session(&self) -> Option<&str> {
         self.caller.as_ref()?.session.as_deref()
     }
 
-    /// The table `workflows`.
+    /// Returns the table `workflows`.
     pub fn workflows(&self) -> Workflows<'_, P::Database> {
         Workflows::new(self.ports.database())
     }
 
-    /// The table `workflow_runs`.
+    /// Returns the table `workflow_runs`.
     pub fn runs(&self) -> Runs<'_, P::Database> {
         Runs::new(self.ports.database())
     }
 
-    /// Now.
+    /// Returns the current time.
     pub fn now(&self) -> i64 {
         self.ports.now()
     }
 
-    /// The identifier for what this request makes: a new one, unless the request carries an
+    /// Returns the identifier for what this request makes: a new one, unless the request carries an
     /// Idempotency-Key and an earlier attempt at it may have made that already.
     ///
     /// # Errors

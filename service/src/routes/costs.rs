@@ -88,7 +88,7 @@ enum Known {
     Absent,
 }
 
-/// `GET /usage/costs`: this calendar month under a price book, without this very request.
+/// Answers `GET /usage/costs`: this calendar month under a price book, without this very request.
 pub(super) async fn show<P: Platform>(
     context: Context<P>,
     uri: Uri,
@@ -100,7 +100,7 @@ pub(super) async fn show<P: Platform>(
     report.map(Json).map_err(|error| Problem::internal().because(error))
 }
 
-/// A book that comes with the program; the first when nobody says which.
+/// Returns a book that comes with the program; the first when nobody says which.
 fn named(name: Option<&str>) -> Result<BuiltIn, Problem> {
     let [first, ..] = BOOKS;
     let Some(name) = name else { return Ok(first) };
@@ -183,7 +183,7 @@ impl CostLine {
     }
 }
 
-/// Exact, without zeros at the end.
+/// Returns the exact number, without zeros at the end.
 fn plain(number: Decimal) -> String {
     number.normalize().to_string()
 }

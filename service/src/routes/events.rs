@@ -28,8 +28,8 @@ pub const POLL_DEADLINE: Duration = Duration::from_secs(5);
 /// comes back with `Last-Event-ID` and misses nothing.
 pub const STREAM_LIFETIME: Millis = 60_000;
 
-/// `GET /runs/{id}/events`: every event after `Last-Event-ID`, then those to come, until the run
-/// has ended. 204, which tells an `EventSource` to stay away, when there will be none.
+/// Answers `GET /runs/{id}/events`: every event after `Last-Event-ID`, then those to come, until
+/// the run has ended. 204, which tells an `EventSource` to stay away, when there will be none.
 pub(super) async fn stream<P: Platform>(
     context: Context<P>,
     Id(id): Id,
@@ -51,7 +51,7 @@ pub(super) async fn stream<P: Platform>(
     Ok(([(header::CONTENT_TYPE, "text/event-stream")], body).into_response())
 }
 
-/// Absent: 0, from the start.
+/// Returns the number in the header; if it is absent, 0, from the start.
 fn last_event_id(headers: &HeaderMap) -> Result<u32, Problem> {
     let Some(value) = headers.get(LAST_EVENT_ID) else { return Ok(0) };
     let id = value.to_str().ok().and_then(|text| text.parse().ok());
@@ -86,7 +86,7 @@ struct Follow<P> {
 }
 
 impl<P: Platform> Follow<P> {
-    /// The next piece of the body.
+    /// Returns the next piece of the body.
     async fn next(mut self) -> Option<(Result<Bytes, std::convert::Infallible>, Self)> {
         if self.done {
             return None;

@@ -21,7 +21,7 @@ pub const REPORT_AGE: Millis = 5_000;
 /// A dependency that takes longer is down for the purposes of this report.
 pub const CHECK_DEADLINE: Duration = Duration::from_secs(2);
 
-/// `GET /health/live`: the process answers. No I/O.
+/// Answers `GET /health/live`: the process answers. No I/O.
 pub(super) async fn live() -> impl IntoResponse {
     #[derive(Serialize)]
     struct Live {
@@ -30,7 +30,7 @@ pub(super) async fn live() -> impl IntoResponse {
     ([(header::CACHE_CONTROL, "no-store")], Json(Live { status: "live" }))
 }
 
-/// `GET /health`: whether the dependencies answer; 503 when one does not.
+/// Answers `GET /health`: whether the dependencies answer; 503 when one does not.
 pub(super) async fn health<P: Platform>(context: Context<P>) -> Response {
     let now = context.now();
     let memo = &context.app.health;

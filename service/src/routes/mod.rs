@@ -32,7 +32,7 @@ use crate::app::App;
 use crate::guard::{Problem, authenticate, idempotent, limit_by_address, observe};
 use crate::ports::Platform;
 
-/// The API: the routes of [`ROUTES`], each behind the guards that its access asks for.
+/// Returns the API: the routes of [`ROUTES`], each behind the guards that its access asks for.
 pub fn router<P: Platform>(app: App<P>) -> Router {
     let (mut open, mut public, mut private) = (Router::new(), Router::new(), Router::new());
     for route in ROUTES {

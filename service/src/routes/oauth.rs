@@ -46,7 +46,8 @@ struct Known<'a> {
 }
 
 impl<'a> Known<'a> {
-    /// 404: another provider, or one that this deployment has no client of.
+    /// Finds the client of a provider, or returns 404: another provider, or one that this
+    /// deployment has no client of.
     fn find(config: &'a Config, provider: Provider) -> Result<Self, Problem> {
         let oauth = config.oauth.as_ref().ok_or_else(Problem::not_found)?;
         let client = oauth.client(provider).ok_or_else(Problem::not_found)?;
@@ -54,8 +55,8 @@ impl<'a> Known<'a> {
     }
 }
 
-/// `GET /oauth/{provider}/authorize`: sends a browser to the consent page. For Notion it must be
-/// somebody's who is signed in, by a bearer token or by the cookie that signing in has set.
+/// Answers `GET /oauth/{provider}/authorize`: sends a browser to the consent page. For Notion it
+/// must be somebody's who is signed in, by a bearer token or by the cookie that signing in has set.
 pub(super) async fn authorize<P: Platform>(
     context: Context<P>,
     Named(provider): Named,
@@ -89,7 +90,7 @@ pub(super) async fn authorize<P: Platform>(
     Ok(private((StatusCode::FOUND, [(header::LOCATION, url)]), [cookie]))
 }
 
-/// `GET /oauth/{provider}/callback`: where the provider sends the browser back to.
+/// Answers `GET /oauth/{provider}/callback`: where the provider sends the browser back to.
 pub(super) async fn callback<P: Platform>(
     context: Context<P>,
     Named(provider): Named,
@@ -165,8 +166,8 @@ async fn connect<P: Platform>(
     Ok(arrived(Arrived::Connected { provider, account }, return_to, None))
 }
 
-/// The answer, or, with somewhere to go, the way there: a page of the caller's own, which gets its
-/// access token by `POST /auth/refresh`. No token is ever in a URL.
+/// Returns the answer, or, with somewhere to go, the way there: a page of the caller's own, which
+/// gets its access token by `POST /auth/refresh`. No token is ever in a URL.
 fn arrived(arrived: Arrived, return_to: Option<String>, cookie: Option<HeaderValue>) -> Response {
     match return_to {
         Some(url) => private((StatusCode::SEE_OTHER, [(header::LOCATION, url)]), cookie),
@@ -216,7 +217,7 @@ fn return_to(uri: &Uri, allowed: &[String]) -> Result<Option<String>, Problem> {
     Ok(Some(url.into()))
 }
 
-/// An answer for one browser, with cookies.
+/// Returns an answer for one browser, with cookies.
 pub(super) fn private(
     answer: impl IntoResponse,
     cookies: impl IntoIterator<Item = HeaderValue>,

@@ -12,7 +12,7 @@ pub(super) use document::{AnyObject, Content, EventStream, NoContent};
 
 const DOCUMENT: &str = include_str!("../../openapi.json");
 
-/// `GET /openapi.json`
+/// Answers `GET /openapi.json`.
 pub(super) async fn show() -> impl IntoResponse {
     let headers = [
         (header::CONTENT_TYPE, "application/json"),

@@ -41,7 +41,7 @@ impl RunList {
     }
 }
 
-/// `GET /runs`
+/// Answers `GET /runs`.
 pub(super) async fn list<P: Platform>(
     context: Context<P>,
     ListPage(page): ListPage,
@@ -51,8 +51,8 @@ pub(super) async fn list<P: Platform>(
     Ok(Json(RunList::new(runs, &page)))
 }
 
-/// `GET /workflows/{id}/runs`: also of a workflow that was deleted since. One that never was, or is
-/// somebody else's, has none: 404 when there is neither a workflow nor a run.
+/// Answers `GET /workflows/{id}/runs`: also of a workflow that was deleted since. One that never
+/// was, or is somebody else's, has none: 404 when there is neither a workflow nor a run.
 pub(super) async fn list_of_workflow<P: Platform>(
     context: Context<P>,
     Id(workflow_id): Id,
@@ -66,7 +66,7 @@ pub(super) async fn list_of_workflow<P: Platform>(
     Ok(Json(RunList::new(runs, &page)))
 }
 
-/// `POST /workflows/{id}/runs`
+/// Answers `POST /workflows/{id}/runs`.
 ///
 /// The intent is in the database before the executor is called, and both before the 202. When the
 /// executor cannot be reached the run is accepted all the same: the sweep will find its row.
@@ -112,7 +112,7 @@ async fn accept<P: Platform>(
     context.runs().intent(owner, &state.run.id).await?.ok_or_else(Problem::not_found)
 }
 
-/// `GET /runs/{id}`
+/// Answers `GET /runs/{id}`.
 pub(super) async fn show<P: Platform>(
     context: Context<P>,
     Id(id): Id,
@@ -121,7 +121,7 @@ pub(super) async fn show<P: Platform>(
     context.runs().get(owner, &id).await?.map(Json).ok_or_else(Problem::not_found)
 }
 
-/// `POST /runs/{id}/cancel`: 202 when this ended the run, 200 when it was cancelled before.
+/// Answers `POST /runs/{id}/cancel`: 202 when this ended the run, 200 when it was cancelled before.
 ///
 /// The executor decides. The row may follow a moment later, and says the same in the end.
 pub(super) async fn cancel<P: Platform>(

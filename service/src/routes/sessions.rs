@@ -38,7 +38,7 @@ pub(super) struct Issued {
 }
 
 impl Issued {
-    /// The tokens of a session: an access token, and the cookie with the refresh token.
+    /// Returns the tokens of a session: an access token, and the cookie with the refresh token.
     pub(super) fn now(
         config: &Config,
         oauth: &OAuthConfig,
@@ -71,19 +71,19 @@ pub(super) struct Me {
     session: Option<String>,
 }
 
-/// `POST /auth/refresh`: the next access token, for a refresh token, which is then used up. One that
-/// was used before ends the session.
+/// Answers `POST /auth/refresh`: the next access token, for a refresh token, which is then used up.
+/// One that was used before ends the session.
 pub(super) async fn refresh<P: Platform>(context: Context<P>, headers: HeaderMap) -> Response {
     with_cookies(rotate(context, headers).await)
 }
 
-/// `POST /auth/logout`: ends the session of the cookie, whichever of its tokens that is. 204 also
-/// when there is none to end.
+/// Answers `POST /auth/logout`: ends the session of the cookie, whichever of its tokens that is.
+/// 204 also when there is none to end.
 pub(super) async fn logout<P: Platform>(context: Context<P>, headers: HeaderMap) -> Response {
     with_cookies(end(context, headers).await)
 }
 
-/// A page of an allowed origin may read an answer to a request that it sent with cookies.
+/// Lets a page of an allowed origin read an answer to a request that it sent with cookies.
 fn with_cookies(answer: Result<Response, Problem>) -> Response {
     let mut response = answer.unwrap_or_else(IntoResponse::into_response);
     let allowed = HeaderValue::from_static("true");
@@ -121,7 +121,7 @@ async fn end<P: Platform>(context: Context<P>, headers: HeaderMap) -> Result<Res
     Ok(private(StatusCode::NO_CONTENT, [Cookie::Refresh.set("", 0, oauth)]))
 }
 
-/// `GET /me`
+/// Answers `GET /me`.
 pub(super) async fn me<P: Platform>(context: Context<P>) -> Result<Json<Me>, Problem> {
     let id = context.caller_with(Scope::Read)?;
     let session = context.session();
@@ -133,7 +133,7 @@ pub(super) async fn me<P: Platform>(context: Context<P>) -> Result<Json<Me>, Pro
     Ok(Json(Me { id: id.to_owned(), name, email, session: session.map(str::to_owned) }))
 }
 
-/// The refresh token of the cookie, if this service signed it and it has not ended.
+/// Returns the refresh token of the cookie, if this service signed it and it has not ended.
 pub(super) fn refresh_token(
     headers: &HeaderMap,
     config: &Config,

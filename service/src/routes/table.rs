@@ -48,7 +48,7 @@ pub struct Route {
 /// The methods in use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Method {
-    /// And HEAD.
+    /// GET and HEAD.
     Get,
     /// Creates something, or starts an action.
     Post,
@@ -75,7 +75,7 @@ pub enum Access {
 /// The input of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Takes {
-    /// No input.
+    /// The route takes no input.
     Nothing,
     /// `limit` and `cursor`.
     Page,

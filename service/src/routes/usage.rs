@@ -39,7 +39,7 @@ struct Background {
     search: Tally,
 }
 
-/// `GET /usage`: this calendar month, without this very request.
+/// Answers `GET /usage`: this calendar month, without this very request.
 pub(super) async fn show<P: Platform>(context: Context<P>) -> Result<Json<UsageReport>, Problem> {
     this_month(&context).await.map(Json)
 }

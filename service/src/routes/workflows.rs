@@ -29,7 +29,7 @@ pub(super) struct WorkflowList<T> {
     pub(super) next: Option<String>,
 }
 
-/// `POST /workflows`
+/// Answers `POST /workflows`.
 pub(super) async fn create<P: Platform>(
     context: Context<P>,
     StrictJson(body): StrictJson,
@@ -55,7 +55,7 @@ pub(super) async fn create<P: Platform>(
     Ok((StatusCode::CREATED, location, Json(workflow)).into_response())
 }
 
-/// `GET /workflows`
+/// Answers `GET /workflows`.
 pub(super) async fn list<P: Platform>(
     context: Context<P>,
     ListPage(page): ListPage,
@@ -68,7 +68,7 @@ pub(super) async fn list<P: Platform>(
     Ok(Json(WorkflowList { workflows, next }))
 }
 
-/// `GET /workflows/{id}`
+/// Answers `GET /workflows/{id}`.
 pub(super) async fn show<P: Platform>(
     context: Context<P>,
     Id(id): Id,
@@ -77,7 +77,8 @@ pub(super) async fn show<P: Platform>(
     find(&context, owner, &id).await.map(Json)
 }
 
-/// `PUT /workflows/{id}`: by the rules of `POST`. Runs that were accepted keep the steps they had.
+/// Answers `PUT /workflows/{id}`: by the rules of `POST`. Runs that were accepted keep the steps
+/// they had.
 pub(super) async fn update<P: Platform>(
     context: Context<P>,
     Id(id): Id,
@@ -91,7 +92,7 @@ pub(super) async fn update<P: Platform>(
     Ok(Json(updated))
 }
 
-/// `DELETE /workflows/{id}`: its runs stay, and go on.
+/// Answers `DELETE /workflows/{id}`: its runs stay, and go on.
 pub(super) async fn delete<P: Platform>(
     context: Context<P>,
     Id(id): Id,
@@ -104,7 +105,8 @@ pub(super) async fn delete<P: Platform>(
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// `POST /workflows/{id}/publish`: for everyone to see, from now or since it was first published.
+/// Answers `POST /workflows/{id}/publish`: for everyone to see, from now or since it was first
+/// published.
 pub(super) async fn publish<P: Platform>(
     context: Context<P>,
     Id(id): Id,
@@ -116,7 +118,7 @@ pub(super) async fn publish<P: Platform>(
     Ok(Json(published))
 }
 
-/// A workflow of `owner`.
+/// Finds a workflow of `owner`.
 ///
 /// # Errors
 /// 404 when there is none, or it is somebody else's.

@@ -1,10 +1,10 @@
-//! What is deployed, from its `wrangler.toml`: the Worker's name and its bindings.
+//! Reads a deployment from its `wrangler.toml`: the Worker's name and its bindings.
 
 use std::{collections::BTreeMap, fs, path::Path};
 
 use serde::Deserialize;
 
-/// What analytics know a deployment by.
+/// Names a deployment as analytics know it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Deployment {
     /// The Worker's name.
@@ -17,24 +17,24 @@ pub struct Deployment {
     pub buckets: Vec<String>,
     /// Names of its Vectorize indexes.
     pub indexes: Vec<String>,
-    /// Whether it has Durable Objects.
+    /// The deployment has Durable Objects.
     pub objects: bool,
-    /// Whether it uses Workers AI.
+    /// The deployment uses Workers AI.
     pub ai: bool,
 }
 
 /// A `wrangler.toml` that does not say what is deployed.
 #[derive(Debug, thiserror::Error)]
 pub enum DeploymentError {
-    /// It cannot be read.
+    /// The file cannot be read.
     #[error("{path}: {error}")]
     Unreadable {
         /// The file.
         path: String,
-        /// Why.
+        /// The reason.
         error: std::io::Error,
     },
-    /// It is not TOML, or not wrangler's.
+    /// The file is not TOML, or not wrangler's.
     #[error("{path}:\n{error}")]
     Malformed {
         /// The file.
@@ -42,12 +42,12 @@ pub enum DeploymentError {
         /// Line, column and reason.
         error: toml::de::Error,
     },
-    /// It has no such environment.
+    /// The file has no such environment.
     #[error("{path} has no environment `{name}`; there are {known}")]
     UnknownEnvironment {
         /// The file.
         path: String,
-        /// As it was given.
+        /// The name as it was given.
         name: String,
         /// Those that it has.
         known: String,

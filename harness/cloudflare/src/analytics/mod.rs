@@ -20,7 +20,7 @@ pub use usage::{Operations, Spent};
 
 use crate::model::causes;
 
-/// Where the API is.
+/// The address of the API.
 pub const API: &str = "https://api.cloudflare.com";
 /// The variable that `wrangler` reads the token from, too.
 pub const TOKEN_VARIABLE: &str = "CLOUDFLARE_API_TOKEN";
@@ -32,7 +32,7 @@ const ANSWERS_WITHIN: Duration = Duration::from_secs(30);
 /// answer.
 const MINUTE: u64 = 60;
 
-/// Who asks whom.
+/// The account that is asked about, and the token that asks.
 #[derive(Clone)]
 pub struct Account {
     /// Base URL of the API.
@@ -50,15 +50,15 @@ impl std::fmt::Debug for Account {
     }
 }
 
-/// Why there is no usage.
+/// Says why no usage could be read.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum AnalyticsError {
-    /// No whole answer came.
+    /// The API gave no whole answer.
     #[error("{api} does not answer: {why}")]
     Unreachable {
         /// The API.
         api: String,
-        /// What happened.
+        /// The cause.
         why: String,
     },
     /// The token is not accepted.
@@ -69,7 +69,7 @@ pub enum AnalyticsError {
     Refused {
         /// The API.
         api: String,
-        /// How.
+        /// The status of the answer.
         status: StatusCode,
     },
     /// The query is not answered.
@@ -77,7 +77,7 @@ pub enum AnalyticsError {
     Query {
         /// The API.
         api: String,
-        /// In its own words.
+        /// The API's own words.
         why: String,
     },
     /// The answer has another shape.
@@ -85,10 +85,10 @@ pub enum AnalyticsError {
     Shape {
         /// The API.
         api: String,
-        /// Where.
+        /// The part of the answer that is concerned.
         what: String,
     },
-    /// Nothing happened in that time.
+    /// The analytics show no request to the Worker in that time.
     #[error(
         "the analytics of account {account} have no request to the Worker `{script}` from {from} \
          to {to}: they are some minutes behind, so try again; or it is another account or Worker"
@@ -115,8 +115,8 @@ pub struct Span {
 }
 
 impl Span {
-    /// The minutes of a run that began then and took so long, and the one after them. `None` for a
-    /// time that no calendar has.
+    /// Returns the minutes of a run that began then and took so long, and the one after them.
+    /// `None` for a time that no calendar has.
     pub fn of_run(started_at: SystemTime, took: Duration) -> Option<Self> {
         let begin = started_at.duration_since(SystemTime::UNIX_EPOCH).ok()?;
         let from = begin.as_secs() / MINUTE * MINUTE;
@@ -145,7 +145,7 @@ struct Problem {
 }
 
 impl Account {
-    /// What a deployment used in a span of time.
+    /// Reads the usage of a deployment in a span of time.
     ///
     /// # Errors
     /// [`AnalyticsError`].

@@ -30,7 +30,7 @@ const CALLS: Dataset = Dataset {
     by_script: true,
     ..dataset("durableObjectsInvocationsAdaptiveGroups", "requests", "namespaceId")
 };
-/// It does not know the Worker; its namespaces are those that were called.
+/// The dataset of objects does not know the Worker; its namespaces are those that were called.
 const OBJECTS: Dataset =
     dataset("durableObjectsPeriodicGroups", "duration rowsRead rowsWritten", "namespaceId");
 const AI: Dataset = dataset(
@@ -52,7 +52,7 @@ impl Dataset {
     }
 }
 
-/// Everything about the products that the deployment has.
+/// Returns a query for everything about the products that the deployment has.
 pub(super) fn body(account: &str, deployment: &Deployment, span: &Span) -> Value {
     let wanted = [
         (WORKER, true),

@@ -8,16 +8,16 @@ use serde_json::Value;
 use super::{Deployment, query::MOST_GROUPS};
 use crate::cost::{Counts, Resource, RunUsage, Source, StepUsage, Tallies, Tally};
 
-/// What a deployment used in some time.
+/// Holds the usage of a deployment in some time.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Spent {
     /// Requests to the Worker.
     pub requests: u64,
-    /// What they used, together.
+    /// The usage of the whole deployment, by resource.
     pub amounts: BTreeMap<Resource, f64>,
 }
 
-/// What a run did, for its shares of what was used.
+/// Counts the operations of a run, which share the usage among them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Operations {
     /// All of them.
@@ -47,7 +47,7 @@ impl Group {
     }
 }
 
-/// The groups of a dataset; none if it was not asked for.
+/// Returns the groups of a dataset; none if it was not asked for.
 fn groups(account: &Value, name: &str) -> Result<Vec<Group>, String> {
     let Some(found) = account.get(name) else { return Ok(Vec::new()) };
     let groups: Vec<Group> = Vec::deserialize(found).map_err(|error| format!("{name}: {error}"))?;
@@ -157,7 +157,7 @@ impl Spent {
         self.add(resource, group.sum("requests"));
     }
 
-    /// The objects of the namespaces that the Worker called.
+    /// Adds the objects of the namespaces that the Worker called.
     fn of_objects(&mut self, account: &Value) -> Result<(), String> {
         let mut namespaces = Vec::new();
         for group in groups(account, "durableObjectsInvocationsAdaptiveGroups")? {
@@ -173,8 +173,8 @@ impl Spent {
         Ok(())
     }
 
-    /// As the usage of a run that did these operations. What models used is the AI operations';
-    /// everything else nobody can tell apart, and each request has the same part of it.
+    /// Returns the usage of a run that did these operations. Usage of models belongs to the AI
+    /// operations; nothing else can be told apart, so every request gets the same part of it.
     pub fn usage(&self, operations: Operations) -> RunUsage {
         let share = float(operations.ai) / float(operations.all.max(1));
         let ai = whole(float(self.requests) * share);

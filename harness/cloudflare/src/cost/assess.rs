@@ -11,18 +11,18 @@ use super::{
     usage::{RunUsage, UsageError},
 };
 
-/// What a scenario of a run used, and which tier its mix of journeys stands for.
+/// Holds the usage of a scenario of a run, and the tier that its mix of journeys stands for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Mix {
     /// The scenario.
     pub scenario: String,
     /// The tier; any if absent.
     pub tier: Option<String>,
-    /// What it used.
+    /// The usage of the scenario.
     pub usage: RunUsage,
 }
 
-/// What is asked for.
+/// Holds the parameters of an assessment.
 #[derive(Clone, Debug)]
 pub struct Question<'a> {
     /// Every tier that there is.
@@ -44,11 +44,11 @@ pub struct Assessment {
     pub per_1000_requests: Decimal,
     /// Half of the 95 % confidence interval of the total, in dollars; `None` from a single run.
     pub half_width: Option<Decimal>,
-    /// How many runs.
+    /// The number of runs.
     pub runs: usize,
 }
 
-/// Why nothing can be said.
+/// Says why costs cannot be assessed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum CostError {
     /// The usage cannot be read.
@@ -63,7 +63,7 @@ pub enum CostError {
     /// A tier that is not in the file.
     #[error("there is no tier `{name}`; there are {known}")]
     UnknownTier {
-        /// As it was given.
+        /// The name as it was given.
         name: String,
         /// Those that exist.
         known: String,
@@ -106,7 +106,8 @@ impl Question<'_> {
     }
 }
 
-/// The mixes of a run that stand for a tier; those for any tier if there is none of its own.
+/// Returns the mixes of a run that stand for a tier; those for any tier if there is none of its
+/// own.
 fn mix_of(run: &[Mix], tier: &Tier) -> Option<(Vec<String>, RunUsage)> {
     let own = run.iter().any(|mix| mix.tier.as_ref() == Some(&tier.name));
     let wanted = own.then_some(&tier.name);

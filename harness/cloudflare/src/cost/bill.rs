@@ -31,16 +31,16 @@ impl Billing for CloudflareBilling {
     }
 }
 
-/// What the scenarios of a run that measured their usage cost a month, in every tier under every
-/// book that comes with the program. `None` if none measured it.
+/// Returns the monthly cost of those scenarios of a run that measured their usage, in every tier
+/// under every book that comes with the program. `None` if none measured it.
 pub fn of_run(scenarios: &[ScenarioReport]) -> Option<CostReport> {
     let tiers = Tiers::parse(TIERS, "of this program").ok()?;
     let books: Vec<_> = BOOKS.iter().filter_map(|book| book.open().ok()).collect();
     priced(scenarios, &tiers, &books)
 }
 
-/// The same with the tiers and the books that the scenarios name themselves: their books beside
-/// those of the program, their tiers in place of them.
+/// Does the same as [`of_run`] with the tiers and the books that the scenarios name themselves:
+/// their books are added to those of the program, their tiers replace the program's.
 pub fn of_plans(plans: &[ScenarioPlan], scenarios: &[ScenarioReport]) -> Option<CostReport> {
     let costs = plans.iter().filter_map(|plan| plan.cost.as_ref());
     let costs: Vec<_> = costs.filter_map(|cost| CloudflarePrices::of(&*cost.prices)).collect();
@@ -80,7 +80,7 @@ fn priced(scenarios: &[ScenarioReport], tiers: &Tiers, books: &[PriceBook]) -> O
     Some(report)
 }
 
-/// The mixes of a run: its scenarios that measured usage.
+/// Returns the mixes of a run: its scenarios that measured usage.
 pub fn mixes(scenarios: &[ScenarioReport]) -> Vec<Mix> {
     let mix = |scenario: &ScenarioReport| {
         let cost = scenario.cost.as_ref().filter(|cost| !cost.usage.is_empty())?;
@@ -90,7 +90,7 @@ pub fn mixes(scenarios: &[ScenarioReport]) -> Vec<Mix> {
     scenarios.iter().filter_map(mix).collect()
 }
 
-/// What to know before believing figures from these runs.
+/// Returns warnings that a reader should know before believing figures from these runs.
 pub fn warnings(runs: &[Vec<Mix>]) -> Vec<String> {
     let mut warnings = Vec::new();
     for Mix { scenario, usage, .. } in runs.iter().flatten() {

@@ -18,18 +18,18 @@ pub const MAX_COMBINATIONS: usize = 256;
 pub struct Alternative {
     /// The scenario.
     pub scenario: String,
-    /// What each of its runs used.
+    /// The usage of each of its runs.
     pub runs: Vec<RunUsage>,
-    /// What speaks against it, whatever it costs.
+    /// The objections to it, whatever it costs.
     pub against: Vec<String>,
 }
 
 /// Settings that are not those of the runs.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Combination {
-    /// As they were given, one value each.
+    /// The settings as they were given, one value each.
     pub settings: Vec<String>,
-    /// The same, read.
+    /// The settings after they were parsed.
     pub whatif: WhatIf,
 }
 
@@ -38,7 +38,7 @@ pub struct Combination {
 pub struct Choice {
     /// The scenario.
     pub scenario: String,
-    /// What was set beside it.
+    /// The settings that were added to it.
     pub settings: Vec<String>,
     /// Runs that the figure comes from.
     pub runs: usize,
@@ -46,26 +46,26 @@ pub struct Choice {
     pub usd: Decimal,
     /// Half of its 95 % confidence interval; `None` from a single run.
     pub half_width: Option<Decimal>,
-    /// What speaks against it.
+    /// The objections to it.
     pub against: Vec<String>,
 }
 
 /// The choices in every tier, and what could not be one.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Choices {
-    /// By tier: first those that nothing speaks against, and the cheaper ones first.
+    /// The choices of each tier: first those without objections, and the cheaper ones first.
     pub tiers: Vec<(String, Vec<Choice>)>,
     /// Settings that a scenario says nothing about, each with the reason.
     pub left_out: Vec<String>,
 }
 
 impl Alternative {
-    /// One run of it.
+    /// Creates a selection from one run.
     pub fn new(mix: &Mix, against: Vec<String>) -> Self {
         Self { scenario: mix.scenario.clone(), runs: vec![mix.usage.clone()], against }
     }
 
-    /// One more run.
+    /// Adds one more run.
     pub fn add(&mut self, usage: RunUsage, against: Vec<String>) {
         self.runs.push(usage);
         for reason in against {
@@ -84,7 +84,8 @@ impl Alternative {
 }
 
 impl Combination {
-    /// Every combination of settings such as `cache_hit=0,0.5,0.9`; one where each has one value.
+    /// Returns every combination of settings such as `cache_hit=0,0.5,0.9`; one where each has one
+    /// value.
     ///
     /// # Errors
     /// [`WhatIfError`], also for more than [`MAX_COMBINATIONS`].
@@ -115,8 +116,8 @@ impl Combination {
     }
 }
 
-/// Each alternative under each combination of settings, in the tiers that are asked for by name; in all
-/// if none is.
+/// Returns each alternative under each combination of settings, in the tiers that are asked for by
+/// name; in all if none is.
 ///
 /// # Errors
 /// [`CostError`]; a setting that a run says nothing about is no error, but left out.

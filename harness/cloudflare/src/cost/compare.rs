@@ -5,29 +5,30 @@ use workway_price::Resource;
 
 use super::project::Projection;
 
-/// What a change adds to one resource.
+/// Holds the amounts that a change adds to one resource.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Change {
     /// The resource.
     pub resource: Resource,
-    /// In the order of the tiers; only those of which both sides have a month.
+    /// The tiers in their order; only those of which both sides have a month.
     pub tiers: Vec<TierChange>,
 }
 
-/// What a change adds to one resource in a tier, with the tier's own mix.
+/// Holds the amounts that a change adds to one resource in a tier, with the tier's own mix.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TierChange {
     /// The tier.
     pub tier: String,
     /// Units for each request, before.
     pub base: Decimal,
-    /// And after.
+    /// The cost after the change.
     pub head: Decimal,
     /// Dollars a month more; negative for less.
     pub usd: Decimal,
 }
 
-/// Every resource of which a request uses another amount in some tier; first what changes a bill most.
+/// Returns every resource of which a request uses another amount in some tier; first the one that
+/// changes a bill most.
 pub fn changes(base: &[Projection], head: &[Projection]) -> Vec<Change> {
     let same = |after: &Projection| base.iter().find(|before| before.tier == after.tier);
     let months: Vec<_> = head.iter().filter_map(|after| Some((same(after)?, after))).collect();

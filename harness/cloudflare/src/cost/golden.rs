@@ -11,11 +11,11 @@ struct Recorded {
     what: &'static str,
     tier: &'static str,
     book: fn() -> PriceBook,
-    /// Of 90 requests together.
+    /// The usage of 90 requests together.
     plain: &'static [(&'static str, u64)],
-    /// How many of the AI operations asked a model, and what these used together.
+    /// The number of AI operations that asked a model, and the usage of these together.
     misses: (u64, &'static [(&'static str, u64)]),
-    /// What durable runs used together.
+    /// The usage of durable runs together.
     runs: &'static [(&'static str, u64)],
     usd: &'static str,
 }

@@ -9,10 +9,10 @@ const T_95: [f64; 30] = [
     2.145, 2.131, 2.120, 2.110, 2.101, 2.093, 2.086, 2.080, 2.074, 2.069, 2.064, 2.060, 2.056,
     2.052, 2.048, 2.045, 2.042,
 ];
-/// For more.
+/// The quantile of the normal distribution, for more values than the table has.
 const NORMAL_95: f64 = 1.960;
 
-/// Half the width of the 95 % confidence interval of the mean. `None` below two values.
+/// Returns half the width of the 95 % confidence interval of the mean. `None` below two values.
 pub fn half_width(values: &[Decimal]) -> Option<Decimal> {
     let freedom = values.len().checked_sub(1).filter(|freedom| *freedom > 0)?;
     let n = Decimal::from(values.len());

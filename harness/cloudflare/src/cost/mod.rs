@@ -1,4 +1,4 @@
-//! What it costs: measured usage → unit usage → the month of a tier → bill → comparison.
+//! Computes costs: measured usage → unit usage → the month of a tier → bill → comparison.
 //!
 //! Prices and bills are those of `workway_price`, with which the service prices a month, too.
 

@@ -1,4 +1,4 @@
-//! What the engine asks about resources and prices, answered from Cloudflare's price books.
+//! Answers the engine's questions about resources and prices from Cloudflare's price books.
 
 use std::{any::Any, fmt, sync::Arc};
 
@@ -216,7 +216,7 @@ fn of_tier(figure: &CostFigure, assessment: &Assessment) -> Result<PricedFigure,
     })
 }
 
-/// The three dearest resources of a month.
+/// Returns the three dearest resources of a month.
 fn dearest(assessment: &Assessment) -> String {
     let bill = &assessment.projection.bill;
     let mut lines: Vec<_> = bill
@@ -240,7 +240,7 @@ fn ai_share(usage: &RunUsage) -> Decimal {
     Decimal::from(ai) / Decimal::from((ai + rest).max(1))
 }
 
-/// Everything that was used, over everything that was asked.
+/// Adds up everything that was used, over everything that was asked.
 fn everything(usage: &RunUsage) -> Tally {
     let mut all = Tally::default();
     usage.steps.iter().for_each(|step| all.add(&step.used.all()));

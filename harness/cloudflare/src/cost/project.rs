@@ -1,4 +1,4 @@
-//! What a month of a tier costs, from what a run used.
+//! Computes the cost of a month of a tier from the usage of a run.
 
 use rust_decimal::Decimal;
 use workway_price::{Amounts, Bill, Entry, PriceBook, Resource, UnknownPrice};
@@ -13,17 +13,17 @@ use super::{
 pub struct Projection {
     /// The tier.
     pub tier: Tier,
-    /// What the month uses.
+    /// The usage of the month.
     pub amounts: Amounts,
     /// Requests of the month about which the run says something: those that the amounts are of.
     pub requests: Decimal,
-    /// What it costs.
+    /// The bill for it.
     pub bill: Bill,
     /// Volumes of the tier about which the run says nothing.
     pub missing: Vec<String>,
     /// Dollars for one more million requests of the same mix.
     pub next_million: Decimal,
-    /// Where more of the same begins to cost more, nearest first.
+    /// The points at which more of the same begins to cost more, nearest first.
     pub crossings: Vec<Crossing>,
     /// Beside the figure of somebody else's table, if the tier has one.
     pub table: Option<TableComparison>,
@@ -55,7 +55,7 @@ pub struct TableComparison {
 }
 
 impl Projection {
-    /// The month of a tier.
+    /// Returns the month of a tier.
     ///
     /// # Errors
     /// [`UnknownPrice`].
@@ -86,7 +86,7 @@ impl Projection {
     }
 }
 
-/// What is held does not grow with the requests.
+/// Returns the amounts for a million requests more; stored amounts do not grow with the requests.
 fn a_million_more(amounts: &Amounts, requests: Decimal) -> Amounts {
     let factor =
         (requests + Decimal::from(1_000_000)).checked_div(requests).unwrap_or(Decimal::ONE);

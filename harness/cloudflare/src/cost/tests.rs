@@ -26,7 +26,8 @@ pub(super) fn usd(text: &str) -> Decimal {
     Decimal::from_str_exact(text).unwrap()
 }
 
-/// Which part of writes would explain each row of the guide's table: no single one does.
+/// No single part of writes explains every row of the guide's table; this test shows which part
+/// each row would need.
 #[test]
 fn the_write_share_that_explains_each_row_of_the_guides_table() {
     use Resource::{AiInputTokens, KvReads, Requests, RowsRead};
@@ -208,7 +209,8 @@ fn months(usage: &RunUsage) -> Vec<Projection> {
     tiers().tiers.iter().map(month).collect()
 }
 
-/// Of a run without AI operations a figure for each request is of the requests that it had.
+/// A figure for each request of a run without AI operations is an average of the requests that it
+/// had.
 #[test]
 fn what_a_run_did_not_have_is_in_no_average() {
     let mut plain = mixed();
@@ -284,7 +286,7 @@ fn every_line_is_measured_assumed_or_absent() {
     assert!(because(&[], &tiers, D1StoredGb).contains("stores nothing for a month"));
 }
 
-/// What is held costs the same however many requests there are.
+/// Storage costs the same however many requests there are.
 #[test]
 fn storage_belongs_to_the_month_and_to_no_request() {
     let unit = UnitUsage::measured(&mixed()).unwrap();

@@ -13,15 +13,15 @@ pub const MAX_VOLUME: u64 = 1_000_000_000_000_000;
 /// A file of tiers that cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum TierError {
-    /// It cannot be read.
+    /// The file cannot be read.
     #[error("tiers {path}: {error}")]
     Unreadable {
         /// The file.
         path: String,
-        /// Why.
+        /// The reason.
         error: std::io::Error,
     },
-    /// It is not TOML, or has other fields.
+    /// The file is not TOML, or has other fields.
     #[error("tiers {path}:\n{error}")]
     Malformed {
         /// The file.
@@ -36,7 +36,7 @@ pub enum TierError {
         path: String,
         /// The field.
         field: String,
-        /// What is wrong.
+        /// The description of the error.
         problem: String,
     },
 }
@@ -50,7 +50,7 @@ pub struct Tier {
     pub requests: u64,
     /// AI operations, cached ones included.
     pub ai_operations: u64,
-    /// What somebody else's table says of this tier, if there is one.
+    /// The row of somebody else's table about this tier, if there is one.
     pub table: Option<TableRow>,
 }
 
@@ -63,25 +63,25 @@ pub struct TableRow {
     pub usd: Decimal,
 }
 
-/// What to take for a resource that a run cannot measure.
+/// Gives a value for a resource that a run cannot measure.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Assumption {
     /// The resource.
     pub resource: Resource,
     /// Units for each unit of `of`.
     pub amount: Decimal,
-    /// For each of these.
+    /// The amount is used for each of these.
     pub of: Resource,
-    /// Why.
+    /// The reason for the assumption.
     pub why: String,
 }
 
 /// A file of tiers.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Tiers {
-    /// From small to large.
+    /// The tiers, from small to large.
     pub tiers: Vec<Tier>,
-    /// For what a run cannot measure.
+    /// The assumptions for resources that a run cannot measure.
     pub assumptions: Vec<Assumption>,
 }
 
@@ -112,7 +112,7 @@ impl Tiers {
         })
     }
 
-    /// A tier by name.
+    /// Returns a tier by name.
     pub fn get(&self, name: &str) -> Option<&Tier> {
         self.tiers.iter().find(|tier| tier.name == name)
     }

@@ -1,4 +1,5 @@
-//! What one request and one AI operation use: measured, or as they would be under other settings.
+//! Holds the usage of one request and of one AI operation: measured, or as it would be under other
+//! settings.
 
 use std::collections::BTreeMap;
 
@@ -10,7 +11,7 @@ use super::{
     usage::{RunUsage, Tallies, Tally, UsageError, mean, silent_about},
 };
 
-/// What one operation uses on average, by kind. Each counts as one request.
+/// Holds the average usage of one operation, by kind. Each counts as one request.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct UnitUsage {
     /// A request without AI, with its part of the durable runs and of work in the background;
@@ -22,9 +23,9 @@ pub struct UnitUsage {
     pub miss: Option<Amounts>,
     /// Part of the AI operations that were hits, 0 to 1.
     pub hit_rate: Decimal,
-    /// What is held during a month, whatever is asked: nothing unless it was set.
+    /// The amounts that are stored during a month, whatever is asked: nothing unless it was set.
     pub held: Amounts,
-    /// How those resources are known that were not measured.
+    /// The origins of the resources that were not measured.
     pub origins: Origins,
 }
 
@@ -47,9 +48,9 @@ pub enum WhatIfError {
     /// A pair without `=`, or a value out of range.
     #[error("--set {setting}: {problem}")]
     Setting {
-        /// As it was given.
+        /// The setting as it was given.
         setting: String,
-        /// What is wrong.
+        /// The description of the error.
         problem: String,
     },
     /// The run did not do what the setting changes.
@@ -57,23 +58,23 @@ pub enum WhatIfError {
     NotMeasured {
         /// The setting.
         setting: &'static str,
-        /// What would have been needed.
+        /// The measurement that would have been needed.
         missing: &'static str,
     },
     /// The book does not know the model.
     #[error("--set model={model}: price book {book} has {known}")]
     UnknownModel {
-        /// As it was given.
+        /// The model as it was given.
         model: String,
         /// The book.
         book: String,
-        /// What it has.
+        /// The models that the book has.
         known: String,
     },
 }
 
 impl UnitUsage {
-    /// Of a run, as it was measured.
+    /// Returns the unit usage of a run, as it was measured.
     ///
     /// # Errors
     /// [`UsageError::Unknown`].
@@ -117,7 +118,7 @@ impl UnitUsage {
         self.origins.insert(resource, Origin::Assumed(what));
     }
 
-    /// The same under other settings.
+    /// Returns the unit usage under other settings.
     ///
     /// # Errors
     /// [`WhatIfError`].
@@ -153,7 +154,7 @@ impl UnitUsage {
         Ok(self)
     }
 
-    /// Another part of hits: what hits and misses use in different amounts is no longer measured.
+    /// Sets another part of hits. Usage in which hits and misses differ is then no longer measured.
     fn cached(&mut self, hit_rate: Decimal) {
         if hit_rate == self.hit_rate {
             return;
@@ -172,9 +173,9 @@ impl UnitUsage {
         }
     }
 
-    /// One request of a mix in which a part `ai` of them, 0 to 1, are AI operations. Of a kind that the
-    /// run did not have nothing is known: then it is one request of the other. `None` when the mix has
-    /// nothing that the run had.
+    /// Returns the usage of one request of a mix in which a part `ai` of them, 0 to 1, are AI
+    /// operations. If the run did not have one kind, nothing is known of it: then it is one request
+    /// of the other. `None` when the mix has nothing that the run had.
     pub fn of_mix(&self, ai: Decimal) -> Option<Amounts> {
         let mut sum = Amounts::default();
         let mut known = Decimal::ZERO;
@@ -188,7 +189,8 @@ impl UnitUsage {
         Some(&sum * whole)
     }
 
-    /// One AI operation, hits and misses in their proportion. `None` when there were none.
+    /// Returns the usage of one AI operation, hits and misses in their proportion. `None` when
+    /// there were none.
     pub fn ai(&self) -> Option<Amounts> {
         let part = |unit: &Option<Amounts>, share| unit.as_ref().map(|amounts| amounts * share);
         let hits = part(&self.hit, self.hit_rate);
@@ -233,7 +235,7 @@ fn one(tally: &Tally) -> Result<Option<Amounts>, UsageError> {
     Ok(mean.map(|amounts| amounts.with(Resource::Requests, Decimal::ONE)))
 }
 
-/// The neurons that a model takes for these tokens, by its price.
+/// Returns the usage of a miss with the neurons that a model takes for its tokens, by its price.
 fn with_model(miss: Amounts, model: &str, book: &PriceBook) -> Result<Amounts, WhatIfError> {
     let unknown = || WhatIfError::UnknownModel {
         model: model.to_owned(),

@@ -7,10 +7,11 @@ use workway_price::{Amounts, Resource, UnknownResource};
 pub use workway_core::model::usage::{Counts, RunUsage, Source, StepUsage, Tallies, Tally};
 use workway_core::model::usage::{Meter, Reading};
 
-/// Where an answer says what it used: an RFC 8941 dictionary of integers.
+/// The header in which an answer reports its usage: an RFC 8941 dictionary of integers.
 pub const USAGE_HEADER: &str = "workway-usage";
 
-/// Why nobody says what is stored: a bill of it needs a month, a run takes minutes.
+/// The reason that no run reports stored amounts: a bill of them needs a month, a run takes
+/// minutes.
 const STORED: &str = "a run stores nothing for a month; set what is kept";
 
 /// Lists what a source never says, and why not: nothing of these is no zero.

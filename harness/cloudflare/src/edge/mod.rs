@@ -1,6 +1,7 @@
-//! What a deployed domain must show to the outside, before the first request of the API means
-//! anything: HTTPS only, modern TLS, a certificate that lasts, and headers that browsers and caches
-//! obey. Facts are gathered first ([`probe()`]), then judged by rules that know no network.
+//! Checks the properties that a deployed domain must show to the outside, before the first request
+//! of the API means anything: HTTPS only, modern TLS, a certificate that lasts, and headers that
+//! browsers and caches obey. Facts are gathered first ([`probe()`]), then judged by rules that do
+//! not use the network.
 
 mod old_tls;
 mod probe;
@@ -13,40 +14,40 @@ use reqwest::Url;
 pub use rules::{RULES, Rule, judge};
 use serde::{Deserialize, Serialize};
 
-/// Which domain, and how to reach it.
+/// Names a domain, and says how to reach it.
 #[derive(Clone, Debug)]
 pub struct Domain {
-    /// Of the deployment: `https://api.example.com`.
+    /// The URL of the deployment: `https://api.example.com`.
     pub https: Url,
-    /// Where it listens without TLS.
+    /// The URL at which it listens without TLS.
     pub http: Url,
     /// PEM of the authority that signed its certificate, if that is none that the system trusts.
     pub authority: Option<PathBuf>,
 }
 
-/// What became of a rule.
+/// Says how a rule came out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Outcome {
-    /// It holds.
+    /// The rule holds.
     Holds,
-    /// It is violated.
+    /// The rule is violated.
     Violated,
-    /// It cannot be told.
+    /// It is unknown whether the rule holds.
     Unknown,
 }
 
 /// A rule, judged.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Finding {
-    /// Of the rule: `EDGE-1`.
+    /// The identifier of the rule: `EDGE-1`.
     pub id: String,
-    /// What it demands.
+    /// The demand of the rule.
     pub rule: String,
-    /// Where that is written.
+    /// The document that states the demand.
     pub source: String,
-    /// What became of it.
+    /// The result of the rule.
     pub outcome: Outcome,
-    /// What was seen.
+    /// The observation behind the result.
     pub seen: String,
 }

@@ -1,5 +1,6 @@
-//! Whether a server still speaks TLS 1.0 or 1.1. No library that is kept does, so that the greeting
-//! of such a client is written out here; its answer is enough, the handshake goes no further.
+//! Finds out whether a server still speaks TLS 1.0 or 1.1. No maintained library speaks them, so
+//! the greeting of such a client is written out here; its answer is enough, the handshake goes no
+//! further.
 
 use std::time::Duration;
 
@@ -8,17 +9,18 @@ use tokio::{
     net::TcpStream,
 };
 
-/// For the whole exchange of two messages.
+/// The time limit for the whole exchange of two messages.
 pub(super) const ANSWER_WITHIN: Duration = Duration::from_secs(10);
 /// The record that carries handshake messages, and the message that a server agrees with.
 const HANDSHAKE: u8 = 22;
 const SERVER_HELLO: u8 = 2;
 /// TLS 1.1 and 1.0, newest first.
 const VERSIONS: [(u8, &str); 2] = [(2, "TLS 1.1"), (1, "TLS 1.0")];
-/// What clients of that time offered: ECDHE and RSA with AES and 3DES, by CBC and SHA-1.
+/// The cipher suites that clients of that time offered: ECDHE and RSA with AES and 3DES, by CBC and
+/// SHA-1.
 const SUITES: [u16; 8] = [0xc013, 0xc014, 0xc009, 0xc00a, 0x002f, 0x0035, 0x000a, 0x0033];
 
-/// The newest of the old versions that the server agrees to, if it does to any.
+/// Returns the newest of the old versions that the server agrees to, if it does to any.
 ///
 /// # Errors
 /// When it cannot be reached, or says nothing: that is no refusal.
@@ -40,7 +42,7 @@ pub(super) async fn accepted(
     Ok(None)
 }
 
-/// Whether the answer to the greeting agrees to its version.
+/// Returns whether the answer to the greeting agrees to its version.
 async fn greet(host: &str, port: u16, minor: u8) -> Result<bool, std::io::Error> {
     let mut stream = TcpStream::connect((host, port)).await?;
     stream.write_all(&hello(host, minor)).await?;
@@ -53,7 +55,7 @@ async fn greet(host: &str, port: u16, minor: u8) -> Result<bool, std::io::Error>
     Ok(kind == HANDSHAKE && message == SERVER_HELLO && (major, chosen) == (3, minor))
 }
 
-/// A `ClientHello` (RFC 4346 §7.4.1.2) in its record.
+/// Returns a `ClientHello` (RFC 4346 §7.4.1.2) in its record.
 fn hello(host: &str, minor: u8) -> Vec<u8> {
     let suites: Vec<u8> = SUITES.iter().flat_map(|suite| suite.to_be_bytes()).collect();
     let name = with_length_16(&[&[0][..], &with_length_16(host.as_bytes())].concat());

@@ -12,7 +12,7 @@ use x509_parser::prelude::{FromDer, X509Certificate};
 
 use super::{Domain, old_tls};
 
-/// For one request.
+/// The time limit for one request.
 const ANSWER_WITHIN: Duration = Duration::from_secs(15);
 /// An origin that no deployment allows.
 const STRANGER: &str = "https://stranger.invalid";
@@ -24,58 +24,58 @@ const REDIRECTED: &str = "health/live?a=b";
 pub struct Page {
     /// HTTP status.
     pub status: u16,
-    /// By name in lower case; the last of several.
+    /// The headers by name in lower case; the last value where there are several.
     pub headers: BTreeMap<String, String>,
 }
 
 impl Page {
-    /// The value of a header.
+    /// Returns the value of a header.
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.get(name).map(String::as_str)
     }
 }
 
-/// What was seen of a domain.
+/// Holds the facts that were gathered about a domain.
 #[derive(Clone, Debug)]
 pub struct Facts {
-    /// Of plain HTTP.
+    /// The answer over plain HTTP.
     pub plain: Result<Page, String>,
-    /// Where that must lead.
+    /// The address to which that must redirect.
     pub redirect_to: String,
     /// The old version of TLS that the server agreed to, if any.
     pub old_tls: Result<Option<&'static str>, String>,
-    /// Whether its certificate is trusted, and names it.
+    /// Says that its certificate is trusted and names it, or why not.
     pub trusted: Result<(), String>,
-    /// How long that lasts; zero when it has ended.
+    /// The remaining lifetime of the certificate; zero when it has ended.
     pub certificate_left: Option<Duration>,
-    /// Of `/health/live`, asked by a page of another origin.
+    /// The answer of `/health/live` to a page of another origin.
     pub live: Result<Page, String>,
-    /// Of a route for one person, asked by nobody in particular.
+    /// The answer of a route for one person to a request without a token.
     pub private: Result<Page, String>,
-    /// Of the public catalogue.
+    /// The answer of the public catalogue.
     pub catalogue: Result<Page, String>,
 }
 
-/// Why no facts could be gathered.
+/// Says why no facts could be gathered.
 #[derive(Debug, thiserror::Error)]
 pub enum EdgeError {
     /// The authority's certificate.
     #[error("cannot use {} as an authority: {problem}; give a PEM certificate", path.display())]
     Authority {
-        /// Which file.
+        /// The path of the file.
         path: PathBuf,
-        /// What is wrong with it.
+        /// The error in the file.
         problem: String,
     },
-    /// No client.
+    /// The client cannot be made.
     #[error("no TLS client: {0}")]
     Client(#[source] reqwest::Error),
-    /// Nobody is there.
+    /// Nothing answers at the address.
     #[error("{url} cannot be reached: {problem}")]
     Unreachable {
-        /// What.
+        /// The URL that was requested.
         url: Url,
-        /// Why.
+        /// The reason.
         problem: String,
     },
 }
@@ -149,7 +149,7 @@ fn left(info: &TlsInfo) -> Option<Duration> {
     Some(Duration::from_secs(end).saturating_sub(now))
 }
 
-/// The innermost cause: it names the certificate's fault.
+/// Returns the innermost cause: it names the certificate's fault.
 fn reason(error: &reqwest::Error) -> String {
     let mut cause: &dyn std::error::Error = error;
     while let Some(inner) = cause.source() {

@@ -10,19 +10,19 @@ const HSTS_MIN_AGE: u64 = 31_536_000;
 /// of ninety days a month before.
 const CERTIFICATE_LEFT: Duration = Duration::from_hours(14 * 24);
 
-/// What is demanded, and by whom.
+/// Names a demand, and its source.
 #[derive(Clone, Copy, Debug)]
 pub struct Rule {
     /// Stable.
     pub id: &'static str,
-    /// What it demands.
+    /// The demand.
     pub demand: &'static str,
-    /// Where that is written.
+    /// The document that states the demand.
     pub source: &'static str,
     judge: fn(&Facts) -> Verdict,
 }
 
-/// Whether it holds, and what was seen.
+/// Says whether a rule holds, and what was observed.
 type Verdict = (Outcome, String);
 
 /// Every rule.

@@ -1,10 +1,10 @@
-//! What `wrangler d1 export` makes of a text.
+//! Models the changes that `wrangler d1 export` makes to a text.
 
 use serde_json::Value;
 
-/// A row as it comes back from an export. In texts with line breaks D1 writes them as `\n` and has
-/// SQLite turn all of those back: a backslash and an `n` that were there before become a line break,
-/// too (the same for `\r`).
+/// Returns a row as it comes back from an export. In texts with line breaks D1 writes them as `\n`
+/// and has SQLite turn all of those back: a backslash and an `n` that were there before become a
+/// line break, too (the same for `\r`).
 pub(super) fn as_exported(row: &Value) -> Value {
     let Some(members) = row.as_object() else { return row.clone() };
     let exported = members.iter().map(|(column, value)| {

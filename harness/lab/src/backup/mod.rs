@@ -25,7 +25,7 @@ use workway_service::{
 #[derive(Debug)]
 pub struct Backup {
     folder: PathBuf,
-    /// What it says that it holds.
+    /// The manifest, which lists the contents of the backup.
     pub manifest: Manifest,
 }
 
@@ -35,25 +35,25 @@ pub enum BackupError {
     /// A file of it.
     #[error("cannot read {}: {error}", path.display())]
     Read {
-        /// Which.
+        /// The path of the file.
         path: PathBuf,
-        /// Why.
+        /// The reason.
         error: io::Error,
     },
-    /// No manifest that this program understands.
+    /// The file is no manifest that this program understands.
     #[error("{} is no manifest of a backup: {error}", path.display())]
     Manifest {
-        /// Which file.
+        /// The path of the file.
         path: PathBuf,
-        /// What is wrong with it.
+        /// The error in the manifest.
         error: ManifestError,
     },
-    /// It was never completed, or lost something since.
+    /// The backup was never completed, or lost something since.
     #[error("the backup of {day} is not whole: {problem}")]
     Damaged {
-        /// Of which day.
+        /// The day of the backup.
         day: String,
-        /// What is wrong.
+        /// The description of the error.
         problem: String,
     },
     /// A restore goes into an empty database only.
@@ -61,15 +61,15 @@ pub enum BackupError {
     NotEmpty {
         /// A table with rows.
         table: &'static str,
-        /// How many.
+        /// The number of its rows.
         rows: u64,
     },
-    /// It holds something else than what was backed up.
+    /// The database holds something else than what was backed up.
     #[error("{table} differs from the backup: {problem}")]
     Differs {
         /// The table.
         table: String,
-        /// How.
+        /// The difference.
         problem: String,
     },
     /// The database failed.
@@ -100,7 +100,7 @@ impl Backup {
         Ok(backup)
     }
 
-    /// The keys of its chunks in the bucket.
+    /// Returns the keys of its chunks in the bucket.
     pub fn objects(&self) -> impl Iterator<Item = &str> {
         let chunks = self.manifest.tables.iter().flat_map(|table| &table.chunks);
         chunks.map(|chunk| chunk.object.as_str())
@@ -176,7 +176,7 @@ impl Backup {
         self.compare(&tables(database).await?)
     }
 
-    /// Whether an export of a database holds what was backed up, as far as D1's exports tell.
+    /// Checks that an export of a database holds what was backed up, as far as D1's exports tell.
     ///
     /// # Errors
     /// [`BackupError`].
@@ -194,7 +194,7 @@ impl Backup {
         Self { folder: self.folder.clone(), manifest: exported }.compare(states)
     }
 
-    /// Whether tables hold exactly what was backed up.
+    /// Checks that tables hold exactly what was backed up.
     ///
     /// # Errors
     /// [`BackupError::Differs`].

@@ -9,8 +9,9 @@ use super::{Backup, BackupError};
 
 /// Longest statement, in bytes: D1 takes 100 kB.
 pub const MAX_STATEMENT_BYTES: usize = 100_000;
-/// What a text may take of a statement, in bytes as it stands there; the rest is appended by
-/// statements of their own. A row has fewer than nine columns of text, and a key is short.
+/// Limits the bytes that a text takes of a statement, counted as it stands there; the rest is
+/// appended by statements of their own. A row has fewer than nine columns of text, and a key is
+/// short.
 const LITERAL_BYTES: usize = 10_000;
 
 /// The statements that make one row.
@@ -37,7 +38,8 @@ impl Backup {
 }
 
 impl Statements {
-    /// For a row; none if it has other things in it than text and integers under plain names.
+    /// Returns the statements for a row; `None` if it has other things in it than text and integers
+    /// under plain names.
     pub fn of(table: &TableBackup, row: &Value) -> Option<Self> {
         let (mut columns, mut values, mut rest) = (Vec::new(), Vec::new(), Vec::new());
         for (column, value) in row.as_object()? {
@@ -86,7 +88,7 @@ fn scalar(value: &Value) -> Option<String> {
     }
 }
 
-/// A text as an expression. No statement can hold a NUL.
+/// Returns a text as an expression. No statement can hold a NUL.
 fn literal(text: &str) -> String {
     let quoted = text.replace('\'', "''").replace('\0', NUL);
     if text.contains('\0') { format!("('{quoted}')") } else { format!("'{quoted}'") }
@@ -165,7 +167,7 @@ mod tests {
     }
 
     proptest! {
-        /// The worst texts: all quotes, NULs, and wide characters.
+        /// Uses the worst texts: all quotes, NULs, and wide characters.
         #[test]
         fn no_statement_is_too_long_for_d1(
             texts in proptest::collection::vec("['\u{0}é😀a]{0,2000}", 8..9),

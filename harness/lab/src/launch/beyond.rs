@@ -1,5 +1,5 @@
-//! What comes from beyond this machine: runs against a deployment, and what people sign for. Both are
-//! files of the repository, so that whoever has it sees what a launch rested on.
+//! Reads the evidence from beyond this machine: runs against a deployment, and the signatures of
+//! people. Both are files of the repository, so that whoever has it sees what a launch rested on.
 
 use std::{collections::BTreeMap, fs, io, path::Path};
 
@@ -13,9 +13,9 @@ use crate::{
     target::is_loopback,
 };
 
-/// Of the repository.
+/// The folder in the repository that holds this evidence.
 pub(super) const FOLDER: &str = "reports/launch";
-/// In it: what people signed, a table `[[signed]]` each.
+/// The file in it that people sign, with a table `[[signed]]` for each signature.
 const SIGNED: &str = "signed.toml";
 /// The shortest abbreviation of a commit that is taken: git's own for a repository of this size.
 const ABBREVIATED: usize = 7;
@@ -24,9 +24,9 @@ const ABBREVIATED: usize = 7;
 #[derive(Debug, thiserror::Error)]
 #[error("{file}: {problem}")]
 pub struct BeyondError {
-    /// Which file.
+    /// The path of the file.
     pub file: String,
-    /// What is wrong, and what would be right.
+    /// The description of the error, and of what would be right.
     pub problem: String,
 }
 
@@ -48,7 +48,7 @@ struct Signatures {
     signed: Vec<Signature>,
 }
 
-/// What a run against a deployment came to.
+/// Holds the results of a run against a deployment.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct DeployedRun {
@@ -67,7 +67,7 @@ struct RunScenario {
     figures: Vec<String>,
 }
 
-/// What it is about.
+/// Says which item a piece of evidence is about.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum About {
     /// A box, by its title.
@@ -79,26 +79,26 @@ enum About {
 /// Evidence from beyond this machine.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Attested {
-    /// Where it stands, in the repository.
+    /// The path of its file in the repository.
     pub file: String,
     /// A person's role, or the address of a deployment.
     pub by: String,
     /// A date, or an instant in RFC 3339.
     pub on: String,
-    /// Of the repository, as it was written down.
+    /// The commit of the repository, as it was written down.
     pub commit: String,
-    /// Whether that has the code of the commit that the checklist is about.
+    /// True if that commit has the code of the commit that the checklist is about.
     pub of_this_code: bool,
-    /// What was seen.
+    /// The observation.
     pub seen: String,
-    /// How it came out: `None` says neither good nor bad.
+    /// The outcome: `None` says neither good nor bad.
     pub succeeded: Option<bool>,
     #[serde(skip)]
     about: Option<About>,
 }
 
 impl Attested {
-    /// As far as it is about what closes this box.
+    /// Returns the evidence if it is about this box and of the kind that closes it.
     pub(super) fn on(&self, title: &str, closes: Closes) -> Option<Self> {
         match (self.about.as_ref()?, closes) {
             (About::Box(of), Closes::Person) => (of == title).then(|| self.clone()),
@@ -120,7 +120,7 @@ fn outcome(verdicts: &[Verdict]) -> Option<bool> {
     verdicts.iter().all(|verdict| *verdict == Verdict::Pass).then_some(true)
 }
 
-/// What is there, the oldest first.
+/// Returns all evidence in the folder, the oldest first.
 ///
 /// # Errors
 /// [`BeyondError`] for the first file that is not as it should be.
@@ -208,7 +208,7 @@ fn run(file: &str, text: &str, root: &Path, commit: &Commit) -> Result<Attested,
     })
 }
 
-/// Whether a commit has the code of another.
+/// Returns whether a commit has the code of another.
 fn same(file: &str, root: &Path, id: &str, commit: &Commit) -> Result<bool, BeyondError> {
     if id.len() < ABBREVIATED || !id.bytes().all(|byte| byte.is_ascii_hexdigit()) {
         return Err(wrong(
@@ -219,16 +219,16 @@ fn same(file: &str, root: &Path, id: &str, commit: &Commit) -> Result<bool, Beyo
     Ok(Commit::code(root, id).is_some_and(|code| code == commit.id))
 }
 
-/// Why a report is no evidence, or cannot be kept.
+/// Says why a report is no evidence, or cannot be kept.
 #[derive(Debug, thiserror::Error)]
 pub enum ImportError {
-    /// Not readable.
+    /// The report cannot be read.
     #[error(transparent)]
     Read(#[from] ReadError),
-    /// Not about a deployment, or not about a commit.
+    /// The report is not about a deployment, or not about a commit.
     #[error(transparent)]
     Unfit(#[from] BeyondError),
-    /// Not kept.
+    /// The report cannot be kept.
     #[error(transparent)]
     Write(#[from] EvidenceError),
 }

@@ -2,20 +2,20 @@
 
 use serde::{Deserialize, Serialize};
 
-/// When a box is due.
+/// Says when a box is due.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Phase {
     /// A week before.
     WeekBefore,
-    /// On the day.
+    /// Due on the day of the launch.
     LaunchDay,
     /// Within 24 hours after.
     DayAfter,
 }
 
 impl Phase {
-    /// As a heading.
+    /// Returns the phase as a heading.
     pub fn title(self) -> &'static str {
         match self {
             Self::WeekBefore => "A week before",
@@ -30,10 +30,11 @@ impl Phase {
 pub struct Proof {
     /// Short.
     pub name: &'static str,
-    /// For `bash -c` in the root of the repository. It exits with 0 if what it says is so, with 8 if that
-    /// could not be decided, and the last line of what it prints is the figure to show.
+    /// The command for `bash -c` in the root of the repository. It exits with 0 if what it says is
+    /// so, with 8 if that could not be decided, and the last line of what it prints is the figure
+    /// to show.
     pub command: &'static str,
-    /// What it leaves for readers, in the repository.
+    /// The file that it leaves for readers, in the repository.
     pub report: Option<&'static str>,
 }
 
@@ -118,7 +119,7 @@ pub const PROOFS: &[Proof] = &[
     .leaves("target/launch/cost.txt"),
 ];
 
-/// What closes the part of a box that is beyond this machine.
+/// Names the kind of evidence that closes the part of a box that is beyond this machine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Closes {
     /// There is no such part.
@@ -132,17 +133,17 @@ pub enum Closes {
 /// A box of the checklist.
 #[derive(Clone, Copy, Debug)]
 pub struct LaunchBox {
-    /// When it is due.
+    /// The phase in which it is due.
     pub phase: Phase,
-    /// As the checklist names it.
+    /// The title, as the checklist names it.
     pub title: &'static str,
     /// Names of its proofs.
     pub proofs: &'static [&'static str],
-    /// What is beyond this machine, or why there is nothing to do.
+    /// A note on the part that is beyond this machine, or the reason that there is nothing to do.
     pub note: Option<&'static str>,
     /// The command for that.
     pub command_beyond: Option<&'static str>,
-    /// What shows that.
+    /// The kind of evidence that shows that.
     pub closes: Closes,
     /// There is nothing to do.
     pub not_applicable: bool,
@@ -161,7 +162,7 @@ const fn here(phase: Phase, title: &'static str, proofs: &'static [&'static str]
 }
 
 impl LaunchBox {
-    /// Part of it needs a person.
+    /// Marks a part of the box as one that needs a person.
     const fn signed(mut self, note: &'static str, command: Option<&'static str>) -> Self {
         self.note = Some(note);
         self.command_beyond = command;
@@ -169,7 +170,7 @@ impl LaunchBox {
         self
     }
 
-    /// Part of it needs a deployment that passes these scenarios.
+    /// Marks a part of the box as one that needs a deployment that passes these scenarios.
     const fn run(
         mut self,
         note: &'static str,

@@ -12,37 +12,37 @@ use serde::{Deserialize, Serialize};
 use super::{PROOFS, Proof};
 use crate::report::{WriteError, write};
 
-/// Of the repository.
+/// The folder in the repository that keeps the evidence.
 const FOLDER: &str = "target/launch";
 
-/// What evidence is about.
+/// Names the state of the code that evidence is about.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Commit {
-    /// Of git: the last that changed anything but signatures and runs of deployments. What is added to
-    /// sign a commit off is a commit, too, and takes nothing from what was proven.
+    /// The last commit of git that changed anything but signatures and runs of deployments. A
+    /// signature is committed, too, and takes nothing from what was proven.
     pub id: String,
-    /// Whether all files are exactly as they were committed.
+    /// True if all files are exactly as they were committed.
     pub clean: bool,
 }
 
-/// What a proof said.
+/// Holds the result of a proof.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Evidence {
     /// Its name.
     pub proof: String,
-    /// What was run.
+    /// The command that was run.
     pub command: String,
-    /// On what.
+    /// The commit on which it ran.
     pub commit: Commit,
     /// RFC 3339.
     pub finished_at: String,
-    /// How long it took.
+    /// The time that it took, in seconds.
     pub seconds: u64,
     /// Exit code; none if a signal ended it.
     pub exit: Option<i32>,
     /// The last line it printed.
     pub figure: String,
-    /// What it left for readers, in the repository.
+    /// The file that it left for readers, in the repository.
     #[serde(default)]
     pub report: Option<String>,
 }
@@ -51,48 +51,48 @@ pub struct Evidence {
 const INCONCLUSIVE: i32 = 8;
 
 impl Evidence {
-    /// Whether it proves what it should.
+    /// Returns whether it proves what it should.
     pub fn succeeded(&self) -> bool {
         self.exit == Some(0)
     }
 
-    /// Whether it proves neither that nor the contrary: this machine was too slow to measure, or what
-    /// was needed could not be reached.
+    /// Returns whether it proves neither that nor the contrary: this machine was too slow to
+    /// measure, or what was needed could not be reached.
     pub fn undecided(&self) -> bool {
         self.exit == Some(INCONCLUSIVE)
     }
 }
 
-/// Why there is no evidence.
+/// Says why there is no evidence.
 #[derive(Debug, thiserror::Error)]
 pub enum EvidenceError {
-    /// No commit.
+    /// The folder is no git repository with a commit.
     #[error("{0} is no git repository with a commit: evidence is about one")]
     NoCommit(PathBuf),
-    /// No such proof.
+    /// The catalogue has no such proof.
     #[error("there is no proof {name:?}; there are {known}")]
     Unknown {
-        /// What was asked for.
+        /// The name that was asked for.
         name: String,
-        /// What there is.
+        /// The names that exist.
         known: String,
     },
-    /// It does not start.
+    /// The command does not start.
     #[error("cannot run {0:?}: {1}")]
     Run(&'static str, #[source] io::Error),
-    /// It cannot be kept.
+    /// The evidence cannot be kept.
     #[error(transparent)]
     Write(#[from] WriteError),
-    /// What was committed is no evidence.
+    /// A committed file is no evidence.
     #[error(transparent)]
     Beyond(#[from] super::BeyondError),
-    /// What was to be imported is none.
+    /// The file to be imported is no evidence.
     #[error(transparent)]
     Import(#[from] Box<super::ImportError>),
 }
 
 impl Commit {
-    /// Of the repository at `root`.
+    /// Returns the commit of the repository at `root`.
     ///
     /// # Errors
     /// [`EvidenceError::NoCommit`].
@@ -103,7 +103,7 @@ impl Commit {
         Ok(Self { id, clean })
     }
 
-    /// The commit that `revision` has its code from; none if git does not know it.
+    /// Returns the commit that `revision` has its code from; none if git does not know it.
     pub(super) fn code(root: &Path, revision: &str) -> Option<String> {
         let but = format!(":(exclude){}", super::beyond::FOLDER);
         let id = git(root, &["log", "-1", "--format=%H", revision, "--", ".", &but])?;
@@ -151,7 +151,7 @@ pub fn prove(root: &Path, program: &Path, name: &str) -> Result<Evidence, Eviden
     Ok(evidence)
 }
 
-/// What was kept, of whatever commit.
+/// Returns the evidence that was kept, of whatever commit.
 pub fn load(root: &Path) -> Vec<Evidence> {
     let read = |proof: &Proof| {
         let bytes = fs::read(root.join(FOLDER).join(format!("{}.json", proof.name))).ok()?;

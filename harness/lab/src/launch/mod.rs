@@ -15,10 +15,10 @@ pub use evidence::{Commit, Evidence, EvidenceError, load, prove};
 pub use page::{html, links, text};
 use serde::{Deserialize, Serialize};
 
-/// Of the report.
+/// The version of the format of the report.
 pub const LAUNCH_SCHEMA_VERSION: u32 = 1;
 
-/// How a box stands.
+/// Names the state of a box.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum State {
@@ -36,19 +36,20 @@ pub enum State {
 /// A box with what is known of it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Item {
-    /// When it is due.
+    /// The phase in which it is due.
     pub phase: Phase,
-    /// As the checklist names it.
+    /// The title, as the checklist names it.
     pub title: String,
-    /// How it stands.
+    /// The state of the item.
     pub state: State,
-    /// What the proofs said.
+    /// The results of the proofs.
     pub evidence: Vec<Evidence>,
-    /// What came from beyond this machine; of other commits, too, which proves nothing.
+    /// The evidence from beyond this machine; evidence of other commits is included, but proves
+    /// nothing.
     pub attested: Vec<Attested>,
     /// Commands that would prove the rest.
     pub to_prove: Vec<String>,
-    /// What is beyond this machine, or why there is nothing to do.
+    /// A note on the part that is beyond this machine, or the reason that there is nothing to do.
     pub note: Option<String>,
 }
 
@@ -57,9 +58,9 @@ pub struct Item {
 pub struct Checklist {
     /// [`LAUNCH_SCHEMA_VERSION`].
     pub schema_version: u32,
-    /// What it is about.
+    /// The commit that it is about.
     pub commit: Commit,
-    /// In order.
+    /// The items in order.
     pub items: Vec<Item>,
 }
 
@@ -119,7 +120,7 @@ fn item(one: &LaunchBox, commit: &Commit, evidence: &[Evidence], attested: &[Att
 }
 
 impl Checklist {
-    /// How many boxes stand so.
+    /// Counts the boxes in this state.
     pub fn count(&self, state: State) -> usize {
         self.items.iter().filter(|item| item.state == state).count()
     }

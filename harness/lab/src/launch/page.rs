@@ -11,7 +11,7 @@ padding:0 1rem}code{background:#8882;padding:.1em .3em}ul{padding:0}li{margin:.6
 small{display:block;color:#666}@media(prefers-color-scheme:dark){body{background:#111;color:#ddd}\
 small{color:#aaa}a{color:#8cf}}";
 
-/// As text.
+/// Renders the checklist as text.
 pub fn text(list: &Checklist) -> String {
     let mut out = headline(list) + "\n";
     let mut phase = None;
@@ -35,7 +35,8 @@ pub fn text(list: &Checklist) -> String {
     out
 }
 
-/// As a page. Its links lead to copies of the evidence beside it: see [`links`].
+/// Renders the checklist as a page. Its links lead to copies of the evidence beside it: see
+/// [`links`].
 pub fn html(list: &Checklist) -> String {
     let headline = escaped(&headline(list));
     let mut out = format!(
@@ -80,7 +81,7 @@ pub fn links(list: &Checklist) -> Vec<(String, String)> {
     files.into_iter().map(|file| (file.clone(), beside(&file))).collect()
 }
 
-/// Flat, so that nothing leaves the folder.
+/// Returns a flat file name, so that nothing leaves the folder.
 fn beside(file: &str) -> String {
     let name = file.trim_start_matches("target/launch/").trim_start_matches("reports/launch/");
     format!("evidence/{}", name.replace('/', "-"))

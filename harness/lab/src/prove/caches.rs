@@ -13,8 +13,8 @@ use super::{
     seeded::head,
 };
 
-/// Where the name of an entry leads; it is learnt from whoever asks first, and holds for those who
-/// write without being asked for anything.
+/// Returns the key to which the name of an entry leads. It is learnt from the first caller that
+/// asks, and holds for writes that belong to no request.
 fn alias<T>(around: &Around<T>, key: &str) -> String {
     let memory = around.seeded.memory();
     let name = format!("alias {key}");
@@ -34,7 +34,7 @@ fn alias<T>(around: &Around<T>, key: &str) -> String {
     alias
 }
 
-/// Short enough for a key, whatever the text.
+/// Returns a digest that is short enough for a key, whatever the text.
 fn md(text: &str) -> u128 {
     let digest = <sha2::Sha256 as sha2::Digest>::digest(text);
     digest.iter().take(16).fold(0, |sum, byte| sum << 8 | u128::from(*byte))

@@ -42,7 +42,7 @@ pub enum Change {
     Signature(fn(&Signature<'_>) -> bool),
     /// The rate limiter.
     Limiter(Limiter),
-    /// In the statement of this name, one text for another.
+    /// Replaces, in the statement of this name, one text by another.
     Sql(&'static str, &'static str, &'static str),
     /// A parameter, from 1, of the statements whose names have this in them.
     Bind(&'static str, usize, fn(&Head, &Param) -> Param),
@@ -50,7 +50,7 @@ pub enum Change {
     Late(&'static str, Duration),
     /// A statement more, each time one of this name is done.
     Extra(&'static str, &'static str),
-    /// In place of the statement of this name: read, then, after a while, write what was read and
+    /// Replaces the statement of this name: reads, then, after a while, writes what was read and
     /// decided.
     ReadThenWrite(ReadThenWrite),
     /// The key-value store of answers.
@@ -69,18 +69,18 @@ pub enum Change {
     Load(fn(&Memory, &mut Value)),
     /// The state of a run and its alarm, as its object writes them; `false`: not at all.
     Save(fn(&Memory, &mut Value, &mut Option<i64>) -> bool),
-    /// Whether the alarm of a run with this state is heard.
+    /// Decides whether the alarm of a run with this state is heard.
     Alarm(fn(&Memory, &Value) -> bool),
     /// Objects that coalesce know of nobody else.
     Alone,
 }
 
-/// Which requests.
+/// Selects requests by method and path.
 #[derive(Clone, Copy, Debug)]
 pub struct On {
-    /// Any, if empty.
+    /// The method; any method if empty.
     pub method: &'static str,
-    /// With `*` for anything.
+    /// The path, with `*` for anything.
     pub path: &'static str,
 }
 
@@ -93,14 +93,14 @@ pub(super) const fn on(method: &'static str, path: &'static str) -> On {
 pub(super) const ANY: On = on("", "*");
 
 impl On {
-    /// Whether it is one of them.
+    /// Returns whether a request is one of them.
     pub fn fits(&self, head: &Head) -> bool {
         (self.method.is_empty() || self.method == head.method)
             && crate::model::glob::matches(self.path, head.uri.path())
     }
 }
 
-/// What is known of the request that is being answered. Empty outside of one.
+/// Holds the facts about the request that is being answered. It is empty outside of one.
 #[derive(Clone, Debug, Default)]
 pub struct Head {
     /// Its method.
@@ -126,7 +126,7 @@ impl Head {
         serde_json::from_slice(&self.body).unwrap_or_default()
     }
 
-    /// Who the token says it is, whether or not that is true.
+    /// Returns the subject of the token, whether or not the token is valid.
     pub fn subject(&self) -> String {
         let token = self.header("authorization").split_once(' ').map_or("", |(_, token)| token);
         let claims = Token::parse(token).map(|token| token.claims).unwrap_or_default();
@@ -143,22 +143,23 @@ pub struct Further {
     pub path: &'static str,
     /// Its body.
     pub json: Value,
-    /// Whether it carries the token of the one that caused it; if that has none, one of the service.
+    /// True if it carries the token of the request that caused it; if that has none, one of the
+    /// service.
     pub signed: bool,
 }
 
 /// A cache in front of the service.
 #[derive(Clone, Copy, Debug)]
 pub struct Front {
-    /// What it looks at.
+    /// The requests that it looks at.
     pub on: On,
-    /// What it takes for the same.
+    /// Returns the key under which it takes requests for the same.
     pub key: fn(&Head) -> String,
-    /// Which answers it keeps, by status.
+    /// Returns whether it keeps an answer of this status.
     pub keeps: fn(u16) -> bool,
-    /// For so long.
+    /// The time for which it keeps an answer.
     pub ttl: Duration,
-    /// Only when the service fails.
+    /// True if it answers only when the service fails.
     pub only_if_error: bool,
 }
 
@@ -167,26 +168,26 @@ pub struct Front {
 pub struct Limiter {
     /// Requests that are admitted in a period.
     pub limit: u32,
-    /// In seconds.
+    /// The length of the period, in seconds.
     pub period: u32,
-    /// How it counts.
+    /// The method of counting.
     pub counts: Counts,
-    /// Whose budget it is, by the right key and the request. `None`: not limited.
+    /// Returns the key of the budget, from the right key and the request. `None`: not limited.
     pub key: fn(&str, &Head) -> Option<String>,
 }
 
-/// How a limiter counts.
+/// Names the method by which a limiter counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Counts {
-    /// As the service's.
+    /// Counts in a sliding window, like the service.
     Sliding,
-    /// In windows with fixed ends.
+    /// Counts in windows with fixed ends.
     Fixed,
-    /// What is refused counts, too: it puts the end of the refusal off.
+    /// Counts refused requests, too, which puts the end of the refusal off.
     Extending,
     /// Reads the count, and writes it back later.
     Racy,
-    /// In two places that do not know of each other.
+    /// Counts in two places that do not know of each other.
     PerIsolate,
 }
 
@@ -198,30 +199,30 @@ pub(super) const RIGHT: Limiter = Limiter {
     key: |key, _| Some(key.to_owned()),
 };
 
-/// What is wrong with a cache.
+/// Names a defect of a cache.
 #[derive(Clone, Copy, Debug)]
 pub enum Cache {
-    /// What it takes for the same, by the request that asks first.
+    /// Replaces the key of an entry, by the request that asks first.
     Key(fn(&Memory, &Head) -> String),
-    /// How long it keeps, by what it was told.
+    /// Replaces the lifetime that the cache was told.
     Ttl(fn(Duration) -> Duration),
-    /// Each hit keeps the entry as long again.
+    /// Keeps the entry as long again at each hit.
     Slides(Duration),
-    /// It keeps nothing.
+    /// Keeps nothing.
     Loses,
 }
 
-/// What is wrong with models.
+/// Names a defect of models.
 #[derive(Clone, Copy, Debug)]
 pub enum Model {
-    /// What they are said to have used.
+    /// Replaces the usage that the models report.
     Usage(fn(Usage) -> Usage),
-    /// What they said to a question, errors too, is said again for ever.
+    /// Repeats the first answer to a question, errors included, for ever.
     Memo {
         /// Answers, too, or errors only.
         answers: bool,
     },
-    /// After an error whoever asked is never told.
+    /// Never answers the caller after an error.
     Hangs,
 }
 

@@ -26,7 +26,7 @@ use super::{
 /// Longer than any body that a scenario sends to see it refused.
 const MAX_BODY_BYTES: usize = 16 * 1024 * 1024;
 
-/// What came of a request: the whole of it.
+/// The answer to a request, with its whole body.
 type Answer = http::Response<Bytes>;
 
 #[derive(Clone)]
@@ -43,7 +43,7 @@ struct Kept {
     answer: Answer,
 }
 
-/// A router around the service's.
+/// Returns a router around the service's.
 pub(super) fn around(inside: Router, seeded: &Seeded) -> Router {
     let clock = seeded.clock();
     let outside = Outside { seeded: seeded.clone(), inside, clock, kept: Arc::default() };

@@ -14,10 +14,10 @@ use workway_service::{
 
 use super::change::{Counts, Head, Limiter};
 
-/// How long a count that is read is old when it is written: longer than two requests are apart.
+/// Delays the write of a count that was read: longer than two requests are apart.
 const RACE: Duration = Duration::from_millis(5);
 
-/// In place of the service's.
+/// Counts in place of the service's limiter.
 #[derive(Debug)]
 pub(super) struct WrongLimiter {
     how: Limiter,
@@ -29,7 +29,7 @@ pub(super) struct WrongLimiter {
 
 #[derive(Clone, Copy, Debug, Default)]
 struct Window {
-    /// When it is over, in milliseconds since 1970.
+    /// The end of the window, in milliseconds since 1970.
     ends: i64,
     count: u32,
 }

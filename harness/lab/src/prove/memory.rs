@@ -1,4 +1,4 @@
-//! What a defect remembers while its server runs.
+//! Holds the values that a defect remembers while its server runs.
 
 use std::{
     collections::HashMap,
@@ -16,7 +16,7 @@ impl Memory {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// What is kept under a name.
+    /// Returns the value that is kept under a name.
     pub fn get(&self, name: &str) -> Option<Value> {
         self.values().get(name).cloned()
     }
@@ -26,12 +26,12 @@ impl Memory {
         self.values().insert(name.to_owned(), value.into())
     }
 
-    /// Whether something is kept under a name.
+    /// Returns whether a value is kept under a name.
     pub fn has(&self, name: &str) -> bool {
         self.values().contains_key(name)
     }
 
-    /// 1 the first time, then 2, 3, …
+    /// Returns 1 the first time, then 2, 3, …
     pub fn count(&self, name: &str) -> u64 {
         let mut values = self.values();
         let next = values.get(name).and_then(Value::as_u64).unwrap_or(0) + 1;

@@ -27,31 +27,31 @@ pub use crate::report::Area;
 pub struct Defect {
     /// Its name, such as `RL-1`.
     pub id: &'static str,
-    /// What it is about.
+    /// The area that it is about.
     pub area: Area,
-    /// What is wrong.
+    /// The description of the defect.
     pub says: &'static str,
-    /// What is done about it here.
+    /// The treatment of the defect here.
     pub fate: Fate,
 }
 
-/// What is done about a defect.
+/// Says how a defect is treated.
 #[derive(Clone, Copy, Debug)]
 pub enum Fate {
-    /// It is made, and scenarios must see it.
+    /// The defect is made here, and scenarios must see it.
     Made {
         /// The rules of which at least one should be broken: the scenarios that name them are run.
         seen_by: &'static [&'static str],
-        /// What makes it.
+        /// The changes that make the defect.
         changes: &'static [Change],
     },
     /// The API has nothing that could be wrong like this.
     NotApplicable(&'static str),
-    /// It applies, and no scenario can see it; the test that does.
+    /// The defect applies, and no scenario can see it; the named test does.
     Elsewhere(&'static str),
 }
 
-/// The defect of this name.
+/// Returns the defect of this name.
 ///
 /// # Errors
 /// A message for whoever named it, with a name that is near.

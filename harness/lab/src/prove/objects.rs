@@ -46,7 +46,7 @@ impl Objects for Around<()> {
 struct Object<'a> {
     context: &'a NativeContext<'a>,
     seeded: &'a Seeded,
-    /// Only runs have states with defects.
+    /// True for the object of a run: only runs have states with defects.
     is_run: bool,
     single_flight: Option<SingleFlight>,
     database: Around<<Native as Platform>::Database>,

@@ -38,7 +38,7 @@ pub(super) async fn answering<T>(head: Arc<Head>, work: impl Future<Output = T>)
     HEAD.scope(head, work).await
 }
 
-/// What is put around the server: the changes of one defect, and what they remember.
+/// Puts the changes of one defect around the server, and holds the values that they remember.
 #[derive(Clone)]
 pub struct Seeded(Arc<Inner>);
 
@@ -53,7 +53,7 @@ struct Inner {
 }
 
 impl Seeded {
-    /// The layers of a defect, for a server whose tokens this secret signs.
+    /// Returns the layers of a defect, for a server whose tokens this secret signs.
     ///
     /// # Errors
     /// When it is one that is not made.
@@ -85,7 +85,7 @@ impl Seeded {
         &self.0.secret
     }
 
-    /// The server's clock.
+    /// Returns the server's clock.
     pub(super) fn clock(&self) -> NativeClock {
         self.0.clock.get().cloned().unwrap_or_default()
     }
@@ -94,8 +94,8 @@ impl Seeded {
         &self.0.memory
     }
 
-    /// The text of a statement with one of its parts changed. It is made once and never freed: a
-    /// statement's text is for ever, and there are a handful.
+    /// Returns the text of a statement with one of its parts changed. It is made once and never
+    /// freed: a statement's text is for ever, and there are a handful.
     pub(super) fn statement(&self, text: &'static str, from: &str, to: &str) -> &'static str {
         if !text.contains(from) {
             // The statement has changed, and this defect with it: it must neither count as seen nor

@@ -17,7 +17,7 @@ pub struct Token {
     pub header: Value,
     /// Its claims.
     pub claims: Value,
-    /// Whether our secret signed it, whatever the header says.
+    /// True if our secret signed it, whatever the header says.
     pub is_ours: bool,
     /// The service's time, in seconds since 1970.
     pub now: i64,
@@ -37,7 +37,7 @@ impl Token {
         self.claims[claim].as_i64()
     }
 
-    /// A member of the header.
+    /// Returns a member of the header.
     pub fn alg(&self) -> &str {
         self.header["alg"].as_str().unwrap_or_default()
     }
@@ -47,8 +47,8 @@ fn decoded(part: &str) -> Option<Value> {
     serde_json::from_slice(&URL_SAFE_NO_PAD.decode(part).ok()?).ok()
 }
 
-/// The header `Authorization` for a token that `accepts` takes for good: another one, with the
-/// same subject and scope, that is.
+/// Returns the header `Authorization` for a token that `accepts` takes for good: another one, with
+/// the same subject and scope, that is.
 pub(super) fn signed_again(
     head: &Head,
     secret: &Secret,
@@ -68,7 +68,7 @@ pub(super) fn signed_again(
     sign(secret, subject, text("scope").unwrap_or("read write"), token.now)
 }
 
-/// A good token of somebody.
+/// Returns a good token of somebody.
 pub(super) fn sign(secret: &Secret, subject: &str, scope: &str, now: i64) -> Option<HeaderValue> {
     let now = u64::try_from(now).unwrap_or_default();
     let token = Signer::new(secret).sign(subject, scope, now).ok()?;
@@ -78,16 +78,16 @@ pub(super) fn sign(secret: &Secret, subject: &str, scope: &str, now: i64) -> Opt
 /// A signature of Stripe's, taken apart and not believed.
 #[derive(Clone, Copy, Debug)]
 pub struct Signature<'a> {
-    /// What it came with.
+    /// The request that carried it.
     pub head: &'a Head,
     /// The header, empty if there was none.
     pub text: &'a str,
-    /// What events are signed with.
+    /// The secret with which events are signed.
     secret: &'a str,
 }
 
 impl<'a> Signature<'a> {
-    /// The parts of a scheme, `v1` for most.
+    /// Returns the parts of a scheme, `v1` for most.
     pub fn parts(&self, scheme: &'a str) -> impl Iterator<Item = &'a str> {
         let parts = self.text.split(',').filter_map(|part| part.trim().split_once('='));
         parts.filter(move |(name, _)| *name == scheme).map(|(_, value)| value)
@@ -98,7 +98,7 @@ impl<'a> Signature<'a> {
         self.head.now / 1000 - self.at()
     }
 
-    /// Whether a part is right for the body.
+    /// Returns whether a part is right for the body.
     pub fn is_right(&self, part: &str) -> bool {
         let body = String::from_utf8_lossy(&self.head.body);
         upstream::signature(self.secret, self.at(), &body).ends_with(&format!("v1={part}"))
@@ -109,7 +109,7 @@ impl<'a> Signature<'a> {
     }
 }
 
-/// The header `Stripe-Signature` for an event whose signature `accepts` takes for good.
+/// Returns the header `Stripe-Signature` for an event whose signature `accepts` takes for good.
 pub(super) fn event_signed_again(
     head: &Head,
     accepts: fn(&Signature<'_>) -> bool,
@@ -119,7 +119,7 @@ pub(super) fn event_signed_again(
     accepts(&Signature { head, text, secret }).then(|| sign_event(head, &head.body)).flatten()
 }
 
-/// A good signature of a body, made now.
+/// Returns a good signature of a body, made now.
 pub(super) fn sign_event(head: &Head, body: &[u8]) -> Option<HeaderValue> {
     let body = String::from_utf8_lossy(body);
     let text = upstream::signature(upstream::WEBHOOK_SECRET, head.now / 1000, &body);

@@ -1,12 +1,12 @@
-//! What a test can do to the embedded service besides asking it: move its clock, fire its cron,
-//! read its counters. A Worker has nothing like it.
+//! Controls the embedded service beyond its API: moves its clock, fires its cron, reads its
+//! counters. A Worker offers nothing like it.
 
 use std::{collections::BTreeMap, path::Path, time::Duration};
 
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::{Value, json};
 
-/// It answers at once; a sweep visits a hundred runs.
+/// The time limit for one answer: the service answers at once; a sweep visits a hundred runs.
 const ANSWER_WITHIN: Duration = Duration::from_secs(30);
 
 /// The control socket of a service.
@@ -16,7 +16,7 @@ pub struct Control(reqwest::Client);
 /// The socket did not do it.
 #[derive(Debug, thiserror::Error)]
 pub enum ControlError {
-    /// Nobody there, or no whole answer.
+    /// The socket is not there, or gave no whole answer.
     #[error("the control socket: {0}")]
     Http(#[from] reqwest::Error),
     /// An answer that is not the expected one.
@@ -24,7 +24,7 @@ pub enum ControlError {
     Answer {
         /// HTTP status.
         status: u16,
-        /// What it said.
+        /// The text of its answer.
         text: String,
     },
 }
@@ -32,13 +32,13 @@ pub enum ControlError {
 /// The clock of the service.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 pub struct ClockFace {
-    /// In milliseconds since 1970.
+    /// The time, in milliseconds since 1970.
     pub now: i64,
-    /// Whether it stands.
+    /// True if the clock stands.
     pub frozen: bool,
 }
 
-/// What the service did since its start.
+/// Counts the work of the service since its start.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 pub struct Counters {
     /// Requests to the API.
@@ -47,14 +47,14 @@ pub struct Counters {
     pub sweeps: u64,
     /// Alarms of objects.
     pub alarms_rung: u64,
-    /// By resource.
+    /// The usage by resource.
     pub usage: BTreeMap<String, u64>,
 }
 
-/// Whether anything is left to do.
+/// Says whether anything is left to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 pub struct Rest {
-    /// Nothing.
+    /// True if nothing is left to do.
     pub quiet: bool,
     /// Runs that are not finished.
     pub open_runs: u64,
@@ -63,7 +63,7 @@ pub struct Rest {
 }
 
 impl Control {
-    /// The socket of the service that keeps its state in the folder `state`.
+    /// Returns the socket of the service that keeps its state in the folder `state`.
     ///
     /// # Errors
     /// [`ControlError`].
@@ -72,7 +72,7 @@ impl Control {
         Self::at(&workway_service::platform::native::control_socket(state))
     }
 
-    /// The control socket at `path`.
+    /// Returns the control socket at `path`.
     ///
     /// # Errors
     /// [`ControlError`].
@@ -82,7 +82,7 @@ impl Control {
         Ok(Self(client.timeout(ANSWER_WITHIN).build()?))
     }
 
-    /// What its clock shows.
+    /// Reads its clock.
     ///
     /// # Errors
     /// [`ControlError`].
@@ -115,7 +115,7 @@ impl Control {
         self.post::<Value>("cron", &Value::Null).await.map(|_| ())
     }
 
-    /// What it did since its start.
+    /// Reads the counts of its work since its start.
     ///
     /// # Errors
     /// [`ControlError`].
@@ -123,7 +123,7 @@ impl Control {
         self.get("counters").await
     }
 
-    /// Whether anything is left to do.
+    /// Asks whether anything is left to do.
     ///
     /// # Errors
     /// [`ControlError`].

@@ -21,7 +21,7 @@ use crate::{
 };
 
 const NAME: &str = "the embedded service";
-/// How the service is started.
+/// Holds the parameters with which the service is started.
 #[derive(Clone, Debug)]
 pub(super) struct Launch {
     program: PathBuf,
@@ -70,7 +70,8 @@ pub(super) async fn start(options: &TargetOptions) -> Result<Target, TargetError
     })
 }
 
-/// The stub, as a process of its own that outlives the service; or the one that runs already.
+/// Starts the stub as a process of its own that outlives the service, or returns the one that runs
+/// already.
 pub(super) async fn stub(
     options: &TargetOptions,
     secret: &Secret,
@@ -142,7 +143,7 @@ async fn serve(
     }
 }
 
-/// The URL on the first line of its output.
+/// Returns the URL on the first line of its output.
 async fn first_line(stdout: Option<ChildStdout>) -> Option<Url> {
     let mut lines = BufReader::new(stdout?).lines();
     let line = lines.next_line().await.ok()??;

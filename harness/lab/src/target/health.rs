@@ -11,10 +11,10 @@ use rustix::process::Pid;
 
 use crate::run::{Monitored, ServerStats};
 
-/// How `wrangler dev` begins an error.
+/// The text with which `wrangler dev` begins an error.
 const ERROR: &str = "[ERROR]";
 
-/// What such a line says when it is the Worker that failed: that is for the scenario to judge.
+/// The text in such a line when the Worker itself failed: that is for the scenario to judge.
 const OF_THE_WORKER: &str = "Uncaught";
 
 /// Bytes of the log that are read at a time. A server that writes more in a second has errors
@@ -31,7 +31,7 @@ pub(super) struct Group {
     read: Mutex<Read>,
 }
 
-/// What of the log has been read.
+/// Records how far the log was read.
 #[derive(Debug, Default)]
 struct Read {
     bytes: u64,
@@ -81,13 +81,13 @@ impl Monitored for Group {
     }
 }
 
-/// What is known of a process; see `proc_pid_stat(5)`.
+/// Holds facts about a process; see `proc_pid_stat(5)`.
 struct Stat<'a> {
     program: &'a str,
     group: i32,
-    /// In memory.
+    /// The pages of its memory.
     pages: u64,
-    /// Not only an entry that nobody has asked for yet.
+    /// True unless it is only an entry that nobody has asked for yet.
     runs: bool,
 }
 

@@ -12,18 +12,19 @@ use crate::{model::Capability, model::clock::now_millis, plan::Limiter};
 const BURST: usize = 130;
 /// Milliseconds of a window.
 const WINDOW: i64 = 60_000;
-/// Of the current window must be left, so that no burst straddles its end; two bursts take a few
-/// seconds at most.
+/// The time that must be left of the current window, in milliseconds, so that no burst straddles
+/// its end; two bursts take a few seconds at most.
 const LEFT: i64 = 10_000;
-/// So far into the next window the clocks agree on which one it is.
+/// The time after the start of the next window, in milliseconds, from which the clocks agree on
+/// which window it is.
 const INTO_THE_NEXT: i64 = 1_000;
-/// What a sliding counter admits then of a burst: a sixtieth of a limit of 100 for each second since
-/// the window began. One that keeps a log admits none.
+/// The number of requests of a burst that a sliding counter admits then: a sixtieth of a limit of
+/// 100 for each second since the window began. A limiter that keeps a log admits none.
 const SLID: RangeInclusive<usize> = 1..=10;
 /// RFC 6585 section 4.
 const TOO_MANY_REQUESTS: u16 = 429;
 
-/// How a burst of one caller was answered.
+/// Counts the answers to a burst of one caller.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Burst {
     admitted: usize,
@@ -33,8 +34,8 @@ struct Burst {
 }
 
 impl Target {
-    /// Two callers spend more than their budgets: an exact limiter admits the same of both. If it
-    /// matters how it counts, it shows in the window after that, up to a minute later.
+    /// Lets two callers spend more than their budgets: an exact limiter admits the same of both. If
+    /// it matters how it counts, the window after that shows it, up to a minute later.
     pub(super) async fn probe_limiter(&mut self, check: &mut SelfCheck, how: bool) {
         if let Some(limiter) = self.known_limiter() {
             // Ours: the algorithms are known, and scenarios hold them to it.
@@ -73,7 +74,8 @@ impl Target {
         }
     }
 
-    /// How it counts, by what the window after the one in which `caller` spent `limit` admits.
+    /// Finds the algorithm of the limiter by the requests that it admits in the window after the
+    /// one in which `caller` spent `limit`.
     async fn algorithm(&self, caller: &str, limit: usize) -> Result<Limiter, String> {
         if !is_loopback(&self.url) {
             return Err("its windows are those of its clock, which is not ours".to_owned());

@@ -1,4 +1,5 @@
-//! What is tested: the embedded service, the Worker under `wrangler dev`, or any URL.
+//! Starts or names the target of a test: the embedded service, the Worker under `wrangler dev`, or
+//! any URL.
 
 mod control;
 mod embedded;
@@ -29,7 +30,7 @@ use crate::{
     upstream::{Identity, PAGE_ORIGIN, STUB_NAME},
 };
 
-/// What the user asked for.
+/// Names the target that the user asked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum TargetSpec {
     /// The service of this repository, natively, as a child process.
@@ -40,7 +41,7 @@ pub enum TargetSpec {
     Url(Url),
 }
 
-/// How to reach it.
+/// Holds the options for reaching a target.
 #[derive(Clone, Debug, Default)]
 pub struct TargetOptions {
     /// Allow addresses other than loopback.
@@ -73,35 +74,36 @@ pub struct Target {
     pub webhook: Option<Secret>,
     /// An origin whose pages may read its answers, if one is known.
     pub page_origin: Option<String>,
-    /// What a probe found of its limiter.
+    /// The properties of its limiter that a probe found.
     limiter: Option<Limiter>,
-    /// How the target came to be.
+    /// The kind of the target.
     pub kind: TargetKind,
     /// The control socket, if it has one.
     pub control: Option<Control>,
-    /// What answers at `url`, if it was started here and not killed.
+    /// The process that answers at `url`, if it was started here and not killed.
     service: Option<Process>,
-    /// What answers at `upstream`, if it was started here.
+    /// The process that answers at `upstream`, if it was started here.
     stub: Option<Process>,
-    /// How it is started again.
+    /// The parameters for starting it again.
     launch: Option<Launch>,
-    /// How far its clock was ahead of the system's when it was killed, in milliseconds.
+    /// The lead of its clock over the system's when it was killed, in milliseconds.
     ahead: i64,
     /// State that nobody asked to keep; removed when the processes are gone.
     _scratch: Option<TempDir>,
 }
 
-/// How a target is started again at the same address, on the same state.
+/// Holds the parameters with which a target is started again at the same address, on the same
+/// state.
 #[derive(Clone, Debug)]
 enum Launch {
     Embedded(embedded::Launch),
     Wrangler(wrangler::Launch),
 }
 
-/// Why there is no target.
+/// Says why there is no target.
 #[derive(Debug, thiserror::Error)]
 pub enum TargetError {
-    /// Not a URL that can be tested.
+    /// The text is not a URL that can be tested.
     #[error("{0}")]
     BadUrl(String),
     /// A remote address without the flag.
@@ -110,12 +112,12 @@ pub enum TargetError {
          mean to"
     )]
     Remote(String),
-    /// Nobody answers there.
+    /// Nothing answers at the URL.
     #[error("nothing answers at {url}: {problem}")]
     Unreachable {
         /// The target.
         url: String,
-        /// What happened.
+        /// The cause.
         problem: String,
     },
     /// Something that the target needs is not installed.
@@ -124,32 +126,32 @@ pub enum TargetError {
     /// A process could not be started at all.
     #[error("cannot start {program}: {error}")]
     Spawn {
-        /// What was to be started.
+        /// The program that was to be started.
         program: String,
-        /// Why it was not.
+        /// The reason that it did not start.
         error: io::Error,
     },
     /// A process ended, or did not get ready.
     #[error("{what}\n{log}")]
     Failed {
-        /// What happened.
+        /// The cause.
         what: String,
         /// The last lines that it wrote.
         log: String,
     },
 }
 
-/// Of the service: origins whose pages may read its answers, comma separated.
+/// A variable of the service: origins whose pages may read its answers, comma separated.
 pub const CORS_VARIABLE: &str = "CORS_ALLOWED_ORIGINS";
 /// An origin whose pages may read answers of a target that was not started here.
 const PAGE_VARIABLE: &str = "WORKWAY_PAGE_ORIGIN";
-/// Of the service: `on` writes what a request used before its answer leaves.
+/// A variable of the service: `on` writes the usage of a request before its answer leaves.
 pub const USAGE_VARIABLE: &str = "USAGE_BEFORE_ANSWER";
-/// Of the service: requests of each caller in a period. On workerd its binding decides.
+/// A variable of the service: requests of each caller in a period. On workerd its binding decides.
 pub const RATE_VARIABLE: &str = "RATE_LIMIT";
-/// Of the service: that period, in seconds.
+/// A variable of the service: that period, in seconds.
 pub const PERIOD_VARIABLE: &str = "RATE_PERIOD";
-/// Of the service: changes of what plans include.
+/// A variable of the service: changes of what plans include.
 pub const QUOTAS_VARIABLE: &str = "PLAN_QUOTAS";
 /// Variables of the service that may differ from start to start; the harness decides all others.
 pub const VARIABLES: [&str; 5] =
@@ -171,7 +173,7 @@ impl TargetSpec {
         }
     }
 
-    /// What it is, in a word.
+    /// Returns the kind of the target.
     pub const fn kind(&self) -> TargetKind {
         match self {
             Self::Embedded => TargetKind::Embedded,
@@ -208,7 +210,7 @@ impl Target {
         }
     }
 
-    /// The development server, if it runs on one that was started for it.
+    /// Returns the development server, if it runs on one that was started for it.
     pub fn server(&self) -> Option<Arc<dyn Monitored + Send + Sync>> {
         if self.kind != TargetKind::Wrangler {
             return None;
@@ -216,7 +218,7 @@ impl Target {
         Some(Arc::new(self.service.as_ref()?.health(wrangler::SERVES)?))
     }
 
-    /// Whether every process that was started for it still runs.
+    /// Returns whether every process that was started for it still runs.
     pub fn is_alive(&mut self) -> bool {
         self.service.iter_mut().chain(&mut self.stub).all(Process::is_alive)
     }
@@ -237,7 +239,7 @@ async fn identify(client: &reqwest::Client, url: &Url) -> Option<Identity> {
     serde_json::from_str::<Identity>(&text).ok().filter(|identity| identity.stub == STUB_NAME)
 }
 
-/// A client for the harness's own questions: no proxy, no redirects.
+/// Creates a client for the harness's own questions: no proxy, no redirects.
 fn client() -> reqwest::Client {
     crate::http::tls::install();
     let builder = reqwest::Client::builder().no_proxy().redirect(reqwest::redirect::Policy::none());
@@ -245,7 +247,7 @@ fn client() -> reqwest::Client {
     builder.build().unwrap_or_default()
 }
 
-/// The nearest folder, from the current one upwards, that holds `path`.
+/// Returns the nearest folder, from the current one upwards, that holds `path`.
 pub fn repository_with(path: &str) -> Option<PathBuf> {
     let start = std::env::current_dir().ok()?;
     start.ancestors().find(|folder| folder.join(path).exists()).map(PathBuf::from)

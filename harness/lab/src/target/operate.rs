@@ -1,4 +1,4 @@
-//! What scenarios do to the target besides asking it.
+//! Carries out the operations of scenarios on the target other than requests.
 
 use std::{future::pending, time::Duration};
 
@@ -17,11 +17,12 @@ const NOT_AHEAD: i64 = 1000;
 /// Clocks that are kept right over a network differ by less than this.
 const SKEW: Duration = Duration::from_secs(1);
 
-/// Where `wrangler dev` takes the order to fire a cron.
+/// The path at which `wrangler dev` takes the order to fire a cron.
 const SCHEDULED: &str = "/cdn-cgi/handler/scheduled?cron=*+*+*+*+*";
 
 impl Target {
-    /// Whether it offers this, as far as its kind tells. What only a probe can tell is `None`.
+    /// Returns whether it offers this, as far as its kind tells. The answer is `None` where only a
+    /// probe can tell.
     pub fn offers(&self, capability: Capability) -> Option<bool> {
         Some(match capability {
             Capability::Upstream => self.upstream.is_some(),
@@ -40,7 +41,8 @@ impl Target {
         })
     }
 
-    /// What its limiter is known for: ours are, and of what answers at a URL a probe may tell.
+    /// Returns the known properties of its limiter: ours are known, and a probe may tell those of a
+    /// URL.
     pub fn known_limiter(&self) -> Option<Limiter> {
         match self.kind {
             TargetKind::Embedded => Some(Limiter::Sliding),
@@ -49,7 +51,8 @@ impl Target {
         }
     }
 
-    /// How far its clock may be from ours, where it cannot be read.
+    /// Returns the bound of the difference between its clock and ours, where its clock cannot be
+    /// read.
     pub fn skew(&self) -> Duration {
         let is_here = self.kind != TargetKind::Url || is_loopback(&self.url);
         if is_here { Duration::ZERO } else { SKEW }

@@ -20,12 +20,12 @@ use crate::{
     token::Signer,
 };
 
-/// What is known of a target.
+/// Holds the facts that are known about a target.
 #[derive(Clone, Debug, Default)]
 pub struct SelfCheck {
-    /// For the report.
+    /// The facts for the report.
     pub facts: Vec<Fact>,
-    /// What was probed, and how it came out.
+    /// The capabilities that were probed, with the results.
     pub offers: BTreeMap<&'static str, bool>,
 }
 
@@ -37,7 +37,7 @@ const KEY_LIVES: u64 = 60;
 const RUN_ENDS_WITHIN: Duration = Duration::from_secs(20);
 
 impl SelfCheck {
-    /// Whether the target offers this; what nobody probed, it does not.
+    /// Returns whether the target offers this; a capability that nobody probed is not offered.
     pub fn offers(&self, capability: Capability) -> bool {
         self.offers.get(capability.name()).copied().unwrap_or_default()
     }
@@ -83,7 +83,7 @@ impl Target {
         check
     }
 
-    /// Clock, version, and whether something answers in its place.
+    /// Asks for clock and version, and whether something answers in its place.
     async fn front(&mut self, check: &mut SelfCheck) {
         let ahead = self.obey(Command::Clock).await.unwrap_or_default() - now_millis();
         let sent = now_millis();
@@ -118,7 +118,7 @@ impl Target {
         }
     }
 
-    /// How healthy it says it is, and how long what it caches lives at least.
+    /// Reads how healthy it says it is, and the shortest lifetime of what it caches.
     async fn lifetimes(&self, check: &mut SelfCheck) {
         if let Ok(response) = self.ask(Method::GET, "/health", "nobody", None).await {
             let status = response.status();
@@ -143,7 +143,7 @@ impl Target {
         check.fact("cache-ttl", format!("{keys}; {catalogue}"));
     }
 
-    /// A workflow and a run that waits must outlive a kill.
+    /// Checks that a workflow and a run that waits outlive a kill.
     async fn durability(&mut self, check: &mut SelfCheck) {
         let (storage, alarms) = match self.crash_with_a_run().await {
             Ok(found) => found,
@@ -181,7 +181,7 @@ impl Target {
         Ok((true, false))
     }
 
-    /// The id of what a POST makes.
+    /// Returns the id of what a POST makes.
     async fn made(&self, path: &str, caller: &str, body: Option<&Value>) -> Result<String, String> {
         let response = self.ask(Method::POST, path, caller, body).await?;
         let status = response.status();

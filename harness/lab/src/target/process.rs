@@ -16,7 +16,7 @@ use super::{TargetError, health::Group};
 pub const LOG_TAIL_LINES: usize = 20;
 /// Bytes of its log that are looked at for those lines.
 const LOG_TAIL_BYTES: i64 = 16 * 1024;
-/// After this long a process that was asked to stop is killed.
+/// The time after which a process that was asked to stop is killed.
 const STOP_WITHIN: Duration = Duration::from_secs(5);
 
 /// A child with its log in a temporary file.
@@ -56,17 +56,18 @@ impl Process {
         self.child.wait().await
     }
 
-    /// Whether it has not ended.
+    /// Returns whether it has not ended.
     pub fn is_alive(&mut self) -> bool {
         matches!(self.child.try_wait(), Ok(None))
     }
 
-    /// What can be seen of it and of what it started, of which programs of this name serve.
+    /// Observes the process and those that it started, of which programs named `serves` do the
+    /// serving.
     pub(super) fn health(&self, serves: &'static str) -> Option<Group> {
         Some(Group::new(self.group?, serves, self.log.try_clone().ok()?))
     }
 
-    /// An error that shows the end of the log.
+    /// Returns an error that shows the end of the log.
     pub(super) fn failed(&mut self, what: &str) -> TargetError {
         let log = self.log_tail().unwrap_or_default();
         TargetError::Failed { what: format!("{}: {what}", self.name), log }

@@ -98,13 +98,14 @@ async fn connect(url: &Url) -> Result<(), TargetError> {
     }
 }
 
-/// `workway lab serve` puts the stub on the port after its own.
+/// Returns the URL of the stub if there is one: `workway lab serve` puts it on the port after its
+/// own.
 async fn stub_beside(url: &Url) -> Option<Url> {
     let stub = next_port(url)?;
     identify(&client(), &stub).await.map(|_| stub)
 }
 
-/// The same host, one port further.
+/// Returns the URL of the same host, one port further.
 pub(super) fn next_port(url: &Url) -> Option<Url> {
     let mut next = url.clone();
     next.set_path("");

@@ -63,7 +63,7 @@ pub(super) async fn start(options: &TargetOptions) -> Result<Target, TargetError
     })
 }
 
-/// The tools that the Worker runs on, with their versions, as far as they are installed.
+/// Returns the tools that the Worker runs on, with their versions, as far as they are installed.
 pub(super) fn versions() -> Vec<(&'static str, String)> {
     let Ok(service) = find_service() else { return Vec::new() };
     let version = |tool: &&'static str| {
@@ -77,7 +77,7 @@ pub(super) fn versions() -> Vec<(&'static str, String)> {
 /// The package of `wrangler dev`.
 const NODE_PACKAGE: &str = "wrangler";
 
-/// How `wrangler dev` is started.
+/// Holds the parameters with which `wrangler dev` is started.
 #[derive(Clone, Debug)]
 pub(super) struct Launch {
     service: PathBuf,
@@ -91,7 +91,7 @@ fn spawn(program: &str, error: std::io::Error) -> TargetError {
     TargetError::Spawn { program: program.to_owned(), error }
 }
 
-/// The folder of the Worker, with its tools installed.
+/// Returns the folder of the Worker, with its tools installed.
 fn find_service() -> Result<PathBuf, TargetError> {
     let root = repository_with("service/wrangler.toml").ok_or_else(|| {
         let message = "no service/wrangler.toml in this folder or above it: \
@@ -154,7 +154,8 @@ impl Launch {
     }
 }
 
-/// Not on the command line, which every user of the machine can read.
+/// Writes variables to a file rather than to the command line, which every user of the machine can
+/// read.
 fn write_variables(
     path: &Path,
     secret: &Secret,
@@ -200,7 +201,7 @@ fn with_slash(url: &Url) -> String {
     format!("{}/", url.as_str().trim_end_matches('/'))
 }
 
-/// The pinned wrangler, on the pinned Node.
+/// Returns the pinned wrangler, on the pinned Node.
 fn wrangler(service: &Path) -> Command {
     let tools = service.join("node_modules/.bin");
     let path = std::env::var_os("PATH").unwrap_or_default();
@@ -218,7 +219,7 @@ fn wrangler(service: &Path) -> Command {
     command
 }
 
-/// A port that was free a moment ago: `wrangler dev` does not say which one it picks for 0.
+/// Returns a port that was free a moment ago: `wrangler dev` does not say which one it picks for 0.
 fn free_port() -> std::io::Result<u16> {
     Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?.port())
 }

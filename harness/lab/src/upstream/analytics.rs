@@ -63,11 +63,11 @@ const KNOWN: [(&str, &[&str], &[&str]); 8] = [
 pub struct AnalyticsGroup {
     /// The dataset that it belongs to.
     pub dataset: String,
-    /// When, RFC 3339.
+    /// The time of the group, RFC 3339.
     pub datetime: String,
-    /// What it is grouped by.
+    /// The values by which it is grouped.
     pub dimensions: BTreeMap<String, String>,
-    /// What is added up.
+    /// The values that are added up.
     pub sum: BTreeMap<String, f64>,
 }
 
@@ -163,7 +163,7 @@ fn asked(query: &str) -> Result<Vec<Asked<'_>>, String> {
 }
 
 impl Asked<'_> {
-    /// What falls into the time, added up by the dimensions that are asked for.
+    /// Adds up the values within the time, by the dimensions that are asked for.
     fn groups(
         &self,
         variables: &Variables,

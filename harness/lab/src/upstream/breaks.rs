@@ -1,4 +1,4 @@
-//! How a connection breaks.
+//! Breaks connections in the ways that faults ask for.
 
 use std::{
     os::fd::{AsFd, OwnedFd},
@@ -35,12 +35,12 @@ impl Connected<IncomingStream<'_, TcpListener>> for Socket {
 }
 
 impl Socket {
-    /// The connection of a request.
+    /// Returns the connection of a request.
     pub(super) fn of(extensions: &Extensions) -> Option<Self> {
         extensions.get::<ConnectInfo<Self>>().map(|info| info.0.clone())
     }
 
-    /// The last handle that closes sends a reset.
+    /// Makes the last handle that closes send a reset.
     fn reset_at_close(&self) {
         if let Some(socket) = &self.0 {
             // Without it the connection closes in order, which is a broken answer, too.
@@ -49,7 +49,7 @@ impl Socket {
     }
 }
 
-/// The answer of a call that breaks; `answer` has the effect.
+/// Returns the answer of a call that breaks; `answer` has the effect.
 pub(super) async fn break_off(
     how: Break,
     socket: Option<Socket>,
@@ -73,7 +73,7 @@ pub(super) async fn break_off(
     }
 }
 
-/// An answer that ends in a reset after `sent` of `promised` bytes.
+/// Returns an answer that ends in a reset after `sent` of `promised` bytes.
 fn broken(socket: Option<Socket>, sent: Bytes, promised: Option<usize>) -> Response {
     let pause = if promised.is_some() { HALF_PAUSE } else { Duration::ZERO };
     let end = stream::once(async move {

@@ -57,13 +57,13 @@ fn wrong(status: StatusCode, code: u32, message: &str) -> Response {
     (status, Json(body)).into_response()
 }
 
-/// Whether a request is for the stub's account, with its token.
+/// Returns whether a request is for the stub's account, with its token.
 pub(super) fn is_ours(account: &str, headers: &HeaderMap) -> bool {
     let token = headers.get("authorization").and_then(|value| value.to_str().ok()?.split_once(' '));
     account == ACCOUNT && token == Some(("Bearer", API_TOKEN))
 }
 
-/// Who is not the local service is told so.
+/// Refuses callers other than the local service.
 fn refused(account: &str, headers: &HeaderMap) -> Option<Response> {
     let wrong = || wrong(StatusCode::UNAUTHORIZED, 10_000, "Authentication error");
     (!is_ours(account, headers)).then(wrong)
@@ -85,7 +85,7 @@ async fn run(
     )
 }
 
-/// About what a tokenizer makes of it.
+/// Estimates the number of tokens that a tokenizer makes of a text.
 fn tokens(text: &str) -> usize {
     text.len().div_ceil(4)
 }

@@ -1,4 +1,5 @@
-//! What the stub's providers have in common: a page that asks a person, and codes for the answer.
+//! Implements the part that the stub's providers share: a page that asks a person, and codes for
+//! the answer.
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -24,7 +25,7 @@ pub(super) struct Grant {
     pub(super) redirect_uri: String,
     /// The S256 of the proof key; empty when there was none.
     pub(super) challenge: String,
-    /// Who agreed.
+    /// The person who agreed.
     pub(super) user: String,
 }
 
@@ -36,12 +37,12 @@ pub(super) struct Grants(Arc<Mutex<Inner>>);
 struct Inner {
     last: u64,
     codes: Kept<Grant>,
-    /// Whose they are, by token.
+    /// The owners of access tokens, by token.
     access: Kept<String>,
     refresh: Kept<String>,
 }
 
-/// What is kept by text, up to [`MAX_KEPT`].
+/// Keeps values by text, up to [`MAX_KEPT`].
 #[derive(Debug)]
 struct Kept<T> {
     by_text: HashMap<String, T>,
@@ -78,7 +79,7 @@ impl Grants {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A code for what a person agreed to.
+    /// Returns a code for what a person agreed to.
     pub(super) fn code(&self, grant: Grant) -> String {
         let mut inner = self.inner();
         inner.last += 1;
@@ -110,7 +111,7 @@ impl Grants {
         Some(inner.issue(&user))
     }
 
-    /// Whose access token this is.
+    /// Returns the owner of this access token.
     pub(super) fn user(&self, access: &str) -> Option<String> {
         self.inner().access.by_text.get(access).cloned()
     }
@@ -137,13 +138,13 @@ impl Inner {
     }
 }
 
-/// The token of a `Bearer` header.
+/// Returns the token of a `Bearer` header.
 pub(super) fn bearer(headers: &axum::http::HeaderMap) -> Option<&str> {
     headers.get(header::AUTHORIZATION)?.to_str().ok()?.strip_prefix("Bearer ")
 }
 
-/// A page that asks, as browsers see it: a name to agree as, and two buttons. A program that wants
-/// no page adds `&decide=allow` or `&decide=deny`, and `&user=NAME`.
+/// Returns a page that asks, as browsers see it: a name to agree as, and two buttons. A program
+/// that wants no page adds `&decide=allow` or `&decide=deny`, and `&user=NAME`.
 pub(super) fn page(provider: &str, query: &str) -> Response {
     let html = format!(
         "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\"><title>{provider} (stub)</title></head>\
@@ -157,7 +158,7 @@ pub(super) fn page(provider: &str, query: &str) -> Response {
     Html(html).into_response()
 }
 
-/// The query again, for the form.
+/// Returns the query again, for the form.
 fn hidden(query: &str) -> String {
     let pairs = form_pairs(query);
     pairs.iter().fold(String::new(), |html, (name, value)| {
@@ -170,7 +171,7 @@ fn escaped(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('"', "&quot;")
 }
 
-/// The pairs of a query or a form.
+/// Returns the pairs of a query or a form.
 pub(super) fn form_pairs(text: &str) -> Vec<(String, String)> {
     let url = Url::parse(&format!("http://form/?{text}"));
     url.map(|url| url.query_pairs().into_owned().collect()).unwrap_or_default()

@@ -1,4 +1,4 @@
-//! What the stub does to calls instead of, or before, answering them.
+//! Applies faults to calls instead of, or before, answering them.
 
 use serde::{Deserialize, Serialize};
 
@@ -11,30 +11,30 @@ pub const MAX_FAULTS: usize = 1000;
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Fault {
-    /// Which calls: a path and query, in which `*` stands for anything.
+    /// The calls that meet it: a path and query, in which `*` stands for anything.
     pub path: String,
     /// The answer comes after this many milliseconds. The effect is there before.
     pub latency_ms: Option<u64>,
     /// The answer has this status, and there is no effect.
     pub status: Option<u16>,
-    /// What goes wrong with the connection.
+    /// The fault of the connection.
     #[serde(default)]
     pub breaks: Option<Break>,
     /// `Retry-After` of that answer.
     #[serde(default)]
     pub retry_after: Option<String>,
-    /// How many calls meet it; all if absent.
+    /// The number of calls that meet it; all if absent.
     pub times: Option<u64>,
-    /// How many calls pass before that.
+    /// The number of calls that pass before that.
     #[serde(default)]
     pub skip: u64,
 }
 
-/// What goes wrong with a connection.
+/// Names a fault of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Break {
-    /// No answer, and no effect; the connection stays open.
+    /// Gives no answer, and has no effect; the connection stays open.
     Hang,
     /// The connection is reset; there is no effect.
     Reset,
@@ -63,7 +63,7 @@ impl Faults {
         self.0.clear();
     }
 
-    /// The fault that this call meets.
+    /// Returns the fault that this call meets.
     pub(super) fn meet(&mut self, path: &str) -> Option<Fault> {
         for fault in self.0.iter_mut().filter(|fault| glob::matches(&fault.path, path)) {
             if fault.skip > 0 {

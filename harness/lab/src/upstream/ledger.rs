@@ -1,4 +1,4 @@
-//! What the stub was sent.
+//! Records the calls that the stub received.
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -59,7 +59,7 @@ pub const MAX_SHOWN: usize = 1000;
 /// One effect.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Effect {
-    /// From 1.
+    /// The number of the call, from 1.
     pub number: u64,
     /// The `Idempotency-Key` that it came with.
     pub key: Option<String>,
@@ -69,7 +69,7 @@ pub struct Effect {
     pub path: String,
     /// Body, as text.
     pub body: String,
-    /// How often it arrived.
+    /// The number of times that it arrived.
     pub deliveries: u64,
     /// Number of its first delivery among all calls, from 1.
     #[serde(default)]
@@ -77,33 +77,33 @@ pub struct Effect {
     /// Number of its last.
     #[serde(default)]
     pub last: u64,
-    /// When it first arrived, in milliseconds since 1970.
+    /// The time of its first arrival, in milliseconds since 1970.
     #[serde(default)]
     pub at: i64,
-    /// When it last did, likewise.
+    /// The time of its last arrival, likewise.
     #[serde(default)]
     pub last_at: i64,
 }
 
 impl Ledger {
-    /// The effects kept.
+    /// Returns the effects kept.
     pub fn effects(&self) -> &[Effect] {
         &self.effects
     }
 
-    /// How many calls arrived.
+    /// Returns the number of calls that arrived.
     pub(super) const fn arrivals(&self) -> Arrivals {
         self.arrivals
     }
 
-    /// A call was answered after this long.
+    /// Records that a call was answered after this long.
     pub(super) fn answered(&mut self, after: Duration) {
         let micros = u64::try_from(after.as_micros()).unwrap_or(u64::MAX);
         self.arrivals.answered += 1;
         self.arrivals.busy_us = self.arrivals.busy_us.saturating_add(micros);
     }
 
-    /// A call that a fault refused.
+    /// Records a call that a fault refused.
     pub(super) fn refuse(&mut self, path: String) {
         count(&mut self.arrivals, &path);
         self.arrivals.refused += 1;
@@ -112,7 +112,7 @@ impl Ledger {
         }
     }
 
-    /// The calls whose path this pattern describes.
+    /// Returns the calls whose path this pattern describes.
     pub(super) fn calls(&self, pattern: &str) -> Calls {
         let mut calls = Calls::default();
         for effect in self.effects.iter().filter(|effect| glob::matches(pattern, &effect.path)) {
@@ -153,7 +153,7 @@ impl Ledger {
 }
 
 impl Effect {
-    /// A call without a key and a body.
+    /// Returns a call without a key and a body.
     pub(super) fn of(method: &Method, uri: &Uri) -> Self {
         Self {
             number: 0,

@@ -56,32 +56,32 @@ use crate::model::{
 
 /// Largest body that the sink takes, in bytes.
 const MAX_BODY_BYTES: usize = 1024 * 1024;
-/// Where the number of all calls is.
+/// The path that returns the number of all calls.
 pub const ARRIVALS_PATH: &str = "/_workway/arrivals";
-/// Where the analytics of the stub's account are given to it.
+/// The path to which the analytics of the stub's account are posted.
 pub const ANALYTICS_PATH: &str = "/_workway/analytics";
 /// The `stub` of [`Identity`].
 pub const STUB_NAME: &str = "workway-upstream";
 
-/// How the stub says that it is one.
+/// Identifies the stub as one.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Identity {
     /// [`STUB_NAME`].
     pub stub: String,
-    /// Of this program.
+    /// The version of this program.
     pub version: String,
 }
 
-/// What the sink answers.
+/// The answer of the sink.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Receipt {
     /// Number of the effect, from 1; the same for each repetition.
     pub effect: u64,
-    /// Whether its key had been seen before.
+    /// True if its key had been seen before.
     pub duplicate: bool,
 }
 
-/// What the stub knows.
+/// Holds the state of the stub.
 #[derive(Debug, Default)]
 struct Stub {
     ledger: Ledger,
@@ -107,7 +107,7 @@ pub async fn serve(
     axum::serve(listener, router).with_graceful_shutdown(stop).await
 }
 
-/// The origin of a stub that listens at `address`.
+/// Returns the origin of a stub that listens at `address`.
 pub fn origin(address: SocketAddr) -> String {
     format!("http://{address}")
 }
@@ -144,7 +144,7 @@ async fn ledger(State(stub): State<Shared>) -> Json<Ledger> {
     Json(lock(&stub).ledger.clone())
 }
 
-/// Which calls are meant.
+/// Selects the calls that are meant.
 #[derive(Deserialize)]
 struct Which {
     path: String,
@@ -198,7 +198,7 @@ async fn watched(State(stub): State<Shared>, request: Request, next: Next) -> Re
     meet(&stub, path, socket, taken).await
 }
 
-/// The answer to a call: `taken`, which has the effect, unless a fault says otherwise.
+/// Answers a call: with `taken`, which has the effect, unless a fault says otherwise.
 async fn meet(
     stub: &Shared,
     path: String,

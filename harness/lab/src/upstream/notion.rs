@@ -38,7 +38,7 @@ async fn authorize(State(notion): State<Notion>, RawQuery(query): RawQuery) -> R
     decide("Notion", &query.unwrap_or_default(), &notion.grants)
 }
 
-/// The id and secret of a client.
+/// Returns the id and secret of a client.
 fn client(headers: &HeaderMap) -> Option<(String, String)> {
     let basic = headers.get(header::AUTHORIZATION)?.to_str().ok()?.strip_prefix("Basic ")?;
     let pair = String::from_utf8(STANDARD.decode(basic).ok()?).ok()?;

@@ -1,12 +1,14 @@
-//! What a local service is told, so that it finds the stub where the real ones would be. All of it
-//! is published here, and so worth nothing: the service listens on loopback only.
+//! Holds the settings of a local service with which it finds the stub where the real upstreams
+//! would be. All of it is published here, and so worth nothing: the service listens on loopback
+//! only.
 
 use super::{cloudflare, stripe};
 
 /// Encrypts tokens of the stub.
 const TOKEN_ENCRYPTION_KEY: &str = "bG9jYWwta2V5LXB1Ymxpc2hlZC1mb3ItbG9vcGJhY2s=";
 
-/// Whose pages may read answers of a local service: nobody's, as `.example` names no site (RFC 2606).
+/// The origin whose pages may read answers of a local service: nobody's, as `.example` names no
+/// site (RFC 2606).
 pub const PAGE_ORIGIN: &str = "https://app.workway.example";
 
 /// Variables and secrets of a service at `api` (its URL) whose upstreams are at `stub`.

@@ -27,13 +27,13 @@ use crate::model::clock::now_millis;
 
 /// The key of a local service. Published here, so worth nothing: only the stub takes it.
 pub(super) const SECRET_KEY: &str = "sk_test_workway_local_published";
-/// What the stub signs with, unless told otherwise.
+/// The secret with which the stub signs, unless told otherwise.
 pub const WEBHOOK_SECRET: &str = "whsec_workway_local_published";
 /// The prices that it sells, with the plan of each.
 pub(super) const PRICES: &str =
     "startup=price_startup,growth=price_growth,scale=price_scale,enterprise=price_enterprise";
 
-/// Where a checkout leads.
+/// The page to which a checkout leads.
 const PAY: &str = "Here somebody would pay. POST /_workway/stripe/events to say that they did.\n";
 /// Sessions kept; then the book begins anew.
 const MAX_SESSIONS: usize = 10_000;
@@ -56,7 +56,7 @@ pub struct Delivery {
     /// The secret to sign with, if not [`WEBHOOK_SECRET`].
     #[serde(default)]
     pub secret: Option<String>,
-    /// How often, all at once.
+    /// The number of deliveries, all at once.
     #[serde(default = "once")]
     pub times: usize,
 }
@@ -65,10 +65,10 @@ const fn once() -> usize {
     1
 }
 
-/// What came of it: the status of each delivery, 0 where none came.
+/// Holds the result of deliveries: the status of each, 0 where no answer came.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Delivered {
-    /// In no order.
+    /// The statuses, in no order.
     pub statuses: Vec<u16>,
 }
 
@@ -123,7 +123,7 @@ fn url_decoded(body: &[u8]) -> HashMap<String, String> {
     url.map(|url| url.query_pairs().into_owned().collect()).unwrap_or_default()
 }
 
-/// `t=…,v1=…` over a body, as Stripe signs.
+/// Returns `t=…,v1=…` over a body, as Stripe signs.
 pub fn signature(secret: &str, at: i64, body: &str) -> String {
     // HMAC takes keys of any length.
     let Ok(mac) = Hmac::<Sha256>::new_from_slice(secret.as_bytes()) else { return String::new() };

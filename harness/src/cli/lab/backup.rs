@@ -111,7 +111,7 @@ async fn compare(folder: &Path, export: &Path) -> Done {
     Ok(summary(&backup, "the same as the export"))
 }
 
-/// What the backup holds, and what it does not.
+/// Lists what the backup holds, and what it does not.
 fn summary(backup: &Backup, verdict: &str) -> String {
     let manifest = &backup.manifest;
     let mut text = format!("backup of {}, {}: {verdict}\n", manifest.day, manifest.schema);

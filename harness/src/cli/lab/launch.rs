@@ -75,7 +75,7 @@ fn exit(error: &EvidenceError) -> Exit {
     }
 }
 
-/// Why the page of a checklist could not be made.
+/// Says why the page of a checklist could not be made.
 #[derive(Debug, thiserror::Error)]
 enum PageError {
     #[error("{file}: {error}")]
@@ -84,7 +84,7 @@ enum PageError {
     Write(#[from] WriteError),
 }
 
-/// The page, the same for programs, and copies of what the page links to.
+/// Writes the page, the same for programs, and copies of the files that the page links to.
 fn written(folder: &Path, root: &Path, list: &Checklist, json: &str) -> Result<(), PageError> {
     for (name, bytes) in [("launch.html", html(list).as_str()), ("launch.json", json)] {
         let path = write(folder, name, bytes.as_bytes())?;

@@ -21,12 +21,12 @@ pub(super) struct MutationRun<'a> {
     /// The defect, if there is one.
     pub(super) defect: Option<&'a str>,
     pub(super) plans: Vec<&'a ScenarioPlan>,
-    /// What the service without a defect offers. A defect must not excuse itself.
+    /// The capabilities of the service without a defect. A defect must not excuse itself.
     pub(super) check: &'a SelfCheck,
     pub(super) seed: u64,
 }
 
-/// How a mutation run ended.
+/// Says how a mutation run ended.
 pub(super) struct MutationResult {
     pub(super) reports: Vec<ScenarioReport>,
     /// The target did not start, died, or hung.
@@ -70,7 +70,7 @@ impl MutationRun<'_> {
 }
 
 impl MutationResult {
-    /// What failed, each once.
+    /// Returns the checks that failed, each once.
     pub(super) fn detections(&self) -> Vec<Kill> {
         let mut detections: Vec<_> = self.reports.iter().flat_map(detections_of).collect();
         detections.sort();

@@ -162,7 +162,7 @@ async fn work(arguments: &Arguments, defects: &[&'static Defect]) -> Exit {
     publish(arguments, &matrix)
 }
 
-/// The rules of a domain's edge, which have tests of their own.
+/// Returns the rules of a domain's edge, which have tests of their own.
 fn elsewhere() -> Vec<RuleElsewhere> {
     let rule = |rule: &crate::edge::Rule| RuleElsewhere {
         id: rule.id.to_owned(),
@@ -176,8 +176,8 @@ fn seconds(time: Duration) -> f64 {
     (time.as_secs_f64() * 10.0).round() / 10.0
 }
 
-/// The scenarios that should see a defect: those that name its rules, those that it names, and the
-/// smoke suite. None for a defect that is not made.
+/// Returns the scenarios that should see a defect: those that name its rules, those that it names,
+/// and the smoke suite. It returns none for a defect that is not made.
 fn family<'p>(defect: &Defect, plans: &'p [ScenarioPlan]) -> Vec<&'p ScenarioPlan> {
     let Fate::Made { seen_by, .. } = defect.fate else { return Vec::new() };
     let is_of_it = |plan: &&ScenarioPlan| {
@@ -190,7 +190,7 @@ fn family<'p>(defect: &Defect, plans: &'p [ScenarioPlan]) -> Vec<&'p ScenarioPla
     plans.iter().filter(is_of_it).collect()
 }
 
-/// What the service offers: asked once, of the one without a defect.
+/// Probes the capabilities of the service once, of the one without a defect.
 async fn clean_facts(plans: &[&ScenarioPlan]) -> Result<SelfCheck, Exit> {
     let asked = plans.iter().flat_map(|plan| &plan.requires).map(|capability| capability.name());
     let mut target = TargetSpec::Embedded
@@ -202,7 +202,7 @@ async fn clean_facts(plans: &[&ScenarioPlan]) -> Result<SelfCheck, Exit> {
     Ok(check)
 }
 
-/// How often each rule held.
+/// Counts how often each rule held.
 type Held = BTreeMap<String, u64>;
 
 async fn clean(
@@ -317,7 +317,7 @@ fn untried(defect: &Defect, outcome: Outcome, why: &str) -> Detection {
     }
 }
 
-/// What each rule saw: of those that are known, and those of the scenarios.
+/// Collects the observations of each rule: of those that are known, and those of the scenarios.
 fn rules_of(
     known: &[Arc<Rule>],
     plans: &[&ScenarioPlan],

@@ -117,7 +117,7 @@ async fn api(arguments: &Arguments, stop: impl Future<Output = ()>) -> Served {
     Ok(Exit::Pass)
 }
 
-/// What is put around the service, if a defect is asked for.
+/// Returns the changes to put around the service, if a defect is asked for.
 #[cfg(feature = "service")]
 fn seeded(arguments: &Arguments) -> Result<Option<crate::prove::Seeded>, (Exit, String)> {
     use crate::{
@@ -131,14 +131,14 @@ fn seeded(arguments: &Arguments) -> Result<Option<crate::prove::Seeded>, (Exit, 
     seeded.map(Some).map_err(|error| (Exit::Usage, error))
 }
 
-/// Why the service cannot be configured.
+/// Says why the service cannot be configured.
 #[cfg(feature = "service")]
 #[derive(Debug, thiserror::Error)]
 enum ConfigureError {
     /// The secret, which the user knows by another name.
     #[error("{}: {}", crate::token::SECRET_VARIABLE, .0.problem)]
     Secret(workway_service::config::ConfigError),
-    /// Any other variable.
+    /// Another variable is wrong.
     #[error(transparent)]
     Other(workway_service::config::ConfigError),
 }
@@ -169,7 +169,7 @@ fn config(
     })
 }
 
-/// Why a text is no origin.
+/// Says why a text is no origin.
 #[derive(Clone, Debug, thiserror::Error)]
 enum OriginError {
     #[error("{0}")]
@@ -188,7 +188,7 @@ fn origin(text: &str) -> Result<String, OriginError> {
     Ok(url.origin().ascii_serialization())
 }
 
-/// Loopback only: the published secret signs tokens for it.
+/// Listens on loopback only: the published secret signs tokens for it.
 async fn listen(port: u16) -> Result<TcpListener, (Exit, String)> {
     let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
     TcpListener::bind(address).await.map_err(|error| match error.kind() {
@@ -200,7 +200,7 @@ async fn listen(port: u16) -> Result<TcpListener, (Exit, String)> {
     })
 }
 
-/// Two neighbouring ports: for the API, and for the stub.
+/// Listens on two neighbouring ports: for the API, and for the stub.
 #[cfg(feature = "service")]
 async fn listen_pair(port: u16) -> Result<(TcpListener, TcpListener), (Exit, String)> {
     if port != 0 {
@@ -226,7 +226,7 @@ fn announce(listener: &TcpListener) -> Result<(), (Exit, String)> {
     announce_at(address)
 }
 
-/// The URL, alone on the first line of stdout, for whoever started this.
+/// Prints the URL alone on the first line of stdout, for the program that started this one.
 fn announce_at(address: SocketAddr) -> Result<(), (Exit, String)> {
     output::result(&format!("http://{address}\n"))
         .map_err(|error| (Exit::ReportNotWritten, format!("stdout: {error}")))

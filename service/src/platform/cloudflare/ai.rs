@@ -30,7 +30,7 @@ pub enum WorkersAi {
 }
 
 impl WorkersAi {
-    /// The way that this deployment has, if it has one.
+    /// Returns the way that this deployment has, if it has one.
     pub(super) fn new(env: &Env, config: &Config) -> Option<Self> {
         if has_binding(env, "AI") {
             return Some(Self::Binding(env.clone()));

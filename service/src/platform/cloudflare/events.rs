@@ -47,8 +47,8 @@ async fn fetch(request: Request, env: Env, context: Context) -> worker::Result<R
     exchange::response(context, answered.unwrap_or_else(|never| match never {})).await
 }
 
-/// The router on `env`. An isolate has one environment, and making the router takes longer than
-/// most requests do, so the last one is kept.
+/// Returns the router on `env`. An isolate has one environment, and making the router takes longer
+/// than most requests do, so the last one is kept.
 fn router_of(env: &Env) -> Result<Router, ConfigError> {
     static LAST: Mutex<Option<(Env, Router)>> = Mutex::new(None);
     let mut last = LAST.lock().unwrap_or_else(PoisonError::into_inner);

@@ -24,7 +24,7 @@ use worker::{
 use super::invocation::streamed;
 use crate::guard::{ClientAddress, MAX_BODY_BYTES};
 
-/// A request as the router takes it.
+/// Returns a request as the router takes it.
 pub(super) fn request(request: Request) -> Result<http::Request<Body>> {
     let headers = headers(&request)?;
     let address = client_address(&headers);
@@ -72,13 +72,14 @@ fn body(request: Request, length: Option<usize>) -> Body {
     Body::from_stream(stream::once(SendFuture::new(bytes)))
 }
 
-/// Cloudflare overwrites this header; nothing else about the address can be trusted.
+/// Reads the client's address from the header that Cloudflare overwrites; nothing else about the
+/// address can be trusted.
 fn client_address(headers: &HeaderMap) -> Option<ClientAddress> {
     let address = headers.get("cf-connecting-ip")?.to_str().ok()?;
     address.parse().ok().map(ClientAddress)
 }
 
-/// A response as the runtime takes it.
+/// Returns a response as the runtime takes it.
 pub(super) async fn response(
     context: Rc<Context>,
     response: impl IntoResponse,

@@ -34,7 +34,8 @@ fn url(key: &str) -> String {
     format!("https://cache.invalid{key}")
 }
 
-/// Not worker's `Cache::get`, whose answer takes a stream and a second response to read.
+/// Reads a body without worker's `Cache::get`, whose answer takes a stream and a second response to
+/// read.
 async fn read(url: String) -> PortResult<Option<String>> {
     let text = async {
         let caches = js_sys::Reflect::get(&js_sys::global(), &"caches".into())?;

@@ -86,7 +86,7 @@ static HEALTH: LazyLock<Arc<HealthMemo>> = LazyLock::new(Arc::default);
 static BREAKER: Breaker = Breaker::new();
 static FLUSHES: LazyLock<Arc<FlushTimer>> = LazyLock::new(Arc::default);
 
-/// The application on the bindings, variables and secrets of `env`.
+/// Returns the application on the bindings, variables and secrets of `env`.
 ///
 /// # Errors
 /// [`ConfigError`] when a variable or secret is missing or wrong.
@@ -108,7 +108,7 @@ fn variables(env: &Env) -> impl Fn(&str) -> Option<String> {
     |name| env.var(name).ok().map(|value| value.to_string())
 }
 
-/// The runtime's error as a port's. `Error::D1` holds an object whose own text can throw.
+/// Returns the runtime's error as a port's. `Error::D1` holds an object whose own text can throw.
 fn unavailable(port: &'static str) -> impl Fn(worker::Error) -> PortError {
     move |error| match error {
         worker::Error::D1(error) => PortError::unavailable(port, error.cause()),

@@ -130,7 +130,7 @@ struct Context {
     bare: AtomicBool,
 }
 
-/// Without a row beside the key, storing reads nothing.
+/// Creates the table without a row beside the key, so that storing reads nothing.
 const SCHEMA: &str = "CREATE TABLE IF NOT EXISTS object \
      (id INTEGER PRIMARY KEY CHECK (id = 1), state TEXT NOT NULL) WITHOUT ROWID";
 const LOAD: &str = "SELECT state FROM object WHERE id = 1";
@@ -144,7 +144,7 @@ struct Row {
 }
 
 impl Context {
-    /// The statement runs at once; the object's SQLite has no await.
+    /// Runs a statement at once; the object's SQLite has no await.
     fn sql(&self, text: &str, params: Vec<SqlStorageValue>) -> PortResult<Option<String>> {
         let run = || -> worker::Result<Metered<Option<String>>> {
             if self.bare.swap(false, Relaxed) {
@@ -174,7 +174,7 @@ impl Context {
         Ok(erased)
     }
 
-    /// No await between the two: the platform commits them together.
+    /// Writes state and alarm without an await between the two: the platform commits them together.
     async fn write(&self, state: &str, alarm: Option<Millis>) -> PortResult<()> {
         let mut stored = self.sql(STORE, vec![state.into()])?.map(|_| ());
         let storage = self.state.storage();

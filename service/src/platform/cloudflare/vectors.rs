@@ -40,7 +40,7 @@ pub enum Vectorize {
 }
 
 impl Vectorize {
-    /// The way that this deployment has, if it has one.
+    /// Returns the way that this deployment has, if it has one.
     pub(super) fn new(env: &Env, config: &Config) -> Option<Self> {
         if has_binding(env, "VECTORDB") {
             return Some(Self::Binding(env.clone()));
@@ -69,7 +69,7 @@ async fn call(
     }
 }
 
-/// A plain object: Vectorize takes no maps.
+/// Returns a plain object: Vectorize takes no maps.
 fn object<const N: usize>(members: [(&str, JsValue); N]) -> Result<JsValue, PortError> {
     let object = Object::new();
     for (name, value) in members {

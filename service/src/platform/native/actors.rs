@@ -394,7 +394,7 @@ impl ActorContext for Context<'_> {
         counted(&self.inner.total, stored)
     }
 
-    /// The number stays: somebody may be on the way to the object.
+    /// Erases the state, but keeps the number: somebody may be on the way to the object.
     async fn erase(&self) -> PortResult<()> {
         let erase = ERASE.bind([self.id.into()]);
         let clear = CLEAR_ALARM.bind([self.name.into()]);

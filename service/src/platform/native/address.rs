@@ -39,8 +39,9 @@ const SPECIAL_V4: &[(Ipv4Addr, u32)] = &[
     (Ipv4Addr::new(240, 0, 0, 0), 4),
 ];
 
-/// The same inside `2000::/3`, outside of which nothing is public: `::`, `::1`, the mapped and
-/// compatible forms of IPv4, NAT64, discard, unique local, link-local, site-local, multicast.
+/// Lists the special ranges inside `2000::/3`, outside of which nothing is public: `::`, `::1`, the
+/// mapped and compatible forms of IPv4, NAT64, discard, unique local, link-local, site-local,
+/// multicast.
 const SPECIAL_V6: &[(Ipv6Addr, u32)] = &[
     // Protocol assignments: Teredo, benchmarks, ORCHID.
     (Ipv6Addr::new(0x2001, 0, 0, 0, 0, 0, 0, 0), 23),

@@ -26,7 +26,7 @@ impl NativeAnalytics {
         self.total.usage()
     }
 
-    /// The last points, oldest first.
+    /// Returns the last points, oldest first.
     pub(super) fn points(&self) -> Vec<Value> {
         self.points.lock().unwrap_or_else(PoisonError::into_inner).iter().cloned().collect()
     }

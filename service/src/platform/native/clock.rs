@@ -92,7 +92,7 @@ impl Clock for NativeClock {
     }
 }
 
-/// Rounded up: nobody wakes early.
+/// Rounds up, so that nobody wakes early.
 fn whole_millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_nanos().div_ceil(1_000_000)).unwrap_or(u64::MAX)
 }

@@ -92,7 +92,7 @@ struct ClockFace {
 #[serde(deny_unknown_fields)]
 struct ClockChange {
     frozen: Option<bool>,
-    /// After `frozen` was obeyed.
+    /// The advance in milliseconds, after `frozen` was obeyed.
     advance_ms: Option<Millis>,
 }
 
@@ -142,7 +142,7 @@ struct RunRow {
 
 #[derive(Serialize)]
 struct Rest {
-    /// Nothing will happen until somebody asks for something.
+    /// True if nothing will happen until somebody asks for something.
     quiet: bool,
     /// Runs that are not finished, as far as the database knows.
     open_runs: i64,
@@ -254,8 +254,8 @@ async fn rest(State(controlled): State<Controlled>) -> Result<Json<Rest>, Failed
     Ok(Json(Rest { quiet: open_runs == 0 && alarms == 0, open_runs, alarms }))
 }
 
-/// Everything that was billed, whoever it was billed to: at rest it is what the ports counted,
-/// since the state folder was made.
+/// Returns everything that was billed, whoever it was billed to: at rest it is what the ports
+/// counted, since the state folder was made.
 async fn billed(State(controlled): State<Controlled>) -> Result<Json<Billed>, Failed> {
     let platform = controlled.platform;
     // In this order: what moves in between is missing once, rather than counted twice.
@@ -288,7 +288,7 @@ impl Billed {
     }
 }
 
-/// The last events for analysis.
+/// Returns the last events for analysis.
 async fn analytics(State(controlled): State<Controlled>) -> Json<Vec<Value>> {
     Json(controlled.platform.analytics.points())
 }

@@ -248,7 +248,8 @@ mod tests {
         assert!(database.query(many(MAX_PARAMS + 1)).await.is_err());
     }
 
-    /// What is paid for beforehand must be what is used, whatever a row said before.
+    /// The usage that is paid for beforehand must be the usage that occurs, whatever a row said
+    /// before.
     #[tokio::test]
     async fn the_last_projection_uses_what_its_status_says() {
         let (_directory, database) = filled(0).await;

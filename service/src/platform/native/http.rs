@@ -70,7 +70,7 @@ impl ReqwestHttp {
         self.total.usage()
     }
 
-    /// The client for a URL.
+    /// Returns the client for a URL.
     fn client(&self, url: &Url) -> Result<&Client, PortError> {
         let private = match url.host() {
             Some(Host::Domain(name)) if name != "localhost" => return Ok(&self.guarded),

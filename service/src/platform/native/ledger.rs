@@ -46,7 +46,7 @@ struct Row {
 }
 
 impl SqliteLedger {
-    /// The ledger of a database, with what a predecessor left in it.
+    /// Returns the ledger of a database, with what a predecessor left in it.
     ///
     /// # Errors
     /// [`PortError`].

@@ -58,7 +58,7 @@ impl<C: Clock> SlidingCounter<C> {
 }
 
 impl Window {
-    /// The same counts, seen from window `number`.
+    /// Returns the same counts, seen from window `number`.
     fn at(self, number: Millis) -> Self {
         match number - self.number {
             0 => self,

@@ -55,7 +55,7 @@ impl FolderObjectStore {
         self.root.with_extension("unfinished").join(write.to_string())
     }
 
-    /// A key must not lead out of the folder.
+    /// Returns the path for a key, which must not lead out of the folder.
     fn path(&self, key: &str) -> Result<PathBuf, PortError> {
         let fine = |part: &str| !part.is_empty() && part != "." && part != "..";
         let key = key.strip_suffix('/').unwrap_or(key);
@@ -123,7 +123,7 @@ impl ObjectStore for FolderObjectStore {
     }
 }
 
-/// Whole or not at all, also when the process dies.
+/// Writes a file whole or not at all, also when the process dies.
 fn write(path: &Path, unfinished: &Path, body: &[u8]) -> io::Result<()> {
     for folder in [path.parent(), unfinished.parent()].into_iter().flatten() {
         fs::create_dir_all(folder)?;
@@ -140,7 +140,7 @@ fn absent<T>(outcome: io::Result<T>) -> io::Result<Option<T>> {
     }
 }
 
-/// The folders, or the files, of a folder, in order.
+/// Returns the folders, or the files, of a folder, in order.
 fn names(folder: &Path, folders: bool) -> io::Result<Vec<String>> {
     let mut names = Vec::new();
     for entry in absent(fs::read_dir(folder))?.into_iter().flatten() {

@@ -178,7 +178,8 @@ impl Server {
     }
 }
 
-/// RFC 9112 §3.2: a request of HTTP/1.1 has exactly one. hyper does not look.
+/// Returns whether a request of HTTP/1.1 names exactly one host (RFC 9112 §3.2). hyper does not
+/// look.
 fn names_one_host(request: &Request<Body>) -> bool {
     let hosts = request.headers().get_all(header::HOST).iter().count();
     hosts == 1 || (hosts == 0 && request.version() < Version::HTTP_11)

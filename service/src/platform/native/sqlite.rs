@@ -71,7 +71,7 @@ fn migrate(connection: &mut Connection, migrations: &[&str]) -> rusqlite::Result
     Ok(())
 }
 
-/// SQLite's error as the port's.
+/// Converts SQLite's error into the port's.
 pub(super) fn unavailable(error: &rusqlite::Error) -> PortError {
     match error.sqlite_error_code() {
         Some(ErrorCode::ConstraintViolation) => PortFailure::Conflict(error.to_string()).into(),

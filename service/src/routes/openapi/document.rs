@@ -17,7 +17,7 @@ use crate::guard::MAX_KEY;
 
 use crate::routes::{Access, Method, Operation, ROUTES, Route, Takes, table::content};
 
-/// The document, as it should be checked in.
+/// Builds the document, as it should be checked in.
 pub fn document() -> Value {
     let settings = SchemaSettings::draft2020_12();
     let mut schemas =
@@ -81,7 +81,8 @@ fn operation(route: &Route, schemas: &mut SchemaGenerator) -> Value {
     operation
 }
 
-/// Every problem that a route can answer with: its own, those of its guards, and of what it takes.
+/// Returns the status of every problem that a route can answer with: its own, those of its guards,
+/// and those of its input.
 fn problems(route: &Route) -> Vec<u16> {
     let mut problems = route.problems.to_vec();
     match route.access {
@@ -261,7 +262,7 @@ fn reason(status: u16) -> &'static str {
     status.and_then(|status| status.canonical_reason()).unwrap_or("")
 }
 
-/// The schema of a request body.
+/// Returns the schema of a request body.
 fn body(takes: Takes) -> Option<Value> {
     let object = |required: &[&str], properties: Value| json!({"type": "object", "required": required, "properties": properties});
     match takes {

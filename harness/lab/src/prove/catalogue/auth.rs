@@ -26,7 +26,8 @@ fn allow(answer: &mut axum::http::Response<axum::body::Bytes>, origin: &str) {
     }
 }
 
-/// The guide's and others' ways to compare origins.
+/// Allows the origin of a request if it fits; the defects pass the guide's and others' ways to
+/// compare origins.
 fn allow_if(
     head: &Head,
     answer: &mut axum::http::Response<axum::body::Bytes>,

@@ -28,7 +28,7 @@ const FRONT: Front = Front {
     only_if_error: false,
 };
 
-/// The same for each validator.
+/// Returns a key that is the same for requests with the same validator.
 fn conditional(head: &Head) -> String {
     format!("{} {}", head.uri, head.header("if-none-match"))
 }
@@ -37,7 +37,7 @@ fn member(head: &Head, name: &str) -> String {
     head.json()[name].as_str().unwrap_or_default().to_owned()
 }
 
-/// The right key, with some of its parts changed.
+/// Returns the right key, with some of its parts changed.
 fn key(subject: &str, quality: &str, content: &str) -> String {
     format!("{subject}\n{quality}\n{content}")
 }

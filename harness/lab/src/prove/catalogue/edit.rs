@@ -13,7 +13,7 @@ pub(super) fn set(answer: &mut Response<Bytes>, name: &'static str, value: &str)
     }
 }
 
-/// Whether a text member is one that `fits` says so of.
+/// Returns whether a text member satisfies `fits`.
 pub(super) fn text_is(body: &Value, name: &str, fits: fn(&str) -> bool) -> bool {
     body[name].as_str().is_some_and(fits)
 }
@@ -23,7 +23,7 @@ pub(super) fn too_long() -> Value {
     "x".repeat(1_000).into()
 }
 
-/// A body that breaks no rule of a workflow's.
+/// Returns a body that breaks no rule of a workflow's.
 pub(super) fn draft() -> Value {
     serde_json::json!({
         "name": "x", "description": "", "steps": [{"type": "delay", "config": {"seconds": 1}}],

@@ -25,7 +25,7 @@ static ALL: LazyLock<Vec<Defect>> = LazyLock::new(|| {
     lists.concat()
 });
 
-/// All of them, area by area.
+/// Returns all of them, area by area.
 pub fn all() -> &'static [Defect] {
     &ALL
 }
@@ -40,12 +40,12 @@ const fn made(
     Defect { id, area, says, fate: Fate::Made { seen_by, changes } }
 }
 
-/// A defect that the API has no place for.
+/// Returns a defect that the API has no place for.
 const fn none(area: Area, (id, says): (&'static str, &'static str), why: &'static str) -> Defect {
     Defect { id, area, says, fate: Fate::NotApplicable(why) }
 }
 
-/// A defect that no scenario can see.
+/// Returns a defect that no scenario can see.
 const fn elsewhere(
     area: Area,
     (id, says): (&'static str, &'static str),

@@ -33,7 +33,7 @@ const fn operations(write: &'static str) -> Change {
 const NO_PRICE: &str = "the API states no prices: those of the estimate are tested against \
                         Cloudflare's worked examples, harness/cloudflare/src/cost";
 
-/// An order that was not paid for, as an event that says it was.
+/// Returns an order that was not paid for, as an event that says it was.
 fn granted(event: &Value) -> Option<Value> {
     let object = &event["data"]["object"];
     (event["type"] == "checkout.session.completed").then(|| {

@@ -22,7 +22,7 @@ const CREATE: On = on("POST", "/workflows");
 const UPDATE: On = on("PUT", "/workflows/*");
 const SUMMARIZE: On = on("POST", "/ai/summarize");
 
-/// Whether a request of this process had a prototype with members: that is the defect.
+/// True once a request of this process had a prototype with members: that is the defect.
 static POLLUTED: AtomicBool = AtomicBool::new(false);
 
 fn length(text: &str) -> usize {
@@ -57,7 +57,7 @@ fn lowered(body: &mut Value) {
     }
 }
 
-/// What is wrong after the first step is not looked at.
+/// Replaces every step by the first, so that errors after it are not found.
 fn first_step_for_all(body: &mut Value) {
     if let Some(steps) = body.get_mut("steps").and_then(Value::as_array_mut)
         && let Some(first) = steps.first().cloned()

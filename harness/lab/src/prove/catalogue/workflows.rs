@@ -26,7 +26,8 @@ fn steps(state: &mut Value) -> impl Iterator<Item = &mut Value> {
     state["run"]["steps"].as_array_mut().into_iter().flatten()
 }
 
-/// Whether this process is the first to have this run: one that was not killed in between has.
+/// Returns whether this process is the first to have this run: a process that was not killed in
+/// between has it already.
 fn is_after_a_crash(memory: &Memory, state: &Value) -> bool {
     !memory.has(&format!("here {}", id(state)))
 }
@@ -41,7 +42,7 @@ fn note(memory: &Memory, state: &mut Value, _: &mut Option<i64>) -> bool {
     true
 }
 
-/// Once after a crash, what `edit` does.
+/// Does what `edit` does, once after a crash.
 fn after_a_crash(memory: &Memory, state: &mut Value, edit: fn(&mut Value)) {
     if !state.is_null() && is_after_a_crash(memory, state) {
         edit(state);
@@ -70,7 +71,7 @@ fn one_attempt_so_far(state: &mut Value) {
     }
 }
 
-/// What a run that goes on shows in place of one that was cancelled.
+/// Shows a cancelled run as one that goes on.
 fn not_cancelled(_: &Memory, state: &mut Value) {
     if status(state) != "cancelled" {
         return;
@@ -94,7 +95,7 @@ fn imprecise(value: &mut Value) {
     }
 }
 
-/// The output that was stored first, whoever's it was.
+/// Replaces each output by the one that was stored first, whoever's it was.
 fn of_the_process(memory: &Memory, state: &mut Value, _: &mut Option<i64>) -> bool {
     for step in steps(state) {
         if let Some(output) = step.get_mut("output").filter(|output| output.is_object()) {
@@ -106,13 +107,13 @@ fn of_the_process(memory: &Memory, state: &mut Value, _: &mut Option<i64>) -> bo
     true
 }
 
-/// The scope of a key without its owner.
+/// Returns the scope of a key without its owner.
 fn without_owner(head: &Head, scope: &Param) -> Param {
     let key = head.header("idempotency-key");
     if key.is_empty() { scope.clone() } else { format!("{} {key}", head.uri.path()).into() }
 }
 
-/// What an object says to those who start a run.
+/// Returns the answer of an object to those who start a run.
 fn accepted(message: &Value) -> Option<Value> {
     message.get("start").map(|_| json!("accepted"))
 }
