@@ -22,7 +22,7 @@ pub(crate) fn matrix(matrix: &DetectionMatrix) -> View {
     let mut blocks = vec![
         Content::Text(
             Tone::Dim,
-            "Made by `workway prove`; the same as JSON is beside it.".to_owned(),
+            "Made by `workway lab prove`; the same as JSON is beside it.".to_owned(),
         )
         .on(&[Medium::Markdown]),
     ];
