@@ -6,16 +6,11 @@ use std::{
 };
 
 use http::StatusCode;
-use jsonpath_rust::{
-    parser::{model::JpQuery, parse_json_path},
-    query::js_path_process,
-};
-use serde_json::Value;
 
 use super::difference::differences;
 use crate::{
     http::Response,
-    model::{read_number, shown},
+    model::{JsonError, Query, QueryError, Value, read_number, shown},
     plan::{
         Bindings, Capture, CountExpectation, DistinctExpectation, Expectation, Matcher, Span,
         Subject,
@@ -54,10 +49,7 @@ pub enum SubjectError {
     NotJson(String),
     /// The path is no RFC 9535 query.
     #[error("an invalid path ({0})")]
-    InvalidPath(String),
-    /// The query cannot be evaluated.
-    #[error("{0}")]
-    Query(String),
+    InvalidPath(#[from] QueryError),
 }
 
 /// A response whose body is read as JSON at most once.
@@ -89,13 +81,13 @@ impl<'a> Subjects<'a> {
                     .then(|| values.iter().map(text).collect::<Vec<_>>().join(", ").into())
             }
             Subject::Json(path) => select(self.json()?, path)?,
-            Subject::Text => Some(String::from_utf8_lossy(&self.response.body).into()),
+            Subject::Text => Some(String::from_utf8_lossy(&self.response.body).into_owned().into()),
         })
     }
 
     fn json(&self) -> Result<&Value, SubjectError> {
         let read = || {
-            serde_json::from_slice(&self.response.body)
+            Value::parse(&self.response.body)
                 .map_err(|error| SubjectError::NotJson(self.why_not_json(&error)))
         };
         self.json.get_or_init(read).as_ref().map_err(Clone::clone)
@@ -105,7 +97,7 @@ impl<'a> Subjects<'a> {
 impl Subjects<'_> {
     /// Names the reason that a reader cannot see in the place of an error: bodies are not decoded,
     /// and RFC 8259, 8.1 forbids a byte order mark.
-    fn why_not_json(&self, error: &serde_json::Error) -> String {
+    fn why_not_json(&self, error: &JsonError) -> String {
         let Response { headers, body, .. } = self.response;
         let encoding = headers.get(http::header::CONTENT_ENCODING);
         let encoding = encoding.map(|value| String::from_utf8_lossy(value.as_bytes()));
@@ -324,28 +316,20 @@ fn one(
     Err(Mismatch { differences, ..Mismatch::new(expected, actual, *span) })
 }
 
-/// Returns the result of an RFC 9535 query: nothing, one value, or an array of several.
+/// Returns the result of an RFC 9535 query; see [`Query::select`].
 ///
 /// # Errors
 /// If it is no such query.
-pub fn select(json: &Value, path: &str) -> Result<Option<Value>, SubjectError> {
+pub fn select(json: &Value, path: &str) -> Result<Option<Value>, QueryError> {
     thread_local! {
         // As many as there are paths in the plans of a run.
-        static PARSED: RefCell<HashMap<String, JpQuery>> = RefCell::default();
+        static PARSED: RefCell<HashMap<String, Query>> = RefCell::default();
     }
     PARSED.with_borrow_mut(|parsed| {
         if !parsed.contains_key(path) {
-            let query = parse_json_path(path)
-                .map_err(|error| SubjectError::InvalidPath(error.to_string()))?;
-            parsed.insert(path.to_owned(), query);
+            parsed.insert(path.to_owned(), Query::parse(path)?);
         }
-        let found = js_path_process(&parsed[path], json)
-            .map_err(|error| SubjectError::Query(error.to_string()))?;
-        let mut values: Vec<_> = found.into_iter().map(|found| found.val.clone()).collect();
-        Ok(match values.len() {
-            0 | 1 => values.pop(),
-            _ => Some(Value::Array(values)),
-        })
+        Ok(parsed[path].select(json))
     })
 }
 

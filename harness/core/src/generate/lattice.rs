@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use serde_json::{Value, json};
+use crate::model::{Object, Value};
 
 use super::{Case, Place, Shape, shape::Member};
 
@@ -72,7 +72,7 @@ impl Faults<'_> {
         for number in [below, above, huge].into_iter().flatten() {
             self.put(place, &format!("is {number}"), number.into());
         }
-        self.put(place, "is a fraction", json!(1.5));
+        self.put(place, "is a fraction", Value::parse(b"1.5").unwrap_or_default());
     }
 
     fn choice(&mut self, place: &Place, choices: &[Value]) {
@@ -86,7 +86,7 @@ impl Faults<'_> {
 
     fn list(&mut self, place: &Place, here: &Value, bounds: (usize, Option<usize>), item: &Shape) {
         let (min, max) = bounds;
-        let Some(first) = here.get(0).cloned() else { return };
+        let Some(first) = here.item(0).cloned() else { return };
         let short = min.checked_sub(1);
         let long = max.map(|max| [max + 1, max * HUGE + 1]);
         for count in short.into_iter().chain(long.into_iter().flatten()) {
@@ -135,11 +135,11 @@ fn other_types(shape: &Shape) -> Vec<(&'static str, Value)> {
     };
     let all = [
         ("null", Value::Null),
-        ("a boolean", json!(true)),
-        ("a number", json!(7)),
-        ("a text", json!("7")),
-        ("a list", json!([])),
-        ("an object", json!({})),
+        ("a boolean", true.into()),
+        ("a number", 7.into()),
+        ("a text", "7".into()),
+        ("a list", Value::Array(Vec::new())),
+        ("an object", Object::new().into()),
     ];
     all.into_iter().filter(|(_, value)| !is(shape, value)).collect()
 }
@@ -232,7 +232,7 @@ fn collect(shape: &Shape, place: &Place, here: &Value, factors: &mut Vec<Factor>
         }
         Shape::List { min, max, item } => {
             add(lengths(*min, *max).into_iter().map(Level::Length).collect());
-            if let Some(first) = here.get(0) {
+            if let Some(first) = here.item(0) {
                 collect(item, &place.item(0), first, factors);
             }
         }

@@ -7,7 +7,7 @@ mod shape;
 
 use std::fmt::Write as _;
 
-use serde_json::Value;
+use crate::model::Value;
 
 pub use lattice::{accepted, refused};
 pub use random::{Draw, Drawn, NoBody};
@@ -64,7 +64,7 @@ impl Place {
     fn find<'v>(&self, body: &'v mut Value) -> Option<&'v mut Value> {
         self.0.iter().try_fold(body, |value, part| match part {
             Part::Member(name) => value.get_mut(name),
-            Part::Item(index) => value.get_mut(index),
+            Part::Item(index) => value.item_mut(*index),
         })
     }
 
@@ -88,7 +88,7 @@ impl Place {
         if let Some((Part::Member(name), holder)) = self.split()
             && let Some(Value::Object(members)) = holder.find(body)
         {
-            members.remove(name);
+            members.shift_remove(name);
         }
     }
 

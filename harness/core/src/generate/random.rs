@@ -1,5 +1,6 @@
 //! Random bodies, and simpler ones of the same kind.
 
+use crate::model::{Object, Value};
 use proptest::{
     collection::vec,
     prelude::*,
@@ -7,7 +8,6 @@ use proptest::{
     strategy::ValueTree,
     test_runner::{Config, RngAlgorithm, TestRng, TestRunner},
 };
-use serde_json::{Map, Value};
 
 use super::{Shape, lattice::refused};
 
@@ -117,7 +117,7 @@ fn right(shape: &Shape) -> BoxedStrategy<Value> {
                 .collect();
             let object = move |values: Vec<Option<Value>>| {
                 let members = names.iter().cloned().zip(values);
-                members.filter_map(|(name, value)| Some((name, value?))).collect::<Map<_, _>>()
+                members.filter_map(|(name, value)| Some((name, value?))).collect::<Object>()
             };
             values.prop_map(object).prop_map(Value::from).boxed()
         }

@@ -1,6 +1,6 @@
 //! Reads from a JSON Schema the rules about a body, as far as cases are made from them.
 
-use serde_json::{Map, Value};
+use crate::model::{Object, Value};
 
 /// The shape of a value.
 #[derive(Clone, Debug, PartialEq)]
@@ -99,7 +99,7 @@ fn shape(schema: &Value, place: &str) -> Result<Shape, BadSchema> {
 }
 
 struct Reader<'a> {
-    members: &'a Map<String, Value>,
+    members: &'a Object,
     place: &'a str,
 }
 

@@ -15,7 +15,7 @@ use super::{
     file::{AS_WRITTEN, BY_KEY, LITERAL},
     matcher::BY_SHAPE,
     node::{Entry, Node, NodeValue},
-    scalar::{self, Plain},
+    scalar::{self, AsWritten, Plain},
     spanned::SPANNED,
 };
 
@@ -100,10 +100,15 @@ impl<'de> Deserializer<'de> for NodeDeserializer<'de> {
             return visitor.visit_newtype_struct(self);
         }
         self.here(|value| match value {
-            NodeValue::Scalar(scalar) => scalar::check_as_written(scalar),
-            _ => Ok(()),
-        })?;
-        self.deserialize_any(visitor)
+            NodeValue::Seq(items) => visitor.visit_seq(Items::new(items)),
+            NodeValue::Map(map) => visitor.visit_map(Entries::new(&map.entries)),
+            NodeValue::Scalar(scalar) => match scalar::as_written(scalar)? {
+                AsWritten::Null => visitor.visit_unit(),
+                AsWritten::Bool(value) => visitor.visit_bool(value),
+                AsWritten::Number(digits) => visitor.visit_bytes(digits.as_bytes()),
+                AsWritten::Text(text) => visitor.visit_borrowed_str(text),
+            },
+        })
     }
 
     fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value> {

@@ -2,7 +2,7 @@
 
 use std::path::{Component, Path, PathBuf};
 
-use serde_json::{Map, Value};
+use crate::model::{Object, Value};
 
 use super::{Diagnostic, DiscoverError, ScenarioFile, clip, discover, parse, source};
 
@@ -226,7 +226,7 @@ fn csv(bytes: &[u8]) -> Result<Vec<Value>, csv::Error> {
     for record in reader.records() {
         let record = record?;
         let cells = heading.iter().zip(&record);
-        let object: Map<_, _> =
+        let object: Object =
             cells.map(|(name, cell)| (name.to_owned(), Value::from(cell))).collect();
         items.push(Value::Object(object));
         if items.len() > MAX_FEED_ITEMS {
@@ -240,7 +240,7 @@ fn csv(bytes: &[u8]) -> Result<Vec<Value>, csv::Error> {
 mod tests {
     use std::fs;
 
-    use serde_json::json;
+    use crate::model::json;
 
     use super::*;
 

@@ -4,18 +4,14 @@
 //! them: how they are read and written, which of them can never hold, whether they hold, and how a
 //! reader is told. A new operator is a field of [`Operators`] and a line in the functions below.
 
-use std::{borrow::Cow, cmp::Ordering, fmt, sync::Arc};
+use std::{borrow::Cow, cmp::Ordering};
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
-use serde::{
-    Deserialize, Deserializer, Serialize, Serializer,
-    de::{Error, Visitor},
-};
-use serde_json::Value;
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error};
 
 use super::{Diagnostic, Spanned, clip, error::Problem, file::Json, text::Pattern};
 use crate::model::{
-    Bindings, JsonSchemaOf, JsonTemplate, Order, Span, TemplateError, equal, shown,
+    Bindings, JsonSchemaOf, JsonTemplate, Number, Order, Span, TemplateError, Value, shown,
 };
 
 /// The name by which a type asks the deserializer to choose its variant by the shape of a node.
@@ -56,16 +52,16 @@ pub struct Operators {
     pub ne: Option<Json>,
     /// A number below this.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub lt: Option<Number>,
+    pub lt: Option<Bound>,
     /// A number not above this.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub le: Option<Number>,
+    pub le: Option<Bound>,
     /// A number above this.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub gt: Option<Number>,
+    pub gt: Option<Bound>,
     /// A number not below this.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub ge: Option<Number>,
+    pub ge: Option<Bound>,
     /// Equal to one of these.
     #[serde(rename = "in", skip_serializing_if = "Option::is_none")]
     pub one_of: Option<Spanned<Vec<Json>>>,
@@ -102,8 +98,8 @@ impl Matcher {
     }
 
     /// A number below this.
-    pub fn lt(bound: f64) -> Self {
-        Self(Operators { lt: Some(Number(bound)), ..Operators::default() })
+    pub fn lt(bound: Number) -> Self {
+        Self(Operators { lt: Some(Bound(bound)), ..Operators::default() })
     }
 
     /// There, or not.
@@ -113,7 +109,7 @@ impl Matcher {
 
     /// Returns whether no operator is given, so that any value would do.
     pub fn is_empty(&self) -> bool {
-        serde_json::to_value(&self.0).is_ok_and(|written| written == serde_json::json!({}))
+        serde_json::to_string(&self.0).is_ok_and(|written| written == "{}")
     }
 
     /// The values in it that may hold names.
@@ -210,19 +206,21 @@ impl Matcher {
     /// The operators without a name to fill in.
     fn compares(&self, value: &Value) -> bool {
         let Operators { lt, le, gt, ge, matches, sorted, schema, .. } = &self.0;
-        let number = |bound: Option<Number>, compare: fn(&f64, &f64) -> bool| {
-            bound.is_none_or(|Number(bound)| value.as_f64().is_some_and(|it| compare(&it, &bound)))
+        let number = |bound: &Option<Bound>, compare: fn(&Number, &Number) -> bool| {
+            let holds =
+                |Bound(bound): &Bound| value.as_number().is_some_and(|it| compare(it, bound));
+            bound.as_ref().is_none_or(holds)
         };
         let found = |pattern: &Spanned<Pattern>| {
             value.as_str().is_some_and(|text| pattern.value.0.is_match(text))
         };
-        number(*lt, f64::lt)
-            && number(*le, f64::le)
-            && number(*gt, f64::gt)
-            && number(*ge, f64::ge)
+        number(lt, Number::lt)
+            && number(le, Number::le)
+            && number(gt, Number::gt)
+            && number(ge, Number::ge)
             && matches.as_ref().is_none_or(found)
             && sorted.is_none_or(|order| is_sorted(value, order))
-            && schema.as_ref().is_none_or(|schema| schema.value.0.0.is_valid(value))
+            && schema.as_ref().is_none_or(|schema| schema.value.0.is_valid(value))
     }
 
     /// The operators whose operands have names to fill in.
@@ -232,13 +230,13 @@ impl Matcher {
             Some(json) => Ok(test(value, &json.template.render(names)?)),
             None => Ok(true),
         };
-        if !test(eq, equal)? || !test(ne, |a, b| !equal(a, b))? || !test(contains, holds_part)? {
+        if !test(eq, Value::eq)? || !test(ne, Value::ne)? || !test(contains, holds_part)? {
             return Ok(false);
         }
         if let Some(values) = one_of {
             let mut any = false;
             for json in values.iter() {
-                any = any || equal(value, &json.template.render(names)?);
+                any = any || *value == json.template.render(names)?;
             }
             if !any {
                 return Ok(false);
@@ -296,10 +294,10 @@ impl Matcher {
         let parts = [
             eq.as_ref().map(|value| format!("= {}", json(value))),
             ne.as_ref().map(|value| format!("!= {}", json(value))),
-            lt.map(|Number(bound)| format!("< {bound}")),
-            le.map(|Number(bound)| format!("<= {bound}")),
-            gt.map(|Number(bound)| format!("> {bound}")),
-            ge.map(|Number(bound)| format!(">= {bound}")),
+            lt.as_ref().map(|Bound(bound)| format!("< {bound}")),
+            le.as_ref().map(|Bound(bound)| format!("<= {bound}")),
+            gt.as_ref().map(|Bound(bound)| format!("> {bound}")),
+            ge.as_ref().map(|Bound(bound)| format!(">= {bound}")),
             one_of.as_ref().map(|values| format!("in [{}]", list(values).join(", "))),
             matches.as_ref().map(|pattern| format!("matches /{}/", pattern.value.0)),
             contains.as_ref().map(|value| format!("contains {}", json(value))),
@@ -407,7 +405,7 @@ fn items(value: &Value) -> &[Value] {
 fn different(value: &Value) -> usize {
     let mut different: Vec<&Value> = Vec::new();
     for item in items(value) {
-        if !different.iter().any(|earlier| equal(earlier, item)) {
+        if !different.iter().any(|earlier| *earlier == item) {
             different.push(item);
         }
     }
@@ -423,7 +421,7 @@ fn is_sorted(value: &Value, order: Order) -> bool {
     items(value).windows(2).all(|pair| {
         let compared = match (&pair[0], &pair[1]) {
             (Value::String(a), Value::String(b)) => Some(a.cmp(b)),
-            (a, b) => a.as_f64().zip(b.as_f64()).and_then(|(a, b)| a.partial_cmp(&b)),
+            (a, b) => a.as_number().zip(b.as_number()).map(|(a, b)| a.cmp(b)),
         };
         compared.is_some_and(|compared| compared != wrong)
     })
@@ -432,7 +430,7 @@ fn is_sorted(value: &Value, order: Order) -> bool {
 fn holds_part(value: &Value, part: &Value) -> bool {
     match (value, part) {
         (Value::String(text), Value::String(part)) => text.contains(part),
-        (Value::Array(items), _) => items.iter().any(|item| equal(item, part)),
+        (Value::Array(items), _) => items.contains(part),
         _ => false,
     }
 }
@@ -447,40 +445,29 @@ fn length_of(value: &Value) -> Option<usize> {
 }
 
 /// A number to compare with.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
-pub struct Number(pub f64);
+#[derive(Clone, Debug, PartialEq)]
+pub struct Bound(pub Number);
 
-impl<'de> Deserialize<'de> for Number {
+impl<'de> Deserialize<'de> for Bound {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(NumberVisitor)
+        let value = Json::deserialize(deserializer)?.value;
+        match value {
+            Value::Number(number) => Ok(Self(number)),
+            other => {
+                let message = format!("must be a number, found `{}`", clip(&other.to_string()));
+                Err(D::Error::custom(Problem::new("wrong-type", message)))
+            }
+        }
     }
 }
 
-struct NumberVisitor;
-
-impl Visitor<'_> for NumberVisitor {
-    type Value = Number;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a number")
-    }
-
-    #[expect(clippy::cast_precision_loss, reason = "JSON numbers are compared as f64")]
-    fn visit_u64<E: Error>(self, value: u64) -> Result<Number, E> {
-        Ok(Number(value as f64))
-    }
-
-    #[expect(clippy::cast_precision_loss, reason = "JSON numbers are compared as f64")]
-    fn visit_i64<E: Error>(self, value: i64) -> Result<Number, E> {
-        Ok(Number(value as f64))
-    }
-
-    fn visit_f64<E: Error>(self, value: f64) -> Result<Number, E> {
-        Ok(Number(value))
+impl Serialize for Bound {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        Value::Number(self.0.clone()).serialize(serializer)
     }
 }
 
-impl JsonSchema for Number {
+impl JsonSchema for Bound {
     fn inline_schema() -> bool {
         true
     }
@@ -518,20 +505,20 @@ pub struct CompiledSchema(pub JsonSchemaOf);
 impl<'de> Deserialize<'de> for CompiledSchema {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let schema = Json::deserialize(deserializer)?.value;
-        let compiled = jsonschema::validator_for(&schema).map_err(|error| {
+        let compiled = JsonSchemaOf::new(&schema).map_err(|error| {
             let message = format!("is not a JSON Schema: {error}");
             D::Error::custom(
                 Problem::new("bad-schema", message)
                     .with_help("a schema is for example `{ type: object, required: [id] }`"),
             )
         })?;
-        Ok(Self(JsonSchemaOf(Arc::new(compiled), Arc::new(schema))))
+        Ok(Self(compiled))
     }
 }
 
 impl Serialize for CompiledSchema {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        self.0.1.serialize(serializer)
+        self.0.written().serialize(serializer)
     }
 }
 

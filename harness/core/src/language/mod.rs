@@ -35,7 +35,7 @@ pub use discover::{DiscoverError, discover, read};
 pub use error::Problem;
 pub use file::ScenarioFile;
 pub use library::{Library, LibraryError, MAX_CALLS, MAX_FEED_BYTES, MAX_FEED_ITEMS};
-pub use matcher::{Matcher, Number, Operators};
+pub use matcher::{Bound, Matcher, Operators};
 pub use render::render;
 pub use repair::MAX_ERRORS;
 pub use schema::schema;

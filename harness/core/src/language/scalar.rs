@@ -1,5 +1,7 @@
 //! Interprets a scalar without quotes by the YAML 1.2 core schema.
 
+use crate::model::Number;
+
 use super::{
     error::{DecodeError, Kind},
     node::{Scalar, clip},
@@ -36,29 +38,105 @@ pub(super) fn resolve(scalar: &Scalar) -> Result<Plain<'_>, DecodeError> {
     }
 }
 
-/// Refuses a scalar without quotes that is not what it looks like: `01234` is the number 1234, and
-/// `1.10` the number 1.1. In a value that is sent, somebody meant the text.
+/// A scalar as its author wrote it.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum AsWritten<'t> {
+    Null,
+    Bool(bool),
+    /// A number as JSON writes it.
+    Number(&'t str),
+    Text(&'t str),
+}
+
+/// The value of a scalar that is sent, or compared with what came back.
 ///
 /// # Errors
-/// When JSON would write the value otherwise.
-pub(super) fn check_as_written(scalar: &Scalar) -> Result<(), DecodeError> {
+/// For a scalar without quotes that YAML 1.1, YAML 1.2 and JSON do not all take for the same:
+/// `01234` is the number 668, 1234, or none; `yes` is true or a text. Somebody who writes it may
+/// have meant either, and would be sent the other without a word.
+pub(super) fn as_written(scalar: &Scalar) -> Result<AsWritten<'_>, DecodeError> {
     let text = scalar.text.as_str();
-    let value = match resolve(scalar)? {
-        Plain::Null | Plain::Text(_) => return Ok(()),
-        Plain::Bool(value) => value.to_string(),
-        Plain::Unsigned(value) => value.to_string(),
-        Plain::Signed(value) => value.to_string(),
-        Plain::Float(value) => serde_json::Value::from(value).to_string(),
-    };
-    // Both ways to write an exponent are the same number and look like it.
-    if value == text || value.replace("e+", "e") == text {
-        return Ok(());
+    if !scalar.plain {
+        return Ok(AsWritten::Text(text));
     }
+    match text {
+        // A value that is left out.
+        "" | "null" => return Ok(AsWritten::Null),
+        "true" => return Ok(AsWritten::Bool(true)),
+        "false" => return Ok(AsWritten::Bool(false)),
+        _ if Number::parse(text).is_some() => return Ok(AsWritten::Number(text)),
+        _ => {}
+    }
+    let (what, value) = match resolve(scalar)? {
+        Plain::Null => ("nothing", Some("null".to_owned())),
+        Plain::Bool(value) => ("true or false", Some(value.to_string())),
+        Plain::Unsigned(value) => ("a number", Some(value.to_string())),
+        Plain::Signed(value) => ("a number", Some(value.to_string())),
+        Plain::Float(value) => ("a number", Some(serde_json::Value::from(value).to_string())),
+        Plain::Text(_) => match in_yaml_1_1(text) {
+            Some(other) => other,
+            None => return Ok(AsWritten::Text(text)),
+        },
+    };
+    let text = clip(text);
+    let help = match value {
+        Some(value) => format!("write `\"{text}\"` for the text, `{value}` for the value"),
+        None => format!("write `\"{text}\"` for the text"),
+    };
     Err(DecodeError::new(Kind::Value {
         code: "reinterpreted".to_owned(),
-        message: format!("is `{}`, which without quotes is {value}", clip(text)),
-        help: Some(format!("write `\"{}\"` for the text, `{value}` for the value", clip(text))),
+        message: format!("is `{text}`, which some readers of YAML take for {what}"),
+        help: Some(help),
     }))
+}
+
+/// What YAML 1.1 takes a scalar for that is a text in YAML 1.2, and the value in JSON, if there is
+/// one that is most likely meant: <https://yaml.org/type/>.
+fn in_yaml_1_1(text: &str) -> Option<(&'static str, Option<String>)> {
+    let lower = text.to_ascii_lowercase();
+    // YAML 1.1 has these in lower and upper case and capitalized, and no other ways.
+    let is_word = [lower.as_str(), &text.to_ascii_uppercase()].contains(&text)
+        || (text.get(1..) == lower.get(1..));
+    match lower.as_str() {
+        "yes" | "on" if is_word => return Some(("true or false", Some("true".to_owned()))),
+        "no" | "off" if is_word => return Some(("true or false", Some("false".to_owned()))),
+        _ => {}
+    }
+    let unsigned = text.strip_prefix(['+', '-']).unwrap_or(text);
+    if !unsigned.starts_with(|c: char| c.is_ascii_digit() || c == '.') {
+        return None;
+    }
+    if is_date(text) {
+        return Some(("a date", None));
+    }
+    let is_base_60 = unsigned.split(':').count() > 1
+        && unsigned.split(':').all(|part| !part.is_empty() && is_digits(&part.replace('.', "0")));
+    if is_base_60 {
+        return Some(("a number to the base of 60", None));
+    }
+    let without = unsigned.replace('_', "");
+    let bits =
+        without.strip_prefix("0b").is_some_and(|bits| bits.chars().all(|c| "01".contains(c)));
+    if bits && without.len() > 2 {
+        let value = u64::from_str_radix(&without[2..], 2).ok();
+        return Some(("a number", value.map(|value| value.to_string())));
+    }
+    let is_grouped = without != unsigned && (is_integer(&without) || is_float(&without));
+    is_grouped.then(|| ("a number", Number::parse(&without).map(|number| number.to_string())))
+}
+
+fn is_digits(text: &str) -> bool {
+    !text.is_empty() && text.chars().all(|c| c.is_ascii_digit())
+}
+
+/// `2026-01-01`, maybe with a time after it.
+fn is_date(text: &str) -> bool {
+    let (date, time) = text.split_once(['T', 't', ' ']).unwrap_or((text, "00:00"));
+    let parts: Vec<_> = date.split('-').collect();
+    let lengths: Vec<_> = parts.iter().map(|part| part.len()).collect();
+    matches!(lengths.as_slice(), [4, 1..=2, 1..=2])
+        && parts.into_iter().all(is_digits)
+        && time.split_once(':').is_some_and(|(hour, _)| is_digits(hour.trim()))
 }
 
 fn integer(text: &str) -> Result<Plain<'_>, DecodeError> {
@@ -143,18 +221,65 @@ mod tests {
         assert_eq!(plain("-9223372036854775809"), None);
     }
 
+    fn scalar(text: &str) -> Scalar {
+        Scalar { text: text.to_owned(), plain: true }
+    }
+
     #[test]
-    fn what_json_writes_otherwise_is_not_as_written() {
-        let check =
-            |text: &str| check_as_written(&Scalar { text: text.to_owned(), plain: true }).is_ok();
-        for text in ["0", "-1", "1.5", "1.0", "true", "~", "", "a", "1.2.3", "2026-01-01", "1e300"]
+    fn what_readers_agree_on_is_as_written() {
+        for text in ["0", "-0", "1.10", "1e3", "1E+3", "1e400", "123456789012345678901234567890"] {
+            assert_eq!(as_written(&scalar(text)).unwrap(), AsWritten::Number(text));
+        }
+        for text in
+            ["a", "1.2.3", "2026-01", "20 a", "Yes!", "nothing", "::1", "1:x", "b_1", "v1_0"]
         {
-            assert!(check(text), "{text}");
+            assert_eq!(as_written(&scalar(text)).unwrap(), AsWritten::Text(text));
         }
-        for text in ["01234", "1.10", "+1", "-0", "0x1F", "0o17", "1e3", ".5", "True", "FALSE"] {
-            assert!(!check(text), "{text}");
+        assert_eq!(as_written(&scalar("")).unwrap(), AsWritten::Null);
+        assert_eq!(as_written(&scalar("null")).unwrap(), AsWritten::Null);
+        assert_eq!(as_written(&scalar("true")).unwrap(), AsWritten::Bool(true));
+    }
+
+    #[test]
+    fn what_readers_disagree_on_is_refused_with_what_may_be_meant() {
+        for (text, meant) in [
+            ("01234", "1234"),
+            ("+1", "1"),
+            ("1.", "1.0"),
+            (".5", "0.5"),
+            ("0x1F", "31"),
+            ("0o17", "15"),
+            ("0b101", "5"),
+            ("1_000", "1000"),
+            ("1_000.5", "1000.5"),
+            ("True", "true"),
+            ("FALSE", "false"),
+            ("yes", "true"),
+            ("Off", "false"),
+            ("NO", "false"),
+            ("~", "null"),
+            ("Null", "null"),
+        ] {
+            let error = format!("{:?}", as_written(&scalar(text)).unwrap_err());
+            assert!(error.contains(&format!("`{meant}` for the value")), "{text}: {error}");
         }
-        assert!(check_as_written(&Scalar { text: "01234".to_owned(), plain: false }).is_ok());
+        for text in [
+            "1:30",
+            "12:30:45",
+            "-1:30.5",
+            "2026-01-01",
+            "2026-1-1",
+            "2026-01-01T10:00:00Z",
+            "2026-01-01 10:00:00",
+        ] {
+            let error = format!("{:?}", as_written(&scalar(text)).unwrap_err());
+            assert!(error.contains("for the text"), "{text}: {error}");
+        }
+        for text in [".nan", "-.inf"] {
+            assert!(as_written(&scalar(text)).is_err(), "{text}");
+        }
+        let quoted = Scalar { text: "01234".to_owned(), plain: false };
+        assert_eq!(as_written(&quoted).unwrap(), AsWritten::Text("01234"));
     }
 
     #[test]

@@ -9,7 +9,7 @@ use serde::{
     de::{Error, Visitor},
 };
 
-use crate::model::{NAME_RULE, Subject, Template, is_name, is_part};
+use crate::model::{NAME_RULE, Query, Subject, Template, is_name, is_part};
 
 use super::{error::Problem, node::clip};
 
@@ -371,16 +371,12 @@ fn header_name(text: &str) -> Result<HeaderName, Problem> {
     })
 }
 
-/// The longest JSON path, in bytes. The parser recurses; paths that people write are far shorter.
-const MAX_JSON_PATH_BYTES: usize = 1024;
-
 impl FromText for JsonPath {
     const WHAT: &'static str = "a JSON path (RFC 9535) such as `$.steps[0].type`";
     const PATTERN: &'static str = r"^\$";
 
     fn from_text(text: &str) -> Result<Self, Problem> {
-        let is_short = text.len() <= MAX_JSON_PATH_BYTES;
-        if is_short && jsonpath_rust::parser::parse_json_path(text).is_ok() {
+        if Query::parse(text).is_ok() {
             return Ok(Self(text.to_owned()));
         }
         Err(Problem::new("bad-json-path", "is not a JSON path (RFC 9535)")
@@ -432,6 +428,7 @@ impl FromText for CaptureSource {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::MAX_QUERY_BYTES;
 
     #[test]
     fn names() {
@@ -474,7 +471,7 @@ mod tests {
         assert!(JsonPath::from_text("$.steps[?@.type == 'http'].id").is_ok());
         assert!(JsonPath::from_text("$.a[").is_err());
         assert!(JsonPath::from_text("a.b").is_err());
-        let longest = format!("$.{}", "a".repeat(MAX_JSON_PATH_BYTES - 2));
+        let longest = format!("$.{}", "a".repeat(MAX_QUERY_BYTES - 2));
         assert!(JsonPath::from_text(&longest).is_ok());
         assert!(JsonPath::from_text(&format!("{longest}a")).is_err());
         assert_eq!(CaptureSource::from_text("status").unwrap().0, Subject::Status);

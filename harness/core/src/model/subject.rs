@@ -3,7 +3,8 @@
 use std::{fmt, sync::Arc};
 
 use http::HeaderName;
-use serde_json::Value;
+
+use super::Value;
 
 /// A part of a response.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -12,8 +13,8 @@ pub enum Subject {
     Status,
     /// A header's value, a string; several values are joined with `, `.
     Header(HeaderName),
-    /// The result of an RFC 9535 query on the JSON body: nothing, one value, or an array of the
-    /// values if there are several.
+    /// The result of an RFC 9535 query on the JSON body. A query that can select one value at most
+    /// gives that value or nothing; any other gives a list, whatever it selects.
     Json(String),
     /// The body as text.
     Text,
@@ -31,9 +32,38 @@ pub enum Order {
     Descending,
 }
 
-/// A JSON Schema, compiled, and as it was written.
+/// A JSON Schema, compiled, and as it was written. The validator has 64 bits for a number: what does
+/// not fit is rounded before it is compared with a bound.
 #[derive(Clone)]
-pub struct JsonSchemaOf(pub Arc<jsonschema::Validator>, pub Arc<Value>);
+pub struct JsonSchemaOf(Arc<jsonschema::Validator>, Arc<Value>);
+
+impl JsonSchemaOf {
+    /// Compiles a schema.
+    ///
+    /// # Errors
+    /// If it is none.
+    pub fn new(schema: &Value) -> Result<Self, Box<jsonschema::ValidationError<'static>>> {
+        let compiled = jsonschema::validator_for(&schema.to_serde())?;
+        Ok(Self(Arc::new(compiled), Arc::new(schema.clone())))
+    }
+
+    /// The schema as it was written.
+    pub fn written(&self) -> &Value {
+        &self.1
+    }
+
+    /// Returns whether `value` is valid.
+    pub fn is_valid(&self, value: &Value) -> bool {
+        self.0.is_valid(&value.to_serde())
+    }
+
+    /// Describes at most `most` violations, each with the place where it is.
+    pub fn violations(&self, value: &Value, most: usize) -> Vec<(String, String)> {
+        let value = value.to_serde();
+        let errors = self.0.iter_errors(&value).take(most);
+        errors.map(|error| (error.instance_path().to_string(), error.to_string())).collect()
+    }
+}
 
 impl fmt::Debug for JsonSchemaOf {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -2,9 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::Value;
-
-use crate::model::{is_name, is_part};
+use crate::model::{Value, is_name, is_part};
 
 /// Text with names to fill in.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -316,7 +314,7 @@ impl Bindings for Values {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use crate::model::json;
 
     use super::*;
 

@@ -6,8 +6,8 @@
 
 use std::{sync::Arc, time::Duration};
 
+use crate::model::Value;
 use http::{HeaderName, Method};
-use serde_json::Value;
 
 use crate::{
     language::{self, Diagnostic, Source},

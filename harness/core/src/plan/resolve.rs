@@ -27,7 +27,7 @@ mod tests;
 
 use std::sync::Arc;
 
-use serde_json::Value;
+use crate::model::Value;
 
 use crate::language::{Diagnostic, Library, ScenarioFile};
 use crate::model::Capability;

@@ -1,14 +1,14 @@
 //! Expectations as they are written in a file, with their names filled in.
 
-use serde_json::{Map, Value};
+use crate::model::{Object, Value};
 
 use super::{Bindings, Expectation, Subject};
 
 /// The members of an `expect`; `None` where a name has no value.
-pub(crate) fn expect(all: &[Expectation], names: &dyn Bindings) -> Option<Map<String, Value>> {
-    let (mut expect, mut headers, mut body) = (Map::new(), Map::new(), Map::new());
+pub(crate) fn expect(all: &[Expectation], names: &dyn Bindings) -> Option<Object> {
+    let (mut expect, mut headers, mut body) = (Object::new(), Object::new(), Object::new());
     for Expectation { subject, matcher, .. } in all {
-        let operators = serde_json::to_value(matcher.filled(names).ok()?).ok()?;
+        let operators = Value::of(&matcher.filled(names).ok()?).ok()?;
         match subject {
             Subject::Status => drop(expect.insert("status".to_owned(), operators)),
             Subject::Text => drop(expect.insert("text".to_owned(), operators)),

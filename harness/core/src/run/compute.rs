@@ -1,11 +1,11 @@
 //! Values that are computed.
 
+use crate::model::{Object, Value};
 use base64::{
     Engine as _,
     engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD},
 };
 use hmac::{Hmac, Mac as _};
-use serde_json::{Map, Value, json};
 use sha2::Sha256;
 
 use super::values::{At, Scope};
@@ -108,23 +108,21 @@ impl Computer<'_> {
     }
 
     fn jwt(&self, jwt: &JwtPlan, names: &At<'_>) -> Result<String, String> {
-        let mut header = Map::from_iter([("alg".to_owned(), json!("HS256"))]);
+        let mut header = Object::from_iter([("alg".to_owned(), "HS256".into())]);
         if let Some(signing) = &self.scope.context().signing {
             header.extend(self.scope.context().tokens.header(signing));
         }
         change(&mut header, json_of(&jwt.header, names)?, "header")?;
         let mut claims = self.claims(jwt)?;
         change(&mut claims, json_of(&jwt.claims, names)?, "claims")?;
-        let part = |members: Map<String, Value>| {
-            URL_SAFE_NO_PAD.encode(Value::Object(members).to_string())
-        };
+        let part = |members: Object| URL_SAFE_NO_PAD.encode(Value::Object(members).to_string());
         let signed = format!("{}.{}", part(header), part(claims));
         let signature = hmac(&self.key(&jwt.key, names)?, &signed)?;
         Ok(spoil(&signed, &signature, jwt.spoil))
     }
 
-    fn claims(&self, jwt: &JwtPlan) -> Result<Map<String, Value>, String> {
-        let Some(id) = jwt.user else { return Ok(Map::new()) };
+    fn claims(&self, jwt: &JwtPlan) -> Result<Object, String> {
+        let Some(id) = jwt.user else { return Ok(Object::new()) };
         let world = self.scope.context();
         let person = world.virtual_users.get(id, self.scope.iteration);
         let person = person.ok_or("nobody to make a token for")?;
@@ -146,13 +144,13 @@ fn json_of(json: &JsonTemplate, names: &At<'_>) -> Result<Value, String> {
 }
 
 /// Sets members; `null` takes one out.
-fn change(members: &mut Map<String, Value>, changes: Value, what: &str) -> Result<(), String> {
+fn change(members: &mut Object, changes: Value, what: &str) -> Result<(), String> {
     let Value::Object(changes) = changes else {
         return Err(format!("the {what} of a token must be an object"));
     };
     for (name, value) in changes {
         if value.is_null() {
-            members.remove(&name);
+            members.shift_remove(&name);
         } else {
             members.insert(name, value);
         }

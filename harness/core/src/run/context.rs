@@ -7,8 +7,8 @@ use std::{
     time::{Duration, Instant},
 };
 
+use crate::model::Value;
 use reqwest::Url;
-use serde_json::Value;
 
 use super::{
     Command, Environment, Operator, Tokens, observer::Observer, values::part,

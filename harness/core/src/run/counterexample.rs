@@ -2,7 +2,7 @@
 
 use std::{fs, path::Path};
 
-use serde_json::{Map, Value, json};
+use crate::model::{Object, Query, Value};
 
 use super::iteration::Iteration;
 use crate::{
@@ -48,22 +48,24 @@ fn scenario(
     let plan = &iteration.worker.context.plan;
     let names = iteration.scope.at(0);
     let path = request.path.render_path(&names).ok()?;
-    let mut step = Map::new();
+    let mut step = Object::new();
     step.insert("name".to_owned(), "counterexample".into());
     step.insert(request.method.as_str().to_lowercase(), path.into());
-    let mut scenario = json!({
-        "scenario": format!("counterexample/{}", plan.name.replace('/', "-")),
-        "about": format!("{}: {}", plan.name, case.name),
-    });
+    let mut scenario = Object::new();
+    let mut set = |key: &str, value: Value| drop(scenario.insert(key.to_owned(), value));
+    set("scenario", format!("counterexample/{}", plan.name.replace('/', "-")).into());
+    set("about", format!("{}: {}", plan.name, case.name).into());
     if let Some(user) = request.auth.and_then(|user| plan.users.get(user.0)) {
         let credentials = match &user.credentials {
-            Credentials::Minted { scope, .. } => json!({ "scope": scope }),
-            Credentials::Environment(variable) => json!({ "token": { "env": variable } }),
+            Credentials::Minted { scope, .. } => Value::from([("scope", scope.as_str().into())]),
+            Credentials::Environment(variable) => {
+                Value::from([("token", [("env", variable.as_str().into())].into())])
+            }
         };
-        scenario["users"] = json!({ (user.name.clone()): credentials });
+        set("users", [(user.name.as_str(), credentials)].into());
         step.insert("auth".to_owned(), user.name.clone().into());
     }
-    let mut headers = Map::new();
+    let mut headers = Object::new();
     for (name, value) in &request.headers {
         headers.insert(name.to_string(), value.render(&names).ok()?.into());
     }
@@ -74,29 +76,35 @@ fn scenario(
     let mut expect = written::expect(&request.expect, &names)?;
     let mut also = pointer.zip(case.breaks.as_deref()).map(|(path, place)| naming(path, place));
     if let Some(rule) = &request.claim.rule {
-        scenario["rules"] =
-            json!({ (rule.id.clone()): { "description": rule.says, "source": rule.source } });
+        let described =
+            [("description", rule.says.as_str().into()), ("source", rule.source.as_str().into())];
+        set("rules", [(rule.id.as_str(), described.into())].into());
         for expect in also.iter_mut().chain([&mut expect]) {
             expect.insert("rule".to_owned(), rule.id.clone().into());
         }
     }
     let expect = match also {
         None => Value::from(expect),
-        Some(also) => json!([expect, also]),
+        Some(also) => vec![expect, also].into(),
     };
     step.insert("expect".to_owned(), expect);
-    scenario["steps"] = json!([{ "request": step }]);
+    set("steps", vec![Value::from([("request", step.into())])].into());
+    let scenario = Value::from(scenario);
     // What looks like a name to fill in would be one there.
     let text = scenario.to_string();
     (!text.contains("${{") && world_hides_nothing(iteration, &text)).then_some(scenario)
 }
 
-/// Returns the expectation that one of the places at `path` is `place`, or holds it. A query that
-/// selects one value gives that value, and several give a list.
-fn naming(path: &str, place: &str) -> Map<String, Value> {
-    let one = json!({ "enum": holders(place) });
-    let schema = json!({ "anyOf": [one, { "type": "array", "contains": one }] });
-    Map::from_iter([("body".to_owned(), json!({ path: { "schema": schema } }))])
+/// Returns the expectation that one of the places at `path` is `place`, or holds it.
+fn naming(path: &str, place: &str) -> Object {
+    let one = Value::from([("enum", holders(place).into())]);
+    let schema = if Query::parse(path).is_ok_and(|query| query.is_singular()) {
+        one
+    } else {
+        [("type", "array".into()), ("contains", one)].into()
+    };
+    let body = [(path, [("schema", schema)].into())];
+    Object::from_iter([("body".to_owned(), body.into())])
 }
 
 /// A scenario with a secret in it is not written.

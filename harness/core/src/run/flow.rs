@@ -6,8 +6,8 @@ use std::{
     time::{Duration, Instant},
 };
 
+use crate::model::Value;
 use futures_util::future::join_all;
-use serde_json::Value;
 
 use super::{
     compute::Computer,

@@ -3,7 +3,7 @@
 
 use std::{cell::Cell, time::Instant};
 
-use serde_json::Value;
+use crate::model::Value;
 
 use super::{
     attempt::{Attempt, Due, Miss},
@@ -70,7 +70,7 @@ impl Bodies<'_> {
     async fn send(&self) -> Result<Instant, Halt> {
         let plan = self.plan;
         let right = match plan.valid.render(&self.iteration.scope.at(0)) {
-            Ok(right) if plan.schema.0.is_valid(&right) => right,
+            Ok(right) if plan.schema.is_valid(&right) => right,
             Ok(other) => return self.no_base(&clipped(&other, SHOWN)),
             Err(error) => return self.no_base(&error.to_string()),
         };
@@ -201,9 +201,9 @@ impl Bodies<'_> {
     /// Returns the state before a body that must leave nothing behind; afterwards it is the same.
     async fn look(&self, person: &Iteration, case: &Case) -> Result<Option<Value>, Halt> {
         match &self.plan.unchanged {
-            Some(look) if !self.plan.schema.0.is_valid(&case.body) => {
+            Some(look) if !self.plan.schema.is_valid(&case.body) => {
                 let answer = person.ask(look).await?.filter(|answer| answer.status.is_success());
-                Ok(answer.and_then(|answer| serde_json::from_slice(&answer.body).ok()))
+                Ok(answer.and_then(|answer| Value::parse(&answer.body).ok()))
             }
             _ => Ok(None),
         }
@@ -241,7 +241,7 @@ impl Bodies<'_> {
 
 impl GeneratePlan {
     fn outcome(&self, body: &Value) -> &Outcome {
-        if self.schema.0.is_valid(body) { &self.accepted } else { &self.refused }
+        if self.schema.is_valid(body) { &self.accepted } else { &self.refused }
     }
 
     fn request(&self, body: &Value) -> RequestPlan {
@@ -254,7 +254,7 @@ impl GeneratePlan {
 /// Returns whether a refusal names the place.
 fn named(plan: &GeneratePlan, response: &Response, place: &str) -> Result<(), Mismatch> {
     let Some((path, span)) = &plan.pointer else { return Ok(()) };
-    let body: Value = serde_json::from_slice(&response.body).unwrap_or_default();
+    let body = Value::parse(&response.body).unwrap_or_default();
     let found = match select(&body, path) {
         Ok(Some(Value::Array(items))) => items,
         Ok(Some(one)) => vec![one],

@@ -2,9 +2,9 @@
 
 use std::{cell::RefCell, sync::Arc};
 
+use crate::model::Value;
 use rand::Rng as _;
 use rand_chacha::ChaCha8Rng;
-use serde_json::Value;
 
 use super::context::RunContext;
 use crate::{

@@ -1,11 +1,12 @@
+use crate::model::json;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use regex::Regex;
-use serde_json::json;
 
 use super::*;
+use crate::model::Number;
 use crate::{
-    language::{Number, Operators, file::Json, text::Pattern},
+    language::{Bound, Operators, file::Json, text::Pattern},
     plan::Values,
 };
 
@@ -71,20 +72,28 @@ fn of(values: &[Value]) -> Matcher {
     with(Operators { one_of: Some(values.into()), ..Operators::default() })
 }
 
+fn bound_of(bound: f64) -> Bound {
+    Bound(Number::parse(&bound.to_string()).unwrap())
+}
+
+fn lt(bound: f64) -> Matcher {
+    Matcher::lt(bound_of(bound).0)
+}
+
 fn le(bound: f64) -> Matcher {
-    with(Operators { le: Some(Number(bound)), ..Operators::default() })
+    with(Operators { le: Some(bound_of(bound)), ..Operators::default() })
 }
 
 fn gt(bound: f64) -> Matcher {
-    with(Operators { gt: Some(Number(bound)), ..Operators::default() })
+    with(Operators { gt: Some(bound_of(bound)), ..Operators::default() })
 }
 
 fn ge(bound: f64) -> Matcher {
-    with(Operators { ge: Some(Number(bound)), ..Operators::default() })
+    with(Operators { ge: Some(bound_of(bound)), ..Operators::default() })
 }
 
 fn between(above: f64, below: f64) -> Matcher {
-    with(Operators { gt: Some(Number(above)), lt: Some(Number(below)), ..Operators::default() })
+    with(Operators { gt: Some(bound_of(above)), lt: Some(bound_of(below)), ..Operators::default() })
 }
 
 /// Subject, a matcher that holds, one that does not, and what the failure says: expected and, unless it is
@@ -128,12 +137,12 @@ fn values_are_equal_or_not_and_compared() {
             "body $.id = `gone` has no value yet",
             "`gone` has no value yet",
         ),
-        (json("$.n"), Matcher::lt(1.1), Matcher::lt(1.0), "body $.n < 1", "1.0"),
+        (json("$.n"), lt(1.1), lt(1.0), "body $.n < 1", "1.0"),
         (json("$.n"), le(1.0), le(0.9), "body $.n <= 0.9", "1.0"),
         (json("$.n"), gt(0.9), gt(1.0), "body $.n > 1", "1.0"),
         (json("$.n"), ge(1.0), ge(1.1), "body $.n >= 1.1", "1.0"),
         (json("$.n"), ge(1.0), eq(&json!(null)), "body $.n = null", "1.0"),
-        (json("$.id"), ne(&json!(null)), Matcher::lt(9.0), "body $.id < 9", "\"w-1\""),
+        (json("$.id"), ne(&json!(null)), lt(9.0), "body $.id < 9", "\"w-1\""),
         (
             Subject::Status,
             of(&[json!(200), json!(201)]),

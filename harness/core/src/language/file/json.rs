@@ -7,9 +7,8 @@ use serde::{
     Deserialize, Deserializer, Serialize, Serializer,
     de::{Error, MapAccess, SeqAccess, Visitor},
 };
-use serde_json::Value;
 
-use crate::model::{JsonTemplate, Span, TemplateError};
+use crate::model::{JsonTemplate, Object, Span, TemplateError, Value};
 
 use super::Spanned;
 use crate::language::text::template;
@@ -63,7 +62,8 @@ impl Serialize for Json {
     }
 }
 
-/// The name by which a value asks the deserializer to refuse what is not as it is written.
+/// The name by which a value asks the deserializer for what is written: a number comes as the bytes
+/// of its digits, and what readers of YAML disagree on is refused.
 pub(in crate::language) const AS_WRITTEN: &str = "$workway::AsWritten";
 
 /// A value and what its texts mention; what has no place stands in this very text.
@@ -100,16 +100,9 @@ impl<'de> Visitor<'de> for TreeVisitor {
         Ok(Tree(value.into(), Vec::new()))
     }
 
-    fn visit_u64<E: Error>(self, value: u64) -> Result<Tree, E> {
-        Ok(Tree(value.into(), Vec::new()))
-    }
-
-    fn visit_i64<E: Error>(self, value: i64) -> Result<Tree, E> {
-        Ok(Tree(value.into(), Vec::new()))
-    }
-
-    fn visit_f64<E: Error>(self, value: f64) -> Result<Tree, E> {
-        Ok(Tree(value.into(), Vec::new()))
+    /// A number, with the digits that the author wrote.
+    fn visit_bytes<E: Error>(self, digits: &[u8]) -> Result<Tree, E> {
+        Value::parse(digits).map(|number| Tree(number, Vec::new())).map_err(E::custom)
     }
 
     fn visit_str<E: Error>(self, text: &str) -> Result<Tree, E> {
@@ -129,7 +122,7 @@ impl<'de> Visitor<'de> for TreeVisitor {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Tree, A::Error> {
-        let (mut members, mut names) = (serde_json::Map::new(), Vec::new());
+        let (mut members, mut names) = (Object::new(), Vec::new());
         while let Some((key, item)) = map.next_entry::<String, Spanned<Tree>>()? {
             members.insert(key, merge(item, &mut names));
         }

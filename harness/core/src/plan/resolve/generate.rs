@@ -1,7 +1,5 @@
 //! Requests whose bodies are made from a JSON Schema.
 
-use std::sync::Arc;
-
 use http::Method;
 
 use crate::{
@@ -38,10 +36,9 @@ impl Resolver {
         let accepted = self.outcome(&file.accepted);
         let (shape, schema) = self.schema_of(file)?;
         if let JsonTemplate::Constant(value) = &valid
-            && let Err(error) = schema.0.validate(value)
+            && let Some((at, violation)) = schema.violations(value, 1).first()
         {
-            let at = error.instance_path().to_string();
-            let message = format!("this is not valid by `schema`: {error}");
+            let message = format!("this is not valid by `schema`: {violation}");
             let error = Diagnostic::error("generate-valid", message, file.valid.span);
             self.error(error.with_help(format!("the cases are made from it; look at `{at}`")));
         }
@@ -81,11 +78,9 @@ impl Resolver {
     fn schema_of(&mut self, file: &GenerateFile) -> Option<(Shape, JsonSchemaOf)> {
         let schema = &file.schema.value;
         let shape = Shape::of(schema).map_err(|bad| bad.to_string());
-        let compiled = jsonschema::validator_for(schema).map_err(|error| error.to_string());
+        let compiled = JsonSchemaOf::new(schema).map_err(|error| error.to_string());
         match shape.and_then(|shape| Ok((shape, compiled?))) {
-            Ok((shape, compiled)) => {
-                Some((shape, JsonSchemaOf(Arc::new(compiled), Arc::new(schema.clone()))))
-            }
+            Ok(both) => Some(both),
             Err(problem) => {
                 let error = Diagnostic::error("generate-schema", problem, file.schema.span);
                 self.error(error.with_help(

@@ -25,7 +25,7 @@ const DEFAULT_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The first status that is a failure: without an expectation on it, a status below this is a
 /// success.
-const FIRST_ERROR_STATUS: f64 = 400.0;
+const FIRST_ERROR_STATUS: u16 = 400;
 
 impl Resolver {
     /// `None` after an error that leaves nothing to send.
@@ -183,7 +183,7 @@ impl Resolver {
             _ => Also { expect: Vec::new(), claim: Claim::default() },
         };
         if !file.expects_status() {
-            let matcher = Matcher::lt(FIRST_ERROR_STATUS);
+            let matcher = Matcher::lt(FIRST_ERROR_STATUS.into());
             lead.expect.insert(0, Expectation { subject: Subject::Status, matcher, span });
         }
         (lead, all)

@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use http::{Method, header::CONTENT_TYPE};
-use serde_json::json;
 
 use crate::{
     language::{
@@ -91,10 +90,10 @@ impl Resolver {
         let latency = file.latency.map(|time| u64::try_from(time.0.as_millis()).unwrap_or(0));
         let mut members = vec![
             ("path".to_owned(), JsonTemplate::Text(file.path.0.clone())),
-            ("latency_ms".to_owned(), JsonTemplate::Constant(json!(latency))),
-            ("status".to_owned(), JsonTemplate::Constant(json!(file.status.map(|s| s.0)))),
-            ("times".to_owned(), JsonTemplate::Constant(json!(file.times.map(|times| times.0)))),
-            ("skip".to_owned(), JsonTemplate::Constant(json!(file.skip.map_or(0, |skip| skip.0)))),
+            ("latency_ms".to_owned(), JsonTemplate::Constant(latency.into())),
+            ("status".to_owned(), JsonTemplate::Constant(file.status.map(|s| s.0).into())),
+            ("times".to_owned(), JsonTemplate::Constant(file.times.map(|times| times.0).into())),
+            ("skip".to_owned(), JsonTemplate::Constant(file.skip.map_or(0, |skip| skip.0).into())),
         ];
         if let Some(retry_after) = &file.retry_after {
             members.push(("retry_after".to_owned(), JsonTemplate::Text(retry_after.0.clone())));

@@ -1,7 +1,7 @@
 //! The segments of a request: bytes, and names whose values come between them.
 
+use crate::model::Value;
 use http::{HeaderName, HeaderValue};
-use serde_json::Value;
 
 use super::BuildError;
 use crate::{

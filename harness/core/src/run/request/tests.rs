@@ -1,12 +1,11 @@
 use std::{sync::Arc, time::Duration};
 
 use proptest::prelude::*;
-use serde_json::{Value, json};
 
 use http::Method;
 
 use super::*;
-use crate::model::clock;
+use crate::model::{Value, clock, json, value_text};
 use crate::{
     plan::{
         Capture, Credentials, Expectation, Journey, JsonTemplate, Matcher, Profile, ScenarioPlan,
@@ -242,5 +241,25 @@ proptest! {
     ) {
         let body = Body::Json(JsonTemplate::parse(&json).unwrap());
         assert_same(&plan(Method::POST, &format!("/{}", segments.join("/")), body));
+    }
+
+    /// Of a body as it was written, and of a value that was captured from an answer.
+    #[test]
+    fn numbers_and_members_are_sent_as_they_were_written(
+        written in value_text(), captured in value_text(), name in "[a-f]"
+    ) {
+        let body = |text: &str| {
+            let json = Value::parse(text.as_bytes()).unwrap();
+            Body::Json(JsonTemplate::parse(&json).unwrap())
+        };
+        let with = format!("[{written},{{\"z\":\"${{{{ kept }}}}\",\"{name}\":1.10}}]");
+        let request = plan(Method::POST, "/", body(&with));
+        let scope = scope();
+        scope.capture("kept", Value::parse(captured.as_bytes()).unwrap());
+        let filled = template(&request).fill(&scope, &scope.at(0)).unwrap();
+        let sent = String::from_utf8(filled.bytes.to_vec()).unwrap();
+        let (_, sent) = sent.split_once("\r\n\r\n").unwrap();
+        let expected = format!("[{written},{{\"z\":{captured},\"{name}\":1.10}}]");
+        prop_assert_eq!(sent, expected);
     }
 }
