@@ -150,7 +150,7 @@ pub(crate) fn template(text: &str) -> Template {
 }
 
 pub(crate) fn json(value: &Value) -> JsonTemplate {
-    JsonTemplate::parse(value).unwrap()
+    JsonTemplate::parse(&value.clone().into()).unwrap()
 }
 
 pub(crate) fn span(line: usize) -> Span {
@@ -189,7 +189,11 @@ pub(crate) fn request(plan: RequestPlan) -> Step {
 }
 
 pub(crate) fn is(subject: Subject, value: &Value) -> Expectation {
-    Expectation { subject, matcher: Matcher::eq(Json::new(value.clone()).unwrap()), span: span(99) }
+    Expectation {
+        subject,
+        matcher: Matcher::eq(Json::new(value.clone().into()).unwrap()),
+        span: span(99),
+    }
 }
 
 pub(crate) fn body(path: &str) -> Subject {

@@ -6,7 +6,8 @@ use std::fmt;
 
 use futures_util::future::BoxFuture;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+
+use super::Value;
 
 /// The path at which scenarios ask a stub for calls.
 pub const CALLS_PATH: &str = "/_workway/calls";

@@ -110,7 +110,7 @@ impl Computer<'_> {
     fn jwt(&self, jwt: &JwtPlan, names: &At<'_>) -> Result<String, String> {
         let mut header = Object::from_iter([("alg".to_owned(), "HS256".into())]);
         if let Some(signing) = &self.scope.context().signing {
-            header.extend(self.scope.context().tokens.header(signing));
+            header.extend(members(self.scope.context().tokens.header(signing)));
         }
         change(&mut header, json_of(&jwt.header, names)?, "header")?;
         let mut claims = self.claims(jwt)?;
@@ -131,7 +131,7 @@ impl Computer<'_> {
             _ => "",
         };
         let now = u64::try_from(self.now.div_euclid(1000)).unwrap_or_default();
-        Ok(world.tokens.claims(&person.subject, scope, now))
+        Ok(members(world.tokens.claims(&person.subject, scope, now)))
     }
 }
 
@@ -141,6 +141,10 @@ fn text_of(text: &Template, names: &At<'_>) -> Result<String, String> {
 
 fn json_of(json: &JsonTemplate, names: &At<'_>) -> Result<Value, String> {
     json.render(names).map_err(|error| error.to_string())
+}
+
+fn members(members: serde_json::Map<String, serde_json::Value>) -> Object {
+    members.into_iter().map(|(name, value)| (name, value.into())).collect()
 }
 
 /// Sets members; `null` takes one out.

@@ -3,8 +3,8 @@
 
 use std::fmt;
 
-use crate::model::{Object, Value};
 use http::HeaderValue;
+use serde_json::{Map, Value};
 
 use crate::{
     model::Secret,
@@ -23,13 +23,13 @@ pub trait Tokens {
     fn bearer(&self, user: &UserPlan, index: usize) -> Result<String, TokenError>;
 
     /// The header of a token that is signed with `secret`, besides its `alg`.
-    fn header(&self, _secret: &Secret) -> Object {
-        Object::new()
+    fn header(&self, _secret: &Secret) -> Map<String, Value> {
+        Map::new()
     }
 
     /// The claims of a token of `subject` with these scopes that is valid from `now`, in seconds
     /// since 1970.
-    fn claims(&self, subject: &str, scope: &str, now: u64) -> Object {
+    fn claims(&self, subject: &str, scope: &str, now: u64) -> Map<String, Value> {
         let members = [("sub", subject.into()), ("scope", scope.into()), ("iat", now.into())];
         members.map(|(name, value): (_, Value)| (name.to_owned(), value)).into_iter().collect()
     }

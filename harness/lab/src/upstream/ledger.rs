@@ -7,10 +7,10 @@ use std::{
 
 use axum::http::{Method, Uri};
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 
 use super::Receipt;
 use crate::model::{
+    Value,
     clock::now_millis,
     glob,
     stub::{Arrivals, Call, Calls},
@@ -174,7 +174,7 @@ impl Effect {
 fn call_of(effect: &Effect) -> Call {
     let Effect { number, key, method, path, body, deliveries, .. } = effect.clone();
     let Effect { first, last, at, last_at, .. } = *effect;
-    let body = serde_json::from_str(&body).unwrap_or(Value::String(body));
+    let body = Value::parse(body.as_bytes()).unwrap_or_else(|_| body.into());
     Call { number, key, method, path, body, deliveries, first, last, at, last_at }
 }
 

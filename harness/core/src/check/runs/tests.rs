@@ -88,7 +88,7 @@ fn a_failure_shows_the_run_on_one_line_of_time() {
         key: Some(format!("\"r1:{step}\"")),
         method: "POST".to_owned(),
         path: format!("/charge/{step}"),
-        body: Value::Null,
+        body: Value::Null.into(),
         deliveries: 1 + u64::from(first != last),
         first,
         last,
