@@ -284,6 +284,7 @@ fn one(
 ) -> Result<(), Mismatch> {
     let Expectation { subject, matcher, span } = expectation;
     let found = subjects.value(subject);
+    let selects = found.as_ref().is_ok_and(|value| selects(subject, value.as_ref()));
     let held = match &found {
         // What cannot be looked at is not there.
         Err(_) => matcher.holds(None, bindings),
@@ -294,7 +295,7 @@ fn one(
                 }
                 _ => None,
             };
-            let as_text = matcher.holds(value.as_ref(), bindings);
+            let as_text = matcher.holds_of(value.as_ref(), selects, bindings);
             match number {
                 Some(number) if as_text == Ok(false) && matcher.compares_numbers(bindings) => {
                     matcher.holds(Some(&number), bindings)
@@ -309,6 +310,7 @@ fn one(
     let (actual, differences) = match (held, found) {
         (Err(error), _) => (error.to_string(), Vec::new()),
         (_, Err(error)) => (error.to_string(), Vec::new()),
+        (_, Ok(_)) if !selects => ("nothing".to_owned(), Vec::new()),
         (_, Ok(None)) => ("nothing".to_owned(), Vec::new()),
         (_, Ok(Some(value))) => (shown(&value), differences(matcher, Some(&value), bindings)),
     };
@@ -316,11 +318,26 @@ fn one(
     Err(Mismatch { differences, ..Mismatch::new(expected, actual, *span) })
 }
 
+/// Returns whether there is something in what `subject` gave.
+fn selects(subject: &Subject, value: Option<&Value>) -> bool {
+    match (subject, value) {
+        (Subject::Json(path), Some(Value::Array(items))) if items.is_empty() => {
+            with_query(path, Query::is_singular) == Ok(true)
+        }
+        (_, value) => value.is_some(),
+    }
+}
+
 /// Returns the result of an RFC 9535 query; see [`Query::select`].
 ///
 /// # Errors
 /// If it is no such query.
 pub fn select(json: &Value, path: &str) -> Result<Option<Value>, QueryError> {
+    with_query(path, |query| query.select(json))
+}
+
+/// Does something with a query, which is parsed once in each thread.
+fn with_query<T>(path: &str, with: impl FnOnce(&Query) -> T) -> Result<T, QueryError> {
     thread_local! {
         // As many as there are paths in the plans of a run.
         static PARSED: RefCell<HashMap<String, Query>> = RefCell::default();
@@ -329,7 +346,7 @@ pub fn select(json: &Value, path: &str) -> Result<Option<Value>, QueryError> {
         if !parsed.contains_key(path) {
             parsed.insert(path.to_owned(), Query::parse(path)?);
         }
-        Ok(parsed[path].select(json))
+        Ok(with(&parsed[path]))
     })
 }
 

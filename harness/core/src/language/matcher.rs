@@ -80,7 +80,7 @@ pub struct Operators {
     /// The number of different items of a list.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub distinct: Option<Spanned<Box<Matcher>>>,
-    /// Every item of a list. What is no list is its own only item.
+    /// Every item of a list.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub each: Option<Spanned<Box<Matcher>>>,
     /// A list in this order: numbers by value, texts by code point.
@@ -99,7 +99,7 @@ impl Matcher {
 
     /// A number below this.
     pub fn lt(bound: Number) -> Self {
-        Self(Operators { lt: Some(Bound(bound)), ..Operators::default() })
+        Self(Operators { lt: Some(bound.into()), ..Operators::default() })
     }
 
     /// There, or not.
@@ -191,9 +191,27 @@ impl Matcher {
         value: Option<&Value>,
         names: &dyn Bindings,
     ) -> Result<bool, TemplateError> {
-        let exists = self.0.exists.is_none_or(|expected| value.is_some() == expected);
+        self.holds_of(value, value.is_some(), names)
+    }
+
+    /// Like [`Self::holds`], of a value that a query selected. One that gives a list gives an empty
+    /// one where it selects nothing, which then does not exist. `ne`, `each` and `sorted` would
+    /// hold of it though nothing was looked at, so they do not.
+    ///
+    /// # Errors
+    /// A name in an operand without a value.
+    pub fn holds_of(
+        &self,
+        value: Option<&Value>,
+        selects: bool,
+        names: &dyn Bindings,
+    ) -> Result<bool, TemplateError> {
+        let Operators { exists, ne, each, sorted, .. } = &self.0;
+        let needs_some = ne.is_some() || each.is_some() || sorted.is_some();
+        let exists = exists.is_none_or(|expected| selects == expected);
         match value {
             None => Ok(exists && !self.looks_at_value()),
+            Some(_) if needs_some && !selects => Ok(false),
             Some(value) => Ok(exists && self.compares(value) && self.is_like(value, names)?),
         }
     }
@@ -208,7 +226,7 @@ impl Matcher {
         let Operators { lt, le, gt, ge, matches, sorted, schema, .. } = &self.0;
         let number = |bound: &Option<Bound>, compare: fn(&Number, &Number) -> bool| {
             let holds =
-                |Bound(bound): &Bound| value.as_number().is_some_and(|it| compare(it, bound));
+                |bound: &Bound| value.as_number().is_some_and(|it| compare(it, &bound.number));
             bound.as_ref().is_none_or(holds)
         };
         let found = |pattern: &Spanned<Pattern>| {
@@ -252,11 +270,11 @@ impl Matcher {
                 (Some(inner), Some(count)) => inner.holds(Some(&count.into()), names),
             };
         let every = |inner: &Spanned<Box<Self>>| {
-            let all = |all, item| Ok(all && inner.holds(Some(item), names)?);
-            items(value).iter().try_fold(true, all)
+            let Some(items) = value.as_array() else { return Ok(false) };
+            items.iter().try_fold(true, |all, item| Ok(all && inner.holds(Some(item), names)?))
         };
         Ok(count(length, length_of)?
-            && count(distinct, |value| Some(different(value)))?
+            && count(distinct, |value| value.as_array().map(|items| different(items)))?
             && each.as_ref().map_or(Ok(true), every)?)
     }
 
@@ -294,10 +312,10 @@ impl Matcher {
         let parts = [
             eq.as_ref().map(|value| format!("= {}", json(value))),
             ne.as_ref().map(|value| format!("!= {}", json(value))),
-            lt.as_ref().map(|Bound(bound)| format!("< {bound}")),
-            le.as_ref().map(|Bound(bound)| format!("<= {bound}")),
-            gt.as_ref().map(|Bound(bound)| format!("> {bound}")),
-            ge.as_ref().map(|Bound(bound)| format!(">= {bound}")),
+            lt.as_ref().map(|bound| format!("< {}", bound.number)),
+            le.as_ref().map(|bound| format!("<= {}", bound.number)),
+            gt.as_ref().map(|bound| format!("> {}", bound.number)),
+            ge.as_ref().map(|bound| format!(">= {}", bound.number)),
             one_of.as_ref().map(|values| format!("in [{}]", list(values).join(", "))),
             matches.as_ref().map(|pattern| format!("matches /{}/", pattern.value.0)),
             contains.as_ref().map(|value| format!("contains {}", json(value))),
@@ -314,7 +332,9 @@ impl Matcher {
     /// Finds what can never hold of a value of that kind: a status that is compared with text, a
     /// header with a number. `subject` is how the value is called.
     pub(crate) fn never_holds(&self, kind: Operand, subject: &str) -> Vec<Diagnostic> {
-        let Operators { eq, ne, one_of, matches, contains, length, distinct, schema, .. } = &self.0;
+        let Operators {
+            eq, ne, lt, le, gt, ge, one_of, matches, contains, length, distinct, schema, ..
+        } = &self.0;
         let mut found = Vec::new();
         let several = one_of.iter().flat_map(|values| values.iter());
         let part = contains.iter().filter(|_| kind == Operand::Text);
@@ -339,6 +359,15 @@ impl Matcher {
                 found.push(kind.error(message, span));
             }
         }
+        if kind == Operand::List {
+            let bounds = [("lt", lt), ("le", le), ("gt", gt), ("ge", ge)];
+            let bounds = bounds.map(|(operator, bound)| (operator, bound.as_ref().map(|it| it.span)));
+            let matches = ("matches", matches.as_ref().map(|it| it.span));
+            for (operator, span) in bounds.into_iter().chain([matches]) {
+                let Some(span) = span else { continue };
+                found.push(kind.error(format!("{subject} is a list: `{operator}` never holds"), span));
+            }
+        }
         let counts = [(length, "a length"), (distinct, "a number of items")];
         for (inner, subject) in counts {
             let inner = inner.iter().flat_map(|it| it.never_holds(Operand::Count, subject));
@@ -357,6 +386,8 @@ pub(crate) enum Operand {
     Count,
     /// Text.
     Text,
+    /// A list, whatever is in it.
+    List,
     /// Any JSON value.
     Any,
 }
@@ -367,6 +398,7 @@ impl Operand {
             Self::Status => value.as_u64().is_some_and(|code| (100..=599).contains(&code)),
             Self::Count => value.as_u64().is_some(),
             Self::Text => value.is_string(),
+            Self::List => value.is_array(),
             Self::Any => true,
         }
     }
@@ -376,6 +408,10 @@ impl Operand {
             Self::Status => "write a status from 100 to 599 without quotes, such as `201`",
             Self::Count => "write a whole number without quotes, such as `100`",
             Self::Text => "write text in quotes, such as `\"60\"`",
+            Self::List => {
+                "a query with `*`, `?`, `:`, `..` or several names gives a list, also of one value: \
+                 write a list, `each`, `contains`, or an index such as `[0]` in the query"
+            }
             Self::Any => "",
         }
     }
@@ -397,14 +433,9 @@ impl Operand {
     }
 }
 
-/// The items of a list. A query that selects one value gives that value: it is its own only item.
-fn items(value: &Value) -> &[Value] {
-    value.as_array().map_or(std::slice::from_ref(value), Vec::as_slice)
-}
-
-fn different(value: &Value) -> usize {
+fn different(items: &[Value]) -> usize {
     let mut different: Vec<&Value> = Vec::new();
-    for item in items(value) {
+    for item in items {
         if !different.iter().any(|earlier| *earlier == item) {
             different.push(item);
         }
@@ -418,7 +449,8 @@ fn is_sorted(value: &Value, order: Order) -> bool {
         Order::Ascending => Ordering::Greater,
         Order::Descending => Ordering::Less,
     };
-    items(value).windows(2).all(|pair| {
+    let Some(items) = value.as_array() else { return false };
+    items.windows(2).all(|pair| {
         let compared = match (&pair[0], &pair[1]) {
             (Value::String(a), Value::String(b)) => Some(a.cmp(b)),
             (a, b) => a.as_number().zip(b.as_number()).map(|(a, b)| a.cmp(b)),
@@ -446,13 +478,24 @@ fn length_of(value: &Value) -> Option<usize> {
 
 /// A number to compare with.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Bound(pub Number);
+pub struct Bound {
+    /// The number.
+    pub number: Number,
+    /// The place where it is written.
+    pub span: Span,
+}
+
+impl From<Number> for Bound {
+    fn from(number: Number) -> Self {
+        Self { number, span: Span::default() }
+    }
+}
 
 impl<'de> Deserialize<'de> for Bound {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let value = Json::deserialize(deserializer)?.value;
+        let Json { value, span, .. } = Json::deserialize(deserializer)?;
         match value {
-            Value::Number(number) => Ok(Self(number)),
+            Value::Number(number) => Ok(Self { number, span }),
             other => {
                 let message = format!("must be a number, found `{}`", clip(&other.to_string()));
                 Err(D::Error::custom(Problem::new("wrong-type", message)))
@@ -463,7 +506,7 @@ impl<'de> Deserialize<'de> for Bound {
 
 impl Serialize for Bound {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        Value::Number(self.0.clone()).serialize(serializer)
+        Value::Number(self.number.clone()).serialize(serializer)
     }
 }
 

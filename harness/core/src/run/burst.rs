@@ -23,7 +23,7 @@ use crate::{
 struct Tally {
     /// The number of matching responses, by count.
     matching: Vec<u64>,
-    /// The different values, as text, by expectation on them.
+    /// The different values, by expectation on them: the text is the same for equal values.
     distinct: Vec<BTreeSet<String>>,
     /// The captured values of each response that was as expected, by capture.
     captured: Vec<Vec<Value>>,
@@ -89,7 +89,7 @@ impl Iteration {
             let subjects = Subjects::new(response);
             for (distinct, values) in burst.distinct.iter().zip(&mut tally.distinct) {
                 if let Ok(Some(value)) = subjects.value(&distinct.subject) {
-                    values.insert(value.to_string());
+                    values.insert(value.canonical());
                 }
             }
             for (capture, values) in request.capture.iter().zip(&mut tally.captured) {

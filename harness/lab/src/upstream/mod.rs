@@ -291,7 +291,7 @@ mod tests {
         let text = asked.send().await.unwrap().text().await.unwrap();
         let calls: Calls = serde_json::from_str(&text).unwrap();
         assert_eq!((calls.effects, calls.deliveries, calls.refused), (1, 1, 1));
-        assert_eq!(calls.calls[0].body, serde_json::json!([1]));
+        assert_eq!(calls.calls[0].body.to_string(), "[1]");
         let bad = client.post(&faults).header(json.0, json.1).body(r#"{"pth":""}"#).send().await;
         assert!(bad.unwrap().status().is_client_error());
         assert_eq!(client.delete(&faults).send().await.unwrap().status(), 204);

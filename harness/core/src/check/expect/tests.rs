@@ -73,11 +73,11 @@ fn of(values: &[Value]) -> Matcher {
 }
 
 fn bound_of(bound: f64) -> Bound {
-    Bound(Number::parse(&bound.to_string()).unwrap())
+    Number::parse(&bound.to_string()).unwrap().into()
 }
 
 fn lt(bound: f64) -> Matcher {
-    Matcher::lt(bound_of(bound).0)
+    Matcher::lt(bound_of(bound).number)
 }
 
 fn le(bound: f64) -> Matcher {

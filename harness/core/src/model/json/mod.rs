@@ -180,6 +180,26 @@ impl Value {
         matches!(self, Self::Object(_))
     }
 
+    /// Returns a text that is the same for equal values, and for no others.
+    pub fn canonical(&self) -> String {
+        match self {
+            Self::Number(number) => number.canonical(),
+            Self::Array(items) => {
+                let items: Vec<_> = items.iter().map(Self::canonical).collect();
+                format!("[{}]", items.join(","))
+            }
+            Self::Object(members) => {
+                let member = |(name, value): (&String, &Self)| {
+                    format!("{}:{}", quoted(name), value.canonical())
+                };
+                let mut members: Vec<_> = members.iter().map(member).collect();
+                members.sort_unstable();
+                format!("{{{}}}", members.join(","))
+            }
+            other => other.to_string(),
+        }
+    }
+
     /// Writes the value; every level of `indent` begins a line, and `None` keeps it on one.
     fn write(&self, out: &mut fmt::Formatter<'_>, indent: Option<usize>) -> fmt::Result {
         match self {

@@ -39,6 +39,15 @@ impl Number {
         }
     }
 
+    /// Returns a text that is the same for equal numbers, and for no others.
+    pub(super) fn canonical(&self) -> String {
+        let exact = Exact::of(&self.to_string());
+        match exact.sign() {
+            0 => "0".to_owned(),
+            sign => format!("{}0.{}e{}", if sign < 0 { "-" } else { "" }, exact.digits, exact.exponent),
+        }
+    }
+
     /// Returns the nearest number of 64 bits; what is too large becomes the largest.
     pub(super) fn rounded(&self) -> serde_json::Number {
         let text = self.to_string();

@@ -139,6 +139,13 @@ proptest! {
     }
 
     #[test]
+    fn equal_values_and_no_others_have_one_canonical_text(a in value_text(), b in value_text()) {
+        let (a, b) = (parse(&a), parse(&b));
+        prop_assert_eq!(a == b, a.canonical() == b.canonical(), "{} {}", a, b);
+        prop_assert_eq!(parse(&a.canonical()), a);
+    }
+
+    #[test]
     fn what_is_read_and_written_is_the_same_text(text in value_text()) {
         prop_assert_eq!(parse(&text).to_string(), text);
     }

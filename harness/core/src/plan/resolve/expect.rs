@@ -1,7 +1,8 @@
 //! Expectations and matchers.
 
 use crate::{
-    language::{Diagnostic, Matcher, Operand, Spanned, file::ExpectFile},
+    language::{Diagnostic, Matcher, Operand, Spanned, clip, file::ExpectFile},
+    model::Query,
     plan::{Expectation, Span, Subject},
 };
 
@@ -21,7 +22,7 @@ impl Resolver {
             all.push(self.expectation(Subject::Header(name.0.clone()), matcher, span));
         }
         for (path, matcher) in file.body.iter().flatten() {
-            self.check_operands(matcher, Operand::Any, "a value");
+            self.check_selected(&path.0, matcher);
             let span = join(path.span, matcher.span);
             all.push(self.expectation(Subject::Json(path.0.clone()), matcher, span));
         }
@@ -37,6 +38,15 @@ impl Resolver {
             );
         }
         all
+    }
+
+    /// Checks a matcher against what a query gives.
+    pub(super) fn check_selected(&mut self, path: &str, matcher: &Matcher) {
+        if Query::parse(path).is_ok_and(|query| query.is_singular()) {
+            self.check_operands(matcher, Operand::Any, "a value");
+        } else {
+            self.check_operands(matcher, Operand::List, &format!("`{}`", clip(path)));
+        }
     }
 
     fn expectation(
