@@ -50,8 +50,9 @@ pub use billing::Billing;
 pub use cheapest::{CheapestReport, ChoiceReport, TierChoices, against_latency, cheapest_text};
 pub use conformance::{FailureReport, RuleName, RuleReport};
 pub use cost::{
-    BookReport, COST_SCHEMA_VERSION, CostReport, CostThresholdReport, CrossingReport, LineReport,
-    Origin, TableReport, TierReport, plain, scaled, usd,
+    BookDifference, BookReport, COST_SCHEMA_VERSION, CostReport, CostThresholdReport,
+    CrossingReport, LineDifference, LineReport, Origin, TableReport, TierDifference, TierReport,
+    plain, scaled, usd,
 };
 pub use cost_change::{ChangeReport, TierChangeReport};
 pub use diagnose::{causes_of_gate, causes_of_run};

@@ -19,8 +19,8 @@ use super::{
 };
 use crate::{
     cost::{
-        BOOKS, CloudflarePrices, CostError, Projection, TIERS, Tiers, UnitUsage, change_report,
-        changes,
+        CloudflarePrices, CostError, Projection, TIERS, Tiers, UnitUsage, change_report, changes,
+        today,
     },
     exit::{self, Exit},
     gate::{self, Decision, Judged, MOST_PAIRS, Rule, Window},
@@ -208,7 +208,7 @@ impl Frame {
             started_at: Timestamp::now(),
             prices: CloudflarePrices {
                 tiers: Arc::new(Tiers::parse(TIERS, "of this program")?),
-                book: Arc::new(BOOKS[0].open()?),
+                book: Arc::new(today()?),
             },
         })
     }

@@ -12,7 +12,7 @@ mod resource;
 pub use bill::{Bill, BillError, Line, MAX_AMOUNT, Origin, Origins, cents};
 pub use book::{Band, Conversion, DAYS, Entry, ModelPrice, Price, PriceBook, Rate, Source, When};
 pub use file::{BookError, BuiltIn, FieldProblem, MAX_BOOK, MAX_USD};
-pub use library::{BOOKS, CLOUDFLARE, NoBook, Overlap, in_order, on};
+pub use library::{BOOKS, CLOUDFLARE, NoBook, NotADay, Overlap, day, in_order, on};
 pub use resource::{Amounts, Resource, UnknownResource};
 pub use rust_decimal::Decimal;
 pub use toml_datetime::Date;

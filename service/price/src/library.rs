@@ -1,6 +1,6 @@
 //! Chooses the book that holds on a day.
 
-use toml_datetime::Date;
+use toml_datetime::{Date, Datetime};
 
 use super::{
     book::PriceBook,
@@ -56,6 +56,20 @@ pub enum NoBook {
         /// The books that there are, with their days.
         known: String,
     },
+}
+
+/// A text is no day.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0:?} is no day like 2026-12-01")]
+pub struct NotADay(String);
+
+/// Reads a day such as `2026-12-01`.
+///
+/// # Errors
+/// [`NotADay`], also for a day with a time.
+pub fn day(text: &str) -> Result<Date, NotADay> {
+    let read = text.parse::<Datetime>().ok().filter(|read| read.time.is_none());
+    read.and_then(|read| read.date).ok_or_else(|| NotADay(text.to_owned()))
 }
 
 /// Checks that no two books of a publisher hold on the same day, and returns the books in the order

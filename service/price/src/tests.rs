@@ -23,10 +23,6 @@ fn guide() -> PriceBook {
     book("workway-guide")
 }
 
-fn day(text: &str) -> Date {
-    text.parse::<toml_datetime::Datetime>().unwrap().date.unwrap()
-}
-
 fn amounts(pairs: &[(Resource, u64)]) -> Amounts {
     pairs.iter().map(|(resource, amount)| (*resource, Decimal::from(*amount))).collect()
 }
@@ -342,9 +338,12 @@ fn the_book_of_a_bill_follows_its_date() {
         ("2026-12-01", "cloudflare-2026-12"),
         ("2031-01-01", "cloudflare-2026-12"),
     ] {
-        assert_eq!(on(day(date)).unwrap().name, name, "{date}");
+        assert_eq!(on(day(date).unwrap()).unwrap().name, name, "{date}");
     }
-    let error = on(day("2026-01-06")).unwrap_err().to_string();
+    for wrong in ["", "2026-13-01", "2026-02-30", "2026-12", "1.12.2026", "2026-12-01T00:00:00Z"] {
+        assert!(day(wrong).is_err(), "{wrong}");
+    }
+    let error = on(day("2026-01-06").unwrap()).unwrap_err().to_string();
     assert_eq!(
         error,
         "no price book of Cloudflare holds on 2026-01-06; there are cloudflare-2026-11 (2026-01-07 to \

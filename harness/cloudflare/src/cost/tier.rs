@@ -5,10 +5,13 @@ use std::{collections::BTreeMap, fs, path::Path};
 
 use rust_decimal::Decimal;
 use serde::Deserialize;
-use workway_price::{Amounts, Origin, Origins, Resource, UnknownResource};
+use workway_price::{Amounts, DAYS, Origin, Origins, Resource, UnknownResource};
 
-/// Most requests or operations of a tier: far beyond any, and far within exact arithmetic.
+/// The largest number of requests or operations of a tier: far beyond any, and far within exact
+/// arithmetic.
 pub const MAX_VOLUME: u64 = 1_000_000_000_000_000;
+/// The largest amount of a resource that may be set or assumed for one request, or for a month.
+pub(super) const MAX_EACH: u64 = 1_000_000_000_000;
 
 /// A file of tiers that cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -50,6 +53,9 @@ pub struct Tier {
     pub requests: u64,
     /// AI operations, cached ones included.
     pub ai_operations: u64,
+    /// Days of the month on which the tier is used, in equal parts: 1 to 30. What is free each day is
+    /// lost on the others.
+    pub busy_days: u32,
     /// The row of somebody else's table about this tier, if there is one.
     pub table: Option<TableRow>,
 }
@@ -123,7 +129,8 @@ impl Tiers {
             let resource = assumption.resource;
             let set = matches!(origins.get(&resource), Some(Origin::Assumed(_)));
             if amounts.get(resource).is_zero() && !set {
-                amounts.set(resource, amounts.get(assumption.of) * assumption.amount);
+                let assumed = amounts.get(assumption.of).checked_mul(assumption.amount);
+                amounts.set(resource, assumed.unwrap_or(Decimal::MAX));
                 origins.insert(resource, Origin::Assumed(assumption.text()));
             }
         }
@@ -151,6 +158,7 @@ struct TierFile {
     name: String,
     requests: u64,
     ai_operations: u64,
+    busy_days: Option<u32>,
     table_database_operations: Option<u64>,
     table_usd: Option<String>,
 }
@@ -193,6 +201,13 @@ impl TierFile {
         if self.ai_operations > self.requests {
             return fault("ai_operations", "an AI operation is a request: not more of them".into());
         }
+        let busy_days = self.busy_days.unwrap_or(DAYS);
+        if !(1..=DAYS).contains(&busy_days) {
+            return fault(
+                "busy_days",
+                format!("must be 1 to {DAYS}: a month is billed as {DAYS} days"),
+            );
+        }
         let table = match (self.table_database_operations, self.table_usd) {
             (Some(database_operations), Some(usd)) => match Decimal::from_str_exact(&usd) {
                 Ok(usd) => Some(TableRow { database_operations, usd }),
@@ -202,7 +217,7 @@ impl TierFile {
             _ => return fault("table_usd", "give both `table_` fields, or none".into()),
         };
         let Self { name, requests, ai_operations, .. } = self;
-        Ok(Tier { name, requests, ai_operations, table })
+        Ok(Tier { name, requests, ai_operations, busy_days, table })
     }
 }
 
@@ -213,7 +228,7 @@ impl AssumptionFile {
         let resource = name.parse().map_err(unknown)?;
         let of = self.of.parse().map_err(unknown)?;
         match Decimal::from_str_exact(&self.amount) {
-            Ok(amount) if !amount.is_sign_negative() => {
+            Ok(amount) if !amount.is_sign_negative() && amount <= Decimal::from(MAX_EACH) => {
                 Ok(Assumption { resource, amount, of, why: self.why })
             }
             _ => Err((format!("{field}.amount"), format!("{:?} is no amount", self.amount))),
