@@ -78,7 +78,8 @@ impl Projection {
         let next_million = more.total() - bill.total();
         let amounts = bill.amounts();
         let crossings = crossings(&amounts, &more.amounts(), requests, book);
-        let table = TableComparison::new(tier, &amounts, &bill, book);
+        let comparable = tiers.table_publisher.as_ref().is_none_or(|name| *name == book.publisher);
+        let table = comparable.then(|| TableComparison::new(tier, &amounts, &bill, book)).flatten();
         let tier = tier.clone();
         Ok(Self { tier, amounts, requests, bill, missing, next_million, crossings, table })
     }

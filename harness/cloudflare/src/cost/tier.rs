@@ -89,6 +89,8 @@ pub struct Tiers {
     pub tiers: Vec<Tier>,
     /// The assumptions for resources that a run cannot measure.
     pub assumptions: Vec<Assumption>,
+    /// The publisher of the table, whose books the table is compared with; `None` for every book.
+    pub table_publisher: Option<String>,
 }
 
 impl Tiers {
@@ -147,6 +149,7 @@ impl Assumption {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct File {
+    table_publisher: Option<String>,
     tiers: Vec<TierFile>,
     #[serde(default)]
     assumptions: BTreeMap<String, AssumptionFile>,
@@ -188,7 +191,8 @@ impl File {
             tiers.push(tier);
         }
         let assumptions = self.assumptions.into_iter().map(|(name, file)| file.validate(&name));
-        Ok(Tiers { tiers, assumptions: assumptions.collect::<Result<_, _>>()? })
+        let assumptions = assumptions.collect::<Result<_, _>>()?;
+        Ok(Tiers { tiers, assumptions, table_publisher: self.table_publisher })
     }
 }
 
