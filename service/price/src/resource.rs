@@ -89,7 +89,7 @@ resources! {
     LogsIngestedGb "logs_ingested_gb" "logs ingested, GB" "gigabyte",
     /// Gigabytes of log that are kept.
     LogsStoredGb "logs_stored_gb" "logs stored, GB" "gigabyte-month",
-    /// Messages that Durable Objects received over WebSockets.
+    /// Messages that Durable Objects received over a `WebSocket`.
     ActorMessages "actor_messages" "object messages" "message",
     /// Operations on queues, each for 64 KB of a message.
     QueueOperations "queue_operations" "queue operations" "operation",
