@@ -7,6 +7,7 @@ mod backup;
 mod bad_inputs;
 mod bad_scenarios;
 mod bill;
+mod bounds;
 mod by_hand;
 mod cli;
 mod cli_load;

@@ -1,12 +1,11 @@
 //! Reports that were written before.
 
-use std::{
-    fs,
-    path::{Path, PathBuf},
-};
+use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::Value;
+
+use crate::model::files::{self, MAX_REPORT_BYTES};
 
 use super::{
     DetectionMatrix, GATE_SCHEMA_VERSION, GateReport, MATRIX_SCHEMA_VERSION, Rendered, RunReport,
@@ -101,7 +100,8 @@ pub fn read_run(path: &Path) -> Result<RunReport, ReadError> {
 /// [`ReadError`].
 pub fn read(path: &Path) -> Result<Written, ReadError> {
     let path = if path.is_dir() { within(path) } else { path.to_owned() };
-    let bytes = fs::read(&path).map_err(|error| ReadError::Io { path: path.clone(), error })?;
+    let bytes = files::read(&path, MAX_REPORT_BYTES);
+    let bytes = bytes.map_err(|error| ReadError::Io { path: path.clone(), error })?;
     let format = |error| ReadError::Format { path: path.clone(), error };
     let value: Value = serde_json::from_slice(&bytes).map_err(format)?;
     // A field that only that report has.

@@ -3,7 +3,7 @@
 use std::{
     fmt::Write as _,
     fs::{self, File},
-    io::{Read, Write},
+    io::Write,
     path::{Path, PathBuf},
 };
 
@@ -15,6 +15,7 @@ use crate::{
     exit::Exit,
     import::{MAX_INPUT_BYTES, Starting, from_har, from_openapi},
     language,
+    model::files,
 };
 
 #[derive(Debug, Args)]
@@ -60,11 +61,12 @@ pub(super) fn import(arguments: &Arguments) -> Exit {
 type Failed = (Exit, String);
 
 fn written(from: &From) -> Result<String, Failed> {
-    let files = match from {
+    let from_file = match from {
         From::Har { files, .. } | From::Openapi { files } => files,
     };
-    let name = files.file.display();
-    let bytes = read(&files.file).map_err(|error| (Exit::Usage, format!("{name}: {error}")))?;
+    let name = from_file.file.display();
+    let bytes = files::read(&from_file.file, MAX_INPUT_BYTES)
+        .map_err(|error| (Exit::Usage, format!("{name}: {error}")))?;
     let scenarios = match from {
         From::Har { origin, .. } => from_har(&bytes, origin.as_ref()).map(|one| vec![one]),
         From::Openapi { .. } => from_openapi(&bytes),
@@ -72,22 +74,13 @@ fn written(from: &From) -> Result<String, Failed> {
     let scenarios = scenarios.map_err(|error| (Exit::Usage, format!("{name}: {error}")))?;
     let mut list = String::new();
     for scenario in &scenarios {
-        let path = save(&files.out, scenario)?;
+        let path = save(&from_file.out, scenario)?;
         let requests = scenario.requests.len();
         // Writing to a String cannot fail.
         let _ = writeln!(list, "{}  {requests} requests", path.display());
     }
     output::say("a beginning: read the comments, say what must be true, then `workway check` them");
     Ok(list)
-}
-
-fn read(path: &Path) -> Result<Vec<u8>, std::io::Error> {
-    let mut bytes = Vec::new();
-    File::open(path)?.take(MAX_INPUT_BYTES + 1).read_to_end(&mut bytes)?;
-    if bytes.len() as u64 > MAX_INPUT_BYTES {
-        return Err(std::io::Error::other(format!("it has more than {MAX_INPUT_BYTES} bytes")));
-    }
-    Ok(bytes)
 }
 
 fn save(folder: &Path, starting: &Starting) -> Result<PathBuf, Failed> {

@@ -179,10 +179,14 @@ impl PriceBook {
 fn read_bounded(path: &std::path::Path) -> std::io::Result<String> {
     use std::io::{Error, ErrorKind, Read as _};
 
+    if !std::fs::metadata(path)?.is_file() {
+        let problem = "it is no regular file; a pipe or a device may have no end";
+        return Err(Error::new(ErrorKind::InvalidInput, problem));
+    }
     let mut text = String::new();
     std::fs::File::open(path)?.take(MAX_BOOK + 1).read_to_string(&mut text)?;
     if text.len() as u64 > MAX_BOOK {
-        let problem = format!("is larger than {MAX_BOOK} bytes, which no price book needs");
+        let problem = format!("it is larger than {MAX_BOOK} bytes, which no price book needs");
         return Err(Error::new(ErrorKind::FileTooLarge, problem));
     }
     Ok(text)

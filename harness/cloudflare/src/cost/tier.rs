@@ -1,10 +1,11 @@
 //! Tiers: volumes of a month for which a bill is wanted, and what is assumed for what a run cannot
 //! measure.
 
-use std::{collections::BTreeMap, fs, path::Path};
+use std::{collections::BTreeMap, path::Path};
 
 use rust_decimal::Decimal;
 use serde::Deserialize;
+use workway_core::model::files::{self, MAX_SETTINGS_BYTES};
 use workway_price::{Amounts, DAYS, Origin, Origins, Resource, UnknownResource};
 
 /// The largest number of requests or operations of a tier: far beyond any, and far within exact
@@ -100,7 +101,7 @@ impl Tiers {
     /// [`TierError`] names the file and the field.
     pub fn read(path: &Path) -> Result<Self, TierError> {
         let name = path.display().to_string();
-        match fs::read_to_string(path) {
+        match files::read_text(path, MAX_SETTINGS_BYTES) {
             Ok(text) => Self::parse(&text, &name),
             Err(error) => Err(TierError::Unreadable { path: name, error }),
         }
