@@ -19,6 +19,7 @@ mod document;
 mod format;
 mod gate_report;
 mod github;
+mod harmless;
 mod hdr_log;
 pub mod host;
 mod junit;
