@@ -91,3 +91,25 @@ fn a_price_book_outside_of_the_scenarios_is_neither_read_nor_quoted() {
         assert!(said.contains("outside"), "{said}");
     }
 }
+
+/// A report whose sums do not balance was changed by somebody: nothing is concluded from it.
+#[test]
+fn a_report_that_does_not_add_up_is_refused() {
+    let early = concat!(env!("CARGO_MANIFEST_DIR"), "/../fixtures/reports/run-v2-early.json");
+    let mut report: serde_json::Value = serde_json::from_slice(&fs::read(early).unwrap()).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("report.json");
+    let mut shown = |report: &serde_json::Value| {
+        fs::write(&file, report.to_string()).unwrap();
+        bounded(folder.path(), &["report", "report.json"])
+    };
+    assert_eq!(shown(&report).0, 0);
+    for (count, value) in [("ok", u64::MAX), ("failed", 7), ("scheduled", 0)] {
+        let step = &mut report["scenarios"][0]["steps"][0][count];
+        let before = std::mem::replace(step, value.into());
+        let (code, said) = shown(&report);
+        assert_eq!(code, 2, "{count}: {said}");
+        assert!(said.contains("does not add up"), "{count}: {said}");
+        report["scenarios"][0]["steps"][0][count] = before;
+    }
+}

@@ -31,6 +31,20 @@ pub enum ReadError {
         /// Where it goes wrong.
         error: serde_json::Error,
     },
+    /// The operations of a step do not add up: somebody changed the file.
+    #[error(
+        "{path}: step `{step}` of {scenario} does not add up: scheduled must be ok + failed + dropped + \
+         unfinished",
+        path = .path.display()
+    )]
+    Unbalanced {
+        /// The file.
+        path: PathBuf,
+        /// The scenario.
+        scenario: String,
+        /// The step.
+        step: String,
+    },
     /// A report of another command.
     #[error("{path} is a {what}, not a run", path = .path.display())]
     Other {
@@ -110,8 +124,22 @@ pub fn read(path: &Path) -> Result<Written, ReadError> {
     } else if value.get("defects").is_some() {
         Written::Matrix(of_version(&path, value, MATRIX_SCHEMA_VERSION)?)
     } else {
-        Written::Run(of_version(&path, value, SCHEMA_VERSION)?)
+        let run = of_version(&path, value, SCHEMA_VERSION)?;
+        balanced(&run, &path)?;
+        Written::Run(run)
     })
+}
+
+/// Checks that every operation of a run is accounted for.
+fn balanced(run: &RunReport, path: &Path) -> Result<(), ReadError> {
+    for scenario in &run.scenarios {
+        let mut steps = scenario.steps.iter().chain(&scenario.total);
+        if let Some(step) = steps.find(|step| !step.is_balanced()) {
+            let (scenario, step) = (scenario.name.clone(), step.name.clone());
+            return Err(ReadError::Unbalanced { path: path.to_owned(), scenario, step });
+        }
+    }
+    Ok(())
 }
 
 /// The report in a folder; that of a run if there is none, so that an error names it.
