@@ -13,7 +13,7 @@ use crate::{
     model::TargetKind,
     plan::{Destination, Profile, RequestPlan, ScenarioPlan, Step, Template, Until, Users, Work},
     run::{Environment, StopFlag},
-    target::{self, Counters, Target, TargetError, TargetOptions, TargetSpec},
+    target::{self, BadTarget, Counters, Target, TargetError, TargetOptions, TargetSpec},
 };
 
 /// The time to wait until usage is complete: longer than every delay with which the service writes
@@ -70,8 +70,8 @@ pub(super) struct AbResult {
 #[derive(Debug, thiserror::Error)]
 pub(super) enum AbTestError {
     /// A version that is none.
-    #[error("{0}")]
-    BadVariant(String),
+    #[error(transparent)]
+    BadVariant(BadTarget),
     /// A revision that could not be built.
     #[error(transparent)]
     Build(TargetError),

@@ -14,7 +14,7 @@ use workway_service::{
 };
 
 use super::{
-    Defect, Fate,
+    Defect, DefectError, Fate,
     change::{Change, Head},
     front,
     limiter::WrongLimiter,
@@ -56,12 +56,12 @@ impl Seeded {
     /// Returns the layers of a defect, for a server whose tokens this secret signs.
     ///
     /// # Errors
-    /// When it is one that is not made.
-    pub fn new(defect: &Defect, secret: Secret) -> Result<Self, String> {
+    /// [`DefectError::NotMade`].
+    pub fn new(defect: &Defect, secret: Secret) -> Result<Self, DefectError> {
         let changes = match defect.fate {
             Fate::Made { changes, .. } => changes,
             Fate::NotApplicable(why) | Fate::Elsewhere(why) => {
-                return Err(format!("{} is in the catalogue and not made: {why}", defect.id));
+                return Err(DefectError::NotMade { id: defect.id, why });
             }
         };
         let (memory, clock, statements) = (Memory::default(), OnceLock::new(), Mutex::default());

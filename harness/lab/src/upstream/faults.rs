@@ -48,12 +48,19 @@ pub enum Break {
 #[derive(Debug, Default)]
 pub(super) struct Faults(Vec<Fault>);
 
+/// There are [`MAX_FAULTS`] faults.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("there are {MAX_FAULTS} faults already; remove them first")]
+pub(super) struct TooManyFaults;
+
 impl Faults {
+    /// Adds a fault after the others.
+    ///
     /// # Errors
-    /// If there are [`MAX_FAULTS`] already.
-    pub(super) fn add(&mut self, fault: Fault) -> Result<(), String> {
+    /// [`TooManyFaults`].
+    pub(super) fn add(&mut self, fault: Fault) -> Result<(), TooManyFaults> {
         if self.0.len() == MAX_FAULTS {
-            return Err(format!("there are {MAX_FAULTS} faults already; remove them first"));
+            return Err(TooManyFaults);
         }
         self.0.push(fault);
         Ok(())
@@ -107,6 +114,6 @@ mod tests {
         for _ in 0..MAX_FAULTS {
             faults.add(Fault::default()).unwrap();
         }
-        assert!(faults.add(Fault::default()).unwrap_err().contains("already"));
+        assert_eq!(faults.add(Fault::default()), Err(TooManyFaults));
     }
 }

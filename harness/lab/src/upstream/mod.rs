@@ -161,7 +161,7 @@ async fn arrived(State(stub): State<Shared>) -> Json<Arrivals> {
 async fn add_fault(State(stub): State<Shared>, Json(fault): Json<Fault>) -> Response {
     match lock(&stub).faults.add(fault) {
         Ok(()) => StatusCode::CREATED.into_response(),
-        Err(problem) => (StatusCode::CONFLICT, problem).into_response(),
+        Err(error) => (StatusCode::CONFLICT, error.to_string()).into_response(),
     }
 }
 

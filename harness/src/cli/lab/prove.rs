@@ -88,9 +88,8 @@ pub(in crate::cli) async fn prove(arguments: &Arguments) -> Exit {
 }
 
 fn chosen(arguments: &Arguments) -> Result<Vec<&'static Defect>, Exit> {
-    let fail = |message: String| output::fail(Exit::Usage, &message);
     let named: Result<Vec<_>, _> = arguments.defects.iter().map(|id| find(id)).collect();
-    let named = named.map_err(fail)?;
+    let named = named.map_err(|error| output::fail(Exit::Usage, &error.to_string()))?;
     let of_area =
         |defect: &&Defect| arguments.areas.is_empty() || arguments.areas.contains(&defect.area);
     let all = if named.is_empty() { all().iter().collect() } else { named };

@@ -128,7 +128,7 @@ fn seeded(arguments: &Arguments) -> Result<Option<crate::prove::Seeded>, (Exit, 
     let Some(id) = &arguments.defect else { return Ok(None) };
     let secret = secret_from_environment().unwrap_or_else(local_secret);
     let seeded = find(id).and_then(|defect| Seeded::new(defect, secret));
-    seeded.map(Some).map_err(|error| (Exit::Usage, error))
+    seeded.map(Some).map_err(|error| (Exit::Usage, error.to_string()))
 }
 
 /// Says why the service cannot be configured.
