@@ -26,7 +26,7 @@ pub(super) struct Arguments {
     /// The scenario whose load makes the windows.
     #[arg(value_name = "SCENARIO", default_value = gate::DEFAULT_SCENARIO)]
     scenario: PathBuf,
-    /// What is compared with itself: `embedded`, `wrangler`, a URL, or a revision.
+    /// Version that is compared with itself: `embedded`, `wrangler`, a URL, or a revision.
     #[arg(long, default_value = "embedded")]
     target: String,
     /// Pairs of windows.
@@ -41,7 +41,7 @@ pub(super) struct Arguments {
     /// Allow a URL that is not on loopback.
     #[arg(long)]
     allow_remote: bool,
-    /// What goes to stdout.
+    /// Format of the result on stdout.
     #[arg(long, value_enum, default_value_t = Format::Text)]
     format: Format,
 }

@@ -48,7 +48,7 @@ pub(super) struct Arguments {
     /// Only this tier; may be given more than once.
     #[arg(long = "tier", value_name = "NAME")]
     only: Vec<String>,
-    /// What if: `cache_hit=0.9`, `model=NAME`, or `RESOURCE=AMOUNT` for each request (for the month
+    /// Bill under an assumption: `cache_hit=0.9`, `model=NAME`, or `RESOURCE=AMOUNT` for each request (for the month
     /// where it is something stored). With --cheapest several values, `cache_hit=0,0.5,0.9`, each of
     /// which is tried.
     #[arg(long = "set", value_name = "NAME=VALUE")]
@@ -56,13 +56,13 @@ pub(super) struct Arguments {
     /// Another report to compare with: what the change adds, by resource.
     #[arg(long, value_name = "REPORT")]
     base: Option<PathBuf>,
-    /// Which scenario is the cheapest that still meets its thresholds on latency? Each is one
-    /// setting: a model, a cache. --set adds others to try.
+    /// Find the cheapest scenario that still meets its thresholds on latency. Each is one setting: a
+    /// model, a cache. --set adds others to try.
     #[arg(long, conflicts_with_all = ["base", "from_analytics"])]
     cheapest: bool,
     #[command(flatten)]
     source: Source,
-    /// What goes to stdout.
+    /// Format of the result on stdout.
     #[arg(long, value_enum, default_value_t = Format::Text)]
     format: Format,
 }

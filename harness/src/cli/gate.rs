@@ -43,11 +43,11 @@ pub(super) struct Arguments {
     /// The scenario whose load makes the windows.
     #[arg(value_name = "SCENARIO", default_value = DEFAULT_SCENARIO)]
     scenario: PathBuf,
-    /// What is known: `embedded` (this program), `wrangler`, a URL, or a revision of this
+    /// Version that is known: `embedded` (this program), `wrangler`, a URL, or a revision of this
     /// repository, which is built.
     #[arg(long, value_name = "TARGET|REVISION")]
     base: String,
-    /// What is judged.
+    /// Version that is judged.
     #[arg(long, value_name = "TARGET|REVISION")]
     head: String,
     /// A header of each request to base, as `NAME: VALUE`: where one URL has several versions, it
@@ -76,13 +76,13 @@ pub(super) struct Arguments {
     /// Allowed rise of each resource and of the cost for a request.
     #[arg(long, value_name = "PERCENT", value_parser = percent)]
     max_usage: Option<f64>,
-    /// What random choices are drawn from; a report names the one it used.
+    /// Seed of random choices; a report names the one it used.
     #[arg(long)]
     seed: Option<u64>,
     /// Allow URLs that are not on loopback.
     #[arg(long)]
     allow_remote: bool,
-    /// What goes to stdout.
+    /// Format of the result on stdout.
     #[arg(long, value_enum, default_value_t = Format::Text)]
     format: Format,
     /// Also write gate.json, gate.txt, gate.md and gate.html into this folder.

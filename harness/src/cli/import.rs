@@ -25,15 +25,15 @@ pub(super) struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum From {
-    /// From a recording of a browser (HTTP archive): its requests to one origin. Secrets stay out.
+    /// Import a recording of a browser (HTTP archive): its requests to one origin. Secrets stay out.
     Har {
         #[command(flatten)]
         files: Files,
-        /// Whose requests; those to the origin of the first one by default.
+        /// Origin whose requests are imported; that of the first one by default.
         #[arg(long, value_name = "URL")]
         origin: Option<Url>,
     },
-    /// From an OpenAPI 3 document in JSON: each operation once, and without its token.
+    /// Import an OpenAPI 3 document in JSON: each operation once, and without its token.
     Openapi {
         #[command(flatten)]
         files: Files,
@@ -42,7 +42,7 @@ enum From {
 
 #[derive(Debug, Args)]
 struct Files {
-    /// What to read.
+    /// File to read.
     #[arg(value_name = "FILE")]
     file: PathBuf,
     /// Folder for the scenarios, which is made if absent. A file that is there is never replaced.

@@ -20,7 +20,7 @@ use crate::{
     report::{RunReport, ScenarioReport, read_run},
 };
 
-/// Of a deployed target that does not say in its answers what it used.
+/// Selects the source of usage for a deployed target that does not report it in its answers.
 #[derive(Debug, Args)]
 pub(super) struct Source {
     /// Take what was used from Cloudflare's GraphQL analytics, for the time of each report: of the
@@ -36,7 +36,7 @@ pub(super) struct Source {
     /// The environment variable with the token, which needs "Account Analytics: Read".
     #[arg(long, value_name = "VARIABLE", requires = "from_analytics", default_value = TOKEN_VARIABLE)]
     token_env: String,
-    /// Where Cloudflare's API is.
+    /// Base URL of Cloudflare's API.
     #[arg(long, value_name = "URL", requires = "from_analytics", default_value = API)]
     cloudflare_api: Url,
 }

@@ -36,7 +36,7 @@ pub(super) fn result(text: &str) -> Result<(), io::Error> {
 /// is sent.
 ///
 /// # Errors
-/// How the command ends.
+/// The exit code of the command.
 pub(super) fn check_out(folder: Option<&Path>) -> Result<(), Exit> {
     let Some(folder) = folder else { return Ok(()) };
     let help = "name a folder that can be written";
@@ -52,12 +52,12 @@ pub(super) fn result_or_fail(text: &str) -> Exit {
     }
 }
 
-/// What goes to stdout, where there are these two.
+/// Selects the form of a result on stdout, for commands that have these two.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(super) enum Format {
-    /// For people.
+    /// Text for people.
     Text,
-    /// For programs.
+    /// JSON for programs.
     Json,
 }
 
@@ -88,7 +88,7 @@ pub(super) fn show<T: Serialize>(
 /// Renders a result for programs.
 ///
 /// # Errors
-/// How the command ends.
+/// The exit code of the command.
 pub(super) fn json<T: Serialize>(result: &T) -> Result<String, Exit> {
     let json = serde_json::to_string_pretty(result);
     json.map(|json| json + "\n").map_err(|error| fail(Exit::Internal, &format!("report: {error}")))

@@ -24,7 +24,7 @@ pub(super) struct Selected {
 /// said on stderr, all of it.
 ///
 /// # Errors
-/// How the command ends.
+/// The exit code of the command.
 pub(super) fn select(arguments: &[String], default: &str) -> Result<Vec<ScenarioPlan>, Exit> {
     select_and_warn(arguments, default).map(|selected| selected.plans)
 }
@@ -32,7 +32,7 @@ pub(super) fn select(arguments: &[String], default: &str) -> Result<Vec<Scenario
 /// Does the same as [`select`], and prints the warnings.
 ///
 /// # Errors
-/// How the command ends.
+/// The exit code of the command.
 pub(super) fn select_and_warn(arguments: &[String], default: &str) -> Result<Selected, Exit> {
     let is_filter = |text: &&String| Filter::is_meant(text) && !Path::new(text).exists();
     let (filters, paths): (Vec<_>, Vec<_>) = arguments.iter().partition(is_filter);

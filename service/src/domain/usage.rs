@@ -72,13 +72,13 @@ macro_rules! define {
                 [$((stringify!($name), self.$name),)*].into_iter()
             }
 
-            /// What is left of it after `other`, nothing where that is more.
+            /// Returns the rest after `other` is taken away; a resource of which `other` has more is 0.
             #[must_use]
             pub const fn less(self, other: Self) -> Self {
                 Self { $($name: self.$name.saturating_sub(other.$name),)* }
             }
 
-            /// The same `n` times.
+            /// Returns `n` times the usage.
             #[must_use]
             pub const fn times(self, n: u64) -> Self {
                 Self { $($name: self.$name.saturating_mul(n),)* }
@@ -95,7 +95,7 @@ macro_rules! define {
 resources!(define);
 
 impl Usage {
-    /// As an RFC 8941 dictionary: `rows_read=1, rows_written=2`. Resources not used are left out.
+    /// Returns an RFC 8941 dictionary: `rows_read=1, rows_written=2`. Resources not used are left out.
     pub fn dictionary(&self) -> String {
         let mut out = String::new();
         for (name, amount) in self.amounts().filter(|(_, amount)| *amount > 0) {
@@ -122,13 +122,13 @@ impl Sum for Usage {
     }
 }
 
-/// How often something happened, and what that used.
+/// Counts how often something happened, and what that used.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
 pub struct Tally {
-    /// How often.
+    /// The number of times.
     pub count: u64,
-    /// What it used.
+    /// The usage of all of them.
     #[serde(flatten)]
     pub usage: Usage,
 }
@@ -140,8 +140,8 @@ impl AddAssign for Tally {
     }
 }
 
-/// What work was done for. What runs did stands in the runs, and what writing usage itself used is
-/// counted by the rows that hold it.
+/// Names the purpose of work. The work of runs is recorded in the runs, and the rows that hold usage
+/// count what writing it used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Cause {
@@ -155,7 +155,7 @@ pub enum Cause {
 }
 
 impl Cause {
-    /// As it is written in the database.
+    /// Returns the name in the database.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Requests => "requests",
@@ -169,15 +169,15 @@ impl Cause {
 /// empty name.
 pub const NOBODY: &str = "";
 
-/// A share of the work, and who it was for.
+/// Assigns a part of the work to an account.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Share {
     /// A caller, or [`NOBODY`].
     pub account: String,
-    /// When.
+    /// The month in which the work was done.
     pub month: Month,
-    /// What for.
+    /// The purpose of the work.
     pub cause: Cause,
-    /// How much.
+    /// The amount of the work.
     pub tally: Tally,
 }

@@ -27,9 +27,9 @@ pub(super) struct CostReport {
     month: String,
     /// Its first instant.
     from: Millis,
-    /// Whose prices.
+    /// The price book.
     book: Book,
-    /// Of every amount of money here.
+    /// The currency of every amount of money here.
     currency: Currency,
     /// By resource: what was used, and what is not known.
     lines: Vec<CostLine>,
@@ -45,9 +45,9 @@ struct Book {
     name: String,
     /// The day for which the prices hold, as `2026-11-22`.
     date: String,
-    /// What to know before believing it.
+    /// A note on the limits of the prices.
     note: String,
-    /// What the account pays each month whatever is used; not in `total`.
+    /// The fee that the account pays each month whatever is used; not in `total`.
     base: String,
 }
 
@@ -62,17 +62,17 @@ enum Currency {
 #[derive(Debug, Serialize)]
 #[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
 struct CostLine {
-    /// As in `GET /usage`.
+    /// The name of the resource in `GET /usage`.
     resource: &'static str,
-    /// How many units. `null` when nobody knows.
+    /// The number of units; `null` if it is not known.
     amount: Option<String>,
-    /// What one of it is.
+    /// The unit of the amount.
     unit: &'static str,
     /// `null` when the amount is not known, or the book has no price for it.
     cost: Option<String>,
-    /// How the amount is known.
+    /// The origin of the amount.
     origin: Known,
-    /// What was assumed, why nothing is known, or why it has no price.
+    /// The assumption, or the reason that there is no amount or no price.
     why: Option<String>,
 }
 

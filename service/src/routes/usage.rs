@@ -17,11 +17,11 @@ pub(super) struct UsageReport {
     pub(super) month: String,
     /// Its first instant.
     pub(super) from: Millis,
-    /// What answering requests used: the sum of their `Workway-Usage`.
+    /// The usage of answering requests: the sum of their `Workway-Usage`.
     pub(super) requests: Tally,
-    /// What the runs accepted in this month used beside that: the sum of their `usage`.
+    /// The usage of the runs accepted in this month beside that: the sum of their `usage`.
     runs: Tally,
-    /// What was used beside both.
+    /// The usage beside both.
     background: Background,
     /// All of it.
     pub(super) total: Usage,

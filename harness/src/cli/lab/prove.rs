@@ -46,22 +46,22 @@ pub(in crate::cli) struct Arguments {
     /// Only the defects of these areas.
     #[arg(long = "area", value_enum)]
     areas: Vec<Area>,
-    /// How often the scenarios are run on the service without a defect.
+    /// Number of runs of the scenarios on the service without a defect.
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u64).range(0..=MAX_CLEAN_RUNS))]
     clean_runs: u64,
-    /// How many defects at once; by default as many as there are cores.
+    /// Number of defects at once; by default as many as there are cores.
     #[arg(long, value_name = "N")]
     jobs: Option<NonZeroUsize>,
     /// Print the catalogue, and run nothing.
     #[arg(long)]
     list: bool,
-    /// What goes to stdout.
+    /// Format of the result on stdout.
     #[arg(long, value_enum, default_value_t = Format::Text)]
     format: Format,
     /// Also write the matrix into this folder, as JSON, Markdown and HTML.
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
-    /// What random choices of scenarios are drawn from.
+    /// Seed of the random choices of scenarios.
     #[arg(long, default_value_t = 1)]
     seed: u64,
 }

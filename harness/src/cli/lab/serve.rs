@@ -31,7 +31,7 @@ pub(in crate::cli) struct Arguments {
     /// Only the stub of what the API calls, on the port itself.
     #[arg(long)]
     upstreams_only: bool,
-    /// With a deliberate defect of the catalogue (`workway lab prove --list`).
+    /// Serve with a deliberate defect of the catalogue (`workway lab prove --list`).
     #[arg(long, value_name = "ID", hide = true, conflicts_with = "upstreams_only")]
     defect: Option<String>,
     /// End when standard input does: whoever started this holds its other end.
