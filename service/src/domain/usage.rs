@@ -151,7 +151,7 @@ pub enum Cause {
     Events,
     /// Keeping search up to date for whoever changed a workflow; and what is done each minute, for
     /// everybody.
-    Upkeep,
+    ScheduledTasks,
 }
 
 impl Cause {
@@ -160,12 +160,12 @@ impl Cause {
         match self {
             Self::Requests => "requests",
             Self::Events => "events",
-            Self::Upkeep => "upkeep",
+            Self::ScheduledTasks => "scheduled_tasks",
         }
     }
 }
 
-/// Who pays for requests without a caller, and for upkeep: the deployment itself. No caller has an
+/// Who pays for requests without a caller, and for scheduled tasks: the deployment itself. No caller has an
 /// empty name.
 pub const NOBODY: &str = "";
 

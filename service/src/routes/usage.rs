@@ -59,7 +59,7 @@ pub(super) async fn this_month<P: Platform>(context: &Context<P>) -> Result<Usag
         tally
     };
     let (requests, events) = (of(Cause::Requests), of(Cause::Events));
-    let (metering, search) = (account.metering, of(Cause::Upkeep));
+    let (metering, search) = (account.metering, of(Cause::ScheduledTasks));
     let background = Background { events, metering, search };
     let parts = [requests, runs, events, metering, search];
     let total = parts.into_iter().map(|tally| tally.usage).sum();

@@ -108,7 +108,7 @@ fn verdict(item: &Item) -> &'static str {
     }
 }
 
-/// A line below a box, and the files in the repository that show what it says.
+/// A line below an item, and the files in the repository that show what it says.
 struct Line {
     text: String,
     files: Vec<String>,

@@ -32,12 +32,12 @@ pub struct Defect {
     /// The description of the defect.
     pub says: &'static str,
     /// The treatment of the defect here.
-    pub fate: Fate,
+    pub status: Status,
 }
 
 /// Says how a defect is treated.
 #[derive(Clone, Copy, Debug)]
-pub enum Fate {
+pub enum Status {
     /// The defect is made here, and scenarios must see it.
     Made {
         /// The rules of which at least one should be broken: the scenarios that name them are run.

@@ -14,7 +14,7 @@ use workway_service::{
 };
 
 use super::{
-    Defect, DefectError, Fate,
+    Defect, DefectError, Status,
     change::{Change, Head},
     front,
     limiter::WrongLimiter,
@@ -58,9 +58,9 @@ impl Seeded {
     /// # Errors
     /// [`DefectError::NotMade`].
     pub fn new(defect: &Defect, secret: Secret) -> Result<Self, DefectError> {
-        let changes = match defect.fate {
-            Fate::Made { changes, .. } => changes,
-            Fate::NotApplicable(why) | Fate::Elsewhere(why) => {
+        let changes = match defect.status {
+            Status::Made { changes, .. } => changes,
+            Status::NotApplicable(why) | Status::Elsewhere(why) => {
                 return Err(DefectError::NotMade { id: defect.id, why });
             }
         };

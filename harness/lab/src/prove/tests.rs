@@ -14,7 +14,7 @@ fn names_are_unique_and_every_area_has_some() {
 fn what_should_see_a_defect_is_a_rule_or_a_scenario() {
     let rules: BTreeSet<_> = crate::rules::all().iter().map(|rule| rule.id.as_str()).collect();
     for defect in all() {
-        let Fate::Made { seen_by, changes } = defect.fate else { continue };
+        let Status::Made { seen_by, changes } = defect.status else { continue };
         assert!(!seen_by.is_empty() && !changes.is_empty(), "{}", defect.id);
         for name in seen_by {
             assert!(rules.contains(name) || name.contains('/'), "{}: {name}", defect.id);
@@ -33,7 +33,7 @@ fn a_name_that_is_none_is_told_its_neighbours() {
 #[test]
 fn what_is_not_made_says_why() {
     for defect in all() {
-        if let Fate::NotApplicable(why) | Fate::Elsewhere(why) = defect.fate {
+        if let Status::NotApplicable(why) | Status::Elsewhere(why) = defect.status {
             assert!(why.len() > 10, "{}", defect.id);
             let error = Seeded::new(defect, crate::token::local_secret()).unwrap_err();
             assert!(error.to_string().contains(why), "{error}");

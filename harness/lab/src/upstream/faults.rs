@@ -19,7 +19,7 @@ pub struct Fault {
     pub status: Option<u16>,
     /// The fault of the connection.
     #[serde(default)]
-    pub breaks: Option<Break>,
+    pub connection: Option<ConnectionFault>,
     /// `Retry-After` of that answer.
     #[serde(default)]
     pub retry_after: Option<String>,
@@ -33,7 +33,7 @@ pub struct Fault {
 /// Names a fault of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Break {
+pub enum ConnectionFault {
     /// Gives no answer, and has no effect; the connection stays open.
     Hang,
     /// The connection is reset; there is no effect.

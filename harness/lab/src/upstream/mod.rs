@@ -10,9 +10,9 @@
 //! [`AnalyticsGroup`]).
 
 mod analytics;
-mod ask;
-mod breaks;
+mod client;
 mod cloudflare;
+mod connection;
 mod consent;
 mod faults;
 mod google;
@@ -30,7 +30,6 @@ use std::{
 };
 
 pub use analytics::{AnalyticsGroup, MAX_GROUPS};
-pub use ask::RemoteStub;
 use axum::{
     Json, Router,
     body::Bytes,
@@ -40,9 +39,10 @@ use axum::{
     response::{IntoResponse, Response},
     routing::{any, get, post},
 };
-use breaks::{Socket, break_off};
+pub use client::RemoteStub;
 pub use cloudflare::{ACCOUNT, API_TOKEN};
-pub use faults::{Break, Fault, MAX_FAULTS};
+use connection::{Socket, break_off};
+pub use faults::{ConnectionFault, Fault, MAX_FAULTS};
 pub use ledger::{Effect, Ledger, MAX_EFFECTS, MAX_SHOWN};
 use serde::{Deserialize, Serialize};
 pub use settings::{PAGE_ORIGIN, settings};
@@ -207,13 +207,13 @@ async fn meet(
 ) -> Response {
     let began = clock::now();
     let fault = lock(stub).faults.meet(&path).unwrap_or_default();
-    let answer = match (fault.status, fault.breaks) {
+    let answer = match (fault.status, fault.connection) {
         (Some(status), _) => {
             lock(stub).ledger.refuse(path);
             refusal(status, fault.retry_after.as_deref())
         }
         (None, Some(how)) => {
-            if how != Break::HalfBody {
+            if how != ConnectionFault::HalfBody {
                 lock(stub).ledger.refuse(path);
             }
             break_off(how, socket, taken).await
@@ -313,7 +313,7 @@ mod tests {
             ("half_body", None),
             ("hang", None),
         ] {
-            let fault = format!(r#"{{"path": "/x", "breaks": "{how}", "times": 1}}"#);
+            let fault = format!(r#"{{"path": "/x", "connection": "{how}", "times": 1}}"#);
             let request = client.post(format!("{origin}{FAULTS_PATH}")).body(fault);
             let set = request.header("content-type", "application/json").send().await.unwrap();
             assert_eq!(set.status(), 201, "{how}");

@@ -24,7 +24,7 @@ use crate::{
     judge::Verdict,
     model::clock,
     plan::{Rule, ScenarioPlan},
-    prove::{Area, Defect, Fate, all, find},
+    prove::{Area, Defect, Status, all, find},
     report::host::{self, Host},
     report::{
         CleanRuns, Detection, DetectionMatrix, Kill, MATRIX_SCHEMA_VERSION, Outcome,
@@ -102,14 +102,14 @@ fn chosen(arguments: &Arguments) -> Result<Vec<&'static Defect>, Exit> {
 
 fn catalogue(defects: &[&Defect]) -> String {
     defects.iter().fold(String::new(), |mut text, defect| {
-        let Defect { id, area, says, fate } = defect;
-        let fate = match fate {
-            Fate::Made { seen_by, .. } => seen_by.join(", "),
-            Fate::NotApplicable(why) => format!("not applicable: {why}"),
-            Fate::Elsewhere(test) => format!("tested elsewhere: {test}"),
+        let Defect { id, area, says, status } = defect;
+        let status = match status {
+            Status::Made { seen_by, .. } => seen_by.join(", "),
+            Status::NotApplicable(why) => format!("not applicable: {why}"),
+            Status::Elsewhere(test) => format!("tested elsewhere: {test}"),
         };
         // Writing to a String cannot fail.
-        let _ = writeln!(text, "{id:<7} {:<11} {says} ({fate})", area.name());
+        let _ = writeln!(text, "{id:<7} {:<11} {says} ({status})", area.name());
         text
     })
 }
@@ -178,7 +178,7 @@ fn seconds(time: Duration) -> f64 {
 /// Returns the scenarios that should see a defect: those that name its rules, those that it names,
 /// and the smoke suite. It returns none for a defect that is not made.
 fn family<'p>(defect: &Defect, plans: &'p [ScenarioPlan]) -> Vec<&'p ScenarioPlan> {
-    let Fate::Made { seen_by, .. } = defect.fate else { return Vec::new() };
+    let Status::Made { seen_by, .. } = defect.status else { return Vec::new() };
     let is_of_it = |plan: &&ScenarioPlan| {
         let claims = plan.claims();
         let mut rules = claims.iter().filter_map(|claim| claim.rule.as_ref());
@@ -268,10 +268,10 @@ async fn detection(
     check: &SelfCheck,
 ) -> Detection {
     let started = clock::now();
-    let (expected, result) = match defect.fate {
-        Fate::NotApplicable(why) => return untried(defect, Outcome::NotApplicable, why),
-        Fate::Elsewhere(test) => return untried(defect, Outcome::Elsewhere, test),
-        Fate::Made { seen_by, .. } => {
+    let (expected, result) = match defect.status {
+        Status::NotApplicable(why) => return untried(defect, Outcome::NotApplicable, why),
+        Status::Elsewhere(test) => return untried(defect, Outcome::Elsewhere, test),
+        Status::Made { seen_by, .. } => {
             let name = format!("prove{}", defect.id.replace('-', "").to_lowercase());
             let plans = family.to_vec();
             let (defect, seed) = (Some(defect.id), arguments.seed);

@@ -116,7 +116,7 @@ struct Counts {
 struct Billed {
     requests: Usage,
     events: Usage,
-    upkeep: Usage,
+    scheduled_tasks: Usage,
     metering: Usage,
     runs: Usage,
     total: Usage,
@@ -273,8 +273,8 @@ async fn billed(State(controlled): State<Controlled>) -> Result<Json<Billed>, Fa
     for row in runs.value.decode::<RunRow>().map_err(failed)? {
         billed.runs += parse(&row.usage)?;
     }
-    let Billed { requests, events, upkeep, metering, runs, .. } = billed;
-    billed.total = [requests, events, upkeep, metering, runs].into_iter().sum();
+    let Billed { requests, events, scheduled_tasks, metering, runs, .. } = billed;
+    billed.total = [requests, events, scheduled_tasks, metering, runs].into_iter().sum();
     Ok(Json(billed))
 }
 
@@ -283,7 +283,7 @@ impl Billed {
         *match cause {
             Cause::Requests => &mut self.requests,
             Cause::Events => &mut self.events,
-            Cause::Upkeep => &mut self.upkeep,
+            Cause::ScheduledTasks => &mut self.scheduled_tasks,
         } += usage;
     }
 }
