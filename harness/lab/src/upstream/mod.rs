@@ -43,7 +43,7 @@ pub use client::RemoteStub;
 pub use cloudflare::{ACCOUNT, API_TOKEN};
 use connection::{Socket, break_off};
 pub use faults::{ConnectionFault, Fault, MAX_FAULTS};
-pub use ledger::{Effect, Ledger, MAX_EFFECTS, MAX_SHOWN};
+pub use ledger::{Ledger, MAX_EFFECTS, MAX_SHOWN};
 use serde::{Deserialize, Serialize};
 pub use settings::{PAGE_ORIGIN, settings};
 pub use stripe::{Delivered, Delivery, MAX_DELIVERIES, WEBHOOK_SECRET, signature};
@@ -179,9 +179,9 @@ async fn effect(
     body: Bytes,
 ) -> Response {
     let key = headers.get("idempotency-key").and_then(|key| key.to_str().ok()).map(str::to_owned);
-    let mut effect = Effect::of(&method, &uri);
+    let mut effect = ledger::call(&method, &uri);
     effect.key = key;
-    effect.body = String::from_utf8_lossy(&body).into_owned();
+    effect.body = String::from_utf8_lossy(&body).into();
     let path = effect.path.clone();
     let taken = async { Json(lock(&stub).ledger.record(effect)).into_response() };
     meet(&stub, path, Socket::of(&extensions), taken).await
@@ -189,7 +189,7 @@ async fn effect(
 
 /// Takes note of a call in a folder, and lets its fault meet it.
 async fn watched(State(stub): State<Shared>, request: Request, next: Next) -> Response {
-    let effect = Effect::of(request.method(), request.uri());
+    let effect = ledger::call(request.method(), request.uri());
     let (path, socket) = (effect.path.clone(), Socket::of(request.extensions()));
     let taken = async {
         lock(&stub).ledger.record(effect);
