@@ -4,7 +4,10 @@ use std::{borrow::Cow, collections::BTreeMap, path::PathBuf, time::Duration};
 
 use http::{HeaderName, HeaderValue};
 
-use super::{output, run};
+use super::{
+    output::{self, Failure},
+    run,
+};
 use crate::{
     cost::{RunUsage, StepUsage, Tallies, Tally},
     exit::Exit,
@@ -118,6 +121,12 @@ impl From<&AbTestError> for Exit {
             AbTestError::Build(error) | AbTestError::Start { error, .. } => Self::from(error),
             _ => Self::from(error.verdict()),
         }
+    }
+}
+
+impl From<AbTestError> for Failure {
+    fn from(error: AbTestError) -> Self {
+        Self::new(Exit::from(&error), error)
     }
 }
 

@@ -6,7 +6,7 @@ use clap::Args;
 
 use super::{
     measured::{Source, Used},
-    output::{self, Format},
+    output::{self, Failure, Format},
 };
 use crate::{
     cost::{
@@ -70,7 +70,7 @@ pub(super) struct Arguments {
 pub(super) async fn cost(arguments: &Arguments) -> Exit {
     let (asked, runs) = match read(arguments).await {
         Ok(read) => read,
-        Err((exit, problem)) => return output::fail(exit, &problem),
+        Err(failure) => return failure.show(),
     };
     let shown = if arguments.cheapest {
         cheapest(arguments, &asked, &runs)
@@ -87,8 +87,8 @@ struct Runs {
     base: Option<Used>,
 }
 
-async fn read(arguments: &Arguments) -> Result<(Asked, Runs), (Exit, String)> {
-    let asked = Asked::read(arguments).map_err(|error| (Exit::Usage, error.to_string()))?;
+async fn read(arguments: &Arguments) -> Result<(Asked, Runs), Failure> {
+    let asked = Asked::read(arguments).map_err(Failure::usage)?;
     let measured = arguments.source.open()?;
     let mut runs = Vec::new();
     for path in &arguments.reports {

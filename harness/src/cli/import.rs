@@ -10,7 +10,7 @@ use std::{
 use clap::{Args, Subcommand};
 use reqwest::Url;
 
-use super::output;
+use super::output::{self, Failure};
 use crate::{
     exit::Exit,
     import::{MAX_INPUT_BYTES, Starting, from_har, from_openapi},
@@ -53,23 +53,21 @@ struct Files {
 pub(super) fn import(arguments: &Arguments) -> Exit {
     match written(&arguments.from) {
         Ok(text) => output::result_or_fail(&text),
-        Err((exit, problem)) => output::fail(exit, &problem),
+        Err(failure) => failure.show(),
     }
 }
 
-type Failed = (Exit, String);
-
-fn written(from: &From) -> Result<String, Failed> {
+fn written(from: &From) -> Result<String, Failure> {
     let files = match from {
         From::Har { files, .. } | From::Openapi { files } => files,
     };
     let name = files.file.display();
-    let bytes = read(&files.file).map_err(|error| (Exit::Usage, format!("{name}: {error}")))?;
+    let bytes = read(&files.file).map_err(|error| Failure::usage(format!("{name}: {error}")))?;
     let scenarios = match from {
         From::Har { origin, .. } => from_har(&bytes, origin.as_ref()).map(|one| vec![one]),
         From::Openapi { .. } => from_openapi(&bytes),
     };
-    let scenarios = scenarios.map_err(|error| (Exit::Usage, format!("{name}: {error}")))?;
+    let scenarios = scenarios.map_err(|error| Failure::usage(format!("{name}: {error}")))?;
     let mut list = String::new();
     for scenario in &scenarios {
         let path = save(&files.out, scenario)?;
@@ -90,18 +88,20 @@ fn read(path: &Path) -> Result<Vec<u8>, std::io::Error> {
     Ok(bytes)
 }
 
-fn save(folder: &Path, starting: &Starting) -> Result<PathBuf, Failed> {
+fn save(folder: &Path, starting: &Starting) -> Result<PathBuf, Failure> {
     let yaml = starting.to_yaml();
     if let Err(problems) =
         crate::plan::load(&starting.name, yaml.as_bytes(), &workway_lab::catalog())
     {
         let shown = language::render(&problems, &starting.name, &yaml, false);
-        return Err((Exit::Internal, format!("what was made is no valid scenario:\n{shown}")));
+        let message = format!("what was made is no valid scenario:\n{shown}");
+        return Err(Failure::new(Exit::Internal, message));
     }
     let path =
         folder.join(format!("{}.yaml", starting.name.rsplit('/').next().unwrap_or_default()));
     let failed = |error: std::io::Error| {
-        (Exit::ReportNotWritten, format!("cannot write {}: {error}", path.display()))
+        let message = format!("cannot write {}: {error}", path.display());
+        Failure::new(Exit::ReportNotWritten, message)
     };
     fs::create_dir_all(folder).map_err(failed)?;
     let mut file = File::create_new(&path).map_err(failed)?;

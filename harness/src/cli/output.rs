@@ -1,6 +1,7 @@
 //! Writing to the terminal.
 
 use std::{
+    error::Error,
     io::{self, IsTerminal, Write},
     path::Path,
 };
@@ -20,6 +21,30 @@ pub(super) fn fail(exit: Exit, message: &str) -> Exit {
     let label = if color_on_stderr() { "\u{1b}[1;31merror\u{1b}[0m" } else { "error" };
     say(&format!("{label}: {message}"));
     exit
+}
+
+/// Ends a command without a result.
+#[derive(Debug)]
+pub(super) struct Failure {
+    exit: Exit,
+    error: Box<dyn Error + Send + Sync>,
+}
+
+impl Failure {
+    /// Returns a failure that ends the command so.
+    pub(super) fn new(exit: Exit, error: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        Self { exit, error: error.into() }
+    }
+
+    /// Returns the failure of a command line, a configuration or a file that is wrong.
+    pub(super) fn usage(error: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        Self::new(Exit::Usage, error)
+    }
+
+    /// Says what went wrong, and returns how the command ends.
+    pub(super) fn show(&self) -> Exit {
+        fail(self.exit, &self.error.to_string())
+    }
 }
 
 /// Writes the result. A reader that has seen enough and went away is no failure.
