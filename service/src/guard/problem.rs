@@ -9,7 +9,7 @@ use axum::{
 };
 use serde::Serialize;
 
-use crate::domain::Issue;
+use crate::domain::{Issue, json::InvalidJson};
 use crate::ports::PortError;
 
 /// An error response. Nothing in it comes from the inside of the service.
@@ -289,6 +289,12 @@ impl Problem {
 }
 
 /// A port that fails is a dependency that is down: 503.
+impl From<InvalidJson> for Problem {
+    fn from(error: InvalidJson) -> Self {
+        Self::malformed_json(error.to_string())
+    }
+}
+
 impl From<PortError> for Problem {
     fn from(error: PortError) -> Self {
         Self::unavailable().because(error)

@@ -172,7 +172,7 @@ pub(super) async fn webhook<P: Platform>(
     context: Context<P>,
     Signed(body): Signed,
 ) -> Result<Json<Received>, Problem> {
-    let event = json::parse(&body).map_err(|error| Problem::malformed_json(error.to_string()))?;
+    let event = json::parse(&body)?;
     match SubscriptionEvent::from_json(&event, &context.app.config.billing.prices) {
         Ok(event) => {
             let subscriptions = Subscriptions::new(context.ports.database());
