@@ -327,7 +327,7 @@ fn wrangler(bins: &[PathBuf]) -> Result<String, Unmet> {
     Ok(version.to_owned())
 }
 
-/// The version of a command, if it is new enough.
+/// Returns the version of a command, if it is new enough.
 fn version(command: &str, least: (u64, u64)) -> Result<String, Unmet> {
     let text = said(Command::new(command).arg("--version"))?;
     let first = text.lines().next().unwrap_or_default();

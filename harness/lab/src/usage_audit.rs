@@ -209,7 +209,7 @@ impl<'a> Auditor<'a> {
         Ok(Self { client, request, stub, deadline, said, to_be_counted: Tallies::default() })
     }
 
-    /// The totals when everything that the scenario started is over, and who says otherwise.
+    /// Returns the totals when everything that the scenario started is over, and the disagreements.
     async fn audit(mut self) -> Result<(Total, Vec<String>), ServiceAuditError> {
         let people = self.request.people.clone();
         for person in &people {

@@ -168,7 +168,7 @@ impl Variant {
         Self { name, header, ..self }
     }
 
-    /// The scenario as it is sent to this one.
+    /// Returns the scenario as it is sent to this version.
     fn plan<'a>(&self, plan: &'a ScenarioPlan) -> Cow<'a, ScenarioPlan> {
         let Some(Header { name, value }) = &self.header else { return Cow::Borrowed(plan) };
         let mut plan = plan.clone();

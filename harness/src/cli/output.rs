@@ -11,7 +11,7 @@ use serde::Serialize;
 
 use crate::{exit::Exit, report};
 
-/// One line on stderr. A closed stderr is no reason to stop.
+/// Writes one line to stderr. A closed stderr is no reason to stop.
 pub(super) fn say(line: &str) {
     let _ = writeln!(io::stderr(), "{line}");
 }

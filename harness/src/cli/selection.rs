@@ -84,7 +84,7 @@ fn load_all(paths: &[PathBuf]) -> Result<Selected, Exit> {
     Ok(selected)
 }
 
-/// The folder of the repository that we are in.
+/// Returns the folder of the repository that we are in.
 fn default_path(default: &str) -> Result<PathBuf, Exit> {
     let current = std::env::current_dir().unwrap_or_default();
     let found = current.ancestors().map(|folder| folder.join(default)).find(|path| path.is_dir());

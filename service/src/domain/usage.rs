@@ -10,9 +10,9 @@ use serde::{Deserialize, Serialize};
 
 use super::month::Month;
 
-/// Every resource, once: calls the macro `$use` with the names and what each counts. The struct, its
-/// sum, the header, the SQL and the columns of analytics follow from this list. New ones go to the
-/// end: analytics knows them by position.
+/// Every resource, once: calls the macro `$use` with the names and what each counts. The struct,
+/// its sum, the header, the SQL and the columns of analytics follow from this list. New ones go to
+/// the end: analytics knows them by position.
 macro_rules! resources {
     ($use:ident) => {
         $use! {
@@ -67,12 +67,13 @@ macro_rules! define {
             /// The names of the resources.
             pub const NAMES: &[&str] = &[$(stringify!($name)),*];
 
-            /// Every resource with its amount, in the order of the fields.
+            /// Lists every resource with its amount, in the order of the fields.
             pub fn amounts(&self) -> impl Iterator<Item = (&'static str, u64)> {
                 [$((stringify!($name), self.$name),)*].into_iter()
             }
 
-            /// Returns the rest after `other` is taken away; a resource of which `other` has more is 0.
+            /// Returns the rest after `other` is taken away; a resource of which `other` has more
+            /// is 0.
             #[must_use]
             pub const fn less(self, other: Self) -> Self {
                 Self { $($name: self.$name.saturating_sub(other.$name),)* }
@@ -95,7 +96,8 @@ macro_rules! define {
 resources!(define);
 
 impl Usage {
-    /// Returns an RFC 8941 dictionary: `rows_read=1, rows_written=2`. Resources not used are left out.
+    /// Returns an RFC 8941 dictionary: `rows_read=1, rows_written=2`. Resources not used are left
+    /// out.
     pub fn dictionary(&self) -> String {
         let mut out = String::new();
         for (name, amount) in self.amounts().filter(|(_, amount)| *amount > 0) {
@@ -140,8 +142,8 @@ impl AddAssign for Tally {
     }
 }
 
-/// Names the purpose of work. The work of runs is recorded in the runs, and the rows that hold usage
-/// count what writing it used.
+/// Names the purpose of work. The work of runs is recorded in the runs, and the rows that hold
+/// usage count what writing it used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Cause {
@@ -165,8 +167,8 @@ impl Cause {
     }
 }
 
-/// Who pays for requests without a caller, and for scheduled tasks: the deployment itself. No caller has an
-/// empty name.
+/// Who pays for requests without a caller, and for scheduled tasks: the deployment itself. No
+/// caller has an empty name.
 pub const NOBODY: &str = "";
 
 /// Assigns a part of the work to an account.

@@ -79,7 +79,7 @@ pub(super) async fn plan<P: Platform>(context: Context<P>) -> Result<Json<PlanRe
     Ok(Json(PlanReport { plan, status, period_end, month, quota, used: taken }))
 }
 
-/// `POST /billing/checkout`: the plan is had when Stripe says that it is paid for.
+/// Answers `POST /billing/checkout`: the plan is in force when Stripe says that it is paid for.
 pub(super) async fn checkout<P: Platform>(
     context: Context<P>,
     StrictJson(body): StrictJson,

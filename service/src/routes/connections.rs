@@ -33,7 +33,7 @@ pub(super) async fn list<P: Platform>(
     Ok(Json(ConnectionList { connections: shown.connections }))
 }
 
-/// `DELETE /connections/{provider}`: 404 when there is none.
+/// Answers Answers `DELETE /connections/{provider}`: 404 when there is none.
 pub(super) async fn delete<P: Platform>(
     context: Context<P>,
     Named(provider): Named,

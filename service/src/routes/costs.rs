@@ -141,7 +141,7 @@ fn report(usage: UsageReport, book: BuiltIn, logged: bool) -> Result<CostReport,
     Ok(CostReport { month, from, book: shown, currency, lines, total })
 }
 
-/// The amounts of a month, and how those are known that are not measured.
+/// Returns the amounts of a month, and the origins of those that are not measured.
 fn used(usage: &UsageReport, logged: bool) -> Result<(Amounts, Origins), UnknownResource> {
     let metered = usage.total.amounts();
     let metered = metered.map(|(name, amount)| Ok((name.parse()?, Decimal::from(amount))));

@@ -71,8 +71,8 @@ fn entry(item: &Item) -> String {
     out + "</li>\n"
 }
 
-/// The files that the page links to: where each is in the repository, and the name of its copy in
-/// the folder of the page.
+/// Lists the files that the page links to: where each is in the repository, and the name of its
+/// copy in the folder of the page.
 pub fn links(list: &Checklist) -> Vec<(String, String)> {
     let lines = list.items.iter().flat_map(lines);
     let mut files: Vec<_> = lines.flat_map(|line| line.files).collect();

@@ -43,7 +43,8 @@ struct Kept {
     answer: Answer,
 }
 
-/// Returns a router around the service's, which reads each body as a whole: without changes there is none.
+/// Returns a router around the service's, which reads each body as a whole: without changes there
+/// is none.
 pub(super) fn around(inside: Router, seeded: &Seeded) -> Router {
     if seeded.changes().is_empty() {
         return inside;
@@ -61,7 +62,7 @@ async fn serve(State(outside): State<Outside>, request: Request) -> Response {
     outside.answer(http::Request::from_parts(parts, body)).await
 }
 
-/// A body that is a JSON object: edits look for members.
+/// Parses a body that is a JSON object: edits look for members.
 fn object(body: &[u8]) -> Option<Value> {
     serde_json::from_slice(body).ok().filter(Value::is_object)
 }

@@ -32,7 +32,7 @@ impl<T> Around<T> {
         Self { inner, seeded: seeded.clone() }
     }
 
-    /// The request that is being answered; outside of any, only what time it is.
+    /// Returns the request that is being answered; outside of any, only the time.
     fn head(&self) -> Arc<Head> {
         let head = head();
         if head.now > 0 {

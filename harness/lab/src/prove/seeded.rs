@@ -28,7 +28,7 @@ tokio::task_local! {
     static HEAD: Arc<Head>;
 }
 
-/// The request that is being answered; an empty one outside of any.
+/// Returns the request that is being answered; an empty one outside of any.
 pub(super) fn head() -> Arc<Head> {
     HEAD.try_with(Arc::clone).unwrap_or_default()
 }
@@ -67,8 +67,8 @@ impl Seeded {
         Ok(Self::with(changes, secret))
     }
 
-    /// Returns layers that change nothing. The program has the service in these layers alone: without
-    /// them it would have each route twice, and be a fifth larger.
+    /// Returns layers that change nothing. The program has the service in these layers alone:
+    /// without them it would have each route twice, and be a fifth larger.
     pub fn without_defect(secret: Secret) -> Self {
         Self::with(&[], secret)
     }

@@ -7,8 +7,8 @@ use reqwest::{Method, StatusCode};
 use super::{SelfCheck, Target, is_loopback, probe::ProbeError};
 use crate::{model::Capability, model::clock::now_millis, plan::Limiter};
 
-/// Requests of one fresh caller, well past the limit of 100: what an exact limiter admits of them is
-/// the same for each caller.
+/// Requests of one fresh caller, well past the limit of 100: what an exact limiter admits of them
+/// is the same for each caller.
 const BURST: usize = 130;
 /// Milliseconds of a window.
 const WINDOW: i64 = 60_000;
@@ -147,8 +147,10 @@ fn none(check: &mut SelfCheck, problem: &str) {
     check.found(Capability::SlidingLimiter, false, "not known of one that does not count exactly");
 }
 
+/// Returns the number of requests that the limiter admits of each caller.
+///
 /// # Errors
-/// Why these bursts show no limiter that counts exactly.
+/// [`LimiterError`] if these bursts show no limiter that counts exactly.
 fn exact(bursts: &[Burst]) -> Result<Admitted, LimiterError> {
     if let Some(status) = bursts.iter().find_map(|burst| burst.other) {
         return Err(LimiterError::NotOurs(status));

@@ -231,15 +231,15 @@ impl Target {
     }
 }
 
-/// The first of the origins that a target that is started here is told, or the one that it is told
-/// unless somebody asks for others.
+/// Returns the first of the origins that are configured for a target that is started here: the
+/// usual one, unless somebody asks for others.
 fn page_origin(options: &TargetOptions) -> Option<String> {
     let told = options.variables.iter().find(|(name, _)| *name == CORS_VARIABLE);
     let first = told.map_or(Some(PAGE_ORIGIN), |(_, origins)| origins.split(',').next());
     first.map(str::trim).filter(|origin| !origin.is_empty()).map(str::to_owned)
 }
 
-/// The stub at `url`, if there is one.
+/// Asks the stub at `url` who it is, if there is one.
 async fn identify(client: &reqwest::Client, url: &Url) -> Option<Identity> {
     let request = client.get(url.join("/_workway/identity").ok()?).timeout(Duration::from_secs(1));
     let text = request.send().await.ok()?.text().await.ok()?;

@@ -248,7 +248,8 @@ impl Target {
     }
 }
 
-/// Seconds that a shared cache is told to keep an answer (RFC 9213; RFC 9111 section 5.2.2.10).
+/// Returns the seconds that a shared cache is told to keep an answer (RFC 9213; RFC 9111 section
+/// 5.2.2.10).
 fn shared_age(headers: &HeaderMap) -> Option<u64> {
     let directive = |header: &str, name: &str| {
         let value = headers.get(header)?.to_str().ok()?;
@@ -260,7 +261,7 @@ fn shared_age(headers: &HeaderMap) -> Option<u64> {
         .or_else(|| directive("cache-control", "max-age"))
 }
 
-/// Milliseconds since 1970 of an IMF-fixdate (RFC 9110 section 5.6.7).
+/// Parses an IMF-fixdate into milliseconds since 1970 (RFC 9110 section 5.6.7).
 fn http_date(text: &str) -> Option<i64> {
     const MONTHS: [&str; 12] =
         ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];

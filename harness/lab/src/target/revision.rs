@@ -42,7 +42,7 @@ pub async fn build(revision: &str) -> Result<Built, TargetError> {
     Ok(Built { program, commit })
 }
 
-/// The profile of this program: versions are compared in the same.
+/// Returns the profile of this program: versions are compared in the same.
 const fn profile() -> &'static str {
     if cfg!(debug_assertions) { "debug" } else { "release" }
 }

@@ -30,7 +30,7 @@ pub fn all() -> &'static [Defect] {
     &ALL
 }
 
-/// A defect that is made.
+/// Returns a defect that is made.
 const fn made(
     area: Area,
     (id, says): (&'static str, &'static str),
