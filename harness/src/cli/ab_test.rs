@@ -133,25 +133,18 @@ impl From<AbTestError> for Failure {
 impl Variant {
     /// Reads `embedded`, `wrangler`, a URL, or a revision of this repository, which is built.
     pub(super) async fn prepare(name: &str) -> Result<Self, AbTestError> {
-        if matches!(name, "embedded" | "wrangler") || name.contains("://") {
-            let spec = TargetSpec::parse(name).map_err(AbTestError::BadVariant)?;
-            return Ok(Self {
-                name: name.to_owned(),
-                commit: None,
-                spec,
-                program: None,
-                header: None,
-            });
-        }
-        output::say(&format!("building {name}, unless it is there already"));
-        let built = target::build(name).await.map_err(AbTestError::Build)?;
-        Ok(Self {
-            name: name.to_owned(),
-            commit: Some(built.commit),
-            spec: TargetSpec::Embedded,
-            program: Some(built.program),
-            header: None,
-        })
+        let (spec, built) = match TargetSpec::parse(name) {
+            Ok(spec) => (spec, None),
+            // Revisions of git have no such characters in a row.
+            Err(error) if name.contains("://") => return Err(AbTestError::BadVariant(error)),
+            Err(_) => {
+                output::say(&format!("building {name}, unless it is there already"));
+                let built = target::build(name).await.map_err(AbTestError::Build)?;
+                (TargetSpec::Embedded, Some(built))
+            }
+        };
+        let (commit, program) = built.map(|built| (built.commit, built.program)).unzip();
+        Ok(Self { name: name.to_owned(), commit, spec, program, header: None })
     }
 
     /// Returns the kind of target: `embedded`, `wrangler` or `url`. A revision is embedded.
