@@ -68,7 +68,7 @@ impl Seeded {
     }
 
     /// Returns layers that change nothing. The program has the service in these layers alone:
-    /// without them it would have each route twice, and be a fifth larger.
+    /// without them it would have each route twice.
     pub fn without_defect(secret: Secret) -> Self {
         Self::with(&[], secret)
     }
