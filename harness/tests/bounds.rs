@@ -99,7 +99,7 @@ fn a_report_that_does_not_add_up_is_refused() {
     let mut report: serde_json::Value = serde_json::from_slice(&fs::read(early).unwrap()).unwrap();
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("report.json");
-    let mut shown = |report: &serde_json::Value| {
+    let shown = |report: &serde_json::Value| {
         fs::write(&file, report.to_string()).unwrap();
         bounded(folder.path(), &["report", "report.json"])
     };

@@ -13,7 +13,7 @@ use std::{
 use serde_json::Value;
 use workway::{
     judge::{Failed, Verdict},
-    prove::{Fate, all},
+    prove::{Status, all},
     report::{Area, DetectionMatrix, Outcome},
 };
 
@@ -143,7 +143,7 @@ fn the_published_matrix_has_every_defect_and_no_survivor() {
     let published: Vec<_> = matrix.defects.iter().map(|defect| defect.id.as_str()).collect();
     let known: Vec<_> = all().iter().map(|defect| defect.id).collect();
     assert_eq!(published, known);
-    let made = all().iter().filter(|defect| matches!(defect.fate, Fate::Made { .. })).count();
+    let made = all().iter().filter(|defect| matches!(defect.status, Status::Made { .. })).count();
     assert_eq!(matrix.count(Outcome::Killed), made);
     assert_eq!((matrix.verdict, matrix.clean.runs, matrix.clean.alarmed), (Verdict::Pass, 20, 0));
     println!("false alarms: 0 of N = 20 runs, at most {:.3} (95 %)", matrix.clean.bound);

@@ -6,7 +6,7 @@ use clap::Args;
 
 use super::{
     measured::{Source, Used},
-    output::{self, Format},
+    output::{self, Failure, Format},
 };
 use crate::{
     cost::{
@@ -58,7 +58,7 @@ pub(super) struct Arguments {
     /// Only this tier; may be given more than once.
     #[arg(long = "tier", value_name = "NAME")]
     only: Vec<String>,
-    /// What if: `cache_hit=0.9`, `model=NAME`, or `RESOURCE=AMOUNT` for each request (for the month
+    /// Bill under an assumption: `cache_hit=0.9`, `model=NAME`, or `RESOURCE=AMOUNT` for each request (for the month
     /// where it is something stored). With --cheapest several values, `cache_hit=0,0.5,0.9`, each of
     /// which is tried.
     #[arg(long = "set", value_name = "NAME=VALUE")]
@@ -66,13 +66,13 @@ pub(super) struct Arguments {
     /// Another report to compare with: what the change adds, by resource.
     #[arg(long, value_name = "REPORT")]
     base: Option<PathBuf>,
-    /// Which scenario is the cheapest that still meets its thresholds on latency? Each is one
-    /// setting: a model, a cache. --set adds others to try.
+    /// Find the cheapest scenario that still meets its thresholds on latency. Each is one setting: a
+    /// model, a cache. --set adds others to try.
     #[arg(long, conflicts_with_all = ["base", "from_analytics"])]
     cheapest: bool,
     #[command(flatten)]
     source: Source,
-    /// What goes to stdout.
+    /// Format of the result on stdout.
     #[arg(long, value_enum, default_value_t = Format::Text)]
     format: Format,
 }
@@ -80,7 +80,7 @@ pub(super) struct Arguments {
 pub(super) async fn cost(arguments: &Arguments) -> Exit {
     let (asked, runs) = match read(arguments).await {
         Ok(read) => read,
-        Err((exit, problem)) => return output::fail(exit, &problem),
+        Err(failure) => return failure.show(),
     };
     let shown = if arguments.cheapest {
         cheapest(arguments, &asked, &runs)
@@ -97,8 +97,8 @@ struct Runs {
     base: Option<Used>,
 }
 
-async fn read(arguments: &Arguments) -> Result<(Asked, Runs), (Exit, String)> {
-    let asked = Asked::read(arguments).map_err(|error| (Exit::Usage, error.to_string()))?;
+async fn read(arguments: &Arguments) -> Result<(Asked, Runs), Failure> {
+    let asked = Asked::read(arguments).map_err(Failure::usage)?;
     let measured = arguments.source.open()?;
     let mut runs = Vec::new();
     for path in &arguments.reports {

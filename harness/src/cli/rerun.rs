@@ -17,7 +17,7 @@ impl Failed {
     /// into.
     ///
     /// # Errors
-    /// How the command ends.
+    /// The exit code of the command.
     pub(super) fn read(path: &Path) -> Result<Self, Exit> {
         let file = if path.is_dir() { path.join("report.json") } else { path.to_owned() };
         let usage = |problem: String| {

@@ -48,16 +48,16 @@ pub(super) struct Arguments {
     /// Allow a URL that is not on loopback.
     #[arg(long)]
     allow_remote: bool,
-    /// Where the upstream stub of a URL target listens; by default the port after the target's.
+    /// URL of the upstream stub of a URL target; by default on the port after the target's.
     #[arg(long, value_name = "URL")]
     upstream: Option<Url>,
-    /// What goes to stdout.
+    /// Format of the result on stdout.
     #[arg(long, value_enum, default_value_t = Format::Text)]
     format: Format,
     /// Also write the report in every format into this folder.
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
-    /// What random choices are drawn from; a report names the one it used.
+    /// Seed of random choices; a report names the one it used.
     #[arg(long)]
     seed: Option<u64>,
 }

@@ -27,9 +27,9 @@ pub(super) struct CostReport {
     month: String,
     /// Its first instant.
     from: Millis,
-    /// Whose prices.
+    /// The price book.
     book: Book,
-    /// Of every amount of money here.
+    /// The currency of every amount of money here.
     currency: Currency,
     /// By resource: what was used, and what is not known.
     lines: Vec<CostLine>,
@@ -47,9 +47,9 @@ struct Book {
     valid_from: String,
     /// The last day on which the prices hold; `null` while no end is known.
     valid_until: Option<String>,
-    /// What to know before believing it.
+    /// A note on the limits of the prices.
     note: String,
-    /// What the account pays each month whatever is used; not in `total`.
+    /// The fee that the account pays each month whatever is used; not in `total`.
     base: String,
 }
 
@@ -64,17 +64,17 @@ enum Currency {
 #[derive(Debug, Serialize)]
 #[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
 struct CostLine {
-    /// As in `GET /usage`.
+    /// The name of the resource in `GET /usage`.
     resource: &'static str,
-    /// How many units. `null` when nobody knows.
+    /// The number of units; `null` if it is not known.
     amount: Option<String>,
-    /// What one of it is.
+    /// The unit of the amount.
     unit: &'static str,
     /// `null` when the amount is not known, or the book has no price for it.
     cost: Option<String>,
-    /// How the amount is known.
+    /// The origin of the amount.
     origin: Known,
-    /// What was assumed, why nothing is known, or why it has no price.
+    /// The assumption, or the reason that there is no amount or no price.
     why: Option<String>,
 }
 
@@ -152,7 +152,7 @@ fn report(usage: UsageReport, book: Option<&str>, logged: bool) -> Result<CostRe
     Ok(CostReport { month, from, book: shown, currency, lines, total })
 }
 
-/// The amounts of a month, and how those are known that are not measured.
+/// Returns the amounts of a month, and the origins of those that are not measured.
 fn used(usage: &UsageReport, logged: bool) -> Result<(Amounts, Origins), UnknownResource> {
     let metered = usage.total.amounts();
     let metered = metered.map(|(name, amount)| Ok((name.parse()?, Decimal::from(amount))));

@@ -70,7 +70,7 @@ pub enum CostError {
     },
 }
 
-/// Every tier that is asked for and that the runs have a mix for.
+/// Lists every tier that is asked for and that the runs have a mix for.
 ///
 /// # Errors
 /// [`CostError`].

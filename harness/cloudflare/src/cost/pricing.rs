@@ -178,7 +178,7 @@ impl Prices for CloudflarePrices {
 }
 
 impl CloudflarePrices {
-    /// The tier that a figure is of. `None` when no answer said what it used.
+    /// Returns the tier that a figure is of. `None` when no answer said what it used.
     fn assessed(
         &self,
         figure: &CostFigure,
@@ -248,7 +248,7 @@ fn dearest(assessment: &Assessment) -> String {
     parts.collect::<Vec<_>>().join(", ")
 }
 
-/// The part of operations that are AI operations.
+/// Returns the part of operations that are AI operations.
 fn ai_share(usage: &RunUsage) -> Decimal {
     let count = |ai: bool| -> u64 {
         usage.steps.iter().filter(|step| step.ai == ai).map(|step| step.used.all().count).sum()

@@ -211,7 +211,7 @@ impl UnitUsage {
         }
     }
 
-    /// The amounts of a month, and what of it nothing is known about.
+    /// Returns the amounts of a month, and the part of it that is not known.
     pub fn month(&self, tier: &Tier) -> (Amounts, Vec<String>) {
         let mut amounts = Amounts::default();
         let mut missing = Vec::new();
@@ -235,7 +235,7 @@ impl UnitUsage {
     }
 }
 
-/// One of them on average; it is a request, too.
+/// Returns one of them on average; it is a request, too.
 fn one(tally: &Tally) -> Result<Option<Amounts>, UsageError> {
     let mean = mean(tally)?;
     Ok(mean.map(|amounts| amounts.with(Resource::Requests, Decimal::ONE)))
@@ -261,8 +261,8 @@ fn with_model(miss: Amounts, model: &str, book: &PriceBook) -> Result<Amounts, W
 }
 
 impl WhatIf {
-    /// Reads `cache_hit=0.9`, `model=NAME` and `RESOURCE=AMOUNT`: for each request, or for the month
-    /// where it is something that is held.
+    /// Reads `cache_hit=0.9`, `model=NAME` and `RESOURCE=AMOUNT`: for each request, or for the
+    /// month where it is something that is held.
     ///
     /// # Errors
     /// [`WhatIfError::Setting`].

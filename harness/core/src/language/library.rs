@@ -204,8 +204,12 @@ impl Library {
             Ok(parsed) => {
                 let folder = file.parent().unwrap_or(Path::new("")).to_owned();
                 let callers = self.callers.iter().cloned().chain([real]).collect();
-                let (root, read) = (self.root.clone(), Arc::clone(&self.read));
-                let library = Self { folder, root, callers, read };
+                let library = Self {
+                    folder,
+                    root: self.root.clone(),
+                    callers,
+                    read: Arc::clone(&self.read),
+                };
                 Ok(Called { name, file: parsed, library })
             }
             Err(errors) => Err(LibraryError::Scenario(first_of(path, &errors))),

@@ -95,10 +95,10 @@ fn pattern(secret: &str) -> String {
         }
         let mut bytes = [0; 4];
         let percent = character.encode_utf8(&mut bytes).bytes();
-        let percent: String = percent.map(|byte| format!("%(?:25)*(?i:{byte:02x})")).collect();
+        let percent = percent.fold(String::new(), |all, byte| all + &format!("%(?:25)*(?i:{byte:02x})"));
         let mut units = [0; 2];
         let units = character.encode_utf16(&mut units).iter();
-        let unicode: String = units.map(|unit| format!(r"\\+u(?i:{unit:04x})")).collect();
+        let unicode = units.fold(String::new(), |all, unit| all + &format!(r"\\+u(?i:{unit:04x})"));
         let code = u32::from(character);
         let named = match character {
             '"' => "|quot",

@@ -32,12 +32,12 @@ pub struct Defect {
     /// The description of the defect.
     pub says: &'static str,
     /// The treatment of the defect here.
-    pub fate: Fate,
+    pub status: Status,
 }
 
 /// Says how a defect is treated.
 #[derive(Clone, Copy, Debug)]
-pub enum Fate {
+pub enum Status {
     /// The defect is made here, and scenarios must see it.
     Made {
         /// The rules of which at least one should be broken: the scenarios that name them are run.
@@ -51,21 +51,47 @@ pub enum Fate {
     Elsewhere(&'static str),
 }
 
+/// Says why a defect cannot be put around the service.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum DefectError {
+    /// The catalogue has none of this name.
+    #[error(
+        "no defect is called `{id}`{}; `workway lab prove --list` shows all", near_it(.near)
+    )]
+    Unknown {
+        /// The name that was asked for.
+        id: String,
+        /// The names that look like it, the most similar first.
+        near: Vec<&'static str>,
+    },
+    /// The catalogue has it, and no change makes it.
+    #[error("{id} is in the catalogue and not made: {why}")]
+    NotMade {
+        /// The name of the defect.
+        id: &'static str,
+        /// The reason.
+        why: &'static str,
+    },
+}
+
+/// Returns the part of a message that offers names.
+fn near_it(names: &[&str]) -> String {
+    let names: Vec<_> = names.iter().map(|name| format!("`{name}`")).collect();
+    if names.is_empty() { String::new() } else { format!("; near it are {}", names.join(", ")) }
+}
+
 /// Returns the defect of this name.
 ///
 /// # Errors
-/// A message for whoever named it, with a name that is near.
-pub fn find(id: &str) -> Result<&'static Defect, String> {
+/// [`DefectError::Unknown`].
+pub fn find(id: &str) -> Result<&'static Defect, DefectError> {
     let same = |defect: &&Defect| defect.id.eq_ignore_ascii_case(id);
-    all().iter().find(same).ok_or_else(|| {
-        let near = near(id);
-        let near = if near.is_empty() { String::new() } else { format!("; near it are {near}") };
-        format!("no defect is called `{id}`{near}; `workway lab prove --list` shows all")
-    })
+    let unknown = || DefectError::Unknown { id: id.to_owned(), near: near(id) };
+    all().iter().find(same).ok_or_else(unknown)
 }
 
-/// Names that look like this one.
-fn near(id: &str) -> String {
+/// Returns the names that look like this one.
+fn near(id: &str) -> Vec<&'static str> {
     let wanted = id.to_uppercase();
     let mut known: Vec<_> = all()
         .iter()
@@ -73,8 +99,7 @@ fn near(id: &str) -> String {
         .filter(|(distance, _)| *distance <= MAX_SLIPS)
         .collect();
     known.sort_unstable();
-    let known: Vec<_> = known.into_iter().take(MAX_NEAR).map(|(_, id)| format!("`{id}`")).collect();
-    known.join(", ")
+    known.into_iter().take(MAX_NEAR).map(|(_, id)| id).collect()
 }
 
 /// Names that differ in more are no slips of this one.

@@ -97,7 +97,8 @@ const REARM: Sql = Sql { name: "rearm", text: "UPDATE alarms SET firing = 0 WHER
 
 /// The pause of the alarm task when it knows of no alarm.
 const IDLE: Duration = Duration::from_mins(1);
-/// The pause of the alarm task when it could not read the alarms. An alarm whose handler failed rings again after as long.
+/// The pause of the alarm task when it could not read the alarms. An alarm whose handler failed
+/// rings again after as long.
 const RETRY: Duration = Duration::from_secs(1);
 
 /// The ports that objects can reach.
@@ -248,7 +249,7 @@ impl Inner {
         single_flight
     }
 
-    /// The lock of an object. Objects that nobody waits for are forgotten.
+    /// Returns the lock of an object. Objects that nobody waits for are forgotten.
     fn turn(&self, name: &str) -> Arc<AsyncMutex<()>> {
         let mut turns = self.turns.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(turn) = turns.get(name).and_then(Weak::upgrade) {

@@ -9,7 +9,7 @@ use std::{
 
 use rustix::process::Pid;
 
-use crate::run::{Monitored, ServerStats};
+use workway_core::run::{Monitored, ServerStats};
 
 /// The text with which `wrangler dev` begins an error.
 const ERROR: &str = "[ERROR]";
@@ -23,7 +23,7 @@ const LOG_AT_ONCE: usize = 256 * 1024;
 
 /// The processes of a group, and the log that they share.
 #[derive(Debug)]
-pub(super) struct Group {
+pub struct ProcessGroup {
     leader: Pid,
     /// The name of the programs of it that serve; others come and go.
     serves: &'static str,
@@ -38,8 +38,9 @@ struct Read {
     errors: u64,
 }
 
-impl Group {
-    pub(super) fn new(leader: Pid, serves: &'static str, log: File) -> Self {
+impl ProcessGroup {
+    /// Returns the group of `leader`, which writes to `log`.
+    pub(crate) fn new(leader: Pid, serves: &'static str, log: File) -> Self {
         Self { leader, serves, log, read: Mutex::default() }
     }
 
@@ -58,7 +59,7 @@ impl Group {
     }
 }
 
-impl Monitored for Group {
+impl Monitored for ProcessGroup {
     fn vitals(&self) -> Option<ServerStats> {
         let group = self.leader.as_raw_nonzero().get();
         let mut vitals = ServerStats { errors: self.errors().ok()?, ..ServerStats::default() };
@@ -111,7 +112,8 @@ mod tests {
 
     use tokio::process::Command;
 
-    use super::{super::Process, *};
+    use super::*;
+    use crate::process::Process;
 
     /// Alone until somebody writes into the pipe. `tail` keeps what has no line end.
     const SCRIPT: &str = "
@@ -128,7 +130,7 @@ mod tests {
         command.args(["-c", SCRIPT]).env("PIPE", &pipe);
         command.stdin(Stdio::null()).stdout(Stdio::null());
         let (process, _) = Process::start("sh", &mut command).unwrap();
-        let group = process.health("sh").unwrap();
+        let group = process.group("sh").unwrap();
         let mut first = group.vitals().unwrap();
         // Between the fork and the program it has no memory of its own.
         while first.memory == 0 {
