@@ -39,6 +39,7 @@ mod proof;
 mod prove;
 mod reports;
 mod suites;
+mod targets;
 mod tls;
 mod wire;
 mod workerd;

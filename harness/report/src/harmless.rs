@@ -18,11 +18,7 @@ fn steers(character: char) -> bool {
         )
 }
 
-fn escape_if<'a>(
-    text: &'a str,
-    hostile: impl Fn(char) -> bool,
-    how: fn(char) -> String,
-) -> Cow<'a, str> {
+fn escape_if(text: &str, hostile: impl Fn(char) -> bool, how: fn(char) -> String) -> Cow<'_, str> {
     if !text.contains(&hostile) {
         return Cow::Borrowed(text);
     }
@@ -56,7 +52,8 @@ pub(crate) fn markup(text: &str) -> String {
 pub(crate) fn json(text: &str) -> Cow<'_, str> {
     let escape = |one: char| {
         let mut units = [0; 2];
-        one.encode_utf16(&mut units).iter().map(|unit| format!("\\u{unit:04x}")).collect()
+        let units = one.encode_utf16(&mut units).iter();
+        units.fold(String::new(), |all, unit| all + &format!("\\u{unit:04x}"))
     };
     escape_if(text, |one| steers(one) && one != '\r', escape)
 }

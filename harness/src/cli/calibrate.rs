@@ -12,6 +12,7 @@ use super::{
     state::{CALIBRATION_SCHEMA_VERSION, Saved, Setting},
 };
 use crate::{
+    config,
     exit::Exit,
     gate::{Calibration, POWER, Rule},
     report::Timestamp,
@@ -26,9 +27,10 @@ pub(super) struct Arguments {
     /// The scenario whose load makes the windows.
     #[arg(value_name = "SCENARIO", default_value = gate::DEFAULT_SCENARIO)]
     scenario: PathBuf,
-    /// Version that is compared with itself: `embedded`, `wrangler`, a URL, or a revision.
-    #[arg(long, default_value = "embedded")]
-    target: String,
+    /// Version that is compared with itself: `embedded`, `wrangler`, a URL, or a revision. By default
+    /// what $WORKWAY_TARGET says, else `target` in the nearest `workway.toml`.
+    #[arg(long)]
+    target: Option<String>,
     /// Pairs of windows.
     #[arg(long, default_value_t = DEFAULT_PAIRS, value_parser = gate::pairs)]
     pairs: usize,
@@ -58,7 +60,11 @@ pub(super) async fn calibrate(arguments: &Arguments) -> Exit {
 async fn calibrated(arguments: &Arguments, stop: &StopFlag) -> Result<Saved, Failure> {
     let plan = gate::scenario(&arguments.scenario)?;
     let plan = windowed(&plan, arguments.warmup, arguments.window).map_err(Failure::usage)?;
-    let target = Variant::prepare(&arguments.target).await?;
+    let target = match &arguments.target {
+        Some(target) => target.clone(),
+        None => config::named_target().map_err(Failure::usage)?.text,
+    };
+    let target = Variant::prepare(&target).await?;
     let seed = Uuid::new_v4().as_u64_pair().1;
     let ab_test = AbTest {
         plan: &plan,

@@ -204,12 +204,8 @@ impl Library {
             Ok(parsed) => {
                 let folder = file.parent().unwrap_or(Path::new("")).to_owned();
                 let callers = self.callers.iter().cloned().chain([real]).collect();
-                let library = Self {
-                    folder,
-                    root: self.root.clone(),
-                    callers,
-                    read: Arc::clone(&self.read),
-                };
+                let library =
+                    Self { folder, root: self.root.clone(), callers, read: Arc::clone(&self.read) };
                 Ok(Called { name, file: parsed, library })
             }
             Err(errors) => Err(LibraryError::Scenario(first_of(path, &errors))),

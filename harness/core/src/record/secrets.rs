@@ -95,7 +95,8 @@ fn pattern(secret: &str) -> String {
         }
         let mut bytes = [0; 4];
         let percent = character.encode_utf8(&mut bytes).bytes();
-        let percent = percent.fold(String::new(), |all, byte| all + &format!("%(?:25)*(?i:{byte:02x})"));
+        let percent =
+            percent.fold(String::new(), |all, byte| all + &format!("%(?:25)*(?i:{byte:02x})"));
         let mut units = [0; 2];
         let units = character.encode_utf16(&mut units).iter();
         let unicode = units.fold(String::new(), |all, unit| all + &format!(r"\\+u(?i:{unit:04x})"));
@@ -177,7 +178,8 @@ mod tests {
             }
             Encoding::JsonUnicode => special(|c| {
                 let mut units = [0; 2];
-                c.encode_utf16(&mut units).iter().map(|unit| format!("\\u{unit:04X}")).collect()
+                let units = c.encode_utf16(&mut units).iter();
+                units.fold(String::new(), |all, unit| all + &format!("\\u{unit:04X}"))
             }),
             Encoding::Percent => percent_encode(text),
             Encoding::Html => text
