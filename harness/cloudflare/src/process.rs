@@ -10,8 +10,6 @@ use std::{
 use rustix::process::{Pid, Signal, kill_process_group};
 use tokio::process::{Child, ChildStdin, ChildStdout, Command};
 
-use crate::wrangler::ProcessGroup;
-
 /// Lines of its log that an error shows.
 const LOG_TAIL_LINES: usize = 20;
 /// Bytes of its log that are looked at for those lines.
@@ -132,10 +130,9 @@ impl Process {
         matches!(self.child.try_wait(), Ok(None))
     }
 
-    /// Observes the process and those that it started, of which programs named `serves` do the
-    /// serving.
-    pub fn group(&self, serves: &'static str) -> Option<ProcessGroup> {
-        Some(ProcessGroup::new(self.group?, serves, self.log.try_clone().ok()?))
+    /// Returns its group, which those that it starts belong to, and its log.
+    pub(crate) fn group(&self) -> Option<(Pid, File)> {
+        Some((self.group?, self.log.try_clone().ok()?))
     }
 
     /// Returns an error that shows the end of the log.

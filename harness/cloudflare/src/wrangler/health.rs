@@ -11,6 +11,8 @@ use rustix::process::Pid;
 
 use workway_core::run::{Monitored, ServerStats};
 
+use crate::process::Process;
+
 /// The text with which `wrangler dev` begins an error.
 const ERROR: &str = "[ERROR]";
 
@@ -39,12 +41,13 @@ struct Read {
 }
 
 impl ProcessGroup {
-    /// Returns the group of `leader`, which writes to `log`.
-    pub(crate) fn new(leader: Pid, serves: &'static str, log: File) -> Self {
-        Self { leader, serves, log, read: Mutex::default() }
+    /// Returns the group of a process, of which programs named `serves` do the serving.
+    pub fn of(process: &Process, serves: &'static str) -> Option<Self> {
+        let (leader, log) = process.group()?;
+        Some(Self { leader, serves, log, read: Mutex::default() })
     }
 
-    /// Errors up to the end of the last whole line.
+    /// Counts the errors up to the end of the last whole line.
     fn errors(&self) -> io::Result<u64> {
         let mut read = self.read.lock().unwrap_or_else(PoisonError::into_inner);
         let mut bytes = vec![0; LOG_AT_ONCE];
@@ -113,7 +116,6 @@ mod tests {
     use tokio::process::Command;
 
     use super::*;
-    use crate::process::Process;
 
     /// Alone until somebody writes into the pipe. `tail` keeps what has no line end.
     const SCRIPT: &str = "
@@ -130,7 +132,7 @@ mod tests {
         command.args(["-c", SCRIPT]).env("PIPE", &pipe);
         command.stdin(Stdio::null()).stdout(Stdio::null());
         let (process, _) = Process::start("sh", &mut command).unwrap();
-        let group = process.group("sh").unwrap();
+        let group = ProcessGroup::of(&process, "sh").unwrap();
         let mut first = group.vitals().unwrap();
         // Between the fork and the program it has no memory of its own.
         while first.memory == 0 {

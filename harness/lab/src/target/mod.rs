@@ -27,7 +27,7 @@ use crate::{
     process::{Process, ProcessError},
     run::Monitored,
     upstream::{Identity, PAGE_ORIGIN, STUB_NAME},
-    wrangler::{DevServer, MissingTool, SERVES},
+    wrangler::{DevServer, MissingTool, ProcessGroup, SERVES},
 };
 
 /// Names the target that the user asked for.
@@ -222,7 +222,7 @@ impl Target {
         if self.kind != TargetKind::Wrangler {
             return None;
         }
-        Some(Arc::new(self.service.as_ref()?.group(SERVES)?))
+        Some(Arc::new(ProcessGroup::of(self.service.as_ref()?, SERVES)?))
     }
 
     /// Returns whether every process that was started for it still runs.

@@ -268,14 +268,18 @@ impl Inner {
         Ok(names.collect())
     }
 
-    /// Returns the time until the next alarm.
-    async fn pause(&self) -> Result<Duration, PortError> {
+    /// Returns the time of the next alarm, if there is one.
+    async fn next_alarm(&self) -> Result<Option<Millis>, PortError> {
         let next = self.sql(NEXT.bind([])).await?.value;
-        let at = next.rows.first().and_then(|row| row.get("at")?.as_i64());
-        Ok(at.map_or(IDLE, |at| {
+        Ok(next.rows.first().and_then(|row| row.get("at")?.as_i64()))
+    }
+
+    /// Returns the time until an alarm, at most [`IDLE`].
+    fn until(&self, alarm: Option<Millis>) -> Duration {
+        alarm.map_or(IDLE, |at| {
             let millis = (at - self.reach.clock.now()).max(0).unsigned_abs();
             Duration::from_millis(millis).min(IDLE)
-        }))
+        })
     }
 
     async fn ring(self: &Arc<Self>, name: &str) {
@@ -316,7 +320,9 @@ fn one_request() -> Usage {
 async fn ring_alarms(actors: Weak<Inner>) {
     while let Some(inner) = actors.upgrade() {
         let pause = match ring_due(&inner).await {
-            Ok(pause) => pause,
+            // The clock may have been put forward while the alarms were read, so it is read now: a
+            // pause of before would be one too many.
+            Ok(next) => inner.until(next),
             Err(error) => {
                 log(&format!("alarms: {error}"));
                 RETRY
@@ -330,13 +336,14 @@ async fn ring_alarms(actors: Weak<Inner>) {
     }
 }
 
-async fn ring_due(inner: &Arc<Inner>) -> Result<Duration, PortError> {
+/// Rings the alarms that are due, and returns the time of the next one.
+async fn ring_due(inner: &Arc<Inner>) -> Result<Option<Millis>, PortError> {
     for name in inner.due().await? {
         let inner = Arc::clone(inner);
         #[expect(clippy::disallowed_methods, reason = "objects run side by side")]
         tokio::spawn(async move { inner.ring(&name).await });
     }
-    inner.pause().await
+    inner.next_alarm().await
 }
 
 /// One object, while it handles one event.
