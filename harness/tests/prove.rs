@@ -35,6 +35,20 @@ fn stderr(output: &Output) -> String {
     String::from_utf8_lossy(&output.stderr).into_owned()
 }
 
+/// The matrix in `reports` was made of the suites of today.
+#[test]
+#[ignore = "the matrix is made anew before a release: scripts/test-long runs it"]
+fn the_stored_matrix_is_of_these_suites() {
+    let stored = fs::read(root().join("reports/detection-matrix.json")).unwrap();
+    let stored: DetectionMatrix = serde_json::from_slice(&stored).unwrap();
+    let scenarios = workway::language::discover(&[root().join("scenarios")]).unwrap();
+    let renew = "make it anew: `workway lab prove --clean-runs 20 --out reports`";
+    assert_eq!(stored.suite, workway::prove::suite(&scenarios).unwrap(), "{renew}");
+    let made: BTreeSet<_> = all().iter().map(|defect| defect.id.to_owned()).collect();
+    let measured: BTreeSet<_> = stored.defects.iter().map(|defect| defect.id.clone()).collect();
+    assert_eq!(measured, made, "{renew}");
+}
+
 /// At least one defect of each area, and each kind of decorator.
 const A_FEW: [&str; 9] =
     ["RL-1", "IV-2", "IV-25", "CA-7", "CA-22", "WF-16", "AU-14", "CO-1", "CO-Q1"];

@@ -5,6 +5,10 @@
 //! (`ports`), around the events of its objects (`objects`), around its routes (`front`).
 //! The service itself knows of none.
 
+use std::{fs, io, path::PathBuf};
+
+use sha2::{Digest as _, Sha256};
+
 mod caches;
 mod catalogue;
 mod change;
@@ -21,6 +25,28 @@ pub use change::Change;
 pub use seeded::Seeded;
 
 pub use crate::report::Area;
+
+/// Returns a digest of the catalogue and of scenario files: of their contents, in the order of their
+/// names, wherever the folder is.
+///
+/// # Errors
+/// That of the first file that cannot be read.
+pub fn suite(files: &[PathBuf]) -> io::Result<String> {
+    let mut digest = Sha256::new();
+    for Defect { id, says, status, .. } in all() {
+        let status = match status {
+            Status::Made { seen_by, .. } => seen_by.join(" "),
+            Status::NotApplicable(why) | Status::Elsewhere(why) => (*why).to_owned(),
+        };
+        digest.update(format!("{id}\n{says}\n{status}\n"));
+    }
+    let mut contents = files.iter().map(fs::read).collect::<io::Result<Vec<_>>>()?;
+    contents.sort_unstable();
+    for content in contents {
+        digest.update(Sha256::digest(&content));
+    }
+    Ok(format!("{:x}", digest.finalize()))
+}
 
 /// A line of the catalogue.
 #[derive(Clone, Copy, Debug)]

@@ -146,6 +146,7 @@ async fn work(arguments: &Arguments, defects: &[&'static Defect]) -> Exit {
         schema_version: MATRIX_SCHEMA_VERSION,
         tool_version: env!("CARGO_PKG_VERSION").to_owned(),
         commit: host::commit(),
+        suite: suite(&plans),
         host: Host::here(),
         started_at,
         duration_s: seconds(clock::now().saturating_duration_since(started)),
@@ -159,6 +160,12 @@ async fn work(arguments: &Arguments, defects: &[&'static Defect]) -> Exit {
     matrix.verdict = matrix.verdict();
     matrix.exit = Some(exit::code(matrix.verdict));
     publish(arguments, &matrix)
+}
+
+/// Returns the digest of the scenarios and the catalogue; nothing if a file is gone meanwhile.
+fn suite(plans: &[ScenarioPlan]) -> String {
+    let files: Vec<PathBuf> = plans.iter().map(|plan| PathBuf::from(&*plan.file)).collect();
+    crate::prove::suite(&files).unwrap_or_default()
 }
 
 /// Returns the rules of a domain's edge, which have tests of their own.
