@@ -3,7 +3,7 @@
 use std::{
     net::TcpListener,
     path::{Path, PathBuf},
-    process::Command,
+    process::{Command, ExitStatus},
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
@@ -53,16 +53,91 @@ pub struct Diagnosis {
     pub fix: Option<&'static str>,
 }
 
+/// Says why a need is not met.
+#[derive(Debug, thiserror::Error)]
+enum Unmet {
+    /// A file cannot be written or read.
+    #[error(transparent)]
+    File(#[from] std::io::Error),
+    /// The hard limit is too low.
+    #[error("{0}, of {DESCRIPTORS}")]
+    Descriptors(u64),
+    /// Something else listens on a port.
+    #[error("{port}: {error}")]
+    Port {
+        /// The port.
+        port: u16,
+        /// The cause.
+        error: std::io::Error,
+    },
+    /// A part of a tool is not installed.
+    #[error("absent")]
+    Absent,
+    /// A command is in none of the folders.
+    #[error("not found")]
+    NotFound,
+    /// A command does not say its version.
+    #[error("it failed with {0}")]
+    Failed(ExitStatus),
+    /// A command is too old.
+    #[error("{found}, at least {}.{}", .least.0, .least.1)]
+    TooOld {
+        /// The version that it says.
+        found: String,
+        /// The oldest that works.
+        least: (u64, u64),
+    },
+    /// A command must have one version exactly.
+    #[error("{0}, must be {WASM_BINDGEN}")]
+    NotPinned(String),
+    /// A package is not installed.
+    #[error("not installed")]
+    NotInstalled,
+    /// The description of a package cannot be read.
+    #[error(transparent)]
+    Package(#[from] serde_json::Error),
+    /// The description of a package has no version.
+    #[error("its package has no version")]
+    NoVersion,
+    /// The target does not answer.
+    #[error(transparent)]
+    NoAnswer(reqwest::Error),
+    /// The target is not well.
+    #[error("{}", .0.as_u16())]
+    Status(http::StatusCode),
+    /// The target does not tell its time.
+    #[error("it sends no Date")]
+    NoDate,
+    /// The time of the target cannot be read.
+    #[error("its Date is {0:?}")]
+    BadDate(String),
+    /// The clock of the target differs from ours.
+    #[error(transparent)]
+    Skew(Skew),
+}
+
+/// The difference between two clocks.
+#[derive(Clone, Copy, Debug, thiserror::Error)]
+#[error("{} s from ours, to the second", .0.as_secs())]
+struct Skew(Duration);
+
+impl From<reqwest::Error> for Unmet {
+    fn from(error: reqwest::Error) -> Self {
+        // The user has just named the target.
+        Self::NoAnswer(error.without_url())
+    }
+}
+
 impl Diagnosis {
     fn new(
         what: &'static str,
         needed_for: &'static str,
-        seen: Result<String, String>,
+        found: Result<String, Unmet>,
         otherwise: (State, &'static str),
     ) -> Self {
-        let (state, seen, fix) = match seen {
+        let (state, seen, fix) = match found {
             Ok(seen) => (State::Fine, seen, None),
-            Err(seen) => (otherwise.0, seen, Some(otherwise.1)),
+            Err(unmet) => (otherwise.0, unmet.to_string(), Some(otherwise.1)),
         };
         Self { what, needed_for, state, seen, fix }
     }
@@ -131,19 +206,15 @@ pub async fn examine_target(url: &Url) -> Vec<Diagnosis> {
     let client = reqwest::Client::builder().no_proxy().timeout(ANSWER_WITHIN).build();
     let Ok(client) = client else { return Vec::new() };
     let asked = async |path: &str| {
-        let url = url.join(path).map_err(|error| error.to_string())?;
-        client.get(url).send().await.map_err(|error| error.without_url().to_string())
+        // A base with a host takes every relative path.
+        let url = url.join(path).unwrap_or_else(|_| url.clone());
+        Ok::<_, Unmet>(client.get(url).send().await?)
     };
-    let live = asked("health/live").await;
-    let skew = match &live {
-        Ok(answer) => skew(answer.headers()),
-        Err(error) => Err(error.clone()),
-    };
-    let health = match asked("health").await {
-        Ok(answer) if answer.status().is_success() => Ok("200".to_owned()),
-        Ok(answer) => Err(answer.status().as_u16().to_string()),
-        Err(error) => Err(error),
-    };
+    let skew = asked("health/live").await.and_then(|answer| skew(answer.headers()));
+    let health = asked("health").await.and_then(|answer| match answer.status() {
+        status if status.is_success() => Ok("200".to_owned()),
+        status => Err(Unmet::Status(status)),
+    });
     vec![
         Diagnosis::new(
             "target's health",
@@ -160,15 +231,14 @@ pub async fn examine_target(url: &Url) -> Vec<Diagnosis> {
     ]
 }
 
-fn skew(headers: &http::HeaderMap) -> Result<String, String> {
+fn skew(headers: &http::HeaderMap) -> Result<String, Unmet> {
     let date = headers.get("date").and_then(|value| value.to_str().ok());
-    let date = date.ok_or("it sends no Date")?;
-    let there = httpdate(date).ok_or_else(|| format!("its Date is {date:?}"))?;
+    let date = date.ok_or(Unmet::NoDate)?;
+    let there = httpdate(date).ok_or_else(|| Unmet::BadDate(date.to_owned()))?;
     #[expect(clippy::disallowed_methods, reason = "compares clocks")]
     let here = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    let skew = here.abs_diff(there);
-    let seen = format!("{} s from ours, to the second", skew.as_secs());
-    if skew <= CLOCK_SKEW { Ok(seen) } else { Err(seen) }
+    let skew = Skew(here.abs_diff(there));
+    if skew.0 <= CLOCK_SKEW { Ok(skew.to_string()) } else { Err(Unmet::Skew(skew)) }
 }
 
 /// Parses a date such as `Sun, 22 Nov 2026 16:00:00 GMT` into the time since 1970.
@@ -182,36 +252,32 @@ fn httpdate(text: &str) -> Option<Duration> {
     humantime::parse_rfc3339(&rfc3339).ok()?.duration_since(UNIX_EPOCH).ok()
 }
 
-fn scratch() -> Result<String, String> {
-    let folder = tempfile::tempdir().map_err(|error| error.to_string())?;
-    std::fs::write(folder.path().join("file"), [0; 4096]).map_err(|error| error.to_string())?;
+fn scratch() -> Result<String, Unmet> {
+    let folder = tempfile::tempdir()?;
+    std::fs::write(folder.path().join("file"), [0; 4096])?;
     Ok(std::env::temp_dir().display().to_string())
 }
 
-fn descriptors() -> Result<String, String> {
+fn descriptors() -> Result<String, Unmet> {
     // The program raises the soft limit by itself.
     match getrlimit(Resource::Nofile).maximum {
         None => Ok("no limit".to_owned()),
         Some(limit) if limit >= DESCRIPTORS => Ok(limit.to_string()),
-        Some(limit) => Err(format!("{limit}, of {DESCRIPTORS}")),
+        Some(limit) => Err(Unmet::Descriptors(limit)),
     }
 }
 
-fn ports() -> Result<String, String> {
+fn ports() -> Result<String, Unmet> {
     for port in PORTS {
-        TcpListener::bind(("127.0.0.1", port)).map_err(|error| format!("{port}: {error}"))?;
+        TcpListener::bind(("127.0.0.1", port)).map_err(|error| Unmet::Port { port, error })?;
     }
     Ok("free".to_owned())
 }
 
-fn wasm() -> Result<String, String> {
+fn wasm() -> Result<String, Unmet> {
     let arguments = ["--print", "target-libdir", "--target", "wasm32-unknown-unknown"];
     let folder = said(Command::new("rustc").args(arguments))?;
-    if Path::new(folder.trim()).is_dir() {
-        Ok("there".to_owned())
-    } else {
-        Err("absent".to_owned())
-    }
+    if Path::new(folder.trim()).is_dir() { Ok("there".to_owned()) } else { Err(Unmet::Absent) }
 }
 
 /// Returns the folders in which the scripts of the repository that we are in find their tools, in
@@ -233,38 +299,36 @@ fn own(bins: &[PathBuf], name: &str) -> String {
     found.map_or_else(|| name.to_owned(), |path| path.to_string_lossy().into_owned())
 }
 
-fn wasm_bindgen(own: &dyn Fn(&str) -> String) -> Result<String, String> {
+fn wasm_bindgen(own: &dyn Fn(&str) -> String) -> Result<String, Unmet> {
     let seen = version(&own("wasm-bindgen"), (0, 0))?;
     if seen.split(' ').any(|word| word == WASM_BINDGEN) {
         Ok(seen)
     } else {
-        Err(format!("{seen}, must be {WASM_BINDGEN}"))
+        Err(Unmet::NotPinned(seen))
     }
 }
 
 /// Finds a command whose version has no dot.
-fn there(command: &str) -> Result<String, String> {
+fn there(command: &str) -> Result<String, Unmet> {
     let text = said(Command::new(command).arg("--version"))?;
     Ok(text.lines().next().unwrap_or_default().to_owned())
 }
 
-fn node(own: &dyn Fn(&str) -> String) -> Result<String, String> {
+fn node(own: &dyn Fn(&str) -> String) -> Result<String, Unmet> {
     version(&own("node"), NODE).or_else(|_| version("node", NODE))
 }
 
-fn wrangler(bins: &[PathBuf]) -> Result<String, String> {
+fn wrangler(bins: &[PathBuf]) -> Result<String, Unmet> {
     // Its package says so; the command takes a second to start.
     let packages = bins.iter().map(|bin| bin.join("../wrangler/package.json"));
     let text = packages.into_iter().find_map(|package| std::fs::read(package).ok());
-    let text = text.ok_or("not installed")?;
-    let package: serde_json::Value =
-        serde_json::from_slice(&text).map_err(|error| error.to_string())?;
-    let version = package["version"].as_str().ok_or("its package has no version")?;
+    let package: serde_json::Value = serde_json::from_slice(&text.ok_or(Unmet::NotInstalled)?)?;
+    let version = package["version"].as_str().ok_or(Unmet::NoVersion)?;
     Ok(version.to_owned())
 }
 
-/// The version of a command, if it is new enough.
-fn version(command: &str, least: (u64, u64)) -> Result<String, String> {
+/// Returns the version of a command, if it is new enough.
+fn version(command: &str, least: (u64, u64)) -> Result<String, Unmet> {
     let text = said(Command::new(command).arg("--version"))?;
     let first = text.lines().next().unwrap_or_default();
     let mut numbers = first
@@ -275,15 +339,15 @@ fn version(command: &str, least: (u64, u64)) -> Result<String, String> {
         .map(|number| number.parse::<u64>().unwrap_or(0));
     let found = (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0));
     let seen = first.to_owned();
-    if found >= least { Ok(seen) } else { Err(format!("{seen}, at least {}.{}", least.0, least.1)) }
+    if found >= least { Ok(seen) } else { Err(Unmet::TooOld { found: seen, least }) }
 }
 
-fn said(command: &mut Command) -> Result<String, String> {
-    let output = command.output().map_err(|_| "not found".to_owned())?;
+fn said(command: &mut Command) -> Result<String, Unmet> {
+    let output = command.output().map_err(|_| Unmet::NotFound)?;
     if output.status.success() {
         Ok(String::from_utf8_lossy(&output.stdout).into_owned())
     } else {
-        Err(format!("it failed with {}", output.status))
+        Err(Unmet::Failed(output.status))
     }
 }
 
@@ -365,7 +429,7 @@ mod tests {
     #[test]
     fn an_old_or_absent_command_is_told() {
         assert!(version("rustc", RUST).is_ok());
-        assert!(version("rustc", (99, 0)).unwrap_err().contains("at least 99.0"));
-        assert_eq!(version("no-such-command", (0, 0)), Err("not found".to_owned()));
+        assert!(version("rustc", (99, 0)).unwrap_err().to_string().contains("at least 99.0"));
+        assert_eq!(version("no-such-command", (0, 0)).unwrap_err().to_string(), "not found");
     }
 }

@@ -110,12 +110,8 @@ impl From<Verdict> for Exit {
 impl From<&TargetError> for Exit {
     fn from(error: &TargetError) -> Self {
         match error {
-            TargetError::BadUrl(_) | TargetError::Remote(_) | TargetError::Missing(_) => {
-                Self::Usage
-            }
-            TargetError::Unreachable { .. }
-            | TargetError::Spawn { .. }
-            | TargetError::Failed { .. } => Self::Unreachable,
+            TargetError::Remote(_) | TargetError::Missing(_) => Self::Usage,
+            TargetError::Unreachable { .. } | TargetError::Process(_) => Self::Unreachable,
         }
     }
 }

@@ -9,7 +9,10 @@
 )]
 
 use std::{
-    sync::{Mutex, OnceLock},
+    sync::{
+        Mutex, OnceLock,
+        atomic::{AtomicU64, Ordering::SeqCst},
+    },
     time::{Duration, Instant},
 };
 
@@ -17,7 +20,6 @@ use crate::common::{self, Target, block_on, environment, load, request, scenario
 use axum::{Router, routing::get};
 use rand::{RngExt as _, SeedableRng as _};
 use workway::{
-    judge::{Verdict, judge},
     plan::{LoadPlan, Profile, Work},
     record::{Figure, Latency, StepRecord},
     run::run,
@@ -68,9 +70,8 @@ impl Stall {
     }
 }
 
-/// Runs 300/s for twenty seconds against a target that stops for two: its log, the record, and
-/// whether the generator kept up.
-fn stalled(connections: usize) -> (&'static Stall, StepRecord, bool) {
+/// Runs 300/s for twenty seconds against a target that stops for two: its log and the record.
+fn stalled(connections: usize) -> (&'static Stall, StepRecord) {
     let stall: &'static Stall = Box::leak(Box::default());
     let handler = move || async {
         stall.answer().await;
@@ -81,8 +82,7 @@ fn stalled(connections: usize) -> (&'static Stall, StepRecord, bool) {
     let load = LoadPlan { max_connections: Some(connections), ..load };
     let plan = scenario(&["hit"], Work::Load(load));
     let mut record = block_on(run(&plan, &environment(target.address)));
-    let kept_up = judge(&plan, &record).verdict != Verdict::Inconclusive;
-    (stall, record.steps.remove(0), kept_up)
+    (stall, record.steps.remove(0))
 }
 
 fn seconds(figure: Figure) -> f64 {
@@ -93,9 +93,10 @@ fn seconds(figure: Figure) -> f64 {
 /// Whoever arrives `x` before the end of a stall waits `x`. So of `T` seconds with a stall of `S`,
 /// the percentile `q` is `S - (1 - q)·T`, and the mean `S²/2T`. What the target's own log says is
 /// nearer: it knows how long the queue took to drain.
-fn assert_true((stall, step, kept_up): &(&Stall, StepRecord, bool)) {
+fn assert_true((stall, step): &(&Stall, StepRecord)) {
     assert_eq!((step.scheduled, step.ok), (ARRIVALS, ARRIVALS), "{step:?}");
     let waits = stall.waits();
+    let late = seconds(step.lag.percentile(99.9));
     let mean = waits.iter().sum::<f64>() / f64::from(u32::try_from(waits.len()).unwrap());
     for (name, found, logged, form) in [
         ("p95", step.response.percentile(95.0), waits[5700 - 1], 1.0),
@@ -104,8 +105,10 @@ fn assert_true((stall, step, kept_up): &(&Stall, StepRecord, bool)) {
     ] {
         let found = seconds(found);
         println!("{name}: {found:.4} s, by the log {logged:.4} s, by the formula {form} s");
-        // A generator that could not keep up says so, and then claims nothing.
-        assert!(!kept_up || (found / logged - 1.0).abs() < 0.02, "{name} {found} {logged}");
+        // Two in a hundred, and what the generator itself says that it was late: on a busy machine
+        // that is also how late it may see an answer.
+        let allowed = 0.02 * logged + late;
+        assert!((found - logged).abs() < allowed, "{name} {found} {logged}, allowed {allowed}");
         assert!((found / form - 1.0).abs() < 0.3, "{name} {found}, expected {form}");
     }
     // What is timed from sending sees the stall only as often as there are connections.
@@ -176,12 +179,23 @@ fn percentiles_of_five_distributions_are_within_a_thousandth() {
 
 #[test]
 fn the_rate_is_what_was_asked_for() {
-    let target = Target::start(Router::new().route("/", get(async || "ok")));
+    static CAME: AtomicU64 = AtomicU64::new(0);
+    let handler = async || {
+        CAME.fetch_add(1, SeqCst);
+        "ok"
+    };
+    let target = Target::start(Router::new().route("/", get(handler)));
     let load = load(500.0, Duration::from_secs(4), vec![request(common::get(0, "/"))]);
     let plan = scenario(&["hit"], Work::Load(load));
     let record = block_on(run(&plan, &environment(target.address)));
-    assert_eq!(record.steps[0].scheduled, 2000);
-    for span in record.timeline.spans().iter().take(4) {
+    let step = &record.steps[0];
+    assert_eq!((step.scheduled, step.ok), (2000, 2000), "{step:?}");
+    // What came to the target, and what the timeline says was sent. A busy machine sends late, but it
+    // sends all of it.
+    assert_eq!(CAME.load(SeqCst), 2000);
+    let spans = record.timeline.spans();
+    assert_eq!(spans.iter().map(|span| span.sent).sum::<u64>(), 2000);
+    for span in spans.iter().take(4) {
         assert_eq!(span.planned, 500);
     }
     let Work::Load(LoadPlan { profile: Profile::Rates(stretches), .. }) = &plan.work else {

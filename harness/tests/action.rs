@@ -19,7 +19,7 @@ fn step(folder: &TempDir, program: &Path, inputs: &[(&str, &str)]) -> Output {
         ("BASE", ""),
         ("HEAD", ""),
         ("REMOTE", "false"),
-        ("UNDECIDED", "pass"),
+        ("UNDECIDED", "fail"),
     ];
     command
         .current_dir(repository())
@@ -69,6 +69,30 @@ fn a_run_fails_as_the_program_does_also_when_it_is_inconclusive() {
         );
         assert_eq!(asked, expected);
     }
+}
+
+/// Every scenario of the input is run, whether spaces or lines separate them.
+#[test]
+fn each_line_of_the_input_is_run() {
+    let folder = TempDir::new().unwrap();
+    let several =
+        "scenarios/smoke/health.yaml\n  scenarios/ops  scenarios/auth\n\nscenarios/caching\n";
+    let output = step(&folder, &stand_in(&folder, 0), &[("SCENARIOS", several)]);
+    assert_eq!(output.status.code(), Some(0));
+    let asked = String::from_utf8(output.stdout).unwrap();
+    let expected =
+        "run scenarios/smoke/health.yaml scenarios/ops scenarios/auth scenarios/caching --target ";
+    assert!(asked.starts_with(expected), "{asked}");
+}
+
+/// The defaults of the tests are those of the action.
+#[test]
+fn an_inconclusive_gate_fails_by_default() {
+    let action = repository().join(".github/actions/workway/action.yml");
+    let action = fs::read_to_string(action).unwrap();
+    let (_, undecided) = action.split_once("  undecided:\n").unwrap();
+    let default = undecided.lines().find_map(|line| line.trim().strip_prefix("default: "));
+    assert_eq!(default, Some("fail"));
 }
 
 #[test]

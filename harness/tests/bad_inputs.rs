@@ -36,7 +36,10 @@ impl Bench {
     fn workway(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_workway"));
         command.args(arguments).current_dir(self.folder.path());
-        command.env_remove("WORKWAY_JWT_SECRET").stdin(Stdio::null());
+        command
+            .env_remove("WORKWAY_JWT_SECRET")
+            .env("WORKWAY_TARGET", "embedded")
+            .stdin(Stdio::null());
         command
     }
 

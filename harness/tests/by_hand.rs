@@ -144,8 +144,8 @@ async fn get<T: for<'de> Deserialize<'de>>(client: &Client, base: &Url, path: &s
 /// What was measured, by the names of a bill.
 struct Measured {
     amounts: BTreeMap<&'static str, f64>,
-    /// Dollars for the tokens of models.
-    models_usd: f64,
+    /// Neurons for the tokens of models.
+    neurons: f64,
 }
 
 /// About what the stub's tokenizer makes of a text.
@@ -153,12 +153,12 @@ fn tokens(text: &str) -> f64 {
     text.len().div_ceil(4) as f64
 }
 
-/// Dollars for a summary by `llama-3.1-8b-instruct-fp8-fast`: 0.045 for a million tokens read,
-/// 0.384 for a million written. The stub answers with the first twelve words.
-fn summary_usd(content: &str) -> f64 {
+/// Neurons for a summary by `llama-3.1-8b-instruct-fp8-fast`: 4,119 for a million tokens read,
+/// 34,868 for a million written. The stub answers with the first twelve words.
+fn summary_neurons(content: &str) -> f64 {
     let words: Vec<_> = content.split_whitespace().take(12).collect();
     let answer = format!("In short: {}", words.join(" "));
-    ((tokens(INSTRUCTION) + tokens(content)) * 0.045 + tokens(&answer) * 0.384) / 1e6
+    ((tokens(INSTRUCTION) + tokens(content)) * 4_119.0 + tokens(&answer) * 34_868.0) / 1e6
 }
 
 fn measured(meter: &Meter, ledger: &Ledger, outbound: u64) -> Measured {
@@ -190,16 +190,26 @@ fn measured(meter: &Meter, ledger: &Ledger, outbound: u64) -> Measured {
     assert_eq!(embeddings as u64, ITERATIONS, "each workflow is made findable");
     assert_eq!(calls("/billed") as u64, ITERATIONS, "each run has its effect");
     let new = NEW.replace("${{ uuid }}", &"x".repeat(36));
-    // bge-base-en-v1.5: 0.067 for a million tokens.
-    let embedding = tokens(&format!("{NAME}\n{DESCRIPTION}")) * 0.067 / 1e6;
-    let models_usd =
-        ITERATIONS as f64 * (summary_usd(&new) + embedding) + PEOPLE as f64 * summary_usd(KNOWN);
+    // bge-base-en-v1.5: 6,058 for a million tokens.
+    let embedding = tokens(&format!("{NAME}\n{DESCRIPTION}")) * 6_058.0 / 1e6;
+    let neurons = ITERATIONS as f64 * (summary_neurons(&new) + embedding)
+        + PEOPLE as f64 * summary_neurons(KNOWN);
     let amounts = amounts.into_iter().map(|(name, amount)| (name, amount as f64)).collect();
-    Measured { amounts, models_usd }
+    Measured { amounts, neurons }
+}
+
+/// Dollars for the log of a month with one event for each request: until 30 November 2026 by events,
+/// then by volume, where an event has 4.84 KB and is kept for 7 days of 30.
+fn logs(book: &str) -> f64 {
+    let gigabytes = MONTH * 4_840.0 / 1e9;
+    match book {
+        "cloudflare-2026-11" => (MONTH - 20e6) * 0.60 / 1e6,
+        _ => (gigabytes - 50.0) * 0.25 + (gigabytes * 7.0 / 30.0 - 12.0) * 0.10,
+    }
 }
 
 /// Workers Paid, by hand: five dollars, and what a month uses beyond what it includes.
-fn bill(measured: &Measured) -> f64 {
+fn bill(measured: &Measured, book: &str) -> f64 {
     let times = MONTH / (ITERATIONS * REQUESTS) as f64;
     let month = |name: &str| measured.amounts[name] * times;
     let beyond = |amount: f64, included: f64, usd_per_million: f64| {
@@ -207,7 +217,7 @@ fn bill(measured: &Measured) -> f64 {
     };
     let objects = month("actor_requests");
     // Ten thousand neurons a day are included, at 0.011 dollars a thousand.
-    let included_models = 30.0 * 10.0 * 0.011;
+    let neurons = (measured.neurons * times - 300_000.0).max(0.0);
     5.0 + beyond(MONTH, 10e6, 0.30)
         + beyond(7.0 * MONTH, 30e6, 0.02)
         + beyond(month("rows_read"), 25e9, 0.001)
@@ -218,15 +228,14 @@ fn bill(measured: &Measured) -> f64 {
         + beyond(objects, 1e6, 0.15)
         + beyond(0.128 * objects, 400e3, 12.50)
         + beyond(month("analytics_points"), 10e6, 0.25)
-        + beyond(MONTH, 20e6, 0.60)
-        + (measured.models_usd * times - included_models).max(0.0)
+        + logs(book)
+        + neurons * 0.011 / 1e3
 }
 
-/// The enterprise month of a recorded run.
-fn projected(report: &Path) -> Value {
+/// The enterprise month of a recorded run, in a bill of this day.
+fn projected(report: &Path, date: &str) -> Value {
     let report = report.to_str().unwrap();
-    let book = "cloudflare-2026-11";
-    let asked = ["cost", report, "--tier", "enterprise", "--book", book, "--format", "json"];
+    let asked = ["cost", report, "--tier", "enterprise", "--date", date, "--format", "json"];
     let output = workway(&asked);
     assert!(output.status.success(), "{output:?}");
     let costs: Value = serde_json::from_slice(&output.stdout).unwrap();
@@ -237,7 +246,7 @@ fn number(value: &Value) -> f64 {
     value.as_str().unwrap().parse().unwrap()
 }
 
-fn compare(month: &Value, measured: &Measured) {
+fn compare(month: &Value, measured: &Measured, book: &str) {
     let times = MONTH / (ITERATIONS * REQUESTS) as f64;
     let mut wrong = Vec::new();
     let mut one = |name: &str, by_hand: f64, reported: f64| {
@@ -256,7 +265,7 @@ fn compare(month: &Value, measured: &Measured) {
         let line = lines.iter().find(|line| line["resource"] == *name);
         one(name, amount * times, line.map_or(0.0, |line| number(&line["amount"])));
     }
-    one("USD a month", bill(measured), number(&month["usd"]));
+    one("USD a month", bill(measured, book), number(&month["usd"]));
     assert!(wrong.is_empty(), "more than 1 % apart: {wrong:?}");
 }
 
@@ -313,5 +322,10 @@ async fn a_recorded_run_on_workerd_costs_what_a_bill_by_hand_says() {
     let ledger: Ledger = get(&client, &stub, "/_workway/ledger").await;
     let arrived: Arrivals = get(&client, &stub, "/_workway/arrivals").await;
     target.stop().await;
-    compare(&projected(&out), &measured(&meter, &ledger, arrived.all));
+    let measured = measured(&meter, &ledger, arrived.all);
+    for (date, book) in [("2026-11-30", "cloudflare-2026-11"), ("2026-12-01", "cloudflare-2026-12")]
+    {
+        println!("a bill of {date}, by {book}");
+        compare(&projected(&out, date), &measured, book);
+    }
 }

@@ -326,7 +326,7 @@ fn an_interrupted_run_reports_so_far_and_ends_with_130_or_143() {
     use rustix::process::{Pid, Signal, kill_process};
 
     for (signal, expected) in [(Signal::INT, 130), (Signal::TERM, 143)] {
-        let mut command = workway(&["run", "--format", "json", "scenarios/load"]);
+        let mut command = workway(&["run", "--format", "json", "scenarios/load/steady-mix.yaml"]);
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
         // The first second of the load is over.

@@ -11,6 +11,7 @@ use std::{
 
 use crate::common::{self, Target};
 use axum::{Json, Router, routing::get};
+use rust_decimal::Decimal;
 use serde_json::{Value, json};
 use workway::upstream::{ACCOUNT, API_TOKEN};
 
@@ -62,9 +63,7 @@ fn usage_is_measured_settled_priced_and_compared() {
     let output = workway(&["run", &path, "--out", base.to_str().unwrap()]);
     assert_eq!(code(&output), 0, "{}{}", text(&output.stdout), text(&output.stderr));
     let shown = text(&output.stdout);
-    for expected in
-        ["cloudflare-2026-11", "workway-guide", "startup", "enterprise", "the guide's table"]
-    {
+    for expected in ["cloudflare-20", "USD a month", "startup", "enterprise", "logs ingested, GB"] {
         assert!(shown.contains(expected), "{expected} in {shown}");
     }
     let measured = report(&base);
@@ -161,6 +160,63 @@ fn a_day_is_held_against_the_projection() {
     assert!(code == 1 && said.contains("no amount"), "{code}: {said}");
 }
 
+/// The day of the bill chooses the book, and two books are compared line by line.
+#[test]
+fn the_day_of_the_bill_chooses_its_prices() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("run").display().to_string();
+    let path = scenario(folder.path(), 1, "    - per_request(rows_read) < 100\n");
+    assert_eq!(code(&workway(&["run", &path, "--out", &out])), 0);
+    let json = |arguments: &[&str]| {
+        let output = workway(&[&["cost", &out, "--format", "json"], arguments].concat());
+        assert_eq!(code(&output), 0, "{output:?}");
+        serde_json::from_slice::<Value>(&output.stdout).unwrap()
+    };
+    let (november, december) = ("cloudflare-2026-11", "cloudflare-2026-12");
+    for (date, name) in [("2026-11-30", november), ("2026-12-01", december)] {
+        for list in [&[][..], &["--book", "cloudflare-2026-12,cloudflare-2026-11"][..]] {
+            let costs = json(&[&["--date", date], list].concat());
+            let books = costs["books"].as_array().unwrap();
+            assert_eq!((books.len(), &books[0]["book"]), (1, &json!(name)), "{date} {list:?}");
+            assert_eq!(costs["differences"], json!([]));
+        }
+    }
+    let costs = json(&["--book", "cloudflare-2026-11,cloudflare-2026-12"]);
+    let tier = &costs["differences"][0]["tiers"][3];
+    assert_eq!(tier["tier"], "enterprise");
+    let dollars = |value: &Value| value.as_str().unwrap().parse::<Decimal>().unwrap();
+    let lines = tier["lines"].as_array().unwrap();
+    let names: Vec<_> = lines.iter().map(|line| line["resource"].as_str().unwrap()).collect();
+    assert_eq!(names, ["logs_ingested_gb", "log_events", "logs_stored_gb"], "all of it is logs");
+    let sum: Decimal = lines.iter().map(|line| dollars(&line["usd"])).sum();
+    // Each is rounded to the cent.
+    assert!((sum - dollars(&tier["usd"])).abs() <= Decimal::new(2, 2), "{tier}");
+    // 90 million requests without AI: 435.6 - 50 GB at $0.25, 101.64 - 12 at $0.10, 70 million at $0.60.
+    assert_eq!(dollars(&tier["usd"]), Decimal::new(6336, 2));
+    let shown =
+        text(&workway(&["cost", &out, "--book", "cloudflare-2026-11,cloudflare-2026-12"]).stdout);
+    let said = "cloudflare-2026-12 instead of cloudflare-2026-11, enterprise: +63.36 USD a month: \
+                logs_ingested_gb +96.40, log_events -42.00, logs_stored_gb +8.96";
+    assert!(shown.contains(said), "{shown}");
+
+    let overlapping = folder.path().join("ours.toml");
+    let ours = "name = \"ours\"\nbased_on = \"cloudflare-2026-11\"\nvalid_from = 2026-12-24\nnote = \"\"\n";
+    fs::write(&overlapping, ours).unwrap();
+    let list = format!("{december},{}", overlapping.display());
+    for (arguments, expected) in [
+        (&["--date", "2026-02-30"][..], "is no day like 2026-12-01"),
+        (&["--date", "2025-12-31"], "no price book of Cloudflare holds on 2025-12-31"),
+        (&["--date", "2026-12-24", "--book", &list], "both hold on 2026-12-24"),
+        (&["--date", "2025-12-31", "--book", november], "none of the books that --book names"),
+        (&["--book", "/dev/zero"], "it is no regular file"),
+    ] {
+        let output = workway(&[&["cost", &out], arguments].concat());
+        assert_eq!(code(&output), 2, "{output:?}");
+        let said = text(&output.stderr);
+        assert!(said.contains(expected), "{expected}: {said}");
+    }
+}
+
 /// What everything together read, for each request: what answers said, and the work after them.
 #[expect(clippy::cast_precision_loss, reason = "a few dozen rows")]
 fn rows_of_a_request(usage: &Value) -> f64 {
@@ -176,8 +232,8 @@ fn rows_of_a_request(usage: &Value) -> f64 {
 #[test]
 fn a_scenarios_own_book_and_tiers_hold() {
     let folder = tempfile::tempdir().unwrap();
-    let book = "name = \"ours\"\ndate = 2026-11-22\nnote = \"a flat rate\"\nbase_usd = \"7\"\n\
-                [prices.requests]\nusd = \"1\"\nper = 1000\nsource = \"our contract\"\n[unpriced]\n";
+    let book = "name = \"ours\"\npublisher = \"us\"\nvalid_from = 2026-11-22\nnote = \"a flat rate\"\nbase_usd = \"7\"\n\
+                [prices.requests]\nusd = \"1\"\nper = 1000\nsource = {page = \"our contract\", date = 2026-11-22}\n[unpriced]\n";
     let others = ["rows_read", "rows_written", "analytics_points", "outbound_requests"];
     let more = ["ai_input_tokens", "ai_millineurons", "vector_dimensions_written"];
     let unpriced = others
@@ -198,7 +254,7 @@ fn a_scenarios_own_book_and_tiers_hold() {
     let output = with("    - monthly(team) <= 10 USD\n");
     assert_eq!(code(&output), 0, "{output:?}");
     let shown = text(&output.stdout);
-    assert!(shown.contains("ours (2026-11-22)  a flat rate"), "{shown}");
+    assert!(shown.contains("ours (from 2026-11-22)  a flat rate"), "{shown}");
     let output = with("    - monthly(team) < 10 USD\n");
     assert_eq!(code(&output), 6, "{output:?}");
     let output = with("    - monthly(scale) < 10 USD\n");

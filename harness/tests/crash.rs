@@ -210,7 +210,7 @@ async fn listed(caller: &Caller, owner: &str) -> Vec<Value> {
 fn by_path(ledger: &Ledger) -> BTreeMap<String, (BTreeSet<String>, u64)> {
     let mut paths: BTreeMap<String, (BTreeSet<String>, u64)> = BTreeMap::new();
     // The service's own calls of models carry no key: they are no steps of runs.
-    let of_steps = |effect: &&workway::upstream::Effect| !effect.path.starts_with("/cloudflare/");
+    let of_steps = |effect: &&workway::model::stub::Call| !effect.path.starts_with("/cloudflare/");
     for effect in ledger.effects().iter().filter(of_steps) {
         let (keys, deliveries) = paths.entry(effect.path.clone()).or_default();
         assert!(keys.insert(effect.key.clone().unwrap()));

@@ -119,7 +119,7 @@ async fn revocations_that_fail(browser: &mut Browser<'_>, token: &str) {
         browser.host.fault("/notion/v1/oauth/revoke", &fault).await;
         let ended = browser.asks(Method::DELETE, "/connections/notion", token, None).await;
         // RFC 7009 §2.2: the status says that it is revoked, and the body nothing.
-        assert_eq!(ended["revoked"], fault["breaks"] == "nonsense", "{fault}: {ended}");
+        assert_eq!(ended["revoked"], fault["connection"] == "nonsense", "{fault}: {ended}");
         let left = browser.asks(Method::GET, "/connections", token, None).await;
         assert!(!left.to_string().contains("notion"), "{fault}: {left}");
         let (status, connected) = browser.visit("notion", "decide=allow&user=ann").await;

@@ -266,6 +266,17 @@ fn filters_choose_by_tag_name_and_rule() {
     let rules = workway(&["list", "--rules"]);
     let text = texts(&rules);
     assert!(text.contains("RL1 ") && text.contains("[RFC 6585 section 4]"), "{text}");
+    let rules = texts(&workway(&["list", "--rules", "scenarios/rate-limit"]));
+    assert!(rules.contains("IV1     0 scenarios"), "{rules}");
+}
+
+#[test]
+fn rules_of_the_reference_service_are_not_shown_to_others() {
+    let folder = Folder::with(&["scenario: a/b\nrules: { MY-1: { description: d, source: s } }\n\
+         steps:\n- request: { get: /, expect: { rule: MY-1, status: 200 } }\n"]);
+    let listed = workway(&["list", "--rules", &folder.path()]);
+    let text = String::from_utf8(listed.stdout).unwrap();
+    assert_eq!(text, "MY-1    1 scenario   d  [s]\n");
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! From a checklist with open boxes to one that is signed off, in a repository of its own.
+//! From a checklist with open items to one that is signed off, in a repository of its own.
 #![cfg(feature = "service")]
 #![allow(clippy::unwrap_used, reason = "a test")]
 
@@ -10,7 +10,7 @@ use std::{
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
-use workway::launch::{BOXES, Closes, PROOFS};
+use workway::launch::{ExternalEvidence, ITEMS, PROOFS};
 
 const DEPLOYMENT: &str = "https://api.example.com/";
 
@@ -110,24 +110,27 @@ impl Repository {
     }
 
     fn sign(&self, commit: &str) {
-        let signed = BOXES.iter().filter(|one| one.closes == Closes::Person).map(|one| {
-            let title = one.title;
-            format!(
-                "[[signed]]\nbox = {title:?}\nby = \"operator\"\non = \"2026-11-22\"\n\
+        let signed = ITEMS
+            .iter()
+            .filter(|one| one.external_evidence == ExternalEvidence::Person)
+            .map(|one| {
+                let title = one.title;
+                format!(
+                    "[[signed]]\nitem = {title:?}\nby = \"operator\"\non = \"2026-11-22\"\n\
                      commit = {commit:?}\nseen = \"all well\"\n"
-            )
-        });
+                )
+            });
         self.write("reports/launch/signed.toml", &signed.collect::<String>());
     }
 }
 
-/// Every scenario that a box asks a deployment for.
+/// Every scenario that an item asks a deployment for.
 fn asked() -> Vec<&'static str> {
-    let of = |one: &workway::launch::LaunchBox| match one.closes {
-        Closes::Run(names) => names,
+    let of = |one: &workway::launch::ChecklistItem| match one.external_evidence {
+        ExternalEvidence::Run(names) => names,
         _ => &[],
     };
-    let mut names: Vec<_> = BOXES.iter().flat_map(of).copied().collect();
+    let mut names: Vec<_> = ITEMS.iter().flat_map(of).copied().collect();
     names.sort_unstable();
     names.dedup();
     names
@@ -214,12 +217,12 @@ fn what_is_no_evidence_is_refused_by_name() {
 
     let signature = |name: &str, on: &str, commit: &str| {
         format!(
-            "[[signed]]\nbox = {name:?}\nby = \"operator\"\non = {on:?}\ncommit = {commit:?}\nseen = \"x\"\n"
+            "[[signed]]\nitem = {name:?}\nby = \"operator\"\non = {on:?}\ncommit = {commit:?}\nseen = \"x\"\n"
         )
     };
     let good = "Monitor error rates";
     for (text, says) in [
-        (signature("Monitor the weather", "2026-11-22", &id), "there is no such box"),
+        (signature("Monitor the weather", "2026-11-22", &id), "there is no such item"),
         (signature("Verify health checks", "2026-11-22", &id), "a run of ops/uptime"),
         (signature("Documentation updated", "2026-11-22", &id), "nothing to sign"),
         (signature(good, "yesterday", &id), "a day such as 2026-11-22"),

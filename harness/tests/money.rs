@@ -144,7 +144,7 @@ fn is_said_well(status: u16, body: &Value, about: &str) {
 
 /// All but the model that hangs: see [`followers_of_a_failure`].
 async fn models_that_fail(world: &World) {
-    for fault in failures().into_iter().filter(|fault| fault["breaks"] != "hang") {
+    for fault in failures().into_iter().filter(|fault| fault["connection"] != "hang") {
         world.fault(fault.clone()).await;
         let content = fault.to_string();
         let (status, body) = world.summarize("unlucky", &content).await;
@@ -193,7 +193,7 @@ async fn checkouts_and_reports_that_fail(world: &World) {
 
 /// The leader's failure is its followers', at once.
 async fn followers_of_a_failure(world: &World) {
-    world.fault(json!({"breaks": "hang"})).await;
+    world.fault(json!({"connection": "hang"})).await;
     let all = join_all((0..5).map(|_| world.summarize("hanging", "hang"))).await;
     assert_eq!(tally(all.iter().map(|answer| answer.0)), BTreeMap::from([(503, 5)]), "{all:?}");
     assert_eq!(world.summarize("hanging", "hang").await.0, 200);

@@ -5,6 +5,8 @@
 #![allow(clippy::unwrap_used, clippy::panic, clippy::print_stdout, reason = "a test")]
 
 use std::{
+    collections::BTreeSet,
+    fs,
     io::{BufRead as _, BufReader},
     path::Path,
     process::{Child, Command, Stdio},
@@ -12,6 +14,7 @@ use std::{
 };
 
 use serde_json::Value;
+use workway::plan::Segment;
 
 const LIMITS: [&str; 1] = ["scenarios/rate-limit"];
 const OTHERS: [&str; 5] = [
@@ -88,9 +91,100 @@ fn fact<'r>(report: &'r Value, name: &str) -> &'r str {
 
 #[test]
 fn every_scenario_passes_on_the_embedded_service() {
-    let report = report(&[&LIMITS[..], &OTHERS].concat());
+    let report = report(&[&LIMITS[..], &OTHERS, &["scenarios/smoke"]].concat());
     let all = report["scenarios"].as_array().unwrap().len();
+    assert_eq!(answered(&report), operations(), "operations without a successful answer");
     assert_eq!(told("embedded", &[report]), all, "all are applicable");
+}
+
+/// Operations that no scenario here sees succeed, each with what does.
+const ELSEWHERE: [(&str, &str, &str); 3] = [
+    ("get", "/oauth/{provider}/callback", "comes from a provider's page: scripts/browser"),
+    ("post", "/auth/refresh", "needs the cookie of a sign-in: scripts/browser"),
+    ("delete", "/connections/{provider}", "needs a connection: service/tests/api/connections.rs"),
+];
+
+/// Every operation of the service's own document, but those of [`ELSEWHERE`].
+fn operations() -> BTreeSet<String> {
+    let document = fs::read(repository().join("service/openapi.json")).unwrap();
+    let document: Value = serde_json::from_slice(&document).unwrap();
+    let paths = document["paths"].as_object().unwrap().iter();
+    let all = paths.flat_map(|(path, methods)| {
+        let methods = methods.as_object().unwrap().keys();
+        methods.map(move |method| format!("{method} {path}"))
+    });
+    let mut all: BTreeSet<_> = all.collect();
+    for (method, path, why) in ELSEWHERE {
+        assert!(all.remove(&format!("{method} {path}")), "{method} {path}: {why}");
+    }
+    all
+}
+
+/// The operations of the document that some step of the run sent and that was answered below 400.
+fn answered(report: &Value) -> BTreeSet<String> {
+    let mut answered = BTreeSet::new();
+    for scenario in report["scenarios"].as_array().unwrap() {
+        let file = scenario["file"].as_str().unwrap();
+        let bytes = fs::read(repository().join(file)).unwrap();
+        let name = repository().join(file).display().to_string();
+        let (plan, _) = workway::plan::load(&name, &bytes, &workway::catalog()).unwrap();
+        let steps = scenario["steps"].as_array().unwrap();
+        for request in plan.all_steps().iter().filter_map(|step| step.request()) {
+            let label = &plan.labels[request.id.0];
+            let mut same = steps.iter().filter(|step| step["name"] == label.name.as_str());
+            let well = same.any(|step| {
+                let statuses = step["statuses"].as_object().unwrap();
+                statuses.keys().any(|status| status.as_str() < "400")
+            });
+            if well {
+                let path: String = request.path.segments().iter().map(shown).collect();
+                let method = request.method.as_str().to_lowercase();
+                let operation = operations().into_iter().find(|one| fits(one, &method, &path));
+                answered.extend(operation);
+            }
+        }
+    }
+    answered
+}
+
+/// A part of a path; a name in it stands for one part between slashes.
+fn shown(segment: &Segment) -> &str {
+    match segment {
+        Segment::Literal(text) => text,
+        Segment::Name(_) => "x",
+    }
+}
+
+fn fits(operation: &str, method: &str, path: &str) -> bool {
+    let path = path.split('?').next().unwrap_or_default();
+    let Some((own, pattern)) = operation.split_once(' ') else { return false };
+    let (pattern, path): (Vec<_>, Vec<_>) =
+        (pattern.split('/').collect(), path.split('/').collect());
+    let fits = |(part, given): (&&str, &&str)| part.starts_with('{') || part == given;
+    own == method && pattern.len() == path.len() && pattern.iter().zip(&path).all(fits)
+}
+
+/// Every profile of the language stands in a scenario that is shipped.
+#[test]
+fn every_profile_is_used() {
+    let schema = Command::new(env!("CARGO_BIN_EXE_workway")).arg("schema").output().unwrap();
+    let schema: Value = serde_json::from_slice(&schema.stdout).unwrap();
+    let profiles = profiles(&schema);
+    assert!(profiles.len() >= 7, "{profiles:?}");
+    let files = workway::language::discover(&[repository().join("scenarios")]).unwrap();
+    let texts: Vec<_> = files.iter().map(|file| fs::read_to_string(file).unwrap()).collect();
+    for profile in profiles {
+        let used = format!("profile: {{ {profile}:");
+        assert!(texts.iter().any(|text| text.contains(&used)), "no scenario has `{used}`");
+    }
+}
+
+/// The words of the definition `profile` in the schema of the language.
+fn profiles(schema: &Value) -> Vec<String> {
+    let definition = &schema["$defs"]["profile"];
+    let kinds = definition["oneOf"].as_array().unwrap_or_else(|| panic!("{definition}"));
+    let words = kinds.iter().filter_map(|kind| kind["required"][0].as_str());
+    words.map(str::to_owned).collect()
 }
 
 /// `workway lab serve`; it ends with its standard input, and so with this.

@@ -17,7 +17,7 @@ pub struct Failures(pub Vec<Failure>);
 
 /// A task that failed.
 #[derive(Debug, thiserror::Error)]
-#[error("upkeep: {part}: {error}")]
+#[error("scheduled task failed: {part}: {error}")]
 pub struct Failure {
     /// The name of the task in the log.
     pub part: &'static str,
@@ -50,7 +50,7 @@ pub async fn every_minute<P: Platform>(platform: &P, due: Millis) -> Result<usiz
     failures.note("events of Stripe", events);
     failures.note("search", search::catch_up(&ports).await);
     failures.note("backup", backup::advance(&ports, due).await);
-    failures.note("usage", ports.bill(NOBODY, Cause::Upkeep).await);
+    failures.note("usage", ports.bill(NOBODY, Cause::ScheduledTasks).await);
     failures.note("usage", ports.ledger().flush().await);
     match swept {
         Some(visited) if failures.0.is_empty() => Ok(visited),
@@ -72,13 +72,13 @@ pub async fn every_minute_reported<P: Platform>(
     let ports = Ports::new(platform.clone());
     for Failure { part, error } in &failures.0 {
         let (clock, random, place) = (ports.clock(), ports.random(), "cron");
-        let report = Report::new(clock, random, format!("upkeep failed: {part}"), place);
+        let report = Report::new(clock, random, format!("scheduled task failed: {part}"), place);
         let report = report.tagged("cause", error.cause.kind());
         if let Err(error) = sentry::send(ports.http(), sentry, &report).await {
             ports.log(&format!("a report was not taken: {error}"));
         }
     }
-    if let Err(error) = ports.bill(NOBODY, Cause::Upkeep).await {
+    if let Err(error) = ports.bill(NOBODY, Cause::ScheduledTasks).await {
         ports.log(&format!("usage: {error}"));
     }
     done

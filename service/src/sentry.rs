@@ -1,5 +1,5 @@
-//! Reports failures to Sentry, as envelopes of its protocol (version 7): answers with a status of 5xx,
-//! scheduled tasks, alarms of objects, and a Worker that is not configured.
+//! Reports failures to Sentry, as envelopes of its protocol (version 7): answers with a status of
+//! 5xx, scheduled tasks, alarms of objects, and a Worker that is not configured.
 //!
 //! An event is made of what is named here and of nothing else: no header, query, body, identifier
 //! of a person or text of an error can get into it. Own code and not Sentry's crates: the event is
@@ -83,7 +83,8 @@ pub async fn send(
     }
 }
 
-/// The last digits of a request id are random: all parts of the service that see it decide alike.
+/// Decides by the last digits of a request id, which are random, so that all parts of the service
+/// decide alike.
 fn sampled(request_id: &str, per_mille: u16) -> bool {
     let tail = request_id.get(request_id.len().saturating_sub(6)..).unwrap_or_default();
     let number = u32::from_str_radix(tail, 16).unwrap_or_default();

@@ -3,7 +3,7 @@
 //! checklist.
 #![forbid(unsafe_code)]
 
-use workway_cloudflare::cost;
+use workway_cloudflare::{cost, process, wrangler};
 use workway_core::{http, judge, model, plan, run};
 use workway_report as report;
 

@@ -14,7 +14,7 @@ use serde::{Deserialize, de::DeserializeOwned};
 use crate::{
     model::{
         clock,
-        stub::{Arrivals, Stub},
+        stub::{Arrivals, Stub, StubError},
         usage::{Counts, Reading, Tallies, Tally},
     },
     run::{AuditError, AuditRequest, AuditedUsage, UsageAudit},
@@ -30,6 +30,45 @@ const SETTLES_WITHIN: Duration = Duration::from_secs(5);
 /// Between two looks at everybody's month: a request of each person, whose budget is limited.
 const SETTLING: Duration = Duration::from_millis(500);
 const TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Says why the total of the service is not known.
+#[derive(Debug, thiserror::Error)]
+enum ServiceAuditError {
+    /// There is no client to ask with.
+    #[error(transparent)]
+    Client(reqwest::Error),
+    /// The stub does not say what it saw.
+    #[error("the stub's count: {0}")]
+    Stub(StubError),
+    /// Runs take longer than the audit waits.
+    #[error("runs were not over {} s after the scenario", PATIENCE.as_secs())]
+    OpenRuns,
+    /// An answer of the service is of no use.
+    #[error("GET {path} for the service's own total: {error}")]
+    Read {
+        /// The path of the request.
+        path: String,
+        /// The cause.
+        error: ReadError,
+    },
+}
+
+/// Says why an answer of the service is of no use.
+#[derive(Debug, thiserror::Error)]
+enum ReadError {
+    #[error(transparent)]
+    Http(#[from] reqwest::Error),
+    #[error("status {0}")]
+    Status(StatusCode),
+    #[error(transparent)]
+    Json(#[from] serde_json::Error),
+}
+
+impl From<ServiceAuditError> for AuditError {
+    fn from(error: ServiceAuditError) -> Self {
+        Self(error.to_string())
+    }
+}
 
 /// `GET /usage`: what the service says of a person's month.
 #[derive(Deserialize)]
@@ -158,17 +197,20 @@ struct Auditor<'a> {
 }
 
 impl<'a> Auditor<'a> {
-    fn new(request: AuditRequest<'a>, stub: Option<&'a dyn Stub>) -> Result<Self, AuditError> {
+    fn new(
+        request: AuditRequest<'a>,
+        stub: Option<&'a dyn Stub>,
+    ) -> Result<Self, ServiceAuditError> {
         crate::http::tls::install();
         let client = reqwest::Client::builder().no_proxy().timeout(TIMEOUT).build();
-        let client = client.map_err(|error| AuditError(error.to_string()))?;
+        let client = client.map_err(ServiceAuditError::Client)?;
         let deadline = clock::after(clock::now(), PATIENCE);
         let said = request.said.clone();
         Ok(Self { client, request, stub, deadline, said, to_be_counted: Tallies::default() })
     }
 
-    /// The totals when everything that the scenario started is over, and who says otherwise.
-    async fn audit(mut self) -> Result<(Total, Vec<String>), AuditError> {
+    /// Returns the totals when everything that the scenario started is over, and the disagreements.
+    async fn audit(mut self) -> Result<(Total, Vec<String>), ServiceAuditError> {
         let people = self.request.people.clone();
         for person in &people {
             self.runs_are_over(person).await?;
@@ -191,14 +233,13 @@ impl<'a> Auditor<'a> {
     }
 
     /// Returns the calls that the stub saw since the scenario began, if it can be asked.
-    async fn arrived(&self) -> Result<Option<Arrivals>, AuditError> {
+    async fn arrived(&self) -> Result<Option<Arrivals>, ServiceAuditError> {
         let (Some(before), Some(stub)) = (self.request.before, self.stub) else { return Ok(None) };
         let now = stub.arrivals().await;
-        now.map(|now| Some(now.since(before)))
-            .map_err(|why| AuditError(format!("the stub's count: {why}")))
+        now.map(|now| Some(now.since(before))).map_err(ServiceAuditError::Stub)
     }
 
-    async fn total(&mut self, people: &[HeaderValue]) -> Result<Total, AuditError> {
+    async fn total(&mut self, people: &[HeaderValue]) -> Result<Total, ServiceAuditError> {
         let mut total = Total::default();
         for person in people {
             let (month, reading) = self.get(person, "/usage").await?;
@@ -208,19 +249,17 @@ impl<'a> Auditor<'a> {
         Ok(total)
     }
 
-    async fn runs_are_over(&mut self, person: &HeaderValue) -> Result<(), AuditError> {
+    async fn runs_are_over(&mut self, person: &HeaderValue) -> Result<(), ServiceAuditError> {
         while self.has_open_runs(person).await? {
             if clock::now() >= self.deadline {
-                let patience = PATIENCE.as_secs();
-                let why = format!("runs were not over {patience} s after the scenario");
-                return Err(AuditError(why));
+                return Err(ServiceAuditError::OpenRuns);
             }
             clock::sleep_until(clock::after(clock::now(), PAUSE)).await;
         }
         Ok(())
     }
 
-    async fn has_open_runs(&mut self, person: &HeaderValue) -> Result<bool, AuditError> {
+    async fn has_open_runs(&mut self, person: &HeaderValue) -> Result<bool, ServiceAuditError> {
         let mut path = "/runs?limit=100".to_owned();
         loop {
             let (page, reading): (Page, _) = self.get(person, &path).await?;
@@ -238,19 +277,18 @@ impl<'a> Auditor<'a> {
         &self,
         person: &HeaderValue,
         path: &str,
-    ) -> Result<(T, Option<Reading>), AuditError> {
-        let asked =
-            |why: String| AuditError(format!("GET {path} for the service's own total: {why}"));
+    ) -> Result<(T, Option<Reading>), ServiceAuditError> {
+        let asked = |error: ReadError| ServiceAuditError::Read { path: path.to_owned(), error };
         let url = format!("{}{path}", self.request.target);
         let headers = HeaderMap::from_iter([(AUTHORIZATION, person.clone())]);
         let response = self.client.get(url).headers(headers).send().await;
-        let response = response.map_err(|error| asked(error.to_string()))?;
+        let response = response.map_err(|error| asked(error.into()))?;
         if response.status() != StatusCode::OK {
-            return Err(asked(format!("status {}", response.status())));
+            return Err(asked(ReadError::Status(response.status())));
         }
         let reading = self.request.meter.read(response.headers());
-        let body = response.bytes().await.map_err(|error| asked(error.to_string()))?;
-        let body = serde_json::from_slice(&body).map_err(|error| asked(error.to_string()))?;
+        let body = response.bytes().await.map_err(|error| asked(error.into()))?;
+        let body = serde_json::from_slice(&body).map_err(|error| asked(error.into()))?;
         Ok((body, reading))
     }
 }

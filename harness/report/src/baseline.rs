@@ -1,12 +1,11 @@
 //! Runs that were accepted, for later ones to be compared with.
 
-use std::{
-    fs,
-    path::{Path, PathBuf},
-};
+use std::path::{Path, PathBuf};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+
+use crate::model::files::{self, MAX_REPORT_BYTES};
 
 use super::{
     RunReport, ScenarioReport, StepError, StepReport, TargetKind, Timestamp, UpstreamReport,
@@ -158,7 +157,7 @@ impl Baseline {
     pub fn read(folder: &Path, scenario: &str) -> Result<Self, BaselineError> {
         let path = Self::path(folder, scenario);
         let unreadable = |error| BaselineError::Unreadable { path: path.clone(), error };
-        let bytes = match fs::read(&path) {
+        let bytes = match files::read(&path, MAX_REPORT_BYTES) {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
                 return Err(BaselineError::Missing(path));
             }

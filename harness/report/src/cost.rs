@@ -15,7 +15,7 @@ use crate::{
 };
 
 /// Version of the format of [`CostReport`].
-pub const COST_SCHEMA_VERSION: u32 = 2;
+pub const COST_SCHEMA_VERSION: u32 = 3;
 
 /// Bills of every tier under every book. Dollars and amounts are decimals in strings.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -28,6 +28,45 @@ pub struct CostReport {
     pub warnings: Vec<String>,
     /// By book.
     pub books: Vec<BookReport>,
+    /// Each book against the one before it.
+    pub differences: Vec<BookDifference>,
+}
+
+/// The difference that another price book makes to each tier.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct BookDifference {
+    /// The name of the one book.
+    pub from: String,
+    /// The name of the other.
+    pub to: String,
+    /// The tiers that both price.
+    pub tiers: Vec<TierDifference>,
+}
+
+/// The difference between two bills of a tier, in dollars a month; negative for less.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct TierDifference {
+    /// The name of the tier.
+    pub tier: String,
+    /// The difference of the totals.
+    #[schemars(with = "String")]
+    pub usd: Decimal,
+    /// The part of it that is paid in any case.
+    #[schemars(with = "String")]
+    pub base_usd: Decimal,
+    /// The lines that differ, the largest difference first.
+    pub lines: Vec<LineDifference>,
+}
+
+/// The difference between two lines of a bill.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct LineDifference {
+    /// The resource.
+    #[schemars(with = "String")]
+    pub resource: Resource,
+    /// Dollars a month; negative for less.
+    #[schemars(with = "String")]
+    pub usd: Decimal,
 }
 
 /// All tiers under one book.
@@ -35,13 +74,20 @@ pub struct CostReport {
 pub struct BookReport {
     /// Its name.
     pub book: String,
-    /// The day for which its prices hold.
-    pub date: String,
+    /// Whose prices they are.
+    pub publisher: String,
+    /// The first day on which they hold, as `2026-12-01`.
+    pub valid_from: String,
+    /// The last day on which they hold; absent while no end is known.
+    pub valid_until: Option<String>,
     /// What to know before believing it.
     pub note: String,
     /// Prices that are known to be wrong, and how.
     #[schemars(with = "BTreeMap<String, String>")]
     pub flags: BTreeMap<Resource, String>,
+    /// Resources of which something is free each day.
+    #[schemars(with = "Vec<String>")]
+    pub daily: Vec<Resource>,
     /// From small to large.
     pub tiers: Vec<TierReport>,
     /// Against another run, by resource, first what changes a bill most; absent without one.
@@ -57,6 +103,8 @@ pub struct TierReport {
     pub requests: u64,
     /// AI operations among them.
     pub ai_operations: u64,
+    /// Days of the month on which all this is used, in equal parts.
+    pub busy_days: u32,
     /// The scenarios that the figures come from.
     pub scenarios: Vec<String>,
     /// Runs that the figures come from.
@@ -202,8 +250,13 @@ impl CostThresholdReport {
 
 impl Default for CostReport {
     fn default() -> Self {
-        let (settings, warnings, books) = (Vec::new(), Vec::new(), Vec::new());
-        Self { schema_version: COST_SCHEMA_VERSION, settings, warnings, books }
+        Self {
+            schema_version: COST_SCHEMA_VERSION,
+            settings: Vec::new(),
+            warnings: Vec::new(),
+            books: Vec::new(),
+            differences: Vec::new(),
+        }
     }
 }
 

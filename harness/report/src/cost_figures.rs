@@ -4,7 +4,10 @@
 use rust_decimal::{Decimal, prelude::ToPrimitive as _};
 use workway_price::Resource;
 
-use super::{BookReport, ChangeReport, Origin, TableReport, TierChangeReport, TierReport, number};
+use super::{
+    BookDifference, BookReport, ChangeReport, Origin, TableReport, TierChangeReport,
+    TierDifference, TierReport, number,
+};
 
 /// A row of a table: its name, and a figure for each tier.
 pub(super) struct Row {
@@ -98,6 +101,15 @@ pub(super) fn notes(book: &BookReport) -> Vec<String> {
         let mut lines = tiers.iter().flat_map(|tier| &tier.lines);
         lines.any(|line| line.resource == *resource && line.origin != Origin::Absent)
     };
+    let daily = book.daily.iter().filter(|resource| billed(resource));
+    for resource in daily {
+        notes.extend(of_tiers(tiers, |tier| {
+            let days = tier.busy_days;
+            vec![format!(
+                "{resource}: what is free each day counts on {days} busy days of the month"
+            )]
+        }));
+    }
     let flags = book.flags.iter().filter(|(resource, _)| billed(resource));
     notes.extend(flags.map(|(resource, flag)| format!("{resource}: {flag}")));
     notes
@@ -177,6 +189,19 @@ pub(super) fn change_text(change: &ChangeReport) -> String {
     }
     let each = tiers.iter().map(|tier| format!("{} ({})", money(tier), units(tier)));
     format!("{resource}, for each request: {}", each.collect::<Vec<_>>().join(", "))
+}
+
+/// `cloudflare-2026-12 instead of cloudflare-2026-11, enterprise: +63.36 USD a month: log_events -42.00, …`
+pub(super) fn difference_texts(difference: &BookDifference) -> Vec<String> {
+    let BookDifference { from, to, tiers } = difference;
+    let text = |tier: &TierDifference| {
+        let base = (!tier.base_usd.is_zero()).then(|| format!("base {:+}", tier.base_usd));
+        let lines = tier.lines.iter().map(|line| format!("{} {:+}", line.resource, line.usd));
+        let parts: Vec<_> = base.into_iter().chain(lines).collect();
+        let parts = if parts.is_empty() { "nothing".to_owned() } else { parts.join(", ") };
+        format!("{to} instead of {from}, {}: {:+} USD a month: {parts}", tier.tier, tier.usd)
+    };
+    tiers.iter().map(text).collect()
 }
 
 #[cfg(test)]

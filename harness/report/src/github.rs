@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::{RunReport, ScenarioReport};
+use super::{RunReport, ScenarioReport, harmless};
 use crate::judge::Verdict;
 
 /// GitHub shows ten of each kind for a step; more would push others out.
@@ -53,7 +53,8 @@ fn annotations(lines: &mut Vec<String>, scenario: &ScenarioReport) {
 
 /// As the runner unescapes messages.
 fn data(text: &str) -> String {
-    text.replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A")
+    let text = text.replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A");
+    harmless::line(&text).into_owned()
 }
 
 /// As the runner unescapes properties.

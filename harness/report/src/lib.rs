@@ -19,6 +19,7 @@ mod document;
 mod format;
 mod gate_report;
 mod github;
+mod harmless;
 mod hdr_log;
 pub mod host;
 mod junit;
@@ -50,8 +51,9 @@ pub use billing::Billing;
 pub use cheapest::{CheapestReport, ChoiceReport, TierChoices, against_latency, cheapest_text};
 pub use conformance::{FailureReport, RuleName, RuleReport};
 pub use cost::{
-    BookReport, COST_SCHEMA_VERSION, CostReport, CostThresholdReport, CrossingReport, LineReport,
-    Origin, TableReport, TierReport, plain, scaled, usd,
+    BookDifference, BookReport, COST_SCHEMA_VERSION, CostReport, CostThresholdReport,
+    CrossingReport, LineDifference, LineReport, Origin, TableReport, TierDifference, TierReport,
+    plain, scaled, usd,
 };
 pub use cost_change::{ChangeReport, TierChangeReport};
 pub use diagnose::{causes_of_gate, causes_of_run};

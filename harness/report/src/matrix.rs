@@ -71,6 +71,10 @@ pub struct DetectionMatrix {
     pub tool_version: String,
     /// The commit it was made at, if it is known.
     pub commit: Option<String>,
+    /// A digest of the catalogue of defects and of every scenario: of those that were measured. A
+    /// matrix with another digest says nothing about the suites of today.
+    #[serde(default)]
+    pub suite: String,
     /// The machine it was made on.
     pub host: Host,
     /// When it was begun.

@@ -1,12 +1,11 @@
 //! Reports that were written before.
 
-use std::{
-    fs,
-    path::{Path, PathBuf},
-};
+use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::Value;
+
+use crate::model::files::{self, MAX_REPORT_BYTES};
 
 use super::{
     DetectionMatrix, GATE_SCHEMA_VERSION, GateReport, MATRIX_SCHEMA_VERSION, Rendered, RunReport,
@@ -31,6 +30,20 @@ pub enum ReadError {
         path: PathBuf,
         /// Where it goes wrong.
         error: serde_json::Error,
+    },
+    /// The operations of a step do not add up: somebody changed the file.
+    #[error(
+        "{path}: step `{step}` of {scenario} does not add up: scheduled must be ok + failed + dropped + \
+         unfinished",
+        path = .path.display()
+    )]
+    Unbalanced {
+        /// The file.
+        path: PathBuf,
+        /// The scenario.
+        scenario: String,
+        /// The step.
+        step: String,
     },
     /// A report of another command.
     #[error("{path} is a {what}, not a run", path = .path.display())]
@@ -101,7 +114,8 @@ pub fn read_run(path: &Path) -> Result<RunReport, ReadError> {
 /// [`ReadError`].
 pub fn read(path: &Path) -> Result<Written, ReadError> {
     let path = if path.is_dir() { within(path) } else { path.to_owned() };
-    let bytes = fs::read(&path).map_err(|error| ReadError::Io { path: path.clone(), error })?;
+    let bytes = files::read(&path, MAX_REPORT_BYTES);
+    let bytes = bytes.map_err(|error| ReadError::Io { path: path.clone(), error })?;
     let format = |error| ReadError::Format { path: path.clone(), error };
     let value: Value = serde_json::from_slice(&bytes).map_err(format)?;
     // A field that only that report has.
@@ -110,8 +124,22 @@ pub fn read(path: &Path) -> Result<Written, ReadError> {
     } else if value.get("defects").is_some() {
         Written::Matrix(of_version(&path, value, MATRIX_SCHEMA_VERSION)?)
     } else {
-        Written::Run(of_version(&path, value, SCHEMA_VERSION)?)
+        let run = of_version(&path, value, SCHEMA_VERSION)?;
+        balanced(&run, &path)?;
+        Written::Run(run)
     })
+}
+
+/// Checks that every operation of a run is accounted for.
+fn balanced(run: &RunReport, path: &Path) -> Result<(), ReadError> {
+    for scenario in &run.scenarios {
+        let mut steps = scenario.steps.iter().chain(&scenario.total);
+        if let Some(step) = steps.find(|step| !step.is_balanced()) {
+            let (scenario, step) = (scenario.name.clone(), step.name.clone());
+            return Err(ReadError::Unbalanced { path: path.to_owned(), scenario, step });
+        }
+    }
+    Ok(())
 }
 
 /// The report in a folder; that of a run if there is none, so that an error names it.

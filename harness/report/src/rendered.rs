@@ -3,7 +3,8 @@
 use serde::Serialize;
 
 use super::{
-    Comparison, CostReport, DetectionMatrix, Format, GateReport, RenderError, RunReport, render,
+    Comparison, CostReport, DetectionMatrix, Format, GateReport, RenderError, RunReport, harmless,
+    render,
     view::{self, View},
 };
 
@@ -107,7 +108,6 @@ pub fn comparison_text(comparisons: &[Comparison]) -> String {
 /// # Errors
 /// None that a report can cause; a caller tells of it as a defect.
 pub fn json(report: &(impl Serialize + ?Sized)) -> Result<Vec<u8>, RenderError> {
-    let mut bytes = serde_json::to_vec_pretty(report)?;
-    bytes.push(b'\n');
-    Ok(bytes)
+    let text = serde_json::to_string_pretty(report)? + "\n";
+    Ok(harmless::json(&text).into_owned().into_bytes())
 }

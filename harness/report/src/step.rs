@@ -110,6 +110,13 @@ pub struct LatencyReport {
 }
 
 impl StepReport {
+    /// Returns true if every operation that was due is accounted for.
+    pub(super) fn is_balanced(&self) -> bool {
+        let parts = [self.failed, self.dropped, self.unfinished];
+        let sum = parts.into_iter().try_fold(self.ok, u64::checked_add);
+        sum == Some(self.scheduled)
+    }
+
     pub(super) fn new(label: &StepLabel, step: &StepRecord) -> Self {
         const TOO_MANY_REQUESTS: u16 = 429;
         let limited = step.statuses.get(&TOO_MANY_REQUESTS).copied().unwrap_or(0);

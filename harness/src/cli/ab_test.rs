@@ -4,7 +4,10 @@ use std::{borrow::Cow, collections::BTreeMap, path::PathBuf, time::Duration};
 
 use http::{HeaderName, HeaderValue};
 
-use super::{output, run};
+use super::{
+    output::{self, Failure},
+    run,
+};
 use crate::{
     cost::{RunUsage, StepUsage, Tallies, Tally},
     exit::Exit,
@@ -13,7 +16,7 @@ use crate::{
     model::TargetKind,
     plan::{Destination, Profile, RequestPlan, ScenarioPlan, Step, Template, Until, Users, Work},
     run::{Environment, StopFlag},
-    target::{self, Counters, Target, TargetError, TargetOptions, TargetSpec},
+    target::{self, BadTarget, Counters, Target, TargetError, TargetOptions, TargetSpec},
 };
 
 /// The time to wait until usage is complete: longer than every delay with which the service writes
@@ -70,8 +73,8 @@ pub(super) struct AbResult {
 #[derive(Debug, thiserror::Error)]
 pub(super) enum AbTestError {
     /// A version that is none.
-    #[error("{0}")]
-    BadVariant(String),
+    #[error(transparent)]
+    BadVariant(BadTarget),
     /// A revision that could not be built.
     #[error(transparent)]
     Build(TargetError),
@@ -121,28 +124,27 @@ impl From<&AbTestError> for Exit {
     }
 }
 
+impl From<AbTestError> for Failure {
+    fn from(error: AbTestError) -> Self {
+        Self::new(Exit::from(&error), error)
+    }
+}
+
 impl Variant {
     /// Reads `embedded`, `wrangler`, a URL, or a revision of this repository, which is built.
     pub(super) async fn prepare(name: &str) -> Result<Self, AbTestError> {
-        if matches!(name, "embedded" | "wrangler") || name.contains("://") {
-            let spec = TargetSpec::parse(name).map_err(AbTestError::BadVariant)?;
-            return Ok(Self {
-                name: name.to_owned(),
-                commit: None,
-                spec,
-                program: None,
-                header: None,
-            });
-        }
-        output::say(&format!("building {name}, unless it is there already"));
-        let built = target::build(name).await.map_err(AbTestError::Build)?;
-        Ok(Self {
-            name: name.to_owned(),
-            commit: Some(built.commit),
-            spec: TargetSpec::Embedded,
-            program: Some(built.program),
-            header: None,
-        })
+        let (spec, built) = match TargetSpec::parse(name) {
+            Ok(spec) => (spec, None),
+            // Revisions of git have no such characters in a row.
+            Err(error) if name.contains("://") => return Err(AbTestError::BadVariant(error)),
+            Err(_) => {
+                output::say(&format!("building {name}, unless it is there already"));
+                let built = target::build(name).await.map_err(AbTestError::Build)?;
+                (TargetSpec::Embedded, Some(built))
+            }
+        };
+        let (commit, program) = built.map(|built| (built.commit, built.program)).unzip();
+        Ok(Self { name: name.to_owned(), commit, spec, program, header: None })
     }
 
     /// Returns the kind of target: `embedded`, `wrangler` or `url`. A revision is embedded.
@@ -159,7 +161,7 @@ impl Variant {
         Self { name, header, ..self }
     }
 
-    /// The scenario as it is sent to this one.
+    /// Returns the scenario as it is sent to this version.
     fn plan<'a>(&self, plan: &'a ScenarioPlan) -> Cow<'a, ScenarioPlan> {
         let Some(Header { name, value }) = &self.header else { return Cow::Borrowed(plan) };
         let mut plan = plan.clone();

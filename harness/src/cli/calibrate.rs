@@ -6,12 +6,13 @@ use clap::Args;
 use uuid::Uuid;
 
 use super::{
-    ab_test::{AbTest, AbTestError, Variant, windowed},
+    ab_test::{AbTest, Variant, windowed},
     gate,
-    output::{self, Format},
+    output::{self, Failure, Format},
     state::{CALIBRATION_SCHEMA_VERSION, Saved, Setting},
 };
 use crate::{
+    config,
     exit::Exit,
     gate::{Calibration, POWER, Rule},
     report::Timestamp,
@@ -26,9 +27,10 @@ pub(super) struct Arguments {
     /// The scenario whose load makes the windows.
     #[arg(value_name = "SCENARIO", default_value = gate::DEFAULT_SCENARIO)]
     scenario: PathBuf,
-    /// What is compared with itself: `embedded`, `wrangler`, a URL, or a revision.
-    #[arg(long, default_value = "embedded")]
-    target: String,
+    /// Version that is compared with itself: `embedded`, `wrangler`, a URL, or a revision. By default
+    /// what $WORKWAY_TARGET says, else `target` in the nearest `workway.toml`.
+    #[arg(long)]
+    target: Option<String>,
     /// Pairs of windows.
     #[arg(long, default_value_t = DEFAULT_PAIRS, value_parser = gate::pairs)]
     pairs: usize,
@@ -41,7 +43,7 @@ pub(super) struct Arguments {
     /// Allow a URL that is not on loopback.
     #[arg(long)]
     allow_remote: bool,
-    /// What goes to stdout.
+    /// Format of the result on stdout.
     #[arg(long, value_enum, default_value_t = Format::Text)]
     format: Format,
 }
@@ -51,16 +53,18 @@ pub(super) async fn calibrate(arguments: &Arguments) -> Exit {
     let work = Box::pin(calibrated(arguments, &stop));
     match gate::until_signal(work, &stop).await {
         Ok(saved) => publish(arguments, &saved),
-        Err((exit, message)) => output::fail(exit, &message),
+        Err(failure) => failure.show(),
     }
 }
 
-async fn calibrated(arguments: &Arguments, stop: &StopFlag) -> Result<Saved, (Exit, String)> {
+async fn calibrated(arguments: &Arguments, stop: &StopFlag) -> Result<Saved, Failure> {
     let plan = gate::scenario(&arguments.scenario)?;
-    let plan = windowed(&plan, arguments.warmup, arguments.window)
-        .map_err(|error| (Exit::Usage, error.to_string()))?;
-    let failed = |error: AbTestError| (Exit::from(&error), error.to_string());
-    let target = Variant::prepare(&arguments.target).await.map_err(failed)?;
+    let plan = windowed(&plan, arguments.warmup, arguments.window).map_err(Failure::usage)?;
+    let target = match &arguments.target {
+        Some(target) => target.clone(),
+        None => config::named_target().map_err(Failure::usage)?.text,
+    };
+    let target = Variant::prepare(&target).await?;
     let seed = Uuid::new_v4().as_u64_pair().1;
     let ab_test = AbTest {
         plan: &plan,
@@ -73,7 +77,7 @@ async fn calibrated(arguments: &Arguments, stop: &StopFlag) -> Result<Saved, (Ex
     };
     let result = ab_test.run().await;
     if let Some(error) = result.ended {
-        return Err(failed(error));
+        return Err(error.into());
     }
     let rule = Rule::default();
     Ok(Saved {

@@ -23,7 +23,7 @@ pub(super) struct Arguments {
     /// Add the run to the baselines instead of judging it.
     #[arg(long)]
     accept: bool,
-    /// What goes to stdout.
+    /// Format of the result on stdout.
     #[arg(long, value_enum, default_value_t = Format::Text)]
     format: Format,
 }

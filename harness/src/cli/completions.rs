@@ -8,7 +8,7 @@ use crate::exit::Exit;
 
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
-    /// Whose.
+    /// Shell that reads the script.
     #[arg(value_enum)]
     shell: Shell,
 }

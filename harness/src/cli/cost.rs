@@ -6,13 +6,13 @@ use clap::Args;
 
 use super::{
     measured::{Source, Used},
-    output::{self, Format},
+    output::{self, Failure, Format},
 };
 use crate::{
     cost::{
-        Alternative, Assessment, BOOKS, BookError, BuiltIn, Combination, CostError, Mix, PriceBook,
-        Projection, Question, TIERS, TierError, Tiers, WhatIf, assess, book_report, changes,
-        cheapest_report,
+        Alternative, Assessment, BOOKS, BookError, Combination, CostError, Date, Mix, NoBook,
+        Overlap, PriceBook, Projection, Question, TIERS, TierError, Tiers, WhatIf, assess,
+        book_report, changes, cheapest_report, day, differences, in_order, on, today,
     },
     exit::Exit,
     plan::PricingError,
@@ -30,6 +30,12 @@ pub(super) enum PriceError {
     Tiers(#[from] TierError),
     #[error(transparent)]
     Pricing(#[from] PricingError),
+    #[error(transparent)]
+    NoBook(#[from] NoBook),
+    #[error(transparent)]
+    Overlap(#[from] Overlap),
+    #[error("--date {date}: none of the books that --book names holds on this day")]
+    NoneHolds { date: Date },
 }
 
 #[derive(Debug, Args)]
@@ -39,16 +45,20 @@ pub(super) struct Arguments {
     #[arg(value_name = "REPORT", required = true)]
     reports: Vec<PathBuf>,
     /// A price book: the name of one that comes with the program (`cloudflare-2026-11`,
-    /// `workway-guide`), or a file. Both by default.
-    #[arg(long = "book", value_name = "NAME|FILE")]
+    /// `cloudflare-2026-12`, `workway-guide`), or a file. Of several, separated by commas, each is
+    /// compared with the one before it. Cloudflare's book of the day by default.
+    #[arg(long = "book", value_name = "NAME|FILE", value_delimiter = ',')]
     books: Vec<String>,
+    /// The day of the bill, as 2026-12-01: the book that holds on it is used. Today by default.
+    #[arg(long, value_name = "DATE", value_parser = day)]
+    date: Option<Date>,
     /// A file of tiers, in place of those that come with the program.
     #[arg(long, value_name = "FILE")]
     tiers: Option<PathBuf>,
     /// Only this tier; may be given more than once.
     #[arg(long = "tier", value_name = "NAME")]
     only: Vec<String>,
-    /// What if: `cache_hit=0.9`, `model=NAME`, or `RESOURCE=AMOUNT` for each request (for the month
+    /// Bill under an assumption: `cache_hit=0.9`, `model=NAME`, or `RESOURCE=AMOUNT` for each request (for the month
     /// where it is something stored). With --cheapest several values, `cache_hit=0,0.5,0.9`, each of
     /// which is tried.
     #[arg(long = "set", value_name = "NAME=VALUE")]
@@ -56,13 +66,13 @@ pub(super) struct Arguments {
     /// Another report to compare with: what the change adds, by resource.
     #[arg(long, value_name = "REPORT")]
     base: Option<PathBuf>,
-    /// Which scenario is the cheapest that still meets its thresholds on latency? Each is one
-    /// setting: a model, a cache. --set adds others to try.
+    /// Find the cheapest scenario that still meets its thresholds on latency. Each is one setting: a
+    /// model, a cache. --set adds others to try.
     #[arg(long, conflicts_with_all = ["base", "from_analytics"])]
     cheapest: bool,
     #[command(flatten)]
     source: Source,
-    /// What goes to stdout.
+    /// Format of the result on stdout.
     #[arg(long, value_enum, default_value_t = Format::Text)]
     format: Format,
 }
@@ -70,7 +80,7 @@ pub(super) struct Arguments {
 pub(super) async fn cost(arguments: &Arguments) -> Exit {
     let (asked, runs) = match read(arguments).await {
         Ok(read) => read,
-        Err((exit, problem)) => return output::fail(exit, &problem),
+        Err(failure) => return failure.show(),
     };
     let shown = if arguments.cheapest {
         cheapest(arguments, &asked, &runs)
@@ -87,8 +97,8 @@ struct Runs {
     base: Option<Used>,
 }
 
-async fn read(arguments: &Arguments) -> Result<(Asked, Runs), (Exit, String)> {
-    let asked = Asked::read(arguments).map_err(|error| (Exit::Usage, error.to_string()))?;
+async fn read(arguments: &Arguments) -> Result<(Asked, Runs), Failure> {
+    let asked = Asked::read(arguments).map_err(Failure::usage)?;
     let measured = arguments.source.open()?;
     let mut runs = Vec::new();
     for path in &arguments.reports {
@@ -125,7 +135,7 @@ impl Asked {
         };
         let combinations = combinations.map_err(CostError::from)?;
         let only = arguments.only.clone();
-        Ok(Self { tiers, only, combinations, books: books(&arguments.books)? })
+        Ok(Self { tiers, only, combinations, books: books(&arguments.books, arguments.date)? })
     }
 }
 
@@ -135,13 +145,15 @@ fn assessed(arguments: &Arguments, asked: &Asked, read: &Runs) -> Result<CostRep
     let runs: Vec<_> = read.runs.iter().map(|used| used.mixes.clone()).collect();
     let base = read.base.as_ref().map(|used| &used.mixes);
     let books = asked.books.iter().map(|book| of_book(book, &runs, base, &question));
+    let books: Vec<_> = books.collect::<Result<_, _>>()?;
     let mut warnings: Vec<_> = read.runs.iter().flat_map(|used| used.warnings.clone()).collect();
     warnings.dedup();
     Ok(CostReport {
         schema_version: COST_SCHEMA_VERSION,
         settings: arguments.settings.clone(),
         warnings,
-        books: books.collect::<Result<_, _>>()?,
+        differences: differences(&books),
+        books,
     })
 }
 
@@ -193,15 +205,19 @@ fn of_book(
     Ok(book_report(book, &head, changes.as_deref()))
 }
 
-fn books(wanted: &[String]) -> Result<Vec<PriceBook>, PriceError> {
+/// Returns the books that are named, or the one that holds on the day of the bill.
+fn books(wanted: &[String], date: Option<Date>) -> Result<Vec<PriceBook>, PriceError> {
     let known = |name: &str| BOOKS.iter().find(|book| book.name == name);
     if wanted.is_empty() {
-        let books = BOOKS.iter().map(BuiltIn::open);
-        return Ok(books.collect::<Result<_, _>>()?);
+        return Ok(vec![date.map_or_else(today, on)?]);
     }
     let books = wanted.iter().map(|name| match known(name) {
         Some(book) => book.open(),
         None => PriceBook::read(Path::new(name)),
     });
-    Ok(books.collect::<Result<_, _>>()?)
+    let books = books.collect::<Result<Vec<_>, _>>()?;
+    let Some(date) = date else { return Ok(books) };
+    let mut books = in_order(books)?;
+    books.retain(|book| book.holds_on(date));
+    if books.is_empty() { Err(PriceError::NoneHolds { date }) } else { Ok(books) }
 }

@@ -17,7 +17,7 @@ pub(super) struct Arguments {
     /// The target is not on loopback, and you may send requests to it.
     #[arg(long)]
     allow_remote: bool,
-    /// What goes to stdout.
+    /// Format of the result on stdout.
     #[arg(long, value_enum, default_value_t = Format::Text)]
     format: Format,
 }

@@ -17,7 +17,7 @@ pub(super) struct Arguments {
     /// The deployment: `https://api.example.com`.
     #[arg(value_name = "URL")]
     url: Url,
-    /// Where it listens without TLS; the same host on port 80 by default.
+    /// URL at which it listens without TLS; the same host on port 80 by default.
     #[arg(long, value_name = "URL")]
     http: Option<Url>,
     /// PEM certificate of an authority to trust in place of the system's.
@@ -26,7 +26,7 @@ pub(super) struct Arguments {
     /// The URL is not on loopback, and you may send requests to it.
     #[arg(long)]
     allow_remote: bool,
-    /// What goes to stdout.
+    /// Format of the result on stdout.
     #[arg(long, value_enum, default_value_t = Format::Text)]
     format: Format,
 }

@@ -10,17 +10,17 @@ use clap::Args;
 use uuid::Uuid;
 
 use super::{
-    ab_test::{AbResult, AbTest, AbTestError, Header, Variant, windowed},
+    ab_test::{AbResult, AbTest, Header, Variant, windowed},
     cost::PriceError,
-    output::{self, Format},
+    output::{self, Failure, Format},
     rendering, selection,
     signals::Signals,
     state::{Known, Saved, Setting},
 };
 use crate::{
     cost::{
-        BOOKS, CloudflarePrices, CostError, Projection, TIERS, Tiers, UnitUsage, change_report,
-        changes,
+        CloudflarePrices, CostError, Projection, TIERS, Tiers, UnitUsage, change_report, changes,
+        today,
     },
     exit::{self, Exit},
     gate::{self, Decision, Judged, MOST_PAIRS, Rule, Window},
@@ -43,11 +43,11 @@ pub(super) struct Arguments {
     /// The scenario whose load makes the windows.
     #[arg(value_name = "SCENARIO", default_value = DEFAULT_SCENARIO)]
     scenario: PathBuf,
-    /// What is known: `embedded` (this program), `wrangler`, a URL, or a revision of this
+    /// Version that is known: `embedded` (this program), `wrangler`, a URL, or a revision of this
     /// repository, which is built.
     #[arg(long, value_name = "TARGET|REVISION")]
     base: String,
-    /// What is judged.
+    /// Version that is judged.
     #[arg(long, value_name = "TARGET|REVISION")]
     head: String,
     /// A header of each request to base, as `NAME: VALUE`: where one URL has several versions, it
@@ -76,13 +76,13 @@ pub(super) struct Arguments {
     /// Allowed rise of each resource and of the cost for a request.
     #[arg(long, value_name = "PERCENT", value_parser = percent)]
     max_usage: Option<f64>,
-    /// What random choices are drawn from; a report names the one it used.
+    /// Seed of random choices; a report names the one it used.
     #[arg(long)]
     seed: Option<u64>,
     /// Allow URLs that are not on loopback.
     #[arg(long)]
     allow_remote: bool,
-    /// What goes to stdout.
+    /// Format of the result on stdout.
     #[arg(long, value_enum, default_value_t = Format::Text)]
     format: Format,
     /// Also write gate.json, gate.txt, gate.md and gate.html into this folder.
@@ -109,21 +109,18 @@ pub(super) async fn gate(arguments: &Arguments) -> Exit {
                 rendering::publish(&report, arguments.format.into(), arguments.out.as_deref());
             published.map_or_else(|failed| failed, |()| exit)
         }
-        Err((exit, message)) => output::fail(exit, &message),
+        Err(failure) => failure.show(),
     }
 }
 
-async fn gated(arguments: &Arguments, stop: &StopFlag) -> Result<GateReport, (Exit, String)> {
-    let failed = |error: AbTestError| (Exit::from(&error), error.to_string());
+async fn gated(arguments: &Arguments, stop: &StopFlag) -> Result<GateReport, Failure> {
     let plan = scenario(&arguments.scenario)?;
-    let plan = windowed(&plan, arguments.warmup, arguments.window)
-        .map_err(|error| (Exit::Usage, error.to_string()))?;
+    let plan = windowed(&plan, arguments.warmup, arguments.window).map_err(Failure::usage)?;
     let base_header = header("--base-header", arguments.base_header.as_deref())?;
     let head_header = header("--head-header", arguments.head_header.as_deref())?;
-    let base = Variant::prepare(&arguments.base).await.map_err(failed)?.with_header(base_header);
-    let head = Variant::prepare(&arguments.head).await.map_err(failed)?.with_header(head_header);
-    let frame = Frame::new(arguments, &plan, [&base, &head])
-        .map_err(|error| (Exit::Usage, error.to_string()))?;
+    let base = Variant::prepare(&arguments.base).await?.with_header(base_header);
+    let head = Variant::prepare(&arguments.head).await?.with_header(head_header);
+    let frame = Frame::new(arguments, &plan, [&base, &head]).map_err(Failure::usage)?;
     let started = clock::now();
     let ab_test = AbTest {
         plan: &plan,
@@ -138,20 +135,18 @@ async fn gated(arguments: &Arguments, stop: &StopFlag) -> Result<GateReport, (Ex
     let mut result = ab_test.run().await;
     // What is wrong with the command line leaves nothing to report.
     if let Some(error) = result.ended.take_if(|error| Exit::from(&*error) == Exit::Usage) {
-        return Err(failed(error));
+        return Err(error.into());
     }
     let duration = clock::now().saturating_duration_since(started);
-    let report = frame
-        .report(arguments, &plan, [&base, &head], result)
-        .map_err(|error| (Exit::Usage, error.to_string()))?;
+    let report = frame.report(arguments, &plan, [&base, &head], result).map_err(Failure::usage)?;
     Ok(GateReport { duration_s: duration.as_secs_f64(), ..report })
 }
 
 /// Parses a header here, because clap's message about a bad value would show the value, and
 /// somebody may have put a secret there.
-fn header(option: &str, text: Option<&str>) -> Result<Option<Header>, (Exit, String)> {
+fn header(option: &str, text: Option<&str>) -> Result<Option<Header>, Failure> {
     let parsed = text.map(Header::parse).transpose();
-    parsed.map_err(|error| (Exit::Usage, format!("{option}: {error}")))
+    parsed.map_err(|error| Failure::usage(format!("{option}: {error}")))
 }
 
 /// Returns the known noise of this gate. It is about both sides, so they must be of one kind.
@@ -208,7 +203,7 @@ impl Frame {
             started_at: Timestamp::now(),
             prices: CloudflarePrices {
                 tiers: Arc::new(Tiers::parse(TIERS, "of this program")?),
-                book: Arc::new(BOOKS[0].open()?),
+                book: Arc::new(today()?),
             },
         })
     }
@@ -312,13 +307,13 @@ impl Frame {
 }
 
 /// Returns the one scenario at `path`.
-pub(super) fn scenario(path: &Path) -> Result<ScenarioPlan, (Exit, String)> {
+pub(super) fn scenario(path: &Path) -> Result<ScenarioPlan, Failure> {
     let several = || {
         let message = format!("{}: a gate compares one scenario; name its file", path.display());
-        (Exit::Usage, message)
+        Failure::usage(message)
     };
     let plans = selection::select(&[path.display().to_string()], DEFAULT_SCENARIO)
-        .map_err(|exit| (exit, "the scenario cannot be used".to_owned()))?;
+        .map_err(|exit| Failure::new(exit, "the scenario cannot be used"))?;
     match <[ScenarioPlan; 1]>::try_from(plans) {
         Ok([plan]) => Ok(plan),
         Err(_) => Err(several()),
@@ -327,10 +322,11 @@ pub(super) fn scenario(path: &Path) -> Result<ScenarioPlan, (Exit, String)> {
 
 /// Does `work`; the first signal raises `stop`, the second ends it now.
 pub(super) async fn until_signal<T>(
-    work: impl Future<Output = Result<T, (Exit, String)>>,
+    work: impl Future<Output = Result<T, Failure>>,
     stop: &StopFlag,
-) -> Result<T, (Exit, String)> {
-    let mut signals = Signals::new().map_err(|e| (Exit::Internal, format!("signals: {e}")))?;
+) -> Result<T, Failure> {
+    let mut signals = Signals::new()
+        .map_err(|error| Failure::new(Exit::Internal, format!("signals: {error}")))?;
     let twice = async {
         let first = signals.next().await;
         stop.raise(if first == Exit::Terminated { Signal::Terminate } else { Signal::Interrupt });
@@ -339,7 +335,7 @@ pub(super) async fn until_signal<T>(
     };
     tokio::select! {
         done = work => done,
-        exit = twice => Err((exit, "interrupted twice".to_owned())),
+        exit = twice => Err(Failure::new(exit, "interrupted twice")),
     }
 }
 

@@ -3,18 +3,19 @@
 use std::{
     fmt::Write as _,
     fs::{self, File},
-    io::{Read, Write},
+    io::Write,
     path::{Path, PathBuf},
 };
 
 use clap::{Args, Subcommand};
 use reqwest::Url;
 
-use super::output;
+use super::output::{self, Failure};
 use crate::{
     exit::Exit,
     import::{MAX_INPUT_BYTES, Starting, from_har, from_openapi},
     language,
+    model::files,
 };
 
 #[derive(Debug, Args)]
@@ -25,15 +26,15 @@ pub(super) struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum From {
-    /// From a recording of a browser (HTTP archive): its requests to one origin. Secrets stay out.
+    /// Import a recording of a browser (HTTP archive): its requests to one origin. Secrets stay out.
     Har {
         #[command(flatten)]
         files: Files,
-        /// Whose requests; those to the origin of the first one by default.
+        /// Origin whose requests are imported; that of the first one by default.
         #[arg(long, value_name = "URL")]
         origin: Option<Url>,
     },
-    /// From an OpenAPI 3 document in JSON: each operation once, and without its token.
+    /// Import an OpenAPI 3 document in JSON: each operation once, and without its token.
     Openapi {
         #[command(flatten)]
         files: Files,
@@ -42,7 +43,7 @@ enum From {
 
 #[derive(Debug, Args)]
 struct Files {
-    /// What to read.
+    /// File to read.
     #[arg(value_name = "FILE")]
     file: PathBuf,
     /// Folder for the scenarios, which is made if absent. A file that is there is never replaced.
@@ -53,26 +54,25 @@ struct Files {
 pub(super) fn import(arguments: &Arguments) -> Exit {
     match written(&arguments.from) {
         Ok(text) => output::result_or_fail(&text),
-        Err((exit, problem)) => output::fail(exit, &problem),
+        Err(failure) => failure.show(),
     }
 }
 
-type Failed = (Exit, String);
-
-fn written(from: &From) -> Result<String, Failed> {
-    let files = match from {
+fn written(from: &From) -> Result<String, Failure> {
+    let from_file = match from {
         From::Har { files, .. } | From::Openapi { files } => files,
     };
-    let name = files.file.display();
-    let bytes = read(&files.file).map_err(|error| (Exit::Usage, format!("{name}: {error}")))?;
+    let name = from_file.file.display();
+    let bytes = files::read(&from_file.file, MAX_INPUT_BYTES)
+        .map_err(|error| Failure::usage(format!("{name}: {error}")))?;
     let scenarios = match from {
         From::Har { origin, .. } => from_har(&bytes, origin.as_ref()).map(|one| vec![one]),
         From::Openapi { .. } => from_openapi(&bytes),
     };
-    let scenarios = scenarios.map_err(|error| (Exit::Usage, format!("{name}: {error}")))?;
+    let scenarios = scenarios.map_err(|error| Failure::usage(format!("{name}: {error}")))?;
     let mut list = String::new();
     for scenario in &scenarios {
-        let path = save(&files.out, scenario)?;
+        let path = save(&from_file.out, scenario)?;
         let requests = scenario.requests.len();
         // Writing to a String cannot fail.
         let _ = writeln!(list, "{}  {requests} requests", path.display());
@@ -81,27 +81,20 @@ fn written(from: &From) -> Result<String, Failed> {
     Ok(list)
 }
 
-fn read(path: &Path) -> Result<Vec<u8>, std::io::Error> {
-    let mut bytes = Vec::new();
-    File::open(path)?.take(MAX_INPUT_BYTES + 1).read_to_end(&mut bytes)?;
-    if bytes.len() as u64 > MAX_INPUT_BYTES {
-        return Err(std::io::Error::other(format!("it has more than {MAX_INPUT_BYTES} bytes")));
-    }
-    Ok(bytes)
-}
-
-fn save(folder: &Path, starting: &Starting) -> Result<PathBuf, Failed> {
+fn save(folder: &Path, starting: &Starting) -> Result<PathBuf, Failure> {
     let yaml = starting.to_yaml();
     if let Err(problems) =
         crate::plan::load(&starting.name, yaml.as_bytes(), &workway_lab::catalog())
     {
         let shown = language::render(&problems, &starting.name, &yaml, false);
-        return Err((Exit::Internal, format!("what was made is no valid scenario:\n{shown}")));
+        let message = format!("what was made is no valid scenario:\n{shown}");
+        return Err(Failure::new(Exit::Internal, message));
     }
     let path =
         folder.join(format!("{}.yaml", starting.name.rsplit('/').next().unwrap_or_default()));
     let failed = |error: std::io::Error| {
-        (Exit::ReportNotWritten, format!("cannot write {}: {error}", path.display()))
+        let message = format!("cannot write {}: {error}", path.display());
+        Failure::new(Exit::ReportNotWritten, message)
     };
     fs::create_dir_all(folder).map_err(failed)?;
     let mut file = File::create_new(&path).map_err(failed)?;

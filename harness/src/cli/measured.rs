@@ -9,6 +9,7 @@ use std::{
 use clap::Args;
 use reqwest::Url;
 
+use super::output::Failure;
 use crate::{
     analytics::{
         ACCOUNT_VARIABLE, API, Account, AnalyticsError, Deployment, Operations, Span, Spent,
@@ -20,7 +21,7 @@ use crate::{
     report::{RunReport, ScenarioReport, read_run},
 };
 
-/// Of a deployed target that does not say in its answers what it used.
+/// Selects the source of usage for a deployed target that does not report it in its answers.
 #[derive(Debug, Args)]
 pub(super) struct Source {
     /// Take what was used from Cloudflare's GraphQL analytics, for the time of each report: of the
@@ -36,7 +37,7 @@ pub(super) struct Source {
     /// The environment variable with the token, which needs "Account Analytics: Read".
     #[arg(long, value_name = "VARIABLE", requires = "from_analytics", default_value = TOKEN_VARIABLE)]
     token_env: String,
-    /// Where Cloudflare's API is.
+    /// Base URL of Cloudflare's API.
     #[arg(long, value_name = "URL", requires = "from_analytics", default_value = API)]
     cloudflare_api: Url,
 }
@@ -51,25 +52,18 @@ pub(super) struct Used {
     pub(super) warnings: Vec<String>,
 }
 
-type Problem = (Exit, String);
-
-fn usage(problem: &impl ToString) -> Problem {
-    (Exit::Usage, problem.to_string())
-}
-
 impl Source {
     /// Reads the account and the deployment, as far as they are needed.
-    pub(super) fn open(&self) -> Result<Measured, Problem> {
+    pub(super) fn open(&self) -> Result<Measured, Failure> {
         let Some(path) = &self.from_analytics else { return Ok(Measured(None)) };
-        let deployment =
-            Deployment::read(path, self.env.as_deref()).map_err(|error| usage(&error))?;
+        let deployment = Deployment::read(path, self.env.as_deref()).map_err(Failure::usage)?;
         let variable = |name: &str| env::var(name).ok().filter(|value| !value.is_empty());
         let id = self.account.clone().or_else(|| variable(ACCOUNT_VARIABLE)).ok_or_else(|| {
-            usage(&format!("which account? give --account, or set ${ACCOUNT_VARIABLE}"))
+            Failure::usage(format!("which account? give --account, or set ${ACCOUNT_VARIABLE}"))
         })?;
         let token = variable(&self.token_env).ok_or_else(|| {
             let name = &self.token_env;
-            usage(&format!(
+            Failure::usage(format!(
                 "the token for Cloudflare's API is expected in ${name}, which is not set"
             ))
         })?;
@@ -80,8 +74,8 @@ impl Source {
 
 impl Measured {
     /// Returns the usage of the scenarios of a recorded run.
-    pub(super) async fn read(&self, path: &Path) -> Result<Used, Problem> {
-        let report = read_run(path).map_err(|error| usage(&error))?;
+    pub(super) async fn read(&self, path: &Path) -> Result<Used, Failure> {
+        let report = read_run(path).map_err(Failure::usage)?;
         match &self.0 {
             None => of_answers(path, report),
             Some((account, deployment)) => of_analytics(path, report, account, deployment).await,
@@ -89,10 +83,10 @@ impl Measured {
     }
 }
 
-fn of_answers(path: &Path, report: RunReport) -> Result<Used, Problem> {
+fn of_answers(path: &Path, report: RunReport) -> Result<Used, Failure> {
     let mixes = crate::cost::mixes(&report.scenarios);
     if mixes.is_empty() {
-        return Err(usage(&UsageError::None(path.display().to_string())));
+        return Err(Failure::usage(UsageError::None(path.display().to_string())));
     }
     let warnings = crate::cost::warnings(std::slice::from_ref(&mixes));
     Ok(Used { report, mixes, warnings })
@@ -103,21 +97,22 @@ async fn of_analytics(
     report: RunReport,
     account: &Account,
     deployment: &Deployment,
-) -> Result<Used, Problem> {
+) -> Result<Used, Failure> {
     let name = path.display();
     let took = Duration::try_from_secs_f64(report.duration_s).ok();
     let span = took.and_then(|took| Span::of_run(report.started_at.time(), took));
-    let span = span.ok_or_else(|| usage(&format!("{name} does not say when it was made")))?;
+    let span =
+        span.ok_or_else(|| Failure::usage(format!("{name} does not say when it was made")))?;
     let operations = operations(&report);
     if operations.all == 0 {
-        return Err(usage(&format!("{name}: nothing in it was answered")));
+        return Err(Failure::usage(format!("{name}: nothing in it was answered")));
     }
     let spent = account.spent(deployment, &span).await.map_err(|error| {
         let exit = match &error {
             AnalyticsError::Unreachable { .. } => Exit::Unreachable,
             _ => Exit::Usage,
         };
-        (exit, error.to_string())
+        Failure::new(exit, error)
     })?;
     let tiers = report.scenarios.iter().filter_map(|scenario| scenario.cost.as_ref());
     let mut tiers: Vec<_> = tiers.map(|cost| cost.tier.clone()).collect();

@@ -17,7 +17,7 @@ pub(super) struct Arguments {
     /// generators.
     #[arg(value_name = "RUN", required = true)]
     runs: Vec<PathBuf>,
-    /// What goes to stdout.
+    /// Format of the result on stdout.
     #[arg(long, value_enum, default_value_t = Format::Text)]
     format: Format,
     /// Also write every format into this folder.

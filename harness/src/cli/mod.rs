@@ -88,7 +88,7 @@ pub fn main() -> Exit {
     guarded(parse_and_run)
 }
 
-/// A panic is a defect of ours: it gets its own exit code, and a line that says so.
+/// Turns a panic, which is a defect of ours, into its own exit code and a line that says so.
 fn guarded(work: impl FnOnce() -> Exit + UnwindSafe) -> Exit {
     catch_unwind(work).unwrap_or_else(|_| {
         let message = "this is a defect of workway, not of what it tests; please report it with \

@@ -1,6 +1,7 @@
 //! Writing to the terminal.
 
 use std::{
+    error::Error,
     io::{self, IsTerminal, Write},
     path::Path,
 };
@@ -10,7 +11,7 @@ use serde::Serialize;
 
 use crate::{exit::Exit, report};
 
-/// One line on stderr. A closed stderr is no reason to stop.
+/// Writes one line to stderr. A closed stderr is no reason to stop.
 pub(super) fn say(line: &str) {
     let _ = writeln!(io::stderr(), "{line}");
 }
@@ -20,6 +21,30 @@ pub(super) fn fail(exit: Exit, message: &str) -> Exit {
     let label = if color_on_stderr() { "\u{1b}[1;31merror\u{1b}[0m" } else { "error" };
     say(&format!("{label}: {message}"));
     exit
+}
+
+/// Ends a command without a result.
+#[derive(Debug)]
+pub(super) struct Failure {
+    exit: Exit,
+    error: Box<dyn Error + Send + Sync>,
+}
+
+impl Failure {
+    /// Returns a failure that ends the command so.
+    pub(super) fn new(exit: Exit, error: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        Self { exit, error: error.into() }
+    }
+
+    /// Returns the failure of a command line, a configuration or a file that is wrong.
+    pub(super) fn usage(error: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        Self::new(Exit::Usage, error)
+    }
+
+    /// Says what went wrong, and returns how the command ends.
+    pub(super) fn show(&self) -> Exit {
+        fail(self.exit, &self.error.to_string())
+    }
 }
 
 /// Writes the result. A reader that has seen enough and went away is no failure.
@@ -36,7 +61,7 @@ pub(super) fn result(text: &str) -> Result<(), io::Error> {
 /// is sent.
 ///
 /// # Errors
-/// How the command ends.
+/// The exit code of the command.
 pub(super) fn check_out(folder: Option<&Path>) -> Result<(), Exit> {
     let Some(folder) = folder else { return Ok(()) };
     let help = "name a folder that can be written";
@@ -52,12 +77,12 @@ pub(super) fn result_or_fail(text: &str) -> Exit {
     }
 }
 
-/// What goes to stdout, where there are these two.
+/// Selects the form of a result on stdout, for commands that have these two.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(super) enum Format {
-    /// For people.
+    /// Text for people.
     Text,
-    /// For programs.
+    /// JSON for programs.
     Json,
 }
 
@@ -88,7 +113,7 @@ pub(super) fn show<T: Serialize>(
 /// Renders a result for programs.
 ///
 /// # Errors
-/// How the command ends.
+/// The exit code of the command.
 pub(super) fn json<T: Serialize>(result: &T) -> Result<String, Exit> {
     let json = serde_json::to_string_pretty(result);
     json.map(|json| json + "\n").map_err(|error| fail(Exit::Internal, &format!("report: {error}")))

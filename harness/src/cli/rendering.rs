@@ -14,7 +14,7 @@ const ACTIONS: &str = "GITHUB_ACTIONS";
 /// Writes every format into `folder`, if there is one, and one of them to stdout.
 ///
 /// # Errors
-/// How the command ends; the summary is on stderr then.
+/// The exit code of the command; the summary is on stderr then.
 pub(super) fn publish<R: Rendered>(
     report: &R,
     format: Format,

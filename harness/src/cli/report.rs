@@ -16,7 +16,7 @@ pub(super) struct Arguments {
     /// in.
     #[arg(value_name = "REPORT")]
     run: PathBuf,
-    /// What goes to stdout.
+    /// Format of the result on stdout.
     #[arg(long, value_enum, default_value_t = Format::Text)]
     format: Format,
     /// Also write every format that it has into this folder.

@@ -1,15 +1,17 @@
 //! `--rerun-failed`: what an earlier report says went wrong.
 
-use std::{collections::BTreeSet, fs, path::Path};
+use std::{collections::BTreeSet, fmt::Display, path::Path};
 
 use super::output;
-use crate::{exit::Exit, judge::Verdict, report::RunReport};
+use crate::{exit::Exit, judge::Verdict, model::TargetKind, report, target::TargetSpec};
 
 /// The scenarios that did not pass.
 pub(super) struct Failed {
     names: BTreeSet<String>,
     /// Their files.
     pub(super) files: Vec<String>,
+    /// The target that they failed against.
+    pub(super) target: TargetSpec,
 }
 
 impl Failed {
@@ -17,15 +19,18 @@ impl Failed {
     /// into.
     ///
     /// # Errors
-    /// How the command ends.
+    /// The exit code of the command.
     pub(super) fn read(path: &Path) -> Result<Self, Exit> {
-        let file = if path.is_dir() { path.join("report.json") } else { path.to_owned() };
-        let usage = |problem: String| {
-            output::fail(Exit::Usage, &format!("--rerun-failed {}: {problem}", file.display()))
+        let usage = |problem: &dyn Display| {
+            output::fail(Exit::Usage, &format!("--rerun-failed: {problem}"))
         };
-        let bytes = fs::read(&file).map_err(|error| usage(error.to_string()))?;
-        let report: RunReport = serde_json::from_slice(&bytes)
-            .map_err(|error| usage(format!("not a report of `workway run`: {error}")))?;
+        let report = report::read_run(path).map_err(|error| usage(&error))?;
+        let target = match report.target_kind {
+            TargetKind::Embedded => TargetSpec::Embedded,
+            TargetKind::Wrangler => TargetSpec::Wrangler,
+            TargetKind::Url => TargetSpec::parse(&report.target)
+                .map_err(|error| usage(&format!("the target of {}: {error}", path.display())))?,
+        };
         let failed = report
             .scenarios
             .into_iter()
@@ -33,10 +38,10 @@ impl Failed {
         let (names, files): (BTreeSet<_>, BTreeSet<_>) =
             failed.map(|scenario| (scenario.name, scenario.file)).unzip();
         if names.is_empty() {
-            let message = format!("{}: nothing failed there", file.display());
+            let message = format!("{}: nothing failed there", path.display());
             return Err(output::fail(Exit::NothingSelected, &message));
         }
-        Ok(Self { names, files: files.into_iter().collect() })
+        Ok(Self { names, files: files.into_iter().collect(), target })
     }
 
     /// Returns whether this scenario is one of them.

@@ -16,7 +16,7 @@ use super::{
     signals::Signals,
 };
 use crate::{
-    ServiceAudit,
+    ServiceAudit, config,
     exit::{self, Exit},
     judge::{Judgement, judge},
     model::{
@@ -41,30 +41,32 @@ pub(super) struct Arguments {
     /// Only the scenarios that did not pass in this report of `--out`: a file, or its folder.
     #[arg(long, value_name = "REPORT")]
     rerun_failed: Option<PathBuf>,
-    /// `embedded` (the service of this repository, natively), `wrangler` (the same as a Worker
-    /// under `wrangler dev`), or the URL of something that runs already.
-    #[arg(long, default_value = "embedded", value_parser = TargetSpec::parse)]
-    target: TargetSpec,
+    /// `embedded` (the service that comes with the program, natively), `wrangler` (the same as a
+    /// Worker under `wrangler dev`), or the URL of something that runs already. By default that of the
+    /// report with --rerun-failed, else what $WORKWAY_TARGET says, else `target` in the nearest
+    /// `workway.toml`.
+    #[arg(long, value_parser = TargetSpec::parse)]
+    target: Option<TargetSpec>,
     /// Allow a URL that is not on loopback.
     #[arg(long)]
     allow_remote: bool,
-    /// Where the upstream stub of a URL target listens; by default the port after the target's.
+    /// URL of the upstream stub of a URL target; by default on the port after the target's.
     #[arg(long, value_name = "URL")]
     upstream: Option<Url>,
-    /// What goes to stdout.
+    /// Format of the result on stdout.
     #[arg(long, value_enum, default_value_t = Format::Text)]
     format: Format,
     /// Also write the report in every format into this folder.
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
-    /// What random choices are drawn from; a report names the one it used.
+    /// Seed of random choices; a report names the one it used.
     #[arg(long)]
     seed: Option<u64>,
 }
 
 pub(super) async fn run(arguments: Arguments) -> Exit {
-    let plans = match selected(&arguments) {
-        Ok(plans) => plans,
+    let Selected { plans, target } = match selected(&arguments) {
+        Ok(selected) => selected,
         Err(exit) => return exit,
     };
     if let Err(exit) = output::check_out(arguments.out.as_deref()) {
@@ -76,14 +78,27 @@ pub(super) async fn run(arguments: Arguments) -> Exit {
     };
     let stop = StopFlag::new();
     tokio::select! {
-        exit = work(&arguments, &plans, &stop) => exit,
+        exit = work(&arguments, &target, &plans, &stop) => exit,
         exit = second_signal(signals, &stop) => exit,
     }
 }
 
-fn selected(arguments: &Arguments) -> Result<Vec<ScenarioPlan>, Exit> {
+/// Holds what is run, and against what.
+struct Selected {
+    plans: Vec<ScenarioPlan>,
+    target: TargetSpec,
+}
+
+fn selected(arguments: &Arguments) -> Result<Selected, Exit> {
     let Some(report) = &arguments.rerun_failed else {
-        return selection::select(&arguments.selection, "scenarios/smoke");
+        let plans = selection::select(&arguments.selection, "scenarios/smoke")?;
+        let target = match &arguments.target {
+            Some(target) => target.clone(),
+            None => {
+                config::target().map_err(|error| output::fail(Exit::Usage, &error.to_string()))?
+            }
+        };
+        return Ok(Selected { plans, target });
     };
     let failed = Failed::read(report)?;
     let chosen = if arguments.selection.is_empty() { &failed.files } else { &arguments.selection };
@@ -93,7 +108,8 @@ fn selected(arguments: &Arguments) -> Result<Vec<ScenarioPlan>, Exit> {
         let message = "none of these scenarios failed in that report";
         return Err(output::fail(Exit::NothingSelected, message));
     }
-    Ok(plans)
+    let target = arguments.target.clone().unwrap_or(failed.target);
+    Ok(Selected { plans, target })
 }
 
 /// Waits for the second signal: the first ends the run in good order, the second ends it now.
@@ -107,14 +123,19 @@ async fn second_signal(mut signals: Signals, stop: &StopFlag) -> Exit {
     signals.next().await
 }
 
-async fn work(arguments: &Arguments, plans: &[ScenarioPlan], stop: &StopFlag) -> Exit {
-    announce(arguments, plans);
+async fn work(
+    arguments: &Arguments,
+    target: &TargetSpec,
+    plans: &[ScenarioPlan],
+    stop: &StopFlag,
+) -> Exit {
+    announce(target, plans);
     let options = TargetOptions {
         allow_remote: arguments.allow_remote,
         upstream: arguments.upstream.clone(),
         ..TargetOptions::default()
     };
-    let mut target = match arguments.target.start(&options).await {
+    let mut target = match target.start(&options).await {
         Ok(target) => target,
         Err(error) => return output::fail(Exit::from(&error), &error.to_string()),
     };
@@ -123,10 +144,10 @@ async fn work(arguments: &Arguments, plans: &[ScenarioPlan], stop: &StopFlag) ->
     publish(arguments, &report)
 }
 
-fn announce(arguments: &Arguments, plans: &[ScenarioPlan]) {
+fn announce(target: &TargetSpec, plans: &[ScenarioPlan]) {
     let count = plans.len();
     let noun = if count == 1 { "scenario" } else { "scenarios" };
-    let target = match &arguments.target {
+    let target = match target {
         TargetSpec::Embedded => "the embedded service".to_owned(),
         TargetSpec::Wrangler => "wrangler dev (building the Worker takes a while)".to_owned(),
         TargetSpec::Url(url) => url.to_string(),

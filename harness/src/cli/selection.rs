@@ -24,7 +24,7 @@ pub(super) struct Selected {
 /// said on stderr, all of it.
 ///
 /// # Errors
-/// How the command ends.
+/// The exit code of the command.
 pub(super) fn select(arguments: &[String], default: &str) -> Result<Vec<ScenarioPlan>, Exit> {
     select_and_warn(arguments, default).map(|selected| selected.plans)
 }
@@ -32,7 +32,7 @@ pub(super) fn select(arguments: &[String], default: &str) -> Result<Vec<Scenario
 /// Does the same as [`select`], and prints the warnings.
 ///
 /// # Errors
-/// How the command ends.
+/// The exit code of the command.
 pub(super) fn select_and_warn(arguments: &[String], default: &str) -> Result<Selected, Exit> {
     let is_filter = |text: &&String| Filter::is_meant(text) && !Path::new(text).exists();
     let (filters, paths): (Vec<_>, Vec<_>) = arguments.iter().partition(is_filter);
@@ -84,7 +84,7 @@ fn load_all(paths: &[PathBuf]) -> Result<Selected, Exit> {
     Ok(selected)
 }
 
-/// The folder of the repository that we are in.
+/// Returns the folder of the repository that we are in.
 fn default_path(default: &str) -> Result<PathBuf, Exit> {
     let current = std::env::current_dir().unwrap_or_default();
     let found = current.ancestors().map(|folder| folder.join(default)).find(|path| path.is_dir());

@@ -50,7 +50,8 @@ pub(crate) fn bound(trials: usize) -> String {
 
 /// What can become of a call of an upstream, but for an answer.
 pub(crate) fn failures() -> [Value; 5] {
-    let broken = ["hang", "reset", "half_body", "nonsense"].map(|broken| json!({"breaks": broken}));
+    let broken =
+        ["hang", "reset", "half_body", "nonsense"].map(|broken| json!({"connection": broken}));
     let [hang, reset, half, nonsense] = broken;
     [json!({"status": 500}), nonsense, reset, half, hang]
 }

@@ -43,34 +43,46 @@ pub struct Bill {
     pub lines: Vec<Line>,
 }
 
-/// A resource was used for which the book has no price.
+/// The largest amount of a resource in a month: far beyond any, and far within exact arithmetic.
+pub const MAX_AMOUNT: u64 = 1_000_000_000_000_000_000;
+
+/// A bill cannot be made.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "price book {book} has no price for `{resource}`, of which {amount} were used: add \
-     [prices.{resource}], or say under [unpriced] why it costs nothing"
-)]
-pub struct UnknownPrice {
-    /// The name of the book.
-    pub book: String,
-    /// The resource.
-    pub resource: Resource,
-    /// The number of units that were used.
-    pub amount: Decimal,
+pub enum BillError {
+    /// A resource was used for which the book has no price.
+    #[error(
+        "price book {book} has no price for `{resource}`, of which {amount} were used: add \
+         [prices.{resource}], or say under [unpriced] why it costs nothing"
+    )]
+    UnknownPrice {
+        /// The name of the book.
+        book: String,
+        /// The resource.
+        resource: Resource,
+        /// The number of units that were used.
+        amount: Decimal,
+    },
+    /// An amount is beyond exact arithmetic.
+    #[error("{amount} of `{resource}` in a month are more than {MAX_AMOUNT}")]
+    TooMuch {
+        /// The resource.
+        resource: Resource,
+        /// The number of units.
+        amount: Decimal,
+    },
 }
 
 /// The origins of those amounts of a month that were not measured.
 pub type Origins = BTreeMap<Resource, Origin>;
 
 impl Bill {
-    /// Computes the bill for the amounts of one month. Allotments apply once, to the month.
+    /// Computes the bill for the amounts that were counted in one month, by the conversions and the
+    /// prices of the book. Allotments apply once, to the month.
     ///
     /// # Errors
-    /// [`UnknownPrice`] for a resource that the book does not know. It is never taken to be free.
-    pub fn new(
-        book: &PriceBook,
-        amounts: &Amounts,
-        origins: &Origins,
-    ) -> Result<Self, UnknownPrice> {
+    /// [`BillError`], also for a resource that the book does not know: it is never taken to be free.
+    pub fn new(book: &PriceBook, counted: &Amounts, known: &Origins) -> Result<Self, BillError> {
+        let (amounts, origins) = book.convert(counted, known);
         let mut lines = Vec::new();
         for &resource in Resource::ALL {
             let amount = amounts.get(resource);
@@ -80,12 +92,16 @@ impl Bill {
             if amount.is_zero() && origin.is_none() {
                 continue;
             }
+            if amount > Decimal::from(MAX_AMOUNT) {
+                return Err(BillError::TooMuch { resource, amount });
+            }
             let origin = origin.cloned().unwrap_or(Origin::Measured);
             let cost = match (&origin, book.entry(resource)) {
                 (Origin::Absent(_), _) | (_, Entry::Unpriced(_)) => None,
                 (_, Entry::Priced(price)) => Some(price.of(amount)),
                 (_, Entry::Unknown) => {
-                    return Err(UnknownPrice { book: book.name.clone(), resource, amount });
+                    let book = book.name.clone();
+                    return Err(BillError::UnknownPrice { book, resource, amount });
                 }
             };
             lines.push(Line { resource, amount, origin, cost });
@@ -96,6 +112,11 @@ impl Bill {
     /// Returns the total in dollars, exact.
     pub fn total(&self) -> Decimal {
         self.lines.iter().filter_map(|line| line.cost).fold(self.base, |sum, cost| sum + cost)
+    }
+
+    /// Returns the amounts that are billed.
+    pub fn amounts(&self) -> Amounts {
+        self.lines.iter().map(|line| (line.resource, line.amount)).collect()
     }
 
     /// Returns the cost of one resource in dollars.

@@ -1,132 +1,39 @@
-//! Reads price books: the price of each resource, its date and its source.
+//! Holds the prices of a platform during a span of days.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, fmt};
 
 use rust_decimal::Decimal;
-use serde::Deserialize;
 use toml_datetime::Date;
 
-use super::resource::{Resource, UnknownResource};
+use super::resource::{Amounts, Resource};
+use crate::bill::{Origin, Origins};
 
 /// The number of days of a month, for allotments by the day. Cloudflare's examples count 30.
-const DAYS: u32 = 30;
-
-/// A price book that cannot be used.
-#[derive(Debug, thiserror::Error)]
-pub enum BookError {
-    /// The file cannot be read.
-    #[cfg(feature = "files")]
-    #[error("price book {path}: {error}")]
-    Unreadable {
-        /// The path of the file.
-        path: String,
-        /// The reason.
-        error: std::io::Error,
-    },
-    /// The file is not TOML, or has other fields.
-    #[cfg(feature = "files")]
-    #[error("price book {path}:\n{error}")]
-    Malformed {
-        /// The path of the file.
-        path: String,
-        /// The reason, with its line and column.
-        error: toml::de::Error,
-    },
-    /// A book that comes with the program is malformed.
-    #[error("price book {name}: {error}")]
-    BuiltIn {
-        /// The name of the book.
-        name: &'static str,
-        /// The reason.
-        error: serde_json::Error,
-    },
-    /// A field has a value that it cannot have.
-    #[error("price book {path}: {field}: {problem}")]
-    Invalid {
-        /// The path of the file, or the name of a book that comes with the program.
-        path: String,
-        /// The field.
-        field: String,
-        /// The problem.
-        problem: FieldProblem,
-    },
-}
-
-/// The problem of a field of a price book. The message says what would be right.
-#[derive(Debug, thiserror::Error)]
-pub enum FieldProblem {
-    /// The field names no resource.
-    #[error(transparent)]
-    Resource(#[from] UnknownResource),
-    /// A resource is both priced and unpriced.
-    #[error("it has a price, too; keep one of the two")]
-    AlsoPriced,
-    /// A price is for zero units.
-    #[error("must be at least 1")]
-    ZeroUnits,
-    /// An allotment is given twice.
-    #[error("give it by the month or by the day, not both")]
-    TwoAllotments,
-    /// A price is given in no or in two forms.
-    #[error("give either `usd` or `tiers`")]
-    UsdOrTiers,
-    /// The last tier has an end.
-    #[error("the last tier must have no `up_to`")]
-    LastTierEnds,
-    /// The ends of the tiers do not ascend.
-    #[error("each tier but the last needs an `up_to` larger than the one before")]
-    NotAscending,
-    /// An amount of dollars cannot be read, or is negative.
-    #[error("{0:?} is no amount of dollars, like \"0.30\"")]
-    NotDollars(String),
-    /// The price of one unit has no finite decimal.
-    #[error("{usd} divided by {per} is no exact decimal; choose another `per`")]
-    Inexact {
-        /// The dollars.
-        usd: Decimal,
-        /// The number of units.
-        per: Decimal,
-    },
-}
-
-/// A book that comes with the program.
-#[derive(Clone, Copy, Debug)]
-pub struct BuiltIn {
-    /// The name of the book.
-    pub name: &'static str,
-    json: &'static str,
-}
-
-impl BuiltIn {
-    pub(crate) const fn new(name: &'static str, json: &'static str) -> Self {
-        Self { name, json }
-    }
-
-    /// Reads the book.
-    ///
-    /// # Errors
-    /// [`BookError`] if the book is malformed. The tests read every book.
-    pub fn open(&self) -> Result<PriceBook, BookError> {
-        let file = serde_json::from_str::<BookFile>(self.json);
-        let malformed = |error| BookError::BuiltIn { name: self.name, error };
-        PriceBook::checked(file.map_err(malformed)?, self.name)
-    }
-}
+pub const DAYS: u32 = 30;
 
 /// Prices in US dollars, all exact.
 #[derive(Clone, Debug, PartialEq)]
 pub struct PriceBook {
     /// The name of the book, for reports.
     pub name: String,
-    /// The day for which the prices hold, as `YYYY-MM-DD`.
-    pub date: String,
+    /// The publisher of the prices. Books of one publisher follow each other in time.
+    pub publisher: String,
+    /// The first day on which the prices hold.
+    pub valid_from: Date,
+    /// The last day on which the prices hold; `None` while no end is known.
+    pub valid_until: Option<Date>,
     /// A note on the origin and the limits of the prices.
     pub note: String,
     /// The fee of a month in dollars that is paid whatever is used.
     pub base: Decimal,
-    prices: BTreeMap<Resource, Price>,
-    unpriced: BTreeMap<Resource, String>,
-    models: BTreeMap<String, ModelPrice>,
+    pub(crate) prices: BTreeMap<Resource, Price>,
+    pub(crate) unpriced: BTreeMap<Resource, String>,
+    /// The reason for every resource that is neither priced nor listed.
+    pub(crate) others_unpriced: Option<String>,
+    /// Meters of the publisher's price list for which there is no resource, each with the reason.
+    pub(crate) left_out: BTreeMap<String, String>,
+    pub(crate) conversions: Vec<Conversion>,
+    pub(crate) models: BTreeMap<String, ModelPrice>,
 }
 
 /// The price of one resource.
@@ -135,11 +42,12 @@ pub struct Price {
     /// The bands in ascending order. The last one has no end.
     pub bands: Vec<Band>,
     /// The source of the price.
-    pub source: String,
+    pub source: Source,
     /// A note on how the price is known to be wrong.
     pub flag: Option<String>,
-    /// True if the allotment is by the day. That of a month is 30 times as large.
-    pub daily: bool,
+    /// The allotment of a day, if the allotment is by the day. The bands count it for
+    /// [`DAYS`] days; see [`PriceBook::for_busy_days`].
+    pub daily: Option<Decimal>,
 }
 
 /// A band of a graduated price.
@@ -151,13 +59,122 @@ pub struct Band {
     pub unit: Decimal,
 }
 
-/// The price of a model, in dollars for a token.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// The place where a price was published.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// A file of a public repository.
+    File {
+        /// The path of the file in its repository.
+        path: String,
+        /// The commit, in 7 to 40 hexadecimal digits.
+        commit: String,
+    },
+    /// A page, as it was on a day.
+    Page {
+        /// The address or the name of the page.
+        page: String,
+        /// The day.
+        date: Date,
+    },
+}
+
+impl fmt::Display for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::File { path, commit } => write!(f, "{path} @ {commit}"),
+            Self::Page { page, date } => write!(f, "{page}, {date}"),
+        }
+    }
+}
+
+/// A rule by which the amount of one resource follows from that of another.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Conversion {
+    /// The resource whose amount follows.
+    pub to: Resource,
+    /// The resource that it follows from.
+    pub from: Resource,
+    /// Units of `to` for a unit of `from`: this is multiplied, and `divide` divides.
+    pub multiply: Decimal,
+    /// The divisor. It is kept apart from the factor, as 7/30 is no finite decimal.
+    pub divide: Decimal,
+    /// The case in which the rule applies.
+    pub when: When,
+    /// The assumption that the rule makes; `None` if it is exact.
+    pub assumed: Option<String>,
+}
+
+/// The case in which a [`Conversion`] applies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum When {
+    /// The converted units are added to those that were counted.
+    Always,
+    /// The converted units are added if there are any others.
+    Used,
+    /// The converted units stand in for an amount that nobody counted or set.
+    Unknown,
+}
+
+/// A quantity by which a model is billed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Rate {
+    /// A million tokens that the model reads.
+    Input,
+    /// A million of those tokens that the model reads from its own cache.
+    CachedInput,
+    /// A million tokens that the model writes.
+    Output,
+    /// A million images.
+    MillionImages,
+    /// A minute of audio.
+    AudioMinute,
+    /// A thousand characters.
+    ThousandCharacters,
+    /// A tile of 512 × 512 pixels.
+    Tile,
+    /// A step of the making of an image.
+    Step,
+    /// A tile of a given image.
+    InputTile,
+    /// A tile of the image that is made.
+    OutputTile,
+    /// A tile of a given image, for each step.
+    InputTileStep,
+    /// A tile of the image that is made, for each step.
+    OutputTileStep,
+    /// The first 1,024 × 1,024 pixels of the image that is made.
+    FirstMegapixel,
+    /// Each further 1,024 × 1,024 pixels.
+    NextMegapixel,
+    /// 1,024 × 1,024 pixels of a given image.
+    InputMegapixel,
+}
+
+/// The price of a model in neurons, the unit in which Workers AI bills. Dollars follow from the price
+/// of a neuron; the dollars on the pricing page are rounded.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ModelPrice {
-    /// The price of a token that the model reads.
-    pub input: Decimal,
-    /// The price of a token that the model writes.
-    pub output: Decimal,
+    /// The neurons for each quantity.
+    pub neurons: BTreeMap<Rate, Decimal>,
+    /// True if the model needs a paid plan.
+    pub paid_plan: bool,
+}
+
+impl ModelPrice {
+    /// Returns the neurons for these tokens. `cached` of the `input` tokens came from the model's
+    /// cache; a model without a price for them bills them as the others. `None` if the model is not
+    /// billed by tokens.
+    pub fn of_tokens(&self, input: Decimal, cached: Decimal, output: Decimal) -> Option<Decimal> {
+        let rate = |rate| self.neurons.get(&rate).copied();
+        let read = rate(Rate::Input)?;
+        let from_cache = rate(Rate::CachedInput).unwrap_or(read);
+        let written = rate(Rate::Output).unwrap_or_default();
+        let cached = cached.min(input);
+        let millionths = (input - cached) * read + cached * from_cache + output * written;
+        Some(millionths / Decimal::from(1_000_000))
+    }
 }
 
 /// The entry of a resource in a book.
@@ -172,38 +189,23 @@ pub enum Entry<'a> {
 }
 
 impl PriceBook {
-    /// Reads a book from a file.
-    ///
-    /// # Errors
-    /// [`BookError`] names the file and the field.
-    #[cfg(feature = "files")]
-    pub fn read(path: &std::path::Path) -> Result<Self, BookError> {
-        let name = path.display().to_string();
-        match std::fs::read_to_string(path) {
-            Ok(text) => Self::parse(&text, &name),
-            Err(error) => Err(BookError::Unreadable { path: name, error }),
+    /// Returns true if the prices hold on this day.
+    pub fn holds_on(&self, day: Date) -> bool {
+        self.valid_from <= day && self.valid_until.is_none_or(|last| day <= last)
+    }
+
+    /// Returns the days on which the prices hold, for a reader.
+    pub fn validity(&self) -> String {
+        match self.valid_until {
+            Some(last) => format!("{} to {last}", self.valid_from),
+            None => format!("from {}", self.valid_from),
         }
-    }
-
-    /// Reads a book from text; `path` is for messages.
-    ///
-    /// # Errors
-    /// [`BookError`] names the place in the text, or the field.
-    #[cfg(feature = "files")]
-    pub fn parse(text: &str, path: &str) -> Result<Self, BookError> {
-        let malformed = |error| BookError::Malformed { path: path.to_owned(), error };
-        Self::checked(toml::from_str(text).map_err(malformed)?, path)
-    }
-
-    fn checked(file: BookFile, path: &str) -> Result<Self, BookError> {
-        let invalid =
-            |(field, problem)| BookError::Invalid { path: path.to_owned(), field, problem };
-        file.validate().map_err(invalid)
     }
 
     /// Returns the entry of a resource.
     pub fn entry(&self, resource: Resource) -> Entry<'_> {
-        match (self.prices.get(&resource), self.unpriced.get(&resource)) {
+        let others = self.others_unpriced.as_ref();
+        match (self.prices.get(&resource), self.unpriced.get(&resource).or(others)) {
             (Some(price), _) => Entry::Priced(price),
             (None, Some(reason)) => Entry::Unpriced(reason),
             (None, None) => Entry::Unknown,
@@ -227,9 +229,30 @@ impl PriceBook {
         self
     }
 
+    /// Returns the book for a month whose usage falls, in equal parts, on this number of days. An
+    /// allotment by the day is lost on the others.
+    pub fn for_busy_days(mut self, days: u32) -> Self {
+        for price in self.prices.values_mut() {
+            if let (Some(daily), Some(first)) = (price.daily, price.bands.first_mut()) {
+                first.up_to = Some(daily * Decimal::from(days));
+            }
+        }
+        self
+    }
+
+    /// Returns the amounts that are billed for the amounts that were counted, by the conversions of
+    /// the book, with their origins.
+    pub fn convert(&self, counted: &Amounts, known: &Origins) -> (Amounts, Origins) {
+        let (mut amounts, mut origins) = (counted.clone(), known.clone());
+        for rule in &self.conversions {
+            rule.apply(&mut amounts, &mut origins);
+        }
+        (amounts, origins)
+    }
+
     /// Returns the price of the model with this name.
-    pub fn model(&self, name: &str) -> Option<ModelPrice> {
-        self.models.get(name).copied()
+    pub fn model(&self, name: &str) -> Option<&ModelPrice> {
+        self.models.get(name)
     }
 
     /// Returns the names of the models.
@@ -237,9 +260,49 @@ impl PriceBook {
         self.models.keys().map(String::as_str)
     }
 
+    /// Returns the meters of the publisher's price list that no resource stands for, with reasons.
+    pub fn left_out(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.left_out.iter().map(|(meter, why)| (meter.as_str(), why.as_str()))
+    }
+
     /// Returns the prices that are flagged, each with its reason.
     pub fn flags(&self) -> impl Iterator<Item = (Resource, &str)> {
         self.prices.iter().filter_map(|(resource, price)| Some((*resource, price.flag.as_deref()?)))
+    }
+
+    /// Returns the resources of which something is free each day.
+    pub fn daily(&self) -> impl Iterator<Item = Resource> {
+        let daily = |(resource, price): (&Resource, &Price)| price.daily.map(|_| *resource);
+        self.prices.iter().filter_map(daily)
+    }
+}
+
+impl Conversion {
+    fn apply(&self, amounts: &mut Amounts, origins: &mut Origins) {
+        let (before, source) = (amounts.get(self.to), amounts.get(self.from));
+        let counted =
+            !before.is_zero() || matches!(origins.get(&self.to), Some(Origin::Assumed(_)));
+        let applies = match self.when {
+            When::Always => true,
+            When::Used => !before.is_zero(),
+            When::Unknown => !counted,
+        };
+        let from = origins.get(&self.from).cloned();
+        if !applies || (source.is_zero() && from.is_none()) {
+            return;
+        }
+        let more = source.checked_mul(self.multiply).map(|units| units / self.divide);
+        let sum = more.and_then(|more| before.checked_add(more));
+        amounts.set(self.to, sum.unwrap_or(Decimal::MAX));
+        let origin = match (from, &self.assumed) {
+            (Some(Origin::Absent(_)), _) if counted => return,
+            (Some(Origin::Absent(why)), _) => Origin::Absent(why),
+            (Some(Origin::Assumed(what)), Some(how)) => Origin::Assumed(format!("{what}; {how}")),
+            (Some(Origin::Assumed(what)), None) => Origin::Assumed(what),
+            (_, Some(what)) => Origin::Assumed(what.clone()),
+            _ => return,
+        };
+        origins.insert(self.to, origin);
     }
 }
 
@@ -265,170 +328,5 @@ impl Price {
             Some(Band { up_to: Some(end), unit }) if unit.is_zero() => *end,
             _ => Decimal::ZERO,
         }
-    }
-}
-
-/// The file as it is written.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct BookFile {
-    name: String,
-    date: Date,
-    note: String,
-    base_usd: String,
-    prices: BTreeMap<String, PriceFile>,
-    #[serde(default)]
-    unpriced: BTreeMap<String, String>,
-    #[serde(default)]
-    models: BTreeMap<String, ModelFile>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct PriceFile {
-    /// The price in dollars of `per` units beyond the allotment.
-    usd: Option<String>,
-    per: u64,
-    included: Option<u64>,
-    included_per_day: Option<u64>,
-    /// The graduated prices, which replace `usd`.
-    tiers: Option<Vec<TierFile>>,
-    source: String,
-    flag: Option<String>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct TierFile {
-    up_to: Option<u64>,
-    usd: String,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct ModelFile {
-    /// The price in dollars of a million tokens that the model reads.
-    input_usd: String,
-    /// The price in dollars of a million tokens that the model writes.
-    output_usd: String,
-    #[expect(dead_code, reason = "for the reader of the file; it must be there")]
-    source: String,
-}
-
-/// A field and its problem.
-type Fault = (String, FieldProblem);
-
-impl BookFile {
-    fn validate(self) -> Result<PriceBook, Fault> {
-        let mut prices = BTreeMap::new();
-        for (name, file) in self.prices {
-            let field = format!("prices.{name}");
-            let resource = resource(&name, &field)?;
-            prices.insert(resource, file.validate(&field)?);
-        }
-        let mut unpriced = BTreeMap::new();
-        for (name, reason) in self.unpriced {
-            let field = format!("unpriced.{name}");
-            let resource = resource(&name, &field)?;
-            if prices.contains_key(&resource) {
-                return Err((field, FieldProblem::AlsoPriced));
-            }
-            unpriced.insert(resource, reason);
-        }
-        let mut models = BTreeMap::new();
-        for (name, file) in self.models {
-            let field = format!("models.{name}");
-            let million = Decimal::from(1_000_000);
-            let unit = |text: &str, part| unit(text, million, &format!("{field}.{part}"));
-            let input = unit(&file.input_usd, "input_usd")?;
-            let output = unit(&file.output_usd, "output_usd")?;
-            models.insert(name, ModelPrice { input, output });
-        }
-        Ok(PriceBook {
-            name: self.name,
-            date: self.date.to_string(),
-            note: self.note,
-            base: amount(&self.base_usd, "base_usd")?,
-            prices,
-            unpriced,
-            models,
-        })
-    }
-}
-
-impl PriceFile {
-    fn validate(self, field: &str) -> Result<Price, Fault> {
-        let fault = |part: &str, problem| Err((format!("{field}{part}"), problem));
-        if self.per == 0 {
-            return fault(".per", FieldProblem::ZeroUnits);
-        }
-        let per = Decimal::from(self.per);
-        let free = match (self.included, self.included_per_day) {
-            (Some(_), Some(_)) => {
-                return fault(".included", FieldProblem::TwoAllotments);
-            }
-            (Some(included), None) => Some(Decimal::from(included)),
-            (None, Some(daily)) => Some(Decimal::from(daily) * Decimal::from(DAYS)),
-            (None, None) => None,
-        };
-        let mut bands = Vec::new();
-        // An allotment is a first band whose units are free.
-        bands.extend(free.map(|end| Band { up_to: Some(end), unit: Decimal::ZERO }));
-        match (self.usd, self.tiers) {
-            (Some(usd), None) => {
-                bands.push(Band { up_to: None, unit: unit(&usd, per, &format!("{field}.usd"))? });
-            }
-            (None, Some(tiers)) => {
-                for (index, tier) in tiers.into_iter().enumerate() {
-                    let field = format!("{field}.tiers[{index}]");
-                    let unit = unit(&tier.usd, per, &format!("{field}.usd"))?;
-                    bands.push(Band { up_to: tier.up_to.map(Decimal::from), unit });
-                }
-            }
-            _ => return fault("", FieldProblem::UsdOrTiers),
-        }
-        ascending(&bands, field)?;
-        let daily = self.included_per_day.is_some();
-        Ok(Price { bands, source: self.source, flag: self.flag, daily })
-    }
-}
-
-/// Checks that every band but the last has an end, which is beyond that of the band before.
-fn ascending(bands: &[Band], field: &str) -> Result<(), Fault> {
-    let mut before = Decimal::ZERO;
-    for (index, band) in bands.iter().enumerate() {
-        let last = index + 1 == bands.len();
-        match band.up_to {
-            None if last => {}
-            Some(end) if !last && end > before => before = end,
-            Some(_) if last => {
-                return Err((field.to_owned(), FieldProblem::LastTierEnds));
-            }
-            _ => return Err((field.to_owned(), FieldProblem::NotAscending)),
-        }
-    }
-    Ok(())
-}
-
-fn resource(name: &str, field: &str) -> Result<Resource, Fault> {
-    name.parse().map_err(|error: UnknownResource| (field.to_owned(), error.into()))
-}
-
-/// Reads dollars from a string. The numbers of TOML itself are binary fractions, which are not exact.
-fn amount(text: &str, field: &str) -> Result<Decimal, Fault> {
-    let problem = || (field.to_owned(), FieldProblem::NotDollars(text.to_owned()));
-    let usd = Decimal::from_str_exact(text).map_err(|_| problem())?;
-    if usd.is_sign_negative() { Err(problem()) } else { Ok(usd) }
-}
-
-/// Computes the price in dollars of one unit. It must be an exact decimal, so that the sum of a
-/// million units does not drift.
-fn unit(text: &str, per: Decimal, field: &str) -> Result<Decimal, Fault> {
-    let usd = amount(text, field)?;
-    let unit = usd / per;
-    if unit * per == usd {
-        Ok(unit)
-    } else {
-        Err((field.to_owned(), FieldProblem::Inexact { usd, per }))
     }
 }

@@ -5,21 +5,17 @@
 
 mod bill;
 mod book;
+mod file;
+mod library;
 mod resource;
 
-pub use bill::{Bill, Line, Origin, Origins, UnknownPrice, cents};
-pub use book::{Band, BookError, BuiltIn, Entry, FieldProblem, ModelPrice, Price, PriceBook};
+pub use bill::{Bill, BillError, Line, MAX_AMOUNT, Origin, Origins, cents};
+pub use book::{Band, Conversion, DAYS, Entry, ModelPrice, Price, PriceBook, Rate, Source, When};
+pub use file::{BookError, BuiltIn, FieldProblem, MAX_BOOK, MAX_USD};
+pub use library::{BOOKS, CLOUDFLARE, NoBook, NotADay, Overlap, day, in_order, on};
 pub use resource::{Amounts, Resource, UnknownResource};
 pub use rust_decimal::Decimal;
-
-/// The books that come with the program. The first one is the default.
-pub const BOOKS: [BuiltIn; 2] = [
-    BuiltIn::new(
-        "cloudflare-2026-11",
-        include_str!(concat!(env!("OUT_DIR"), "/cloudflare-2026-11.json")),
-    ),
-    BuiltIn::new("workway-guide", include_str!(concat!(env!("OUT_DIR"), "/workway-guide.json"))),
-];
+pub use toml_datetime::Date;
 
 #[cfg(test)]
 #[cfg(feature = "files")]

@@ -65,6 +65,8 @@ resources! {
     OutboundRequests "outbound_requests" "outbound requests" "request",
     /// Tokens that AI models read.
     AiInputTokens "ai_input_tokens" "AI tokens in" "token",
+    /// Those of the tokens that models read which came from a model's own cache.
+    AiCachedInputTokens "ai_cached_input_tokens" "AI tokens cached" "token",
     /// Tokens that AI models wrote.
     AiOutputTokens "ai_output_tokens" "AI tokens out" "token",
     /// Thousandths of a neuron, the unit of Workers AI.
@@ -79,8 +81,30 @@ resources! {
     ObjectWrites "object_writes" "object-store writes" "operation",
     /// Objects read from object storage.
     ObjectReads "object_reads" "object-store reads" "operation",
-    /// Lines of log.
-    LogEvents "log_events" "log events" "line",
+    /// Events of the log: an invocation, and each line that the Worker writes.
+    LogEvents "log_events" "log events" "event",
+    /// Bytes of the events of the log.
+    LogBytes "log_bytes" "log bytes" "byte",
+    /// Gigabytes of log that were taken in.
+    LogsIngestedGb "logs_ingested_gb" "logs ingested, GB" "gigabyte",
+    /// Gigabytes of log that are kept.
+    LogsStoredGb "logs_stored_gb" "logs stored, GB" "gigabyte-month",
+    /// Messages that Durable Objects received over a `WebSocket`.
+    ActorMessages "actor_messages" "object messages" "message",
+    /// Operations on queues, each for 64 KB of a message.
+    QueueOperations "queue_operations" "queue operations" "operation",
+    /// Gibibyte-seconds of the memory of containers.
+    ContainerMemoryGibS "container_memory_gib_s" "container memory" "gibibyte-second",
+    /// Seconds of the virtual processors of containers.
+    ContainerVcpuS "container_vcpu_s" "container CPU" "vCPU-second",
+    /// Gigabyte-seconds of the disks of containers.
+    ContainerDiskGbS "container_disk_gb_s" "container disk" "gigabyte-second",
+    /// Gigabytes that containers sent in North America and Europe.
+    ContainerEgressGb "container_egress_gb" "container egress" "gigabyte",
+    /// Gigabytes that containers sent in Oceania, Korea and Taiwan.
+    ContainerEgressOceaniaGb "container_egress_oceania_gb" "container egress, Oceania" "gigabyte",
+    /// Gigabytes that containers sent anywhere else.
+    ContainerEgressOtherGb "container_egress_other_gb" "container egress, elsewhere" "gigabyte",
     /// Pages of keys that KV listed.
     KvLists "kv_lists" "KV lists" "list",
     /// Queries of analytics data.
@@ -95,6 +119,8 @@ resources! {
     ActorStoredGb "actor_stored_gb" "object storage, GB" "gigabyte-month",
     /// Gigabytes in object storage.
     ObjectStoredGb "object_stored_gb" "object-store GB" "gigabyte-month",
+    /// Gigabytes of the state of Workflows.
+    WorkflowStoredGb "workflow_stored_gb" "Workflows storage, GB" "gigabyte-month",
     /// Dimensions of the vectors that are kept.
     VectorDimensionsStored "vector_dimensions_stored" "vector dims stored" "dimension-month",
 }
@@ -102,11 +128,12 @@ resources! {
 impl Resource {
     /// The resources that are stored over time. Their amounts do not depend on the number of
     /// requests, so that no request has a share of them.
-    pub const HELD: [Self; 5] = [
+    pub const HELD: [Self; 6] = [
         Self::D1StoredGb,
         Self::KvStoredGb,
         Self::ActorStoredGb,
         Self::ObjectStoredGb,
+        Self::WorkflowStoredGb,
         Self::VectorDimensionsStored,
     ];
 
@@ -149,7 +176,8 @@ impl FromStr for Resource {
     }
 }
 
-/// Amounts of resources, exact. The amount of a resource that is absent is zero.
+/// Amounts of resources, exact. The amount of a resource that is absent is zero. A sum or a product
+/// beyond exact arithmetic becomes the largest number, of which no bill is made.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Amounts(BTreeMap<Resource, Decimal>);
@@ -184,7 +212,8 @@ impl Amounts {
 impl AddAssign<&Amounts> for Amounts {
     fn add_assign(&mut self, other: &Amounts) {
         for (resource, amount) in other.iter() {
-            self.set(resource, self.get(resource) + amount);
+            let sum = self.get(resource).checked_add(amount);
+            self.set(resource, sum.unwrap_or(Decimal::MAX));
         }
     }
 }
@@ -195,7 +224,7 @@ impl Mul<Decimal> for &Amounts {
     fn mul(self, factor: Decimal) -> Amounts {
         let mut product = Amounts::default();
         for (resource, amount) in self.iter() {
-            product.set(resource, amount * factor);
+            product.set(resource, amount.checked_mul(factor).unwrap_or(Decimal::MAX));
         }
         product
     }
@@ -204,8 +233,8 @@ impl Mul<Decimal> for &Amounts {
 impl FromIterator<(Resource, Decimal)> for Amounts {
     fn from_iter<I: IntoIterator<Item = (Resource, Decimal)>>(pairs: I) -> Self {
         pairs.into_iter().fold(Self::default(), |amounts, (resource, amount)| {
-            let sum = amounts.get(resource) + amount;
-            amounts.with(resource, sum)
+            let sum = amounts.get(resource).checked_add(amount);
+            amounts.with(resource, sum.unwrap_or(Decimal::MAX))
         })
     }
 }

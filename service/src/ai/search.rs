@@ -49,7 +49,7 @@ pub fn refresh_later<P: Platform>(platform: &P, account: &str, workflow: &str) {
             Ok(None) => {}
             Err(error) => ports.log(&format!("search: {error}")),
         }
-        if let Err(error) = ports.bill(&account, Cause::Upkeep).await {
+        if let Err(error) = ports.bill(&account, Cause::ScheduledTasks).await {
             ports.log(&format!("usage: {error}"));
         }
     });

@@ -54,7 +54,7 @@ impl FlushTimer {
 
 /// Puts a share of the work into the ledger, and sees to it that it gets to the database; or writes it
 /// there now, if the deployment wants that of answers. Nobody's goes there when a caller's does, or at
-/// the next upkeep: it is worth no write of its own.
+/// the next run of the scheduled tasks: it is worth no write of its own.
 pub async fn bill<P: Platform>(app: &App<P>, account: &str, cause: Cause, usage: Usage) {
     let now = app.platform.clock().now();
     let tally = Tally { count: 1, usage };

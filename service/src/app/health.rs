@@ -31,7 +31,7 @@ pub(crate) enum Status {
 #[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
 pub(crate) struct Checks {
     pub(crate) database: bool,
-    /// Whether the models answered of late, as far as this instance knows; null without any.
+    /// True if the models answered of late, as far as this instance knows; null without any.
     pub(crate) ai: Option<bool>,
     pub(crate) cache: bool,
 }

@@ -193,6 +193,24 @@ mod tests {
 
     use super::*;
 
+    /// Checks the prices against every book of Cloudflare's that comes with the program.
+    #[test]
+    fn models_cost_what_the_price_books_say() {
+        use workway_price::{BOOKS, CLOUDFLARE, Rate};
+        for book in BOOKS.iter().map(|book| book.open().unwrap()) {
+            for model in MODELS.iter().chain([&EMBEDDING]) {
+                let Some(priced) = book.model(model.name) else {
+                    assert_ne!(book.publisher, CLOUDFLARE, "{} lacks {}", book.name, model.name);
+                    continue;
+                };
+                let neurons = |rate| priced.neurons.get(&rate).map(ToString::to_string);
+                assert_eq!(neurons(Rate::Input), Some(model.input.to_string()), "{}", model.name);
+                let output = (model.output > 0).then(|| model.output.to_string());
+                assert_eq!(neurons(Rate::Output), output, "{}", model.name);
+            }
+        }
+    }
+
     #[test]
     fn tokens_cost_what_the_price_list_says() {
         let [small, _, large] = &MODELS;

@@ -10,9 +10,9 @@ use serde::{Deserialize, Serialize};
 
 use super::month::Month;
 
-/// Every resource, once: calls the macro `$use` with the names and what each counts. The struct, its
-/// sum, the header, the SQL and the columns of analytics follow from this list. New ones go to the
-/// end: analytics knows them by position.
+/// Every resource, once: calls the macro `$use` with the names and what each counts. The struct,
+/// its sum, the header, the SQL and the columns of analytics follow from this list. New ones go to
+/// the end: analytics knows them by position.
 macro_rules! resources {
     ($use:ident) => {
         $use! {
@@ -67,18 +67,19 @@ macro_rules! define {
             /// The names of the resources.
             pub const NAMES: &[&str] = &[$(stringify!($name)),*];
 
-            /// Every resource with its amount, in the order of the fields.
+            /// Lists every resource with its amount, in the order of the fields.
             pub fn amounts(&self) -> impl Iterator<Item = (&'static str, u64)> {
                 [$((stringify!($name), self.$name),)*].into_iter()
             }
 
-            /// What is left of it after `other`, nothing where that is more.
+            /// Returns the rest after `other` is taken away; a resource of which `other` has more
+            /// is 0.
             #[must_use]
             pub const fn less(self, other: Self) -> Self {
                 Self { $($name: self.$name.saturating_sub(other.$name),)* }
             }
 
-            /// The same `n` times.
+            /// Returns `n` times the usage.
             #[must_use]
             pub const fn times(self, n: u64) -> Self {
                 Self { $($name: self.$name.saturating_mul(n),)* }
@@ -95,7 +96,8 @@ macro_rules! define {
 resources!(define);
 
 impl Usage {
-    /// As an RFC 8941 dictionary: `rows_read=1, rows_written=2`. Resources not used are left out.
+    /// Returns an RFC 8941 dictionary: `rows_read=1, rows_written=2`. Resources not used are left
+    /// out.
     pub fn dictionary(&self) -> String {
         let mut out = String::new();
         for (name, amount) in self.amounts().filter(|(_, amount)| *amount > 0) {
@@ -122,13 +124,13 @@ impl Sum for Usage {
     }
 }
 
-/// How often something happened, and what that used.
+/// Counts how often something happened, and what that used.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
 pub struct Tally {
-    /// How often.
+    /// The number of times.
     pub count: u64,
-    /// What it used.
+    /// The usage of all of them.
     #[serde(flatten)]
     pub usage: Usage,
 }
@@ -140,8 +142,8 @@ impl AddAssign for Tally {
     }
 }
 
-/// What work was done for. What runs did stands in the runs, and what writing usage itself used is
-/// counted by the rows that hold it.
+/// Names the purpose of work. The work of runs is recorded in the runs, and the rows that hold
+/// usage count what writing it used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Cause {
@@ -151,33 +153,33 @@ pub enum Cause {
     Events,
     /// Keeping search up to date for whoever changed a workflow; and what is done each minute, for
     /// everybody.
-    Upkeep,
+    ScheduledTasks,
 }
 
 impl Cause {
-    /// As it is written in the database.
+    /// Returns the name in the database.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Requests => "requests",
             Self::Events => "events",
-            Self::Upkeep => "upkeep",
+            Self::ScheduledTasks => "scheduled_tasks",
         }
     }
 }
 
-/// Who pays for requests without a caller, and for upkeep: the deployment itself. No caller has an
-/// empty name.
+/// Who pays for requests without a caller, and for scheduled tasks: the deployment itself. No
+/// caller has an empty name.
 pub const NOBODY: &str = "";
 
-/// A share of the work, and who it was for.
+/// Assigns a part of the work to an account.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Share {
     /// A caller, or [`NOBODY`].
     pub account: String,
-    /// When.
+    /// The month in which the work was done.
     pub month: Month,
-    /// What for.
+    /// The purpose of the work.
     pub cause: Cause,
-    /// How much.
+    /// The amount of the work.
     pub tally: Tally,
 }

@@ -135,8 +135,8 @@ pub async fn limit_by_address<P: Platform>(
     }
 }
 
-/// A limiter that is down admits: it protects a budget, and the database behind it has limits of
-/// its own. Closed, it would take the whole API down with it.
+/// Admits everybody when the limiter is down: it protects a budget, and the database behind it has
+/// limits of its own. Closed, it would take the whole API down with it.
 async fn admit<P: Platform>(app: &App<P>, ports: &Ports<P>, key: &str) -> Result<(), Problem> {
     match ports.rate_limiter().admit(key).await {
         Ok(true) => Ok(()),

@@ -35,7 +35,7 @@ impl<P: Platform> FromRequest<App<P>> for StrictJson {
             return Err(Problem::unsupported_media_type());
         }
         let bytes = read(request.into_body(), app.platform.clock()).await?;
-        json::parse(&bytes).map(Self).map_err(|error| Problem::malformed_json(error.to_string()))
+        Ok(Self(json::parse(&bytes)?))
     }
 }
 

@@ -15,7 +15,7 @@ const HEADERS: &str = "authorization, content-type, idempotency-key, if-none-mat
 /// A browser asks again after this many seconds. Chromium keeps it for two hours at most.
 const MAX_AGE: &str = "7200";
 
-/// The origin of a request, if it is allowed.
+/// Returns the origin of a request, if it is allowed.
 pub(super) fn allowed_origin(headers: &HeaderMap, allowed: &[String]) -> Option<HeaderValue> {
     let mut origins = headers.get_all(header::ORIGIN).into_iter();
     let origin = origins.next().filter(|_| origins.next().is_none())?;
@@ -29,7 +29,7 @@ pub(super) fn is_preflight(method: &Method, headers: &HeaderMap) -> bool {
     method == Method::OPTIONS && says(header::ORIGIN) && says(header::ACCESS_CONTROL_REQUEST_METHOD)
 }
 
-/// 204: with the permissions, or, for an origin that is not allowed, without.
+/// Answers 204 with the permissions, or, for an origin that is not allowed, without.
 pub(super) fn preflight(origin: Option<&HeaderValue>) -> Response {
     let mut response = StatusCode::NO_CONTENT.into_response();
     if origin.is_some() {
@@ -45,8 +45,8 @@ pub(super) fn preflight(origin: Option<&HeaderValue>) -> Response {
     response
 }
 
-/// Adds the headers for pages of `origin`. `Vary` is always there: a cache must not give one origin the
-/// answer to another.
+/// Adds the headers for pages of `origin`. `Vary` is always there: a cache must not give one origin
+/// the answer to another.
 pub(super) fn mark(headers: &mut HeaderMap, origin: Option<HeaderValue>) {
     headers.append(header::VARY, HeaderValue::from_static("origin"));
     if let Some(origin) = origin {

@@ -1,5 +1,5 @@
-//! `Idempotency-Key` (draft-ietf-httpapi-idempotency-key-header-07): a request that comes again with
-//! its key gets the answer it got, and nothing happens twice.
+//! `Idempotency-Key` (draft-ietf-httpapi-idempotency-key-header-07): a request that comes again
+//! with its key gets the answer it got, and nothing happens twice.
 
 use axum::{
     body::{Body, Bytes},
@@ -33,7 +33,8 @@ const REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
 #[derive(Clone, Debug)]
 pub struct ClaimedId(pub String);
 
-/// Carries out requests with a key once. It runs after authentication, because keys belong to callers.
+/// Carries out requests with a key once. It runs after authentication, because keys belong to
+/// callers.
 pub async fn idempotent<P: Platform>(
     State(app): State<App<P>>,
     request: Request,
@@ -122,7 +123,7 @@ fn replay(outcome: Outcome) -> Result<Response, Problem> {
     Ok(response)
 }
 
-/// The key, if there is one: a String of RFC 8941 without parameters.
+/// Returns the key, if there is one: a String of RFC 8941 without parameters.
 fn key(headers: &HeaderMap) -> Result<Option<String>, Issue> {
     let wrong = |message: &str| Issue::new("Idempotency-Key", message);
     let mut values = headers.get_all(IDEMPOTENCY_KEY).into_iter();

@@ -109,7 +109,7 @@ fn report_later<P: Platform>(app: &App<P>, sentry: SentryConfig, report: Report)
         if let Err(error) = sentry::send(ports.http(), &sentry, &report).await {
             ports.log(&format!("a report was not taken: {error}"));
         }
-        bill(&owned, NOBODY, Cause::Upkeep, ports.usage()).await;
+        bill(&owned, NOBODY, Cause::ScheduledTasks, ports.usage()).await;
     });
 }
 

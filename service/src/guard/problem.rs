@@ -9,7 +9,7 @@ use axum::{
 };
 use serde::Serialize;
 
-use crate::domain::Issue;
+use crate::domain::{Issue, json::InvalidJson};
 use crate::ports::PortError;
 
 /// An error response. Nothing in it comes from the inside of the service.
@@ -23,8 +23,8 @@ pub struct Problem {
     reason: Option<Reason>,
 }
 
-/// The reason of a failure, in the extensions of the answer. No client sees it: `observe` writes it to
-/// the log.
+/// The reason of a failure, in the extensions of the answer. No client sees it: `observe` writes it
+/// to the log.
 #[derive(Clone, Debug)]
 pub(super) struct Reason(Arc<dyn Error + Send + Sync>);
 
@@ -125,7 +125,7 @@ impl Problem {
         Self { issues, ..Self::new(&INVALID_INPUT) }
     }
 
-    /// 400: the body is not JSON as this API accepts it.
+    /// Returns 400: the body is not JSON as this API accepts it.
     pub fn malformed_json(detail: impl Into<String>) -> Self {
         Self::new(&MALFORMED_JSON).detail(detail)
     }
@@ -147,14 +147,14 @@ impl Problem {
         Self::new(&BODY_TOO_SLOW).detail("the body did not arrive in time; nothing was done")
     }
 
-    /// 401. One text for every reason: a forger learns nothing.
+    /// Returns 401. One text for every reason: a forger learns nothing.
     pub fn unauthorized() -> Self {
         let challenge = "Bearer realm=\"workway\", error=\"invalid_token\"";
         Self::new(&UNAUTHORIZED)
             .header(header::WWW_AUTHENTICATE, HeaderValue::from_static(challenge))
     }
 
-    /// 402: the month's quota is used up.
+    /// Returns 402: the month's quota is used up.
     pub fn over_quota(what: &'static str) -> Self {
         let detail = format!(
             "the {what} that the plan includes in a calendar month are used up; see /billing/plan"
@@ -167,7 +167,7 @@ impl Problem {
         Self::new(&REFUSED_CONTENT).detail("the model refused the content")
     }
 
-    /// 400: a webhook that is not signed, or not now. One text for every reason.
+    /// Returns 400: a webhook is not signed, or not now. One text for every reason.
     pub fn bad_signature() -> Self {
         Self::new(&BAD_SIGNATURE)
     }
@@ -182,7 +182,8 @@ impl Problem {
         Self::new(&FORBIDDEN).detail("requests with cookies are not taken from this origin")
     }
 
-    /// 400: the state was forged, used, is over, or is of another browser or provider. One text.
+    /// Returns 400: the state was forged, used, is over, or is of another browser or provider. One
+    /// text.
     pub fn sign_in_lost() -> Self {
         Self::new(&SIGN_IN).detail(
             "it was not begun in this browser, has been completed, or took too long; begin again",
@@ -214,12 +215,12 @@ impl Problem {
         Self::new(&METHOD_NOT_ALLOWED)
     }
 
-    /// 409: what was asked for does not fit what is there.
+    /// Returns 409: the request does not fit the state of the resource.
     pub fn conflict(detail: impl Into<String>) -> Self {
         Self::new(&CONFLICT).detail(detail)
     }
 
-    /// 409: a request with this key is under way.
+    /// Returns 409: a request with this key is under way.
     pub fn still_running() -> Self {
         Self::new(&STILL_RUNNING)
             .detail("a request with this Idempotency-Key is under way; ask again for its outcome")
@@ -231,17 +232,18 @@ impl Problem {
         Self::new(&KEY_REUSED).detail("this Idempotency-Key came with another body before")
     }
 
-    /// 413.
+    /// Returns 413: the body is too long.
     pub fn too_large(limit: usize) -> Self {
         Self::new(&TOO_LARGE).detail(format!("a body may have {limit} bytes"))
     }
 
-    /// 415.
+    /// Returns 415: the body is of another media type.
     pub fn unsupported_media_type() -> Self {
         Self::new(&UNSUPPORTED_MEDIA_TYPE).detail("send application/json in UTF-8")
     }
 
-    /// 429. The limiter says only yes or no, so `Retry-After` is its period: an upper bound.
+    /// Returns 429. The limiter says only yes or no, so `Retry-After` is its period: an upper
+    /// bound.
     pub fn rate_limited(period_seconds: u32) -> Self {
         Self::new(&RATE_LIMITED)
             .detail(format!("the budget is back after {period_seconds} seconds at the latest"))
@@ -253,7 +255,7 @@ impl Problem {
         Self::new(&INTERNAL)
     }
 
-    /// 503: something that we depend on is down.
+    /// Returns 503: something that we depend on is down.
     pub fn unavailable() -> Self {
         Self::new(&UNAVAILABLE).header(header::RETRY_AFTER, HeaderValue::from_static("5"))
     }
@@ -289,6 +291,12 @@ impl Problem {
 }
 
 /// A port that fails is a dependency that is down: 503.
+impl From<InvalidJson> for Problem {
+    fn from(error: InvalidJson) -> Self {
+        Self::malformed_json(error.to_string())
+    }
+}
+
 impl From<PortError> for Problem {
     fn from(error: PortError) -> Self {
         Self::unavailable().because(error)

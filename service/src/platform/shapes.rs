@@ -1,5 +1,5 @@
-//! The requests and answers of Workers AI and Vectorize, which are the same through the bindings and the
-//! public API.
+//! The requests and answers of Workers AI and Vectorize, which are the same through the bindings
+//! and the public API.
 
 use serde::{Deserialize, Serialize};
 
@@ -59,7 +59,7 @@ pub(super) struct Embedded {
     data: Vec<Vec<f32>>,
 }
 
-/// The one vector, if it is what we expect: finite, and of our dimensions.
+/// Returns the one vector, if it is finite and of our dimensions.
 pub(super) fn read_embedding(embedded: Embedded) -> Result<Vec<f32>, PortError> {
     let vector = embedded.data.into_iter().next().unwrap_or_default();
     if vector.len() == DIMENSIONS && vector.iter().all(|value| value.is_finite()) {

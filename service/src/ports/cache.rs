@@ -11,7 +11,7 @@ pub const MAX_KV_KEY_BYTES: usize = 512;
 
 /// A KV namespace: eventually consistent, up to a minute stale.
 pub trait KeyValue: Send + Sync {
-    /// The value of a key, if there is one.
+    /// Returns the value of a key, if there is one.
     ///
     /// # Errors
     /// [`super::PortFailure::Unavailable`].

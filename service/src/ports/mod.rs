@@ -102,11 +102,11 @@ pub trait Platform: Clone + Send + Sync + 'static {
     fn vectors(&self) -> Option<&Self::VectorIndex>;
     /// Returns the clock.
     fn clock(&self) -> &Self::Clock;
-    /// Randomness.
+    /// Returns the source of randomness.
     fn random(&self) -> &Self::Random;
-    /// Events for analysis.
+    /// Returns the sink of events for analysis.
     fn analytics(&self) -> &Self::Analytics;
-    /// Usage that is not in the database yet.
+    /// Returns the ledger of usage that is not in the database yet.
     fn ledger(&self) -> &Self::Ledger;
     /// Does `work` after the response, whether or not its client is still there. It may be cut off
     /// half a minute later.
@@ -150,8 +150,8 @@ pub enum PortFailure {
 }
 
 impl PortFailure {
-    /// Returns what may leave the service: which port failed, and how, without the text of the other
-    /// side.
+    /// Returns what may leave the service: which port failed, and how, without the text of the
+    /// other side.
     pub fn kind(&self) -> String {
         match self {
             Self::Conflict(_) => "conflict".to_owned(),

@@ -11,7 +11,7 @@ pub const MAX_OBJECT_KEYS: usize = 1000;
 
 /// A bucket of objects: strongly consistent, kept until deleted. Slashes in keys make folders.
 pub trait ObjectStore: Send + Sync {
-    /// The object under a key, if there is one.
+    /// Returns the object under a key, if there is one.
     ///
     /// # Errors
     /// [`super::PortFailure::Unavailable`].

@@ -30,13 +30,13 @@ pub(super) struct SummaryAnswer {
     summary: String,
     /// The model that wrote it.
     model: String,
-    /// As it was asked for.
+    /// The quality that was requested.
     quality: Quality,
-    /// Whether it was there already: then it used no AI operation.
+    /// True if the summary was there already and used no AI operation.
     cached: bool,
 }
 
-/// What was found, the best first.
+/// The results of a search, the best first.
 #[derive(Debug, Serialize)]
 #[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
 pub(super) struct SearchAnswer {
@@ -53,11 +53,11 @@ pub(super) struct SearchResult {
     name: String,
     /// Description.
     description: String,
-    /// When it was published; null when it is not, and so the caller's own.
+    /// The time of publication; null for a workflow that is not published, and so the caller's own.
     published_at: Option<Millis>,
-    /// Whether it is the caller's.
+    /// True if the workflow is the caller's.
     owned: bool,
-    /// How near it is to the query, at most 1.
+    /// The similarity to the query, at most 1.
     score: f64,
 }
 

@@ -29,21 +29,21 @@ const STRIPE_TIMEOUT: Duration = Duration::from_secs(10);
 /// Longest answer of Stripe that is read, in bytes. A checkout session has about 5 KB.
 const MAX_ANSWER_BYTES: usize = 64 * 1024;
 
-/// What the caller has, and has used of it.
+/// The plan of the caller, and how much of it is used.
 #[derive(Debug, Serialize)]
 #[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
 pub(super) struct PlanReport {
     /// The best plan that is paid for.
     plan: Plan,
-    /// Of the subscription, as Stripe names it; null without one.
+    /// The status of the subscription in Stripe's terms; null without one.
     status: Option<String>,
-    /// When the period ends that is paid for, in seconds since 1970.
+    /// The end of the period that is paid for, in seconds since 1970.
     period_end: Option<i64>,
     /// The calendar month that the quota is for, in UTC.
     month: String,
-    /// What a month includes.
+    /// The quota of a month.
     quota: Quota,
-    /// What was used this month.
+    /// The part of the quota that was used this month.
     used: Quota,
 }
 
@@ -53,11 +53,11 @@ pub(super) struct PlanReport {
 pub(super) struct Checkout {
     /// Stripe's identifier of the checkout.
     id: String,
-    /// Where to send the browser.
+    /// The URL to send the browser to.
     url: String,
 }
 
-/// What Stripe is told.
+/// The acknowledgement that Stripe gets.
 #[derive(Debug, Serialize)]
 #[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
 pub(super) struct Received {
@@ -79,7 +79,7 @@ pub(super) async fn plan<P: Platform>(context: Context<P>) -> Result<Json<PlanRe
     Ok(Json(PlanReport { plan, status, period_end, month, quota, used: taken }))
 }
 
-/// `POST /billing/checkout`: the plan is had when Stripe says that it is paid for.
+/// Answers `POST /billing/checkout`: the plan is in force when Stripe says that it is paid for.
 pub(super) async fn checkout<P: Platform>(
     context: Context<P>,
     StrictJson(body): StrictJson,
@@ -172,7 +172,7 @@ pub(super) async fn webhook<P: Platform>(
     context: Context<P>,
     Signed(body): Signed,
 ) -> Result<Json<Received>, Problem> {
-    let event = json::parse(&body).map_err(|error| Problem::malformed_json(error.to_string()))?;
+    let event = json::parse(&body)?;
     match SubscriptionEvent::from_json(&event, &context.app.config.billing.prices) {
         Ok(event) => {
             let subscriptions = Subscriptions::new(context.ports.database());

@@ -45,7 +45,7 @@ pub(super) async fn list<P: Platform>(
     Ok((caching, json, body).into_response())
 }
 
-/// A cache that is down is a slow one, and no error.
+/// Reads from the cache. Reads from the cache. A cache that is down is a slow one, and no error.
 async fn cached<P: Platform>(context: &Context<P>, key: &str) -> Option<String> {
     context.ports.http_cache().get(key).await.unwrap_or_else(|error| {
         context.ports.log(&error.to_string());

@@ -15,12 +15,12 @@ pub(super) struct ConnectionList {
     connections: Vec<ConnectionView>,
 }
 
-/// What became of a connection.
+/// The result of removing a connection.
 #[derive(Debug, Serialize)]
 #[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
 pub(super) struct Disconnected {
     provider: Provider,
-    /// Whether the provider revoked the tokens. We have forgotten them in any case.
+    /// True if the provider revoked the tokens. This service has forgotten them in any case.
     revoked: bool,
 }
 
@@ -33,7 +33,7 @@ pub(super) async fn list<P: Platform>(
     Ok(Json(ConnectionList { connections: shown.connections }))
 }
 
-/// `DELETE /connections/{provider}`: 404 when there is none.
+/// Answers Answers `DELETE /connections/{provider}`: 404 when there is none.
 pub(super) async fn delete<P: Platform>(
     context: Context<P>,
     Named(provider): Named,

@@ -9,8 +9,8 @@ use crate::config::OAuthConfig;
 /// A cookie of ours.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Cookie {
-    /// Identifies the browser that began a flow. It comes along when a provider sends the browser back, which is
-    /// a link on somebody else's page: `Lax`.
+    /// Identifies the browser that began a flow. It comes along when a provider sends the browser
+    /// back, which is a link on somebody else's page: `Lax`.
     Browser,
     /// The refresh token. Nobody else's page ever has a reason to make a browser send it: `Strict`.
     Refresh,
@@ -26,7 +26,8 @@ impl Cookie {
         format!("{prefix}{name}")
     }
 
-    /// Its value. One that is there twice means different things to different readers.
+    /// Returns the value of a cookie. One that is there twice means different things to different
+    /// readers.
     pub(super) fn read<'a>(self, headers: &'a HeaderMap, oauth: &OAuthConfig) -> Option<&'a str> {
         let name = self.name(oauth);
         let lines =

@@ -3,8 +3,8 @@
 use axum::{Json, http::Uri};
 use serde::Serialize;
 use workway_price::{
-    Amounts, BOOKS, Bill, BookError, BuiltIn, Decimal, Entry, Line, Origin, Origins, PriceBook,
-    Resource, UnknownPrice, UnknownResource,
+    Amounts, BOOKS, Bill, BillError, BookError, Decimal, Entry, Line, Origin, Origins, PriceBook,
+    Resource, UnknownResource, day, on,
 };
 
 use super::{
@@ -27,9 +27,9 @@ pub(super) struct CostReport {
     month: String,
     /// Its first instant.
     from: Millis,
-    /// Whose prices.
+    /// The price book.
     book: Book,
-    /// Of every amount of money here.
+    /// The currency of every amount of money here.
     currency: Currency,
     /// By resource: what was used, and what is not known.
     lines: Vec<CostLine>,
@@ -43,11 +43,13 @@ pub(super) struct CostReport {
 struct Book {
     /// Its name.
     name: String,
-    /// The day for which the prices hold, as `2026-11-22`.
-    date: String,
-    /// What to know before believing it.
+    /// The first day on which the prices hold, as `2026-12-01`.
+    valid_from: String,
+    /// The last day on which the prices hold; `null` while no end is known.
+    valid_until: Option<String>,
+    /// A note on the limits of the prices.
     note: String,
-    /// What the account pays each month whatever is used; not in `total`.
+    /// The fee that the account pays each month whatever is used; not in `total`.
     base: String,
 }
 
@@ -62,17 +64,17 @@ enum Currency {
 #[derive(Debug, Serialize)]
 #[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
 struct CostLine {
-    /// As in `GET /usage`.
+    /// The name of the resource in `GET /usage`.
     resource: &'static str,
-    /// How many units. `null` when nobody knows.
+    /// The number of units; `null` if it is not known.
     amount: Option<String>,
-    /// What one of it is.
+    /// The unit of the amount.
     unit: &'static str,
     /// `null` when the amount is not known, or the book has no price for it.
     cost: Option<String>,
-    /// How the amount is known.
+    /// The origin of the amount.
     origin: Known,
-    /// What was assumed, why nothing is known, or why it has no price.
+    /// The assumption, or the reason that there is no amount or no price.
     why: Option<String>,
 }
 
@@ -93,21 +95,29 @@ pub(super) async fn show<P: Platform>(
     context: Context<P>,
     uri: Uri,
 ) -> Result<Json<CostReport>, Problem> {
-    let book = named(single_parameter(uri.query().unwrap_or_default(), "book")?.as_deref())?;
+    let name = single_parameter(uri.query().unwrap_or_default(), "book")?;
+    if let Some(name) = &name
+        && !BOOKS.iter().any(|known| known.name == name)
+    {
+        let known = BOOKS.map(|known| known.name).join(", ");
+        let issue = Issue::new("book", format!("must be one of {known}"));
+        return Err(Problem::invalid_input(vec![issue]));
+    }
     let usage = this_month(&context).await?;
-    let report = report(usage, book, context.app.config.log_requests);
+    let report = report(usage, name.as_deref(), context.app.config.log_requests);
     // The books come with the program: only a program that is wrong gets an error here.
     report.map(Json).map_err(|error| Problem::internal().because(error))
 }
 
-/// Returns a book that comes with the program; the first when nobody says which.
-fn named(name: Option<&str>) -> Result<BuiltIn, Problem> {
-    let [first, ..] = BOOKS;
-    let Some(name) = name else { return Ok(first) };
-    BOOKS.into_iter().find(|known| known.name == name).ok_or_else(|| {
-        let known = BOOKS.map(|known| known.name).join(", ");
-        Problem::invalid_input(vec![Issue::new("book", format!("must be one of {known}"))])
-    })
+/// Returns the book with this name, or else Cloudflare's book for the month, such as `2026-12`. The
+/// first book is for months that are earlier than any book, too.
+fn chosen(name: Option<&str>, month: &str) -> Result<PriceBook, BookError> {
+    let [first, ..] = &BOOKS;
+    if let Some(name) = name {
+        return BOOKS.iter().find(|known| known.name == name).unwrap_or(first).open();
+    }
+    let day = day(&format!("{month}-01")).ok();
+    day.and_then(|day| on(day).ok()).map_or_else(|| first.open(), Ok)
 }
 
 /// Usage cannot be priced.
@@ -121,14 +131,15 @@ enum CostError {
     Resource(#[from] UnknownResource),
     /// The bill has a line for which the book has no entry.
     #[error("costs: {0}")]
-    Bill(#[from] UnknownPrice),
+    Bill(#[from] BillError),
 }
 
-fn report(usage: UsageReport, book: BuiltIn, logged: bool) -> Result<CostReport, CostError> {
-    let book = book.open()?;
+fn report(usage: UsageReport, book: Option<&str>, logged: bool) -> Result<CostReport, CostError> {
+    let book = chosen(book, &usage.month)?;
     let shown = Book {
         name: book.name.clone(),
-        date: book.date.clone(),
+        valid_from: book.valid_from.to_string(),
+        valid_until: book.valid_until.map(|last| last.to_string()),
         note: book.note.clone(),
         base: plain(book.base),
     };
@@ -141,7 +152,7 @@ fn report(usage: UsageReport, book: BuiltIn, logged: bool) -> Result<CostReport,
     Ok(CostReport { month, from, book: shown, currency, lines, total })
 }
 
-/// The amounts of a month, and how those are known that are not measured.
+/// Returns the amounts of a month, and the origins of those that are not measured.
 fn used(usage: &UsageReport, logged: bool) -> Result<(Amounts, Origins), UnknownResource> {
     let metered = usage.total.amounts();
     let metered = metered.map(|(name, amount)| Ok((name.parse()?, Decimal::from(amount))));
@@ -155,7 +166,7 @@ fn used(usage: &UsageReport, logged: bool) -> Result<(Amounts, Origins), Unknown
     ]);
     if logged {
         amounts.set(Resource::LogEvents, requests);
-        let line = "one line for each request".to_owned();
+        let line = "one event for each request".to_owned();
         origins.insert(Resource::LogEvents, Origin::Assumed(line));
     }
     Ok((amounts, origins))

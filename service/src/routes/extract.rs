@@ -52,7 +52,8 @@ impl<S: Send + Sync> FromRequestParts<S> for ListPage {
     }
 }
 
-/// The value of a parameter. One that is there twice means different things to different readers.
+/// Returns the value of a parameter. One that is there twice means different things to different
+/// readers.
 pub(super) fn single_parameter(query: &str, name: &str) -> Result<Option<String>, Problem> {
     let mut values = form_urlencoded::parse(query.as_bytes()).filter(|(key, _)| key == name);
     let first = values.next().map(|(_, value)| value.into_owned());

@@ -22,18 +22,18 @@ use crate::identity::{
 };
 use crate::ports::Platform;
 
-/// What a person gets who came back, unless they asked to be sent on.
+/// The answer to a person who came back, unless they asked to be sent on.
 #[derive(Debug, Serialize)]
 #[serde(untagged)]
 #[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
 pub(super) enum Arrived {
-    /// From Google: an access token. The refresh token is in a cookie.
+    /// Google signed the person in: an access token. The refresh token is in a cookie.
     SignedIn(Issued),
-    /// From Notion.
+    /// Notion connected an account.
     Connected {
-        /// With whom.
+        /// The provider of the connection.
         provider: Provider,
-        /// What the account is called there.
+        /// The name of the account at the provider.
         account: Option<String>,
     },
 }

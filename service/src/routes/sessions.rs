@@ -33,7 +33,7 @@ pub(super) struct Issued {
     /// Seconds.
     expires_in: i64,
     scope: &'static str,
-    /// Whose it is.
+    /// The identifier of the person whose token it is.
     person: String,
 }
 
@@ -63,9 +63,9 @@ impl Issued {
 #[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
 pub(super) struct Me {
     id: String,
-    /// As Google says; null for who has not signed in there.
+    /// The name that Google gave; null for a person who has not signed in there.
     name: Option<String>,
-    /// If Google has verified it.
+    /// The address, if Google has verified it.
     email: Option<String>,
     /// The session of the token; null for one that was issued without.
     session: Option<String>,

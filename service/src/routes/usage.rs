@@ -17,11 +17,11 @@ pub(super) struct UsageReport {
     pub(super) month: String,
     /// Its first instant.
     pub(super) from: Millis,
-    /// What answering requests used: the sum of their `Workway-Usage`.
+    /// The usage of answering requests: the sum of their `Workway-Usage`.
     pub(super) requests: Tally,
-    /// What the runs accepted in this month used beside that: the sum of their `usage`.
+    /// The usage of the runs accepted in this month beside that: the sum of their `usage`.
     runs: Tally,
-    /// What was used beside both.
+    /// The usage beside both.
     background: Background,
     /// All of it.
     pub(super) total: Usage,
@@ -59,7 +59,7 @@ pub(super) async fn this_month<P: Platform>(context: &Context<P>) -> Result<Usag
         tally
     };
     let (requests, events) = (of(Cause::Requests), of(Cause::Events));
-    let (metering, search) = (account.metering, of(Cause::Upkeep));
+    let (metering, search) = (account.metering, of(Cause::ScheduledTasks));
     let background = Background { events, metering, search };
     let parts = [requests, runs, events, metering, search];
     let total = parts.into_iter().map(|tally| tally.usage).sum();

@@ -33,10 +33,10 @@ async fn a_month_is_priced_as_a_book_says() {
     // No usage is written down meanwhile, which would be billed, too.
     api.freeze().await;
     let used = read_workflows(&api, 4).await;
-    let (status, costs) = api.get("/usage/costs", &token("ann")).await;
+    let (status, costs) = api.get("/usage/costs?book=cloudflare-2026-11", &token("ann")).await;
     assert_eq!(status, 200, "{costs}");
     assert_eq!(costs["book"]["name"], "cloudflare-2026-11");
-    assert_eq!(costs["book"]["date"], "2026-11-22");
+    assert_eq!(costs["book"]["valid_until"], "2026-11-30");
     // The base fee is the account's.
     assert_eq!((&costs["book"]["base"], &costs["currency"]), (&json!("5"), &json!("USD")));
     // $0.30 and $0.25 a million, from the first: what is included is the account's, too.
@@ -102,7 +102,10 @@ async fn a_book_that_there_is_not_is_refused_with_those_that_there_are() {
         let (status, problem) = api.get(&format!("/usage/costs?{query}"), &token("ann")).await;
         assert_eq!((status.as_u16(), &problem["issues"][0]["path"]), (400, &json!("book")));
         let message = problem["issues"][0]["message"].as_str().unwrap();
-        assert_eq!(message, "must be one of cloudflare-2026-11, workway-guide", "{query}");
+        assert_eq!(
+            message, "must be one of cloudflare-2026-11, cloudflare-2026-12, workway-guide",
+            "{query}"
+        );
     }
     let twice = "/usage/costs?book=workway-guide&book=workway-guide";
     let (status, problem) = api.get(twice, &token("ann")).await;

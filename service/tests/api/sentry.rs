@@ -77,7 +77,7 @@ fn said(events: &[Value], hidden: &[&str]) -> Vec<(String, String, String)> {
 }
 
 #[tokio::test]
-async fn each_part_of_the_upkeep_that_fails_is_reported_each_time() {
+async fn each_scheduled_task_that_fails_is_reported_each_time() {
     let sentry = sentry().await;
     let api = reporting(&sentry).await;
     let control = control_socket(api.state.path());
@@ -90,7 +90,7 @@ async fn each_part_of_the_upkeep_that_fails_is_reported_each_time() {
     take_away(&api, "database.sqlite", "idempotency_keys");
     assert_eq!((cron().await, cron().await), (503, 503));
     let said = said(&events(&sentry, 2).await, &[]);
-    let expected = ("upkeep failed: idempotency keys at cron", "cron", "database failed");
+    let expected = ("scheduled task failed: idempotency keys at cron", "cron", "database failed");
     assert_eq!(said.len(), 2, "the backup of the day was there: {said:?}");
     for (what, place, cause) in &said {
         assert_eq!((what.as_str(), place.as_str(), cause.as_str()), expected);

@@ -205,7 +205,7 @@ async fn conserved(world: &World) -> (u64, u64) {
     }
     println!("{} runs, billed: {billed}", runs.len());
     assert_eq!(billed["total"], counted["usage"], "everybody's");
-    assert!(billed["upkeep"]["rows_read"].as_u64() >= Some(1), "{billed}");
+    assert!(billed["scheduled_tasks"]["rows_read"].as_u64() >= Some(1), "{billed}");
     assert!(billed["metering"]["rows_written"].as_u64() >= Some(1), "{billed}");
     let points = world.ask("/analytics").await;
     let (requests, ends): (Vec<_>, Vec<_>) =

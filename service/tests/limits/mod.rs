@@ -237,9 +237,9 @@ async fn the_sweep_visits_what_is_overdue_up_to_its_limit() {
     }
 }
 
-/// What fails in a minute's upkeep hides nothing else that fails, and keeps nothing from being done.
+/// What fails among the scheduled tasks of a minute hides nothing else that fails, and keeps nothing from being done.
 #[tokio::test]
-async fn each_part_of_the_upkeep_that_fails_is_named() {
+async fn each_scheduled_task_that_fails_is_named() {
     let world = World::start().await;
     let due = world.platform.clock.now();
     world.platform.database.set(Fault::Fails);
@@ -247,7 +247,11 @@ async fn each_part_of_the_upkeep_that_fails_is_named() {
     let parts: Vec<_> = failures.0.iter().map(|failure| failure.part).collect();
     assert_eq!(parts, ["sweep", "idempotency keys", "events of Stripe", "backup"]);
     let said = failures.to_string();
-    assert!(said.contains("upkeep: sweep: ") && said.contains("; upkeep: backup: "), "{said}");
+    assert!(
+        said.contains("scheduled task failed: sweep: ")
+            && said.contains("; scheduled task failed: backup: "),
+        "{said}"
+    );
     world.platform.database.set(Fault::None);
     assert_eq!(scheduled::every_minute(&world.platform, due).await.unwrap(), 0);
 }

@@ -62,13 +62,17 @@ async fn a_bucket_that_is_down_is_logged_and_met_again_a_minute_later() {
     let world = World::new();
     set_mode(&world.env, "BACKUPS", "broken");
     world.cron().await;
-    assert!(log().contains("upkeep: backup: objects failed"), "{}", log());
+    assert!(log().contains("scheduled task failed: backup: objects failed"), "{}", log());
     assert_eq!(world.bucket(), json!({}));
     // What fails at the same time hides nothing: each part has its line.
     set_mode(&world.env, "DB", "broken");
     world.cron().await;
     for part in ["sweep: database", "idempotency keys: database", "backup: objects"] {
-        assert!(log().contains(&format!("upkeep: {part} failed")), "{part}: {}", log());
+        assert!(
+            log().contains(&format!("scheduled task failed: {part} failed")),
+            "{part}: {}",
+            log()
+        );
     }
     set_mode(&world.env, "DB", "well");
     set_mode(&world.env, "BACKUPS", "well");

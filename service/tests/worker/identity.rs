@@ -284,7 +284,7 @@ async fn a_worker_without_its_configuration_is_reported_once_and_a_cron_that_fai
     let sent = outbound_requests();
     let bodies: Vec<_> = sent.iter().map(|request| request["body"].as_str().unwrap()).collect();
     for part in ["sweep", "backup"] {
-        let expected = format!("upkeep failed: {part} at cron");
+        let expected = format!("scheduled task failed: {part} at cron");
         assert!(bodies.iter().any(|body| body.contains(&expected)), "{part}: {bodies:?}");
     }
     assert!(bodies.iter().all(|body| !body.contains("Network")), "{bodies:?}");

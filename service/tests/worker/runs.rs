@@ -203,7 +203,7 @@ async fn the_cron_trigger_leaves_the_young_alone_and_brings_lost_alarms_back() {
 
     set_mode(&world.env, "DB", "broken");
     world.cron().await;
-    assert!(log().contains("upkeep: sweep: database failed"), "{}", log());
+    assert!(log().contains("scheduled task failed: sweep: database failed"), "{}", log());
 }
 
 #[wasm_bindgen_test]

@@ -1,8 +1,9 @@
 //! Reads a deployment from its `wrangler.toml`: the Worker's name and its bindings.
 
-use std::{collections::BTreeMap, fs, path::Path};
+use std::{collections::BTreeMap, path::Path};
 
 use serde::Deserialize;
+use workway_core::model::files::{self, MAX_SETTINGS_BYTES};
 
 /// Names a deployment as analytics know it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -105,7 +106,7 @@ impl Deployment {
     /// [`DeploymentError`] names the file.
     pub fn read(path: &Path, environment: Option<&str>) -> Result<Self, DeploymentError> {
         let name = path.display().to_string();
-        match fs::read_to_string(path) {
+        match files::read_text(path, MAX_SETTINGS_BYTES) {
             Ok(text) => Self::parse(&text, &name, environment),
             Err(error) => Err(DeploymentError::Unreadable { path: name, error }),
         }

@@ -16,7 +16,7 @@ pub use deployment::{Deployment, DeploymentError};
 use reqwest::{StatusCode, Url, redirect};
 use serde::Deserialize;
 use serde_json::Value;
-pub use usage::{Operations, Spent};
+pub use usage::{DatasetError, Operations, Spent};
 
 use crate::model::causes;
 
@@ -51,7 +51,7 @@ impl std::fmt::Debug for Account {
 }
 
 /// Says why no usage could be read.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, thiserror::Error)]
 pub enum AnalyticsError {
     /// The API gave no whole answer.
     #[error("{api} does not answer: {why}")]
@@ -81,12 +81,12 @@ pub enum AnalyticsError {
         why: String,
     },
     /// The answer has another shape.
-    #[error("{api} answered otherwise than documented: {what}")]
+    #[error("{api} answered otherwise than documented: {error}")]
     Shape {
         /// The API.
         api: String,
-        /// The part of the answer that is concerned.
-        what: String,
+        /// The difference.
+        error: ShapeError,
     },
     /// The analytics show no request to the Worker in that time.
     #[error(
@@ -103,6 +103,23 @@ pub enum AnalyticsError {
         /// Its end.
         to: String,
     },
+}
+
+/// Says in what an answer differs from the documented one.
+#[derive(Debug, thiserror::Error)]
+pub enum ShapeError {
+    /// Its body is another.
+    #[error("status {0}, and no JSON of `data` and `errors`")]
+    NoEnvelope(StatusCode),
+    /// It has neither data nor errors.
+    #[error("status {0} without `data`")]
+    NoData(StatusCode),
+    /// It has no account.
+    #[error("there is no viewer.accounts[0]")]
+    NoAccount,
+    /// A dataset of it is of no use.
+    #[error(transparent)]
+    Dataset(#[from] DatasetError),
 }
 
 /// A span of time, whole minutes.
@@ -155,11 +172,9 @@ impl Account {
         span: &Span,
     ) -> Result<Spent, AnalyticsError> {
         let data = self.ask(&query::body(&self.id, deployment, span)).await?;
-        let shape = |what: String| AnalyticsError::Shape { api: self.name(), what };
-        let account = data
-            .pointer("/viewer/accounts/0")
-            .ok_or_else(|| shape("there is no viewer.accounts[0]".to_owned()))?;
-        let spent = Spent::read(account, deployment).map_err(shape)?;
+        let account = data.pointer("/viewer/accounts/0").ok_or(ShapeError::NoAccount);
+        let spent = account.and_then(|account| Ok(Spent::read(account, deployment)?));
+        let spent = spent.map_err(|error| AnalyticsError::Shape { api: self.name(), error })?;
         if spent.requests == 0 {
             return Err(AnalyticsError::Nothing {
                 account: self.id.clone(),
@@ -190,18 +205,17 @@ impl Account {
             return Err(AnalyticsError::Refused { api, status });
         }
         let text = answer.text().await.map_err(unreachable)?;
+        let shape = |error| AnalyticsError::Shape { api: api.clone(), error };
         let parsed = serde_json::from_str(&text);
-        let Envelope { data, errors } = parsed.map_err(|_| {
-            let what = format!("status {status}, and no JSON of `data` and `errors`");
-            AnalyticsError::Shape { api: api.clone(), what }
-        })?;
+        let Envelope { data, errors } =
+            parsed.map_err(|_| shape(ShapeError::NoEnvelope(status)))?;
         let said: Vec<_> = errors.unwrap_or_default().into_iter().map(|e| e.message).collect();
         if !said.is_empty() {
             // Whatever it quotes, it is not the token.
             let why = said.join("; ").replace(&self.token, "…");
             return Err(AnalyticsError::Query { api, why });
         }
-        data.ok_or(AnalyticsError::Shape { api, what: format!("status {status} without `data`") })
+        data.ok_or_else(|| shape(ShapeError::NoData(status)))
     }
 
     fn name(&self) -> String {

@@ -47,12 +47,29 @@ impl Group {
     }
 }
 
+/// Says why the groups of a dataset are of no use.
+#[derive(Debug, thiserror::Error)]
+pub enum DatasetError {
+    /// They are not as documented.
+    #[error("{dataset}: {error}")]
+    Shape {
+        /// The dataset.
+        dataset: &'static str,
+        /// The difference.
+        error: serde_json::Error,
+    },
+    /// They are as many as the API gives at most.
+    #[error("{0} has {MOST_GROUPS} groups or more, so some are missing")]
+    Incomplete(&'static str),
+}
+
 /// Returns the groups of a dataset; none if it was not asked for.
-fn groups(account: &Value, name: &str) -> Result<Vec<Group>, String> {
-    let Some(found) = account.get(name) else { return Ok(Vec::new()) };
-    let groups: Vec<Group> = Vec::deserialize(found).map_err(|error| format!("{name}: {error}"))?;
+fn groups(account: &Value, dataset: &'static str) -> Result<Vec<Group>, DatasetError> {
+    let Some(found) = account.get(dataset) else { return Ok(Vec::new()) };
+    let groups: Vec<Group> =
+        Vec::deserialize(found).map_err(|error| DatasetError::Shape { dataset, error })?;
     if groups.len() >= MOST_GROUPS {
-        return Err(format!("{name} has {MOST_GROUPS} groups or more, so some are missing"));
+        return Err(DatasetError::Incomplete(dataset));
     }
     Ok(groups)
 }
@@ -91,8 +108,8 @@ impl Spent {
     /// Reads `viewer.accounts[0]`.
     ///
     /// # Errors
-    /// Where it is not what is documented.
-    pub(super) fn read(account: &Value, deployment: &Deployment) -> Result<Self, String> {
+    /// [`DatasetError`].
+    pub(super) fn read(account: &Value, deployment: &Deployment) -> Result<Self, DatasetError> {
         let mut spent = Self::default();
         for group in groups(account, "workersInvocationsAdaptive")? {
             spent.requests += whole(group.sum("requests"));
@@ -158,7 +175,7 @@ impl Spent {
     }
 
     /// Adds the objects of the namespaces that the Worker called.
-    fn of_objects(&mut self, account: &Value) -> Result<(), String> {
+    fn of_objects(&mut self, account: &Value) -> Result<(), DatasetError> {
         let mut namespaces = Vec::new();
         for group in groups(account, "durableObjectsInvocationsAdaptiveGroups")? {
             self.add(Resource::ActorRequests, group.sum("requests"));
@@ -313,12 +330,12 @@ mod tests {
     fn what_is_not_documented_is_refused() {
         let odd =
             json!({"d1AnalyticsAdaptiveGroups": [{"sum": {"rowsRead": "many"}, "dimensions": {}}]});
-        assert!(
-            Spent::read(&odd, &deployment()).unwrap_err().contains("d1AnalyticsAdaptiveGroups")
-        );
+        let error = Spent::read(&odd, &deployment()).unwrap_err();
+        assert!(error.to_string().contains("d1AnalyticsAdaptiveGroups"), "{error}");
         let group = json!({"sum": {"requests": 1}, "dimensions": {}});
         let most = |n| json!({"workersInvocationsAdaptive": vec![group.clone(); n]});
         assert_eq!(Spent::read(&most(MOST_GROUPS - 1), &deployment()).unwrap().requests, 9_999);
-        assert!(Spent::read(&most(MOST_GROUPS), &deployment()).unwrap_err().contains("missing"));
+        let error = Spent::read(&most(MOST_GROUPS), &deployment()).unwrap_err();
+        assert!(error.to_string().contains("missing"), "{error}");
     }
 }

@@ -1,7 +1,7 @@
 //! Everything together: recorded runs → tiers → bills under every book.
 
 use rust_decimal::Decimal;
-use workway_price::{PriceBook, UnknownPrice};
+use workway_price::{BillError, PriceBook};
 
 use super::{
     interval::half_width,
@@ -54,9 +54,9 @@ pub enum CostError {
     /// The usage cannot be read.
     #[error(transparent)]
     Usage(#[from] UsageError),
-    /// A resource without a price.
+    /// A bill that the book cannot make.
     #[error(transparent)]
-    Price(#[from] UnknownPrice),
+    Bill(#[from] BillError),
     /// A setting that cannot be applied.
     #[error(transparent)]
     WhatIf(#[from] WhatIfError),
@@ -70,7 +70,7 @@ pub enum CostError {
     },
 }
 
-/// Every tier that is asked for and that the runs have a mix for.
+/// Lists every tier that is asked for and that the runs have a mix for.
 ///
 /// # Errors
 /// [`CostError`].

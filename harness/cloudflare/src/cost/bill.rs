@@ -4,17 +4,17 @@ use std::collections::BTreeMap;
 
 use rust_decimal::Decimal;
 use workway_core::plan::{Pricing, ScenarioPlan};
-use workway_price::{BOOKS, Entry, Line, Origin, PriceBook};
+use workway_price::{Entry, Line, Origin, PriceBook};
 use workway_report::{
-    Billing, BookReport, COST_SCHEMA_VERSION, ChangeReport, CheapestReport, ChoiceReport,
-    CostReport, CrossingReport, LineReport, ScenarioReport, TableReport, TierChangeReport,
-    TierChoices, TierReport, plain, scaled, usd,
+    Billing, BookDifference, BookReport, COST_SCHEMA_VERSION, ChangeReport, CheapestReport,
+    ChoiceReport, CostReport, CrossingReport, LineDifference, LineReport, ScenarioReport,
+    TableReport, TierChangeReport, TierChoices, TierDifference, TierReport, plain, scaled, usd,
 };
 
 use super::{
     Alternative, Assessment, Change, Choice, Choices, CloudflarePrices, CloudflarePricing,
-    Combination, CostError, Crossing, Mix, Question, TIERS, TableComparison, TierChange, Tiers,
-    WhatIf, assess, choices,
+    Combination, CostError, Crossing, Mix, Question, Resource, TIERS, TableComparison, TierChange,
+    Tiers, WhatIf, assess, choices, today,
 };
 
 /// Makes bills with the books and tiers of this program.
@@ -32,22 +32,22 @@ impl Billing for CloudflareBilling {
 }
 
 /// Returns the monthly cost of those scenarios of a run that measured their usage, in every tier
-/// under every book that comes with the program. `None` if none measured it.
+/// under Cloudflare's prices of today. `None` if none measured it.
 pub fn of_run(scenarios: &[ScenarioReport]) -> Option<CostReport> {
     let tiers = Tiers::parse(TIERS, "of this program").ok()?;
-    let books: Vec<_> = BOOKS.iter().filter_map(|book| book.open().ok()).collect();
+    let books: Vec<_> = today().into_iter().collect();
     priced(scenarios, &tiers, &books)
 }
 
 /// Does the same as [`of_run`] with the tiers and the books that the scenarios name themselves:
-/// their books are added to those of the program, their tiers replace the program's.
+/// their books are added to that of today, their tiers replace the program's.
 pub fn of_plans(plans: &[ScenarioPlan], scenarios: &[ScenarioReport]) -> Option<CostReport> {
     let costs = plans.iter().filter_map(|plan| plan.cost.as_ref());
     let costs: Vec<_> = costs.filter_map(|cost| CloudflarePrices::of(&*cost.prices)).collect();
     let own = Tiers::parse(TIERS, "of this program").ok()?;
     let tiers = costs.first().map_or(&own, |first| &*first.tiers);
     let agreed = costs.iter().all(|cost| *cost.tiers == *tiers);
-    let mut books: Vec<_> = BOOKS.iter().filter_map(|book| book.open().ok()).collect();
+    let mut books: Vec<_> = today().into_iter().collect();
     for cost in &costs {
         if !books.contains(&cost.book) {
             books.push(PriceBook::clone(&cost.book));
@@ -77,6 +77,7 @@ fn priced(scenarios: &[ScenarioReport], tiers: &Tiers, books: &[PriceBook]) -> O
             Err(why) => report.warnings.push(why.to_string()),
         }
     }
+    report.differences = differences(&report.books);
     Some(report)
 }
 
@@ -133,11 +134,43 @@ pub fn book_report(
 ) -> BookReport {
     BookReport {
         book: book.name.clone(),
-        date: book.date.clone(),
+        publisher: book.publisher.clone(),
+        valid_from: book.valid_from.to_string(),
+        valid_until: book.valid_until.map(|last| last.to_string()),
         note: book.note.clone(),
         flags: book.flags().map(|(resource, why)| (resource, why.to_owned())).collect(),
+        daily: book.daily().collect(),
         tiers: assessments.iter().map(|tier| tier_report(tier, book)).collect(),
         changes: changes.map(|changes| changes.iter().map(change_report).collect()),
+    }
+}
+
+/// Compares the bills under each book with those under the book before it, line by line.
+pub fn differences(books: &[BookReport]) -> Vec<BookDifference> {
+    let pairs = books.windows(2).filter_map(|pair| Some((pair.first()?, pair.last()?)));
+    pairs.map(|(before, after)| difference(before, after)).collect()
+}
+
+fn difference(before: &BookReport, after: &BookReport) -> BookDifference {
+    let of_tier = |tier: &TierReport| {
+        let same = before.tiers.iter().find(|other| other.tier == tier.tier)?;
+        let cost = |tier: &TierReport, resource| {
+            let line = tier.lines.iter().find(|line| line.resource == resource);
+            line.and_then(|line| line.usd).unwrap_or_default()
+        };
+        let line = |&resource: &Resource| {
+            let usd = cost(tier, resource) - cost(same, resource);
+            (!usd.is_zero()).then_some(LineDifference { resource, usd })
+        };
+        let mut lines: Vec<_> = Resource::ALL.iter().filter_map(line).collect();
+        lines.sort_by_key(|line| std::cmp::Reverse(line.usd.abs()));
+        let (usd, base_usd) = (tier.usd - same.usd, tier.base_usd - same.base_usd);
+        Some(TierDifference { tier: tier.tier.clone(), usd, base_usd, lines })
+    };
+    BookDifference {
+        from: before.book.clone(),
+        to: after.book.clone(),
+        tiers: after.tiers.iter().filter_map(of_tier).collect(),
     }
 }
 
@@ -151,6 +184,7 @@ fn tier_report(assessment: &Assessment, book: &PriceBook) -> TierReport {
         tier: projection.tier.name.clone(),
         requests: projection.tier.requests,
         ai_operations: projection.tier.ai_operations,
+        busy_days: projection.tier.busy_days,
         scenarios: assessment.scenarios.clone(),
         runs: assessment.runs,
         usd: usd(total),

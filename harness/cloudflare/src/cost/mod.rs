@@ -15,13 +15,13 @@ mod usage;
 
 pub use assess::{Assessment, CostError, Mix, Question, assess};
 pub use bill::{
-    CloudflareBilling, book_report, change_report, cheapest_report, mixes, of_plans, of_run,
-    warnings,
+    CloudflareBilling, book_report, change_report, cheapest_report, differences, mixes, of_plans,
+    of_run, warnings,
 };
 pub use cheapest::{Alternative, Choice, Choices, Combination, MAX_COMBINATIONS, choices};
 pub use compare::{Change, TierChange, changes};
 pub use interval::half_width;
-pub use pricing::{CloudflarePrices, CloudflarePricing};
+pub use pricing::{CloudflarePrices, CloudflarePricing, today};
 pub use project::{Crossing, Projection, TableComparison, per_1000_requests};
 pub use tier::{Assumption, MAX_VOLUME, TableRow, Tier, TierError, Tiers};
 pub use unit::{UnitUsage, WhatIf, WhatIfError};
@@ -30,8 +30,8 @@ pub use usage::{
     amounts, mean, parse_header, silent_about,
 };
 pub use workway_price::{
-    Amounts, BOOKS, Bill, BookError, BuiltIn, Entry, Line, Origin, Origins, PriceBook, Resource,
-    UnknownPrice, UnknownResource, cents,
+    Amounts, BOOKS, Bill, BillError, BookError, BuiltIn, Date, Entry, Line, NoBook, Origin,
+    Origins, Overlap, PriceBook, Resource, UnknownResource, cents, day, in_order, on,
 };
 
 /// The tiers that come with the program.

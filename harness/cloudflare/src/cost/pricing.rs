@@ -1,16 +1,21 @@
 //! Answers the engine's questions about resources and prices from Cloudflare's price books.
 
-use std::{any::Any, fmt, sync::Arc};
+use std::{
+    any::Any,
+    fmt,
+    sync::Arc,
+    time::{Duration, UNIX_EPOCH},
+};
 
 use rust_decimal::Decimal;
 use workway_core::{
-    model::usage::Meter,
+    model::{clock::now_millis, usage::Meter},
     plan::{
         Book, CostFigure, PricedFigure, Prices, Pricing, PricingError, RequestUsage,
         Tiers as TierNames,
     },
 };
-use workway_price::{BOOKS, BuiltIn, PriceBook, Resource, cents};
+use workway_price::{BOOKS, BuiltIn, Date, NoBook, PriceBook, Resource, cents, day, on};
 
 use super::{
     Assessment, CostError, HeaderMeter, Mix, Question, RunUsage, TIERS, Tally, Tiers, UnitUsage,
@@ -37,6 +42,18 @@ struct OpenBook(Arc<PriceBook>);
 /// Tiers that the engine knows the names of.
 #[derive(Debug)]
 struct OpenTiers(Arc<Tiers>);
+
+/// Returns Cloudflare's book of today, in UTC.
+///
+/// # Errors
+/// [`NoBook`] if the clock stands before the first book.
+pub fn today() -> Result<PriceBook, NoBook> {
+    let millis = u64::try_from(now_millis()).unwrap_or_default();
+    let now = humantime::format_rfc3339_seconds(UNIX_EPOCH + Duration::from_millis(millis));
+    // `2026-12-01T…`
+    let today = now.to_string().get(..10).and_then(|text| day(text).ok());
+    on(today.unwrap_or(Date { year: 1970, month: 1, day: 1 }))
+}
 
 fn error(error: impl fmt::Display) -> PricingError {
     PricingError(error.to_string())
@@ -74,7 +91,7 @@ impl Pricing for CloudflarePricing {
     fn book(&self, name: Option<&str>) -> Result<Arc<dyn Book>, PricingError> {
         let known = match name {
             Some(name) => BOOKS.iter().find(|book| book.name == name),
-            None => BOOKS.first(),
+            None => return Ok(Arc::new(OpenBook(Arc::new(today().map_err(error)?)))),
         };
         let known = known.ok_or_else(|| error("there is no such price book"))?;
         Ok(Arc::new(OpenBook(Arc::new(known.open().map_err(error)?))))
@@ -161,7 +178,7 @@ impl Prices for CloudflarePrices {
 }
 
 impl CloudflarePrices {
-    /// The tier that a figure is of. `None` when no answer said what it used.
+    /// Returns the tier that a figure is of. `None` when no answer said what it used.
     fn assessed(
         &self,
         figure: &CostFigure,
@@ -231,7 +248,7 @@ fn dearest(assessment: &Assessment) -> String {
     parts.collect::<Vec<_>>().join(", ")
 }
 
-/// The part of operations that are AI operations.
+/// Returns the part of operations that are AI operations.
 fn ai_share(usage: &RunUsage) -> Decimal {
     let count = |ai: bool| -> u64 {
         usage.steps.iter().filter(|step| step.ai == ai).map(|step| step.used.all().count).sum()

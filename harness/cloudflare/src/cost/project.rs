@@ -1,19 +1,22 @@
 //! Computes the cost of a month of a tier from the usage of a run.
 
 use rust_decimal::Decimal;
-use workway_price::{Amounts, Bill, Entry, PriceBook, Resource, UnknownPrice};
+use workway_price::{Amounts, Bill, BillError, Entry, PriceBook, Resource};
 
 use super::{
     tier::{Tier, Tiers},
     unit::UnitUsage,
 };
 
+/// The requests for which [`Projection::next_million`] is the price.
+const A_MILLION: u32 = 1_000_000;
+
 /// A tier under a book.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Projection {
     /// The tier.
     pub tier: Tier,
-    /// The usage of the month.
+    /// The amounts that the month is billed for.
     pub amounts: Amounts,
     /// Requests of the month about which the run says something: those that the amounts are of.
     pub requests: Decimal,
@@ -58,22 +61,25 @@ impl Projection {
     /// Returns the month of a tier.
     ///
     /// # Errors
-    /// [`UnknownPrice`].
+    /// [`BillError`].
     pub fn new(
         unit: &UnitUsage,
         tier: &Tier,
         tiers: &Tiers,
         book: &PriceBook,
-    ) -> Result<Self, UnknownPrice> {
+    ) -> Result<Self, BillError> {
+        let book = &book.clone().for_busy_days(tier.busy_days);
         let (measured, missing) = unit.month(tier);
         let requests = measured.get(Resource::Requests);
         let mut origins = unit.origins.clone();
-        let amounts = tiers.assume(measured, &mut origins);
-        let bill = Bill::new(book, &amounts, &origins)?;
-        let more = Bill::new(book, &a_million_more(&amounts, requests), &origins)?;
+        let counted = tiers.assume(measured, &mut origins);
+        let bill = Bill::new(book, &counted, &origins)?;
+        let more = Bill::new(book, &a_million_more(&counted, requests), &origins)?;
         let next_million = more.total() - bill.total();
-        let crossings = crossings(&amounts, requests, book);
-        let table = TableComparison::new(tier, &amounts, &bill, book);
+        let amounts = bill.amounts();
+        let crossings = crossings(&amounts, &more.amounts(), requests, book);
+        let comparable = tiers.table_publisher.as_ref().is_none_or(|name| *name == book.publisher);
+        let table = comparable.then(|| TableComparison::new(tier, &amounts, &bill, book)).flatten();
         let tier = tier.clone();
         Ok(Self { tier, amounts, requests, bill, missing, next_million, crossings, table })
     }
@@ -89,22 +95,29 @@ impl Projection {
 /// Returns the amounts for a million requests more; stored amounts do not grow with the requests.
 fn a_million_more(amounts: &Amounts, requests: Decimal) -> Amounts {
     let factor =
-        (requests + Decimal::from(1_000_000)).checked_div(requests).unwrap_or(Decimal::ONE);
+        (requests + Decimal::from(A_MILLION)).checked_div(requests).unwrap_or(Decimal::ONE);
     let more = |(resource, amount): (Resource, Decimal)| {
         (resource, if resource.is_held() { amount } else { amount * factor })
     };
     amounts.iter().map(more).collect()
 }
 
-fn crossings(amounts: &Amounts, requests: Decimal, book: &PriceBook) -> Vec<Crossing> {
+/// Returns the crossings of a month with these amounts, of which a million requests more would make
+/// `more`. What the month stores, whatever is asked, does not grow and crosses nothing.
+fn crossings(
+    amounts: &Amounts,
+    more: &Amounts,
+    requests: Decimal,
+    book: &PriceBook,
+) -> Vec<Crossing> {
     let next = |(resource, amount): (Resource, Decimal)| {
         let Entry::Priced(price) = book.entry(resource) else { return None };
         let units = price.bands.iter().filter_map(|band| band.up_to).find(|end| *end > amount)?;
-        let requests = (requests / amount).checked_mul(units)?;
+        let each = (more.get(resource) - amount) / Decimal::from(A_MILLION);
+        let requests = requests.checked_add((units - amount).checked_div(each)?)?;
         Some(Crossing { resource, requests, units })
     };
-    let grows = |(resource, _): &(Resource, Decimal)| !resource.is_held();
-    let mut crossings: Vec<_> = amounts.iter().filter(grows).filter_map(next).collect();
+    let mut crossings: Vec<_> = amounts.iter().filter_map(next).collect();
     crossings.sort_by_key(|crossing| crossing.requests);
     crossings
 }
@@ -139,13 +152,13 @@ impl TableComparison {
 /// is in it.
 ///
 /// # Errors
-/// [`UnknownPrice`].
+/// [`BillError`].
 pub fn per_1000_requests(
     unit: &UnitUsage,
     ai: Decimal,
     tiers: &Tiers,
     book: &PriceBook,
-) -> Result<Decimal, UnknownPrice> {
+) -> Result<Decimal, BillError> {
     let mut origins = unit.origins.clone();
     let amounts = tiers.assume(unit.of_mix(ai).unwrap_or_default(), &mut origins);
     let bill = Bill::new(&book.clone().at_list_price(), &amounts, &origins)?;

@@ -106,10 +106,10 @@ fn other_settings_change_what_they_name_and_nothing_else() {
     let cached = under(&["cache_hit=0.9"]);
     assert_eq!(cached.ai().unwrap().get(Resource::AiInputTokens), usd("100"));
     assert_eq!(cached.request, unit.request);
-    // 1,000 tokens in and 300 out of the 8b model: $0.0001602, or 14.56 neurons.
+    // 1,000 tokens in and 300 out of the 8b model: 4.119 + 10.4604 neurons.
     let model = under(&["model=@cf/meta/llama-3.1-8b-instruct-fp8-fast"]);
     let millineurons = model.miss.unwrap().get(Resource::AiMillineurons);
-    assert_eq!(millineurons.round_dp(2), usd("14563.64"));
+    assert_eq!(millineurons.round_dp(2), usd("14579.4"));
     let faster = under(&["cpu_ms=2.5"]);
     assert_eq!(faster.request.unwrap().get(Resource::CpuMs), usd("2.5"));
 
@@ -119,11 +119,16 @@ fn other_settings_change_what_they_name_and_nothing_else() {
         ("cache_hit=often", "needs a number"),
         ("cpu=1", "`cpu` is no resource"),
         ("rows_read=-1", "needs a number"),
+        ("rows_read=1000000000001", "from 0 to 10^12"),
         ("requests=2", "a request is one request"),
     ] {
         let error = WhatIf::parse([setting]).unwrap_err().to_string();
         assert!(error.contains(expected), "{error}");
     }
+    assert!(WhatIf::parse(["rows_read=1000000000000"]).is_ok());
+    let whisper = WhatIf::parse(["model=@cf/openai/whisper"]).unwrap();
+    let error = unit.clone().under(&whisper, &cloudflare()).unwrap_err().to_string();
+    assert!(error.contains("it is not billed by tokens"), "{error}");
     let unknown = WhatIf::parse(["model=gpt"]).unwrap();
     let error = unit.clone().under(&unknown, &cloudflare()).unwrap_err().to_string();
     assert!(error.contains("@cf/meta/llama-3.2-1b-instruct"), "{error}");
@@ -188,9 +193,9 @@ fn the_cheapest_of_every_combination_of_settings() {
     assert_eq!(tier, "enterprise");
     let names: Vec<_> = choices.iter().map(|choice| choice.settings[0].as_str()).collect();
     assert_eq!(names, ["cache_hit=0.9", "cache_hit=0.75", "cache_hit=0"]);
-    // 1 million misses of 1,000 tokens in and 300 out at $0.293 and $2.253 a million: $968.90; without
+    // 1 million misses of 1,000 tokens in and 300 out, 26.668 + 61.4415 neurons: $969.2045; without
     // a cache ten times as much, and both less the 300,000 neurons of a month.
-    let neurons = |misses: &str| usd(misses) * usd("0.0009689") - usd("3.3");
+    let neurons = |misses: &str| usd(misses) * usd("0.0009692045") - usd("3.3");
     let difference = choices[2].usd - choices[0].usd;
     let writes = usd("45"); // 10 million and 1 million values written at $5, less the first million
     let objects = usd("1.35") + (usd("1.28") - usd("0.4")) * usd("12.5"); // 9 million calls; GB-s
@@ -317,4 +322,44 @@ fn a_tier_says_where_more_begins_to_cost() {
     let without_ai = UnitUsage { hit: None, miss: None, ..unit };
     let growth = Projection::new(&without_ai, tiers.get("growth").unwrap(), &tiers, &cloudflare());
     assert!(growth.unwrap().missing[0].contains("100000 AI operations: the run had none"));
+}
+
+/// Under the book of December a line of log is billed by its bytes, and a tier that is used on some
+/// days loses what is free on the others.
+#[test]
+fn logs_by_volume_and_neurons_by_the_day() {
+    let december = book("cloudflare-2026-12");
+    let unit = UnitUsage::measured(&mixed()).unwrap();
+    let tiers = tiers();
+    let of = |settings: &[&str], busy_days, book: &PriceBook| {
+        let whatif = WhatIf::parse(settings.iter().copied()).unwrap();
+        let unit = unit.clone().under(&whatif, book).unwrap();
+        let tier = Tier { busy_days, ..tiers.get("enterprise").unwrap().clone() };
+        Projection::new(&unit, &tier, &tiers, book).unwrap()
+    };
+    // 100 million events of 4.84 KB: 484 - 50 GB at $0.25, 112.933 - 12 GB-months at $0.10.
+    let month = of(&[], 30, &december);
+    assert_eq!(month.bill.cost(Resource::LogsIngestedGb), usd("108.5"));
+    assert_eq!(month.bill.cost(Resource::LogsStoredGb).round_dp(4), usd("10.0933"));
+    assert_eq!(month.per_request(Resource::LogsIngestedGb), usd("0.000005"));
+    // Of 200 bytes each: 20 GB, all included, until more than twice as many requests.
+    let short = of(&["log_bytes=200"], 30, &december);
+    assert!(short.bill.cost(Resource::LogsIngestedGb).is_zero());
+    let crossing = short.crossings.iter().find(|c| c.resource == Resource::LogsIngestedGb).unwrap();
+    assert_eq!(crossing.requests.round_dp(0), usd("250000000"));
+    // A tenth of the events is kept.
+    let sampled = of(&["log_events=0.1"], 30, &december);
+    assert!(sampled.bill.cost(Resource::LogsIngestedGb).is_zero());
+    // The old book bills 80 million events beyond what is included.
+    let november = of(&[], 30, &cloudflare());
+    assert_eq!(november.bill.cost(Resource::LogEvents), usd("48"));
+    // 10 million operations, a quarter of them misses of 14.6 neurons, less 10,000 a day.
+    let neurons = |days| of(&[], days, &december).bill.cost(Resource::AiMillineurons);
+    assert_eq!(neurons(4) - neurons(30), usd("0.11") * Decimal::from(26));
+    let text = |days: &str| {
+        format!("[[tiers]]\nname = \"a\"\nrequests = 1\nai_operations = 0\nbusy_days = {days}")
+    };
+    for (days, fits) in [("0", false), ("1", true), ("30", true), ("31", false)] {
+        assert_eq!(Tiers::parse(&text(days), "t.toml").is_ok(), fits, "{days}");
+    }
 }

@@ -1,14 +1,18 @@
 //! Tiers: volumes of a month for which a bill is wanted, and what is assumed for what a run cannot
 //! measure.
 
-use std::{collections::BTreeMap, fs, path::Path};
+use std::{collections::BTreeMap, path::Path};
 
 use rust_decimal::Decimal;
 use serde::Deserialize;
-use workway_price::{Amounts, Origin, Origins, Resource, UnknownResource};
+use workway_core::model::files::{self, MAX_SETTINGS_BYTES};
+use workway_price::{Amounts, DAYS, Origin, Origins, Resource, UnknownResource};
 
-/// Most requests or operations of a tier: far beyond any, and far within exact arithmetic.
+/// The largest number of requests or operations of a tier: far beyond any, and far within exact
+/// arithmetic.
 pub const MAX_VOLUME: u64 = 1_000_000_000_000_000;
+/// The largest amount of a resource that may be set or assumed for one request, or for a month.
+pub(super) const MAX_EACH: u64 = 1_000_000_000_000;
 
 /// A file of tiers that cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -50,6 +54,9 @@ pub struct Tier {
     pub requests: u64,
     /// AI operations, cached ones included.
     pub ai_operations: u64,
+    /// Days of the month on which the tier is used, in equal parts: 1 to 30. What is free each day is
+    /// lost on the others.
+    pub busy_days: u32,
     /// The row of somebody else's table about this tier, if there is one.
     pub table: Option<TableRow>,
 }
@@ -83,6 +90,8 @@ pub struct Tiers {
     pub tiers: Vec<Tier>,
     /// The assumptions for resources that a run cannot measure.
     pub assumptions: Vec<Assumption>,
+    /// The publisher of the table, whose books the table is compared with; `None` for every book.
+    pub table_publisher: Option<String>,
 }
 
 impl Tiers {
@@ -92,7 +101,7 @@ impl Tiers {
     /// [`TierError`] names the file and the field.
     pub fn read(path: &Path) -> Result<Self, TierError> {
         let name = path.display().to_string();
-        match fs::read_to_string(path) {
+        match files::read_text(path, MAX_SETTINGS_BYTES) {
             Ok(text) => Self::parse(&text, &name),
             Err(error) => Err(TierError::Unreadable { path: name, error }),
         }
@@ -123,7 +132,8 @@ impl Tiers {
             let resource = assumption.resource;
             let set = matches!(origins.get(&resource), Some(Origin::Assumed(_)));
             if amounts.get(resource).is_zero() && !set {
-                amounts.set(resource, amounts.get(assumption.of) * assumption.amount);
+                let assumed = amounts.get(assumption.of).checked_mul(assumption.amount);
+                amounts.set(resource, assumed.unwrap_or(Decimal::MAX));
                 origins.insert(resource, Origin::Assumed(assumption.text()));
             }
         }
@@ -140,6 +150,7 @@ impl Assumption {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct File {
+    table_publisher: Option<String>,
     tiers: Vec<TierFile>,
     #[serde(default)]
     assumptions: BTreeMap<String, AssumptionFile>,
@@ -151,6 +162,7 @@ struct TierFile {
     name: String,
     requests: u64,
     ai_operations: u64,
+    busy_days: Option<u32>,
     table_database_operations: Option<u64>,
     table_usd: Option<String>,
 }
@@ -180,7 +192,8 @@ impl File {
             tiers.push(tier);
         }
         let assumptions = self.assumptions.into_iter().map(|(name, file)| file.validate(&name));
-        Ok(Tiers { tiers, assumptions: assumptions.collect::<Result<_, _>>()? })
+        let assumptions = assumptions.collect::<Result<_, _>>()?;
+        Ok(Tiers { tiers, assumptions, table_publisher: self.table_publisher })
     }
 }
 
@@ -193,6 +206,13 @@ impl TierFile {
         if self.ai_operations > self.requests {
             return fault("ai_operations", "an AI operation is a request: not more of them".into());
         }
+        let busy_days = self.busy_days.unwrap_or(DAYS);
+        if !(1..=DAYS).contains(&busy_days) {
+            return fault(
+                "busy_days",
+                format!("must be 1 to {DAYS}: a month is billed as {DAYS} days"),
+            );
+        }
         let table = match (self.table_database_operations, self.table_usd) {
             (Some(database_operations), Some(usd)) => match Decimal::from_str_exact(&usd) {
                 Ok(usd) => Some(TableRow { database_operations, usd }),
@@ -202,7 +222,7 @@ impl TierFile {
             _ => return fault("table_usd", "give both `table_` fields, or none".into()),
         };
         let Self { name, requests, ai_operations, .. } = self;
-        Ok(Tier { name, requests, ai_operations, table })
+        Ok(Tier { name, requests, ai_operations, busy_days, table })
     }
 }
 
@@ -213,7 +233,7 @@ impl AssumptionFile {
         let resource = name.parse().map_err(unknown)?;
         let of = self.of.parse().map_err(unknown)?;
         match Decimal::from_str_exact(&self.amount) {
-            Ok(amount) if !amount.is_sign_negative() => {
+            Ok(amount) if !amount.is_sign_negative() && amount <= Decimal::from(MAX_EACH) => {
                 Ok(Assumption { resource, amount, of, why: self.why })
             }
             _ => Err((format!("{field}.amount"), format!("{:?} is no amount", self.amount))),

@@ -7,7 +7,7 @@ use rust_decimal::Decimal;
 use workway_price::{Amounts, Origin, Origins, PriceBook, Resource, UnknownResource};
 
 use super::{
-    tier::Tier,
+    tier::{MAX_EACH, Tier},
     usage::{RunUsage, Tallies, Tally, UsageError, mean, silent_about},
 };
 
@@ -60,6 +60,12 @@ pub enum WhatIfError {
         setting: &'static str,
         /// The measurement that would have been needed.
         missing: &'static str,
+    },
+    /// The model is not billed by tokens, which are all that a run counts.
+    #[error("--set model={model}: it is not billed by tokens, and the run counted nothing else")]
+    NotByTokens {
+        /// The model as it was given.
+        model: String,
     },
     /// The book does not know the model.
     #[error("--set model={model}: price book {book} has {known}")]
@@ -205,7 +211,7 @@ impl UnitUsage {
         }
     }
 
-    /// The amounts of a month, and what of it nothing is known about.
+    /// Returns the amounts of a month, and the part of it that is not known.
     pub fn month(&self, tier: &Tier) -> (Amounts, Vec<String>) {
         let mut amounts = Amounts::default();
         let mut missing = Vec::new();
@@ -229,7 +235,7 @@ impl UnitUsage {
     }
 }
 
-/// One of them on average; it is a request, too.
+/// Returns one of them on average; it is a request, too.
 fn one(tally: &Tally) -> Result<Option<Amounts>, UsageError> {
     let mean = mean(tally)?;
     Ok(mean.map(|amounts| amounts.with(Resource::Requests, Decimal::ONE)))
@@ -246,15 +252,17 @@ fn with_model(miss: Amounts, model: &str, book: &PriceBook) -> Result<Amounts, W
         },
     };
     let price = book.model(model).ok_or_else(unknown)?;
-    let millineuron = book.list_price(Resource::AiMillineurons).ok_or_else(unknown)?;
-    let usd = miss.get(Resource::AiInputTokens) * price.input
-        + miss.get(Resource::AiOutputTokens) * price.output;
-    Ok(miss.with(Resource::AiMillineurons, usd / millineuron))
+    let [input, cached, output] =
+        [Resource::AiInputTokens, Resource::AiCachedInputTokens, Resource::AiOutputTokens]
+            .map(|resource| miss.get(resource));
+    let neurons = price.of_tokens(input, cached, output);
+    let neurons = neurons.ok_or_else(|| WhatIfError::NotByTokens { model: model.to_owned() })?;
+    Ok(miss.with(Resource::AiMillineurons, neurons * Decimal::ONE_THOUSAND))
 }
 
 impl WhatIf {
-    /// Reads `cache_hit=0.9`, `model=NAME` and `RESOURCE=AMOUNT`: for each request, or for the month
-    /// where it is something that is held.
+    /// Reads `cache_hit=0.9`, `model=NAME` and `RESOURCE=AMOUNT`: for each request, or for the
+    /// month where it is something that is held.
     ///
     /// # Errors
     /// [`WhatIfError::Setting`].
@@ -268,7 +276,8 @@ impl WhatIf {
             let (name, value) = setting.split_once('=').ok_or_else(|| fault("write NAME=VALUE"))?;
             let number = || {
                 let number = Decimal::from_str_exact(value).ok();
-                number.filter(|n| !n.is_sign_negative()).ok_or_else(|| fault("needs a number"))
+                let possible = |n: &Decimal| !n.is_sign_negative() && *n <= Decimal::from(MAX_EACH);
+                number.filter(possible).ok_or_else(|| fault("needs a number from 0 to 10^12"))
             };
             match name {
                 "cache_hit" => {

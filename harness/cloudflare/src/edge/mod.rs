@@ -9,7 +9,8 @@ mod rules;
 
 use std::path::PathBuf;
 
-pub use probe::{EdgeError, Facts, Page, probe};
+pub use old_tls::OldTlsError;
+pub use probe::{AuthorityError, EdgeError, Facts, NoAnswer, Page, probe};
 use reqwest::Url;
 pub use rules::{RULES, Rule, judge};
 use serde::{Deserialize, Serialize};

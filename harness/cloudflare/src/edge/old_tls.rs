@@ -2,7 +2,7 @@
 //! the greeting of such a client is written out here; its answer is enough, the handshake goes no
 //! further.
 
-use std::time::Duration;
+use std::{io, time::Duration};
 
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -20,30 +20,43 @@ const VERSIONS: [(u8, &str); 2] = [(2, "TLS 1.1"), (1, "TLS 1.0")];
 /// SHA-1.
 const SUITES: [u16; 8] = [0xc013, 0xc014, 0xc009, 0xc00a, 0x002f, 0x0035, 0x000a, 0x0033];
 
+/// Says why it is unknown whether a server speaks an old version.
+#[derive(Debug, thiserror::Error)]
+pub enum OldTlsError {
+    /// The server cannot be reached.
+    #[error(transparent)]
+    Unreachable(#[from] io::Error),
+    /// The server says nothing.
+    #[error("no answer to {version} within {} s", within.as_secs())]
+    Silent {
+        /// The version that it was offered.
+        version: &'static str,
+        /// The time limit.
+        within: Duration,
+    },
+}
+
 /// Returns the newest of the old versions that the server agrees to, if it does to any.
 ///
 /// # Errors
-/// When it cannot be reached, or says nothing: that is no refusal.
+/// [`OldTlsError`]: a server that says nothing does not refuse.
 pub(super) async fn accepted(
     host: &str,
     port: u16,
     answer_within: Duration,
-) -> Result<Option<&'static str>, std::io::Error> {
-    for (minor, name) in VERSIONS {
+) -> Result<Option<&'static str>, OldTlsError> {
+    for (minor, version) in VERSIONS {
         let answer = tokio::time::timeout(answer_within, greet(host, port, minor)).await;
-        let silent = || {
-            let message = format!("no answer to {name} within {} s", answer_within.as_secs());
-            std::io::Error::new(std::io::ErrorKind::TimedOut, message)
-        };
-        if answer.map_err(|_| silent())?? {
-            return Ok(Some(name));
+        let silent = |_| OldTlsError::Silent { version, within: answer_within };
+        if answer.map_err(silent)?? {
+            return Ok(Some(version));
         }
     }
     Ok(None)
 }
 
 /// Returns whether the answer to the greeting agrees to its version.
-async fn greet(host: &str, port: u16, minor: u8) -> Result<bool, std::io::Error> {
+async fn greet(host: &str, port: u16, minor: u8) -> io::Result<bool> {
     let mut stream = TcpStream::connect((host, port)).await?;
     stream.write_all(&hello(host, minor)).await?;
     let mut answer = [0; 11];

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Facts, Finding, Outcome, Page};
+use super::{Facts, Finding, NoAnswer, Outcome, Page};
 
 /// Shortest life that HSTS preload lists take: a year.
 const HSTS_MIN_AGE: u64 = 31_536_000;
@@ -111,13 +111,13 @@ fn old_tls(facts: &Facts) -> Verdict {
     match &facts.old_tls {
         Ok(None) => when(true, "refused".to_owned()),
         Ok(Some(version)) => when(false, format!("the server went on with {version}")),
-        Err(error) => (Outcome::Unknown, error.clone()),
+        Err(error) => (Outcome::Unknown, error.to_string()),
     }
 }
 
 fn certificate(facts: &Facts) -> Verdict {
     if let Err(error) = &facts.trusted {
-        return when(false, error.clone());
+        return when(false, error.to_string());
     }
     match facts.certificate_left {
         Some(left) => {
@@ -196,10 +196,10 @@ fn shown(value: &str) -> String {
     if value.is_empty() { "no such header".to_owned() } else { value.to_owned() }
 }
 
-fn page(page: &Result<Page, String>, judge: impl FnOnce(&Page) -> Verdict) -> Verdict {
+fn page(page: &Result<Page, NoAnswer>, judge: impl FnOnce(&Page) -> Verdict) -> Verdict {
     match page {
         Ok(page) => judge(page),
-        Err(error) => (Outcome::Unknown, error.clone()),
+        Err(error) => (Outcome::Unknown, error.to_string()),
     }
 }
 
@@ -234,7 +234,8 @@ mod tests {
 
     #[test]
     fn what_did_not_answer_refused_nothing() {
-        let silent = Facts { old_tls: Err("no answer".to_owned()), ..facts(CERTIFICATE_LEFT) };
+        let error = std::io::Error::other("no answer").into();
+        let silent = Facts { old_tls: Err(error), ..facts(CERTIFICATE_LEFT) };
         assert_eq!(old_tls(&silent), (Outcome::Unknown, "no answer".to_owned()));
     }
 }

@@ -3,11 +3,11 @@
 use std::{
     collections::BTreeSet,
     fs, io,
-    io::Read,
     path::{Path, PathBuf},
 };
 
 use super::MAX_FILE_BYTES;
+use crate::model::files;
 
 /// The reasons why there are no scenarios to run.
 #[derive(Debug, thiserror::Error)]
@@ -103,11 +103,7 @@ pub fn read(path: &Path) -> Result<Vec<u8>, DiscoverError> {
 /// # Errors
 /// As [`read`].
 pub(super) fn read_up_to(path: &Path, most: usize) -> Result<Vec<u8>, DiscoverError> {
-    let mut bytes = Vec::new();
-    let limit = most as u64 + 1;
-    let file = fs::File::open(path).map_err(|error| unreadable(path, error))?;
-    file.take(limit).read_to_end(&mut bytes).map_err(|error| unreadable(path, error))?;
-    Ok(bytes)
+    files::read_beginning(path, most as u64 + 1).map_err(|error| unreadable(path, error))
 }
 
 #[cfg(test)]

@@ -1,13 +1,23 @@
 //! Files that a scenario names: other scenarios, and lists of values.
 
-use std::path::{Component, Path, PathBuf};
+use std::{
+    path::{Component, Path, PathBuf},
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+};
 
 use crate::model::{Object, Value};
 
-use super::{Diagnostic, DiscoverError, ScenarioFile, clip, discover, parse, source};
+use super::{
+    Diagnostic, DiscoverError, MAX_FILE_BYTES, ScenarioFile, clip, discover, parse, source,
+};
 
 /// The largest feed, in bytes: it is held in memory for the whole run.
 pub const MAX_FEED_BYTES: usize = 16 << 20;
+/// The largest size in bytes of all files that a scenario reads, once for each time that it reads them.
+pub const MAX_READ_BYTES: usize = 64 << 20;
 
 /// The most items of a feed, about 100 bytes each at least.
 pub const MAX_FEED_ITEMS: usize = 100_000;
@@ -31,8 +41,16 @@ pub enum LibraryError {
     #[error(transparent)]
     Read(#[from] DiscoverError),
     /// A feed is larger than it may be.
-    #[error("`{0}` is larger than {MAX_FEED_BYTES} bytes")]
-    TooLarge(String),
+    #[error("`{path}` is larger than {most} bytes")]
+    TooLarge {
+        /// The path as it was written.
+        path: String,
+        /// The largest size, in bytes.
+        most: usize,
+    },
+    /// The files of a scenario are too large together.
+    #[error("with `{0}` the scenario reads more than {MAX_READ_BYTES} bytes of other files")]
+    TooMuch(String),
     /// A feed in JSON is none.
     #[error("`{path}`: not a JSON array: {error}")]
     Json {
@@ -83,6 +101,8 @@ pub struct Library {
     root: PathBuf,
     /// The files that called each other, the first one first.
     callers: Vec<PathBuf>,
+    /// The bytes that were read so far, by this library and those of called scenarios.
+    read: Arc<AtomicUsize>,
 }
 
 /// A called scenario.
@@ -100,7 +120,7 @@ impl Library {
         let file = Path::new(file_name);
         let folder = file.parent().unwrap_or(Path::new("")).to_owned();
         let root = root_of(&folder);
-        Self { folder, root, callers: vec![real(file)] }
+        Self { folder, root, callers: vec![real(file)], read: Arc::default() }
     }
 
     /// The file of that name.
@@ -116,18 +136,30 @@ impl Library {
         Err(LibraryError::Outside { path: path.to_owned(), root: self.root.clone() })
     }
 
+    /// Reads a file of at most `most` bytes.
+    ///
+    /// # Errors
+    /// [`LibraryError`], also when the scenario has read too much together.
+    fn bytes(&self, file: &Path, path: &str, most: usize) -> Result<Vec<u8>, LibraryError> {
+        let bytes = discover::read_up_to(file, most).map_err(|error| error.of(path))?;
+        if bytes.len() > most {
+            return Err(LibraryError::TooLarge { path: path.to_owned(), most });
+        }
+        let before = self.read.fetch_add(bytes.len(), Ordering::Relaxed);
+        if before.saturating_add(bytes.len()) > MAX_READ_BYTES {
+            return Err(LibraryError::TooMuch(path.to_owned()));
+        }
+        Ok(bytes)
+    }
+
     /// Reads a list: CSV with a heading, each line an object of texts; or a JSON array.
     ///
     /// # Errors
     /// What is wrong with the file.
     pub(crate) fn feed(&self, path: &str) -> Result<Vec<Value>, LibraryError> {
         let file = self.locate(path)?;
-        let bytes = discover::read_up_to(&file, MAX_FEED_BYTES);
-        let bytes = bytes.map_err(|error| error.of(path))?;
+        let bytes = self.bytes(&file, path, MAX_FEED_BYTES)?;
         let named = || path.to_owned();
-        if bytes.len() > MAX_FEED_BYTES {
-            return Err(LibraryError::TooLarge(named()));
-        }
         let is_json = file.extension().is_some_and(|extension| extension == "json");
         let items = if is_json {
             serde_json::from_slice(&bytes)
@@ -146,9 +178,9 @@ impl Library {
     /// Reads a text file.
     ///
     /// # Errors
-    /// What is wrong with it, in one line.
+    /// [`LibraryError`], also for a file outside of the scenarios: messages quote what is in it.
     pub fn text(&self, path: &str) -> Result<String, LibraryError> {
-        let bytes = discover::read(&self.folder.join(path)).map_err(|error| error.of(path))?;
+        let bytes = self.bytes(&self.locate(path)?, path, MAX_FILE_BYTES)?;
         String::from_utf8(bytes).map_err(|_| LibraryError::NotText(path.to_owned()))
     }
 
@@ -165,14 +197,15 @@ impl Library {
         if self.callers.contains(&real) {
             return Err(LibraryError::Circle(path.to_owned()));
         }
-        let bytes = discover::read(&file).map_err(|error| error.of(path))?;
+        let bytes = self.bytes(&file, path, MAX_FILE_BYTES)?;
         let name = file.display().to_string();
         let parsed = source::text(&bytes).map_err(|error| vec![*error]).and_then(parse);
         match parsed {
             Ok(parsed) => {
                 let folder = file.parent().unwrap_or(Path::new("")).to_owned();
                 let callers = self.callers.iter().cloned().chain([real]).collect();
-                let library = Self { folder, root: self.root.clone(), callers };
+                let library =
+                    Self { folder, root: self.root.clone(), callers, read: Arc::clone(&self.read) };
                 Ok(Called { name, file: parsed, library })
             }
             Err(errors) => Err(LibraryError::Scenario(first_of(path, &errors))),
@@ -324,5 +357,13 @@ mod tests {
         assert!(library(&folder).feed("a.csv").unwrap_err().to_string().contains("the most is"));
         fs::write(folder.path().join("b.json"), vec![b' '; MAX_FEED_BYTES + 1]).unwrap();
         assert!(library(&folder).feed("b.json").unwrap_err().to_string().contains("larger than"));
+        // All together.
+        let full = format!("[{}1]", " ".repeat(MAX_FEED_BYTES - 3));
+        fs::write(folder.path().join("c.json"), full).unwrap();
+        let one = library(&folder);
+        for _ in 0..MAX_READ_BYTES / MAX_FEED_BYTES {
+            assert_eq!(one.feed("c.json").unwrap().len(), 1);
+        }
+        assert!(one.feed("c.json").unwrap_err().to_string().contains("of other files"));
     }
 }

@@ -333,7 +333,19 @@ impl Matcher {
     /// header with a number. `subject` is how the value is called.
     pub(crate) fn never_holds(&self, kind: Operand, subject: &str) -> Vec<Diagnostic> {
         let Operators {
-            eq, ne, lt, le, gt, ge, one_of, matches, contains, length, distinct, schema, ..
+            eq,
+            ne,
+            lt,
+            le,
+            gt,
+            ge,
+            one_of,
+            matches,
+            contains,
+            length,
+            distinct,
+            schema,
+            ..
         } = &self.0;
         let mut found = Vec::new();
         let several = one_of.iter().flat_map(|values| values.iter());
@@ -361,11 +373,14 @@ impl Matcher {
         }
         if kind == Operand::List {
             let bounds = [("lt", lt), ("le", le), ("gt", gt), ("ge", ge)];
-            let bounds = bounds.map(|(operator, bound)| (operator, bound.as_ref().map(|it| it.span)));
+            let bounds =
+                bounds.map(|(operator, bound)| (operator, bound.as_ref().map(|it| it.span)));
             let matches = ("matches", matches.as_ref().map(|it| it.span));
             for (operator, span) in bounds.into_iter().chain([matches]) {
                 let Some(span) = span else { continue };
-                found.push(kind.error(format!("{subject} is a list: `{operator}` never holds"), span));
+                found.push(
+                    kind.error(format!("{subject} is a list: `{operator}` never holds"), span),
+                );
             }
         }
         let counts = [(length, "a length"), (distinct, "a number of items")];

@@ -34,7 +34,9 @@ pub use diagnostic::{Diagnostic, Severity};
 pub use discover::{DiscoverError, discover, read};
 pub use error::Problem;
 pub use file::ScenarioFile;
-pub use library::{Library, LibraryError, MAX_CALLS, MAX_FEED_BYTES, MAX_FEED_ITEMS};
+pub use library::{
+    Library, LibraryError, MAX_CALLS, MAX_FEED_BYTES, MAX_FEED_ITEMS, MAX_READ_BYTES,
+};
 pub use matcher::{Bound, Matcher, Operators};
 pub use render::render;
 pub use repair::MAX_ERRORS;

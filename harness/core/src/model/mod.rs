@@ -4,6 +4,7 @@ mod capability;
 mod choice;
 pub mod clock;
 mod error;
+pub mod files;
 pub mod glob;
 mod json;
 mod name;

@@ -66,6 +66,13 @@ pub fn resolve(
     let cost = resolver.cost(file);
     resolver.search_has_thresholds(file, &work);
     resolver.lint_requires(file);
+    if resolver.expanded > steps::MAX_STEPS {
+        let message = format!("the scenario has more than {} steps", steps::MAX_STEPS);
+        let error = Diagnostic::error("too-many-steps", message, file.scenario.span);
+        return Err(vec![
+            error.with_help("a called scenario counts for each call; use `repeat` or `for-each`"),
+        ]);
+    }
     if !resolver.errors.is_empty() {
         return Err(resolver.errors);
     }
@@ -113,6 +120,8 @@ struct Resolver {
     metered: bool,
     /// Set if the work is a load.
     is_load: bool,
+    /// The steps that were resolved so far, those of called scenarios for each call.
+    expanded: usize,
 }
 
 impl Resolver {
@@ -134,6 +143,7 @@ impl Resolver {
             prefix: String::new(),
             metered: file.cost.is_some(),
             is_load: file.load.is_some(),
+            expanded: 0,
         }
     }
 

@@ -1,6 +1,7 @@
 //! Texts that no report shows.
 
 use std::{
+    collections::BTreeMap,
     fmt,
     sync::{PoisonError, RwLock},
 };
@@ -10,11 +11,22 @@ use base64::{
     engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD},
 };
 
+use regex::{NoExpand, Regex};
+
 use crate::model::{hex, percent_encode};
 
 /// Secrets, and what they look like in other spellings.
 #[derive(Default)]
-pub struct Secrets(RwLock<Vec<String>>);
+pub struct Secrets(RwLock<Known>);
+
+/// The spellings of all secrets.
+#[derive(Default)]
+struct Known {
+    /// Texts, the longest first.
+    texts: Vec<String>,
+    /// The spellings of secrets with characters that encodings change, by secret.
+    patterns: BTreeMap<String, Regex>,
+}
 
 /// The text that replaces a secret.
 const PLACEHOLDER: &str = "$SECRET";
@@ -23,24 +35,35 @@ const PLACEHOLDER: &str = "$SECRET";
 const TELLING: usize = 6;
 
 impl Secrets {
-    /// Hides this text from now on: as it is, percent-encoded, within a JSON string, as hexadecimal
-    /// digits, and in base64 wherever it stands in what was encoded.
+    /// Hides this text from now on: as it is, percent-encoded, within a JSON string or HTML, each of
+    /// them any number of times over; as hexadecimal digits; and in base64 wherever it stands in what
+    /// was encoded.
     pub fn add(&self, secret: &str) {
-        let mut all = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        let mut known = self.0.write().unwrap_or_else(PoisonError::into_inner);
         for spelling in spellings(secret) {
-            if spelling.len() >= TELLING && !all.contains(&spelling) {
-                all.push(spelling);
+            if spelling.len() >= TELLING && !known.texts.contains(&spelling) {
+                known.texts.push(spelling);
             }
         }
         // The longest first: a shorter one may be a part of it.
-        all.sort_by_key(|spelling| std::cmp::Reverse(spelling.len()));
+        known.texts.sort_by_key(|spelling| std::cmp::Reverse(spelling.len()));
+        let changes = secret.len() >= TELLING && !secret.chars().all(is_unreserved);
+        if changes
+            && !known.patterns.contains_key(secret)
+            && let Ok(pattern) = Regex::new(&pattern(secret))
+        {
+            known.patterns.insert(secret.to_owned(), pattern);
+        }
     }
 
     /// `text` without secrets, and without the beginning of one at the end of a cut text.
     pub fn hide(&self, text: &str) -> String {
-        let all = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        let known = self.0.read().unwrap_or_else(PoisonError::into_inner);
         let mut text = text.to_owned();
-        for spelling in all.iter() {
+        for pattern in known.patterns.values() {
+            text = pattern.replace_all(&text, NoExpand(PLACEHOLDER)).into_owned();
+        }
+        for spelling in &known.texts {
             if text.contains(spelling.as_str()) {
                 text = text.replace(spelling.as_str(), PLACEHOLDER);
             }
@@ -54,6 +77,43 @@ impl fmt::Debug for Secrets {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Secrets")
     }
+}
+
+/// Returns true for characters that no encoding of text has to change (RFC 3986 §2.3).
+const fn is_unreserved(character: char) -> bool {
+    character.is_ascii_alphanumeric() || matches!(character, '-' | '.' | '_' | '~')
+}
+
+/// Returns a regular expression for a secret, in which every character that an encoding may change has
+/// any of its spellings. Encodings may lie around each other: a JSON string within a JSON string
+/// doubles its backslashes, `%` becomes `%25`, and `&` becomes `&amp;`.
+fn pattern(secret: &str) -> String {
+    let of = |character: char| {
+        let itself = regex::escape(&character.to_string());
+        if is_unreserved(character) {
+            return itself;
+        }
+        let mut bytes = [0; 4];
+        let percent = character.encode_utf8(&mut bytes).bytes();
+        let percent =
+            percent.fold(String::new(), |all, byte| all + &format!("%(?:25)*(?i:{byte:02x})"));
+        let mut units = [0; 2];
+        let units = character.encode_utf16(&mut units).iter();
+        let unicode = units.fold(String::new(), |all, unit| all + &format!(r"\\+u(?i:{unit:04x})"));
+        let code = u32::from(character);
+        let named = match character {
+            '"' => "|quot",
+            '\'' => "|apos",
+            '&' => "|amp",
+            '<' => "|lt",
+            '>' => "|gt",
+            _ => "",
+        };
+        let plus = if character == ' ' { r"|\+" } else { "" };
+        let entity = format!("&(?:amp;)*(?:#0*{code}|#[xX]0*(?i:{code:x}){named});");
+        format!(r"(?:\\*{itself}|{unicode}|{percent}|{entity}{plus})")
+    };
+    secret.chars().map(of).collect()
 }
 
 fn spellings(secret: &str) -> Vec<String> {
@@ -95,6 +155,65 @@ mod tests {
         secrets.add(SECRET);
         let shown = secrets.hide(text);
         shown.contains(PLACEHOLDER) && !shown.contains("canary")
+    }
+
+    /// A way to write a text.
+    #[derive(Clone, Copy, Debug)]
+    enum Encoding {
+        Json,
+        JsonUnicode,
+        Percent,
+        Html,
+        HtmlNumeric,
+    }
+
+    fn encoded(text: &str, encoding: Encoding) -> String {
+        let special = |with: fn(char) -> String| -> String {
+            let one = |c: char| if is_unreserved(c) { c.to_string() } else { with(c) };
+            text.chars().map(one).collect()
+        };
+        match encoding {
+            Encoding::Json => {
+                serde_json::Value::from(text).to_string().trim_matches('"').to_owned()
+            }
+            Encoding::JsonUnicode => special(|c| {
+                let mut units = [0; 2];
+                let units = c.encode_utf16(&mut units).iter();
+                units.fold(String::new(), |all, unit| all + &format!("\\u{unit:04X}"))
+            }),
+            Encoding::Percent => percent_encode(text),
+            Encoding::Html => text
+                .replace('&', "&amp;")
+                .replace('<', "&lt;")
+                .replace('"', "&quot;")
+                .replace('\'', "&#39;"),
+            Encoding::HtmlNumeric => special(|c| format!("&#x{:x};", u32::from(c))),
+        }
+    }
+
+    proptest! {
+        /// Checks one encoding around another of its kind: of an API that echoes what an API echoed.
+        #[test]
+        fn a_secret_is_hidden_however_often_it_was_encoded(
+            secret in "canary[ -~äé😀]{4,30}",
+            encoding in proptest::sample::select(vec![
+                Encoding::Json, Encoding::JsonUnicode, Encoding::Percent, Encoding::Html,
+                Encoding::HtmlNumeric,
+            ]),
+            times in 1..3_usize,
+        ) {
+            let once = encoded(&secret, encoding);
+            let again = |text: String| match encoding {
+                Encoding::Json | Encoding::JsonUnicode => encoded(&text, Encoding::Json),
+                Encoding::Percent => encoded(&text, Encoding::Percent),
+                Encoding::Html | Encoding::HtmlNumeric => text.replace('&', "&amp;"),
+            };
+            let text = (1..times).fold(once, |text, _| again(text));
+            let secrets = Secrets::default();
+            secrets.add(&secret);
+            let shown = secrets.hide(&format!("a {text} b"));
+            prop_assert!(!shown.contains("canary"), "{} shows {}", text, shown);
+        }
     }
 
     #[test]

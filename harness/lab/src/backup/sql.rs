@@ -97,7 +97,7 @@ fn literal(text: &str) -> String {
 /// Instead of a NUL, inside a literal.
 const NUL: &str = "' || char(0) || '";
 
-/// A text in pieces whose literals are not too long.
+/// Splits a text into pieces whose literals are not too long.
 fn pieces(text: &str) -> impl Iterator<Item = &str> {
     let mut rest = text;
     std::iter::from_fn(move || {

@@ -85,7 +85,7 @@ pub enum EvidenceError {
     Write(#[from] WriteError),
     /// A committed file is no evidence.
     #[error(transparent)]
-    Beyond(#[from] super::BeyondError),
+    External(#[from] super::ExternalEvidenceError),
     /// The file to be imported is no evidence.
     #[error(transparent)]
     Import(#[from] Box<super::ImportError>),
@@ -105,7 +105,7 @@ impl Commit {
 
     /// Returns the commit that `revision` has its code from; none if git does not know it.
     pub(super) fn code(root: &Path, revision: &str) -> Option<String> {
-        let but = format!(":(exclude){}", super::beyond::FOLDER);
+        let but = format!(":(exclude){}", super::external::FOLDER);
         let id = git(root, &["log", "-1", "--format=%H", revision, "--", ".", &but])?;
         (!id.is_empty()).then_some(id)
     }

@@ -1,24 +1,24 @@
-//! The launch checklist, each box with its evidence. A box is proven by commands that anyone can
+//! The launch checklist, each item with its evidence. An item is proven by commands that anyone can
 //! repeat; what they said is kept with its date and its commit. What no command here can prove takes a
 //! run against a deployment or a person's signature, which are committed, and until then says so.
 
-mod beyond;
-mod boxes;
 mod evidence;
+mod external;
+mod items;
 mod page;
 #[cfg(test)]
 mod tests;
 
-pub use beyond::{Attested, BeyondError, ImportError, attested, import};
-pub use boxes::{BOXES, Closes, LaunchBox, PROOFS, Phase, Proof};
 pub use evidence::{Commit, Evidence, EvidenceError, load, prove};
+pub use external::{Attested, ExternalEvidenceError, ImportError, attested, import};
+pub use items::{ChecklistItem, ExternalEvidence, ITEMS, PROOFS, Phase, Proof};
 pub use page::{html, links, text};
 use serde::{Deserialize, Serialize};
 
 /// The version of the format of the report.
 pub const LAUNCH_SCHEMA_VERSION: u32 = 1;
 
-/// Names the state of a box.
+/// Names the state of an item.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum State {
@@ -33,7 +33,7 @@ pub enum State {
     NotApplicable,
 }
 
-/// A box with what is known of it.
+/// An item with what is known of it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Item {
     /// The phase in which it is due.
@@ -64,13 +64,18 @@ pub struct Checklist {
     pub items: Vec<Item>,
 }
 
-/// Judges every box by the evidence that is there.
+/// Judges every item by the evidence that is there.
 pub fn checklist(commit: Commit, evidence: &[Evidence], attested: &[Attested]) -> Checklist {
-    let items = BOXES.iter().map(|one| item(one, &commit, evidence, attested)).collect();
+    let items = ITEMS.iter().map(|one| item(one, &commit, evidence, attested)).collect();
     Checklist { schema_version: LAUNCH_SCHEMA_VERSION, commit, items }
 }
 
-fn item(one: &LaunchBox, commit: &Commit, evidence: &[Evidence], attested: &[Attested]) -> Item {
+fn item(
+    one: &ChecklistItem,
+    commit: &Commit,
+    evidence: &[Evidence],
+    attested: &[Attested],
+) -> Item {
     let of = |name: &&str| {
         let found = evidence.iter().find(|evidence| evidence.proof == **name);
         // What another commit showed proves nothing of this one; what files showed that are no commit
@@ -82,30 +87,30 @@ fn item(one: &LaunchBox, commit: &Commit, evidence: &[Evidence], attested: &[Att
     let mut to_prove: Vec<_> =
         missing.map(|name| format!("workway lab launch --prove {name}")).collect();
     let attested: Vec<_> =
-        attested.iter().filter_map(|known| known.on(one.title, one.closes)).collect();
+        attested.iter().filter_map(|known| known.on(one.title, one.external_evidence)).collect();
     // The last word: a deployment that failed may pass later, and the other way round.
     let last = attested.iter().rfind(|known| known.of_this_code && commit.clean);
-    let beyond = if one.closes == Closes::Nothing {
+    let external = if one.external_evidence == ExternalEvidence::Nothing {
         Some(true)
     } else {
         last.and_then(|known| known.succeeded)
     };
-    if beyond != Some(true) {
-        to_prove.extend(one.command_beyond.map(str::to_owned));
+    if external != Some(true) {
+        to_prove.extend(one.external_command.map(str::to_owned));
     }
     let failed = |evidence: &Evidence| !evidence.succeeded() && !evidence.undecided();
     let state = if one.not_applicable {
         State::NotApplicable
-    } else if found.iter().any(failed) || beyond == Some(false) {
+    } else if found.iter().any(failed) || external == Some(false) {
         State::Failed
-    } else if to_prove.is_empty() && beyond == Some(true) {
+    } else if to_prove.is_empty() && external == Some(true) {
         State::Proven
     } else {
         State::NotProvenHere
     };
-    let note = one.note.filter(|_| beyond != Some(true) || one.not_applicable);
-    let note = note.map(|note| match one.closes {
-        Closes::Person => format!("{note}; signed in {}/signed.toml", beyond::FOLDER),
+    let note = one.note.filter(|_| external != Some(true) || one.not_applicable);
+    let note = note.map(|note| match one.external_evidence {
+        ExternalEvidence::Person => format!("{note}; signed in {}/signed.toml", external::FOLDER),
         _ => note.to_owned(),
     });
     Item {
@@ -120,7 +125,7 @@ fn item(one: &LaunchBox, commit: &Commit, evidence: &[Evidence], attested: &[Att
 }
 
 impl Checklist {
-    /// Counts the boxes in this state.
+    /// Counts the items in this state.
     pub fn count(&self, state: State) -> usize {
         self.items.iter().filter(|item| item.state == state).count()
     }

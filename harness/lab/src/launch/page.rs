@@ -71,8 +71,8 @@ fn entry(item: &Item) -> String {
     out + "</li>\n"
 }
 
-/// The files that the page links to: where each is in the repository, and the name of its copy in
-/// the folder of the page.
+/// Lists the files that the page links to: where each is in the repository, and the name of its
+/// copy in the folder of the page.
 pub fn links(list: &Checklist) -> Vec<(String, String)> {
     let lines = list.items.iter().flat_map(lines);
     let mut files: Vec<_> = lines.flat_map(|line| line.files).collect();
@@ -108,7 +108,7 @@ fn verdict(item: &Item) -> &'static str {
     }
 }
 
-/// A line below a box, and the files in the repository that show what it says.
+/// A line below an item, and the files in the repository that show what it says.
 struct Line {
     text: String,
     files: Vec<String>,

@@ -49,16 +49,16 @@ fn what_needs_an_account_is_never_proven_here() {
 
 #[test]
 fn each_proof_is_known_and_used_and_each_box_says_how() {
-    for one in BOXES {
+    for one in ITEMS {
         for name in one.proofs {
             assert!(PROOFS.iter().any(|proof| proof.name == *name), "{name}");
         }
         assert!(!one.proofs.is_empty() || one.note.is_some(), "{}", one.title);
     }
     for proof in PROOFS {
-        assert!(BOXES.iter().any(|one| one.proofs.contains(&proof.name)), "{}", proof.name);
+        assert!(ITEMS.iter().any(|one| one.proofs.contains(&proof.name)), "{}", proof.name);
     }
-    assert_eq!(BOXES.len(), 17);
+    assert_eq!(ITEMS.len(), 17);
 }
 
 #[test]

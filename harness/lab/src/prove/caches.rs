@@ -40,27 +40,52 @@ fn md(text: &str) -> u128 {
     digest.iter().take(16).fold(0, |sum, byte| sum << 8 | u128::from(*byte))
 }
 
+/// Picks what is wrong with one of the caches.
+type Pick = fn(&'static Change) -> Option<&'static Cache>;
+
+const KEY_VALUE: Pick = |change| match change {
+    Change::KeyValue(wrong) => Some(wrong),
+    _ => None,
+};
+
+const HTTP_CACHE: Pick = |change| match change {
+    Change::HttpCache(wrong) => Some(wrong),
+    _ => None,
+};
+
+impl<T> Around<T> {
+    /// Returns the time for which an entry that was found is kept anew.
+    fn slides(&self, pick: Pick) -> Option<Duration> {
+        self.changes().filter_map(pick).find_map(|wrong| match wrong {
+            Cache::Slides(ttl) => Some(*ttl),
+            _ => None,
+        })
+    }
+
+    /// Returns the time for which an entry is kept, or `None` if it is lost.
+    fn ttl(&self, pick: Pick, right: Duration) -> Option<Duration> {
+        self.changes().filter_map(pick).try_fold(right, |ttl, wrong| match wrong {
+            Cache::Loses => None,
+            Cache::Ttl(wrong) => Some(wrong(ttl)),
+            _ => Some(ttl),
+        })
+    }
+}
+
 impl<T: KeyValue> KeyValue for Around<T> {
     async fn get(&self, key: &str) -> PortResult<Option<String>> {
         let found = self.inner.get(&alias(self, key)).await?;
-        for change in self.changes() {
-            if let (Change::KeyValue(Cache::Slides(ttl)), Some(value)) = (change, &found.value) {
-                self.inner.put(key, value, *ttl).await?;
-            }
+        if let (Some(ttl), Some(value)) = (self.slides(KEY_VALUE), &found.value) {
+            self.inner.put(key, value, ttl).await?;
         }
         Ok(found)
     }
 
     async fn put(&self, key: &str, value: &str, ttl: Duration) -> PortResult<()> {
-        let mut ttl = ttl;
-        for change in self.changes() {
-            match change {
-                Change::KeyValue(Cache::Loses) => return Ok(Metered::free(())),
-                Change::KeyValue(Cache::Ttl(wrong)) => ttl = wrong(ttl),
-                _ => {}
-            }
+        match self.ttl(KEY_VALUE, ttl) {
+            Some(ttl) => self.inner.put(&alias(self, key), value, ttl).await,
+            None => Ok(Metered::free(())),
         }
-        self.inner.put(&alias(self, key), value, ttl).await
     }
 
     async fn delete(&self, key: &str) -> PortResult<()> {
@@ -71,31 +96,24 @@ impl<T: KeyValue> KeyValue for Around<T> {
 impl HttpCache for Around<Native> {
     async fn get(&self, key: &str) -> PortResult<Option<String>> {
         let found = self.inner.http_cache().get(&self.http_key(key)).await?;
-        for change in self.changes() {
-            if let (Change::HttpCache(Cache::Slides(ttl)), Some(value)) = (change, &found.value) {
-                self.inner.http_cache().put(key, value, *ttl).await?;
-            }
+        if let (Some(ttl), Some(value)) = (self.slides(HTTP_CACHE), &found.value) {
+            self.inner.http_cache().put(key, value, ttl).await?;
         }
         Ok(found)
     }
 
     async fn put(&self, key: &str, body: &str, ttl: Duration) -> PortResult<()> {
-        let mut ttl = ttl;
-        for change in self.changes() {
-            match change {
-                Change::HttpCache(Cache::Loses) => return Ok(Metered::free(())),
-                Change::HttpCache(Cache::Ttl(wrong)) => ttl = wrong(ttl),
-                _ => {}
-            }
+        match self.ttl(HTTP_CACHE, ttl) {
+            Some(ttl) => self.inner.http_cache().put(&self.http_key(key), body, ttl).await,
+            None => Ok(Metered::free(())),
         }
-        self.inner.http_cache().put(&self.http_key(key), body, ttl).await
     }
 }
 
 impl Around<Native> {
     fn http_key(&self, key: &str) -> String {
-        let wrong = self.changes().find_map(|change| match change {
-            Change::HttpCache(Cache::Key(wrong)) => Some(wrong(self.seeded.memory(), &head())),
+        let wrong = self.changes().filter_map(HTTP_CACHE).find_map(|wrong| match wrong {
+            Cache::Key(wrong) => Some(wrong(self.seeded.memory(), &head())),
             _ => None,
         });
         wrong.unwrap_or_else(|| key.to_owned())

@@ -116,12 +116,12 @@ pub struct Head {
 }
 
 impl Head {
-    /// A header as text, empty if it is not there.
+    /// Returns a header as text, empty if it is not there.
     pub fn header(&self, name: &str) -> &str {
         self.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
     }
 
-    /// The body as JSON, null if it is none.
+    /// Returns the body as JSON, null if it is none.
     pub fn json(&self) -> Value {
         serde_json::from_slice(&self.body).unwrap_or_default()
     }

@@ -72,7 +72,7 @@ impl WrongLimiter {
         i64::from(self.how.period) * 1000
     }
 
-    /// The window of a key now, with ends that are the same for all.
+    /// Returns the window of a key now, with ends that are the same for all.
     fn window(&self, key: &str) -> Window {
         let (now, period) = (self.clock.now(), self.period());
         let ends = (now.div_euclid(period) + 1) * period;
@@ -87,7 +87,7 @@ impl WrongLimiter {
         admitted
     }
 
-    /// A window that begins anew with each request that is refused.
+    /// Returns a window that begins anew with each request that is refused.
     fn extend(&self, key: &str) -> bool {
         let now = self.clock.now();
         let mut windows = self.windows();

@@ -32,7 +32,7 @@ impl<T> Around<T> {
         Self { inner, seeded: seeded.clone() }
     }
 
-    /// The request that is being answered; outside of any, only what time it is.
+    /// Returns the request that is being answered; outside of any, only the time.
     fn head(&self) -> Arc<Head> {
         let head = head();
         if head.now > 0 {
@@ -198,9 +198,12 @@ impl RateLimiter for Limits {
     }
 }
 
-/// All ports, with a defect around them.
+/// All ports, with a defect around them. Each request has a copy, so a copy is a counter.
 #[derive(Clone, Debug)]
-pub struct Ports {
+pub struct Ports(Arc<Layered>);
+
+#[derive(Debug)]
+struct Layered {
     native: Around<Native>,
     database: Around<<Native as Platform>::Database>,
     cache: Around<<Native as Platform>::KeyValue>,
@@ -213,7 +216,7 @@ pub struct Ports {
 
 impl Ports {
     pub(super) fn new(native: Native, seeded: &Seeded, wrong: Option<Arc<WrongLimiter>>) -> Self {
-        Self {
+        Self(Arc::new(Layered {
             database: Around::new(native.database().clone(), seeded),
             cache: Around::new(native.cache().clone(), seeded),
             sessions: Around::new(native.sessions().clone(), seeded),
@@ -222,22 +225,22 @@ impl Ports {
             ai: native.ai().map(|ai| Around::new(ai.clone(), seeded)),
             limits: Limits { native: native.clone(), wrong },
             native: Around::new(native, seeded),
-        }
+        }))
     }
 }
 
 impl Platform for Ports {
     define_ports! { self:
-        database: Around<<Native as Platform>::Database> = &self.database;
-        cache: Around<<Native as Platform>::KeyValue> = &self.cache;
-        sessions: Around<<Native as Platform>::KeyValue> = &self.sessions;
-        http_cache: Around<Native> = &self.native;
-        rate_limiter: Limits = &self.limits;
-        actors: Around<<Native as Platform>::Actors> = &self.actors;
-        http: Around<<Native as Platform>::Http> = &self.http;
-        ai: Around<<Native as Platform>::Ai> = self.ai.as_ref();
+        database: Around<<Native as Platform>::Database> = &self.0.database;
+        cache: Around<<Native as Platform>::KeyValue> = &self.0.cache;
+        sessions: Around<<Native as Platform>::KeyValue> = &self.0.sessions;
+        http_cache: Around<Native> = &self.0.native;
+        rate_limiter: Limits = &self.0.limits;
+        actors: Around<<Native as Platform>::Actors> = &self.0.actors;
+        http: Around<<Native as Platform>::Http> = &self.0.http;
+        ai: Around<<Native as Platform>::Ai> = self.0.ai.as_ref();
         ..(
             backups, breaker, vectors, clock, random, analytics, ledger, wait_until, record, log,
-        ) of Native = self.native.inner;
+        ) of Native = self.0.native.inner;
     }
 }

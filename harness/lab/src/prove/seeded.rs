@@ -14,7 +14,7 @@ use workway_service::{
 };
 
 use super::{
-    Defect, Fate,
+    Defect, DefectError, Status,
     change::{Change, Head},
     front,
     limiter::WrongLimiter,
@@ -28,7 +28,7 @@ tokio::task_local! {
     static HEAD: Arc<Head>;
 }
 
-/// The request that is being answered; an empty one outside of any.
+/// Returns the request that is being answered; an empty one outside of any.
 pub(super) fn head() -> Arc<Head> {
     HEAD.try_with(Arc::clone).unwrap_or_default()
 }
@@ -56,16 +56,31 @@ impl Seeded {
     /// Returns the layers of a defect, for a server whose tokens this secret signs.
     ///
     /// # Errors
-    /// When it is one that is not made.
-    pub fn new(defect: &Defect, secret: Secret) -> Result<Self, String> {
-        let changes = match defect.fate {
-            Fate::Made { changes, .. } => changes,
-            Fate::NotApplicable(why) | Fate::Elsewhere(why) => {
-                return Err(format!("{} is in the catalogue and not made: {why}", defect.id));
+    /// [`DefectError::NotMade`].
+    pub fn new(defect: &Defect, secret: Secret) -> Result<Self, DefectError> {
+        let changes = match defect.status {
+            Status::Made { changes, .. } => changes,
+            Status::NotApplicable(why) | Status::Elsewhere(why) => {
+                return Err(DefectError::NotMade { id: defect.id, why });
             }
         };
-        let (memory, clock, statements) = (Memory::default(), OnceLock::new(), Mutex::default());
-        Ok(Self(Arc::new(Inner { changes, secret, memory, clock, statements })))
+        Ok(Self::with(changes, secret))
+    }
+
+    /// Returns layers that change nothing. The program has the service in these layers alone:
+    /// without them it would have each route twice.
+    pub fn without_defect(secret: Secret) -> Self {
+        Self::with(&[], secret)
+    }
+
+    fn with(changes: &'static [Change], secret: Secret) -> Self {
+        Self(Arc::new(Inner {
+            changes,
+            secret,
+            memory: Memory::default(),
+            clock: OnceLock::new(),
+            statements: Mutex::default(),
+        }))
     }
 
     /// Makes what is wrong with the configuration.

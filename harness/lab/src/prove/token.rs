@@ -32,7 +32,7 @@ impl Token {
         Some(Self { header, claims, is_ours: false, now: 0 })
     }
 
-    /// A claim that is a number.
+    /// Returns a claim that is a number.
     pub fn number(&self, claim: &str) -> Option<i64> {
         self.claims[claim].as_i64()
     }
@@ -93,7 +93,7 @@ impl<'a> Signature<'a> {
         parts.filter(move |(name, _)| *name == scheme).map(|(_, value)| value)
     }
 
-    /// Seconds from when it says it was made until now.
+    /// Returns the seconds from the time that it was made, as it says, until now.
     pub fn age(&self) -> i64 {
         self.head.now / 1000 - self.at()
     }

@@ -141,7 +141,7 @@ impl Control {
     }
 }
 
-/// The host is for form's sake: the connection goes to the socket.
+/// Returns a URL whose host means nothing: the connection goes to the socket.
 fn url(what: &str) -> String {
     format!("http://control/{what}")
 }

@@ -14,9 +14,10 @@ use tokio::{
     process::{ChildStdout, Command},
 };
 
-use super::{Control, Process, READY_WITHIN, Target, TargetError, TargetOptions, VARIABLES};
+use super::{Control, Missing, Target, TargetError, TargetOptions, VARIABLES};
 use crate::{
     model::{Secret, TargetKind},
+    process::{Process, ProcessError},
     token::{SECRET_VARIABLE, local_secret, local_webhook_secret},
 };
 
@@ -34,16 +35,13 @@ pub(super) struct Launch {
 
 pub(super) async fn start(options: &TargetOptions) -> Result<Target, TargetError> {
     if !cfg!(feature = "service") {
-        let message =
-            "this build has no embedded service (feature `service`); name another --target";
-        return Err(TargetError::Missing(message.to_owned()));
+        return Err(Missing::Service.into());
     }
     let secret = local_secret();
-    let spawn = |error| TargetError::Spawn { program: NAME.to_owned(), error };
-    let scratch = tempfile::tempdir().map_err(spawn)?;
+    let scratch = tempfile::tempdir().map_err(ProcessError::spawn(NAME))?;
     let state = options.state.clone().unwrap_or_else(|| scratch.path().to_owned());
     let (stub, upstream) = stub(options, &secret).await?;
-    let program = program(options).map_err(spawn)?;
+    let program = program(options).map_err(ProcessError::spawn(NAME))?;
     let launch = Launch {
         program,
         state,
@@ -75,13 +73,12 @@ pub(super) async fn start(options: &TargetOptions) -> Result<Target, TargetError
 pub(super) async fn stub(
     options: &TargetOptions,
     secret: &Secret,
-) -> Result<(Option<Process>, Url), TargetError> {
+) -> Result<(Option<Process>, Url), ProcessError> {
     if let Some(upstream) = &options.upstream {
         return Ok((None, upstream.clone()));
     }
     let name = "the upstream stub";
-    let program =
-        program(options).map_err(|error| TargetError::Spawn { program: name.to_owned(), error })?;
+    let program = program(options).map_err(ProcessError::spawn(name))?;
     let arguments = [OsStr::new("--upstreams-only")];
     let (stub, url) = serve(name, &program, 0, &arguments, secret, &[]).await?;
     Ok((Some(stub), url))
@@ -89,7 +86,7 @@ pub(super) async fn stub(
 
 impl Launch {
     /// Starts the service at this port of loopback; 0 picks one.
-    pub(super) async fn start(&self, port: u16) -> Result<(Process, Url), TargetError> {
+    pub(super) async fn start(&self, port: u16) -> Result<(Process, Url), ProcessError> {
         let upstream = OsStr::new(self.upstream.as_str());
         let mut arguments =
             vec![OsStr::new("--state"), self.state.as_os_str(), OsStr::new("--upstream"), upstream];
@@ -122,7 +119,7 @@ async fn serve(
     arguments: &[&OsStr],
     secret: &Secret,
     variables: &[(&'static str, String)],
-) -> Result<(Process, Url), TargetError> {
+) -> Result<(Process, Url), ProcessError> {
     let mut command = Command::new(program);
     for name in VARIABLES {
         // Only what was asked for, whatever is set here.
@@ -135,12 +132,8 @@ async fn serve(
         .envs(variables.iter().map(|(name, value)| (name, value)))
         .stdin(Stdio::piped())
         .stdout(Stdio::piped());
-    let (mut process, stdout) = Process::start(name, &mut command)?;
-    match tokio::time::timeout(READY_WITHIN, first_line(stdout)).await {
-        Ok(Some(url)) => Ok((process, url)),
-        Ok(None) => Err(process.failed("it ended before it was ready")),
-        Err(_) => Err(process.failed("it was not ready in time")),
-    }
+    let (process, stdout) = Process::start(name, &mut command)?;
+    process.once_ready(async |_| first_line(stdout).await).await
 }
 
 /// Returns the URL on the first line of its output.

@@ -2,13 +2,13 @@
 
 use std::{ops::RangeInclusive, time::Duration};
 
-use reqwest::Method;
+use reqwest::{Method, StatusCode};
 
-use super::{SelfCheck, Target, is_loopback};
+use super::{SelfCheck, Target, is_loopback, probe::ProbeError};
 use crate::{model::Capability, model::clock::now_millis, plan::Limiter};
 
-/// Requests of one fresh caller, well past the limit of 100: what an exact limiter admits of them is
-/// the same for each caller.
+/// Requests of one fresh caller, well past the limit of 100: what an exact limiter admits of them
+/// is the same for each caller.
 const BURST: usize = 130;
 /// Milliseconds of a window.
 const WINDOW: i64 = 60_000;
@@ -21,8 +21,6 @@ const INTO_THE_NEXT: i64 = 1_000;
 /// The number of requests of a burst that a sliding counter admits then: a sixtieth of a limit of
 /// 100 for each second since the window began. A limiter that keeps a log admits none.
 const SLID: RangeInclusive<usize> = 1..=10;
-/// RFC 6585 section 4.
-const TOO_MANY_REQUESTS: u16 = 429;
 
 /// Counts the answers to a burst of one caller.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,7 +28,32 @@ struct Burst {
     admitted: usize,
     refused: usize,
     /// The last other status.
-    other: Option<u16>,
+    other: Option<StatusCode>,
+}
+
+/// Counts the requests of each burst that were admitted.
+#[derive(Debug, thiserror::Error)]
+#[error("{0:?} of {BURST} requests of fresh callers were admitted")]
+struct Admitted(Vec<usize>);
+
+/// Says why nothing is known of a limiter.
+#[derive(Debug, thiserror::Error)]
+enum LimiterError {
+    /// The target did not answer.
+    #[error(transparent)]
+    Probe(#[from] ProbeError),
+    /// The service is another than ours, or ill.
+    #[error("GET /workflows answered {}, so nothing is known of a limiter", .0.as_u16())]
+    NotOurs(StatusCode),
+    /// The limiter does not admit the same number of each caller's requests.
+    #[error(transparent)]
+    Inexact(Admitted),
+    /// The target is on another machine.
+    #[error("its windows are those of its clock, which is not ours")]
+    OtherClock,
+    /// The next window admitted a number that belongs to no known algorithm.
+    #[error("of who had spent the budget the next window admitted {0} of {BURST} requests")]
+    UnknownAlgorithm(usize),
 }
 
 impl Target {
@@ -45,7 +68,7 @@ impl Target {
         }
         // A burst is for our service alone: to anyone else it is a flood, and says nothing.
         if let Err(problem) = self.is_ours().await {
-            return none(check, &problem);
+            return none(check, &problem.to_string());
         }
         until_left(LEFT).await;
         let mut bursts = Vec::new();
@@ -54,12 +77,12 @@ impl Target {
         for caller in &callers {
             match self.burst(caller).await {
                 Ok(burst) => bursts.push(burst),
-                Err(problem) => return none(check, &problem),
+                Err(problem) => return none(check, &problem.to_string()),
             }
         }
         match exact(&bursts) {
-            Ok(found) => check.found(Capability::ExactLimiter, true, found),
-            Err(problem) => return none(check, &problem),
+            Ok(found) => check.found(Capability::ExactLimiter, true, found.to_string()),
+            Err(problem) => return none(check, &problem.to_string()),
         }
         if !how {
             return;
@@ -76,18 +99,16 @@ impl Target {
 
     /// Finds the algorithm of the limiter by the requests that it admits in the window after the
     /// one in which `caller` spent `limit`.
-    async fn algorithm(&self, caller: &str, limit: usize) -> Result<Limiter, String> {
+    async fn algorithm(&self, caller: &str, limit: usize) -> Result<Limiter, LimiterError> {
         if !is_loopback(&self.url) {
-            return Err("its windows are those of its clock, which is not ours".to_owned());
+            return Err(LimiterError::OtherClock);
         }
         until_left(WINDOW).await;
         let again = self.burst(caller).await?;
         match again.admitted {
             count if count >= limit => Ok(Limiter::Fixed),
             count if SLID.contains(&count) => Ok(Limiter::Sliding),
-            count => Err(format!(
-                "of who had spent the budget the next window admitted {count} of {BURST} requests"
-            )),
+            count => Err(LimiterError::UnknownAlgorithm(count)),
         }
     }
 
@@ -95,24 +116,24 @@ impl Target {
     ///
     /// # Errors
     /// When it is not.
-    async fn is_ours(&self) -> Result<(), String> {
+    async fn is_ours(&self) -> Result<(), LimiterError> {
         let caller = format!("probe-service-{}", now_millis());
         let answer = self.ask(Method::GET, "/workflows", &caller, None).await?;
         let status = answer.status();
-        let text = answer.text().await.map_err(|error| error.to_string())?;
+        let text = answer.text().await.map_err(ProbeError::from)?;
         let page = serde_json::from_str::<serde_json::Value>(&text).unwrap_or_default();
         if status.is_success() && page["workflows"].is_array() {
             return Ok(());
         }
-        Err(format!("GET /workflows answered {status}, so nothing is known of a limiter"))
+        Err(LimiterError::NotOurs(status))
     }
 
-    async fn burst(&self, caller: &str) -> Result<Burst, String> {
+    async fn burst(&self, caller: &str) -> Result<Burst, ProbeError> {
         let mut burst = Burst { admitted: 0, refused: 0, other: None };
         for _ in 0..BURST {
             let status = self.ask(Method::GET, "/workflows", caller, None).await?.status();
-            match status.as_u16() {
-                TOO_MANY_REQUESTS => burst.refused += 1,
+            match status {
+                StatusCode::TOO_MANY_REQUESTS => burst.refused += 1,
                 _ if status.is_success() => burst.admitted += 1,
                 other => burst.other = Some(other),
             }
@@ -126,17 +147,22 @@ fn none(check: &mut SelfCheck, problem: &str) {
     check.found(Capability::SlidingLimiter, false, "not known of one that does not count exactly");
 }
 
+/// Returns the number of requests that the limiter admits of each caller.
+///
 /// # Errors
-/// Why these bursts show no limiter that counts exactly.
-fn exact(bursts: &[Burst]) -> Result<String, String> {
+/// [`LimiterError`] if these bursts show no limiter that counts exactly.
+fn exact(bursts: &[Burst]) -> Result<Admitted, LimiterError> {
     if let Some(status) = bursts.iter().find_map(|burst| burst.other) {
-        return Err(format!("GET /workflows answered {status}, so nothing is known of a limiter"));
+        return Err(LimiterError::NotOurs(status));
     }
-    let admitted: Vec<_> = bursts.iter().map(|burst| burst.admitted).collect();
-    let found = format!("{admitted:?} of {BURST} requests of fresh callers were admitted");
     let is_limited = |burst: &Burst| burst.admitted > 0 && burst.refused > 0;
-    let same = admitted.windows(2).all(|pair| pair[0] == pair[1]);
-    if same && bursts.iter().all(is_limited) { Ok(found) } else { Err(found) }
+    let same = bursts.windows(2).all(|pair| pair[0].admitted == pair[1].admitted);
+    let admitted = Admitted(bursts.iter().map(|burst| burst.admitted).collect());
+    if same && bursts.iter().all(is_limited) {
+        Ok(admitted)
+    } else {
+        Err(LimiterError::Inexact(admitted))
+    }
 }
 
 /// Waits until so much of a window is left; all of it is left a moment after one began.
@@ -158,7 +184,7 @@ mod tests {
         let burst = |admitted, refused| Burst {
             admitted,
             refused,
-            other: (admitted + refused < BURST).then_some(404),
+            other: (admitted + refused < BURST).then_some(StatusCode::NOT_FOUND),
         };
         assert!(exact(&[burst(100, 30), burst(100, 30)]).is_ok());
         for [first, second] in [
@@ -170,6 +196,6 @@ mod tests {
         ] {
             assert!(exact(&[first, second]).is_err(), "{first:?}");
         }
-        assert!(exact(&[burst(0, 0)]).unwrap_err().contains("answered 404"));
+        assert!(exact(&[burst(0, 0)]).unwrap_err().to_string().contains("answered 404"));
     }
 }

@@ -3,11 +3,9 @@
 
 mod control;
 mod embedded;
-mod health;
 mod limiter;
 mod operate;
 mod probe;
-mod process;
 mod remote;
 mod revision;
 mod wrangler;
@@ -18,16 +16,18 @@ use reqwest::Url;
 use tempfile::TempDir;
 
 pub use control::{ClockFace, Control, ControlError, Counters, Rest};
+pub use operate::OperateError;
 pub use probe::SelfCheck;
-pub use process::{LOG_TAIL_LINES, Process};
-pub use remote::is_loopback;
+pub use remote::{BadTarget, is_loopback};
 pub use revision::{Built, build};
 
 use crate::{
     model::{Secret, TargetKind},
     plan::Limiter,
+    process::{Process, ProcessError},
     run::Monitored,
     upstream::{Identity, PAGE_ORIGIN, STUB_NAME},
+    wrangler::{DevServer, MissingTool, ProcessGroup, SERVES},
 };
 
 /// Names the target that the user asked for.
@@ -97,15 +97,12 @@ pub struct Target {
 #[derive(Clone, Debug)]
 enum Launch {
     Embedded(embedded::Launch),
-    Wrangler(wrangler::Launch),
+    Wrangler(DevServer),
 }
 
 /// Says why there is no target.
 #[derive(Debug, thiserror::Error)]
 pub enum TargetError {
-    /// The text is not a URL that can be tested.
-    #[error("{0}")]
-    BadUrl(String),
     /// A remote address without the flag.
     #[error(
         "{0} is not a loopback address; add --allow-remote if you may send requests to it and \
@@ -113,32 +110,45 @@ pub enum TargetError {
     )]
     Remote(String),
     /// Nothing answers at the URL.
-    #[error("nothing answers at {url}: {problem}")]
+    #[error("nothing answers at {url}: {error}")]
     Unreachable {
         /// The target.
-        url: String,
+        url: Url,
         /// The cause.
-        problem: String,
-    },
-    /// Something that the target needs is not installed.
-    #[error("{0}")]
-    Missing(String),
-    /// A process could not be started at all.
-    #[error("cannot start {program}: {error}")]
-    Spawn {
-        /// The program that was to be started.
-        program: String,
-        /// The reason that it did not start.
         error: io::Error,
     },
-    /// A process ended, or did not get ready.
-    #[error("{what}\n{log}")]
-    Failed {
-        /// The cause.
-        what: String,
-        /// The last lines that it wrote.
-        log: String,
-    },
+    /// Something that the target needs is not there.
+    #[error(transparent)]
+    Missing(#[from] Missing),
+    /// A process of the target did not start, or ended.
+    #[error(transparent)]
+    Process(#[from] ProcessError),
+}
+
+/// Says what a target needs and does not have.
+#[derive(Debug, thiserror::Error)]
+pub enum Missing {
+    /// The program was built without the service.
+    #[error("this build has no embedded service (feature `service`); name another --target")]
+    Service,
+    /// The current folder is outside of the repository.
+    #[error(
+        "no service/wrangler.toml in this folder or above it: `--target wrangler` builds the \
+         Worker of this repository; start your own with `wrangler dev` and give its URL"
+    )]
+    Worker,
+    /// A tool of the Worker is not installed.
+    #[error("{0}: run scripts/setup, which needs npm")]
+    Tool(#[from] MissingTool),
+    /// A revision is named outside of the repository.
+    #[error(
+        "`{0}` is neither `embedded`, `wrangler` nor a URL, and a revision of this repository only \
+         inside of it"
+    )]
+    Repository(String),
+    /// The repository has no such revision.
+    #[error("`{0}` is neither `embedded`, `wrangler`, a URL, nor a revision of this repository")]
+    Revision(String),
 }
 
 /// A variable of the service: origins whose pages may read its answers, comma separated.
@@ -157,15 +167,12 @@ pub const QUOTAS_VARIABLE: &str = "PLAN_QUOTAS";
 pub const VARIABLES: [&str; 5] =
     [CORS_VARIABLE, USAGE_VARIABLE, RATE_VARIABLE, PERIOD_VARIABLE, QUOTAS_VARIABLE];
 
-/// A process that is not ready after this long never will be. A cold `wrangler dev` takes about 3 s.
-const READY_WITHIN: Duration = Duration::from_mins(1);
-
 impl TargetSpec {
     /// Reads `embedded`, `wrangler` or a URL.
     ///
     /// # Errors
-    /// What is wrong with it.
-    pub fn parse(text: &str) -> Result<Self, String> {
+    /// [`BadTarget`].
+    pub fn parse(text: &str) -> Result<Self, BadTarget> {
         match text {
             "embedded" => Ok(Self::Embedded),
             "wrangler" => Ok(Self::Wrangler),
@@ -215,7 +222,7 @@ impl Target {
         if self.kind != TargetKind::Wrangler {
             return None;
         }
-        Some(Arc::new(self.service.as_ref()?.health(wrangler::SERVES)?))
+        Some(Arc::new(ProcessGroup::of(self.service.as_ref()?, SERVES)?))
     }
 
     /// Returns whether every process that was started for it still runs.
@@ -224,15 +231,15 @@ impl Target {
     }
 }
 
-/// The first of the origins that a target that is started here is told, or the one that it is told
-/// unless somebody asks for others.
+/// Returns the first of the origins that are configured for a target that is started here: the
+/// usual one, unless somebody asks for others.
 fn page_origin(options: &TargetOptions) -> Option<String> {
     let told = options.variables.iter().find(|(name, _)| *name == CORS_VARIABLE);
     let first = told.map_or(Some(PAGE_ORIGIN), |(_, origins)| origins.split(',').next());
     first.map(str::trim).filter(|origin| !origin.is_empty()).map(str::to_owned)
 }
 
-/// The stub at `url`, if there is one.
+/// Asks the stub at `url` who it is, if there is one.
 async fn identify(client: &reqwest::Client, url: &Url) -> Option<Identity> {
     let request = client.get(url.join("/_workway/identity").ok()?).timeout(Duration::from_secs(1));
     let text = request.send().await.ok()?.text().await.ok()?;

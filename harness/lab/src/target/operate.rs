@@ -4,10 +4,11 @@ use std::{future::pending, time::Duration};
 
 use tokio::sync::mpsc::UnboundedReceiver;
 
-use super::{Control, Launch, Process, Target, TargetError, client, is_loopback};
+use super::{Control, ControlError, Launch, Target, client, is_loopback};
 use crate::{
     model::{Capability, TargetKind, clock::now_millis},
     plan::Limiter,
+    process::{Process, ProcessError},
     run::{Command, Order},
 };
 
@@ -19,6 +20,32 @@ const SKEW: Duration = Duration::from_secs(1);
 
 /// The path at which `wrangler dev` takes the order to fire a cron.
 const SCHEDULED: &str = "/cdn-cgi/handler/scheduled?cron=*+*+*+*+*";
+
+/// Says why a command was not carried out.
+#[derive(Debug, thiserror::Error)]
+pub enum OperateError {
+    /// The target has no control socket.
+    #[error("the clock of this target cannot be moved")]
+    NoClock,
+    /// The target fires its cron by itself only.
+    #[error("the cron of this target cannot be fired")]
+    NoCron,
+    /// The target is somebody else's process.
+    #[error("this target was not started here, so it can be neither killed nor started again")]
+    NotStartedHere,
+    /// The control socket did not do it.
+    #[error(transparent)]
+    Control(#[from] ControlError),
+    /// The order to fire the cron had no success.
+    #[error(transparent)]
+    Cron(#[from] reqwest::Error),
+    /// The target did not start again.
+    #[error(transparent)]
+    Restart(#[from] ProcessError),
+    /// The target started again, with the time of the system.
+    #[error("its clock cannot be put forward again: {0}")]
+    ClockLost(ControlError),
+}
 
 impl Target {
     /// Returns whether it offers this, as far as its kind tells. The answer is `None` where only a
@@ -61,7 +88,7 @@ impl Target {
     /// Does what it is told, for ever.
     pub async fn operate(&mut self, orders: &mut UnboundedReceiver<Order>) {
         while let Some(order) = orders.recv().await {
-            let outcome = self.obey(order.command).await;
+            let outcome = self.obey(order.command).await.map_err(|error| error.to_string());
             // Who asked may be gone.
             let _ = order.outcome.send(outcome);
         }
@@ -71,53 +98,47 @@ impl Target {
     /// Does one thing; returns what the clock shows then, in milliseconds since 1970.
     ///
     /// # Errors
-    /// Why it was not done.
-    pub async fn obey(&mut self, command: Command) -> Result<i64, String> {
+    /// [`OperateError`].
+    pub async fn obey(&mut self, command: Command) -> Result<i64, OperateError> {
         match command {
             Command::Clock => {}
-            Command::Advance(by) => {
-                self.control()?.advance(by).await.map_err(|error| error.to_string())?;
-            }
-            Command::Freeze(frozen) => {
-                self.control()?.freeze(frozen).await.map_err(|error| error.to_string())?;
-            }
+            Command::Advance(by) => drop(self.control()?.advance(by).await?),
+            Command::Freeze(frozen) => drop(self.control()?.freeze(frozen).await?),
             Command::Cron => self.cron().await?,
             Command::Kill => self.crash().await?,
-            Command::Restart => self.restart().await.map_err(|error| error.to_string())?,
+            Command::Restart => self.restart().await?,
             Command::Recover => self.recover().await?,
         }
         self.now().await
     }
 
-    fn control(&self) -> Result<&Control, String> {
-        self.control.as_ref().ok_or_else(|| "the clock of this target cannot be moved".to_owned())
+    fn control(&self) -> Result<&Control, OperateError> {
+        self.control.as_ref().ok_or(OperateError::NoClock)
     }
 
-    async fn now(&mut self) -> Result<i64, String> {
+    async fn now(&mut self) -> Result<i64, OperateError> {
         match (&self.control, &self.service) {
-            (Some(control), Some(_)) => {
-                control.clock().await.map(|face| face.now).map_err(|error| error.to_string())
-            }
+            (Some(control), Some(_)) => Ok(control.clock().await?.now),
             _ => Ok(now_millis() + self.ahead),
         }
     }
 
-    async fn cron(&self) -> Result<(), String> {
+    async fn cron(&self) -> Result<(), OperateError> {
         if let Some(control) = &self.control {
-            return control.cron().await.map_err(|error| error.to_string());
+            return Ok(control.cron().await?);
         }
         if self.kind != TargetKind::Wrangler {
-            return Err("the cron of this target cannot be fired".to_owned());
+            return Err(OperateError::NoCron);
         }
-        let url = self.url.join(SCHEDULED).map_err(|error| error.to_string())?;
-        let response = client().get(url).send().await.map_err(|error| error.to_string())?;
-        response.error_for_status().map(|_| ()).map_err(|error| error.to_string())
+        let url = format!("{}{SCHEDULED}", self.url.as_str().trim_end_matches('/'));
+        client().get(url).send().await?.error_for_status()?;
+        Ok(())
     }
 
     /// Ends the service as a crash would. The stub stays.
-    async fn crash(&mut self) -> Result<(), String> {
+    async fn crash(&mut self) -> Result<(), OperateError> {
         if self.launch.is_none() {
-            return Err("this target was not started here, so it cannot be killed".to_owned());
+            return Err(OperateError::NotStartedHere);
         }
         // One that does not answer any more is as it was when it last did.
         self.ahead = self.now().await.map_or(self.ahead, |now| now - now_millis());
@@ -127,43 +148,33 @@ impl Target {
         Ok(())
     }
 
-    async fn restart(&mut self) -> Result<(), TargetError> {
+    async fn restart(&mut self) -> Result<(), OperateError> {
         if self.service.is_some() {
-            self.crash().await.map_err(TargetError::BadUrl)?;
+            self.crash().await?;
         }
         let port = self.url.port().unwrap_or_default();
-        let (process, _) = self.launch(port).await?;
+        let (process, _) = match &self.launch {
+            Some(Launch::Embedded(launch)) => launch.start(port).await?,
+            Some(Launch::Wrangler(launch)) => launch.start(port, &client()).await?,
+            None => return Err(OperateError::NotStartedHere),
+        };
         self.service = Some(process);
         // A process that starts shows the system's time; ours had moved on.
         if let (Some(control), NOT_AHEAD..) = (&self.control, self.ahead) {
             let by = Duration::from_millis(self.ahead.unsigned_abs());
-            control.advance(by).await.map_err(|error| TargetError::Failed {
-                what: format!("its clock cannot be put forward again: {error}"),
-                log: String::new(),
-            })?;
+            control.advance(by).await.map_err(OperateError::ClockLost)?;
         }
         Ok(())
     }
 
-    async fn launch(&self, port: u16) -> Result<(Process, reqwest::Url), TargetError> {
-        match &self.launch {
-            Some(Launch::Embedded(launch)) => launch.start(port).await,
-            Some(Launch::Wrangler(launch)) => launch.start(port).await,
-            None => {
-                let message = "this target was not started here, so it cannot be started again";
-                Err(TargetError::Missing(message.to_owned()))
-            }
-        }
-    }
-
     /// Undoes what outlives a scenario.
-    async fn recover(&mut self) -> Result<(), String> {
+    async fn recover(&mut self) -> Result<(), OperateError> {
         if self.launch.is_some() && !self.service.as_mut().is_some_and(Process::is_alive) {
             self.service = None;
-            self.restart().await.map_err(|error| error.to_string())?;
+            self.restart().await?;
         }
         if let Some(control) = &self.control {
-            control.freeze(false).await.map_err(|error| error.to_string())?;
+            control.freeze(false).await?;
         }
         Ok(())
     }

@@ -8,16 +8,16 @@ use std::{
     time::Duration,
 };
 
-use reqwest::{Method, Response, header::HeaderMap};
+use reqwest::{Method, Response, StatusCode, header::HeaderMap};
 use serde_json::{Value, json};
 
-use super::{Target, client, wrangler};
+use super::{OperateError, Target, client, wrangler};
 use crate::{
     model::{Capability, TargetKind, clock::now_millis},
     plan::DEFAULT_SCOPE,
     report::Fact,
     run::Command,
-    token::Signer,
+    token::{SignError, Signer},
 };
 
 /// Holds the facts that are known about a target.
@@ -35,6 +35,35 @@ const ANSWER_WITHIN: Duration = Duration::from_secs(10);
 const KEY_LIVES: u64 = 60;
 /// A run with one pause of a second that has not ended by then never will.
 const RUN_ENDS_WITHIN: Duration = Duration::from_secs(20);
+
+/// Says why a probe found nothing out.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum ProbeError {
+    /// A request was not answered.
+    #[error(transparent)]
+    Http(reqwest::Error),
+    /// A token could not be signed.
+    #[error(transparent)]
+    Sign(#[from] SignError),
+    /// An answer shows nothing that was made.
+    #[error("POST {path} answered {status}")]
+    NotMade {
+        /// The path of the request.
+        path: String,
+        /// The status of the answer.
+        status: StatusCode,
+    },
+    /// The target was not killed or did not start again.
+    #[error(transparent)]
+    Operate(#[from] OperateError),
+}
+
+impl From<reqwest::Error> for ProbeError {
+    fn from(error: reqwest::Error) -> Self {
+        // The report names the target once.
+        Self::Http(error.without_url())
+    }
+}
 
 impl SelfCheck {
     /// Returns whether the target offers this; a capability that nobody probed is not offered.
@@ -148,6 +177,7 @@ impl Target {
         let (storage, alarms) = match self.crash_with_a_run().await {
             Ok(found) => found,
             Err(problem) => {
+                let problem = problem.to_string();
                 check.found(Capability::DurableStorage, false, problem.clone());
                 return check.found(Capability::DurableAlarms, false, problem);
             }
@@ -157,7 +187,7 @@ impl Target {
         check.found(Capability::DurableAlarms, alarms, format!("its alarm {}", word(alarms)));
     }
 
-    async fn crash_with_a_run(&mut self) -> Result<(bool, bool), String> {
+    async fn crash_with_a_run(&mut self) -> Result<(bool, bool), ProbeError> {
         const CALLER: &str = "probe-durability";
         let pause = json!({"type": "delay", "config": {"seconds": 1}});
         let draft = json!({"name": "probe", "description": "", "steps": [pause]});
@@ -171,7 +201,7 @@ impl Target {
             if response.status().as_u16() == 404 {
                 return Ok((false, false));
             }
-            let text = response.text().await.map_err(|error| error.to_string())?;
+            let text = response.text().await?;
             let status = serde_json::from_str::<Value>(&text).unwrap_or_default();
             if status["status"] == "succeeded" {
                 return Ok((true, true));
@@ -182,12 +212,19 @@ impl Target {
     }
 
     /// Returns the id of what a POST makes.
-    async fn made(&self, path: &str, caller: &str, body: Option<&Value>) -> Result<String, String> {
+    async fn made(
+        &self,
+        path: &str,
+        caller: &str,
+        body: Option<&Value>,
+    ) -> Result<String, ProbeError> {
         let response = self.ask(Method::POST, path, caller, body).await?;
         let status = response.status();
-        let text = response.text().await.map_err(|error| error.to_string())?;
+        let text = response.text().await?;
         let id = serde_json::from_str::<Value>(&text).unwrap_or_default()["id"].clone();
-        id.as_str().map(str::to_owned).ok_or_else(|| format!("POST {path} answered {status}"))
+        id.as_str()
+            .map(str::to_owned)
+            .ok_or_else(|| ProbeError::NotMade { path: path.to_owned(), status })
     }
 
     pub(super) async fn ask(
@@ -196,23 +233,23 @@ impl Target {
         path: &str,
         caller: &str,
         body: Option<&Value>,
-    ) -> Result<Response, String> {
+    ) -> Result<Response, ProbeError> {
         let url = format!("{}{path}", self.url.as_str().trim_end_matches('/'));
         let mut request = client().request(method, url).timeout(ANSWER_WITHIN);
         if let Some(secret) = &self.secret {
             let now = u64::try_from(now_millis() / 1000).unwrap_or_default();
-            let signed = Signer::new(secret).sign(caller, DEFAULT_SCOPE, now);
-            let token = signed.map_err(|error| error.to_string())?;
+            let token = Signer::new(secret).sign(caller, DEFAULT_SCOPE, now)?;
             request = request.header("authorization", format!("Bearer {token}"));
         }
         if let Some(body) = body {
             request = request.header("content-type", "application/json").body(body.to_string());
         }
-        request.send().await.map_err(|error| error.without_url().to_string())
+        Ok(request.send().await?)
     }
 }
 
-/// Seconds that a shared cache is told to keep an answer (RFC 9213; RFC 9111 section 5.2.2.10).
+/// Returns the seconds that a shared cache is told to keep an answer (RFC 9213; RFC 9111 section
+/// 5.2.2.10).
 fn shared_age(headers: &HeaderMap) -> Option<u64> {
     let directive = |header: &str, name: &str| {
         let value = headers.get(header)?.to_str().ok()?;
@@ -224,7 +261,7 @@ fn shared_age(headers: &HeaderMap) -> Option<u64> {
         .or_else(|| directive("cache-control", "max-age"))
 }
 
-/// Milliseconds since 1970 of an IMF-fixdate (RFC 9110 section 5.6.7).
+/// Parses an IMF-fixdate into milliseconds since 1970 (RFC 9110 section 5.6.7).
 fn http_date(text: &str) -> Option<i64> {
     const MONTHS: [&str; 12] =
         ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];

@@ -1,6 +1,6 @@
 //! Something that runs already.
 
-use std::{net::IpAddr, time::Duration};
+use std::{io, net::IpAddr, str::FromStr, time::Duration};
 
 use reqwest::Url;
 use tokio::net::TcpStream;
@@ -18,25 +18,52 @@ use crate::{
 /// A target that takes longer to accept a connection is not there.
 const CONNECT_WITHIN: Duration = Duration::from_secs(5);
 
+/// The error of a text that is no URL.
+type UrlError = <Url as FromStr>::Err;
+
+/// Says why a text names no target.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum BadTarget {
+    /// It is no URL.
+    #[error("`{text}` is not a target ({error}); give {EXAMPLE}")]
+    NoUrl {
+        /// The text.
+        text: String,
+        /// The cause.
+        error: UrlError,
+    },
+    /// Its scheme is another than `http` and `https`.
+    #[error("`{0}` is not a target; give {EXAMPLE}")]
+    Scheme(String),
+    /// It holds a user or a password.
+    #[error("credentials in a URL end up in logs; give tokens by `users` instead")]
+    Credentials,
+    /// It has a query or a fragment.
+    #[error("`{0}`: leave the query and the fragment out of the target")]
+    Query(String),
+    /// Its port is 0.
+    #[error("`{0}`: nothing listens on port 0")]
+    PortZero(String),
+}
+
+/// The targets that may be named.
+const EXAMPLE: &str = "`embedded`, `wrangler` or a URL such as http://127.0.0.1:8787";
+
 /// Reads a base URL: `http` or `https`, without credentials, query and fragment.
-pub(super) fn parse_url(text: &str) -> Result<Url, String> {
-    let example = "such as http://127.0.0.1:8787";
-    let named = "`embedded`, `wrangler` or a URL";
-    let mut url = Url::parse(text)
-        .map_err(|error| format!("`{text}` is not a target ({error}); give {named} {example}"))?;
+pub(super) fn parse_url(text: &str) -> Result<Url, BadTarget> {
+    let named = || text.to_owned();
+    let mut url = Url::parse(text).map_err(|error| BadTarget::NoUrl { text: named(), error })?;
     if !matches!(url.scheme(), "http" | "https") {
-        return Err(format!("`{text}` is not a target; give {named} {example}"));
+        return Err(BadTarget::Scheme(named()));
     }
     if !url.username().is_empty() || url.password().is_some() {
-        return Err(
-            "credentials in a URL end up in logs; give tokens by `users` instead".to_owned()
-        );
+        return Err(BadTarget::Credentials);
     }
     if url.query().is_some() || url.fragment().is_some() {
-        return Err(format!("`{text}`: leave the query and the fragment out of the target"));
+        return Err(BadTarget::Query(named()));
     }
     if url.port() == Some(0) {
-        return Err(format!("`{text}`: nothing listens on port 0"));
+        return Err(BadTarget::PortZero(named()));
     }
     let path = url.path().trim_end_matches('/').to_owned();
     url.set_path(&path);
@@ -88,13 +115,16 @@ pub fn is_loopback(url: &Url) -> bool {
 }
 
 async fn connect(url: &Url) -> Result<(), TargetError> {
-    let unreachable = |problem: String| TargetError::Unreachable { url: url.to_string(), problem };
     let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']);
     let port = url.port_or_known_default().unwrap_or(80);
-    match tokio::time::timeout(CONNECT_WITHIN, TcpStream::connect((host, port))).await {
-        Ok(Ok(_)) => Ok(()),
-        Ok(Err(error)) => Err(unreachable(error.to_string())),
-        Err(_) => Err(unreachable(format!("no connection within {} s", CONNECT_WITHIN.as_secs()))),
+    let connected = tokio::time::timeout(CONNECT_WITHIN, TcpStream::connect((host, port))).await;
+    let late = || {
+        let message = format!("no connection within {} s", CONNECT_WITHIN.as_secs());
+        Err(io::Error::new(io::ErrorKind::TimedOut, message))
+    };
+    match connected.unwrap_or_else(|_| late()) {
+        Ok(_) => Ok(()),
+        Err(error) => Err(TargetError::Unreachable { url: url.clone(), error }),
     }
 }
 

@@ -8,7 +8,8 @@ use std::{
 
 use tokio::process::Command;
 
-use super::{Process, TargetError, repository_with};
+use super::{Missing, TargetError, repository_with};
+use crate::process::{Failure, Process, ProcessError};
 
 /// A revision, built.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,15 +24,11 @@ pub struct Built {
 /// what was built once is used again. Below `target/gate` of the repository.
 ///
 /// # Errors
-/// [`TargetError::Missing`] without such a revision, [`TargetError::Failed`] when it does not build.
+/// [`TargetError::Missing`] without such a revision, [`TargetError::Process`] when it does not
+/// build.
 pub async fn build(revision: &str) -> Result<Built, TargetError> {
-    let root = repository_with("harness/Cargo.toml").ok_or_else(|| {
-        let message = format!(
-            "`{revision}` is neither `embedded`, `wrangler` nor a URL, and a revision of this \
-             repository only inside of it"
-        );
-        TargetError::Missing(message)
-    })?;
+    let root = repository_with("harness/Cargo.toml")
+        .ok_or_else(|| Missing::Repository(revision.to_owned()))?;
     let commit = commit(&root, revision).await?;
     let folder = root.join("target/gate");
     let program = folder.join("bin").join(&commit).join(profile()).join("workway");
@@ -45,7 +42,7 @@ pub async fn build(revision: &str) -> Result<Built, TargetError> {
     Ok(Built { program, commit })
 }
 
-/// The profile of this program: versions are compared in the same.
+/// Returns the profile of this program: versions are compared in the same.
 const fn profile() -> &'static str {
     if cfg!(debug_assertions) { "debug" } else { "release" }
 }
@@ -53,12 +50,9 @@ const fn profile() -> &'static str {
 async fn commit(root: &Path, revision: &str) -> Result<String, TargetError> {
     let name = format!("{revision}^{{commit}}");
     let arguments = ["rev-parse", "--verify", "--quiet", "--end-of-options", name.as_str()];
-    let output = git(root, &arguments, None).await.map_err(|error| spawn("git", error))?;
+    let output = git(root, &arguments, None).await.map_err(ProcessError::spawn("git"))?;
     if !output.status.success() {
-        let message = format!(
-            "`{revision}` is neither `embedded`, `wrangler`, a URL, nor a revision of this repository"
-        );
-        return Err(TargetError::Missing(message));
+        return Err(Missing::Revision(revision.to_owned()).into());
     }
     Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
 }
@@ -69,14 +63,16 @@ async fn make(
     build: &Path,
     program: &Path,
     commit: &str,
-) -> Result<(), TargetError> {
-    let failed = |what: &str, log: String| TargetError::Failed { what: what.to_owned(), log };
+) -> Result<(), ProcessError> {
     let _ = git(root, &["worktree", "prune"], None).await;
     let mut add = command(root, &["worktree", "add", "--detach", "--force"]);
-    let added = add.arg(tree).arg(commit).output().await.map_err(|error| spawn("git", error))?;
+    let added = add.arg(tree).arg(commit).output().await.map_err(ProcessError::spawn("git"))?;
     if !added.status.success() {
-        let log = String::from_utf8_lossy(&added.stderr).into_owned();
-        return Err(failed("git worktree add", log));
+        return Err(ProcessError::Failed {
+            program: "git worktree add".to_owned(),
+            failure: Failure::Status(added.status),
+            log: String::from_utf8_lossy(&added.stderr).into_owned(),
+        });
     }
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let mut command = Command::new(cargo);
@@ -84,19 +80,12 @@ async fn make(
         .args(["build", "--locked", "--package", "workway"])
         .current_dir(tree)
         // Worktrees are different packages to cargo; what they depend on is built once.
-        .env("CARGO_TARGET_DIR", build)
-        .stdin(Stdio::null())
-        .stdout(Stdio::null());
+        .env("CARGO_TARGET_DIR", build);
     if profile() == "release" {
         command.arg("--release");
     }
-    let name = format!("the build of {commit}");
-    let (mut process, _) = Process::start(&name, &mut command)?;
-    let status = process.wait().await.map_err(|error| spawn("cargo", error))?;
-    if !status.success() {
-        return Err(process.failed(&format!("it failed with {status}")));
-    }
-    keep(&build.join(profile()).join("workway"), program).map_err(|error| spawn("a copy", error))
+    Process::run(&format!("the build of {commit}"), &mut command).await?;
+    keep(&build.join(profile()).join("workway"), program).map_err(ProcessError::spawn("a copy"))
 }
 
 /// Copies the program under its final name in one step.
@@ -121,8 +110,4 @@ async fn git(
 ) -> std::io::Result<std::process::Output> {
     let mut command = command(root, arguments);
     command.args(path).output().await
-}
-
-fn spawn(program: &str, error: std::io::Error) -> TargetError {
-    TargetError::Spawn { program: program.to_owned(), error }
 }

@@ -2,7 +2,7 @@
 //! given to `POST /_workway/analytics`. It knows the datasets and fields of [`KNOWN`], and answers
 //! everything else as the API does: with an error.
 
-use std::{collections::BTreeMap, time::SystemTime};
+use std::{collections::BTreeMap, sync::LazyLock, time::SystemTime};
 
 use axum::{
     Json, Router,
@@ -118,17 +118,49 @@ async fn answer(State(stub): State<Shared>, headers: HeaderMap, body: Bytes) -> 
         return (StatusCode::FORBIDDEN, Json(wrong("Authentication error"))).into_response();
     }
     let groups = lock(&stub).analytics.clone();
-    Json(resolve(&query, &variables, &groups).unwrap_or_else(|why| wrong(&why))).into_response()
+    Json(resolve(&query, &variables, &groups).unwrap_or_else(|error| wrong(&error.to_string())))
+        .into_response()
 }
 
 fn wrong(message: &str) -> Value {
     json!({"data": null, "errors": [{"message": message, "path": null}]})
 }
 
-fn resolve(query: &str, variables: &Variables, groups: &[AnalyticsGroup]) -> Result<Value, String> {
-    let instant = |text: &str| {
-        humantime::parse_rfc3339(text).map_err(|_| format!("cannot parse {text:?} as Time"))
-    };
+/// Says why a query is not answered, in the words of the API.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+enum QueryError {
+    /// A value is no instant.
+    #[error("cannot parse {0:?} as Time")]
+    Time(String),
+    /// The account has no such dataset.
+    #[error("unknown field {0:?}")]
+    Dataset(String),
+    /// The dataset has no such field.
+    #[error("unknown field {field:?} of {dataset:?}")]
+    Field {
+        /// The dataset.
+        dataset: String,
+        /// The field.
+        field: String,
+    },
+}
+
+/// Parses an instant as RFC 3339 has it.
+fn instant(text: &str) -> Result<SystemTime, QueryError> {
+    humantime::parse_rfc3339(text).map_err(|_| QueryError::Time(text.to_owned()))
+}
+
+/// A dataset in a query: its name, its filter, its sums and its dimensions.
+static FIELD: LazyLock<Option<Regex>> = LazyLock::new(|| {
+    let field = r"(\w+)\(([^()]*)\)\s*\{\s*sum\s*\{([^}]*)\}\s*dimensions\s*\{([^}]*)\}\s*\}";
+    Regex::new(field).ok()
+});
+
+fn resolve(
+    query: &str,
+    variables: &Variables,
+    groups: &[AnalyticsGroup],
+) -> Result<Value, QueryError> {
     let during = (instant(&variables.from)?, instant(&variables.to)?);
     let mut account = Map::new();
     for asked in asked(query)? {
@@ -142,19 +174,19 @@ fn words(text: &str) -> Vec<&str> {
     text.split_whitespace().collect()
 }
 
-fn asked(query: &str) -> Result<Vec<Asked<'_>>, String> {
-    let field = r"(\w+)\(([^()]*)\)\s*\{\s*sum\s*\{([^}]*)\}\s*dimensions\s*\{([^}]*)\}\s*\}";
-    let field = Regex::new(field).map_err(|error| error.to_string())?;
-    let datasets = field.captures_iter(query).map(|captures| {
+fn asked(query: &str) -> Result<Vec<Asked<'_>>, QueryError> {
+    let fields = FIELD.iter().flat_map(|field| field.captures_iter(query));
+    let datasets = fields.map(|captures| {
         let [name, filter, sums, dimensions] = captures.extract().1;
         let (sums, dimensions) = (words(sums), words(dimensions));
         let Some((_, known_sums, known)) = KNOWN.iter().find(|(known, ..)| *known == name) else {
-            return Err(format!("unknown field {name:?}"));
+            return Err(QueryError::Dataset(name.to_owned()));
         };
         let odd = sums.iter().find(|sum| !known_sums.contains(sum));
         let odd = odd.or_else(|| dimensions.iter().find(|found| !known.contains(found)));
         if let Some(odd) = odd {
-            return Err(format!("unknown field {odd:?} of {name:?}"));
+            let (dataset, field) = (name.to_owned(), (*odd).to_owned());
+            return Err(QueryError::Field { dataset, field });
         }
         let by_script = filter.contains("scriptName: $script");
         Ok(Asked { name, by_script, sums, dimensions })
@@ -169,11 +201,10 @@ impl Asked<'_> {
         variables: &Variables,
         (from, to): (SystemTime, SystemTime),
         groups: &[AnalyticsGroup],
-    ) -> Result<Value, String> {
+    ) -> Result<Value, QueryError> {
         let mut added = BTreeMap::<Vec<&str>, Vec<f64>>::new();
         for group in groups.iter().filter(|group| group.dataset == self.name) {
-            let at = humantime::parse_rfc3339(&group.datetime)
-                .map_err(|_| format!("cannot parse {:?} as Time", group.datetime))?;
+            let at = instant(&group.datetime)?;
             let dimension = |name: &str| group.dimensions.get(name).map_or("", String::as_str);
             let is_meant = !self.by_script || dimension("scriptName") == variables.script;
             if at < from || at > to || !is_meant {

@@ -19,7 +19,7 @@ pub struct Fault {
     pub status: Option<u16>,
     /// The fault of the connection.
     #[serde(default)]
-    pub breaks: Option<Break>,
+    pub connection: Option<ConnectionFault>,
     /// `Retry-After` of that answer.
     #[serde(default)]
     pub retry_after: Option<String>,
@@ -33,7 +33,7 @@ pub struct Fault {
 /// Names a fault of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Break {
+pub enum ConnectionFault {
     /// Gives no answer, and has no effect; the connection stays open.
     Hang,
     /// The connection is reset; there is no effect.
@@ -48,12 +48,19 @@ pub enum Break {
 #[derive(Debug, Default)]
 pub(super) struct Faults(Vec<Fault>);
 
+/// There are [`MAX_FAULTS`] faults.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("there are {MAX_FAULTS} faults already; remove them first")]
+pub(super) struct TooManyFaults;
+
 impl Faults {
+    /// Adds a fault after the others.
+    ///
     /// # Errors
-    /// If there are [`MAX_FAULTS`] already.
-    pub(super) fn add(&mut self, fault: Fault) -> Result<(), String> {
+    /// [`TooManyFaults`].
+    pub(super) fn add(&mut self, fault: Fault) -> Result<(), TooManyFaults> {
         if self.0.len() == MAX_FAULTS {
-            return Err(format!("there are {MAX_FAULTS} faults already; remove them first"));
+            return Err(TooManyFaults);
         }
         self.0.push(fault);
         Ok(())
@@ -107,6 +114,6 @@ mod tests {
         for _ in 0..MAX_FAULTS {
             faults.add(Fault::default()).unwrap();
         }
-        assert!(faults.add(Fault::default()).unwrap_err().contains("already"));
+        assert_eq!(faults.add(Fault::default()), Err(TooManyFaults));
     }
 }

@@ -23,7 +23,8 @@ pub const MAX_EFFECTS: usize = 100_000;
 /// All effects, in order of arrival.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Ledger {
-    effects: Vec<Effect>,
+    /// Their bodies are text, which is parsed when somebody asks: a load has no time for it.
+    effects: Vec<Call>,
     /// Effects that came when the ledger was full; repetitions among them are not recognised.
     beyond: u64,
     /// Calls that a fault refused, by path; paths past [`MAX_EFFECTS`] are not kept.
@@ -56,38 +57,9 @@ fn count(arrivals: &mut Arrivals, path: &str) {
 /// Calls shown in detail: what a scenario looks at one by one is less.
 pub const MAX_SHOWN: usize = 1000;
 
-/// One effect.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Effect {
-    /// The number of the call, from 1.
-    pub number: u64,
-    /// The `Idempotency-Key` that it came with.
-    pub key: Option<String>,
-    /// HTTP method.
-    pub method: String,
-    /// Path and query.
-    pub path: String,
-    /// Body, as text.
-    pub body: String,
-    /// The number of times that it arrived.
-    pub deliveries: u64,
-    /// Number of its first delivery among all calls, from 1.
-    #[serde(default)]
-    pub first: u64,
-    /// Number of its last.
-    #[serde(default)]
-    pub last: u64,
-    /// The time of its first arrival, in milliseconds since 1970.
-    #[serde(default)]
-    pub at: i64,
-    /// The time of its last arrival, likewise.
-    #[serde(default)]
-    pub last_at: i64,
-}
-
 impl Ledger {
     /// Returns the effects kept.
-    pub fn effects(&self) -> &[Effect] {
+    pub fn effects(&self) -> &[Call] {
         &self.effects
     }
 
@@ -119,7 +91,7 @@ impl Ledger {
             calls.effects += 1;
             calls.deliveries += effect.deliveries;
             if calls.calls.len() < MAX_SHOWN {
-                calls.calls.push(call_of(effect));
+                calls.calls.push(shown(effect));
             }
         }
         let refused = self.refused.iter().filter(|(path, _)| glob::matches(pattern, path));
@@ -127,7 +99,7 @@ impl Ledger {
         calls
     }
 
-    pub(super) fn record(&mut self, mut effect: Effect) -> Receipt {
+    pub(super) fn record(&mut self, mut effect: Call) -> Receipt {
         count(&mut self.arrivals, &effect.path);
         let (turn, now) = (self.arrivals.all, now_millis());
         let known = effect.key.as_ref().and_then(|key| self.by_key.get(key));
@@ -152,30 +124,26 @@ impl Ledger {
     }
 }
 
-impl Effect {
-    /// Returns a call without a key and a body.
-    pub(super) fn of(method: &Method, uri: &Uri) -> Self {
-        Self {
-            number: 0,
-            key: None,
-            method: method.to_string(),
-            path: uri.to_string(),
-            body: String::new(),
-            deliveries: 1,
-            first: 0,
-            last: 0,
-            at: 0,
-            last_at: 0,
-        }
+/// Returns a call without a key and a body.
+pub(super) fn call(method: &Method, uri: &Uri) -> Call {
+    Call {
+        number: 0,
+        key: None,
+        method: method.to_string(),
+        path: uri.to_string(),
+        body: Value::String(String::new()),
+        deliveries: 1,
+        first: 0,
+        last: 0,
+        at: 0,
+        last_at: 0,
     }
 }
 
-/// Shows an effect as scenarios see it.
-fn call_of(effect: &Effect) -> Call {
-    let Effect { number, key, method, path, body, deliveries, .. } = effect.clone();
-    let Effect { first, last, at, last_at, .. } = *effect;
-    let body = Value::parse(body.as_bytes()).unwrap_or_else(|_| body.into());
-    Call { number, key, method, path, body, deliveries, first, last, at, last_at }
+/// Returns a call as scenarios see it: with a body of JSON as JSON.
+fn shown(call: &Call) -> Call {
+    let json = call.body.as_str().and_then(|body| Value::parse(body.as_bytes()).ok());
+    Call { body: json.unwrap_or_else(|| call.body.clone()), ..call.clone() }
 }
 
 #[cfg(test)]
@@ -185,10 +153,8 @@ mod tests {
     #[test]
     fn is_bounded_and_goes_on_counting() {
         let mut ledger = Ledger::default();
-        let effect = |key: usize| Effect {
-            key: Some(key.to_string()),
-            ..Effect::of(&Method::GET, &Uri::default())
-        };
+        let effect =
+            |key: usize| Call { key: Some(key.to_string()), ..call(&Method::GET, &Uri::default()) };
         for n in 0..=MAX_EFFECTS {
             assert_eq!(ledger.record(effect(n)).effect, n as u64 + 1);
         }

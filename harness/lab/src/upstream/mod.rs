@@ -10,9 +10,9 @@
 //! [`AnalyticsGroup`]).
 
 mod analytics;
-mod ask;
-mod breaks;
+mod client;
 mod cloudflare;
+mod connection;
 mod consent;
 mod faults;
 mod google;
@@ -30,7 +30,6 @@ use std::{
 };
 
 pub use analytics::{AnalyticsGroup, MAX_GROUPS};
-pub use ask::RemoteStub;
 use axum::{
     Json, Router,
     body::Bytes,
@@ -40,10 +39,11 @@ use axum::{
     response::{IntoResponse, Response},
     routing::{any, get, post},
 };
-use breaks::{Socket, break_off};
+pub use client::RemoteStub;
 pub use cloudflare::{ACCOUNT, API_TOKEN};
-pub use faults::{Break, Fault, MAX_FAULTS};
-pub use ledger::{Effect, Ledger, MAX_EFFECTS, MAX_SHOWN};
+use connection::{Socket, break_off};
+pub use faults::{ConnectionFault, Fault, MAX_FAULTS};
+pub use ledger::{Ledger, MAX_EFFECTS, MAX_SHOWN};
 use serde::{Deserialize, Serialize};
 pub use settings::{PAGE_ORIGIN, settings};
 pub use stripe::{Delivered, Delivery, MAX_DELIVERIES, WEBHOOK_SECRET, signature};
@@ -161,7 +161,7 @@ async fn arrived(State(stub): State<Shared>) -> Json<Arrivals> {
 async fn add_fault(State(stub): State<Shared>, Json(fault): Json<Fault>) -> Response {
     match lock(&stub).faults.add(fault) {
         Ok(()) => StatusCode::CREATED.into_response(),
-        Err(problem) => (StatusCode::CONFLICT, problem).into_response(),
+        Err(error) => (StatusCode::CONFLICT, error.to_string()).into_response(),
     }
 }
 
@@ -179,9 +179,9 @@ async fn effect(
     body: Bytes,
 ) -> Response {
     let key = headers.get("idempotency-key").and_then(|key| key.to_str().ok()).map(str::to_owned);
-    let mut effect = Effect::of(&method, &uri);
+    let mut effect = ledger::call(&method, &uri);
     effect.key = key;
-    effect.body = String::from_utf8_lossy(&body).into_owned();
+    effect.body = (*String::from_utf8_lossy(&body)).into();
     let path = effect.path.clone();
     let taken = async { Json(lock(&stub).ledger.record(effect)).into_response() };
     meet(&stub, path, Socket::of(&extensions), taken).await
@@ -189,7 +189,7 @@ async fn effect(
 
 /// Takes note of a call in a folder, and lets its fault meet it.
 async fn watched(State(stub): State<Shared>, request: Request, next: Next) -> Response {
-    let effect = Effect::of(request.method(), request.uri());
+    let effect = ledger::call(request.method(), request.uri());
     let (path, socket) = (effect.path.clone(), Socket::of(request.extensions()));
     let taken = async {
         lock(&stub).ledger.record(effect);
@@ -207,13 +207,13 @@ async fn meet(
 ) -> Response {
     let began = clock::now();
     let fault = lock(stub).faults.meet(&path).unwrap_or_default();
-    let answer = match (fault.status, fault.breaks) {
+    let answer = match (fault.status, fault.connection) {
         (Some(status), _) => {
             lock(stub).ledger.refuse(path);
             refusal(status, fault.retry_after.as_deref())
         }
         (None, Some(how)) => {
-            if how != Break::HalfBody {
+            if how != ConnectionFault::HalfBody {
                 lock(stub).ledger.refuse(path);
             }
             break_off(how, socket, taken).await
@@ -313,7 +313,7 @@ mod tests {
             ("half_body", None),
             ("hang", None),
         ] {
-            let fault = format!(r#"{{"path": "/x", "breaks": "{how}", "times": 1}}"#);
+            let fault = format!(r#"{{"path": "/x", "connection": "{how}", "times": 1}}"#);
             let request = client.post(format!("{origin}{FAULTS_PATH}")).body(fault);
             let set = request.header("content-type", "application/json").send().await.unwrap();
             assert_eq!(set.status(), 201, "{how}");

@@ -4,6 +4,7 @@
 use std::{
     collections::HashMap,
     fmt::Write as _,
+    str::FromStr,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
@@ -135,18 +136,42 @@ pub fn signature(secret: &str, at: i64, body: &str) -> String {
     })
 }
 
-pub(super) async fn deliver(body: Bytes) -> Result<Json<Delivered>, (StatusCode, String)> {
-    let bad = |why: String| (StatusCode::BAD_REQUEST, why);
-    let delivery: Delivery = serde_json::from_slice(&body).map_err(|e| bad(e.to_string()))?;
-    let to = Url::parse(&delivery.to).map_err(|error| bad(format!("to: {error}")))?;
+/// Says why an event is not delivered.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum DeliveryError {
+    /// The order is no [`Delivery`].
+    #[error(transparent)]
+    Order(#[from] serde_json::Error),
+    /// The webhook is no URL.
+    #[error("to: {0}")]
+    NoUrl(<Url as FromStr>::Err),
+    /// The webhook is on another machine.
+    #[error("to: must be a URL on loopback")]
+    NotLoopback,
+    /// The event is to be delivered too often, or not at all.
+    #[error("times: must be from 1 to {MAX_DELIVERIES}")]
+    Times,
+    /// There is no client to deliver with.
+    #[error(transparent)]
+    Client(#[from] reqwest::Error),
+}
+
+impl IntoResponse for DeliveryError {
+    fn into_response(self) -> Response {
+        (StatusCode::BAD_REQUEST, self.to_string()).into_response()
+    }
+}
+
+pub(super) async fn deliver(body: Bytes) -> Result<Json<Delivered>, DeliveryError> {
+    let delivery: Delivery = serde_json::from_slice(&body)?;
+    let to = Url::parse(&delivery.to).map_err(DeliveryError::NoUrl)?;
     if !is_loopback(&to) {
-        return Err(bad("to: must be a URL on loopback".to_owned()));
+        return Err(DeliveryError::NotLoopback);
     }
     if !(1..=MAX_DELIVERIES).contains(&delivery.times) {
-        return Err(bad(format!("times: must be from 1 to {MAX_DELIVERIES}")));
+        return Err(DeliveryError::Times);
     }
-    let client = Client::builder().no_proxy().timeout(DELIVER_WITHIN).build();
-    let client = client.map_err(|error| bad(error.to_string()))?;
+    let client = Client::builder().no_proxy().timeout(DELIVER_WITHIN).build()?;
     let text = delivery.event.to_string();
     let secret = delivery.secret.as_deref().unwrap_or(WEBHOOK_SECRET);
     let at = now_millis().div_euclid(1000).saturating_add(delivery.offset_seconds);

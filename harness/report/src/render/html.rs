@@ -3,6 +3,7 @@
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 use super::bars;
+use crate::report::harmless;
 use crate::report::view::{
     Block, Column, Content, Evidence, Heading, Medium, Table, Tone, View, Word,
 };
@@ -12,7 +13,7 @@ const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'";
 
 /// The view as a page.
 pub(crate) fn page(view: &View) -> String {
-    html! {
+    let page = html! {
         (DOCTYPE)
         html lang="en" {
             head {
@@ -29,8 +30,8 @@ pub(crate) fn page(view: &View) -> String {
                 }
             }
         }
-    }
-    .into_string()
+    };
+    harmless::markup(&page.into_string())
 }
 
 /// Blocks in their order; plots that follow one another stand side by side.

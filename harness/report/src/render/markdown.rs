@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use crate::report::harmless;
 use crate::report::view::{
     Block, Cell, Content, Evidence, Heading, Medium, Table, Tone, View, Word,
 };
@@ -16,7 +17,7 @@ pub(crate) fn markdown(view: &View) -> String {
         }
     }
     text.truncate(text.trim_end().len());
-    text + "\n"
+    harmless::lines(&text).into_owned() + "\n"
 }
 
 // Writing to a String cannot fail.

@@ -2,6 +2,7 @@
 
 use anstyle::{AnsiColor, Style};
 
+use crate::report::harmless;
 use crate::report::view::{
     Bar, Bars, Block, Cell, Column, Content, Evidence, Heading, Medium, Plot, Table, Tone, View,
     Word,
@@ -229,14 +230,7 @@ fn columns(share: f64) -> usize {
     (share.clamp(0.0, 1.0) * BAR as f64).round() as usize
 }
 
-/// Without control characters: what a target sends must not steer the reader's terminal.
+/// Returns a text that cannot steer the terminal.
 fn printable(text: &str) -> String {
-    text.chars().fold(String::with_capacity(text.len()), |mut out, character| {
-        if character.is_control() {
-            out.extend(character.escape_default());
-        } else {
-            out.push(character);
-        }
-        out
-    })
+    harmless::line(text).into_owned()
 }

@@ -7,7 +7,7 @@ use super::{
 };
 use crate::report::{
     BookReport, CostReport, TierReport,
-    cost_figures::{Row, change_text, missing, notes, resources, shares, totals},
+    cost_figures::{Row, change_text, difference_texts, missing, notes, resources, shares, totals},
 };
 
 /// Parts of a bar that have names.
@@ -25,7 +25,10 @@ pub(crate) fn bill(report: &CostReport) -> Vec<Block> {
         blocks.push(Content::Text(Tone::Plain, settings).everywhere());
     }
     for book in &report.books {
-        let name = format!("{} ({})", book.book, book.date);
+        let name = match &book.valid_until {
+            Some(last) => format!("{} ({} to {last})", book.book, book.valid_from),
+            None => format!("{} (from {})", book.book, book.valid_from),
+        };
         blocks.push(heading(3, &name, book.note.clone()).on(IN_FULL));
         if book.tiers.is_empty() {
             let none = "no tier: the run has no mix for any".to_owned();
@@ -34,6 +37,8 @@ pub(crate) fn bill(report: &CostReport) -> Vec<Block> {
         }
         blocks.extend(of_book(book));
     }
+    let differences = report.differences.iter().flat_map(difference_texts);
+    blocks.push(Content::Notes(differences.collect()).everywhere());
     let warnings = report.warnings.iter().map(|warning| format!("note: {warning}"));
     blocks.push(Content::Notes(warnings.collect()).everywhere());
     blocks

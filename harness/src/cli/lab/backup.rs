@@ -40,7 +40,7 @@ enum Action {
     Compare {
         #[command(flatten)]
         folder: Folder,
-        /// What `wrangler d1 export --output` wrote.
+        /// File that `wrangler d1 export --output` wrote.
         #[arg(value_name = "EXPORT.SQL")]
         export: PathBuf,
     },

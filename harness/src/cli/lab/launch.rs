@@ -31,7 +31,7 @@ pub(in crate::cli) struct Arguments {
     /// Folder for the checklist as a page and as JSON, with copies of the evidence.
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
-    /// What goes to stdout.
+    /// Format of the result on stdout.
     #[arg(long, value_enum, default_value_t = Format::Text)]
     format: Format,
 }

@@ -24,7 +24,7 @@ use crate::{
     judge::Verdict,
     model::clock,
     plan::{Rule, ScenarioPlan},
-    prove::{Area, Defect, Fate, all, find},
+    prove::{Area, Defect, Status, all, find},
     report::host::{self, Host},
     report::{
         CleanRuns, Detection, DetectionMatrix, Kill, MATRIX_SCHEMA_VERSION, Outcome,
@@ -46,22 +46,22 @@ pub(in crate::cli) struct Arguments {
     /// Only the defects of these areas.
     #[arg(long = "area", value_enum)]
     areas: Vec<Area>,
-    /// How often the scenarios are run on the service without a defect.
+    /// Number of runs of the scenarios on the service without a defect.
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u64).range(0..=MAX_CLEAN_RUNS))]
     clean_runs: u64,
-    /// How many defects at once; by default as many as there are cores.
+    /// Number of defects at once; by default as many as there are cores.
     #[arg(long, value_name = "N")]
     jobs: Option<NonZeroUsize>,
     /// Print the catalogue, and run nothing.
     #[arg(long)]
     list: bool,
-    /// What goes to stdout.
+    /// Format of the result on stdout.
     #[arg(long, value_enum, default_value_t = Format::Text)]
     format: Format,
     /// Also write the matrix into this folder, as JSON, Markdown and HTML.
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
-    /// What random choices of scenarios are drawn from.
+    /// Seed of the random choices of scenarios.
     #[arg(long, default_value_t = 1)]
     seed: u64,
 }
@@ -88,9 +88,8 @@ pub(in crate::cli) async fn prove(arguments: &Arguments) -> Exit {
 }
 
 fn chosen(arguments: &Arguments) -> Result<Vec<&'static Defect>, Exit> {
-    let fail = |message: String| output::fail(Exit::Usage, &message);
     let named: Result<Vec<_>, _> = arguments.defects.iter().map(|id| find(id)).collect();
-    let named = named.map_err(fail)?;
+    let named = named.map_err(|error| output::fail(Exit::Usage, &error.to_string()))?;
     let of_area =
         |defect: &&Defect| arguments.areas.is_empty() || arguments.areas.contains(&defect.area);
     let all = if named.is_empty() { all().iter().collect() } else { named };
@@ -103,14 +102,14 @@ fn chosen(arguments: &Arguments) -> Result<Vec<&'static Defect>, Exit> {
 
 fn catalogue(defects: &[&Defect]) -> String {
     defects.iter().fold(String::new(), |mut text, defect| {
-        let Defect { id, area, says, fate } = defect;
-        let fate = match fate {
-            Fate::Made { seen_by, .. } => seen_by.join(", "),
-            Fate::NotApplicable(why) => format!("not applicable: {why}"),
-            Fate::Elsewhere(test) => format!("tested elsewhere: {test}"),
+        let Defect { id, area, says, status } = defect;
+        let status = match status {
+            Status::Made { seen_by, .. } => seen_by.join(", "),
+            Status::NotApplicable(why) => format!("not applicable: {why}"),
+            Status::Elsewhere(test) => format!("tested elsewhere: {test}"),
         };
         // Writing to a String cannot fail.
-        let _ = writeln!(text, "{id:<7} {:<11} {says} ({fate})", area.name());
+        let _ = writeln!(text, "{id:<7} {:<11} {says} ({status})", area.name());
         text
     })
 }
@@ -147,6 +146,7 @@ async fn work(arguments: &Arguments, defects: &[&'static Defect]) -> Exit {
         schema_version: MATRIX_SCHEMA_VERSION,
         tool_version: env!("CARGO_PKG_VERSION").to_owned(),
         commit: host::commit(),
+        suite: suite(&plans),
         host: Host::here(),
         started_at,
         duration_s: seconds(clock::now().saturating_duration_since(started)),
@@ -160,6 +160,12 @@ async fn work(arguments: &Arguments, defects: &[&'static Defect]) -> Exit {
     matrix.verdict = matrix.verdict();
     matrix.exit = Some(exit::code(matrix.verdict));
     publish(arguments, &matrix)
+}
+
+/// Returns the digest of the scenarios and the catalogue; nothing if a file is gone meanwhile.
+fn suite(plans: &[ScenarioPlan]) -> String {
+    let files: Vec<PathBuf> = plans.iter().map(|plan| PathBuf::from(&*plan.file)).collect();
+    crate::prove::suite(&files).unwrap_or_default()
 }
 
 /// Returns the rules of a domain's edge, which have tests of their own.
@@ -179,7 +185,7 @@ fn seconds(time: Duration) -> f64 {
 /// Returns the scenarios that should see a defect: those that name its rules, those that it names,
 /// and the smoke suite. It returns none for a defect that is not made.
 fn family<'p>(defect: &Defect, plans: &'p [ScenarioPlan]) -> Vec<&'p ScenarioPlan> {
-    let Fate::Made { seen_by, .. } = defect.fate else { return Vec::new() };
+    let Status::Made { seen_by, .. } = defect.status else { return Vec::new() };
     let is_of_it = |plan: &&ScenarioPlan| {
         let claims = plan.claims();
         let mut rules = claims.iter().filter_map(|claim| claim.rule.as_ref());
@@ -269,10 +275,10 @@ async fn detection(
     check: &SelfCheck,
 ) -> Detection {
     let started = clock::now();
-    let (expected, result) = match defect.fate {
-        Fate::NotApplicable(why) => return untried(defect, Outcome::NotApplicable, why),
-        Fate::Elsewhere(test) => return untried(defect, Outcome::Elsewhere, test),
-        Fate::Made { seen_by, .. } => {
+    let (expected, result) = match defect.status {
+        Status::NotApplicable(why) => return untried(defect, Outcome::NotApplicable, why),
+        Status::Elsewhere(test) => return untried(defect, Outcome::Elsewhere, test),
+        Status::Made { seen_by, .. } => {
             let name = format!("prove{}", defect.id.replace('-', "").to_lowercase());
             let plans = family.to_vec();
             let (defect, seed) = (Some(defect.id), arguments.seed);

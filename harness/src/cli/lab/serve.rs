@@ -31,7 +31,7 @@ pub(in crate::cli) struct Arguments {
     /// Only the stub of what the API calls, on the port itself.
     #[arg(long)]
     upstreams_only: bool,
-    /// With a deliberate defect of the catalogue (`workway lab prove --list`).
+    /// Serve with a deliberate defect of the catalogue (`workway lab prove --list`).
     #[arg(long, value_name = "ID", hide = true, conflicts_with = "upstreams_only")]
     defect: Option<String>,
     /// End when standard input does: whoever started this holds its other end.
@@ -51,10 +51,60 @@ pub(in crate::cli) async fn serve(arguments: &Arguments) -> Exit {
     } else {
         api(arguments, stop).await
     };
-    served.unwrap_or_else(|(exit, message)| output::fail(exit, &message))
+    served.unwrap_or_else(|error| output::fail(error.exit(), &error.to_string()))
 }
 
-type Served = Result<Exit, (Exit, String)>;
+type Served = Result<Exit, ServeError>;
+
+/// Says why there is no server.
+#[derive(Debug, thiserror::Error)]
+enum ServeError {
+    #[cfg(not(feature = "service"))]
+    #[error("this build has no service (feature `service`); there is --upstreams-only")]
+    NoService,
+    #[error(
+        "port {0} is in use; stop what uses it, or choose another with --port (0 picks a free one)"
+    )]
+    PortInUse(u16),
+    #[error("cannot listen on {address}: {error}")]
+    Listen { address: SocketAddr, error: io::Error },
+    #[cfg(feature = "service")]
+    #[error("the stub needs the next port: choose one below 65535")]
+    NoNextPort,
+    #[cfg(feature = "service")]
+    #[error("no two neighbouring ports are free; choose one with --port")]
+    NoPair,
+    #[cfg(feature = "service")]
+    #[error("no folder: {0}")]
+    Folder(io::Error),
+    #[error(transparent)]
+    Address(io::Error),
+    #[error("the stub broke: {0}")]
+    Stub(io::Error),
+    #[cfg(feature = "service")]
+    #[error(transparent)]
+    Configure(#[from] ConfigureError),
+    #[cfg(feature = "service")]
+    #[error(transparent)]
+    Defect(#[from] crate::prove::DefectError),
+    #[cfg(feature = "service")]
+    #[error(transparent)]
+    Open(#[from] workway_service::platform::native::ServeError),
+    #[error("stdout: {0}")]
+    Stdout(io::Error),
+}
+
+impl ServeError {
+    fn exit(&self) -> Exit {
+        match self {
+            #[cfg(feature = "service")]
+            Self::Folder(_) => Exit::Internal,
+            Self::Address(_) | Self::Stub(_) => Exit::Internal,
+            Self::Stdout(_) => Exit::ReportNotWritten,
+            _ => Exit::Usage,
+        }
+    }
+}
 
 async fn upstreams_only(
     arguments: &Arguments,
@@ -62,17 +112,14 @@ async fn upstreams_only(
 ) -> Served {
     let listener = listen(arguments.port).await?;
     announce(&listener)?;
-    upstream::serve(listener, stop)
-        .await
-        .map_err(|error| (Exit::Internal, format!("the stub broke: {error}")))?;
+    upstream::serve(listener, stop).await.map_err(ServeError::Stub)?;
     Ok(Exit::Pass)
 }
 
 #[cfg(not(feature = "service"))]
 #[expect(clippy::unused_async, reason = "as the one with the service")]
 async fn api(_: &Arguments, _: impl Future<Output = ()>) -> Served {
-    let message = "this build has no service (feature `service`); there is --upstreams-only";
-    Err((Exit::Usage, message.to_owned()))
+    Err(ServeError::NoService)
 }
 
 #[cfg(feature = "service")]
@@ -83,28 +130,22 @@ async fn api(arguments: &Arguments, stop: impl Future<Output = ()>) -> Served {
         Some(_) => (listen(arguments.port).await?, None),
         None => listen_pair(arguments.port).await.map(|(api, stub)| (api, Some(stub)))?,
     };
-    let scratch = tempfile::tempdir().map_err(|e| (Exit::Internal, format!("no folder: {e}")))?;
+    let scratch = tempfile::tempdir().map_err(ServeError::Folder)?;
     let state = arguments.state.clone().unwrap_or_else(|| scratch.path().to_owned());
     let origin = match (&arguments.upstream, &stub) {
         (None, Some(stub)) => stub.local_addr().map(upstream::origin),
         (upstream, _) => Ok(upstream.clone().unwrap_or_default()),
     };
-    let origin = origin.map_err(|error| (Exit::Internal, error.to_string()))?;
-    let address = listener.local_addr().map_err(|e| (Exit::Internal, e.to_string()))?;
-    let config = config(address, &origin).map_err(|error| (Exit::Usage, error.to_string()))?;
+    let origin = origin.map_err(ServeError::Address)?;
+    let address = listener.local_addr().map_err(ServeError::Address)?;
+    let mut config = config(address, &origin)?;
 
     // The stub first: `announce` tells others that both are there.
     #[expect(clippy::disallowed_methods, reason = "the stub is a server of its own")]
     let stub = stub.map(|stub| tokio::spawn(upstream::serve(stub, std::future::pending())));
-    let server = match seeded(arguments)? {
-        Some(seeded) => {
-            let mut config = config;
-            seeded.configure(&mut config);
-            Server::open_with(listener, &state, config, &seeded).await
-        }
-        None => Server::open(listener, &state, config).await,
-    };
-    let server = server.map_err(|error| (Exit::Usage, error.to_string()))?;
+    let seeded = seeded(arguments)?;
+    seeded.configure(&mut config);
+    let server = Server::open_with(listener, &state, config, &seeded).await?;
     announce_at(address)?;
     let kept = if arguments.state.is_some() { "kept" } else { "removed at the end" };
     output::say(&format!("upstream stub: {origin}"));
@@ -117,18 +158,19 @@ async fn api(arguments: &Arguments, stop: impl Future<Output = ()>) -> Served {
     Ok(Exit::Pass)
 }
 
-/// Returns the changes to put around the service, if a defect is asked for.
+/// Returns the layers to put around the service: those of the defect that is asked for.
 #[cfg(feature = "service")]
-fn seeded(arguments: &Arguments) -> Result<Option<crate::prove::Seeded>, (Exit, String)> {
+fn seeded(arguments: &Arguments) -> Result<crate::prove::Seeded, crate::prove::DefectError> {
     use crate::{
         prove::{Seeded, find},
         token::{local_secret, secret_from_environment},
     };
 
-    let Some(id) = &arguments.defect else { return Ok(None) };
     let secret = secret_from_environment().unwrap_or_else(local_secret);
-    let seeded = find(id).and_then(|defect| Seeded::new(defect, secret));
-    seeded.map(Some).map_err(|error| (Exit::Usage, error))
+    match &arguments.defect {
+        Some(id) => find(id).and_then(|defect| Seeded::new(defect, secret)),
+        None => Ok(Seeded::without_defect(secret)),
+    }
 }
 
 /// Says why the service cannot be configured.
@@ -172,15 +214,15 @@ fn config(
 /// Says why a text is no origin.
 #[derive(Clone, Debug, thiserror::Error)]
 enum OriginError {
-    #[error("{0}")]
-    NoUrl(String),
+    #[error(transparent)]
+    NoUrl(<reqwest::Url as std::str::FromStr>::Err),
     #[error("give an origin such as http://127.0.0.1:8788")]
     NotBare,
 }
 
 /// Reads an origin. The steps of workflows may go there, so nothing is taken for granted.
 fn origin(text: &str) -> Result<String, OriginError> {
-    let url = reqwest::Url::parse(text).map_err(|error| OriginError::NoUrl(error.to_string()))?;
+    let url = reqwest::Url::parse(text).map_err(OriginError::NoUrl)?;
     let bare = url.path() == "/" && url.query().is_none() && url.fragment().is_none();
     if !matches!(url.scheme(), "http" | "https") || !bare || !url.username().is_empty() {
         return Err(OriginError::NotBare);
@@ -189,24 +231,19 @@ fn origin(text: &str) -> Result<String, OriginError> {
 }
 
 /// Listens on loopback only: the published secret signs tokens for it.
-async fn listen(port: u16) -> Result<TcpListener, (Exit, String)> {
+async fn listen(port: u16) -> Result<TcpListener, ServeError> {
     let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
     TcpListener::bind(address).await.map_err(|error| match error.kind() {
-        io::ErrorKind::AddrInUse => {
-            let help = "stop what uses it, or choose another with --port (0 picks a free one)";
-            (Exit::Usage, format!("port {port} is in use; {help}"))
-        }
-        _ => (Exit::Usage, format!("cannot listen on {address}: {error}")),
+        io::ErrorKind::AddrInUse => ServeError::PortInUse(port),
+        _ => ServeError::Listen { address, error },
     })
 }
 
 /// Listens on two neighbouring ports: for the API, and for the stub.
 #[cfg(feature = "service")]
-async fn listen_pair(port: u16) -> Result<(TcpListener, TcpListener), (Exit, String)> {
+async fn listen_pair(port: u16) -> Result<(TcpListener, TcpListener), ServeError> {
     if port != 0 {
-        let next = port.checked_add(1).ok_or_else(|| {
-            (Exit::Usage, "the stub needs the next port: choose one below 65535".to_owned())
-        })?;
+        let next = port.checked_add(1).ok_or(ServeError::NoNextPort)?;
         return Ok((listen(port).await?, listen(next).await?));
     }
     for _ in 0..PORT_TRIES {
@@ -218,18 +255,16 @@ async fn listen_pair(port: u16) -> Result<(TcpListener, TcpListener), (Exit, Str
             return Ok((api, stub));
         }
     }
-    Err((Exit::Usage, "no two neighbouring ports are free; choose one with --port".to_owned()))
+    Err(ServeError::NoPair)
 }
 
-fn announce(listener: &TcpListener) -> Result<(), (Exit, String)> {
-    let address = listener.local_addr().map_err(|error| (Exit::Internal, error.to_string()))?;
-    announce_at(address)
+fn announce(listener: &TcpListener) -> Result<(), ServeError> {
+    announce_at(listener.local_addr().map_err(ServeError::Address)?)
 }
 
 /// Prints the URL alone on the first line of stdout, for the program that started this one.
-fn announce_at(address: SocketAddr) -> Result<(), (Exit, String)> {
-    output::result(&format!("http://{address}\n"))
-        .map_err(|error| (Exit::ReportNotWritten, format!("stdout: {error}")))
+fn announce_at(address: SocketAddr) -> Result<(), ServeError> {
+    output::result(&format!("http://{address}\n")).map_err(ServeError::Stdout)
 }
 
 async fn stopped(mut signals: Signals, until_stdin_closes: bool) {

@@ -13,10 +13,10 @@ use crate::{
 
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Arguments {
-    /// Whose token.
+    /// Subject of the token.
     #[arg(long, default_value = "developer")]
     sub: String,
-    /// What it allows, separated by spaces: `read`, `write`, `meter`.
+    /// Scopes that it grants, separated by spaces: `read`, `write`, `meter`.
     #[arg(long, default_value = DEFAULT_SCOPE)]
     scope: String,
 }

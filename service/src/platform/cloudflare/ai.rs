@@ -2,56 +2,24 @@
 
 use futures_util::future::{Either, select};
 use serde::{Serialize, de::DeserializeOwned};
-use worker::{
-    Delay, Env,
-    js_sys::Reflect,
-    send::SendFuture,
-    wasm_bindgen::{JsCast, JsValue},
-};
+use worker::{Delay, Env, send::SendFuture};
 
-use super::{Fetcher, unavailable};
-use crate::config::Config;
+use super::{Product, unavailable};
 use crate::domain::ai::{EMBEDDING, Model};
-use crate::platform::{
-    rest::Rest,
-    shapes::{Chat, Embedded, Embeddings, Written, read_embedding},
-};
+use crate::platform::shapes::{Chat, Embedded, Embeddings, Written, read_embedding};
 use crate::ports::{
     AI_TIMEOUT, Ai, Completion, Metered, PortError, PortFailure, PortResult, embedding_usage,
 };
 
-/// Either way to the models.
-#[derive(Clone, Debug)]
-pub enum WorkersAi {
-    /// The binding `AI`.
-    Binding(Env),
-    /// The public API.
-    Rest(Box<Rest<Fetcher>>),
-}
-
-impl WorkersAi {
-    /// Returns the way that this deployment has, if it has one.
-    pub(super) fn new(env: &Env, config: &Config) -> Option<Self> {
-        if has_binding(env, "AI") {
-            return Some(Self::Binding(env.clone()));
-        }
-        let account = config.cloudflare.clone()?;
-        Some(Self::Rest(Box::new(Rest::new(Fetcher, account))))
-    }
-}
-
-/// Returns whether a binding is there, of whatever kind.
-pub(super) fn has_binding(env: &Env, name: &str) -> bool {
-    let binding = Reflect::get(env.unchecked_ref(), &JsValue::from_str(name));
-    binding.is_ok_and(|binding| !binding.is_undefined() && !binding.is_null())
-}
+/// The name of the binding.
+pub(super) const BINDING: &str = "AI";
 
 async fn run<T: DeserializeOwned>(
     env: &Env,
     model: &Model,
     input: impl Serialize,
 ) -> Result<T, PortError> {
-    let ai = env.ai("AI").map_err(unavailable("ai"))?;
+    let ai = env.ai(BINDING).map_err(unavailable("ai"))?;
     let answer = std::pin::pin!(ai.run::<_, T>(model.name, input));
     match select(answer, Delay::from(AI_TIMEOUT)).await {
         Either::Left((answer, _)) => answer.map_err(unavailable("ai")),
@@ -68,7 +36,7 @@ async fn embed(env: &Env, text: &str) -> PortResult<Vec<f32>> {
     Ok(Metered { value: read_embedding(embedded)?, usage: embedding_usage(text) })
 }
 
-impl Ai for WorkersAi {
+impl Ai for Product {
     async fn complete(
         &self,
         model: &'static Model,

@@ -60,7 +60,7 @@ fn length(headers: &HeaderMap) -> Option<usize> {
     headers.get(header::CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
 }
 
-/// A body that is read, at once, when somebody asks for it.
+/// Returns a body that is read, at once, when somebody asks for it.
 fn body(request: Request, length: Option<usize>) -> Body {
     if length.unwrap_or(0) == 0 {
         return Body::empty();

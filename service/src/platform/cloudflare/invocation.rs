@@ -27,7 +27,7 @@ pub(super) async fn during<T>(context: &Rc<Context>, work: impl Future<Output = 
     poll_fn(|task| within(context, || work.as_mut().poll(task))).await
 }
 
-/// A body that is made as it is sent: also that is part of the request.
+/// Returns a body that is made as it is sent: also that is part of the request.
 pub(super) fn streamed(context: Rc<Context>, body: Body) -> Body {
     let (context, mut pieces) = (SendWrapper::new(context), body.into_data_stream());
     Body::from_stream(stream::poll_fn(move |task| {

@@ -18,13 +18,13 @@ mod kv;
 mod ledger;
 mod limiter;
 mod objects;
+mod product;
 mod system;
 mod vectors;
 
 use std::sync::{Arc, LazyLock};
 
 pub use actors::DurableObjects;
-pub use ai::WorkersAi;
 pub use analytics::AnalyticsEngine;
 pub use bucket::Bucket;
 pub use database::D1;
@@ -34,8 +34,8 @@ pub use kv::Kv;
 pub use ledger::IsolateLedger;
 pub use limiter::RateLimiterBinding;
 pub use objects::{AiMisses, OAuth, WorkflowExecutor};
+pub use product::Product;
 pub use system::{JsClock, JsRandom};
-pub use vectors::Vectorize;
 use worker::Env;
 
 use crate::app::{App, FlushTimer, HealthMemo};
@@ -52,8 +52,8 @@ pub struct Cloudflare {
     limiter: RateLimiterBinding,
     actors: DurableObjects,
     backups: Bucket,
-    ai: Option<WorkersAi>,
-    vectors: Option<Vectorize>,
+    ai: Option<Product>,
+    vectors: Option<Product>,
     clock: JsClock,
     random: JsRandom,
     analytics: AnalyticsEngine,
@@ -72,8 +72,8 @@ impl Cloudflare {
             limiter: RateLimiterBinding::new(env.clone()),
             actors: DurableObjects::new(env.clone()),
             backups: Bucket::new(env.clone()),
-            ai: WorkersAi::new(env, config),
-            vectors: Vectorize::new(env, config),
+            ai: Product::find(env, config, ai::BINDING),
+            vectors: Product::find(env, config, vectors::BINDING),
             clock: JsClock,
             random: JsRandom,
             analytics: AnalyticsEngine::new(env.clone()),
@@ -126,9 +126,9 @@ impl Platform for Cloudflare {
         actors: DurableObjects = &self.actors;
         backups: Bucket = &self.backups;
         http: Fetcher = &Fetcher;
-        ai: WorkersAi = self.ai.as_ref();
+        ai: Product = self.ai.as_ref();
         breaker: Breaker = &BREAKER;
-        vectors: Vectorize = self.vectors.as_ref();
+        vectors: Product = self.vectors.as_ref();
         clock: JsClock = &self.clock;
         random: JsRandom = &self.random;
         analytics: AnalyticsEngine = &self.analytics;

@@ -9,7 +9,7 @@ use worker::{
 };
 
 use super::{
-    AnalyticsEngine, BREAKER, D1, DurableObjects, Fetcher, JsClock, JsRandom, Kv, WorkersAi,
+    AnalyticsEngine, BREAKER, D1, DurableObjects, Fetcher, JsClock, JsRandom, Kv, Product, ai,
     config, system, unavailable,
 };
 use crate::config::{Config, ConfigError};
@@ -68,7 +68,7 @@ struct Host {
 impl Host {
     fn new(class: ActorClass, state: State, env: Env) -> Self {
         let config = config(&env);
-        let ai = config.as_ref().ok().and_then(|config| WorkersAi::new(&env, config));
+        let ai = config.as_ref().ok().and_then(|config| Product::find(&env, config, ai::BINDING));
         let context = Context {
             state,
             single_flight: SingleFlight::default(),
@@ -120,7 +120,7 @@ struct Context {
     database: D1,
     cache: Kv,
     actors: DurableObjects,
-    ai: Option<WorkersAi>,
+    ai: Option<Product>,
     analytics: AnalyticsEngine,
     /// The usage of making the table, until somebody is charged for it. A table that is there costs
     /// nothing.
@@ -200,7 +200,7 @@ impl ActorContext for Context {
         cache: Kv = &self.cache;
         actors: DurableObjects = &self.actors;
         http: Fetcher = &Fetcher;
-        ai: WorkersAi = self.ai.as_ref();
+        ai: Product = self.ai.as_ref();
         breaker: Breaker = &BREAKER;
         clock: JsClock = &JsClock;
         random: JsRandom = &JsRandom;

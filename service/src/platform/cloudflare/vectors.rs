@@ -11,9 +11,8 @@ use worker::{
     wasm_bindgen_futures::JsFuture,
 };
 
-use super::{Fetcher, ai::has_binding};
-use crate::config::Config;
-use crate::platform::{rest::Rest, shapes::Matches};
+use super::Product;
+use crate::platform::shapes::Matches;
 use crate::ports::{
     Match, Metered, PortError, PortFailure, PortResult, VECTOR_TIMEOUT, Vector, VectorIndex,
     one_written,
@@ -30,25 +29,8 @@ extern "C" {
     fn query(this: &Index, values: &Float32Array, options: &JsValue) -> Result<Promise, JsValue>;
 }
 
-/// Either way to the vectors.
-#[derive(Clone, Debug)]
-pub enum Vectorize {
-    /// The binding `VECTORDB`.
-    Binding(Env),
-    /// The public API.
-    Rest(Box<Rest<Fetcher>>),
-}
-
-impl Vectorize {
-    /// Returns the way that this deployment has, if it has one.
-    pub(super) fn new(env: &Env, config: &Config) -> Option<Self> {
-        if has_binding(env, "VECTORDB") {
-            return Some(Self::Binding(env.clone()));
-        }
-        let account = config.cloudflare.clone()?;
-        Some(Self::Rest(Box::new(Rest::new(Fetcher, account))))
-    }
-}
+/// The name of the binding.
+pub(super) const BINDING: &str = "VECTORDB";
 
 /// Turns what the runtime threw into an error for the log.
 fn failed(error: &JsValue) -> PortError {
@@ -60,7 +42,7 @@ async fn call(
     env: &Env,
     begin: impl FnOnce(&Index) -> Result<Promise, JsValue>,
 ) -> Result<JsValue, PortError> {
-    let index = Reflect::get(env.unchecked_ref(), &JsValue::from_str("VECTORDB"));
+    let index = Reflect::get(env.unchecked_ref(), &JsValue::from_str(BINDING));
     let index: Index = index.map_err(|error| failed(&error))?.unchecked_into();
     let promise = begin(&index).map_err(|error| failed(&error))?;
     match select(JsFuture::from(promise), Delay::from(VECTOR_TIMEOUT)).await {
@@ -114,7 +96,7 @@ async fn query(
     Ok(found.found())
 }
 
-impl VectorIndex for Vectorize {
+impl VectorIndex for Product {
     async fn upsert(&self, vector: Vector) -> PortResult<()> {
         match self {
             Self::Binding(env) => SendFuture::new(upsert(env, vector)).await,

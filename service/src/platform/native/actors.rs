@@ -97,7 +97,8 @@ const REARM: Sql = Sql { name: "rearm", text: "UPDATE alarms SET firing = 0 WHER
 
 /// The pause of the alarm task when it knows of no alarm.
 const IDLE: Duration = Duration::from_mins(1);
-/// The pause of the alarm task when it could not read the alarms. An alarm whose handler failed rings again after as long.
+/// The pause of the alarm task when it could not read the alarms. An alarm whose handler failed
+/// rings again after as long.
 const RETRY: Duration = Duration::from_secs(1);
 
 /// The ports that objects can reach.
@@ -248,7 +249,7 @@ impl Inner {
         single_flight
     }
 
-    /// The lock of an object. Objects that nobody waits for are forgotten.
+    /// Returns the lock of an object. Objects that nobody waits for are forgotten.
     fn turn(&self, name: &str) -> Arc<AsyncMutex<()>> {
         let mut turns = self.turns.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(turn) = turns.get(name).and_then(Weak::upgrade) {
@@ -267,14 +268,18 @@ impl Inner {
         Ok(names.collect())
     }
 
-    /// Returns the time until the next alarm.
-    async fn pause(&self) -> Result<Duration, PortError> {
+    /// Returns the time of the next alarm, if there is one.
+    async fn next_alarm(&self) -> Result<Option<Millis>, PortError> {
         let next = self.sql(NEXT.bind([])).await?.value;
-        let at = next.rows.first().and_then(|row| row.get("at")?.as_i64());
-        Ok(at.map_or(IDLE, |at| {
+        Ok(next.rows.first().and_then(|row| row.get("at")?.as_i64()))
+    }
+
+    /// Returns the time until an alarm, at most [`IDLE`].
+    fn until(&self, alarm: Option<Millis>) -> Duration {
+        alarm.map_or(IDLE, |at| {
             let millis = (at - self.reach.clock.now()).max(0).unsigned_abs();
             Duration::from_millis(millis).min(IDLE)
-        }))
+        })
     }
 
     async fn ring(self: &Arc<Self>, name: &str) {
@@ -315,7 +320,9 @@ fn one_request() -> Usage {
 async fn ring_alarms(actors: Weak<Inner>) {
     while let Some(inner) = actors.upgrade() {
         let pause = match ring_due(&inner).await {
-            Ok(pause) => pause,
+            // The clock may have been put forward while the alarms were read, so it is read now: a
+            // pause of before would be one too many.
+            Ok(next) => inner.until(next),
             Err(error) => {
                 log(&format!("alarms: {error}"));
                 RETRY
@@ -329,13 +336,14 @@ async fn ring_alarms(actors: Weak<Inner>) {
     }
 }
 
-async fn ring_due(inner: &Arc<Inner>) -> Result<Duration, PortError> {
+/// Rings the alarms that are due, and returns the time of the next one.
+async fn ring_due(inner: &Arc<Inner>) -> Result<Option<Millis>, PortError> {
     for name in inner.due().await? {
         let inner = Arc::clone(inner);
         #[expect(clippy::disallowed_methods, reason = "objects run side by side")]
         tokio::spawn(async move { inner.ring(&name).await });
     }
-    inner.pause().await
+    inner.next_alarm().await
 }
 
 /// One object, while it handles one event.

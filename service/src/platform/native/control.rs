@@ -116,7 +116,7 @@ struct Counts {
 struct Billed {
     requests: Usage,
     events: Usage,
-    upkeep: Usage,
+    scheduled_tasks: Usage,
     metering: Usage,
     runs: Usage,
     total: Usage,
@@ -210,7 +210,7 @@ fn router(controlled: Controlled) -> Router {
 }
 
 async fn clock(State(controlled): State<Controlled>) -> Json<ClockFace> {
-    let clock = controlled.platform.clock;
+    let clock = controlled.platform.clock();
     Json(ClockFace { now: clock.now(), frozen: clock.is_frozen() })
 }
 
@@ -218,7 +218,7 @@ async fn set_clock(
     State(controlled): State<Controlled>,
     Json(change): Json<ClockChange>,
 ) -> Json<ClockFace> {
-    let clock = &controlled.platform.clock;
+    let clock = controlled.platform.clock();
     if let Some(frozen) = change.frozen {
         clock.freeze(frozen);
     }
@@ -240,7 +240,7 @@ async fn cron(State(controlled): State<Controlled>) -> Result<Json<Swept>, Faile
 
 async fn counters(State(controlled): State<Controlled>) -> Json<Counts> {
     let Controlled { platform, counters, .. } = controlled;
-    let alarms_rung = platform.actors.alarms_rung();
+    let alarms_rung = platform.actors().alarms_rung();
     let (requests, sweeps) = (counters.requests.load(Relaxed), counters.sweeps.load(Relaxed));
     Json(Counts { requests, sweeps, alarms_rung, usage: platform.usage() })
 }
@@ -250,7 +250,7 @@ async fn rest(State(controlled): State<Controlled>) -> Result<Json<Rest>, Failed
     let open = peek(&platform, OPEN_RUNS).await.map_err(failed)?;
     let count = open.value.rows.first().and_then(|row| row.get("count")?.as_i64());
     let open_runs = count.unwrap_or_default();
-    let alarms = platform.actors.alarms().await.map_err(failed)?;
+    let alarms = platform.actors().alarms().await.map_err(failed)?;
     Ok(Json(Rest { quiet: open_runs == 0 && alarms == 0, open_runs, alarms }))
 }
 
@@ -273,8 +273,8 @@ async fn billed(State(controlled): State<Controlled>) -> Result<Json<Billed>, Fa
     for row in runs.value.decode::<RunRow>().map_err(failed)? {
         billed.runs += parse(&row.usage)?;
     }
-    let Billed { requests, events, upkeep, metering, runs, .. } = billed;
-    billed.total = [requests, events, upkeep, metering, runs].into_iter().sum();
+    let Billed { requests, events, scheduled_tasks, metering, runs, .. } = billed;
+    billed.total = [requests, events, scheduled_tasks, metering, runs].into_iter().sum();
     Ok(Json(billed))
 }
 
@@ -283,19 +283,19 @@ impl Billed {
         *match cause {
             Cause::Requests => &mut self.requests,
             Cause::Events => &mut self.events,
-            Cause::Upkeep => &mut self.upkeep,
+            Cause::ScheduledTasks => &mut self.scheduled_tasks,
         } += usage;
     }
 }
 
 /// Returns the last events for analysis.
 async fn analytics(State(controlled): State<Controlled>) -> Json<Vec<Value>> {
-    Json(controlled.platform.analytics.points())
+    Json(controlled.platform.analytics().points())
 }
 
 /// Queries the database at nobody's expense.
 async fn peek(platform: &Native, sql: Sql) -> PortResult<Rows> {
-    platform.database.sqlite().run(move |connection| execute(connection, &sql.bind([]))).await
+    platform.database().sqlite().run(move |connection| execute(connection, &sql.bind([]))).await
 }
 
 fn parse<T: DeserializeOwned>(text: &str) -> Result<T, Failed> {

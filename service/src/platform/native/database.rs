@@ -60,7 +60,7 @@ impl SqliteDatabase {
         self.total.usage()
     }
 
-    /// The thread, for statements that are not the service's: nobody counts them.
+    /// Returns the thread, for statements that are not the service's: nobody counts them.
     pub(super) fn sqlite(&self) -> &Sqlite {
         &self.sqlite
     }

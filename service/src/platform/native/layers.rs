@@ -1,5 +1,6 @@
-//! The layers that can be put around the native server from outside: around its ports, its objects and its
-//! routes. A test that wants a service with a defect wraps it here; the service itself knows none.
+//! The layers that can be put around the native server from outside: around its ports, its objects
+//! and its routes. A test that wants a service with a defect wraps it here; the service itself
+//! knows none.
 
 use std::{fmt, pin::Pin, sync::Arc};
 
@@ -31,7 +32,7 @@ pub trait Layers {
 
 /// A handler of the events of objects.
 pub trait Objects: fmt::Debug + Send + Sync {
-    /// See [`objects::message`].
+    /// Handles a message, as [`objects::message`] does.
     fn message<'a>(
         &'a self,
         class: ActorClass,
@@ -40,7 +41,7 @@ pub trait Objects: fmt::Debug + Send + Sync {
         message: Value,
     ) -> Work<'a, PortResult<Value>>;
 
-    /// See [`objects::alarm`].
+    /// Handles an alarm, as [`objects::alarm`] does.
     fn alarm<'a>(
         &'a self,
         class: ActorClass,
@@ -106,7 +107,7 @@ impl Scheduled {
         }))
     }
 
-    /// See [`scheduled::every_minute_reported`].
+    /// Runs the tasks, as [`scheduled::every_minute_reported`] does.
     pub(super) async fn every_minute(&self, due: Millis) -> Result<usize, Failures> {
         (self.0)(due).await
     }

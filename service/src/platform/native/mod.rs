@@ -46,14 +46,18 @@ use crate::config::Config;
 use crate::ports::Breaker;
 use crate::ports::{Meter, Platform, PortError, PortResult, Usage};
 
-/// The ports of the native server.
+/// The ports of the native server. Each request has a copy, so a copy is a counter.
 #[derive(Clone, Debug)]
-pub struct Native {
+pub struct Native(Arc<Adapters>);
+
+/// The adapters behind the ports.
+#[derive(Debug)]
+struct Adapters {
     database: SqliteDatabase,
     cache: SqliteKeyValue,
     sessions: SqliteKeyValue,
-    http_cache: Arc<MemoryHttpCache>,
-    limiter: Arc<SlidingCounter>,
+    http_cache: MemoryHttpCache,
+    limiter: SlidingCounter,
     actors: NativeActors,
     backups: FolderObjectStore,
     http: ReqwestHttp,
@@ -89,8 +93,8 @@ impl Native {
         let database = SqliteDatabase::open(&state.join("database.sqlite"))?;
         let cache = SqliteKeyValue::open(&state.join("cache.sqlite"), clock.clone())?;
         let sessions = SqliteKeyValue::open(&state.join("sessions.sqlite"), clock.clone())?;
-        let http_cache = Arc::new(MemoryHttpCache::new(clock.clone()));
-        let limiter = Arc::new(SlidingCounter::new(config.rate_limit, clock.clone()));
+        let http_cache = MemoryHttpCache::new(clock.clone());
+        let limiter = SlidingCounter::new(config.rate_limit, clock.clone());
         let objects = state.join("objects.sqlite");
         let http = ReqwestHttp::new(&config.trusted_origins())?;
         let account = config.cloudflare.clone();
@@ -110,7 +114,7 @@ impl Native {
         let actors = NativeActors::open(&objects, reach, config, handler).await?;
         let backups = FolderObjectStore::new(state.join("backups"));
         let ledger = SqliteLedger::open(database.clone()).await?;
-        Ok(Self {
+        Ok(Self(Arc::new(Adapters {
             database,
             cache,
             sessions,
@@ -126,41 +130,41 @@ impl Native {
             random: OsRandom,
             analytics,
             ledger,
-        })
+        })))
     }
 
     /// Returns what all port calls used since the start, whoever they were for.
     fn usage(&self) -> Usage {
-        let mut usage = self.database.usage();
-        usage += self.cache.usage();
-        usage += self.sessions.usage();
-        usage += self.http.usage();
-        usage += self.actors.usage();
-        usage += self.backups.usage();
-        usage += self.vectors.usage();
-        usage += self.ai.as_ref().map(Counted::usage).unwrap_or_default();
-        usage += self.analytics.usage();
+        let mut usage = self.0.database.usage();
+        usage += self.0.cache.usage();
+        usage += self.0.sessions.usage();
+        usage += self.0.http.usage();
+        usage += self.0.actors.usage();
+        usage += self.0.backups.usage();
+        usage += self.0.vectors.usage();
+        usage += self.0.ai.as_ref().map(Counted::usage).unwrap_or_default();
+        usage += self.0.analytics.usage();
         usage
     }
 }
 
 impl Platform for Native {
     crate::define_ports! { self:
-        database: SqliteDatabase = &self.database;
-        cache: SqliteKeyValue = &self.cache;
-        sessions: SqliteKeyValue = &self.sessions;
-        http_cache: MemoryHttpCache = &self.http_cache;
-        rate_limiter: SlidingCounter = &self.limiter;
-        actors: NativeActors = &self.actors;
-        backups: FolderObjectStore = &self.backups;
-        http: ReqwestHttp = &self.http;
-        ai: Counted<Rest<ReqwestHttp>> = self.ai.as_ref();
-        breaker: Breaker = &self.breaker;
-        vectors: SqliteVectors = Some(&self.vectors);
-        clock: NativeClock = &self.clock;
-        random: OsRandom = &self.random;
-        analytics: NativeAnalytics = &self.analytics;
-        ledger: SqliteLedger = &self.ledger;
+        database: SqliteDatabase = &self.0.database;
+        cache: SqliteKeyValue = &self.0.cache;
+        sessions: SqliteKeyValue = &self.0.sessions;
+        http_cache: MemoryHttpCache = &self.0.http_cache;
+        rate_limiter: SlidingCounter = &self.0.limiter;
+        actors: NativeActors = &self.0.actors;
+        backups: FolderObjectStore = &self.0.backups;
+        http: ReqwestHttp = &self.0.http;
+        ai: Counted<Rest<ReqwestHttp>> = self.0.ai.as_ref();
+        breaker: Breaker = &self.0.breaker;
+        vectors: SqliteVectors = Some(&self.0.vectors);
+        clock: NativeClock = &self.0.clock;
+        random: OsRandom = &self.0.random;
+        analytics: NativeAnalytics = &self.0.analytics;
+        ledger: SqliteLedger = &self.0.ledger;
     }
 
     fn wait_until(&self, work: impl Future<Output = ()> + Send + 'static) {

@@ -20,7 +20,7 @@ pub struct FolderObjectStore {
 }
 
 impl FolderObjectStore {
-    /// The bucket in a folder, which is made when the first object comes.
+    /// Returns the bucket in a folder, which is made when the first object comes.
     pub fn new(root: PathBuf) -> Self {
         Self { root, total: Meter::default() }
     }
@@ -47,8 +47,8 @@ impl FolderObjectStore {
         counted(&self.total, used(outcome.map(Metered::free), usage))
     }
 
-    /// Returns the path of an object until it is whole. It belongs to this write, for another may be under way with the
-    /// same key, and beside the bucket, so that no list shows it.
+    /// Returns the path of an object until it is whole. It belongs to this write, for another may
+    /// be under way with the same key, and beside the bucket, so that no list shows it.
     fn unfinished(&self) -> PathBuf {
         static WRITES: AtomicU64 = AtomicU64::new(0);
         let write = WRITES.fetch_add(1, Ordering::Relaxed);

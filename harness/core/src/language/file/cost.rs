@@ -18,7 +18,7 @@ pub struct CostFile {
     /// The steps whose requests are the AI operations of a tier, by name.
     pub ai: Option<Vec<Spanned<StepName>>>,
     /// The price book of the thresholds: the name of one that comes with the program, or a `.toml`
-    /// file, relative to this one; `cloudflare-2026-11` by default.
+    /// file, relative to this one; Cloudflare's book of the day by default.
     pub book: Option<Spanned<FilePath>>,
     /// A file of tiers, relative to this one, in place of those that come with the program.
     pub tiers: Option<Spanned<FilePath>>,

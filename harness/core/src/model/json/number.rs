@@ -44,7 +44,9 @@ impl Number {
         let exact = Exact::of(&self.to_string());
         match exact.sign() {
             0 => "0".to_owned(),
-            sign => format!("{}0.{}e{}", if sign < 0 { "-" } else { "" }, exact.digits, exact.exponent),
+            sign => {
+                format!("{}0.{}e{}", if sign < 0 { "-" } else { "" }, exact.digits, exact.exponent)
+            }
         }
     }
 

@@ -16,6 +16,10 @@ use crate::{
 
 use super::Resolver;
 
+/// The largest number of steps of a scenario, those of called scenarios included for each call. A
+/// chain of files that call each other ten times would have ten thousand million otherwise.
+pub(super) const MAX_STEPS: usize = 20_000;
+
 /// Requests of a burst at once when the file does not say.
 const DEFAULT_CONCURRENCY: usize = 8;
 
@@ -41,6 +45,11 @@ impl Resolver {
     /// `None` after an error.
     fn step(&mut self, step: &Spanned<StepFile>) -> Option<Step> {
         let span = step.span;
+        self.expanded += 1;
+        if self.expanded > MAX_STEPS {
+            // The whole scenario is refused in the end: what follows is not resolved.
+            return None;
+        }
         Some(match &step.value {
             StepFile::Request(file) => Step::Request(Box::new(self.request(file, span)?)),
             StepFile::Burst(file) => Step::Burst(Box::new(self.burst(file, span)?)),

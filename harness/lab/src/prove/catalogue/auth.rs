@@ -15,7 +15,7 @@ use crate::{
 
 const DAY: i64 = 24 * 60 * 60;
 
-/// Seconds since a token ended; not above zero as long as it is good.
+/// Returns the seconds since a token ended; not above zero as long as it is good.
 fn since_its_end(token: &token::Token) -> Option<i64> {
     token.is_ours.then(|| token.number("exp").map(|end| token.now - end)).flatten()
 }

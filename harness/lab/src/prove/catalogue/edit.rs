@@ -18,7 +18,7 @@ pub(super) fn text_is(body: &Value, name: &str, fits: fn(&str) -> bool) -> bool 
     body[name].as_str().is_some_and(fits)
 }
 
-/// A text that is too long, whatever counts its length.
+/// Returns a text that is too long, whatever counts its length.
 pub(super) fn too_long() -> Value {
     "x".repeat(1_000).into()
 }

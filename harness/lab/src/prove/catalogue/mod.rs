@@ -11,7 +11,7 @@ mod workflows;
 
 use std::sync::LazyLock;
 
-use super::{Area, Change, Defect, Fate};
+use super::{Area, Change, Defect, Status};
 
 static ALL: LazyLock<Vec<Defect>> = LazyLock::new(|| {
     let lists = [
@@ -30,19 +30,19 @@ pub fn all() -> &'static [Defect] {
     &ALL
 }
 
-/// A defect that is made.
+/// Returns a defect that is made.
 const fn made(
     area: Area,
     (id, says): (&'static str, &'static str),
     seen_by: &'static [&'static str],
     changes: &'static [Change],
 ) -> Defect {
-    Defect { id, area, says, fate: Fate::Made { seen_by, changes } }
+    Defect { id, area, says, status: Status::Made { seen_by, changes } }
 }
 
 /// Returns a defect that the API has no place for.
 const fn none(area: Area, (id, says): (&'static str, &'static str), why: &'static str) -> Defect {
-    Defect { id, area, says, fate: Fate::NotApplicable(why) }
+    Defect { id, area, says, status: Status::NotApplicable(why) }
 }
 
 /// Returns a defect that no scenario can see.
@@ -51,5 +51,5 @@ const fn elsewhere(
     (id, says): (&'static str, &'static str),
     test: &'static str,
 ) -> Defect {
-    Defect { id, area, says, fate: Fate::Elsewhere(test) }
+    Defect { id, area, says, status: Status::Elsewhere(test) }
 }

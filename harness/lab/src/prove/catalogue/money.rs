@@ -284,4 +284,13 @@ pub(super) const DEFECTS: &[Defect] = &[
              VALUES ('audit', '2000-01', 0, 0) ON CONFLICT (user_id, month) DO UPDATE SET runs = runs + 1",
         )],
     ),
+    made(
+        Cost,
+        ("CO-Q3", "a query more with each run that is started"),
+        &["cost/batch/batch", "cost/batch/single"],
+        &[Change::Extra(
+            "insert_run",
+            "SELECT count(*) AS n FROM workflows WHERE description <> ''",
+        )],
+    ),
 ];

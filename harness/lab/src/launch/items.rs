@@ -1,8 +1,8 @@
-//! The checklist, and the commands that prove its boxes.
+//! The checklist, and the commands that prove its items.
 
 use serde::{Deserialize, Serialize};
 
-/// Says when a box is due.
+/// Says when an item is due.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Phase {
@@ -119,9 +119,9 @@ pub const PROOFS: &[Proof] = &[
     .leaves("target/launch/cost.txt"),
 ];
 
-/// Names the kind of evidence that closes the part of a box that is beyond this machine.
+/// Names the kind of evidence that completes an item from beyond this machine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Closes {
+pub enum ExternalEvidence {
     /// There is no such part.
     Nothing,
     /// These scenarios, passed by a deployment: see [`super::import`].
@@ -130,9 +130,9 @@ pub enum Closes {
     Person,
 }
 
-/// A box of the checklist.
+/// An item of the checklist.
 #[derive(Clone, Copy, Debug)]
-pub struct LaunchBox {
+pub struct ChecklistItem {
     /// The phase in which it is due.
     pub phase: Phase,
     /// The title, as the checklist names it.
@@ -141,36 +141,36 @@ pub struct LaunchBox {
     pub proofs: &'static [&'static str],
     /// A note on the part that is beyond this machine, or the reason that there is nothing to do.
     pub note: Option<&'static str>,
-    /// The command for that.
-    pub command_beyond: Option<&'static str>,
-    /// The kind of evidence that shows that.
-    pub closes: Closes,
+    /// The command that yields the evidence for that part.
+    pub external_command: Option<&'static str>,
+    /// The kind of evidence for that part.
+    pub external_evidence: ExternalEvidence,
     /// There is nothing to do.
     pub not_applicable: bool,
 }
 
-const fn here(phase: Phase, title: &'static str, proofs: &'static [&'static str]) -> LaunchBox {
-    LaunchBox {
+const fn here(phase: Phase, title: &'static str, proofs: &'static [&'static str]) -> ChecklistItem {
+    ChecklistItem {
         phase,
         title,
         proofs,
         note: None,
-        command_beyond: None,
-        closes: Closes::Nothing,
+        external_command: None,
+        external_evidence: ExternalEvidence::Nothing,
         not_applicable: false,
     }
 }
 
-impl LaunchBox {
-    /// Marks a part of the box as one that needs a person.
+impl ChecklistItem {
+    /// Marks a part of the item as one that needs a person.
     const fn signed(mut self, note: &'static str, command: Option<&'static str>) -> Self {
         self.note = Some(note);
-        self.command_beyond = command;
-        self.closes = Closes::Person;
+        self.external_command = command;
+        self.external_evidence = ExternalEvidence::Person;
         self
     }
 
-    /// Marks a part of the box as one that needs a deployment that passes these scenarios.
+    /// Marks a part of the item as one that needs a deployment that passes these scenarios.
     const fn run(
         mut self,
         note: &'static str,
@@ -178,8 +178,8 @@ impl LaunchBox {
         scenarios: &'static [&'static str],
     ) -> Self {
         self.note = Some(note);
-        self.command_beyond = Some(command);
-        self.closes = Closes::Run(scenarios);
+        self.external_command = Some(command);
+        self.external_evidence = ExternalEvidence::Run(scenarios);
         self
     }
 }
@@ -188,7 +188,7 @@ const UPTIME: &str = "workway run scenarios/ops/uptime --target https://YOUR-DOM
                       --out run && workway lab launch --evidence run";
 
 /// The checklist, in order.
-pub const BOXES: &[LaunchBox] = {
+pub const ITEMS: &[ChecklistItem] = {
     use Phase::{DayAfter, LaunchDay, WeekBefore};
     &[
         here(
@@ -235,7 +235,7 @@ pub const BOXES: &[LaunchBox] = {
              workway lab launch --evidence run",
             &["smoke/health", "smoke/run", "smoke/validation"],
         ),
-        LaunchBox {
+        ChecklistItem {
             not_applicable: true,
             note: Some("Workers scale by themselves: there is nothing to enable"),
             ..here(LaunchDay, "Enable auto-scaling", &[])

@@ -17,7 +17,7 @@ use futures_util::{StreamExt, stream};
 use http_body_util::BodyExt;
 use tokio::net::TcpListener;
 
-use super::Break;
+use super::ConnectionFault;
 
 /// A hanging answer is given up after this: longer than any client of the stub waits.
 const HANG: Duration = Duration::from_mins(5);
@@ -51,18 +51,18 @@ impl Socket {
 
 /// Returns the answer of a call that breaks; `answer` has the effect.
 pub(super) async fn break_off(
-    how: Break,
+    how: ConnectionFault,
     socket: Option<Socket>,
     answer: impl Future<Output = Response>,
 ) -> Response {
     match how {
-        Break::Hang => {
+        ConnectionFault::Hang => {
             tokio::time::sleep(HANG).await;
             StatusCode::GATEWAY_TIMEOUT.into_response()
         }
-        Break::Nonsense => "\u{0}<nonsense]}".into_response(),
-        Break::Reset => broken(socket, Bytes::new(), None),
-        Break::HalfBody => {
+        ConnectionFault::Nonsense => "\u{0}<nonsense]}".into_response(),
+        ConnectionFault::Reset => broken(socket, Bytes::new(), None),
+        ConnectionFault::HalfBody => {
             let (parts, body) = answer.await.into_parts();
             let body = body.collect().await.map(http_body_util::Collected::to_bytes);
             let body = body.unwrap_or_default();

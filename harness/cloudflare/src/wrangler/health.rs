@@ -9,7 +9,9 @@ use std::{
 
 use rustix::process::Pid;
 
-use crate::run::{Monitored, ServerStats};
+use workway_core::run::{Monitored, ServerStats};
+
+use crate::process::Process;
 
 /// The text with which `wrangler dev` begins an error.
 const ERROR: &str = "[ERROR]";
@@ -23,7 +25,7 @@ const LOG_AT_ONCE: usize = 256 * 1024;
 
 /// The processes of a group, and the log that they share.
 #[derive(Debug)]
-pub(super) struct Group {
+pub struct ProcessGroup {
     leader: Pid,
     /// The name of the programs of it that serve; others come and go.
     serves: &'static str,
@@ -38,12 +40,14 @@ struct Read {
     errors: u64,
 }
 
-impl Group {
-    pub(super) fn new(leader: Pid, serves: &'static str, log: File) -> Self {
-        Self { leader, serves, log, read: Mutex::default() }
+impl ProcessGroup {
+    /// Returns the group of a process, of which programs named `serves` do the serving.
+    pub fn of(process: &Process, serves: &'static str) -> Option<Self> {
+        let (leader, log) = process.group()?;
+        Some(Self { leader, serves, log, read: Mutex::default() })
     }
 
-    /// Errors up to the end of the last whole line.
+    /// Counts the errors up to the end of the last whole line.
     fn errors(&self) -> io::Result<u64> {
         let mut read = self.read.lock().unwrap_or_else(PoisonError::into_inner);
         let mut bytes = vec![0; LOG_AT_ONCE];
@@ -58,7 +62,7 @@ impl Group {
     }
 }
 
-impl Monitored for Group {
+impl Monitored for ProcessGroup {
     fn vitals(&self) -> Option<ServerStats> {
         let group = self.leader.as_raw_nonzero().get();
         let mut vitals = ServerStats { errors: self.errors().ok()?, ..ServerStats::default() };
@@ -111,7 +115,7 @@ mod tests {
 
     use tokio::process::Command;
 
-    use super::{super::Process, *};
+    use super::*;
 
     /// Alone until somebody writes into the pipe. `tail` keeps what has no line end.
     const SCRIPT: &str = "
@@ -128,7 +132,7 @@ mod tests {
         command.args(["-c", SCRIPT]).env("PIPE", &pipe);
         command.stdin(Stdio::null()).stdout(Stdio::null());
         let (process, _) = Process::start("sh", &mut command).unwrap();
-        let group = process.health("sh").unwrap();
+        let group = ProcessGroup::of(&process, "sh").unwrap();
         let mut first = group.vitals().unwrap();
         // Between the fork and the program it has no memory of its own.
         while first.memory == 0 {

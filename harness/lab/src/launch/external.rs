@@ -6,7 +6,7 @@ use std::{collections::BTreeMap, fs, io, path::Path};
 use reqwest::Url;
 use serde::{Deserialize, Serialize};
 
-use super::{BOXES, Closes, Commit, EvidenceError};
+use super::{Commit, EvidenceError, ExternalEvidence, ITEMS};
 use crate::{
     judge::Verdict,
     report::{ReadError, RunReport, TargetKind, read_run, write},
@@ -23,7 +23,7 @@ const ABBREVIATED: usize = 7;
 /// A file of `reports/launch` that is no evidence.
 #[derive(Debug, thiserror::Error)]
 #[error("{file}: {problem}")]
-pub struct BeyondError {
+pub struct ExternalEvidenceError {
     /// The path of the file.
     pub file: String,
     /// The description of the error, and of what would be right.
@@ -34,7 +34,7 @@ pub struct BeyondError {
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Signature {
-    r#box: String,
+    item: String,
     by: String,
     on: String,
     commit: String,
@@ -70,8 +70,8 @@ struct RunScenario {
 /// Says which item a piece of evidence is about.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum About {
-    /// A box, by its title.
-    Box(String),
+    /// An item, by its title.
+    Item(String),
     /// Scenarios, and how they came out.
     Scenarios(Vec<(String, Verdict)>),
 }
@@ -98,11 +98,11 @@ pub struct Attested {
 }
 
 impl Attested {
-    /// Returns the evidence if it is about this box and of the kind that closes it.
-    pub(super) fn on(&self, title: &str, closes: Closes) -> Option<Self> {
-        match (self.about.as_ref()?, closes) {
-            (About::Box(of), Closes::Person) => (of == title).then(|| self.clone()),
-            (About::Scenarios(ran), Closes::Run(names)) => {
+    /// Returns the evidence if it is about this item and of the kind that completes it.
+    pub(super) fn on(&self, title: &str, kind: ExternalEvidence) -> Option<Self> {
+        match (self.about.as_ref()?, kind) {
+            (About::Item(of), ExternalEvidence::Person) => (of == title).then(|| self.clone()),
+            (About::Scenarios(ran), ExternalEvidence::Run(names)) => {
                 let verdict = |name: &&str| Some(ran.iter().find(|(one, _)| one == name)?.1);
                 let verdicts: Option<Vec<_>> = names.iter().map(verdict).collect();
                 Some(Self { succeeded: outcome(&verdicts?), ..self.clone() })
@@ -123,8 +123,8 @@ fn outcome(verdicts: &[Verdict]) -> Option<bool> {
 /// Returns all evidence in the folder, the oldest first.
 ///
 /// # Errors
-/// [`BeyondError`] for the first file that is not as it should be.
-pub fn attested(root: &Path, commit: &Commit) -> Result<Vec<Attested>, BeyondError> {
+/// [`ExternalEvidenceError`] for the first file that is not as it should be.
+pub fn attested(root: &Path, commit: &Commit) -> Result<Vec<Attested>, ExternalEvidenceError> {
     let mut found = Vec::new();
     let entries = match fs::read_dir(root.join(FOLDER)) {
         Ok(entries) => entries,
@@ -146,8 +146,8 @@ pub fn attested(root: &Path, commit: &Commit) -> Result<Vec<Attested>, BeyondErr
     Ok(found)
 }
 
-fn wrong(file: &str, problem: &impl ToString) -> BeyondError {
-    BeyondError { file: file.to_owned(), problem: problem.to_string() }
+fn wrong(file: &str, problem: &impl ToString) -> ExternalEvidenceError {
+    ExternalEvidenceError { file: file.to_owned(), problem: problem.to_string() }
 }
 
 fn signatures(
@@ -155,22 +155,22 @@ fn signatures(
     text: &str,
     root: &Path,
     commit: &Commit,
-) -> Result<Vec<Attested>, BeyondError> {
+) -> Result<Vec<Attested>, ExternalEvidenceError> {
     let parsed: Signatures = toml::from_str(text).map_err(|error| wrong(file, &error))?;
     let one = |signature: Signature| {
-        let Signature { r#box: title, by, on, commit: id, seen } = signature;
+        let Signature { item: title, by, on, commit: id, seen } = signature;
         let problem = |problem: String| wrong(file, &format!("{title:?}: {problem}"));
-        match BOXES.iter().find(|known| known.title == title).map(|known| known.closes) {
-            Some(Closes::Person) => {}
-            Some(Closes::Run(names)) => {
+        match ITEMS.iter().find(|known| known.title == title).map(|known| known.external_evidence) {
+            Some(ExternalEvidence::Person) => {}
+            Some(ExternalEvidence::Run(names)) => {
                 let names = names.join(", ");
                 return Err(problem(format!("nobody signs for it; it takes a run of {names}")));
             }
-            Some(Closes::Nothing) => {
+            Some(ExternalEvidence::Nothing) => {
                 return Err(problem("there is nothing to sign: commands here prove it".to_owned()));
             }
             None => {
-                return Err(problem("there is no such box; see `workway lab launch`".to_owned()));
+                return Err(problem("there is no such item; see `workway lab launch`".to_owned()));
             }
         }
         if humantime::parse_rfc3339(&format!("{on}T00:00:00Z")).is_err() {
@@ -183,13 +183,18 @@ fn signatures(
         }
         let of_this_code = same(file, root, &id, commit)?;
         let file = file.to_owned();
-        let about = Some(About::Box(title));
+        let about = Some(About::Item(title));
         Ok(Attested { file, by, on, commit: id, of_this_code, seen, succeeded: Some(true), about })
     };
     parsed.signed.into_iter().map(one).collect()
 }
 
-fn run(file: &str, text: &str, root: &Path, commit: &Commit) -> Result<Attested, BeyondError> {
+fn run(
+    file: &str,
+    text: &str,
+    root: &Path,
+    commit: &Commit,
+) -> Result<Attested, ExternalEvidenceError> {
     let run: DeployedRun = serde_json::from_str(text).map_err(|error| wrong(file, &error))?;
     let figures = run.scenarios.iter().map(|(name, scenario)| {
         let verdict = scenario.verdict;
@@ -209,7 +214,7 @@ fn run(file: &str, text: &str, root: &Path, commit: &Commit) -> Result<Attested,
 }
 
 /// Returns whether a commit has the code of another.
-fn same(file: &str, root: &Path, id: &str, commit: &Commit) -> Result<bool, BeyondError> {
+fn same(file: &str, root: &Path, id: &str, commit: &Commit) -> Result<bool, ExternalEvidenceError> {
     if id.len() < ABBREVIATED || !id.bytes().all(|byte| byte.is_ascii_hexdigit()) {
         return Err(wrong(
             file,
@@ -227,7 +232,7 @@ pub enum ImportError {
     Read(#[from] ReadError),
     /// The report is not about a deployment, or not about a commit.
     #[error(transparent)]
-    Unfit(#[from] BeyondError),
+    Unfit(#[from] ExternalEvidenceError),
     /// The report cannot be kept.
     #[error(transparent)]
     Write(#[from] EvidenceError),
