@@ -141,7 +141,13 @@ fn gates_and_sums_and_baselines_and_calibrations_keep_the_old_ones_too() {
     let out = PathBuf::from(case.path("sum"));
     with_old(&out, &names()[..7]);
     fs::create_dir(out.join(Format::Json.file())).unwrap();
-    let output = workway(&["merge", &run, &run, "--out"]).arg(&out).output().unwrap();
+    let other = case.path("other");
+    fs::create_dir(&other).unwrap();
+    let report = fs::read_to_string(Path::new(&run).join(Format::Json.file())).unwrap();
+    let (_, id) = report.split_once("\"run_id\": \"").unwrap();
+    let report = report.replacen(&id[..12], "0123456789ab", 1);
+    fs::write(Path::new(&other).join(Format::Json.file()), report).unwrap();
+    let output = workway(&["merge", &run, &other, "--out"]).arg(&out).output().unwrap();
     says_that_it_was_not_written(&output, "a/b");
     is_old(&out, &names()[..7]);
 

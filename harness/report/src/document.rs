@@ -266,7 +266,7 @@ impl ScenarioReport {
             window_s: record.window.as_secs_f64(),
             steps: steps.clone().map(|(label, step)| StepReport::new(label, step)).collect(),
             total: total(plan, record),
-            generator: record.pace.map(GeneratorReport::new),
+            generator: record.pace.map(|pace| GeneratorReport::new(pace, plan.allowed_lag())),
             server: record.server.map(ServerReport::new),
             timeline: load::timeline(&record.timeline),
             levels: record.levels.iter().map(LevelReport::new).collect(),

@@ -6,7 +6,11 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::number::{milliseconds, rounded};
-use crate::record::{Drift, Level, Pace, Timeline, TimelineSpan};
+use crate::{
+    judge::{LAG_PERCENTILE, Trouble},
+    plan::LoadPlan,
+    record::{Drift, Level, Pace, StepRecord, Timeline, TimelineSpan},
+};
 
 /// How well the generator kept its schedule.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -17,6 +21,13 @@ pub struct GeneratorReport {
     pub punctual: u64,
     /// Part of a core, 0 to 1, that its busiest thread used.
     pub busiest_thread: f64,
+    /// The lag that decides nothing, in milliseconds.
+    #[serde(default = "default_allowed_lag")]
+    pub allowed_lag_ms: f64,
+}
+
+fn default_allowed_lag() -> f64 {
+    milliseconds(LoadPlan::DEFAULT_ALLOWED_LAG)
 }
 
 /// What happened in a span of time after the first arrival.
@@ -91,9 +102,18 @@ pub struct LevelReport {
 }
 
 impl GeneratorReport {
-    pub(super) fn new(pace: Pace) -> Self {
+    pub(super) fn new(pace: Pace, allowed_lag: Duration) -> Self {
         let Pace { planned, punctual, busiest, .. } = pace;
-        Self { planned, punctual, busiest_thread: rounded(busiest) }
+        let allowed_lag_ms = milliseconds(allowed_lag);
+        Self { planned, punctual, busiest_thread: rounded(busiest), allowed_lag_ms }
+    }
+
+    /// Returns the trouble that the generator had with these operations.
+    pub(super) fn trouble(&self, total: &StepRecord) -> Trouble {
+        let Self { planned, punctual, busiest_thread, allowed_lag_ms } = *self;
+        let pace = Pace { planned, punctual, busiest: busiest_thread, ..Pace::default() };
+        let allowed = Duration::try_from_secs_f64(allowed_lag_ms / 1e3).unwrap_or_default();
+        Trouble::of_generator(total, Some(pace), allowed, LAG_PERCENTILE)
     }
 }
 

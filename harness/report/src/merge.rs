@@ -1,5 +1,7 @@
 //! Reports of several generators, added up.
 
+use std::time::Duration;
+
 use super::{
     Billing, CostThresholdReport, ReasonReport, RuleReport, RunReport, ScenarioCost,
     ScenarioReport, StepError, StepReport, ThresholdReport, causes_of_run, document::worst,
@@ -16,6 +18,36 @@ pub enum MergeError {
     /// Nothing to add up.
     #[error("there are no reports to merge")]
     Nothing,
+    /// One run is given twice: its operations would be counted twice.
+    #[error("run {0} is given twice")]
+    Twice(String),
+    /// Two runs differ in something that must be the same.
+    #[error(
+        "runs {first} and {other} cannot be added up: {what} is {mine} in the one and {theirs} in the other"
+    )]
+    Differ {
+        /// The first run.
+        first: String,
+        /// The run that differs.
+        other: String,
+        /// The fact in which they differ.
+        what: &'static str,
+        /// The fact of the first run.
+        mine: String,
+        /// The fact of the other run.
+        theirs: String,
+    },
+    /// Two runs were not under way at the same time.
+    #[error(
+        "runs {first} and {other} cannot be added up: the one was over before the other began, so that \
+         the target had their loads one after the other"
+    )]
+    Apart {
+        /// The run that was first.
+        first: String,
+        /// The run that came later.
+        other: String,
+    },
     /// The same name stands for different scenarios.
     #[error("scenario `{0}` is not the same in all reports: its file was changed between them")]
     Changed(String),
@@ -43,13 +75,17 @@ pub enum MergeError {
 /// [`MergeError`].
 pub fn merge(reports: &[RunReport], billing: &dyn Billing) -> Result<RunReport, MergeError> {
     let (first, rest) = reports.split_first().ok_or(MergeError::Nothing)?;
+    for (index, report) in rest.iter().enumerate() {
+        for earlier in reports.iter().take(index + 1) {
+            comparable(earlier, report)?;
+        }
+    }
     let mut sum = first.clone();
     for report in rest {
         sum.duration_s = sum.duration_s.max(report.duration_s);
         for scenario in &report.scenarios {
-            match sum.scenarios.iter_mut().find(|mine| mine.name == scenario.name) {
-                Some(mine) => add(mine, scenario)?,
-                None => sum.scenarios.push(scenario.clone()),
+            if let Some(mine) = sum.scenarios.iter_mut().find(|mine| mine.name == scenario.name) {
+                add(mine, scenario)?;
             }
         }
     }
@@ -68,6 +104,41 @@ pub fn merge(reports: &[RunReport], billing: &dyn Billing) -> Result<RunReport, 
     sum.exit = None;
     sum.scenarios.iter_mut().for_each(|scenario| scenario.exit = None);
     Ok(sum)
+}
+
+/// Checks that two runs are parts of one: not the same part, of the same scenarios with the same random
+/// choices, against the same target, at the same time.
+fn comparable(one: &RunReport, other: &RunReport) -> Result<(), MergeError> {
+    if one.run_id == other.run_id {
+        return Err(MergeError::Twice(one.run_id.clone()));
+    }
+    let names = |run: &RunReport| {
+        let mut names: Vec<_> = run.scenarios.iter().map(|one| one.name.as_str()).collect();
+        names.sort_unstable();
+        names.join(", ")
+    };
+    let facts = [
+        ("the set of scenarios", names(one), names(other)),
+        ("the seed", one.seed.to_string(), other.seed.to_string()),
+        ("the target", one.target.clone(), other.target.clone()),
+        ("the kind of target", one.target_kind.to_string(), other.target_kind.to_string()),
+    ];
+    if let Some((what, mine, theirs)) = facts.into_iter().find(|(_, a, b)| a != b) {
+        let (first, other) = (one.run_id.clone(), other.run_id.clone());
+        return Err(MergeError::Differ { first, other, what, mine, theirs });
+    }
+    let end = |run: &RunReport| {
+        let lasted = Duration::try_from_secs_f64(run.duration_s).unwrap_or_default();
+        // The beginning is known to the second.
+        run.started_at.time().checked_add(lasted + Duration::from_secs(1))
+    };
+    let (earlier, later) =
+        if one.started_at <= other.started_at { (one, other) } else { (other, one) };
+    if end(earlier).is_some_and(|end| end <= later.started_at.time()) {
+        let (first, other) = (earlier.run_id.clone(), later.run_id.clone());
+        return Err(MergeError::Apart { first, other });
+    }
+    Ok(())
 }
 
 fn add(mine: &mut ScenarioReport, other: &ScenarioReport) -> Result<(), MergeError> {
@@ -143,7 +214,14 @@ fn judge(
     let costs = sum.cost.as_ref().map(|cost| judged_cost(&sum.name, cost, billing)).transpose()?;
     let costs = costs.unwrap_or_default();
     let mut reasons = others(parts);
-    reasons.extend(judge::of_thresholds(&results, &costs));
+    let total = sum.total.as_ref().map(StepReport::record).transpose();
+    let histograms = |error| MergeError::Histograms { scenario: sum.name.clone(), error };
+    let total = total.map_err(histograms)?.unwrap_or_default();
+    let trouble = sum.generator.as_ref().map(|generator| generator.trouble(&total));
+    let trouble = trouble.unwrap_or_default();
+    // Lag is that of all steps; the errors that a threshold on a step is about are among those of all.
+    reasons.extend(judge::Judged { results: &results, trouble: &trouble }.reasons(|_| &total));
+    reasons.extend(judge::of_costs(&costs));
     let Judgement { verdict, reasons, .. } = Judgement::new(reasons);
     let named = sum.thresholds.iter().zip(&results);
     sum.thresholds =

@@ -1,17 +1,16 @@
 //! Judges a scenario that was run: the record leads to reasons, and the reasons to a verdict.
 
-use std::time::Duration;
-
 use super::{
     cost::{self, CostResult},
     reason::Reason,
     threshold::{Measured, ThresholdResult, ThresholdStatus, evaluate, work_total},
+    trouble::Trouble,
     verdict::Verdict,
 };
 use crate::{
     model::{ErrorKind, usage::RunUsage},
     plan::{Metric, Phase, ScenarioPlan, Work},
-    record::{Drift, Figure, Level, PhaseEnd, ScenarioRecord, StepRecord, float},
+    record::{Figure, Level, PhaseEnd, ScenarioRecord, StepRecord},
 };
 
 /// A verdict and what led to it.
@@ -44,25 +43,32 @@ impl Judgement {
 pub fn judge(plan: &ScenarioPlan, record: &ScenarioRecord) -> Judgement {
     let thresholds = evaluate(plan, record);
     let cost = costs(plan, record);
+    let trouble = match plan.work {
+        Work::Load(_) => trouble(plan, record, LAG_PERCENTILE),
+        Work::Once(_) => Trouble::default(),
+    };
+    let judged = Judged { results: &thresholds, trouble: &trouble };
     let mut reasons = Vec::new();
     defects(plan, record, &mut reasons);
     reasons.extend(record.stopped.map(|signal| Reason::Interrupted { signal }));
-    reasons.extend(record.hopeless.clone().map(|threshold| Reason::Aborted { threshold }));
+    let aborted = record.hopeless.clone().filter(|text| !judged.is_undecided(text, plan, record));
+    reasons.extend(aborted.map(|threshold| Reason::Aborted { threshold }));
     reachability(record, &mut reasons);
     phases(plan, record, &mut reasons);
     let undecided = record.undecided.iter().cloned();
     reasons.extend(undecided.map(|question| Reason::Undecided { question }));
     if record.work != PhaseEnd::Skipped {
-        reasons.extend(of_thresholds(&thresholds, &cost));
+        let total = work_total(plan, record);
+        reasons.extend(judged.reasons(|result| books_of(result, record, &total)));
+        reasons.extend(of_costs(&cost));
         disagreements(record, &mut reasons);
         if matches!(plan.work, Work::Load(_)) {
-            operations(plan, record, &mut reasons);
-            if time_matters(plan) {
-                generator(plan, record, LAG_PERCENTILE, &mut reasons);
-            }
-            server(record, &mut reasons);
+            operations(plan, &total, &trouble, &mut reasons);
+            search(record, &mut reasons);
+            reasons.extend(trouble.worthless().iter().cloned());
         }
     }
+    deduplicate(&mut reasons);
     Judgement { thresholds, cost, ..Judgement::new(reasons) }
 }
 
@@ -70,9 +76,68 @@ pub fn judge(plan: &ScenarioPlan, record: &ScenarioRecord) -> Judgement {
 pub fn spoiled(plan: &ScenarioPlan, record: &ScenarioRecord, percent: f64) -> Option<Reason> {
     let mut reasons = Vec::new();
     defects(plan, record, &mut reasons);
-    generator(plan, record, percent, &mut reasons);
-    server(record, &mut reasons);
+    reasons.extend(trouble(plan, record, percent).all());
     reasons.into_iter().find(|reason| reason.verdict() == Verdict::Inconclusive)
+}
+
+/// Results of thresholds, with the trouble there was in measuring.
+#[derive(Clone, Copy, Debug)]
+pub struct Judged<'a> {
+    /// The results.
+    pub results: &'a [ThresholdResult],
+    /// The trouble.
+    pub trouble: &'a Trouble,
+}
+
+impl Judged<'_> {
+    /// Returns what the thresholds say against a pass: those that are missed, and those of which nobody
+    /// knows, with the trouble that is to blame. `books` gives the operations of a threshold.
+    pub fn reasons<'b>(&self, books: impl Fn(&ThresholdResult) -> &'b StepRecord) -> Vec<Reason> {
+        let mut reasons = Vec::new();
+        for result in self.results {
+            if self.trouble.undecides(result, books(result)) {
+                reasons.push(undecided(result));
+                reasons.extend(self.trouble.all());
+            } else {
+                reasons.extend(missed(result));
+            }
+        }
+        deduplicate(&mut reasons);
+        reasons
+    }
+
+    fn is_undecided(&self, text: &str, plan: &ScenarioPlan, record: &ScenarioRecord) -> bool {
+        let total = work_total(plan, record);
+        let mut same = self.results.iter().filter(|result| result.threshold.text == text);
+        same.any(|result| self.trouble.undecides(result, books_of(result, record, &total)))
+    }
+}
+
+/// Returns the operations that a threshold is about.
+fn books_of<'a>(
+    result: &ThresholdResult,
+    record: &'a ScenarioRecord,
+    total: &'a StepRecord,
+) -> &'a StepRecord {
+    result.threshold.step.and_then(|step| record.steps.get(step.0)).unwrap_or(total)
+}
+
+/// Keeps each reason once, where it came first.
+fn deduplicate(reasons: &mut Vec<Reason>) {
+    let mut kept: Vec<Reason> = Vec::new();
+    for reason in reasons.drain(..) {
+        if !kept.contains(&reason) {
+            kept.push(reason);
+        }
+    }
+    *reasons = kept;
+}
+
+/// A search that the generator ended does not say what the target can do.
+fn search(record: &ScenarioRecord, reasons: &mut Vec<Reason>) {
+    let Some(last) = record.levels.last().filter(|level| level.generator_bound) else { return };
+    let held = record.levels.iter().rev().find(|level| level.holds()).map(|level| level.rate);
+    reasons.push(Reason::SearchCutShort { rate: last.rate, held });
 }
 
 fn costs(plan: &ScenarioPlan, record: &ScenarioRecord) -> Vec<CostResult> {
@@ -98,13 +163,15 @@ pub fn hopeless(plan: &ScenarioPlan, record: &ScenarioRecord) -> Option<String> 
 pub fn level(plan: &ScenarioPlan, rate: f64, record: &ScenarioRecord) -> Level {
     let reasons = judge(plan, record).reasons;
     let inconclusive = |reason: &Reason| reason.verdict() == Verdict::Inconclusive;
+    // Whatever was measured: it was measured at a lower rate.
+    let rate_was_missed = trouble(plan, record, LAG_PERCENTILE).rate_was_missed();
     let p95 = match work_total(plan, record).response.percentile(95.0) {
         Figure::Exact(p95) => Some(p95),
         Figure::AtLeast(_) | Figure::NoData => None,
     };
     Level {
         rate,
-        generator_bound: reasons.iter().any(inconclusive),
+        generator_bound: rate_was_missed || reasons.iter().any(inconclusive),
         fell: reasons.iter().map(ToString::to_string).collect(),
         p95,
     }
@@ -176,9 +243,18 @@ fn failed_steps(plan: &ScenarioPlan, record: &ScenarioRecord, phase: Phase) -> V
     names
 }
 
-/// Returns what thresholds of both kinds say against a pass.
-pub fn of_thresholds(thresholds: &[ThresholdResult], cost: &[CostResult]) -> Vec<Reason> {
-    thresholds.iter().filter_map(missed).chain(cost.iter().filter_map(missed_cost)).collect()
+/// Returns what thresholds on cost say against a pass.
+pub fn of_costs(cost: &[CostResult]) -> Vec<Reason> {
+    cost.iter().filter_map(missed_cost).collect()
+}
+
+fn undecided(result: &ThresholdResult) -> Reason {
+    let measured = match result.measured {
+        Some(Measured::Exact(figure) | Measured::AtLeast(figure)) => Some(figure),
+        None => None,
+    };
+    let (threshold, bound) = (result.threshold.text.clone(), result.threshold.bound);
+    Reason::ThresholdUndecided { threshold, measured, bound }
 }
 
 fn missed(result: &ThresholdResult) -> Option<Reason> {
@@ -219,105 +295,44 @@ fn disagreements(record: &ScenarioRecord, reasons: &mut Vec<Reason>) {
 
 /// Judges the operations: in a load, failed ones are judged by the error rate; without a threshold
 /// on it, none may fail.
-fn operations(plan: &ScenarioPlan, record: &ScenarioRecord, reasons: &mut Vec<Reason>) {
-    let total = work_total(plan, record);
-    if total.scheduled == 0 {
+fn operations(
+    plan: &ScenarioPlan,
+    total: &StepRecord,
+    trouble: &Trouble,
+    reasons: &mut Vec<Reason>,
+) {
+    if total.scheduled == 0 && trouble.worthless().is_empty() {
         reasons.push(Reason::NothingMeasured);
     }
     if total.broken_counts > 0 {
         reasons.push(Reason::BurstCounts { bursts: total.broken_counts });
     }
     let judged = plan.thresholds.iter().any(|threshold| threshold.metric == Metric::ErrorRate);
-    let StepRecord { failed, dropped, unfinished, .. } = total;
-    if !judged && failed + dropped + unfinished > 0 {
+    let StepRecord { failed, dropped, unfinished, .. } = *total;
+    if judged || failed + dropped + unfinished == 0 {
+        return;
+    }
+    if failed + dropped + unfinished > trouble.own_errors(total) {
         reasons.push(Reason::OperationsFailed { failed, dropped, unfinished });
+    } else {
+        reasons.extend(trouble.all());
     }
 }
-
-/// Lag that a healthy generator may have: the timer ticks once per millisecond, and a busy machine
-/// takes a few more to wake a thread up.
-const LAG_FLOOR: Duration = Duration::from_millis(5);
-
-/// Lag above the floor is still harmless while it is a small part of what is measured: a tenth
-/// shifts no percentile by more than the noise between two runs.
-const LAG_SHARE: u32 = 10;
 
 /// The percentile of the lag that a run is judged by.
-const LAG_PERCENTILE: f64 = 99.0;
+pub const LAG_PERCENTILE: f64 = 99.0;
 
-/// The part of the planned arrivals that must have left in time.
-const PUNCTUAL_SHARE: f64 = 0.99;
-
-/// The part of a core that a thread of the generator may use. Above it, answers wait for the
-/// generator to read them, and their time is taken for the target's.
-const BUSY: f64 = 0.95;
-
-/// Returns whether lateness can change what is judged: the usage of a request is the same however
-/// late it was sent, so a scenario that measures usage, and has no threshold on a time or a rate,
-/// needs no punctual generator.
-fn time_matters(plan: &ScenarioPlan) -> bool {
-    let about_time = |metric: Metric| {
-        !matches!(metric, Metric::ErrorRate | Metric::StatusShare(_) | Metric::Count)
-    };
-    plan.cost.is_none() || plan.thresholds.iter().any(|threshold| about_time(threshold.metric))
-}
-
-/// Judges whether the generator kept up. Arrivals that found no free slot are not its fault.
-fn generator(
-    plan: &ScenarioPlan,
-    record: &ScenarioRecord,
-    percent: f64,
-    reasons: &mut Vec<Reason>,
-) {
+/// Returns what was wrong with the measuring of a load.
+fn trouble(plan: &ScenarioPlan, record: &ScenarioRecord, percent: f64) -> Trouble {
     let total = work_total(plan, record);
-    if let Some(operations) = total.errors.get(&ErrorKind::Exhausted) {
-        reasons.push(Reason::GeneratorExhausted { operations: *operations });
-    }
-    if let Figure::Exact(lag) = total.lag.percentile(percent) {
-        let half = match total.response.percentile(50.0) {
-            Figure::Exact(p50) | Figure::AtLeast(p50) => p50,
-            Figure::NoData => Duration::ZERO,
-        };
-        let allowed = LAG_FLOOR.max(half / LAG_SHARE);
-        if lag > allowed {
-            reasons.push(Reason::GeneratorLate {
-                percentile: percent,
-                lag_ms: lag.as_secs_f64() * 1e3,
-                allowed_ms: allowed.as_secs_f64() * 1e3,
-            });
-        }
-    }
-    punctuality(record, reasons);
-}
-
-fn punctuality(record: &ScenarioRecord, reasons: &mut Vec<Reason>) {
-    let Some(pace) = record.pace else { return };
-    let cut_short =
-        record.stopped.is_some() || record.hopeless.is_some() || pace.gave_up || pace.planned == 0;
-    if pace.busiest > BUSY {
-        reasons.push(Reason::GeneratorBusy { busiest_thread: pace.busiest });
-    }
-    if !cut_short && float(pace.punctual) < PUNCTUAL_SHARE * float(pace.planned) {
-        let (punctual, planned) = (pace.punctual, pace.planned);
-        reasons.push(Reason::GeneratorBehind { punctual, planned });
-    }
-}
-
-/// Memory that a development server may take more of in a load, in bytes: twice what Cloudflare
-/// gives a Worker at all (128 MB), so what grows by more is not the Worker.
-const SERVER_GROWTH: u64 = 256 * 1000 * 1000;
-
-/// Judges whether the development server withstood the load.
-fn server(record: &ScenarioRecord, reasons: &mut Vec<Reason>) {
-    let Some(Drift { memory, peak, errors, lost }) = record.server else { return };
-    if peak.saturating_sub(memory) > SERVER_GROWTH {
-        reasons.push(Reason::ServerGrew { before: memory, peak });
-    }
-    if lost > 0 {
-        reasons.push(Reason::ServerLost { processes: lost });
-    }
-    if errors > 0 {
-        reasons.push(Reason::ServerErrors { errors });
+    let trouble = Trouble::of_generator(&total, record.pace, plan.allowed_lag(), percent)
+        .with_server(record.server)
+        .with_starved(record.starved.clone());
+    let gave_up = record.pace.is_some_and(|pace| pace.gave_up);
+    if record.stopped.is_some() || record.hopeless.is_some() || gave_up {
+        trouble.cut_short()
+    } else {
+        trouble
     }
 }
 

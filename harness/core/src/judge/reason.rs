@@ -92,6 +92,23 @@ pub enum Reason {
         /// What the figure had to satisfy.
         bound: Quantity,
     },
+    /// A threshold may hold or not: the generator, or the server that it measured, was not well, and
+    /// without that it could have come out otherwise.
+    ThresholdUndecided {
+        /// The threshold, as the author wrote it.
+        threshold: String,
+        /// The figure; absent if there is none.
+        measured: Option<Quantity>,
+        /// What the figure had to satisfy.
+        bound: Quantity,
+    },
+    /// A search ended because the generator could not reach a rate.
+    SearchCutShort {
+        /// The rate that it could not reach, in iterations per second.
+        rate: f64,
+        /// The highest rate at which everything held; absent if there was none.
+        held: Option<f64>,
+    },
     /// Nothing was measured that a threshold could be judged by.
     ThresholdWithoutData {
         /// The threshold, as the author wrote it.
@@ -211,6 +228,8 @@ impl Reason {
             Self::CostMissed { .. } | Self::CostWithoutData { .. } => Verdict::Fail(Failed::Cost),
             Self::MachineTooSmall { .. }
             | Self::Undecided { .. }
+            | Self::ThresholdUndecided { .. }
+            | Self::SearchCutShort { .. }
             | Self::GeneratorExhausted { .. }
             | Self::GeneratorLate { .. }
             | Self::GeneratorBusy { .. }
@@ -226,6 +245,7 @@ impl Reason {
         matches!(
             self,
             Self::ThresholdMissed { .. }
+                | Self::ThresholdUndecided { .. }
                 | Self::ThresholdWithoutData { .. }
                 | Self::CostMissed { .. }
                 | Self::CostWithoutData { .. }
@@ -272,6 +292,7 @@ impl fmt::Display for Reason {
             Self::Undecided { question } => write!(f, "undecided: {question}"),
             Self::UsageDisagrees { disagreement } => write!(f, "usage: {disagreement}"),
             Self::ThresholdMissed { .. }
+            | Self::ThresholdUndecided { .. }
             | Self::ThresholdWithoutData { .. }
             | Self::CostMissed { .. }
             | Self::CostWithoutData { .. } => self.threshold(f),
@@ -291,6 +312,9 @@ impl Reason {
     fn threshold(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::ThresholdMissed { threshold, .. } => write!(f, "threshold missed: {threshold}"),
+            Self::ThresholdUndecided { threshold, .. } => {
+                write!(f, "threshold undecided: {threshold}")
+            }
             Self::ThresholdWithoutData { threshold } => {
                 write!(f, "threshold without data: {threshold}")
             }
@@ -311,6 +335,13 @@ impl Reason {
     fn untrusted(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         const DEGRADED: &str = "the development server degraded";
         match self {
+            Self::SearchCutShort { rate, held } => {
+                write!(f, "the generator could not reach {rate:.1}/s; the target held ")?;
+                match held {
+                    Some(held) => write!(f, "{held:.1}/s, and may hold more"),
+                    None => f.write_str("no rate that was tried"),
+                }
+            }
             Self::GeneratorExhausted { operations } => {
                 write!(f, "this machine is {}: {operations} operations", ErrorKind::Exhausted)
             }

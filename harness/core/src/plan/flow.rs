@@ -233,6 +233,14 @@ impl ScenarioPlan {
         lists.into_iter().chain(journeys).flat_map(Step::flat).collect()
     }
 
+    /// Returns the lag of the generator that decides nothing.
+    pub const fn allowed_lag(&self) -> Duration {
+        match &self.work {
+            Work::Load(load) => load.allowed_lag,
+            Work::Once(_) => super::LoadPlan::DEFAULT_ALLOWED_LAG,
+        }
+    }
+
     /// Returns the least time that it takes where the target's clock cannot be moved.
     pub fn real_time(&self) -> Duration {
         let lists = [self.setup.as_slice(), self.once(), &self.audit, &self.teardown];

@@ -23,6 +23,8 @@ pub struct LoadPlan {
     pub max_connections: Option<usize>,
     /// The precision with which iterations start.
     pub pacing: Pacing,
+    /// The lag of the generator that decides nothing.
+    pub allowed_lag: Duration,
     /// The offset after which the load ends when a threshold is missed that only an unlucky
     /// beginning could excuse.
     pub abort_after: Option<Duration>,
@@ -133,12 +135,17 @@ impl LoadPlan {
             connections: Connections::Reuse,
             max_connections: None,
             pacing: Pacing::of(profile.peak()),
+            allowed_lag: Self::DEFAULT_ALLOWED_LAG,
             abort_after: None,
             metered: false,
             profile,
             journeys,
         }
     }
+
+    /// The lag that a healthy generator may have: the timer ticks once per millisecond, and a busy
+    /// machine takes a few more to wake a thread up.
+    pub const DEFAULT_ALLOWED_LAG: Duration = Duration::from_millis(5);
 
     /// The time that iterations may still run after the last arrival.
     pub const DEFAULT_DRAIN: Duration = Duration::from_secs(5);

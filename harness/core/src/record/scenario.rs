@@ -158,6 +158,13 @@ pub struct Level {
     pub p95: Option<Duration>,
 }
 
+impl Level {
+    /// Returns true if everything held at this rate, and the generator reached it.
+    pub fn holds(&self) -> bool {
+        self.fell.is_empty() && !self.generator_bound
+    }
+}
+
 impl Pace {
     /// Adds another thread's share.
     pub fn merge(&mut self, other: &Self) {

@@ -24,7 +24,7 @@ pub(super) async fn run(load: Load, search: Search, environment: &Environment) -
         first += Schedule::new(&at_rate.plan.profile, environment.seed).at_most();
         let loaded = load::run(at_rate, environment).await;
         let (record, level) = judged(&load.context.plan, rate, &loaded, environment);
-        let holds = level.fell.is_empty() && record.pace.is_some_and(|pace| !pace.gave_up);
+        let holds = level.holds() && record.pace.is_some_and(|pace| !pace.gave_up);
         levels.push(level);
         if holds || levels.len() == 1 {
             best = loaded;

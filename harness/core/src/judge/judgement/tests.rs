@@ -1,6 +1,10 @@
+use std::time::Duration;
+
+use proptest::prelude::*;
+
 use super::*;
 use crate::{
-    judge::Failed,
+    judge::{Failed, trouble::SERVER_GROWTH},
     model::Signal,
     plan::{Clock, Comparison, LoadPlan, Profile, Quantity, Span, StepLabel, Threshold},
     record::{Drift, Pace, Reach},
@@ -167,38 +171,182 @@ fn a_target_that_is_not_there() {
     assert_eq!(outcome(&load(vec![]), &hiccup), Verdict::Fail(Failed::Threshold));
 }
 
+/// A hundred operations that took 10 ms from sending, of which some were `lag` late.
+fn late(lag: Duration) -> StepRecord {
+    let mut books = StepRecord { scheduled: 100, ok: 100, in_window: 100, ..StepRecord::default() };
+    books.statuses = [(200, 100)].into();
+    for number in 0..100 {
+        let late = if number < 10 { lag } else { Duration::ZERO };
+        books.lag.record(late);
+        books.service.record(10 * MS);
+        books.response.record(10 * MS + late);
+    }
+    books
+}
+
+fn paced(books: StepRecord, punctual: u64, busiest: f64) -> ScenarioRecord {
+    let pace = Some(Pace { planned: 100, punctual, busiest, ..Pace::default() });
+    ScenarioRecord { pace, ..record(books) }
+}
+
+/// The trouble of a generator makes inconclusive what it can have changed, and nothing else.
 #[test]
 fn a_generator_that_was_the_bottleneck() {
-    let inconclusive = Verdict::Inconclusive;
-    let mut late = books(100, 0);
-    for _ in 0..2 {
-        late.lag.record(6 * MS);
+    let p95 = |clock, comparison, bound| {
+        threshold(Metric::Percentile(clock, 95.0), comparison, Quantity::Time(bound))
+    };
+    let (response, service) = (Clock::Response, Clock::Service);
+    let (below, above) = (Comparison::Below, Comparison::Above);
+    let missed = Verdict::Fail(Failed::Threshold);
+    let unknown = Verdict::Inconclusive;
+    let (punctual, idle) = (100, 0.1);
+    for (lag, punctual, busiest, threshold, expected) in [
+        // p95 is 40 ms with the lag in it, 10 ms without: it holds, is missed, and nobody knows.
+        (30 * MS, punctual, idle, p95(response, below, 41 * MS), PASS),
+        (30 * MS, punctual, idle, p95(response, below, 9 * MS), missed),
+        (30 * MS, punctual, idle, p95(response, below, 25 * MS), unknown),
+        // From sending there is no lag in it.
+        (30 * MS, punctual, idle, p95(service, below, 9 * MS), missed),
+        (30 * MS, punctual, idle, p95(service, below, 11 * MS), PASS),
+        // As much lag as is allowed decides nothing.
+        (5 * MS, punctual, idle, p95(response, below, 12 * MS), missed),
+        (6 * MS, punctual, idle, p95(response, below, 12 * MS), unknown),
+        // The lag itself is what it is.
+        (30 * MS, punctual, idle, p95(Clock::Lag, below, 20 * MS), missed),
+        // A lower bound may hold because of the lag.
+        (30 * MS, punctual, idle, p95(response, above, 25 * MS), unknown),
+        (30 * MS, punctual, idle, p95(response, above, 9 * MS), PASS),
+        (30 * MS, punctual, idle, p95(response, above, 41 * MS), missed),
+        // A thread without time left reads answers late: both clocks may show too much.
+        (Duration::ZERO, punctual, 0.96, p95(service, below, 9 * MS), unknown),
+        (Duration::ZERO, punctual, 0.96, p95(service, below, 11 * MS), PASS),
+        (Duration::ZERO, punctual, 0.95, p95(service, below, 9 * MS), missed),
+        // A rate that the generator did not reach says nothing about one that the target would not.
+        (Duration::ZERO, 98, idle, rate(above, 101.0), unknown),
+        (Duration::ZERO, 99, idle, rate(above, 101.0), missed),
+        (Duration::ZERO, 98, idle, rate(above, 99.0), PASS),
+        (Duration::ZERO, 98, idle, rate(below, 99.0), missed),
+        (Duration::ZERO, 98, idle, rate(below, 101.0), unknown),
+        (Duration::ZERO, 98, idle, p95(response, below, 11 * MS), PASS),
+        (Duration::ZERO, 98, idle, p95(service, below, 11 * MS), unknown),
+    ] {
+        let shown = format!("{lag:?} {punctual} {busiest} {threshold:?}");
+        let judgement = judge(&load(vec![threshold]), &paced(late(lag), punctual, busiest));
+        assert_eq!(judgement.verdict, expected, "{shown}: {:?}", judgement.reasons);
+        // What nobody knows names who is to blame.
+        let blamed =
+            judgement.reasons.iter().any(|reason| reason.to_string().contains("generator"));
+        assert_eq!(blamed, expected == unknown, "{shown}: {:?}", judgement.reasons);
     }
-    assert_eq!(outcome(&load(vec![]), &load_record(late.clone())), inconclusive);
-    // Six milliseconds are harmless when answers take a tenth of a second.
-    for _ in 0..200 {
-        late.response.record(100 * MS);
-    }
-    assert_eq!(outcome(&load(vec![]), &load_record(late)), PASS);
+}
 
-    let paced = |punctual| {
-        let pace = Some(Pace { planned: 100, punctual, ..Pace::default() });
-        ScenarioRecord { pace, ..record(books(100, 0)) }
+fn rate(comparison: Comparison, bound: f64) -> Threshold {
+    threshold(Metric::Rate, comparison, Quantity::Rate(bound))
+}
+
+#[test]
+fn what_does_not_depend_on_the_generator_is_judged_whatever_its_lag() {
+    let errors = threshold(Metric::ErrorRate, Comparison::AtMost, Quantity::Share(0.01));
+    let missed = Verdict::Fail(Failed::Threshold);
+    // Every answer is a refusal.
+    let refused = StepRecord { ok: 0, failed: 100, statuses: [(401, 100)].into(), ..late(30 * MS) };
+    for plan in [load(vec![errors.clone()]), load(vec![])] {
+        assert_eq!(outcome(&plan, &paced(refused.clone(), 50, 0.99)), missed);
+    }
+    // Nothing asks about time.
+    assert_eq!(outcome(&load(vec![errors.clone()]), &paced(late(30 * MS), 98, 0.1)), PASS);
+    assert_eq!(outcome(&load(vec![]), &paced(late(30 * MS), 98, 0.1)), PASS);
+    // Operations that this machine could not send are no failures of the target's.
+    let exhausted = |count: u64| StepRecord {
+        ok: 100 - count,
+        failed: count,
+        errors: [(ErrorKind::Exhausted, count)].into(),
+        ..late(Duration::ZERO)
     };
-    assert_eq!(outcome(&load(vec![]), &paced(99)), PASS);
-    assert_eq!(outcome(&load(vec![]), &paced(98)), inconclusive);
-    // It takes the place of a missed threshold, not of an unreachable target.
-    let missed = threshold(Metric::Count, Comparison::AtLeast, Quantity::Count(1000));
-    assert_eq!(outcome(&load(vec![missed]), &paced(98)), inconclusive);
-    let gone =
-        ScenarioRecord { reach: Reach { sent: 9, reacted: 1, absent_since: 5 }, ..paced(98) };
-    assert_eq!(outcome(&load(vec![]), &gone), Verdict::Unreachable);
-    let exhausted = || {
-        let mut books = books(99, 1);
-        books.errors = [(ErrorKind::Exhausted, 1)].into();
-        load_record(books)
+    for plan in [load(vec![errors.clone()]), load(vec![])] {
+        assert_eq!(outcome(&plan, &paced(exhausted(2), 100, 0.1)), Verdict::Inconclusive);
+    }
+    assert_eq!(outcome(&load(vec![errors]), &paced(exhausted(1), 100, 0.1)), PASS);
+    // An unreachable target weighs more than what nobody knows.
+    let p95 = Metric::Percentile(Clock::Response, 95.0);
+    let unknown = threshold(p95, Comparison::Below, Quantity::Time(25 * MS));
+    let gone = ScenarioRecord {
+        reach: Reach { sent: 9, reacted: 1, absent_since: 5 },
+        ..paced(late(30 * MS), 100, 0.1)
     };
-    assert_eq!(outcome(&load(vec![]), &exhausted()), inconclusive);
+    assert_eq!(outcome(&load(vec![unknown.clone()]), &gone), Verdict::Unreachable);
+    // And so does another threshold that is missed whatever the lag.
+    let slow = threshold(p95, Comparison::Below, Quantity::Time(9 * MS));
+    let both = load(vec![unknown, slow]);
+    assert_eq!(outcome(&both, &paced(late(30 * MS), 100, 0.1)), missed);
+}
+
+/// A scenario may allow its generator more.
+#[test]
+fn the_allowed_lag_can_be_set() {
+    let p95 = Metric::Percentile(Clock::Response, 95.0);
+    let mut plan = load(vec![threshold(p95, Comparison::Below, Quantity::Time(25 * MS))]);
+    let run = paced(late(30 * MS), 100, 0.1);
+    assert_eq!(outcome(&plan, &run), Verdict::Inconclusive);
+    let Work::Load(work) = &mut plan.work else { panic!() };
+    work.allowed_lag = 30 * MS;
+    assert_eq!(outcome(&plan, &run), Verdict::Fail(Failed::Threshold));
+}
+
+/// A search that the generator ended says so, also when everything held.
+#[test]
+fn a_search_that_the_generator_ended() {
+    let level = |rate, fell: &[&str], generator_bound| Level {
+        rate,
+        fell: fell.iter().map(|why| (*why).to_owned()).collect(),
+        generator_bound,
+        p95: None,
+    };
+    let searched = |levels: Vec<Level>| {
+        let record = ScenarioRecord { levels, ..load_record(books(100, 0)) };
+        judge(&load(vec![]), &record)
+    };
+    let held = level(50.0, &[], false);
+    assert_eq!(searched(vec![held.clone(), level(100.0, &[], false)]).verdict, PASS);
+    assert_eq!(searched(vec![held.clone(), level(100.0, &["p95"], false)]).verdict, PASS);
+    for last in [level(100.0, &[], true), level(100.0, &["p95"], true)] {
+        let ended = searched(vec![held.clone(), last.clone()]);
+        assert_eq!(ended.verdict, Verdict::Inconclusive);
+        let said = ended.reasons[0].to_string();
+        let expected =
+            "the generator could not reach 100.0/s; the target held 50.0/s, and may hold more";
+        assert_eq!(said, expected);
+        let none = searched(vec![last]).reasons[0].to_string();
+        assert!(none.contains("no rate that was tried"), "{none}");
+    }
+}
+
+proptest! {
+    /// Checks that more lag in the same figures makes a result uncertain, but never another one.
+    #[test]
+    fn lag_turns_no_result_around(
+        bound in 1..60_u32,
+        comparison in proptest::sample::select(vec![Comparison::Below, Comparison::Above]),
+        clock in proptest::sample::select(vec![Clock::Response, Clock::Service]),
+        lags in (0..50_u32, 0..50_u32),
+        punctual in (90..=100_u64, 90..=100_u64),
+        busiest in (0.0..1.0_f64, 0.0..1.0_f64),
+    ) {
+        let metric = Metric::Percentile(clock, 95.0);
+        let plan = load(vec![threshold(metric, comparison, Quantity::Time(bound * MS))]);
+        let verdict = |lag: u32, punctual, busiest| {
+            let mut books = late(30 * MS);
+            books.lag = crate::record::Latency::new();
+            for _ in 0..100 {
+                books.lag.record(lag * MS);
+            }
+            outcome(&plan, &paced(books, punctual, busiest))
+        };
+        let one = verdict(lags.0, punctual.0, busiest.0);
+        let other = verdict(lags.1, punctual.1, busiest.1);
+        let unknown = Verdict::Inconclusive;
+        prop_assert!(one == other || one == unknown || other == unknown, "{one:?} {other:?}");
+    }
 }
 
 #[test]

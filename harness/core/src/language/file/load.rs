@@ -40,6 +40,10 @@ pub struct LoadFile {
     pub max_connections: Option<Whole<1, MAX_IN_FLIGHT>>,
     /// The precision with which iterations start; `exact` up to 1000/s and `tick` above by default.
     pub pacing: Option<Spanned<Pacing>>,
+    /// The lag of the generator that its figures may have: 99 of 100 operations are sent no later than
+    /// this after they were due. A threshold that is missed by less than the lag is undecided where the
+    /// lag was larger. 5ms by default.
+    pub allowed_lag: Option<Time>,
     /// The time after which the load ends when a threshold that bounds a latency, an error rate or
     /// a share from above is missed.
     pub abort_after: Option<Time>,

@@ -46,6 +46,7 @@ impl Resolver {
             connections: file.connections.unwrap_or_default(),
             max_connections: file.max_connections.map(Whole::count),
             pacing: file.pacing.map_or(default.pacing, |pacing| pacing.value),
+            allowed_lag: file.allowed_lag.map_or(default.allowed_lag, |time| time.0),
             abort_after: file.abort_after.map(|time| time.0),
             metered: self.metered,
             ..default
