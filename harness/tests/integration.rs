@@ -17,6 +17,7 @@ mod cost;
 mod crash;
 mod deploy;
 mod determinism;
+mod differential;
 mod documents;
 mod edge;
 mod foreign;
