@@ -16,6 +16,7 @@ mod cost;
 mod crash;
 mod deploy;
 mod determinism;
+mod differential;
 mod documents;
 mod edge;
 mod foreign;

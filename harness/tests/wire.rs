@@ -13,6 +13,7 @@ use std::{
     time::Duration,
 };
 
+use rustix::net::{Shutdown, shutdown};
 use rustls::{ServerConfig, crypto::ring, pki_types::PrivateKeyDer};
 use tokio::{
     io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _},
@@ -20,13 +21,21 @@ use tokio::{
     runtime::Runtime,
 };
 use tokio_rustls::TlsAcceptor;
+
+use crate::differential::{
+    behaviour::Protocol,
+    frames::{
+        ACK, CANCEL, END_HEADERS, END_STREAM, ENHANCE_YOUR_CALM, HEADERS, INTERNAL_ERROR, NO_ERROR,
+        PROTOCOL_ERROR, REFUSED_STREAM, SETTINGS, data, frame, go_away, head, rst,
+    },
+};
 use workway::{http::MAX_RESENDS, judge::Verdict, model::ErrorKind, report::RunReport};
 
 /// Operations of each run.
 const REQUESTS: u64 = 10;
 
 /// How long a step waits for an answer.
-const TIMEOUT: &str = "400ms";
+const TIMEOUT: &str = "800ms";
 
 /// What becomes of one request, as the server knows it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,6 +56,10 @@ enum Then {
     Reset,
     /// Nothing more is said for longer than anybody waits.
     Stall,
+    /// It ends after some work.
+    WorkAndClose,
+    /// It stays open, but another request on it would be a mistake.
+    Last,
 }
 
 /// What the server does with one request.
@@ -74,13 +87,6 @@ struct Server {
     /// The root that its certificate stands on; empty without TLS.
     roots: String,
     _runtime: Runtime,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Protocol {
-    Http1,
-    SecureHttp1,
-    Http2,
 }
 
 impl Server {
@@ -133,10 +139,12 @@ async fn serve(
     stream.set_nodelay(true)?;
     if protocol == Protocol::Http1 {
         let mut stream = stream;
-        if http1(&mut stream, ledger, behaviour).await? == Then::Reset {
-            stream.set_zero_linger()?;
+        let then = http1(&mut stream, ledger, behaviour).await?;
+        if then == Then::Reset {
+            return stream.set_zero_linger();
         }
-        return Ok(());
+        shutdown(&stream, Shutdown::Write)?;
+        return drain(&mut stream).await;
     }
     let mut stream = acceptor.accept(stream).await?;
     let then = match protocol {
@@ -144,9 +152,15 @@ async fn serve(
         _ => http1(&mut stream, ledger, behaviour).await?,
     };
     if then == Then::Reset {
-        stream.get_ref().0.set_zero_linger()?;
+        return stream.get_ref().0.set_zero_linger();
     }
-    Ok(())
+    shutdown(stream.get_ref().0, Shutdown::Write)?;
+    drain(&mut stream).await
+}
+
+/// Reads what still comes on a connection that ended: left unread, it would turn the end into a reset.
+async fn drain(stream: &mut (impl AsyncRead + Unpin)) -> std::io::Result<()> {
+    tokio::io::copy(stream, &mut tokio::io::sink()).await.map(drop)
 }
 
 impl Ledger {
@@ -189,6 +203,15 @@ async fn http1(
         stream.flush().await?;
         match then {
             Then::Keep => {}
+            Then::Last => {
+                // Whoever asks again gets no answer, and nothing in the ledger.
+                let _again = stream.read(&mut request).await?;
+                return Ok(Then::Close);
+            }
+            Then::WorkAndClose => {
+                tokio::time::sleep(Duration::from_millis(250)).await;
+                return Ok(Then::Close);
+            }
             Then::Stall => tokio::time::sleep(Duration::from_mins(1)).await,
             Then::Close | Then::Reset => {
                 if then == Then::Reset && !says.is_empty() {
@@ -199,43 +222,6 @@ async fn http1(
             }
         }
     }
-}
-
-const HEADERS: u8 = 1;
-const RST_STREAM: u8 = 3;
-const SETTINGS: u8 = 4;
-const GOAWAY: u8 = 7;
-const DATA: u8 = 0;
-const END_STREAM: u8 = 1;
-const END_HEADERS: u8 = 4;
-const ACK: u8 = 1;
-
-/// A frame of HTTP/2 (RFC 9113, 4.1).
-fn frame(kind: u8, flags: u8, id: u32, payload: &[u8]) -> Vec<u8> {
-    let length = u32::try_from(payload.len()).unwrap().to_be_bytes();
-    [&length[1..], &[kind, flags], &id.to_be_bytes(), payload].concat()
-}
-
-/// The head of an answer with status 200, and a length if there is one (HPACK, static table).
-fn head(id: u32, flags: u8, length: Option<&str>) -> Vec<u8> {
-    let mut block = vec![0x88];
-    if let Some(length) = length {
-        block.extend_from_slice(&[0x0f, 0x0d, u8::try_from(length.len()).unwrap()]);
-        block.extend_from_slice(length.as_bytes());
-    }
-    frame(HEADERS, END_HEADERS | flags, id, &block)
-}
-
-fn data(id: u32, flags: u8, text: &str) -> Vec<u8> {
-    frame(DATA, flags, id, text.as_bytes())
-}
-
-fn rst(id: u32, code: u32) -> Vec<u8> {
-    frame(RST_STREAM, 0, id, &code.to_be_bytes())
-}
-
-fn go_away(last: u32, code: u32) -> Vec<u8> {
-    frame(GOAWAY, 0, 0, &[last.to_be_bytes(), code.to_be_bytes()].concat())
 }
 
 /// Serves a connection of HTTP/2 until it should end, and says how. Requests are HEADERS alone.
@@ -265,11 +251,6 @@ async fn http2(
                 stream.write_all(&says).await?;
                 stream.flush().await?;
                 if then != Then::Keep {
-                    // What was said is to be read before the connection ends, and what is left
-                    // unread would turn its end into a reset.
-                    let mut sink = tokio::io::sink();
-                    let drain = tokio::io::copy(stream, &mut sink);
-                    let _late = tokio::time::timeout(Duration::from_millis(5), drain).await;
                     return Ok(then);
                 }
             }
@@ -297,10 +278,11 @@ fn steps() -> String {
     )
 }
 
-fn load() -> String {
+fn load(connections: &str) -> String {
     format!(
-        "scenario: wire/load\nload:\n  profile: {{ users: {{ count: 1, iterations: {REQUESTS}, \
-         think: 20ms }} }}\n  journeys: {{ a: {{ steps: [{{ {REQUEST} }}] }} }}\n"
+        "scenario: wire/load-{connections}\nload:\n  profile: {{ users: {{ count: 1, iterations: \
+         {REQUESTS}, think: 20ms }} }}\n  connections: {connections}\n  journeys: {{ a: {{ steps: \
+         [{{ {REQUEST} }}] }} }}\n"
     )
 }
 
@@ -332,25 +314,33 @@ fn reported(report: &RunReport) -> Reported {
     }
 }
 
-/// Runs steps and a load against a server with this behaviour: the reports agree with its ledger.
+/// Runs steps, and loads that hold connections in each way, against servers with this behaviour: the
+/// reports agree with their ledgers, and with each other.
 fn assert_agrees(name: &str, protocol: Protocol, behaviour: Behaviour) {
-    for scenario in [steps(), load()] {
-        let server = Server::start(protocol, behaviour);
-        let report = report(&server, protocol, &scenario);
-        let ledger = server.ledger.lock().unwrap();
-        let failed: u64 = ledger.failed.values().sum();
-        let expected = Reported {
-            scheduled: REQUESTS,
-            ok: ledger.answered,
-            failed,
-            resent: ledger.refused,
-            errors: ledger.failed.clone(),
-        };
-        let name = format!("{name}, {}", report.scenarios[0].name);
-        assert_eq!(reported(&report), expected, "{name}: {ledger:?}");
-        assert_eq!(ledger.received, REQUESTS + ledger.refused, "{name}: {ledger:?}");
-        assert_eq!(ledger.answered + failed, REQUESTS, "{name}: {ledger:?}");
-    }
+    let scenarios = [steps(), load("reuse"), load("per-user"), load("per-operation")];
+    std::thread::scope(|scope| {
+        for scenario in scenarios {
+            scope.spawn(move || assert_scenario_agrees(name, protocol, behaviour, &scenario));
+        }
+    });
+}
+
+fn assert_scenario_agrees(name: &str, protocol: Protocol, behaviour: Behaviour, scenario: &str) {
+    let server = Server::start(protocol, behaviour);
+    let report = report(&server, protocol, scenario);
+    let ledger = server.ledger.lock().unwrap();
+    let failed: u64 = ledger.failed.values().sum();
+    let expected = Reported {
+        scheduled: REQUESTS,
+        ok: ledger.answered,
+        failed,
+        resent: ledger.refused,
+        errors: ledger.failed.clone(),
+    };
+    let name = format!("{name}, {}", report.scenarios[0].name);
+    assert_eq!(reported(&report), expected, "{name}: {ledger:?}");
+    assert_eq!(ledger.received, REQUESTS + ledger.refused, "{name}: {ledger:?}");
+    assert_eq!(ledger.answered + failed, REQUESTS, "{name}: {ledger:?}");
 }
 
 fn act(says: impl Into<Vec<u8>>, then: Then, fate: Fate) -> Act {
@@ -390,6 +380,14 @@ const HTTP1: &[(&str, Behaviour)] = &[
     }),
     ("closes every fifth without an answer", |number, _| {
         if fifth(number) { failed("", Then::Close, ErrorKind::Closed) } else { answer() }
+    }),
+    ("closes after 250 ms of work", |number, _| {
+        if fifth(number) { failed("", Then::WorkAndClose, ErrorKind::Closed) } else { answer() }
+    }),
+    ("HTTP/1.0 with chunks, whose connection must not be used again", |_, _| {
+        let says = "HTTP/1.0 200 OK\r\nconnection: keep-alive\r\ntransfer-encoding: chunked\r\n\r\n\
+                    2\r\nhi\r\n0\r\n\r\n";
+        act(says, Then::Last, Fate::Answered)
     }),
     ("closes all without an answer", |_, _| failed("", Then::Close, ErrorKind::Closed)),
     ("closes within the head", |_, _| {
@@ -474,13 +472,6 @@ fn stream_fails(says: Vec<u8>, kind: ErrorKind) -> Act {
     act(says, Then::Keep, Fate::Failed(kind))
 }
 
-const NO_ERROR: u32 = 0;
-const PROTOCOL_ERROR: u32 = 1;
-const INTERNAL_ERROR: u32 = 2;
-const REFUSED_STREAM: u32 = 7;
-const CANCEL: u32 = 8;
-const ENHANCE_YOUR_CALM: u32 = 11;
-
 const HTTP2: &[(&str, Behaviour)] = &[
     ("answers", |_, id| hi(id)),
     ("INTERNAL_ERROR for every fifth", |number, id| {
@@ -506,6 +497,57 @@ const HTTP2: &[(&str, Behaviour)] = &[
         let says = [head(id, 0, None), data(id, 0, "half"), rst(id, NO_ERROR)];
         stream_fails(says.concat(), ErrorKind::Truncated)
     }),
+    ("NO_ERROR after all bytes, without the end of the stream", |_, id| {
+        let says = [head(id, 0, Some("2")), data(id, 0, "hi"), rst(id, NO_ERROR)];
+        stream_fails(says.concat(), ErrorKind::Truncated)
+    }),
+    (
+        "GOAWAY below the stream, NO_ERROR, after all bytes without the end of the stream",
+        |_, id| {
+            let says = [
+                head(id, 0, Some("2")),
+                data(id, 0, "hi"),
+                go_away(id.saturating_sub(2), NO_ERROR),
+            ];
+            act(says.concat(), Then::Close, Fate::Failed(ErrorKind::Truncated))
+        },
+    ),
+    ("GOAWAY below the stream, INTERNAL_ERROR, within the body", |_, id| {
+        let says = [
+            head(id, 0, Some("9")),
+            data(id, 0, "half"),
+            go_away(id.saturating_sub(2), INTERNAL_ERROR),
+        ];
+        act(says.concat(), Then::Close, Fate::Failed(ErrorKind::Truncated))
+    }),
+    ("closes within a frame before the head", |_, id| {
+        let says = head(id, 0, None)[..7].to_vec();
+        act(says, Then::Close, Fate::Failed(ErrorKind::Closed))
+    }),
+    ("closes within a frame of the body", |_, id| {
+        let says = [head(id, 0, Some("4")), data(id, 0, "half")[..11].to_vec()].concat();
+        act(says, Then::Close, Fate::Failed(ErrorKind::Truncated))
+    }),
+    ("a length that is too large", |_, id| {
+        stream_fails(
+            [head(id, 0, Some("3")), data(id, END_STREAM, "hi")].concat(),
+            ErrorKind::Malformed,
+        )
+    }),
+    ("a length that is too small", |_, id| {
+        stream_fails(
+            [head(id, 0, Some("1")), data(id, END_STREAM, "hi")].concat(),
+            ErrorKind::Malformed,
+        )
+    }),
+    ("two answers", |_, id| {
+        let says =
+            [head(id, 0, None), data(id, 0, "hi"), head(id, 0, None), data(id, END_STREAM, "hi")];
+        stream_fails(says.concat(), ErrorKind::Malformed)
+    }),
+    ("a head without a status", |_, id| {
+        stream_fails(frame(HEADERS, END_HEADERS | END_STREAM, id, &[]), ErrorKind::Malformed)
+    }),
     ("INTERNAL_ERROR within the body", |_, id| {
         let says = [head(id, 0, Some("100")), data(id, 0, "half"), rst(id, INTERNAL_ERROR)];
         stream_fails(says.concat(), ErrorKind::Truncated)
@@ -525,7 +567,7 @@ const HTTP2: &[(&str, Behaviour)] = &[
         act(rst(id, REFUSED_STREAM), Then::Keep, fate)
     }),
     ("GOAWAY below the stream", |number, id| match number % 3 {
-        1 => act(go_away(id - 2, NO_ERROR), Then::Close, Fate::Refused),
+        1 => act(go_away(id.saturating_sub(2), NO_ERROR), Then::Close, Fate::Refused),
         _ => hi(id),
     }),
     ("GOAWAY above the stream, then the answer", |_, id| {
@@ -558,6 +600,20 @@ fn http2_as_a_table() {
     }
 }
 
+/// One step, of which nothing comes after: what the target said too much counts all the same.
+#[test]
+fn two_answers_to_one_single_step_are_a_failure() {
+    for protocol in [Protocol::Http1, Protocol::SecureHttp1] {
+        let server = Server::start(protocol, |_, _| {
+            failed(&format!("{OK}{OK}"), Then::Keep, ErrorKind::Malformed)
+        });
+        let scenario = "scenario: a/b\nsteps: [{ request: { get: /wire } }]\n";
+        let report = report(&server, protocol, scenario);
+        assert_eq!(reported(&report).errors, BTreeMap::from([(ErrorKind::Malformed, 1)]));
+        assert!(verdict(&report).starts_with("Fail"), "{}", verdict(&report));
+    }
+}
+
 fn verdict(report: &RunReport) -> String {
     let scenario = &report.scenarios[0];
     format!("{:?} {:?}", scenario.verdict, scenario.reasons)
@@ -569,7 +625,7 @@ fn dropped_requests_are_failures_of_a_load() {
     let server = Server::start(Protocol::Http1, |number, _| {
         if fifth(number) { failed("", Then::Close, ErrorKind::Closed) } else { answer() }
     });
-    let report = report(&server, Protocol::Http1, &load());
+    let report = report(&server, Protocol::Http1, &load("reuse"));
     assert_eq!(report.scenarios[0].total.as_ref().unwrap().failed, REQUESTS / 5);
     // On a busy machine the lag of the generator is a reason of its own.
     let verdict = verdict(&report);

@@ -1,11 +1,11 @@
 //! A connection of HTTP/2, which any number of requests share. hyper speaks on it.
 
-use std::{error::Error, rc::Rc};
+use std::{error::Error, io, rc::Rc};
 
 use bytes::{Bytes, BytesMut};
 use http::{
-    HeaderMap, HeaderValue, Method, StatusCode, Uri,
-    header::{ACCEPT, CONTENT_LENGTH, USER_AGENT as AGENT},
+    HeaderMap, HeaderValue, StatusCode, Uri,
+    header::{ACCEPT, USER_AGENT as AGENT},
 };
 use http_body_util::{BodyExt as _, Full};
 use hyper::{
@@ -15,9 +15,8 @@ use hyper::{
 };
 use hyper_util::rt::TokioIo;
 use rustix::{
+    event::{PollFd, PollFlags, Timespec, poll},
     fd::{AsFd as _, OwnedFd},
-    io::Errno,
-    net::{RecvFlags, recv},
 };
 use tokio::net::TcpStream;
 use tokio_rustls::client::TlsStream;
@@ -84,9 +83,10 @@ impl Connection {
             if self.sender.is_closed() {
                 return false;
             }
-            let flags = RecvFlags::PEEK | RecvFlags::DONTWAIT;
-            match recv(&*self.socket, &mut [0; 1], flags) {
-                Err(Errno::WOULDBLOCK) => return true,
+            // To read would take the error of a reset away from the task, which tells it to requests.
+            let mut sockets = [PollFd::new(&*self.socket, PollFlags::IN)];
+            match poll(&mut sockets, Some(&Timespec::default())) {
+                Ok(0) => return true,
                 // Something has come, or the end.
                 _ => tokio::task::yield_now().await,
             }
@@ -102,13 +102,12 @@ impl Connection {
         progress: &mut Progress,
         budget: &Budget,
     ) -> Result<Response, Broken> {
-        let head_only = request.method == Method::HEAD;
         let request = absolute_form(request)?;
         let answer = self.sender.try_send_request(request).await.map_err(broken)?;
         progress.phases.first_byte = Some(clock::now());
         progress.has_head = true;
         let wanted = wanted(answer.status());
-        Ok(read(answer, head_only, wanted, budget).await?)
+        Ok(read(answer, wanted, budget).await?)
     }
 }
 
@@ -137,7 +136,22 @@ fn is_refused(error: &hyper::Error) -> bool {
 }
 
 fn hyper_error(error: &hyper::Error, stage: Stage) -> SendError {
-    SendError::new(classify(error, stage), causes(Some(error)))
+    let kind = if is_end(error) { stage.ended() } else { classify(error, stage) };
+    SendError::new(kind, causes(Some(error)))
+}
+
+/// Says whether this is the end of the connection, in the two cases in which the error does not say so
+/// itself: in the middle of a frame, and while the request waited for the target to allow another stream.
+/// (Such a request may have been written at the last moment, so it is not known to be unsent.)
+fn is_end(error: &hyper::Error) -> bool {
+    let within_frame = |error: &io::Error| {
+        // This is an error of the codec, which has neither a kind nor a number of the system.
+        error.kind() == io::ErrorKind::Other
+            && error.raw_os_error().is_none()
+            && error.get_ref().is_some_and(|inner| inner.source().is_none())
+    };
+    let cause = error.source().and_then(|source| source.downcast_ref::<io::Error>());
+    error.is_user() || cause.is_some_and(within_frame)
 }
 
 /// Makes a request for HTTP/2, where the address has the host.
@@ -161,7 +175,6 @@ fn absolute_form(prepared: &Prepared) -> Result<http::Request<Body>, SendError> 
 /// Reads the rest of an answer, within `budget`. A body that is not wanted is only counted.
 async fn read(
     answer: http::Response<Incoming>,
-    head_only: bool,
     wanted: Wanted,
     budget: &Budget,
 ) -> Result<Response, SendError> {
@@ -181,17 +194,12 @@ async fn read(
             held.grow(body.len())?;
         }
     }
-    // hyper takes a reset with NO_ERROR for the end of a body. RFC 9113, 8.1: it is that only after
-    // the complete answer.
-    let stated = stated_length(&parts.headers).filter(|_| !head_only);
-    if !rest.is_end_stream() && stated != Some(length) {
+    // hyper takes NO_ERROR, in a reset or in a GOAWAY, for the end of a body. RFC 9113, 8.1: it is that
+    // only after the complete answer, which a frame with END_STREAM ends.
+    if !rest.is_end_stream() {
         let detail = format!("the stream was reset after {length} bytes of the body");
         return Err(SendError::new(ErrorKind::Truncated, detail));
     }
     let headers = if wanted.headers { parts.headers } else { HeaderMap::new() };
     Ok(Response { status: parts.status, headers, body: body.freeze() })
-}
-
-fn stated_length(headers: &HeaderMap) -> Option<usize> {
-    headers.get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
 }

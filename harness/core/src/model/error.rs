@@ -102,6 +102,16 @@ pub enum Stage {
     Body,
 }
 
+impl Stage {
+    /// Returns the kind of an exchange during which the target closed the connection.
+    pub(crate) fn ended(self) -> ErrorKind {
+        match self {
+            Self::Head => ErrorKind::Closed,
+            Self::Body => ErrorKind::Truncated,
+        }
+    }
+}
+
 /// The kind of the innermost cause that says something.
 pub fn classify(error: &(dyn Error + 'static), stage: Stage) -> ErrorKind {
     let mut kind = ErrorKind::Other;
@@ -171,9 +181,9 @@ fn of_h2(error: &h2::Error, stage: Stage) -> Option<ErrorKind> {
     let reason = error.reason()?;
     if error.is_remote() {
         Some(match stage {
-            _ if error.is_go_away() => ErrorKind::GoAway,
-            Stage::Head => ErrorKind::StreamReset,
             Stage::Body => ErrorKind::Truncated,
+            Stage::Head if error.is_go_away() => ErrorKind::GoAway,
+            Stage::Head => ErrorKind::StreamReset,
         })
     } else if reason == h2::Reason::NO_ERROR || reason == h2::Reason::CANCEL {
         None
@@ -190,10 +200,7 @@ fn of_io(error: &io::Error, stage: Stage) -> Option<ErrorKind> {
         io::ErrorKind::UnexpectedEof | io::ErrorKind::BrokenPipe
             if error.raw_os_error().is_none() =>
         {
-            Some(match stage {
-                Stage::Head => ErrorKind::Closed,
-                Stage::Body => ErrorKind::Truncated,
-            })
+            Some(stage.ended())
         }
         io::ErrorKind::ConnectionReset
         | io::ErrorKind::ConnectionAborted

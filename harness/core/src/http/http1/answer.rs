@@ -232,7 +232,10 @@ impl Answer {
             || self.status == StatusCode::NO_CONTENT
             || self.status == StatusCode::NOT_MODIFIED;
         let framing = if no_body { Framing::Length(0) } else { fields.framing() };
-        self.reusable = !fields.close && (modern || fields.keep_alive) && framing != Framing::Close;
+        // RFC 9112, 6.1: a message of HTTP/1.0 with a transfer encoding may have passed somebody who
+        // did not understand where it ends.
+        let keeps = modern || (fields.keep_alive && fields.chunked.is_none());
+        self.reusable = keeps && !fields.close && framing != Framing::Close;
         self.state = match framing {
             Framing::Length(0) => State::Done,
             Framing::Length(length) if length > MAX_BODY as u64 => {

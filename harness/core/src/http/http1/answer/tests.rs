@@ -65,6 +65,12 @@ fn how_bodies_end_as_a_table() {
             ok("hi", true),
         ),
         (
+            "HTTP/1.0 200 OK\r\nconnection: keep-alive\r\ntransfer-encoding: chunked\r\n\r\n\
+             2\r\nhi\r\n0\r\n\r\n"
+                .to_owned(),
+            ok("hi", false),
+        ),
+        (
             "HTTP/1.1 100 \r\n\r\nHTTP/1.1 103 \r\nlink: x\r\n\r\nHTTP/1.1 204 \r\n\r\n".into(),
             ok("", true),
         ),
