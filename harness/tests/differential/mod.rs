@@ -36,7 +36,7 @@ const OPERATIONS: usize = 96;
 const PROCESSES: usize = 3;
 
 /// Behaviours where nobody says how many: they take less than a minute on two busy cores.
-const BEHAVIOURS: u64 = 6_000;
+const BEHAVIOURS: u64 = 4_000;
 
 /// Courses with a disagreement that are made smaller: they often have the same cause.
 const SHRUNK: usize = 3;
