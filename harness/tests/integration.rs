@@ -42,6 +42,7 @@ mod reports;
 mod suites;
 mod targets;
 mod tls;
+mod verdicts;
 mod wire;
 mod workerd;
 mod written;
