@@ -10,6 +10,7 @@ use std::{
     process::{Command, Output, Stdio},
 };
 
+use crate::common::Target;
 use rustix::fs::{CWD, FileType, Mode, mknodat};
 
 /// The largest address space of a command, in KiB. It maps some 600 MB for its threads whatever it reads.
@@ -111,5 +112,35 @@ fn a_report_that_does_not_add_up_is_refused() {
         assert_eq!(code, 2, "{count}: {said}");
         assert!(said.contains("does not add up"), "{count}: {said}");
         report["scenarios"][0]["steps"][0][count] = before;
+    }
+}
+
+/// Sixty variables, each of which holds the one before it twice.
+#[test]
+fn variables_that_double_are_an_error_of_the_scenario() {
+    let folder = tempfile::tempdir().unwrap();
+    let doubled = |value: &dyn Fn(usize) -> String| {
+        let vars = (1..60).map(|number| format!("  a{number}: {}\n", value(number - 1)));
+        let vars: String = vars.collect();
+        let first = "x".repeat(64);
+        format!(
+            "scenario: bomb/vars\nvars:\n  a0: {first}\n{vars}steps:\n  - request: {{ get: \"/${{{{ a59 }}}}\", \
+             expect: {{ status: 200 }} }}\n"
+        )
+    };
+    let text = |before: usize| format!("\"${{{{ a{before} }}}}${{{{ a{before} }}}}\"");
+    let list = |before: usize| format!("[\"${{{{ a{before} }}}}\", \"${{{{ a{before} }}}}\"]");
+    let repeat = |before: usize| {
+        format!("{{ repeat: {{ text: \"${{{{ a{before} }}}}\", times: 1000000 }} }}")
+    };
+    let target = Target::start(axum::Router::new());
+    let url = format!("http://{}", target.address);
+    let kinds: [&dyn Fn(usize) -> String; 3] = [&text, &list, &repeat];
+    for value in kinds {
+        fs::write(folder.path().join("a.yaml"), doubled(value)).unwrap();
+        let asked = ["run", "a.yaml", "--target", &url];
+        let (code, said) = bounded(folder.path(), &asked);
+        assert_eq!(code, 1, "{said}");
+        assert!(said.contains("vars.a") && said.contains("bytes"), "{said}");
     }
 }

@@ -163,11 +163,11 @@ impl Evidence {
         }
     }
 
-    fn each(&self, expected: &str, check: impl Fn(&History) -> Result<(), String>) -> Finding {
+    fn each(&self, expected: &str, check: impl Fn(&History) -> Option<String>) -> Finding {
         let wrong = self
             .histories
             .iter()
-            .find_map(|history| check(history).err().map(|what| (history.run.clone(), what)));
+            .find_map(|history| check(history).map(|what| (history.run.clone(), what)));
         self.first(expected, wrong.map_or(Ok(()), Err))
     }
 

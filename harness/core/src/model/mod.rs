@@ -41,5 +41,7 @@ pub use span::Span;
 pub use subject::{JsonSchemaOf, Order, Subject};
 pub use target::TargetKind;
 pub(crate) use template::percent_encode;
-pub use template::{Bindings, JsonTemplate, Segment, Template, TemplateError, Values};
+pub use template::{
+    Bindings, JsonTemplate, MAX_RENDERED_BYTES, Segment, Template, TemplateError, Values,
+};
 pub use threshold::{Clock, Comparison, CostFigure, Metric, Quantity};

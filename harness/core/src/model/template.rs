@@ -31,7 +31,15 @@ pub enum TemplateError {
     /// Nothing is known under this name.
     #[error("`{0}` has no value yet")]
     Unbound(String),
+    /// The text or the value is too large with its names filled in.
+    #[error("with its names filled in it has more than {MAX_RENDERED_BYTES} bytes")]
+    TooLarge,
 }
+
+/// The largest text or value with its names filled in, in bytes. It is far more than any body that a
+/// person wrote; without a bound, a few variables that each hold the one before them twice would fill the
+/// memory.
+pub const MAX_RENDERED_BYTES: usize = 16 << 20;
 
 /// Gives the values of names.
 pub trait Bindings {
@@ -143,6 +151,9 @@ impl Template {
                 Segment::Literal(text) => out.push_str(text),
                 Segment::Name(name) => out.push_str(&encode(text_of(lookup(bindings, name)?))),
             }
+            if out.len() > MAX_RENDERED_BYTES {
+                return Err(TemplateError::TooLarge);
+            }
         }
         Ok(out)
     }
@@ -245,15 +256,30 @@ impl JsonTemplate {
     /// Fills the names in.
     ///
     /// # Errors
-    /// [`TemplateError::Unbound`].
+    /// [`TemplateError::Unbound`] and [`TemplateError::TooLarge`].
     pub fn render(&self, bindings: &dyn Bindings) -> Result<Value, TemplateError> {
+        self.render_within(bindings, &mut MAX_RENDERED_BYTES.clone())
+    }
+
+    /// Takes what it fills in from the bytes that are `left`.
+    fn render_within(
+        &self,
+        bindings: &dyn Bindings,
+        left: &mut usize,
+    ) -> Result<Value, TemplateError> {
         match self {
             Self::Constant(value) => Ok(value.clone()),
-            Self::Text(text) => text.render_value(bindings),
-            Self::Array(items) => items.iter().map(|item| item.render(bindings)).collect(),
+            Self::Text(text) => {
+                let value = text.render_value(bindings)?;
+                *left = left.checked_sub(value.size()).ok_or(TemplateError::TooLarge)?;
+                Ok(value)
+            }
+            Self::Array(items) => {
+                items.iter().map(|item| item.render_within(bindings, left)).collect()
+            }
             Self::Object(members) => members
                 .iter()
-                .map(|(key, value)| Ok((key.clone(), value.render(bindings)?)))
+                .map(|(key, value)| Ok((key.clone(), value.render_within(bindings, left)?)))
                 .collect(),
         }
     }

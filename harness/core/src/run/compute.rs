@@ -5,22 +5,63 @@ use base64::{
     Engine as _,
     engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD},
 };
-use hmac::{Hmac, Mac as _};
+use hmac::{Hmac, Mac as _, digest::InvalidLength};
 use sha2::Sha256;
 
 use super::values::{At, Scope};
 use crate::{
     check::expect,
-    model::Secret,
+    model::{MAX_RENDERED_BYTES, QueryError, Secret},
     plan::{
         Credentials, Encoding, InstantFormat, JsonTemplate, JwtPlan, Key, ScenarioPlan, Spoil,
-        Template, ValuePlan,
+        Template, TemplateError, ValuePlan,
     },
     record::hex,
 };
 
 /// The shortest secret: hiding a shorter one would make reports unreadable, and guessing it easy.
 pub const MIN_SECRET: usize = 8;
+
+/// The largest size of all variables of a scenario together, in bytes.
+pub(super) const MAX_VARS_BYTES: usize = 64 << 20;
+
+/// Says why a value cannot be computed, without secrets.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum ValueError {
+    /// A name in it has no value.
+    #[error(transparent)]
+    Template(#[from] TemplateError),
+    /// A path is no query.
+    #[error(transparent)]
+    Query(#[from] QueryError),
+    /// A query selects nothing.
+    #[error("{0} selects nothing")]
+    Nothing(String),
+    /// A secret is not in the environment.
+    #[error("a secret is expected in ${0}, which is not set")]
+    NoSecret(String),
+    /// A secret is too short to be one.
+    #[error("${0} has less than {MIN_SECRET} bytes, which is no secret")]
+    ShortSecret(String),
+    /// The key with which the target verifies something is not known.
+    #[error("the secret that the target verifies {0} with is not known")]
+    UnknownKey(&'static str),
+    /// A part of a token is something else than an object.
+    #[error("the {0} of a token must be an object")]
+    NotAnObject(&'static str),
+    /// A token is for a user of which there is none.
+    #[error("nobody to make a token for")]
+    Nobody,
+    /// An instant has no form in RFC 3339 here.
+    #[error("the instant is before 1970")]
+    Before1970,
+    /// HMAC refuses the key.
+    #[error(transparent)]
+    Key(#[from] InvalidLength),
+    /// The variables are too large together.
+    #[error("with it the variables have more than {MAX_VARS_BYTES} bytes")]
+    TooMuch,
+}
 
 /// Computes values from the state of an iteration.
 pub(super) struct Computer<'a> {
@@ -34,22 +75,27 @@ impl Computer<'_> {
     /// Computes a value.
     ///
     /// # Errors
-    /// Why there is none, without secrets.
-    pub(super) fn compute(&self, value: &ValuePlan) -> Result<Value, String> {
+    /// [`ValueError`].
+    pub(super) fn compute(&self, value: &ValuePlan) -> Result<Value, ValueError> {
         let names = self.scope.at(0);
         Ok(match value {
             ValuePlan::Json(json) => json_of(json, &names)?,
             ValuePlan::Now { offset, format } => instant(self.now + offset, *format)?,
-            ValuePlan::Repeat { text, times } => text_of(text, &names)?.repeat(*times).into(),
+            ValuePlan::Repeat { text, times } => {
+                let text = text_of(text, &names)?;
+                if text.len().saturating_mul(*times) > MAX_RENDERED_BYTES {
+                    return Err(TemplateError::TooLarge.into());
+                }
+                text.repeat(*times).into()
+            }
             ValuePlan::Base64(text) => STANDARD.encode(text_of(text, &names)?).into(),
             ValuePlan::Base64Url(text) => URL_SAFE_NO_PAD.encode(text_of(text, &names)?).into(),
             ValuePlan::ToText(text) => text_of(text, &names)?.into(),
             ValuePlan::JsonText(json) => json_of(json, &names)?.to_string().into(),
             ValuePlan::Select { from, path } => {
                 let from = json_of(from, &names)?;
-                expect::select(&from, path)
-                    .map_err(|error| error.to_string())?
-                    .ok_or_else(|| format!("{path} selects nothing"))?
+                let selected = expect::select(&from, path)?;
+                selected.ok_or_else(|| ValueError::Nothing(path.clone()))?
             }
             ValuePlan::Hmac { key, text, encoding } => {
                 let signature = hmac(&self.key(key, &names)?, &text_of(text, &names)?)?;
@@ -80,17 +126,16 @@ impl Computer<'_> {
         signature.into()
     }
 
-    fn environment(&self, name: &str) -> Result<String, String> {
-        let value = std::env::var(name)
-            .map_err(|_| format!("a secret is expected in ${name}, which is not set"))?;
+    fn environment(&self, name: &str) -> Result<String, ValueError> {
+        let value = std::env::var(name).map_err(|_| ValueError::NoSecret(name.to_owned()))?;
         if value.len() < MIN_SECRET {
-            return Err(format!("${name} has less than {MIN_SECRET} bytes, which is no secret"));
+            return Err(ValueError::ShortSecret(name.to_owned()));
         }
         self.scope.context().secrets.add(&value);
         Ok(value)
     }
 
-    fn key(&self, key: &Key, names: &At<'_>) -> Result<String, String> {
+    fn key(&self, key: &Key, names: &At<'_>) -> Result<String, ValueError> {
         match key {
             Key::Environment(name) => self.environment(name),
             Key::Text(text) => text_of(text, names),
@@ -100,14 +145,13 @@ impl Computer<'_> {
     }
 
     /// A secret that the target verifies something with.
-    fn own(&self, secret: Option<&Secret>, what: &str) -> Result<String, String> {
-        let unknown = || format!("the secret that the target verifies {what} with is not known");
-        let secret = secret.ok_or_else(unknown)?.expose();
+    fn own(&self, secret: Option<&Secret>, what: &'static str) -> Result<String, ValueError> {
+        let secret = secret.ok_or(ValueError::UnknownKey(what))?.expose();
         self.scope.context().secrets.add(secret);
         Ok(secret.to_owned())
     }
 
-    fn jwt(&self, jwt: &JwtPlan, names: &At<'_>) -> Result<String, String> {
+    fn jwt(&self, jwt: &JwtPlan, names: &At<'_>) -> Result<String, ValueError> {
         let mut header = Object::from_iter([("alg".to_owned(), "HS256".into())]);
         if let Some(signing) = &self.scope.context().signing {
             header.extend(members(self.scope.context().tokens.header(signing)));
@@ -121,11 +165,11 @@ impl Computer<'_> {
         Ok(spoil(&signed, &signature, jwt.spoil))
     }
 
-    fn claims(&self, jwt: &JwtPlan) -> Result<Object, String> {
+    fn claims(&self, jwt: &JwtPlan) -> Result<Object, ValueError> {
         let Some(id) = jwt.user else { return Ok(Object::new()) };
         let world = self.scope.context();
         let person = world.virtual_users.get(id, self.scope.iteration);
-        let person = person.ok_or("nobody to make a token for")?;
+        let person = person.ok_or(ValueError::Nobody)?;
         let scope = match self.plan.users.get(id.0).map(|user| &user.credentials) {
             Some(Credentials::Minted { scope, .. }) => scope.as_str(),
             _ => "",
@@ -135,12 +179,12 @@ impl Computer<'_> {
     }
 }
 
-fn text_of(text: &Template, names: &At<'_>) -> Result<String, String> {
-    text.render(names).map_err(|error| error.to_string())
+fn text_of(text: &Template, names: &At<'_>) -> Result<String, ValueError> {
+    Ok(text.render(names)?)
 }
 
-fn json_of(json: &JsonTemplate, names: &At<'_>) -> Result<Value, String> {
-    json.render(names).map_err(|error| error.to_string())
+fn json_of(json: &JsonTemplate, names: &At<'_>) -> Result<Value, ValueError> {
+    Ok(json.render(names)?)
 }
 
 fn members(members: serde_json::Map<String, serde_json::Value>) -> Object {
@@ -148,9 +192,9 @@ fn members(members: serde_json::Map<String, serde_json::Value>) -> Object {
 }
 
 /// Sets members; `null` takes one out.
-fn change(members: &mut Object, changes: Value, what: &str) -> Result<(), String> {
+fn change(members: &mut Object, changes: Value, what: &'static str) -> Result<(), ValueError> {
     let Value::Object(changes) = changes else {
-        return Err(format!("the {what} of a token must be an object"));
+        return Err(ValueError::NotAnObject(what));
     };
     for (name, value) in changes {
         if value.is_null() {
@@ -162,21 +206,21 @@ fn change(members: &mut Object, changes: Value, what: &str) -> Result<(), String
     Ok(())
 }
 
-fn instant(millis: i64, format: InstantFormat) -> Result<Value, String> {
+fn instant(millis: i64, format: InstantFormat) -> Result<Value, ValueError> {
     Ok(match format {
         InstantFormat::Seconds => millis.div_euclid(1000).into(),
         InstantFormat::Milliseconds => millis.into(),
         InstantFormat::Rfc3339 => {
-            let since = u64::try_from(millis).map_err(|_| "the instant is before 1970")?;
+            let since = u64::try_from(millis).map_err(|_| ValueError::Before1970)?;
             let at = std::time::UNIX_EPOCH + std::time::Duration::from_millis(since);
             humantime::format_rfc3339_millis(at).to_string().into()
         }
     })
 }
 
-fn hmac(key: &str, text: &str) -> Result<Vec<u8>, String> {
+fn hmac(key: &str, text: &str) -> Result<Vec<u8>, ValueError> {
     // HMAC takes keys of any length.
-    let mac = Hmac::<Sha256>::new_from_slice(key.as_bytes()).map_err(|e| e.to_string())?;
+    let mac = Hmac::<Sha256>::new_from_slice(key.as_bytes())?;
     Ok(mac.chain_update(text).finalize().into_bytes().to_vec())
 }
 

@@ -11,7 +11,7 @@ use crate::model::Value;
 use reqwest::Url;
 
 use super::{
-    Command, Environment, Operator, Tokens, observer::Observer, values::part,
+    Command, CommandError, Environment, Operator, Tokens, observer::Observer, values::part,
     virtual_users::VirtualUsers,
 };
 use crate::{
@@ -107,8 +107,8 @@ impl RunContext {
     pub(crate) async fn moving<T>(
         &self,
         goes: Option<bool>,
-        act: impl Future<Output = Result<T, String>>,
-    ) -> Result<T, String> {
+        act: impl Future<Output = Result<T, CommandError>>,
+    ) -> Result<T, CommandError> {
         if !self.observer.is_on() {
             return act.await;
         }
@@ -122,7 +122,7 @@ impl RunContext {
 
     /// Returns the reading of the target's clock, in milliseconds since 1970; ours, where it cannot
     /// be read.
-    pub(crate) async fn now(&self) -> Result<i64, String> {
+    pub(crate) async fn now(&self) -> Result<i64, CommandError> {
         match self.operator.as_ref().filter(|operator| operator.has_clock) {
             Some(operator) => operator.give(Command::Clock).await,
             None => Ok(clock::now_millis()),

@@ -23,6 +23,20 @@ pub enum Command {
     Recover,
 }
 
+/// Says why a command was not carried out.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum CommandError {
+    /// Whoever operated the target has ended.
+    #[error("nobody operates the target any more")]
+    Gone,
+    /// The target was not started here, so that nobody operates it.
+    #[error("the harness does not hold the target")]
+    NotHeld,
+    /// Whoever operates the target could not do it, for this reason.
+    #[error("{0}")]
+    Failed(String),
+}
+
 /// A command, and where its outcome goes.
 #[derive(Debug)]
 pub struct Order {
@@ -30,7 +44,7 @@ pub struct Order {
     pub command: Command,
     /// The channel for the outcome: the reading of the target's clock afterwards, in milliseconds
     /// since 1970, or the reason why the command was not carried out.
-    pub outcome: oneshot::Sender<Result<i64, String>>,
+    pub outcome: oneshot::Sender<Result<i64, CommandError>>,
 }
 
 /// Gives commands to whoever holds the target. Cheap to clone.
@@ -51,11 +65,10 @@ impl Operator {
     /// Has something done.
     ///
     /// # Errors
-    /// Why it was not.
-    pub async fn give(&self, command: Command) -> Result<i64, String> {
-        let gone = || "nobody operates the target any more".to_owned();
+    /// [`CommandError`].
+    pub async fn give(&self, command: Command) -> Result<i64, CommandError> {
         let (outcome, done) = oneshot::channel();
-        self.orders.send(Order { command, outcome }).map_err(|_| gone())?;
-        done.await.map_err(|_| gone())?
+        self.orders.send(Order { command, outcome }).map_err(|_| CommandError::Gone)?;
+        done.await.map_err(|_| CommandError::Gone)?
     }
 }

@@ -11,7 +11,7 @@ use futures_util::future::join_all;
 
 use super::{
     compute::Computer,
-    control::Command,
+    control::{Command, CommandError},
     iteration::{Halt, Iteration},
     values::Scope,
 };
@@ -138,6 +138,7 @@ impl Iteration {
             return Ok(0);
         }
         self.worker.context.now().await.map_err(|problem| {
+            let problem = problem.to_string();
             self.note_broken(what, "the time", &problem.into(), Span::default());
             Halt::Failed
         })
@@ -153,6 +154,7 @@ impl Iteration {
     ) -> Result<Value, Halt> {
         let computer = Computer { plan: &self.worker.context.plan, scope: &self.scope, now };
         computer.compute(plan).map_err(|problem| {
+            let problem = problem.to_string();
             self.note_broken(what, &format!("a value for `{name}`"), &problem.into(), span);
             Halt::Failed
         })
@@ -211,18 +213,18 @@ impl Iteration {
                     ControlAction::Kill => "that the target ends",
                     ControlAction::Restart => "that the target starts again",
                 };
-                self.broken("target", expected, &problem.into(), step.span)
+                self.broken("target", expected, &problem.to_string().into(), step.span)
             }
         }
     }
 
-    async fn give(&self, command: Command) -> Result<(), String> {
+    async fn give(&self, command: Command) -> Result<(), CommandError> {
         let operator = self.worker.context.operator.as_ref();
-        let operator = operator.ok_or("the harness does not hold the target")?;
+        let operator = operator.ok_or(CommandError::NotHeld)?;
         operator.give(command).await.map(|_| ())
     }
 
-    async fn elapse(&self, time: Duration) -> Result<(), String> {
+    async fn elapse(&self, time: Duration) -> Result<(), CommandError> {
         let operator = self.worker.context.operator.as_ref();
         if operator.is_some_and(|operator| operator.has_clock) {
             return self.give(Command::Advance(time)).await;
@@ -231,7 +233,7 @@ impl Iteration {
         Ok(())
     }
 
-    async fn align(&self, window: Duration, remaining: Duration) -> Result<(), String> {
+    async fn align(&self, window: Duration, remaining: Duration) -> Result<(), CommandError> {
         let now = self.worker.context.now().await?;
         let length = i64::try_from(window.as_millis()).unwrap_or(i64::MAX).max(1);
         let left = Duration::from_millis((length - now.rem_euclid(length)).unsigned_abs());

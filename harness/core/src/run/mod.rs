@@ -36,7 +36,7 @@ mod worker;
 
 pub use crate::model::Signal;
 pub use compute::MIN_SECRET;
-pub use control::{Command, Operator, Order};
+pub use control::{Command, CommandError, Operator, Order};
 pub use environment::Environment;
 pub use limits::RESERVED_DESCRIPTORS;
 pub use load::{FAIL_FAST, INTERRUPTED_DRAIN};

@@ -3,6 +3,7 @@
 use super::{
     attempt::Due,
     iteration::{Halt, Iteration},
+    observer::Overflow,
 };
 use crate::{
     check::{
@@ -26,6 +27,23 @@ use crate::{
 
 /// Runs whose events are asked for when something is wrong: the failures show no more.
 const MAX_TOLD: usize = 10;
+
+/// Says why something is not known that a model needs, so that it cannot decide.
+#[derive(Debug, thiserror::Error)]
+enum Unknown {
+    /// Not every answer was kept.
+    #[error(transparent)]
+    Overflow(#[from] Overflow),
+    /// The stub keeps fewer calls than it counted.
+    #[error("the stub does not show all of {0} calls")]
+    MoreCalls(u64),
+    /// The stub does not answer.
+    #[error("the stub does not say what reached it")]
+    NoCalls,
+    /// Runs could not be asked for again.
+    #[error("{0} acknowledged runs could not be looked at again")]
+    Runs(usize),
+}
 
 impl Iteration {
     /// Judges everything that was seen until now. What cannot be decided fails no step: it makes the
@@ -72,23 +90,23 @@ impl Iteration {
         let ours = |call: &&Call| call.last_at >= world.origin_millis;
         let asked = calls.map(|calls| calls.iter().filter(ours).count());
         let skew = i64::try_from(world.skew.as_millis()).unwrap_or_default();
-        let finding = match (asked, world.observer.seen().map_err(|why| why.to_string())) {
+        let finding = match (asked, world.observer.seen().map_err(Unknown::from)) {
             (Ok(asked), Ok(seen)) => {
                 cache::judge(plan, &self.worker.context.plan, &seen, skew, asked)
             }
-            (Err(why), _) | (_, Err(why)) => Finding::Undecided(why),
+            (Err(why), _) | (_, Err(why)) => Finding::Undecided(why.to_string()),
         };
         self.found(model, &plan.claim, finding)
     }
 
     /// Returns the calls that reached the stub, one by one; or the reason why they are not known.
-    async fn calls(&self, request: &RequestPlan) -> Result<Result<Vec<Call>, String>, Halt> {
+    async fn calls(&self, request: &RequestPlan) -> Result<Result<Vec<Call>, Unknown>, Halt> {
         let answer = self.ask(request).await?;
         let calls = answer.and_then(|answer| serde_json::from_slice::<Calls>(&answer.body).ok());
         Ok(match calls {
             Some(calls) if calls.calls.len() as u64 == calls.effects => Ok(calls.calls),
-            Some(calls) => Err(format!("the stub does not show all of {} calls", calls.effects)),
-            None => Err("the stub does not say what reached it".to_owned()),
+            Some(calls) => Err(Unknown::MoreCalls(calls.effects)),
+            None => Err(Unknown::NoCalls),
         })
     }
 
@@ -98,7 +116,7 @@ impl Iteration {
             plan.checks.iter().map(|(check, _)| evidence.judge(*check)).collect()
         };
         let findings = match gathered {
-            Err(why) => vec![Finding::Undecided(why); plan.checks.len()],
+            Err(why) => vec![Finding::Undecided(why.to_string()); plan.checks.len()],
             Ok(mut evidence) => {
                 let findings = judge(&evidence);
                 if findings.iter().any(|finding| matches!(finding, Finding::Violated { .. })) {
@@ -118,10 +136,10 @@ impl Iteration {
 
     /// Everything that is known about runs, those looked at again that may have gone on; or why that
     /// is not enough.
-    async fn evidence(&self, plan: &RunsPlan) -> Result<Result<Evidence, String>, Halt> {
+    async fn evidence(&self, plan: &RunsPlan) -> Result<Result<Evidence, Unknown>, Halt> {
         let first = match self.seen_of_runs(&plan.paths) {
             Ok(evidence) => evidence,
-            Err(why) => return Ok(Err(why)),
+            Err(why) => return Ok(Err(why.into())),
         };
         let mut unknown = 0;
         for index in first.to_look_at() {
@@ -131,17 +149,17 @@ impl Iteration {
             unknown += usize::from(!known);
         }
         if unknown > 0 {
-            return Ok(Err(format!("{unknown} acknowledged runs could not be looked at again")));
+            return Ok(Err(Unknown::Runs(unknown)));
         }
-        let evidence = self.seen_of_runs(&plan.paths);
+        let evidence = self.seen_of_runs(&plan.paths).map_err(Unknown::from);
         let Some(EffectsPlan { calls, each }) = &plan.effects else { return Ok(evidence) };
         let calls = self.calls(calls).await?;
         Ok(evidence.and_then(|evidence| Ok(Evidence { calls: calls?, each: *each, ..evidence })))
     }
 
-    fn seen_of_runs(&self, paths: &RunPaths) -> Result<Evidence, String> {
+    fn seen_of_runs(&self, paths: &RunPaths) -> Result<Evidence, Overflow> {
         let world = &self.worker.context;
-        let seen = world.observer.seen().map_err(|why| why.to_string())?;
+        let seen = world.observer.seen()?;
         let happened = world.observer.happened();
         Ok(Evidence { happened, origin: world.origin_millis, ..Evidence::new(&seen, paths) })
     }

@@ -6,8 +6,8 @@ use std::{
 };
 
 use super::{
-    Command, Environment, ProgressEvent,
-    compute::Computer,
+    Command, CommandError, Environment, ProgressEvent,
+    compute::{Computer, MAX_VARS_BYTES, ValueError},
     context::RunContext,
     iteration::Iteration,
     limits,
@@ -78,10 +78,10 @@ enum PrepareError {
     #[error(transparent)]
     Client(#[from] SendError),
     #[error("vars.{name}: {problem}")]
-    Variable { name: String, problem: String },
+    Variable { name: String, problem: ValueError },
     /// The clock of the target cannot be read or set going.
-    #[error("{0}")]
-    Clock(String),
+    #[error(transparent)]
+    Clock(CommandError),
 }
 
 impl ScenarioRunner {
@@ -130,11 +130,15 @@ impl ScenarioRunner {
         let scope = Scope::new(Arc::clone(&context), Arc::default(), sequence(0), 0);
         let needs_time = self.plan.vars.iter().any(|(_, value)| value.needs_time());
         let now = if needs_time { context.now().await.map_err(PrepareError::Clock)? } else { 0 };
+        let mut size = 0;
         for (name, value) in &self.plan.vars {
             let computer = Computer { plan: &self.plan, scope: &scope, now };
-            let value = computer
-                .compute(value)
-                .map_err(|problem| PrepareError::Variable { name: name.clone(), problem })?;
+            let wrong = |problem| PrepareError::Variable { name: name.clone(), problem };
+            let value = computer.compute(value).map_err(wrong)?;
+            size += value.size();
+            if size > MAX_VARS_BYTES {
+                return Err(wrong(ValueError::TooMuch));
+            }
             scope.capture(name, value);
         }
         let values = scope.values();

@@ -9,7 +9,7 @@ use crate::{
     model::{Capability, TargetKind, clock::now_millis},
     plan::Limiter,
     process::{Process, ProcessError},
-    run::{Command, Order},
+    run::{Command, CommandError, Order},
 };
 
 /// A clock this far ahead is what a process that starts shows by itself.
@@ -88,7 +88,8 @@ impl Target {
     /// Does what it is told, for ever.
     pub async fn operate(&mut self, orders: &mut UnboundedReceiver<Order>) {
         while let Some(order) = orders.recv().await {
-            let outcome = self.obey(order.command).await.map_err(|error| error.to_string());
+            let outcome = self.obey(order.command).await;
+            let outcome = outcome.map_err(|error| CommandError::Failed(error.to_string()));
             // Who asked may be gone.
             let _ = order.outcome.send(outcome);
         }

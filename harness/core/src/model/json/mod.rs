@@ -82,6 +82,19 @@ impl Value {
         }
     }
 
+    /// Returns about how many bytes the value takes as JSON: those of its texts, and one for each value.
+    pub fn size(&self) -> usize {
+        let inside = match self {
+            Self::Null | Self::Bool(_) | Self::Number(_) => 0,
+            Self::String(text) => text.len(),
+            Self::Array(items) => items.iter().map(Self::size).sum(),
+            Self::Object(members) => {
+                members.iter().map(|(name, value)| name.len() + value.size()).sum()
+            }
+        };
+        inside + 1
+    }
+
     /// Returns the member of that name, if the value is an object that has it.
     pub fn get(&self, name: &str) -> Option<&Self> {
         self.as_object()?.get(name)

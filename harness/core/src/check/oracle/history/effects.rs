@@ -54,25 +54,28 @@ pub fn once(
     }
     for history in histories {
         let mine = by_run.get(history.run.as_str()).map(Vec::as_slice).unwrap_or_default();
-        of_one(history, mine, each).map_err(|what| (history.run.clone(), what))?;
+        if let Some(what) = of_one(history, mine, each) {
+            return Err((history.run.clone(), what));
+        }
     }
     Ok(())
 }
 
-fn of_one(history: &History, mine: &[&Effect], each: usize) -> Result<(), String> {
+/// Returns what is wrong with the effects of one run.
+fn of_one(history: &History, mine: &[&Effect], each: usize) -> Option<String> {
     let mut targets: Vec<&str> = mine.iter().map(|effect| effect.target.as_str()).collect();
     targets.sort_unstable();
     if let Some([twice, _]) = targets.array_windows().find(|[one, other]| one == other) {
-        return Err(format!("{twice} took effect twice, under two keys"));
+        return Some(format!("{twice} took effect twice, under two keys"));
     }
     let count = mine.len();
     let succeeded = history.last().is_some_and(|last| last.status == Status::Succeeded);
     match (succeeded, count) {
         (true, count) if count != each => {
-            Err(format!("it succeeded, and had {count} effects of {each}"))
+            Some(format!("it succeeded, and had {count} effects of {each}"))
         }
-        (false, count) if count > each => Err(format!("it had {count} effects of {each}")),
-        _ => Ok(()),
+        (false, count) if count > each => Some(format!("it had {count} effects of {each}")),
+        _ => None,
     }
 }
 
