@@ -260,13 +260,16 @@ fn part(report: &mut Value) {
     report["duration_s"] = json!(2.0);
 }
 
+/// A change of a stored report.
+type Change<'a> = &'a dyn Fn(&mut Value);
+
 /// Only runs of the same thing at the same time are added up, and each once.
 #[test]
 fn runs_that_are_no_parts_of_one_are_refused() {
     let case = Case::new(&users(2, 50), "");
     case.run("one").output().unwrap();
     rewritten(&case, "one", "one", part);
-    let merged = |change: &dyn Fn(&mut Value)| {
+    let merged = |change: Change<'_>| {
         rewritten(&case, "one", "two", |report| {
             report["run_id"] = json!("other");
             change(report);
@@ -280,7 +283,7 @@ fn runs_that_are_no_parts_of_one_are_refused() {
     let mine = text(&fs::read(Path::new(&case.path("one")).join("report.json")).unwrap());
     let mine: Value = serde_json::from_str(&mine).unwrap();
     let id = mine["run_id"].clone();
-    let changes: [(&dyn Fn(&mut Value), &str); 7] = [
+    let changes: [(Change<'_>, &str); 7] = [
         (&|report| report["run_id"] = id.clone(), "is given twice"),
         (&|report| report["seed"] = json!(2), "the seed is 1 in the one and 2"),
         (&|report| report["target"] = json!("http://127.0.0.1:2/"), "the target is"),

@@ -53,8 +53,7 @@ impl Project {
     /// The number of requests that came since the last time.
     async fn asked(&self) -> usize {
         let requests = self.server.received_requests().await.unwrap();
-        let asked = requests.iter().filter(|request| request.url.path() == "/health").count();
-        asked
+        requests.iter().filter(|request| request.url.path() == "/health").count()
     }
 }
 

@@ -28,7 +28,7 @@ pub(super) struct Arguments {
     #[arg(value_name = "SCENARIO", default_value = gate::DEFAULT_SCENARIO)]
     scenario: PathBuf,
     /// Version that is compared with itself: `embedded`, `wrangler`, a URL, or a revision. By default
-    /// what $WORKWAY_TARGET says, else `target` in the nearest `workway.toml`.
+    /// what the variable `WORKWAY_TARGET` says, else `target` in the nearest `workway.toml`.
     #[arg(long)]
     target: Option<String>,
     /// Pairs of windows.

@@ -43,7 +43,7 @@ pub(super) struct Arguments {
     rerun_failed: Option<PathBuf>,
     /// `embedded` (the service that comes with the program, natively), `wrangler` (the same as a
     /// Worker under `wrangler dev`), or the URL of something that runs already. By default that of the
-    /// report with --rerun-failed, else what $WORKWAY_TARGET says, else `target` in the nearest
+    /// report with --rerun-failed, else what the variable `WORKWAY_TARGET` says, else `target` in the nearest
     /// `workway.toml`.
     #[arg(long, value_parser = TargetSpec::parse)]
     target: Option<TargetSpec>,

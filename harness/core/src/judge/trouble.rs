@@ -177,7 +177,7 @@ fn late(total: &StepRecord, allowed: Duration, percent: f64) -> Option<Reason> {
     let Figure::Exact(lag) = total.lag.percentile(percent) else { return None };
     let half = exact(total.response.percentile(50.0));
     let allowed = allowed.max(half / LAG_SHARE);
-    (lag > allowed).then(|| Reason::GeneratorLate {
+    (lag > allowed).then_some(Reason::GeneratorLate {
         percentile: percent,
         lag_ms: lag.as_secs_f64() * 1e3,
         allowed_ms: allowed.as_secs_f64() * 1e3,

@@ -15,6 +15,7 @@ mod library;
 mod lint;
 mod matcher;
 mod node;
+mod operand;
 pub mod quantity;
 mod render;
 mod repair;
@@ -37,7 +38,8 @@ pub use file::ScenarioFile;
 pub use library::{
     Library, LibraryError, MAX_CALLS, MAX_FEED_BYTES, MAX_FEED_ITEMS, MAX_READ_BYTES,
 };
-pub use matcher::{Bound, Matcher, Operators};
+pub use matcher::{Matcher, Operators};
+pub use operand::{Bound, CompiledSchema};
 pub use render::render;
 pub use repair::MAX_ERRORS;
 pub use schema::schema;

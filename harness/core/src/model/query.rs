@@ -87,11 +87,15 @@ fn follow<'v>(segment: &Segment, root: &'v Value, node: &'v Value, out: &mut Vec
     match segment {
         Segment::Selector(selector) => choose(selector, root, node, out),
         Segment::Selectors(selectors) => {
-            selectors.iter().for_each(|selector| choose(selector, root, node, out));
+            for selector in selectors {
+                choose(selector, root, node, out);
+            }
         }
         Segment::Descendant(inner) => {
             follow(inner, root, node, out);
-            children(node).for_each(|child| follow(segment, root, child, out));
+            for child in children(node) {
+                follow(segment, root, child, out);
+            }
         }
     }
 }
@@ -119,8 +123,13 @@ fn choose<'v>(selector: &Selector, root: &'v Value, node: &'v Value, out: &mut V
 /// An item; a negative index counts from the end.
 fn item(node: &Value, index: i64) -> Option<&Value> {
     let items = node.as_array()?;
-    let from_start = if index < 0 { items.len() as i64 + index } else { index };
+    let from_start = if index < 0 { length(items) + index } else { index };
     items.get(usize::try_from(from_start).ok()?)
+}
+
+/// The length of a list; no list in memory has more items than an `i64` counts.
+fn length(items: &[Value]) -> i64 {
+    i64::try_from(items.len()).unwrap_or(i64::MAX)
 }
 
 /// RFC 9535, section 2.3.4.2.2.
@@ -130,7 +139,7 @@ fn slice(
     end: Option<i64>,
     step: i64,
 ) -> impl Iterator<Item = &Value> {
-    let length = items.len() as i64;
+    let length = length(items);
     let place = |bound: i64| if bound < 0 { length + bound } else { bound };
     let (first, last) = match step {
         0 => (0, 0),
@@ -160,8 +169,8 @@ fn holds(filter: &Filter, root: &Value, node: &Value) -> bool {
     }
 }
 
-fn exists(test: &Test, root: &Value, node: &Value) -> bool {
-    match test {
+fn exists(expression: &Test, root: &Value, node: &Value) -> bool {
+    match expression {
         Test::Function(function) => match &**function {
             TestFunction::Match(text, pattern) => matches(text, pattern, true, root, node),
             TestFunction::Search(text, pattern) => matches(text, pattern, false, root, node),
