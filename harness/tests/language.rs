@@ -174,7 +174,7 @@ fn a_secret_that_is_missing_or_too_short_is_named() {
         let folder = Folder::with(&[&text]);
         let output = command.args(["run", &folder.path()]).env("SHLVL", "1").output().unwrap();
         let text = texts(&output);
-        assert_eq!(code(&output), 1, "{text}");
+        assert_eq!(code(&output), 2, "{text}");
         assert!(text.contains("vars.key: ") && text.contains(expected), "{text}");
     }
 }

@@ -27,7 +27,7 @@ use crate::{
     record::ScenarioRecord,
     report::host::{self, Host},
     report::{self, RunInfo, RunReport, ScenarioReport, Timestamp},
-    run::{Command, Environment, Operator, Signal, StopFlag},
+    run::{Command, Environment, MIN_SECRET, Operator, Signal, StopFlag},
     target::{SelfCheck, Target, TargetOptions, TargetSpec},
     upstream::RemoteStub,
 };
@@ -69,7 +69,8 @@ pub(super) async fn run(arguments: Arguments) -> Exit {
         Ok(selected) => selected,
         Err(exit) => return exit,
     };
-    if let Err(exit) = output::check_out(arguments.out.as_deref()) {
+    let checked = secrets_are_there(&plans);
+    if let Err(exit) = checked.and_then(|()| output::check_out(arguments.out.as_deref())) {
         return exit;
     }
     let signals = match Signals::new() {
@@ -81,6 +82,26 @@ pub(super) async fn run(arguments: Arguments) -> Exit {
         exit = work(&arguments, &target, &plans, &stop) => exit,
         exit = second_signal(signals, &stop) => exit,
     }
+}
+
+/// Checks that every secret that the scenarios expect in the environment is there.
+fn secrets_are_there(plans: &[ScenarioPlan]) -> Result<(), Exit> {
+    for plan in plans {
+        for (variable, place) in plan.secrets() {
+            let problem = match std::env::var(variable) {
+                Err(_) => "which is not set".to_owned(),
+                Ok(value) if value.len() < MIN_SECRET => {
+                    format!("which has less than {MIN_SECRET} bytes and is no secret")
+                }
+                Ok(_) => continue,
+            };
+            let ScenarioPlan { file, .. } = plan;
+            let message =
+                format!("{file}: {place}: a secret is expected in ${variable}, {problem}");
+            return Err(output::fail(Exit::Usage, &message));
+        }
+    }
+    Ok(())
 }
 
 /// Holds what is run, and against what.

@@ -1,11 +1,18 @@
 //! Operands of matchers that are more than a value.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, fmt};
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
-use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
+use serde::{
+    Deserialize, Deserializer, Serialize, Serializer,
+    de::{Error, Visitor},
+};
 
-use super::{clip, error::Problem, file::Json};
+use super::{
+    Spanned, clip,
+    error::Problem,
+    file::{AS_WRITTEN, Json},
+};
 use crate::model::{JsonSchemaOf, Number, Span, Value};
 
 /// A number to compare with.
@@ -23,16 +30,52 @@ impl From<Number> for Bound {
     }
 }
 
+/// A number without its place, so that an error stands where the number should.
+struct Bare(Number);
+
+impl<'de> Deserialize<'de> for Bare {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_newtype_struct(AS_WRITTEN, BareVisitor)
+    }
+}
+
+struct BareVisitor;
+
+impl Visitor<'_> for BareVisitor {
+    type Value = Bare;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a number")
+    }
+
+    /// The digits of a number.
+    fn visit_bytes<E: Error>(self, digits: &[u8]) -> Result<Bare, E> {
+        let digits = str::from_utf8(digits).unwrap_or_default();
+        let number = Number::parse(digits).ok_or_else(|| not_a_number(digits));
+        number.map(Bare).map_err(E::custom)
+    }
+
+    fn visit_str<E: Error>(self, text: &str) -> Result<Bare, E> {
+        Err(E::custom(not_a_number(&format!("the text `{}`", clip(text)))))
+    }
+
+    fn visit_bool<E: Error>(self, value: bool) -> Result<Bare, E> {
+        Err(E::custom(not_a_number(&format!("`{value}`"))))
+    }
+
+    fn visit_unit<E: Error>(self) -> Result<Bare, E> {
+        Err(E::custom(not_a_number("nothing")))
+    }
+}
+
+fn not_a_number(found: &str) -> Problem {
+    Problem::new("wrong-type", format!("must be a number, found {found}"))
+}
+
 impl<'de> Deserialize<'de> for Bound {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let Json { value, span, .. } = Json::deserialize(deserializer)?;
-        match value {
-            Value::Number(number) => Ok(Self { number, span }),
-            other => {
-                let message = format!("must be a number, found `{}`", clip(&other.to_string()));
-                Err(D::Error::custom(Problem::new("wrong-type", message)))
-            }
-        }
+        let Spanned { value: Bare(number), span } = Spanned::deserialize(deserializer)?;
+        Ok(Self { number, span })
     }
 }
 

@@ -233,6 +233,28 @@ impl ScenarioPlan {
         lists.into_iter().chain(journeys).flat_map(Step::flat).collect()
     }
 
+    /// Lists the environment variables in which it expects secrets, each with the place that needs it:
+    /// `vars.key`, or `users.alice`.
+    pub fn secrets(&self) -> Vec<(&str, String)> {
+        let mut secrets = Vec::new();
+        for user in &self.users {
+            if let super::Credentials::Environment(name) = &user.credentials {
+                secrets.push((name.as_str(), format!("users.{}", user.name)));
+            }
+        }
+        let of_vars = self.vars.iter().map(|(name, value)| (name, value));
+        let steps = self.all_steps();
+        let of_steps = steps.iter().flat_map(|step| match step {
+            Step::Vars(values) => values.iter().map(|(name, value)| (name, value)).collect(),
+            Step::Call(call) => call.vars.iter().map(|var| (&var.name, &var.value)).collect(),
+            _ => Vec::new(),
+        });
+        for (name, value) in of_vars.chain(of_steps) {
+            secrets.extend(value.secret().map(|secret| (secret, format!("vars.{name}"))));
+        }
+        secrets
+    }
+
     /// Returns the lag of the generator that decides nothing.
     pub const fn allowed_lag(&self) -> Duration {
         match &self.work {

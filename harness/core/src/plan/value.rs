@@ -78,6 +78,16 @@ pub enum Key {
 }
 
 impl ValuePlan {
+    /// Returns the environment variable in which it expects a secret.
+    pub fn secret(&self) -> Option<&str> {
+        match self {
+            Self::Secret(name) => Some(name),
+            Self::Hmac { key, .. } | Self::StripeSignature { key, .. } => key.environment(),
+            Self::Jwt(jwt) => jwt.key.environment(),
+            _ => None,
+        }
+    }
+
     /// Returns whether the value depends on the time at which it is computed.
     pub fn needs_time(&self) -> bool {
         matches!(self, Self::Now { .. } | Self::StripeSignature { .. } | Self::Jwt(_))
@@ -108,6 +118,14 @@ impl ValuePlan {
 }
 
 impl Key {
+    /// Returns the environment variable that holds it.
+    pub fn environment(&self) -> Option<&str> {
+        match self {
+            Self::Environment(name) => Some(name),
+            _ => None,
+        }
+    }
+
     fn names(&self) -> Vec<&str> {
         match self {
             Self::Text(text) => text.names().collect(),

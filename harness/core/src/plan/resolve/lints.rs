@@ -58,14 +58,17 @@ impl Resolver {
         }
     }
 
-    /// Warns about placeholders of other tools, which are text here. A placeholder that names a
-    /// value is most likely a mistake.
+    /// Warns about placeholders of other tools, which are text here, and most likely a mistake.
     pub(super) fn lint_lookalike(&mut self, text: &str, span: Span) {
         let name = text.trim_matches(['$', '{', '}']).trim();
-        if self.scope.knows(name) {
-            let message = format!("`{text}` is text here; did you mean `${{{{ {name} }}}}`?");
-            self.warnings.push(Diagnostic::warning("not-a-name", message, span).with_focus(text));
+        let message = format!("`{text}` is text here; did you mean `${{{{ {name} }}}}`?");
+        let mut warning = Diagnostic::warning("not-a-name", message, span).with_focus(text);
+        if !self.scope.knows(name) {
+            warning = warning.with_help(format!(
+                "no value is called `{name}`: define it under `vars`, or capture it"
+            ));
         }
+        self.warnings.push(warning);
     }
 
     /// The text `uuid` was most likely meant to be one.

@@ -313,8 +313,14 @@ impl Scope {
             Some(&index) => {
                 let definition = &mut self.definitions[index];
                 definition.used = true;
+                let part = parts.next();
+                let of_list = part.filter(|part| part.parse::<usize>().is_err());
+                if let (Kind::Feed, Some(column)) = (definition.kind, of_list) {
+                    let columns = definition.members_of_items.as_deref();
+                    return Err(no_column_of_list(root, column, columns, (name, span)).into());
+                }
                 let whose = format!("`{}` has no", clip(root));
-                check_member(definition.members.as_deref(), parts.next(), &whose, (name, span))
+                check_member(definition.members.as_deref(), part, &whose, (name, span))
             }
             None => Err(self.unknown_name(name, span).into()),
         }
@@ -399,6 +405,26 @@ impl Scope {
         });
         definitions.chain(users).map(|warning| warning.with_help("remove it, or use it")).collect()
     }
+}
+
+/// A feed is a list; a column is one of the item that an iteration has.
+fn no_column_of_list(
+    feed: &str,
+    column: &str,
+    columns: Option<&[String]>,
+    (name, span): (&str, Span),
+) -> Diagnostic {
+    let feed = clip(feed);
+    let message = format!("`{feed}` is a list, which has no `{}`", clip(column));
+    let error = Diagnostic::error("unknown-variable", message, span).with_focus(name);
+    let known = columns.unwrap_or_default();
+    let near = known
+        .iter()
+        .max_by(|a, b| strsim::jaro_winkler(a, column).total_cmp(&strsim::jaro_winkler(b, column)));
+    let meant = near.map_or(column, String::as_str);
+    error.with_help(format!(
+        "`${{{{ row.{feed}.{meant} }}}}` is of the item that an iteration has, `${{{{ {feed}.0.{meant} }}}}` of the first one"
+    ))
 }
 
 /// Checks that `member` is one of `members`, where they are known. `whose` begins the message.
