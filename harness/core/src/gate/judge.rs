@@ -160,16 +160,22 @@ fn errors(pairs: &[Pair], rule: &Rule) -> Finding {
 
 /// The cost, and each resource that at least one side uses.
 fn usage(pairs: &[Pair], rule: &Rule, prices: &dyn Prices) -> Result<Vec<Finding>, PricingError> {
+    let not_judged = |why: &str| {
+        let mut finding = empty("cost".to_owned(), Kind::Cost, Scale::Relative, rule.usage);
+        finding.decision = Decision::Shown;
+        finding.why = Some(why.to_owned());
+        Ok(vec![finding])
+    };
     let mut units = Vec::new();
     for pair in pairs {
         let (base, head) = (pair.base.unit(prices)?, pair.head.unit(prices)?);
         let (Some(base), Some(head)) = (base, head) else {
-            let mut finding = empty("cost".to_owned(), Kind::Cost, Scale::Relative, rule.usage);
-            finding.decision = Decision::Shown;
-            finding.why = Some("the target does not say what it uses".to_owned());
-            return Ok(vec![finding]);
+            return not_judged("the target does not say what it uses");
         };
         units.push((base, head));
+    }
+    if units.is_empty() {
+        return not_judged("no pair was measured");
     }
     let cost = |side: &RequestUsage| float_of(side.dollars);
     let mut findings = vec![used(&units, "cost", Kind::Cost, rule, cost)];

@@ -138,6 +138,16 @@ fn one_more_row_for_each_request_fails_by_usage_and_cost() {
     assert_eq!(of(&judged, "rows_read").decision, Decision::Fail);
 }
 
+/// Nothing was measured, so that nothing passes.
+#[test]
+fn without_a_pair_nothing_passes() {
+    let judged = judged(&[]);
+    for finding in &judged.findings {
+        assert_ne!(finding.decision, Decision::Pass, "{finding:?}");
+    }
+    assert_eq!(of(&judged, "cost").why.as_deref(), Some("no pair was measured"));
+}
+
 #[test]
 fn unknown_usage_is_shown_as_such_and_decides_nothing() {
     let mut pairs = pairs(12, |_| (1.0, 0, 10));
