@@ -67,9 +67,9 @@ pub struct StepReport {
     /// Answered before the measured time was over; the base of the rate achieved.
     #[serde(default)]
     pub in_window: u64,
-    /// Times that a request was sent again, because the target had proved not to process it: the
-    /// connection was closed before anything was written, the stream was refused, or a GOAWAY left
-    /// it out. These are no failures.
+    /// Times that a request was sent again, because the target had proved not to process it: it
+    /// refused the stream, or a GOAWAY left it out. These are no failures. A connection that was
+    /// closed before anything was written to it does not count: nothing had been sent.
     #[serde(default)]
     pub resent: u64,
     /// Bursts whose number of matching responses was not the expected one.
