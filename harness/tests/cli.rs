@@ -73,7 +73,7 @@ fn without_arguments_the_smoke_suite_passes_on_the_embedded_service() {
     ] {
         assert!(text.contains(expected), "{expected} in {text}");
     }
-    assert!(stderr(&output).starts_with("plan: 5 scenarios -> the embedded service\n"));
+    assert!(stderr(&output).starts_with("plan: 6 scenarios -> the embedded service\n"));
     assert!(!text.contains('\u{1b}'), "no colour without a terminal");
 }
 

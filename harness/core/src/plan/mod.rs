@@ -209,7 +209,8 @@ pub struct RequestPlan {
     pub body: Body,
     /// The user whose token goes into `Authorization`, if any.
     pub auth: Option<UserId>,
-    /// The timeout from the first byte sent to the last byte received.
+    /// The timeout from when a connection may be used, with the time to make one, to the last byte
+    /// received. Waiting for a connection to be free is no part of it.
     pub timeout: Duration,
     /// The expectations; without one on the status, one below 400 is expected.
     pub expect: Vec<Expectation>,
