@@ -180,7 +180,7 @@ fn the_smoke_suite_passes_under_wrangler_dev() {
     assert!(output.status.success(), "{text}{}", String::from_utf8_lossy(&output.stderr));
     assert_eq!(
         text.matches("\nPASS smoke/").count() + usize::from(text.starts_with("PASS")),
-        10,
-        "five scenarios, twice each"
+        12,
+        "six scenarios, twice each"
     );
 }
