@@ -142,7 +142,7 @@ fn scenarios_of_an_openapi_document_hold_for_the_service_that_it_describes() {
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let token = workway(folder.path(), &["lab", "token", "--sub", "import"]).stdout;
     let mut run = Command::new(env!("CARGO_BIN_EXE_workway"));
-    run.current_dir(folder.path()).args(["run", "made"]);
+    run.current_dir(folder.path()).args(["run", "made", "--target", "embedded"]);
     run.env("WORKWAY_TOKEN", String::from_utf8(token).unwrap().trim());
     let ran = run.output().unwrap();
     let text = String::from_utf8_lossy(&ran.stdout);
