@@ -117,11 +117,10 @@ fn pattern(secret: &str) -> String {
 }
 
 fn spellings(secret: &str) -> Vec<String> {
-    let json = serde_json::Value::from(secret).to_string();
     let mut all = vec![
         secret.to_owned(),
         percent_encode(secret),
-        json.trim_matches('"').to_owned(),
+        within_json(secret),
         hex(secret.as_bytes()),
         hex(secret.as_bytes()).to_uppercase(),
     ];
@@ -129,6 +128,12 @@ fn spellings(secret: &str) -> Vec<String> {
         all.extend(within_base64(secret, before));
     }
     all
+}
+
+/// Returns the text as it stands between the quotes of a JSON string.
+fn within_json(text: &str) -> String {
+    let json = serde_json::Value::from(text).to_string();
+    json.get(1..json.len() - 1).unwrap_or_default().to_owned()
 }
 
 /// The characters of base64 that depend on the secret alone when `before` bytes, modulo 3, come
@@ -173,9 +178,7 @@ mod tests {
             text.chars().map(one).collect()
         };
         match encoding {
-            Encoding::Json => {
-                serde_json::Value::from(text).to_string().trim_matches('"').to_owned()
-            }
+            Encoding::Json => within_json(text),
             Encoding::JsonUnicode => special(|c| {
                 let mut units = [0; 2];
                 let units = c.encode_utf16(&mut units).iter();
