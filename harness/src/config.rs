@@ -52,6 +52,9 @@ pub enum ConfigError {
         /// The reason.
         error: BadTarget,
     },
+    /// The variable is set, and to no text.
+    #[error("${TARGET_VARIABLE} is not UTF-8: set it to a URL or to another target")]
+    NotText,
     /// Nobody names a target.
     #[error(
         "no target: name what to test with --target URL, with ${TARGET_VARIABLE}, or with \
@@ -82,8 +85,12 @@ pub(crate) struct Named {
 /// # Errors
 /// [`ConfigError`].
 pub(crate) fn named_target() -> Result<Named, ConfigError> {
-    if let Some(text) = env::var(TARGET_VARIABLE).ok().filter(|text| !text.is_empty()) {
-        return Ok(Named { text, place: format!("${TARGET_VARIABLE}") });
+    match env::var(TARGET_VARIABLE) {
+        Ok(text) if !text.is_empty() => {
+            return Ok(Named { text, place: format!("${TARGET_VARIABLE}") });
+        }
+        Err(env::VarError::NotUnicode(_)) => return Err(ConfigError::NotText),
+        _ => {}
     }
     match nearest(&env::current_dir().unwrap_or_default())? {
         Some((path, Config { target: Some(text) })) => {
