@@ -161,8 +161,7 @@ pub fn hopeless(plan: &ScenarioPlan, record: &ScenarioRecord) -> Option<String> 
 
 /// Returns the result of a search at one rate.
 pub fn level(plan: &ScenarioPlan, rate: f64, record: &ScenarioRecord) -> Level {
-    let reasons = judge(plan, record).reasons;
-    let inconclusive = |reason: &Reason| reason.verdict() == Verdict::Inconclusive;
+    let Judgement { verdict, reasons, .. } = judge(plan, record);
     // Whatever was measured: it was measured at a lower rate.
     let rate_was_missed = trouble(plan, record, LAG_PERCENTILE).rate_was_missed();
     let p95 = match work_total(plan, record).response.percentile(95.0) {
@@ -171,7 +170,8 @@ pub fn level(plan: &ScenarioPlan, rate: f64, record: &ScenarioRecord) -> Level {
     };
     Level {
         rate,
-        generator_bound: rate_was_missed || reasons.iter().any(inconclusive),
+        // What fell whatever the generator did has fallen.
+        generator_bound: rate_was_missed || verdict == Verdict::Inconclusive,
         fell: reasons.iter().map(ToString::to_string).collect(),
         p95,
     }

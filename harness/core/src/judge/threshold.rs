@@ -16,6 +16,9 @@ pub struct ThresholdResult {
     pub measured: Option<Measured>,
     /// The number of operations that the figure is based on.
     pub samples: u64,
+    /// The same figure of a time that counts from the planned instant, but counted from sending, without
+    /// any lag in it; `None` if it is not known of the same operations.
+    pub from_sending: Option<Quantity>,
 }
 
 /// How a threshold came out.
@@ -81,7 +84,21 @@ pub fn on_books(threshold: &Threshold, books: &StepRecord, window: f64) -> Thres
         }
         Some(_) => ThresholdStatus::Failed,
     };
-    ThresholdResult { threshold: threshold.clone(), status, measured, samples }
+    let from_sending = from_sending(threshold.metric, books, window, samples);
+    ThresholdResult { threshold: threshold.clone(), status, measured, samples, from_sending }
+}
+
+fn from_sending(metric: Metric, books: &StepRecord, window: f64, samples: u64) -> Option<Quantity> {
+    let metric = match metric {
+        Metric::Percentile(Clock::Response, percent) => Metric::Percentile(Clock::Service, percent),
+        Metric::Mean(Clock::Response) => Metric::Mean(Clock::Service),
+        Metric::Max(Clock::Response) => Metric::Max(Clock::Service),
+        _ => return None,
+    };
+    match measure(metric, books, window) {
+        (Some(Measured::Exact(quantity)), sent) if sent == samples => Some(quantity),
+        _ => None,
+    }
 }
 
 fn measure(metric: Metric, books: &StepRecord, window: f64) -> (Option<Measured>, u64) {

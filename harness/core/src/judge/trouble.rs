@@ -2,9 +2,9 @@
 //!
 //! A generator that sends late makes times longer that count from the planned instant, and never
 //! shorter. So a figure that holds although the lag is in it holds; a figure that is missed by more than
-//! the largest lag is missed whatever the lag was; and only between the two nobody knows. The other
-//! troubles are judged alike: each can move a figure in one direction, and matters only where that
-//! would turn the result.
+//! the largest lag is missed whatever the lag was, and so is one that is missed from sending, too; only
+//! between them nobody knows. The other troubles are judged alike: each can move a figure in one
+//! direction, and matters only where that would turn the result.
 
 use std::time::Duration;
 
@@ -140,13 +140,17 @@ impl Trouble {
     }
 
     /// Returns whether a time would be on the other side of its bound if no operation had been late:
-    /// it would be shorter by the largest lag at most.
+    /// it would be shorter by the largest lag at most, and no shorter than the time from sending.
     fn lag_decides(&self, result: &ThresholdResult) -> bool {
         let Some(Measured::Exact(Quantity::Time(time))) = result.measured else { return false };
-        let without = Quantity::Time(time.saturating_sub(self.largest_lag));
+        let by_lag = time.saturating_sub(self.largest_lag);
+        let without = match result.from_sending {
+            Some(Quantity::Time(from_sending)) => by_lag.max(from_sending),
+            _ => by_lag,
+        };
         let threshold = &result.threshold;
-        let holds = threshold.comparison.holds(without, threshold.bound) == Some(true);
-        self.late.is_some() && holds != (result.status == ThresholdStatus::Passed)
+        let holds = threshold.comparison.holds(Quantity::Time(without), threshold.bound);
+        self.late.is_some() && (holds == Some(true)) != (result.status == ThresholdStatus::Passed)
     }
 
     /// Returns whether an error rate would hold without the operations that failed because of the

@@ -240,6 +240,29 @@ fn a_generator_that_was_the_bottleneck() {
     }
 }
 
+/// One operation that left late excuses no target that is slow from sending, however late it was.
+#[test]
+fn a_threshold_that_is_missed_from_sending_is_missed() {
+    let p95 = Metric::Percentile(Clock::Response, 95.0);
+    let verdict = |comparison, service: u32, lag: u32| {
+        let mut books = StepRecord { scheduled: 40, ok: 40, ..StepRecord::default() };
+        books.statuses = [(200, 40)].into();
+        for number in 0..40 {
+            let late = if number == 0 { lag * MS } else { Duration::ZERO };
+            books.lag.record(late);
+            books.service.record(service * MS);
+            books.response.record(service * MS + late);
+        }
+        let plan = load(vec![threshold(p95, comparison, Quantity::Time(100 * MS))]);
+        outcome(&plan, &paced(books, 100, 0.1))
+    };
+    for lag in [0, 50, 101, 150, 400] {
+        assert_eq!(verdict(Comparison::Below, 200, lag), Verdict::Fail(Failed::Threshold), "{lag}");
+        assert_eq!(verdict(Comparison::Below, 20, lag), PASS, "{lag}");
+        assert_eq!(verdict(Comparison::Above, 200, lag), PASS, "{lag}");
+    }
+}
+
 fn rate(comparison: Comparison, bound: f64) -> Threshold {
     threshold(Metric::Rate, comparison, Quantity::Rate(bound))
 }
