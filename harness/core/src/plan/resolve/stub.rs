@@ -43,6 +43,7 @@ impl Resolver {
             }
         }
         for (path, matcher) in file.body.iter().flatten() {
+            self.check_selected(&path.0, matcher);
             let span = join(path.span, matcher.span);
             expect.push(self.stub_expectation(&path.0, matcher, span));
         }
