@@ -55,6 +55,9 @@ pub struct RunReport {
     pub tool_version: String,
     /// Names the run.
     pub run_id: String,
+    /// The runs that this one is the sum of; empty for a run of one generator.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub parts: Vec<String>,
     /// What every random choice was drawn from; with it a run can be repeated.
     pub seed: u64,
     /// Base URL of the target.
@@ -217,6 +220,7 @@ impl RunReport {
             schema_version: SCHEMA_VERSION,
             tool_version: env!("CARGO_PKG_VERSION").to_owned(),
             run_id: info.run_id,
+            parts: Vec::new(),
             seed: info.seed,
             target: info.target,
             target_kind: info.target_kind,
@@ -230,6 +234,12 @@ impl RunReport {
             scenarios,
             exit: None,
         }
+    }
+
+    /// Returns the names of the runs whose operations are in it: its own, or those of its parts.
+    pub fn runs(&self) -> impl Iterator<Item = &str> {
+        let own = self.parts.is_empty().then_some(&self.run_id);
+        self.parts.iter().chain(own).map(String::as_str)
     }
 
     /// Fills in the exit codes that these verdicts mean for the command that writes the report;

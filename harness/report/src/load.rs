@@ -84,6 +84,16 @@ impl ServerReport {
         let Drift { memory, peak, errors, lost } = drift;
         Self { memory, peak, errors, lost }
     }
+
+    /// Returns the worst that two looks at one server saw.
+    pub(super) fn worst(self, other: &Self) -> Self {
+        Self {
+            memory: self.memory.min(other.memory),
+            peak: self.peak.max(other.peak),
+            errors: self.errors.max(other.errors),
+            lost: self.lost.max(other.lost),
+        }
+    }
 }
 
 /// A rate that a search tried.

@@ -7,7 +7,7 @@ use super::{
     ScenarioReport, StepError, StepReport, ThresholdReport, causes_of_run, document::worst,
 };
 use crate::{
-    judge::{self, CostResult, Judgement, Reason, ThresholdResult},
+    judge::{self, CostResult, Judgement, Reason, ThresholdResult, Verdict},
     plan::{CostPlan, CostThreshold, Phase, Span, StepLabel, Threshold},
     record::StepRecord,
 };
@@ -49,8 +49,21 @@ pub enum MergeError {
         other: String,
     },
     /// The same name stands for different scenarios.
-    #[error("scenario `{0}` is not the same in all reports: its file was changed between them")]
-    Changed(String),
+    #[error(
+        "scenario `{scenario}` is not the same in runs {first} and {other}: its file was changed \
+         between them"
+    )]
+    Changed {
+        /// The scenario.
+        scenario: String,
+        /// The first run.
+        first: String,
+        /// The run that differs.
+        other: String,
+    },
+    /// A search chooses its next rate by what came of the last one, so two searches have no sum.
+    #[error("scenario `{0}` searches for the highest rate: each generator searched for its own")]
+    Search(String),
     /// A report without histograms.
     #[error("scenario `{scenario}`: {error}")]
     Histograms {
@@ -97,7 +110,8 @@ pub fn merge(reports: &[RunReport], billing: &dyn Billing) -> Result<RunReport, 
             .collect();
         judge(scenario, &parts, billing)?;
     }
-    sum.run_id = reports.iter().map(|r| r.run_id.as_str()).collect::<Vec<_>>().join("+");
+    sum.parts = reports.iter().flat_map(RunReport::runs).map(str::to_owned).collect();
+    sum.run_id = sum.parts.join("+");
     sum.cost = billing.bill(&sum.scenarios);
     sum.verdict = worst(&sum.scenarios);
     // The parts were judged by themselves; what the sum means is for the command to say.
@@ -109,23 +123,30 @@ pub fn merge(reports: &[RunReport], billing: &dyn Billing) -> Result<RunReport, 
 /// Checks that two runs are parts of one: not the same part, of the same scenarios with the same random
 /// choices, against the same target, at the same time.
 fn comparable(one: &RunReport, other: &RunReport) -> Result<(), MergeError> {
-    if one.run_id == other.run_id {
-        return Err(MergeError::Twice(one.run_id.clone()));
+    if let Some(twice) = one.runs().find(|run| other.runs().any(|theirs| theirs == *run)) {
+        return Err(MergeError::Twice(twice.to_owned()));
     }
-    let names = |run: &RunReport| {
-        let mut names: Vec<_> = run.scenarios.iter().map(|one| one.name.as_str()).collect();
-        names.sort_unstable();
-        names.join(", ")
-    };
     let facts = [
-        ("the set of scenarios", names(one), names(other)),
+        ("the set of scenarios", names(one, |_| true), names(other, |_| true)),
+        ("the set of scenarios that were run", names(one, was_run), names(other, was_run)),
         ("the seed", one.seed.to_string(), other.seed.to_string()),
         ("the target", one.target.clone(), other.target.clone()),
         ("the kind of target", one.target_kind.to_string(), other.target_kind.to_string()),
     ];
+    let ids = || (one.run_id.clone(), other.run_id.clone());
     if let Some((what, mine, theirs)) = facts.into_iter().find(|(_, a, b)| a != b) {
-        let (first, other) = (one.run_id.clone(), other.run_id.clone());
+        let (first, other) = ids();
         return Err(MergeError::Differ { first, other, what, mine, theirs });
+    }
+    for mine in &one.scenarios {
+        let theirs = other.scenarios.iter().find(|theirs| theirs.name == mine.name);
+        if theirs.is_some_and(|theirs| !same_plan(mine, theirs)) {
+            let (first, other) = ids();
+            return Err(MergeError::Changed { scenario: mine.name.clone(), first, other });
+        }
+        if !mine.levels.is_empty() {
+            return Err(MergeError::Search(mine.name.clone()));
+        }
     }
     let end = |run: &RunReport| {
         let lasted = Duration::try_from_secs_f64(run.duration_s).unwrap_or_default();
@@ -141,10 +162,38 @@ fn comparable(one: &RunReport, other: &RunReport) -> Result<(), MergeError> {
     Ok(())
 }
 
-fn add(mine: &mut ScenarioReport, other: &ScenarioReport) -> Result<(), MergeError> {
-    if mine.config != other.config {
-        return Err(MergeError::Changed(mine.name.clone()));
+/// Returns the names of the scenarios of a run that are `wanted`, in an order that is the same in all.
+fn names(run: &RunReport, wanted: fn(&ScenarioReport) -> bool) -> String {
+    let wanted = run.scenarios.iter().filter(|scenario| wanted(scenario));
+    let mut names: Vec<_> = wanted.map(|scenario| scenario.name.as_str()).collect();
+    names.sort_unstable();
+    names.join(", ")
+}
+
+fn was_run(scenario: &ScenarioReport) -> bool {
+    scenario.verdict != Verdict::NotApplicable
+}
+
+/// Returns whether two reports are of one plan. Files are compared by their hash; a report without one
+/// can still show that it judged something else.
+fn same_plan(one: &ScenarioReport, other: &ScenarioReport) -> bool {
+    fn plan(scenario: &ScenarioReport) -> impl PartialEq + use<'_> {
+        let steps = scenario.steps.iter().map(|step| (&step.name, step.phase));
+        let thresholds = &scenario.thresholds;
+        let thresholds = thresholds.iter().map(|t| (&t.text, &t.step, t.comparison, t.bound));
+        let cost = scenario.cost.as_ref();
+        let costs = cost.map(|cost| {
+            let thresholds = cost.thresholds.iter().map(|t| (&t.text, t.bound));
+            (&cost.tier, &cost.book, thresholds.collect::<Vec<_>>())
+        });
+        let thresholds = thresholds.collect::<Vec<_>>();
+        (&scenario.config, steps.collect::<Vec<_>>(), thresholds, costs)
     }
+    plan(one) == plan(other)
+}
+
+/// Adds what was measured by another generator. Both reports have the steps of one plan.
+fn add(mine: &mut ScenarioReport, other: &ScenarioReport) -> Result<(), MergeError> {
     let record = |step: &StepReport| {
         let scenario = mine.name.clone();
         step.record().map_err(|error| MergeError::Histograms { scenario, error })
@@ -170,7 +219,14 @@ fn add(mine: &mut ScenarioReport, other: &ScenarioReport) -> Result<(), MergeErr
     mine.failures.extend(other.failures.iter().cloned());
     // Percentiles of a second do not add up, and of rates nobody knows whose second it was.
     mine.timeline.clear();
-    mine.levels.clear();
+    let new = other.remarks.iter().filter(|remark| !mine.remarks.contains(remark));
+    let new: Vec<_> = new.cloned().collect();
+    mine.remarks.extend(new);
+    // The generators looked at one server, and each perhaps at another moment.
+    mine.server = match (mine.server.take(), &other.server) {
+        (Some(mine), Some(other)) => Some(mine.worst(other)),
+        (mine, other) => mine.or_else(|| other.clone()),
+    };
     mine.generator = match (mine.generator.take(), &other.generator) {
         (Some(mut mine), Some(other)) => {
             mine.planned += other.planned;

@@ -28,6 +28,9 @@ pub(super) async fn run(load: Load, search: Search, environment: &Environment) -
         levels.push(level);
         if holds || levels.len() == 1 {
             best = loaded;
+        } else {
+            // A target that fell for good is gone, however well it did before.
+            best.metrics.reach.then(&loaded.metrics.reach);
         }
         if !holds || environment.stop.raised().is_some() {
             break;

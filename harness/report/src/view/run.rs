@@ -235,7 +235,10 @@ fn knee(levels: &[LevelReport]) -> Option<String> {
     let last = levels.last()?;
     let held = levels.iter().rev().find(|level| level.held);
     Some(match (held, last.held || last.generator_bound) {
-        (None, _) => "knee: below the first rate".to_owned(),
+        (None, true) => {
+            "knee: not found, the generator could not keep up at the first rate".to_owned()
+        }
+        (None, false) => "knee: below the first rate".to_owned(),
         (Some(held), true) => format!("knee: above {:.1}/s", held.rate),
         (Some(held), false) => format!("knee: between {:.1}/s and {:.1}/s", held.rate, last.rate),
     })
