@@ -266,7 +266,7 @@ type Change<'a> = &'a dyn Fn(&mut Value);
 /// Only runs of the same thing at the same time are added up, and each once.
 #[test]
 fn runs_that_are_no_parts_of_one_are_refused() {
-    let case = Case::new(&users(2, 50), "");
+    let case = Case::new(&users(2, 50), "error_rate < 10%");
     case.run("one").output().unwrap();
     rewritten(&case, "one", "one", part);
     let merged = |change: Change<'_>| {
@@ -274,31 +274,72 @@ fn runs_that_are_no_parts_of_one_are_refused() {
             report["run_id"] = json!("other");
             change(report);
         });
-        let output = workway(&["merge", &case.path("one"), &case.path("two")]).output().unwrap();
-        (output.status.code(), text(&output.stderr) + &text(&output.stdout))
+        let (one, two) = (case.path("one"), case.path("two"));
+        [[&one, &two], [&two, &one]].map(|order| {
+            let output = workway(&["merge", order[0], order[1]]).output().unwrap();
+            (output.status.code(), text(&output.stderr) + &text(&output.stdout))
+        })
     };
-    assert_eq!(merged(&|_| ()).0, Some(0));
+    let codes = |change: Change<'_>| merged(change).map(|(code, _)| code);
+    assert_eq!(codes(&|_| ()), [Some(0); 2]);
     // The second in which it began is counted whole.
-    assert_eq!(merged(&|report| report["started_at"] = json!("2026-12-01T10:00:02Z")).0, Some(0));
+    let in_time = json!("2026-12-01T10:00:02Z");
+    assert_eq!(codes(&|report| report["started_at"] = in_time.clone()), [Some(0); 2]);
     let mine = text(&fs::read(Path::new(&case.path("one")).join("report.json")).unwrap());
     let mine: Value = serde_json::from_str(&mine).unwrap();
     let id = mine["run_id"].clone();
-    let changes: [(Change<'_>, &str); 7] = [
+    let changes: [(Change<'_>, &str); 12] = [
         (&|report| report["run_id"] = id.clone(), "is given twice"),
-        (&|report| report["seed"] = json!(2), "the seed is 1 in the one and 2"),
+        (&|report| report["parts"] = json!([id.clone(), "third"]), "is given twice"),
+        (&|report| report["seed"] = json!(2), "the seed is "),
         (&|report| report["target"] = json!("http://127.0.0.1:2/"), "the target is"),
         (&|report| report["target_kind"] = json!("wrangler"), "the kind of target is"),
-        (&|report| report["scenarios"][0]["name"] = json!("a/c"), "the set of scenarios is a/b"),
-        (&|report| report["scenarios"][0]["config"] = json!("x"), "its file was changed"),
+        (&|report| report["scenarios"][0]["name"] = json!("a/c"), "the set of scenarios is a/"),
+        (&not_applicable, "the set of scenarios that were run is"),
+        (&|report| report["scenarios"][0]["config"] = json!("x"), "`a/b` is not the same in runs"),
+        (&|report| report["scenarios"][0]["config"] = Value::Null, "is not the same in runs"),
+        (
+            &|report| report["scenarios"][0]["thresholds"][0]["bound"]["value"] = json!(0.5),
+            "is not the same in runs",
+        ),
+        (
+            &|report| {
+                report["scenarios"][0]["levels"] =
+                    json!([{"rate": 10.0, "held": true, "fell": [], "generator_bound": false}]);
+            },
+            "searches for the highest rate",
+        ),
         (
             &|report| report["started_at"] = json!("2026-12-01T10:00:03Z"),
             "was over before the other",
         ),
     ];
     for (change, expected) in changes {
-        let (code, said) = merged(change);
-        assert!(code == Some(2) && said.contains(expected), "{expected}: {code:?} {said}");
+        for (code, said) in merged(change) {
+            assert!(code == Some(2) && said.contains(expected), "{expected}: {code:?} {said}");
+        }
     }
+    // A sum holds its parts: none of them is counted again.
+    merged(&|_| ());
+    let [one, two, sum] = ["one", "two", "sum"].map(|name| case.path(name));
+    let output = workway(&["merge", &one, &two, "--out", &sum]).output().unwrap();
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    for part in [&one, &two, &sum] {
+        let output = workway(&["merge", &sum, part]).output().unwrap();
+        let said = text(&output.stderr);
+        assert!(output.status.code() == Some(2) && said.contains("given twice"), "{output:?}");
+    }
+}
+
+/// Makes a report one of a run in which the scenario could not be run.
+fn not_applicable(report: &mut Value) {
+    let why = json!([{"kind": "not-applicable", "missing": "no stub", "text": "no stub"}]);
+    let none = json!({
+        "verdict": "not-applicable", "reasons": why, "steps": [], "thresholds": [],
+        "total": null, "generator": null,
+    });
+    report["verdict"] = json!("not-applicable");
+    report["scenarios"][0].as_object_mut().unwrap().extend(none.as_object().unwrap().clone());
 }
 
 /// What failed in a part has failed in the sum, whatever passed beside it, and in whatever order.

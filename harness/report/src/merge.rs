@@ -144,7 +144,7 @@ fn comparable(one: &RunReport, other: &RunReport) -> Result<(), MergeError> {
             let (first, other) = ids();
             return Err(MergeError::Changed { scenario: mine.name.clone(), first, other });
         }
-        if !mine.levels.is_empty() {
+        if [Some(mine), theirs].into_iter().flatten().any(|part| !part.levels.is_empty()) {
             return Err(MergeError::Search(mine.name.clone()));
         }
     }
