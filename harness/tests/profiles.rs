@@ -198,6 +198,28 @@ fn a_search_finds_the_knee() {
     assert_eq!(record.steps[0].scheduled, expected, "the books are those of the knee");
 }
 
+/// A target that dies at a later rate is gone, however well it did at the rates before.
+#[test]
+fn a_search_whose_target_dies() {
+    let hits = Arc::default();
+    let target = Target::start(slow(Duration::ZERO, &hits));
+    let search = Search { from: 10.0, to: 1000.0, raise: Raise::Times(5.0), hold: ms(1000) };
+    let mut plan = one_step(plan(Profile::Search(search)));
+    plan.thresholds = vec![p95_below(Duration::from_secs(60))];
+    let environment = environment(target.address);
+    let dying = std::thread::spawn(move || {
+        // The first rate has ten.
+        while hits.load(SeqCst) < 15 {
+            std::thread::sleep(ms(1));
+        }
+        drop(target);
+    });
+    let record = block_on(run(&plan, &environment));
+    dying.join().unwrap();
+    assert!(record.levels.len() >= 2, "{:?}", record.levels);
+    assert_eq!(judge(&plan, &record).verdict, Verdict::Unreachable, "{:?}", record.levels);
+}
+
 /// Iterations at once are exactly what the users are.
 #[test]
 fn users_never_overlap_with_themselves() {

@@ -108,6 +108,24 @@ async fn settings_that_cannot_be_used_say_where_they_are() {
     assert_eq!(project.asked().await, 0);
 }
 
+/// A variable that is set but is not text names no target; it is not as if it were not set.
+#[cfg(unix)]
+#[tokio::test(flavor = "multi_thread")]
+async fn a_variable_that_is_not_text_is_refused() {
+    use std::os::unix::ffi::OsStrExt as _;
+
+    let project = Project::start().await;
+    fs::write(project.path("workway.toml"), format!("target = {:?}\n", project.server.uri()))
+        .unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_workway"));
+    command.args(["run", "my.yaml"]).current_dir(&project.folder);
+    command.env("WORKWAY_TARGET", std::ffi::OsStr::from_bytes(b"http://\xff/"));
+    let output = tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.code() == Some(2) && said.contains("WORKWAY_TARGET"), "{said}");
+    assert_eq!(project.asked().await, 0);
+}
+
 /// What failed against one target is run again against that one, whatever is the default.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_rerun_asks_the_target_of_the_report() {

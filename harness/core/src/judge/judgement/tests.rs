@@ -263,6 +263,24 @@ fn a_threshold_that_is_missed_from_sending_is_missed() {
     }
 }
 
+/// A rate at which the target fails by itself has fallen, whatever lag there was besides.
+#[test]
+fn a_rate_at_which_the_target_fell_is_not_the_generators() {
+    let errors = threshold(Metric::ErrorRate, Comparison::AtMost, Quantity::Share(0.01));
+    let p95 = Metric::Percentile(Clock::Response, 95.0);
+    let late_p95 = threshold(p95, Comparison::Below, Quantity::Time(25 * MS));
+    let refused = StepRecord { ok: 0, failed: 100, statuses: [(500, 100)].into(), ..late(30 * MS) };
+    for (books, thresholds, punctual, generator_bound) in [
+        (refused.clone(), vec![errors.clone(), late_p95.clone()], 100, false),
+        (refused, vec![errors.clone()], 98, true),
+        (late(30 * MS), vec![errors, late_p95], 100, true),
+    ] {
+        let level = crate::judge::level(&load(thresholds), 100.0, &paced(books, punctual, 0.1));
+        assert_eq!(level.generator_bound, generator_bound, "{level:?}");
+        assert!(!level.holds(), "{level:?}");
+    }
+}
+
 fn rate(comparison: Comparison, bound: f64) -> Threshold {
     threshold(Metric::Rate, comparison, Quantity::Rate(bound))
 }
