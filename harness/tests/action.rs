@@ -15,7 +15,7 @@ fn step(folder: &TempDir, program: &Path, inputs: &[(&str, &str)]) -> Output {
     let mut command = std::process::Command::new(script);
     let defaults = [
         ("SCENARIOS", "scenarios/smoke/health.yaml"),
-        ("TARGET", "embedded"),
+        ("TARGET", ""),
         ("BASE", ""),
         ("HEAD", ""),
         ("REMOTE", "false"),
@@ -64,9 +64,7 @@ fn a_run_fails_as_the_program_does_also_when_it_is_inconclusive() {
         assert_eq!(summary(&folder), "a run\n");
         let asked = String::from_utf8(output.stdout).unwrap();
         let out = folder.path().join("out").display().to_string();
-        let expected = format!(
-            "run scenarios/smoke/health.yaml --target embedded --out {out} --allow-remote\n"
-        );
+        let expected = format!("run scenarios/smoke/health.yaml --out {out} --allow-remote\n");
         assert_eq!(asked, expected);
     }
 }
@@ -81,18 +79,50 @@ fn each_line_of_the_input_is_run() {
     assert_eq!(output.status.code(), Some(0));
     let asked = String::from_utf8(output.stdout).unwrap();
     let expected =
-        "run scenarios/smoke/health.yaml scenarios/ops scenarios/auth scenarios/caching --target ";
+        "run scenarios/smoke/health.yaml scenarios/ops scenarios/auth scenarios/caching --out ";
     assert!(asked.starts_with(expected), "{asked}");
+}
+
+/// The target is that of the repository under test unless an input names one.
+#[test]
+fn a_target_is_passed_on_only_when_it_is_named() {
+    let base = ("BASE", "HEAD^1");
+    for (inputs, expected) in [
+        (vec![], "run scenarios/smoke/health.yaml --out "),
+        (vec![("TARGET", "wrangler")], "run scenarios/smoke/health.yaml --target wrangler --out "),
+        (
+            vec![base, ("TARGET", "wrangler")],
+            "gate scenarios/smoke/health.yaml --base HEAD^1 --head wrangler ",
+        ),
+        (
+            vec![base, ("TARGET", "wrangler"), ("HEAD", "HEAD")],
+            "gate scenarios/smoke/health.yaml --base HEAD^1 --head HEAD ",
+        ),
+    ] {
+        let folder = TempDir::new().unwrap();
+        let output = step(&folder, &stand_in(&folder, 0), &inputs);
+        let asked = String::from_utf8(output.stdout).unwrap();
+        assert!(output.status.success() && asked.starts_with(expected), "{asked}");
+    }
+    // A gate compares two versions.
+    let folder = TempDir::new().unwrap();
+    let output = step(&folder, &stand_in(&folder, 0), &[base]);
+    let said = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    assert!(said.starts_with("::error ") && said.contains("`head`"), "{said}");
 }
 
 /// The defaults of the tests are those of the action.
 #[test]
-fn an_inconclusive_gate_fails_by_default() {
+fn the_defaults_are_those_of_the_action() {
     let action = repository().join(".github/actions/workway/action.yml");
     let action = fs::read_to_string(action).unwrap();
     let (_, undecided) = action.split_once("  undecided:\n").unwrap();
     let default = undecided.lines().find_map(|line| line.trim().strip_prefix("default: "));
     assert_eq!(default, Some("fail"));
+    let (_, target) = action.split_once("  target:\n").unwrap();
+    let default = target.lines().find_map(|line| line.trim().strip_prefix("default: "));
+    assert_eq!(default, Some("\"\""));
 }
 
 #[test]

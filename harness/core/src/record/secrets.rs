@@ -226,6 +226,10 @@ mod tests {
         }
         assert!(hidden(&format!("key {}…", &SECRET[..SECRET.len() - 2])));
         assert!(!hidden("nothing of it"));
+        // One that ends in a quote, as JSON within JSON has it.
+        let secrets = Secrets::default();
+        secrets.add("canary\" A\"");
+        assert_eq!(secrets.hide(r#""canary\\\" A\\\"""#), format!("\"{PLACEHOLDER}\""));
     }
 
     proptest! {
