@@ -205,7 +205,7 @@ fn a_search_whose_target_dies() {
     let target = Target::start(slow(Duration::ZERO, &hits));
     let search = Search { from: 10.0, to: 1000.0, raise: Raise::Times(5.0), hold: ms(1000) };
     let mut plan = one_step(plan(Profile::Search(search)));
-    plan.thresholds = vec![p95_below(Duration::from_secs(60))];
+    plan.thresholds = vec![p95_below(Duration::from_mins(1))];
     let environment = environment(target.address);
     let dying = std::thread::spawn(move || {
         // The first rate has ten.
