@@ -78,10 +78,11 @@ impl<C: ActorContext> CacheMiss<'_, C> {
         let ai = self.ports.ai().ok_or_else(none)?;
         let model = Model::named(&self.question.model)
             .ok_or_else(|| PortError::unavailable("ai", "a model that is not configured"))?;
-        let month = Month::of(self.ports.now());
+        let now = self.ports.now();
+        let month = Month::of(now);
         let months = QuotaMonths::new(self.ports.database());
         let tenant = &self.question.tenant;
-        if !months.take(tenant, month, Metric::AiOperations, self.quotas).await? {
+        if !months.take(tenant, now, Metric::AiOperations, self.quotas).await? {
             return Ok(Reply::OverQuota);
         }
         let written =

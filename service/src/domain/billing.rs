@@ -13,8 +13,53 @@ pub struct SubscriptionEvent {
     pub id: String,
     /// The time of the event, in seconds since 1970.
     pub created: i64,
+    /// The kind of change.
+    pub change: Change,
+    /// The plan and the status before the change, if either was another one.
+    pub previous: Option<Standing>,
     /// The subscription as it was at that time.
     pub subscription: Subscription,
+}
+
+/// A kind of change of a subscription, in the order in which they happen to one. Stripe's instants are
+/// whole seconds, and it delivers in any order: of one second, this order decides.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Change {
+    /// The subscription is new.
+    Created,
+    /// Something about it is another.
+    Updated,
+    /// It has ended.
+    Deleted,
+}
+
+impl Change {
+    fn of(kind: &str) -> Option<Self> {
+        match kind.strip_prefix("customer.subscription.")? {
+            "created" => Some(Self::Created),
+            "updated" | "paused" | "resumed" => Some(Self::Updated),
+            "deleted" => Some(Self::Deleted),
+            _ => None,
+        }
+    }
+
+    /// Returns the place in the order, as the database stores it.
+    pub const fn rank(self) -> i64 {
+        match self {
+            Self::Created => 0,
+            Self::Updated => 1,
+            Self::Deleted => 2,
+        }
+    }
+}
+
+/// What a subscription gives: the plan, and the status in Stripe's words.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Standing {
+    /// The plan.
+    pub plan: Plan,
+    /// The status.
+    pub status: String,
 }
 
 /// A subscription to a plan.
@@ -67,6 +112,11 @@ pub enum IgnoredEvent {
 /// The statuses under which a user has the plan. While a subscription is `past_due`, Stripe still
 /// tries to collect the money.
 const ENTITLED: [&str; 3] = ["active", "trialing", "past_due"];
+/// A plan is had this long after the end of the period that was paid for, in seconds. The event that
+/// begins the next period may be late: Stripe sends one again for three days
+/// (<https://docs.stripe.com/webhooks#retries>). When none comes for longer, the subscription is over, or
+/// nobody listens.
+pub const PERIOD_GRACE_SECONDS: i64 = 3 * 24 * 60 * 60;
 /// The largest number of bytes of an identifier. Stripe documents that its own stay below it.
 const MAX_ID_BYTES: usize = 255;
 const AN_IDENTIFIER: &str = "an identifier";
@@ -92,14 +142,26 @@ impl SubscriptionEvent {
         let created = created
             .filter(|at| (0..=super::MAX_INTEGER / 1000).contains(at))
             .ok_or(malformed("created", "an instant in seconds"))?;
-        let change = kind.strip_prefix("customer.subscription.");
-        if !matches!(change, Some("created" | "updated" | "deleted" | "paused" | "resumed")) {
-            return Err(IgnoredEvent::OtherType.into());
-        }
+        let change = Change::of(kind).ok_or(IgnoredEvent::OtherType)?;
         let object = event.pointer("/data/object").ok_or(malformed("data.object", "an object"))?;
         let subscription = Subscription::from_json(object, prices)?;
-        Ok(Self { id, created, subscription })
+        let previous = previous(event, &subscription, prices);
+        Ok(Self { id, created, change, previous, subscription })
     }
+}
+
+/// Reads `data.previous_attributes`, which has what an update has changed:
+/// <https://docs.stripe.com/api/events/object#event_object-data-previous_attributes>.
+fn previous(
+    event: &Value,
+    now: &Subscription,
+    prices: &BTreeMap<String, Plan>,
+) -> Option<Standing> {
+    let before = event.pointer("/data/previous_attributes")?;
+    let price = before.pointer("/items/data/0/price/id").and_then(Value::as_str);
+    let plan = price.and_then(|price| prices.get(price)).copied().unwrap_or(now.plan);
+    let status = identifier(before, "status").unwrap_or_else(|| now.status.clone());
+    (plan != now.plan || status != now.status).then_some(Standing { plan, status })
 }
 
 impl Subscription {
@@ -178,6 +240,7 @@ mod tests {
             period_end: Some(9),
         };
         assert_eq!((read_.id.as_str(), read_.created), ("evt_1", 7));
+        assert_eq!((read_.change, read_.previous), (Change::Updated, None));
         assert_eq!(read_.subscription, expected);
         let mut older = event();
         older["data"]["object"]["items"]["data"][0] = json!({"price": {"id": "price_g"}});
@@ -195,6 +258,31 @@ mod tests {
             let subscription = Subscription { status: status.into(), ..expected.clone() };
             assert_eq!(subscription.entitled(), entitled, "{status}");
         }
+    }
+
+    #[test]
+    fn a_change_says_what_was_before() {
+        let before = |attributes: Value| {
+            let mut event = event();
+            event["data"]["previous_attributes"] = attributes;
+            let previous = read(&event).unwrap().previous;
+            previous.map(|standing| (standing.plan, standing.status))
+        };
+        let items = |price: &str| json!({"data": [{"price": {"id": price}}]});
+        let trial = Some((Plan::Growth, "trialing".to_owned()));
+        assert_eq!(before(json!({"status": "trialing"})), trial);
+        assert_eq!(before(json!({"status": "trialing", "items": items("price_g")})), trial);
+        for nothing in [
+            json!({}),
+            json!(null),
+            json!({"quantity": 2}),
+            json!({"status": "active"}),
+            json!({"status": 7}),
+            json!({"items": items("price_other")}),
+        ] {
+            assert_eq!(before(nothing.clone()), None, "{nothing}");
+        }
+        assert!(Change::Created < Change::Updated && Change::Updated < Change::Deleted);
     }
 
     #[test]

@@ -4,12 +4,13 @@
 use axum::{
     body::{Body, Bytes},
     extract::{Request, State},
-    http::{HeaderMap, HeaderName, HeaderValue, header},
+    http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header},
     middleware::Next,
     response::{IntoResponse, Response},
 };
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use http_body_util::BodyExt;
+use percent_encoding::percent_decode_str;
 use sha2::{Digest, Sha256};
 
 use super::{Caller, HANDLER_DEADLINE, Problem, Scope, body, ports_of};
@@ -60,10 +61,9 @@ async fn with_key<P: Platform>(
     let ports = ports_of(app, request.extensions());
     let (mut head, body) = request.into_parts();
     let body = body::read(body, ports.clock()).await?;
-    let route = [caller.subject.as_str(), head.method.as_str(), head.uri.path(), key];
+    let scope = scope(&caller.subject, &head.method, head.uri.path(), key);
     let now = ports.now();
-    let claim =
-        Claim { scope: hash(&route), fingerprint: hash(&[&body[..]]), id: new_id(&ports, now)? };
+    let claim = Claim { scope, fingerprint: hash(&[&body[..]]), id: new_id(&ports, now)? };
     let keys = IdempotencyKeys::new(ports.database());
     match keys.claim(&claim, now, now + CLAIM_TIMEOUT).await? {
         Claimed::Ours(resource) => {
@@ -77,7 +77,7 @@ async fn with_key<P: Platform>(
     }
 }
 
-/// Stores the outcome, unless it is our failure: then the next request may try again.
+/// Stores the outcome, unless another try may have another one: then the next request may try again.
 async fn keep<P: Platform>(
     ports: &Ports<P>,
     keys: &IdempotencyKeys<'_, P::Database>,
@@ -89,7 +89,7 @@ async fn keep<P: Platform>(
     let Ok(body) = body.collect().await.map(http_body_util::Collected::to_bytes) else {
         return Problem::internal().into_response();
     };
-    let stored = if head.status.is_server_error() {
+    let stored = if !is_final(head.status) {
         keys.expire(claim, now).await
     } else {
         let text = |name| Some(head.headers.get(name)?.to_str().ok()?.to_owned());
@@ -106,6 +106,20 @@ async fn keep<P: Platform>(
         ports.log(&format!("idempotency key: {error}"));
     }
     Response::from_parts(head, Body::from(body))
+}
+
+/// Returns whether every other try would end like this one: something was done, or the request itself
+/// is wrong. Our failures end, and so do refusals for a reason beside the request: a quota that is used
+/// up (402) is raised with the plan, what is missing (404) or in the way (409) may change. Nothing was
+/// done, so that nothing happens twice.
+fn is_final(status: StatusCode) -> bool {
+    const WRONG_REQUEST: [StatusCode; 4] = [
+        StatusCode::BAD_REQUEST,
+        StatusCode::PAYLOAD_TOO_LARGE,
+        StatusCode::UNSUPPORTED_MEDIA_TYPE,
+        StatusCode::UNPROCESSABLE_ENTITY,
+    ];
+    status.is_success() || status.is_redirection() || WRONG_REQUEST.contains(&status)
 }
 
 fn replay(outcome: Outcome) -> Result<Response, Problem> {
@@ -153,6 +167,14 @@ fn unquote(text: &str) -> Option<String> {
     Some(out)
 }
 
+/// Returns a hash of what a key belongs to. The segments of the path are decoded as the router decodes
+/// them (`%61` is `a`), so that a path has one key however it is spelled; `%2F` stays within its segment.
+fn scope(subject: &str, method: &Method, path: &str, key: &str) -> String {
+    let segments = path.split('/').map(|segment| percent_decode_str(segment).collect::<Vec<_>>());
+    let ends = [subject, method.as_str(), key].map(|part| part.as_bytes().to_vec());
+    hash(&ends.into_iter().chain(segments).collect::<Vec<_>>())
+}
+
 /// Hashes parts together with their lengths, so that no two lists have the same input.
 fn hash<T: AsRef<[u8]>>(parts: &[T]) -> String {
     let digest = parts.iter().fold(Sha256::new(), |digest, part| {
@@ -193,6 +215,40 @@ mod tests {
         }
         assert!(of(&[&format!("\"{longest}k\"")]).is_err());
         assert!(of(&["\"a\"", "\"a\""]).is_err());
+    }
+
+    #[test]
+    fn a_scope_is_that_of_a_path_however_it_is_spelled() {
+        let of = |path| scope("ann", &Method::POST, path, "k");
+        for alias in ["/workflows/%61b/runs", "/%77orkflows/ab/run%73"] {
+            assert_eq!(of(alias), of("/workflows/ab/runs"), "{alias}");
+        }
+        for other in ["/workflows/ab%2Fruns", "/workflows/AB/runs", "/workflows/%2561b/runs"] {
+            assert_ne!(of(other), of("/workflows/ab/runs"), "{other}");
+        }
+    }
+
+    #[test]
+    fn only_what_another_try_would_get_too_is_kept() {
+        for (status, kept) in [
+            (201, true),
+            (202, true),
+            (303, true),
+            (400, true),
+            (413, true),
+            (415, true),
+            (422, true),
+            (401, false),
+            (402, false),
+            (403, false),
+            (404, false),
+            (409, false),
+            (429, false),
+            (500, false),
+            (503, false),
+        ] {
+            assert_eq!(is_final(StatusCode::from_u16(status).unwrap()), kept, "{status}");
+        }
     }
 
     #[test]

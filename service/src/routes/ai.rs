@@ -114,10 +114,11 @@ async fn find<P: Platform>(
     let none = || PortError::unavailable("search", "this deployment has none");
     let (ai, vectors) = ports.ai().zip(ports.vectors()).ok_or_else(none)?;
     let permit = ports.breaker().admit(ports.now()).ok_or_else(circuit_open)?;
-    let month = Month::of(ports.now());
+    let now = ports.now();
+    let month = Month::of(now);
     let months = QuotaMonths::new(ports.database());
     let (metric, quotas) = (Metric::AiOperations, &context.app.config.billing.quotas);
-    if !months.take(user, month, metric, quotas).await? {
+    if !months.take(user, now, metric, quotas).await? {
         return Err(Problem::over_quota(metric.title()));
     }
     let embedded = ai.embed(&request.query).await;

@@ -69,8 +69,9 @@ pub(super) struct Received {
 pub(super) async fn plan<P: Platform>(context: Context<P>) -> Result<Json<PlanReport>, Problem> {
     let user = context.caller_with(Scope::Read)?;
     let quotas = &context.app.config.billing.quotas;
-    let best = Subscriptions::new(context.ports.database()).best(user, quotas).await?;
-    let month = Month::of(context.now());
+    let now = context.now();
+    let best = Subscriptions::new(context.ports.database()).best(user, quotas, now).await?;
+    let month = Month::of(now);
     let taken = QuotaMonths::new(context.ports.database()).used(user, month).await?;
     let plan = best.as_ref().map_or(Plan::Free, |best| best.plan);
     let (quota, month) = (quotas.of(plan), month.name());

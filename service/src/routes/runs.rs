@@ -99,7 +99,7 @@ async fn accept<P: Platform>(
     let month = Month::of(state.run.created_at);
     let months = QuotaMonths::new(context.ports.database());
     let quotas = &context.app.config.billing.quotas;
-    if !months.take(owner, month, Metric::Runs, quotas).await? {
+    if !months.take(owner, state.run.created_at, Metric::Runs, quotas).await? {
         let accepted = context.runs().intent(owner, &state.run.id).await?;
         return accepted.ok_or_else(|| Problem::over_quota(Metric::Runs.title()));
     }

@@ -31,6 +31,7 @@ pub const MIGRATIONS: &[(&str, &str)] = &[
     ("0003_usage", include_str!("../../migrations/0003_usage.sql")),
     ("0004_usage_accounts", include_str!("../../migrations/0004_usage_accounts.sql")),
     ("0006_money_and_search", include_str!("../../migrations/0006_money_and_search.sql")),
+    ("0008_order_of_events", include_str!("../../migrations/0008_order_of_events.sql")),
 ];
 
 /// Every statement of the service, for the test that checks their query plans.

@@ -2,7 +2,9 @@
 
 use serde::Deserialize;
 
+use super::subscriptions::ended_before;
 use crate::domain::{
+    Millis,
     month::Month,
     plan::{Metric, Plan, Quota, Quotas},
 };
@@ -38,7 +40,8 @@ macro_rules! take {
     };
     (@limit) => {
         "ifnull((SELECT max(json_extract(?3, '$.' || plan)) FROM subscriptions \
-         WHERE user_id = ?1 AND entitled = 1), json_extract(?3, '$.free'))"
+         WHERE user_id = ?1 AND entitled = 1 AND (period_end IS NULL OR period_end > ?4)), \
+         json_extract(?3, '$.free'))"
     };
 }
 
@@ -76,14 +79,15 @@ impl<'a, D: Database> QuotaMonths<'a, D> {
         Self { database }
     }
 
-    /// Takes one unit of a quota. Returns false if none is left.
+    /// Takes one unit of the quota of the month of `at`, under the plan that is paid for then. Returns
+    /// false if none is left.
     ///
     /// # Errors
     /// [`PortError`]. The unit may have been taken or not.
     pub async fn take(
         &self,
         user: &str,
-        month: Month,
+        at: Millis,
         metric: Metric,
         quotas: &Quotas,
     ) -> Result<bool, PortError> {
@@ -97,10 +101,9 @@ impl<'a, D: Database> QuotaMonths<'a, D> {
             Metric::Runs => TAKE_RUN,
             Metric::AiOperations => TAKE_AI_OPERATION,
         };
-        let taken = self
-            .database
-            .query(sql.bind([user.into(), month.name().into(), limits.into()]))
-            .await?;
+        let params: [Param; 4] =
+            [user.into(), Month::of(at).name().into(), limits.into(), ended_before(at).into()];
+        let taken = self.database.query(sql.bind(params)).await?;
         Ok(!taken.rows.is_empty())
     }
 

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::domain::{
     Millis,
-    billing::SubscriptionEvent,
+    billing::{PERIOD_GRACE_SECONDS, SubscriptionEvent},
     plan::{Plan, Quotas},
 };
 use crate::ports::{Database, MeteredDatabase, Param, PortError, Sql};
@@ -14,15 +14,17 @@ use crate::ports::{Database, MeteredDatabase, Param, PortError, Sql};
 pub(super) const TAKE: Sql = Sql {
     name: "take_stripe_event",
     text: "INSERT INTO stripe_events (id, created, received_at, subscription_id, user_id, \
-           customer_id, plan, status, entitled, period_end) \
-           VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10) \
+           customer_id, plan, status, entitled, period_end, rank, previous) \
+           VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12) \
            ON CONFLICT (id) DO NOTHING RETURNING id",
 };
 
-/// Lists the subscriptions that give a user a plan. There are few, so all are read.
+/// Lists the subscriptions that give a user a plan, and whose period has not ended before an instant.
+/// There are few, so all are read.
 pub(super) const ENTITLED: Sql = Sql {
     name: "list_entitled_subscriptions",
-    text: "SELECT plan, status, period_end FROM subscriptions WHERE user_id = ?1 AND entitled = 1",
+    text: "SELECT plan, status, period_end FROM subscriptions \
+           WHERE user_id = ?1 AND entitled = 1 AND (period_end IS NULL OR period_end > ?2)",
 };
 
 pub(super) const CLEAN: Sql =
@@ -31,6 +33,11 @@ pub(super) const CLEAN: Sql =
 /// The time that events are kept, in milliseconds. Stripe sends an event again for three days, and
 /// old signatures are refused in any case.
 pub const EVENTS_KEPT: Millis = 30 * 24 * 60 * 60 * 1000;
+
+/// Returns the instant, in seconds since 1970, after which a period must end to give its plan at `now`.
+pub(super) const fn ended_before(now: Millis) -> i64 {
+    now.div_euclid(1000) - PERIOD_GRACE_SECONDS
+}
 
 /// Accesses the subscriptions in the database.
 pub struct Subscriptions<'a, D> {
@@ -61,7 +68,10 @@ impl<'a, D: Database> Subscriptions<'a, D> {
     /// [`PortError`].
     pub async fn take(&self, event: &SubscriptionEvent, now: Millis) -> Result<bool, PortError> {
         let subscription = &event.subscription;
-        let params: [Param; 10] = [
+        // As the trigger writes what it compares this with.
+        let previous = event.previous.as_ref();
+        let previous = previous.map(|before| format!("{}/{}", before.plan.name(), before.status));
+        let params: [Param; 12] = [
             event.id.as_str().into(),
             event.created.into(),
             now.into(),
@@ -72,12 +82,14 @@ impl<'a, D: Database> Subscriptions<'a, D> {
             subscription.status.as_str().into(),
             i64::from(subscription.entitled()).into(),
             subscription.period_end.into(),
+            event.change.rank().into(),
+            previous.into(),
         ];
         let taken = self.database.query(TAKE.bind(params)).await?;
         Ok(!taken.rows.is_empty())
     }
 
-    /// Returns the best plan that a user pays for.
+    /// Returns the best plan that a user pays for now.
     ///
     /// # Errors
     /// [`PortError`].
@@ -85,8 +97,9 @@ impl<'a, D: Database> Subscriptions<'a, D> {
         &self,
         user: &str,
         quotas: &Quotas,
+        now: Millis,
     ) -> Result<Option<Entitlement>, PortError> {
-        let statement = ENTITLED.bind([user.into()]);
+        let statement = ENTITLED.bind([user.into(), ended_before(now).into()]);
         let rows = self.database.query(statement).await?.decode::<Entitlement>()?;
         Ok(rows.into_iter().max_by_key(|row| (quotas.of(row.plan).runs, row.plan)))
     }

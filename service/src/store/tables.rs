@@ -78,7 +78,7 @@ macro_rules! tables {
 tables! {
     idempotency_keys(scope) [fingerprint, claim, resource, content_type, location, body],
     quota_months(user_id, month) [],
-    subscriptions(id) [user_id, customer_id, plan, status],
+    subscriptions(id) [user_id, customer_id, plan, status, event_previous],
     usage_accounts(user_id, month, cause) [usage],
     workflow_runs(id) [workflow_id, user_id, status, definition, report],
     workflows(id) [user_id, name, description, steps],

@@ -8,7 +8,10 @@ use reqwest::{Method, Response};
 use serde_json::{Value, json};
 use sha2::Sha256;
 use wiremock::{Mock, ResponseTemplate, matchers::path_regex};
-use workway_service::guard::{MAX_BODY_BYTES, TOLERANCE_SECONDS};
+use workway_service::{
+    domain::billing::PERIOD_GRACE_SECONDS,
+    guard::{MAX_BODY_BYTES, TOLERANCE_SECONDS},
+};
 
 use super::{
     client::{Api, read, token},
@@ -163,6 +166,59 @@ async fn late_events_change_nothing() {
     assert_eq!(plan(&api).await["plan"], "startup", "of one second the later to come counts");
     take(&api, &event("evt_2", 200, "active", "price_g")).await;
     assert_eq!(plan(&api).await["plan"], "startup", "but none counts twice");
+}
+
+/// Stripe makes several events within a second when a subscription begins or changes hands, and delivers
+/// them in any order: each order ends where they happened to.
+#[tokio::test]
+async fn the_events_of_one_second_end_as_they_happened_in_whatever_order_they_come() {
+    let of = |id: &str, kind: &str, status: &str, price: &str, before: Value| {
+        let mut event = event(id, 100, status, price);
+        event["type"] = json!(format!("customer.subscription.{kind}"));
+        event["data"]["previous_attributes"] = before;
+        event
+    };
+    let price = |id: &str| json!({"items": {"data": [{"price": {"id": id}}]}});
+    let created = of("evt_1", "created", "incomplete", "price_s", json!(null));
+    let paid = of("evt_2", "updated", "active", "price_s", json!({"status": "incomplete"}));
+    let raised = of("evt_3", "updated", "active", "price_g", price("price_s"));
+    let deleted = of("evt_4", "deleted", "canceled", "price_g", json!(null));
+    for (events, plan_then) in [
+        (vec![&created, &paid], "startup"),
+        (vec![&paid, &raised], "growth"),
+        (vec![&created, &deleted], "free"),
+        (vec![&raised, &deleted], "free"),
+    ] {
+        for order in [[events[0], events[1]], [events[1], events[0]]] {
+            let api = Api::start_with(VARS).await;
+            for event in order {
+                assert_eq!(take(&api, event).await, 200);
+            }
+            assert_eq!(plan(&api).await["plan"], plan_then, "{order:?}");
+        }
+    }
+}
+
+/// The plan ends with the period that was paid for, and three days for an event that is late, whether or
+/// not anybody says so.
+#[tokio::test]
+async fn a_plan_ends_with_the_period_that_was_paid_for() {
+    let vars = [VARS, &[("PLAN_QUOTAS", "free.runs=0,startup.runs=9")]].concat();
+    let api = Api::start_with(&vars).await;
+    let ann = token("ann");
+    let workflow = api.workflow(&ann, json!([{"type": "delay", "config": {"seconds": 1}}])).await;
+    for (id, at, until, expected) in [
+        ("evt_1", 1, now() - PERIOD_GRACE_SECONDS - 1, ("free", 402)),
+        ("evt_2", 2, now() - PERIOD_GRACE_SECONDS + 600, ("startup", 202)),
+        ("evt_3", 3, now() + 600, ("startup", 202)),
+    ] {
+        let mut event = event(id, at, "active", "price_s");
+        event["data"]["object"]["items"]["data"][0]["current_period_end"] = json!(until);
+        assert_eq!(take(&api, &event).await, 200);
+        let had = plan(&api).await["plan"].clone();
+        let (status, _) = api.post(&format!("/workflows/{workflow}/runs"), &ann, json!({})).await;
+        assert_eq!((had.as_str().unwrap(), status.as_u16()), expected, "{id}");
+    }
 }
 
 #[tokio::test]

@@ -4,8 +4,9 @@ use futures_util::future::join_all;
 use serde_json::json;
 
 use super::{
+    billing::{deliver, event, now, signed},
     client::{Api, token},
-    stand_in::{CHAT, count, fine, vars},
+    stand_in::{CHAT, VARS, WEBHOOK_SECRET, count, fine, vars},
 };
 
 /// So many come at once …
@@ -63,7 +64,7 @@ async fn a_quota_of_ai_operations_admits_exactly_that_many() {
 
 #[tokio::test]
 async fn a_request_that_comes_again_takes_one_run_of_the_quota() {
-    let api = Api::start_with(&[("PLAN_QUOTAS", "free.runs=1")]).await;
+    let api = Api::start_with(&[VARS, &[("PLAN_QUOTAS", "free.runs=1")]].concat()).await;
     let ann = token("ann");
     let steps = json!([{"type": "transform", "config": {"value": 1}}]);
     let workflow = api.workflow(&ann, steps).await;
@@ -75,6 +76,12 @@ async fn a_request_that_comes_again_takes_one_run_of_the_quota() {
     assert_eq!(send("\"a\"").await, 202);
     assert_eq!(send("\"a\"").await, 202, "the same run");
     assert_eq!(send("\"b\"").await, 402);
+    assert_eq!(send("\"b\"").await, 402, "a refusal is not kept …");
+    let raised = event("evt_1", 1, "active", "price_s").to_string();
+    let answer = deliver(&api, &[signed(WEBHOOK_SECRET, now(), &raised)], &raised).await;
+    assert_eq!(answer.status(), 200);
+    assert_eq!(send("\"b\"").await, 202, "… once the plan has room");
+    assert_eq!(send("\"b\"").await, 202);
     let (_, runs) = api.get("/runs", &ann).await;
-    assert_eq!(runs["runs"].as_array().unwrap().len(), 1);
+    assert_eq!(runs["runs"].as_array().unwrap().len(), 2);
 }
