@@ -118,6 +118,8 @@ fn comparable(exchanges: &[Exchange]) -> Vec<String> {
     let run = Regex::new("\"run\":\"[0-9a-f]{12}\"").unwrap();
     let effect = Regex::new("\"effect\":[0-9]+").unwrap();
     let address = Regex::new("127\\.0\\.0\\.1:[0-9]+").unwrap();
+    // The limiter of a Worker says only that, not when: there it is the whole period.
+    let back = Regex::new("retry-after: [0-9]+|admitted after [0-9]+ seconds").unwrap();
     let mut seen = BTreeMap::new();
     // In order of the requests; what one request was answered over and over is compared as a set.
     let mut groups: Vec<(String, BTreeSet<String>)> = Vec::new();
@@ -137,6 +139,7 @@ fn comparable(exchanges: &[Exchange]) -> Vec<String> {
         let text = run.replace_all(&text, "\"run\":\"<run>\"");
         // The stub counts calls of models, too, which come when they come: after the answer.
         let text = effect.replace_all(&text, "\"effect\":<effect>");
+        let text = back.replace_all(&text, "<when the budget is back>");
         let text = address.replace_all(&text, "<stub>").into_owned();
         let (request, response) = text.split_once('\n').unwrap();
         match groups.iter_mut().find(|(known, _)| known == request) {

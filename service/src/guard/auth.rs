@@ -1,5 +1,7 @@
 //! Authentication, and the rate limit that depends on it.
 
+use std::time::Duration;
+
 use axum::{
     extract::{Request, State},
     http::{HeaderMap, HeaderValue, header},
@@ -10,7 +12,7 @@ use axum::{
 use super::{ClientAddress, Problem, bill::Payer, ports_of, token};
 use crate::app::App;
 use crate::identity;
-use crate::ports::{Clock, Platform, Ports};
+use crate::ports::{Admission, Clock, Platform, Ports};
 
 /// The person whose token a request carries.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -139,8 +141,12 @@ pub async fn limit_by_address<P: Platform>(
 /// limits of its own. Closed, it would take the whole API down with it.
 async fn admit<P: Platform>(app: &App<P>, ports: &Ports<P>, key: &str) -> Result<(), Problem> {
     match ports.rate_limiter().admit(key).await {
-        Ok(true) => Ok(()),
-        Ok(false) => Err(Problem::rate_limited(app.config.rate_limit.period_seconds)),
+        Ok(Admission::Admitted) => Ok(()),
+        Ok(Admission::Refused { retry_after }) => {
+            // Where the limiter says only yes or no, its period is an upper bound.
+            let period = Duration::from_secs(app.config.rate_limit.period_seconds.into());
+            Err(Problem::rate_limited(retry_after.unwrap_or(period)))
+        }
         Err(error) => {
             ports.log(&format!("rate limiter: {error}"));
             Ok(())

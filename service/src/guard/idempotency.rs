@@ -89,9 +89,7 @@ async fn keep<P: Platform>(
     let Ok(body) = body.collect().await.map(http_body_util::Collected::to_bytes) else {
         return Problem::internal().into_response();
     };
-    let stored = if !is_final(head.status) {
-        keys.expire(claim, now).await
-    } else {
+    let stored = if is_final(head.status) {
         let text = |name| Some(head.headers.get(name)?.to_str().ok()?.to_owned());
         let outcome = Outcome {
             status: head.status.as_u16(),
@@ -100,6 +98,8 @@ async fn keep<P: Platform>(
             body: String::from_utf8_lossy(&body).into_owned(),
         };
         keys.complete(claim, &outcome, now + RETENTION).await
+    } else {
+        keys.expire(claim, now).await
     };
     if let Err(error) = stored {
         // What was made, was made: the claim expires, and the next request finds it.

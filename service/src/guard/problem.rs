@@ -1,6 +1,6 @@
 //! Errors as clients see them: RFC 9457 problem details, with the guide's own `error` member.
 
-use std::{error::Error, fmt, sync::Arc};
+use std::{error::Error, fmt, sync::Arc, time::Duration};
 
 use axum::{
     body::Body,
@@ -242,12 +242,13 @@ impl Problem {
         Self::new(&UNSUPPORTED_MEDIA_TYPE).detail("send application/json in UTF-8")
     }
 
-    /// Returns 429. The limiter says only yes or no, so `Retry-After` is its period: an upper
-    /// bound.
-    pub fn rate_limited(period_seconds: u32) -> Self {
+    /// Returns 429, with the time after which a request is admitted, in whole seconds, rounded up.
+    pub fn rate_limited(retry_after: Duration) -> Self {
+        let seconds = retry_after.as_millis().div_ceil(1000).max(1);
+        let seconds = u64::try_from(seconds).unwrap_or(u64::MAX);
         Self::new(&RATE_LIMITED)
-            .detail(format!("the budget is back after {period_seconds} seconds at the latest"))
-            .header(header::RETRY_AFTER, period_seconds.into())
+            .detail(format!("the next request is admitted after {seconds} seconds at the latest"))
+            .header(header::RETRY_AFTER, seconds.into())
     }
 
     /// Returns 500: our configuration or our code.

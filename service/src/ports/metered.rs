@@ -11,8 +11,8 @@ use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
 
 use super::{
-    ActorClass, ActorContext, Actors, Ai, Analytics, Breaker, Cause, Clock as _, Completion,
-    Database, Event, Http, HttpCache, KeyValue, Ledger as _, Match, Meter, ObjectStore,
+    ActorClass, ActorContext, Actors, Admission, Ai, Analytics, Breaker, Cause, Clock as _,
+    Completion, Database, Event, Http, HttpCache, KeyValue, Ledger as _, Match, Meter, ObjectStore,
     OutboundRequest, OutboundResponse, Platform, PortError, PortResult, RateLimiter, Rows, Share,
     SingleFlight, Statement, Tally, Usage, Vector, VectorIndex,
 };
@@ -80,7 +80,7 @@ metered! {
         fn put(key: &str, body: &str, ttl: Duration) -> ();
     }
     MeteredRateLimiter of RateLimiter {
-        fn admit(key: &str) -> bool;
+        fn admit(key: &str) -> Admission;
     }
     MeteredObjectStore of ObjectStore {
         fn get(key: &str) -> Option<Vec<u8>>;

@@ -181,11 +181,24 @@ pub type PortResult<T> = Result<Metered<T>, PortError>;
 
 /// Admits or refuses, by key. It says nothing else: no budget left, no time of reset.
 pub trait RateLimiter: Send + Sync {
-    /// Returns whether a request of this key is admitted now.
+    /// Asks whether a request of this key is admitted now.
     ///
     /// # Errors
     /// [`PortFailure::Unavailable`].
-    fn admit(&self, key: &str) -> impl Future<Output = PortResult<bool>> + Send;
+    fn admit(&self, key: &str) -> impl Future<Output = PortResult<Admission>> + Send;
+}
+
+/// The answer of a [`RateLimiter`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Admission {
+    /// The request is within the budget.
+    Admitted,
+    /// The budget is used up.
+    Refused {
+        /// The time after which a request is admitted if none comes before it; `None` where the
+        /// limiter does not say.
+        retry_after: Option<Duration>,
+    },
 }
 
 /// Time.

@@ -31,7 +31,9 @@ async fn the_budget_is_the_users_and_says_when_it_is_back() {
         let response = api.send(Method::GET, "/workflows", &ann, None).await;
         if response.status() == 429 {
             refused += 1;
-            assert_eq!(response.headers()["retry-after"], "60");
+            let seconds: u32 = response.headers()["retry-after"].to_str().unwrap().parse().unwrap();
+            // The window may have begun this second, and slides.
+            assert!((1..=61).contains(&seconds), "{seconds}");
         }
     }
     assert!(refused >= 1);

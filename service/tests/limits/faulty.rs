@@ -17,7 +17,7 @@ use workway_service::{
         MemoryHttpCache, Native, NativeActors, SlidingCounter, SqliteDatabase, SqliteKeyValue,
     },
     ports::{
-        ActorClass, Actors, Clock, Database, KeyValue, Platform, PortError, PortResult,
+        ActorClass, Actors, Admission, Clock, Database, KeyValue, Platform, PortError, PortResult,
         RateLimiter, Rows, Statement,
     },
 };
@@ -186,7 +186,7 @@ impl<T: Actors> Actors for Port<T> {
 }
 
 impl RateLimiter for Port<Arc<SlidingCounter<HandClock>>> {
-    async fn admit(&self, key: &str) -> PortResult<bool> {
+    async fn admit(&self, key: &str) -> PortResult<Admission> {
         self.call("limiter", self.inner.admit(key)).await
     }
 }

@@ -5,8 +5,8 @@ use wasm_bindgen_test::wasm_bindgen_test;
 use workway_service::{
     platform::cloudflare::Cloudflare,
     ports::{
-        Database, KeyValue, MAX_INTEGER, MIN_KV_TTL, Param, Platform, PortFailure, PortResult,
-        RateLimiter, Rows, Sql, Usage,
+        Admission, Database, KeyValue, MAX_INTEGER, MIN_KV_TTL, Param, Platform, PortFailure,
+        PortResult, RateLimiter, Rows, Sql, Usage,
     },
 };
 
@@ -104,7 +104,7 @@ async fn kv_counts_each_call() {
 async fn a_binding_of_another_class_is_no_limiter() {
     let world = World::new();
     let platform = world.platform();
-    assert!(platform.rate_limiter().admit("a").await.unwrap().value);
+    assert_eq!(platform.rate_limiter().admit("a").await.unwrap().value, Admission::Admitted);
     misbind_limiter(&world.env);
     let error = platform.rate_limiter().admit("a").await.unwrap_err();
     assert!(error.to_string().contains("cannot be cast to the type Ratelimit"), "{error}");

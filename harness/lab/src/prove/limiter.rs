@@ -9,7 +9,7 @@ use std::{
 use workway_service::{
     config::RateLimit,
     platform::native::{NativeClock, SlidingCounter},
-    ports::{Clock, Metered, PortResult, RateLimiter},
+    ports::{Admission, Clock, Metered, PortResult, RateLimiter},
 };
 
 use super::change::{Counts, Head, Limiter};
@@ -42,8 +42,10 @@ impl WrongLimiter {
         Self { how, clock, places, next: Mutex::default(), windows: Mutex::default() }
     }
 
-    pub(super) async fn admit(&self, key: &str, head: &Head) -> PortResult<bool> {
-        let Some(key) = (self.how.key)(key, head) else { return Ok(Metered::free(true)) };
+    pub(super) async fn admit(&self, key: &str, head: &Head) -> PortResult<Admission> {
+        let Some(key) = (self.how.key)(key, head) else {
+            return Ok(Metered::free(Admission::Admitted));
+        };
         let admitted = match self.how.counts {
             Counts::Sliding => return self.places[0].admit(&key).await,
             Counts::PerIsolate => return self.places[self.turn()].admit(&key).await,
@@ -55,7 +57,9 @@ impl WrongLimiter {
                 self.count(&key, window)
             }
         };
-        Ok(Metered::free(admitted))
+        // The service then says the period.
+        let refused = Admission::Refused { retry_after: None };
+        Ok(Metered::free(if admitted { Admission::Admitted } else { refused }))
     }
 
     fn turn(&self) -> usize {

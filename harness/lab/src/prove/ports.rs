@@ -8,9 +8,9 @@ use workway_service::{
     domain::ai::Model as Named,
     platform::native::Native,
     ports::{
-        ActorClass, Actors, Ai, Clock, Completion, Database, Http, Metered, OutboundRequest,
-        OutboundResponse, Param, Platform, PortError, PortResult, RateLimiter, Rows, Sql,
-        Statement, used,
+        ActorClass, Actors, Admission, Ai, Clock, Completion, Database, Http, Metered,
+        OutboundRequest, OutboundResponse, Param, Platform, PortError, PortResult, RateLimiter,
+        Rows, Sql, Statement, used,
     },
 };
 
@@ -190,7 +190,7 @@ pub struct Limits {
 }
 
 impl RateLimiter for Limits {
-    async fn admit(&self, key: &str) -> PortResult<bool> {
+    async fn admit(&self, key: &str) -> PortResult<Admission> {
         match &self.wrong {
             Some(wrong) => wrong.admit(key, &head()).await,
             None => self.native.rate_limiter().admit(key).await,
