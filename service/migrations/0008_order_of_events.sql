@@ -6,6 +6,8 @@ ALTER TABLE stripe_events ADD COLUMN previous TEXT;
 ALTER TABLE subscriptions ADD COLUMN event_rank INTEGER NOT NULL DEFAULT 1;
 ALTER TABLE subscriptions ADD COLUMN event_previous TEXT;
 
+-- contract: the trigger makes way for the one below, which does the same for statements of older versions:
+-- what they do not know has a default.
 DROP TRIGGER apply_stripe_event;
 
 -- An older event never overwrites a newer one, and what was cancelled stays so: Stripe gives a new

@@ -12,7 +12,7 @@ use wiremock::MockServer;
 use workway_service::{
     config::Config,
     guard::{AUDIENCE, ISSUER},
-    platform::native::{Server, control_socket},
+    platform::native::{Server, StateError, control_socket},
 };
 
 pub(crate) const SECRET: &str = "a secret for tests, of at least 32 bytes";
@@ -32,7 +32,7 @@ pub(crate) struct Api {
     /// Where `http` steps may go beside the upstream.
     also_allowed: String,
     stop: Option<oneshot::Sender<()>>,
-    task: Option<JoinHandle<()>>,
+    task: Option<JoinHandle<Result<(), StateError>>>,
 }
 
 impl Api {
@@ -125,7 +125,12 @@ impl Api {
 
     pub(crate) async fn stop(&mut self) {
         self.stop.take().unwrap().send(()).unwrap();
-        self.task.take().unwrap().await.unwrap();
+        self.ended().await.unwrap();
+    }
+
+    /// Waits for the end of the server.
+    pub(crate) async fn ended(&mut self) -> Result<(), StateError> {
+        self.task.take().unwrap().await.unwrap()
     }
 
     fn control(&self, method: Method, path: &str) -> reqwest::RequestBuilder {

@@ -1,12 +1,22 @@
-//! How the server stops.
+//! How the server stops, and what it finds when it starts again.
 
+use std::{fs, os::unix::fs::PermissionsExt, path::PathBuf, time::Duration};
+
+use reqwest::Method;
 use serde_json::json;
-use tokio::io::AsyncWriteExt;
+use tokio::{io::AsyncWriteExt, net::TcpListener};
+use wiremock::{Mock, ResponseTemplate, matchers::path_regex};
+use workway_service::platform::native::{ServeError, Server, StateError};
 
 use super::{
     client::{Api, token},
+    stand_in::{CHECKOUT, VARS},
     wire::{connect, hear},
 };
+
+/// The databases of a state.
+const DATABASES: [&str; 5] =
+    ["database.sqlite", "cache.sqlite", "sessions.sqlite", "vectors.sqlite", "objects.sqlite"];
 
 /// Until the request has reached the router.
 async fn arrived(api: &Api, requests: u64) {
@@ -49,4 +59,136 @@ async fn requests_under_way_are_finished_and_those_that_never_end_are_cut_off() 
         api.get("/workflows", &token("finishes")).await.1["workflows"].as_array().unwrap().len(),
         1
     );
+}
+
+/// A handler has its own deadline to end, and stopping does not cut it off before. Stripe takes seven
+/// seconds here: longer than stopping once waited.
+#[tokio::test]
+async fn a_slow_handler_is_not_cut_off() {
+    let mut api = Api::start_with(VARS).await;
+    let session = json!({"id": "cs_1", "url": "https://checkout.stripe.test/cs_1"});
+    let slow = ResponseTemplate::new(200).set_body_json(session).set_delay(Duration::from_secs(7));
+    Mock::given(path_regex(CHECKOUT)).respond_with(slow).mount(&api.upstream).await;
+    let (client, url) = (api.client.clone(), format!("{}/billing/checkout", api.base));
+    let request = client.post(url).bearer_auth(token("ann"));
+    let request = request.header("content-type", "application/json").body(r#"{"plan": "growth"}"#);
+    let asked = tokio::spawn(request.send());
+    arrived(&api, 1).await;
+    api.stop().await;
+    assert_eq!(asked.await.unwrap().unwrap().status(), 201);
+}
+
+/// A stream of events would hold up stopping until its client leaves.
+#[tokio::test]
+async fn a_stream_of_events_ends_with_the_server() {
+    let mut api = Api::start().await;
+    let ann = token("ann");
+    let steps = json!([{"type": "delay", "config": {"seconds": 3600}}]);
+    let workflow = api.workflow(&ann, steps).await;
+    let (_, run) = api.post(&format!("/workflows/{workflow}/runs"), &ann, json!({})).await;
+    let path = format!("/runs/{}/events", run["id"].as_str().unwrap());
+    let mut stream = api.send(Method::GET, &path, &ann, None).await;
+    assert!(stream.chunk().await.unwrap().is_some());
+    api.stop().await;
+    while let Some(part) = stream.chunk().await.unwrap() {
+        assert!(part.ends_with(b"\n\n"), "{part:?}");
+    }
+}
+
+fn log(api: &Api, database: &str) -> PathBuf {
+    api.state.path().join(format!("{database}-wal"))
+}
+
+/// Nothing depends on a log once the server has stopped in order, and nobody else may read the state.
+#[tokio::test]
+async fn a_clean_stop_leaves_whole_databases_that_only_the_owner_can_read() {
+    let mut api = Api::start().await;
+    let ann = token("ann");
+    api.workflow(&ann, json!([{"type": "transform", "config": {"value": 1}}])).await;
+    let mode = |path: PathBuf| fs::metadata(path).unwrap().permissions().mode() & 0o077;
+    for entry in fs::read_dir(api.state.path()).unwrap() {
+        let path = entry.unwrap().path();
+        assert_eq!(mode(path.clone()), 0, "{}", path.display());
+    }
+    api.stop().await;
+    for database in DATABASES {
+        let _ = fs::remove_file(log(&api, database));
+    }
+    api.boot().await;
+    let (_, workflows) = api.get("/workflows", &ann).await;
+    assert_eq!(workflows["workflows"].as_array().unwrap().len(), 1);
+}
+
+async fn open(state: &std::path::Path, api: &Api) -> Result<(), ServeError> {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    Server::open(listener, state, api.config_with(&[])).await.map(drop)
+}
+
+/// Takes a copy of the state, as a kill at this moment would leave it.
+fn killed(api: &Api) -> tempfile::TempDir {
+    let copy = tempfile::tempdir().unwrap();
+    for entry in fs::read_dir(api.state.path()).unwrap() {
+        let entry = entry.unwrap();
+        if entry.file_type().unwrap().is_file() {
+            fs::copy(entry.path(), copy.path().join(entry.file_name())).unwrap();
+        }
+    }
+    copy
+}
+
+/// What was acknowledged last stands in the log of a database: SQLite goes on without a log, or without
+/// the end of one, and says nothing.
+#[tokio::test]
+async fn a_log_that_is_lost_or_damaged_after_a_kill_is_seen() {
+    let api = Api::start().await;
+    let ann = token("ann");
+    api.workflow(&ann, json!([{"type": "transform", "config": {"value": 1}}])).await;
+    let state = killed(&api);
+    open(state.path(), &api).await.unwrap();
+
+    let state = killed(&api);
+    fs::remove_file(state.path().join("database.sqlite-wal")).unwrap();
+    let error = open(state.path(), &api).await.unwrap_err();
+    assert!(matches!(error, ServeError::State(StateError::LogLost(..))), "{error}");
+    fs::remove_file(state.path().join("lock")).unwrap();
+    open(state.path(), &api).await.unwrap();
+
+    let state = killed(&api);
+    let path = state.path().join("database.sqlite-wal");
+    let mut bytes = fs::read(&path).unwrap();
+    bytes[5000] ^= 0x10;
+    fs::write(&path, bytes).unwrap();
+    let error = open(state.path(), &api).await.unwrap_err();
+    assert!(matches!(error, ServeError::State(StateError::LogDamaged { frame: 2, .. })), "{error}");
+}
+
+#[tokio::test]
+async fn a_database_of_somebody_else_is_not_touched() {
+    for (version, expected) in [(0, "has tables"), (3, "is missing or another"), (99, "newer")] {
+        let api = Api::start().await;
+        let state = tempfile::tempdir().unwrap();
+        let path = state.path().join("database.sqlite");
+        let foreign = rusqlite::Connection::open(&path).unwrap();
+        foreign.execute_batch("CREATE TABLE theirs (a)").unwrap();
+        foreign.pragma_update(None, "user_version", version).unwrap();
+        drop(foreign);
+        let error = open(state.path(), &api).await.unwrap_err().to_string();
+        assert!(error.contains(expected) && error.contains("database.sqlite"), "{error}");
+        let tables = "SELECT count(*) FROM sqlite_schema WHERE name NOT LIKE 'sqlite%'";
+        let database = rusqlite::Connection::open(path).unwrap();
+        let count: i64 = database.query_row(tables, [], |row| row.get(0)).unwrap();
+        assert_eq!(count, 1, "{version}");
+    }
+}
+
+/// A database whose file was deleted takes everything and keeps nothing.
+#[tokio::test]
+async fn a_server_whose_state_was_deleted_stops() {
+    for gone in ["", "lock", "objects.sqlite"] {
+        let mut api = Api::start().await;
+        let path = api.state.path().join(gone);
+        if gone.is_empty() { fs::remove_dir_all(path) } else { fs::remove_file(path) }.unwrap();
+        let error = api.ended().await.unwrap_err();
+        assert!(matches!(error, StateError::Gone(_)), "{gone}: {error}");
+    }
 }

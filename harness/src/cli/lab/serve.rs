@@ -90,6 +90,9 @@ enum ServeError {
     #[cfg(feature = "service")]
     #[error(transparent)]
     Open(#[from] workway_service::platform::native::ServeError),
+    #[cfg(feature = "service")]
+    #[error(transparent)]
+    State(#[from] workway_service::platform::native::StateError),
     #[error("stdout: {0}")]
     Stdout(io::Error),
 }
@@ -151,7 +154,7 @@ async fn api(arguments: &Arguments, stop: impl Future<Output = ()>) -> Served {
     output::say(&format!("upstream stub: {origin}"));
     output::say(&format!("state: {} ({kept})", state.display()));
     output::say("a token: workway lab token --sub me");
-    server.run(stop).await;
+    server.run(stop).await?;
     if let Some(stub) = stub {
         stub.abort();
     }

@@ -159,6 +159,11 @@ impl NativeActors {
         Ok(Self(inner))
     }
 
+    /// Returns the thread of the database.
+    pub(super) fn sqlite(&self) -> &Sqlite {
+        &self.0.objects
+    }
+
     /// Returns an object, which is made when first called.
     async fn object<'a>(&'a self, name: &'a str) -> Result<Context<'a>, PortError> {
         let (find, make) = (FIND.bind([name.into()]), MAKE.bind([name.into()]));

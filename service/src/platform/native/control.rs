@@ -7,7 +7,7 @@
 use std::{
     fs::DirBuilder,
     io,
-    os::unix::{fs::DirBuilderExt, net::UnixStream},
+    os::unix::fs::DirBuilderExt,
     path::{Path, PathBuf},
     sync::{
         Arc,
@@ -160,10 +160,7 @@ impl Control {
     ) -> io::Result<Self> {
         let path = socket(state);
         DirBuilder::new().recursive(true).mode(0o700).create(state.join(FOLDER))?;
-        if UnixStream::connect(&path).is_ok() {
-            let message = "another server works on the same state";
-            return Err(io::Error::new(io::ErrorKind::AddrInUse, message));
-        }
+        // Whoever made a socket that is there has lost the lock of the state.
         match std::fs::remove_file(&path) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
             _ => {}

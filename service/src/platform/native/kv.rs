@@ -48,6 +48,11 @@ impl SqliteKeyValue {
         Ok(Self { entries: Sqlite::open(path, SCHEMA)?, clock, total: Meter::default() })
     }
 
+    /// Returns the thread of the database.
+    pub(super) fn sqlite(&self) -> &Sqlite {
+        &self.entries
+    }
+
     /// Returns what all calls used.
     pub(super) fn usage(&self) -> Usage {
         self.total.usage()

@@ -17,8 +17,10 @@ mod limiter;
 mod objects;
 mod server;
 mod sqlite;
+mod state;
 mod system;
 mod vectors;
+mod wal;
 
 use std::{path::Path, sync::Arc};
 
@@ -35,11 +37,14 @@ pub use ledger::SqliteLedger;
 pub use limiter::SlidingCounter;
 pub use objects::FolderObjectStore;
 pub use server::{ServeError, Server};
+pub use state::StateError;
 pub use system::OsRandom;
 pub use vectors::{MAX_VECTORS, SqliteVectors};
 
 use actors::Reach;
 pub use counted::Counted;
+use futures_util::future::join_all;
+use sqlite::Sqlite;
 
 use super::rest::Rest;
 use crate::config::Config;
@@ -131,6 +136,23 @@ impl Native {
             analytics,
             ledger,
         })))
+    }
+
+    /// Writes all that the databases hold into their files, so that nothing depends on their logs.
+    ///
+    /// # Errors
+    /// [`PortError`] of the first database that could not be written; the others are all the same.
+    async fn checkpoint(&self) -> Result<(), PortError> {
+        let adapters = &self.0;
+        let databases = [
+            adapters.database.sqlite(),
+            adapters.cache.sqlite(),
+            adapters.sessions.sqlite(),
+            adapters.vectors.sqlite(),
+            adapters.actors.sqlite(),
+        ];
+        let all = databases.map(Sqlite::checkpoint);
+        join_all(all).await.into_iter().collect()
     }
 
     /// Returns what all port calls used since the start, whoever they were for.

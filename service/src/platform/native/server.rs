@@ -13,32 +13,41 @@ use axum::{
     Router,
     body::Body,
     http::{Request, Version, header},
-    response::IntoResponse,
+    response::{IntoResponse, Response},
 };
+use futures_util::StreamExt;
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::{
     rt::{TokioIo, TokioTimer},
     server::graceful::GracefulShutdown,
 };
-use tokio::net::{TcpListener, TcpStream};
+use tokio::{
+    net::{TcpListener, TcpStream},
+    sync::watch,
+};
 use tower_service::Service;
 
 use super::{
     Native,
     control::{Control, Counters},
     layers::{Bare, Layers, Scheduled},
+    state::{StateError, StateFolder},
     system::log,
 };
 use crate::app::App;
 use crate::config::Config;
-use crate::guard::{ClientAddress, Problem};
+use crate::guard::{ClientAddress, HANDLER_DEADLINE, Problem};
 use crate::ports::{Clock, Ledger, Platform, PortError};
 use crate::routes::router;
 
 /// A request head that takes longer is an attack or a dead peer. axum 0.8 sets no such limit.
 const HEADER_READ_TIMEOUT: Duration = Duration::from_secs(10);
-/// Requests in flight get this long when the server stops.
-const DRAIN: Duration = Duration::from_secs(5);
+/// Requests in flight get this long when the server stops: each handler ends within its deadline, and then
+/// has its answer to write. A process manager must wait longer; 30 seconds are the default of most.
+const DRAIN: Duration = Duration::from_secs(26);
+const _: () = assert!(DRAIN.as_secs() > HANDLER_DEADLINE.as_secs());
+/// Pause between two looks at whether the state is still there.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// Pause between two runs of the scheduled tasks: that of the platform's cron trigger.
 const SWEEP_EVERY: Duration = Duration::from_mins(1);
 /// The accept loop's pause when there are no descriptors left.
@@ -47,9 +56,9 @@ const ACCEPT_RETRY: Duration = Duration::from_millis(50);
 /// The reason why serving did not start.
 #[derive(Debug, thiserror::Error)]
 pub enum ServeError {
-    /// The state directory cannot be made.
-    #[error("cannot use {0} for state: {1}")]
-    State(PathBuf, io::Error),
+    /// The state directory cannot be used.
+    #[error(transparent)]
+    State(#[from] StateError),
     /// The state cannot be opened.
     #[error("cannot open the state: {0}")]
     Open(#[from] PortError),
@@ -67,6 +76,9 @@ pub struct Server {
     router: Router,
     counters: Arc<Counters>,
     control: Control,
+    state: StateFolder,
+    /// Ends the streams that would go on until their clients leave.
+    stopping: watch::Sender<bool>,
 }
 
 impl Server {
@@ -92,8 +104,7 @@ impl Server {
         config: Config,
         layers: &L,
     ) -> Result<Self, ServeError> {
-        std::fs::create_dir_all(state)
-            .map_err(|error| ServeError::State(state.to_owned(), error))?;
+        let folder = StateFolder::open(state)?;
         let config = Arc::new(config);
         let platform = Native::open_with(state, Arc::clone(&config), layers.objects()).await?;
         let ports = layers.platform(platform.clone());
@@ -105,11 +116,16 @@ impl Server {
             Control::open(state, platform.clone(), scheduled.clone(), Arc::clone(&counters))
                 .map_err(|error| ServeError::Control(state.to_owned(), error))?;
         let router = layers.router(router(app));
-        Ok(Self { listener, platform, scheduled, router, counters, control })
+        let (state, stopping) = (folder, watch::Sender::new(false));
+        Ok(Self { listener, platform, scheduled, router, counters, control, state, stopping })
     }
 
-    /// Serves until `stop` is ready; then finishes what is in flight.
-    pub async fn run(self, stop: impl Future<Output = ()>) {
+    /// Serves until `stop` is ready; then finishes what is in flight, and closes the state.
+    ///
+    /// # Errors
+    /// [`StateError`] when the state was deleted or replaced, or cannot be written.
+    pub async fn run(self, stop: impl Future<Output = ()>) -> Result<(), StateError> {
+        self.state.note_running()?;
         let connections = GracefulShutdown::new();
         let accept = async {
             loop {
@@ -122,16 +138,37 @@ impl Server {
                 }
             }
         };
-        tokio::select! {
-            () = accept => {}
-            () = self.sweep() => {}
-            () = self.control.serve() => {}
-            () = stop => {}
-        }
+        let lost = tokio::select! {
+            () = accept => None,
+            () = self.sweep() => None,
+            () = self.control.serve() => None,
+            lost = self.lost() => Some(lost),
+            () = stop => None,
+        };
         drop(self.listener);
+        self.stopping.send_replace(true);
+        if let Some(lost) = lost {
+            // Whatever is acknowledged from now on is lost, too.
+            return Err(lost);
+        }
         let _ = tokio::time::timeout(DRAIN, connections.shutdown()).await;
         if let Err(error) = self.platform.ledger().flush().await {
             log(&format!("usage: {error}"));
+        }
+        if let Err(error) = self.platform.checkpoint().await {
+            // The logs hold it, and the next server reads them.
+            log(&format!("checkpoint: {error}"));
+        }
+        Ok(())
+    }
+
+    /// Returns when the state is not there any more.
+    async fn lost(&self) -> StateError {
+        loop {
+            tokio::time::sleep(LOOK_EVERY).await;
+            if let Err(lost) = self.state.check() {
+                return lost;
+            }
         }
     }
 
@@ -151,18 +188,18 @@ impl Server {
         // Small responses must not wait for the peer's delayed acknowledgement.
         let _ = stream.set_nodelay(true);
         let (router, counters) = (self.router.clone(), Arc::clone(&self.counters));
+        let stopping = self.stopping.subscribe();
         let service = service_fn(move |request: Request<Incoming>| {
             let mut request = request.map(Body::new);
             request.extensions_mut().insert(ClientAddress(peer));
             counters.requests.fetch_add(1, Relaxed);
-            let mut router = router.clone();
+            let (mut router, stopping) = (router.clone(), stopping.clone());
             async move {
                 if !names_one_host(&request) {
                     return Ok(Problem::bad_host().into_response());
                 }
-                Ok::<_, Infallible>(
-                    router.call(request).await.unwrap_or_else(|never| match never {}),
-                )
+                let answer = router.call(request).await.unwrap_or_else(|never| match never {});
+                Ok::<_, Infallible>(ending(answer, stopping))
             }
         });
         let connection = http1::Builder::new()
@@ -176,6 +213,19 @@ impl Server {
             let _ = connection.await;
         });
     }
+}
+
+/// Lets a stream of events end, after a whole one, when the server stops: its client comes back, and
+/// misses nothing.
+fn ending(answer: Response, mut stopping: watch::Receiver<bool>) -> Response {
+    let kind = answer.headers().get(header::CONTENT_TYPE);
+    if kind.is_none_or(|kind| kind != "text/event-stream") {
+        return answer;
+    }
+    answer.map(|body| {
+        let stopped = async move { drop(stopping.wait_for(|stopping| *stopping).await) };
+        Body::from_stream(body.into_data_stream().take_until(Box::pin(stopped)))
+    })
 }
 
 /// Returns whether a request of HTTP/1.1 names exactly one host (RFC 9112 §3.2). hyper does not

@@ -45,6 +45,11 @@ impl SqliteVectors {
         Ok(Self { vectors: Sqlite::open(path, SCHEMA)?, total: Meter::default(), limit })
     }
 
+    /// Returns the thread of the database.
+    pub(super) fn sqlite(&self) -> &Sqlite {
+        &self.vectors
+    }
+
     /// Returns what all calls used.
     pub(super) fn usage(&self) -> Usage {
         self.total.usage()
