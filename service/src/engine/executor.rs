@@ -5,7 +5,9 @@ mod client;
 
 use std::time::Duration;
 
-pub use client::{Cancellation, SWEEP_GRACE, SWEEP_LIMIT, cancel, events, start, sweep};
+pub use client::{
+    Cancellation, SWEEP_GRACE, SWEEP_LIMIT, cancel, events, start, sweep, sweep_before,
+};
 use client::{Message, Reply};
 use futures_util::future::{Either, join_all, select};
 

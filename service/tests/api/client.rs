@@ -54,7 +54,7 @@ impl Api {
         let _ = rustls::crypto::ring::default_provider().install_default();
         let mut api = Self {
             base: String::new(),
-            client: Client::builder().no_proxy().redirect(Policy::none()).build().unwrap(),
+            client: client(),
             upstream: MockServer::start().await,
             state: tempfile::tempdir().unwrap(),
             also_allowed: origin.to_owned(),
@@ -202,21 +202,37 @@ impl Api {
     }
 
     pub(crate) async fn finished(&self, token: &str, run: &str) -> Value {
+        self.run_until(token, run, |body| !body["finished_at"].is_null()).await
+    }
+
+    /// Polls a run until it is as it should be.
+    pub(crate) async fn run_until(
+        &self,
+        token: &str,
+        run: &str,
+        is_so: impl Fn(&Value) -> bool,
+    ) -> Value {
         // Half a minute, of a budget of a hundred requests.
         for poll in 0..80 {
             let (_, body) = self.get(&format!("/runs/{run}"), token).await;
-            if !body["finished_at"].is_null() {
+            if is_so(&body) {
                 return body;
             }
             let pause = if poll < 20 { 50 } else { 500 };
             tokio::time::sleep(Duration::from_millis(pause)).await;
         }
-        panic!("run {run} did not end");
+        panic!("run {run} did not get there");
     }
 
     pub(crate) fn http_step(&self) -> Value {
         json!([{"type": "http", "config": {"url": format!("{}/effect", self.upstream.uri()), "method": "POST", "body": {"x": 1}}}])
     }
+}
+
+/// A client that uses no connection again which the server, after ten seconds, may be about to close.
+fn client() -> Client {
+    let client = Client::builder().no_proxy().redirect(Policy::none());
+    client.pool_idle_timeout(Duration::from_secs(3)).build().unwrap()
 }
 
 pub(crate) async fn read(response: Response) -> (StatusCode, Value) {

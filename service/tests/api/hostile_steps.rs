@@ -223,14 +223,12 @@ async fn evil_server() -> String {
 
 /// An attempt that fails is tried again, so what is looked at is the first.
 async fn first_error(api: &Api, token: &str, run: &str) -> String {
-    loop {
-        let (_, body) = api.get(&format!("/runs/{run}"), token).await;
-        if let Some(error) = body["steps"][0]["error"].as_str() {
-            return error.to_owned();
-        }
+    let failed = |body: &Value| {
         assert!(body["steps"][0]["output"].is_null(), "{body}");
-        tokio::time::sleep(Duration::from_millis(100)).await;
-    }
+        body["steps"][0]["error"].is_string()
+    };
+    let body = api.run_until(token, run, failed).await;
+    body["steps"][0]["error"].as_str().unwrap().to_owned()
 }
 
 #[tokio::test]

@@ -1,12 +1,21 @@
 //! How the server stops, and what it finds when it starts again.
 
-use std::{fs, os::unix::fs::PermissionsExt, path::PathBuf, time::Duration};
+use std::{
+    fs,
+    os::unix::fs::PermissionsExt,
+    path::PathBuf,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering::SeqCst},
+    },
+    time::Duration,
+};
 
 use reqwest::Method;
 use serde_json::json;
-use tokio::{io::AsyncWriteExt, net::TcpListener};
+use tokio::{io::AsyncWriteExt, net::TcpListener, sync::Semaphore};
 use wiremock::{Mock, ResponseTemplate, matchers::path_regex};
-use workway_service::platform::native::{ServeError, Server, StateError};
+use workway_service::platform::native::{MAX_RINGING, ServeError, Server, StateError};
 
 use super::{
     client::{Api, token},
@@ -191,4 +200,98 @@ async fn a_server_whose_state_was_deleted_stops() {
         let error = api.ended().await.unwrap_err();
         assert!(matches!(error, StateError::Gone(_)), "{gone}: {error}");
     }
+}
+
+/// A process may die after it has written a run down, and before it has told the run's executor. The next
+/// one finds the run when it starts, and not by the next sweep but one.
+#[tokio::test]
+async fn a_run_that_no_executor_heard_of_starts_with_the_server() {
+    let mut api = Api::start().await;
+    let ann = token("ann");
+    let steps = json!([{"type": "transform", "config": {"value": 1}}]);
+    let run = api.run(&ann, &api.workflow(&ann, steps).await).await;
+    api.finished(&ann, &run).await;
+    api.stop().await;
+
+    let database = rusqlite::Connection::open(api.state.path().join("database.sqlite")).unwrap();
+    // As it is before its executor has heard of it, under an identifier that no executor has.
+    let lost = format!("{}{}", &run[..run.len() - 1], if run.ends_with('0') { '1' } else { '0' });
+    database
+        .execute(
+            "INSERT INTO workflow_runs SELECT ?2, workflow_id, user_id, 'queued', definition, \
+             json_set(report, '$.id', ?2, '$.status', 'queued', '$.finished_at', NULL, \
+             '$.steps[0].status', 'pending', '$.steps[0].attempts', 0, '$.steps[0].output', NULL), \
+             0, created_at, created_at FROM workflow_runs WHERE id = ?1",
+            [&run, &lost],
+        )
+        .unwrap();
+    drop(database);
+    api.boot().await;
+    // Alarms ring, and no sweep is asked for.
+    assert_eq!(api.finished(&ann, &lost).await["status"], "succeeded");
+    assert_eq!(api.counted("/sweeps").await, 0);
+}
+
+/// Alarms that are due at once, as after a pause of the machine, take no more descriptors than there are.
+#[tokio::test]
+async fn a_thousand_runs_that_wake_together_take_turns() {
+    const RUNS: usize = MAX_RINGING + 100;
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let origin = format!("http://{}", listener.local_addr().unwrap());
+    let (open, most) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+    let gate = Arc::new(Semaphore::new(0));
+    tokio::spawn({
+        let (open, most, gate) = (Arc::clone(&open), Arc::clone(&most), Arc::clone(&gate));
+        async move {
+            loop {
+                let (mut stream, _) = listener.accept().await.unwrap();
+                most.fetch_max(open.fetch_add(1, SeqCst) + 1, SeqCst);
+                let (open, gate) = (Arc::clone(&open), Arc::clone(&gate));
+                tokio::spawn(async move {
+                    let (mut reading, mut writing) = stream.split();
+                    let mut nowhere = tokio::io::sink();
+                    tokio::select! {
+                        // It gives up, and tries again.
+                        _ = tokio::io::copy(&mut reading, &mut nowhere) => {}
+                        _ = gate.acquire() => {
+                            let answer = b"HTTP/1.1 204 No Content\r\nconnection: close\r\n\r\n";
+                            let _ = writing.write_all(answer).await;
+                        }
+                    }
+                    open.fetch_sub(1, SeqCst);
+                });
+            }
+        }
+    });
+    let api = Api::start_allowing(&origin).await;
+    api.freeze().await;
+    let steps = json!([
+        {"type": "delay", "config": {"seconds": 60}},
+        {"type": "http", "config": {"url": format!("{origin}/")}},
+    ]);
+    let mut waiting = Vec::new();
+    // Each has a limit of requests a minute.
+    for user in 0..RUNS.div_ceil(50) {
+        let someone = token(&format!("user-{user}"));
+        let workflow = api.workflow(&someone, steps.clone()).await;
+        for _ in 0..50.min(RUNS - waiting.len()) {
+            waiting.push((someone.clone(), api.run(&someone, &workflow).await));
+        }
+    }
+    // All of them sleep.
+    while api.counted("/alarms_rung").await < RUNS as u64 {
+        tokio::task::yield_now().await;
+    }
+    api.advance(60_000).await;
+    while most.load(SeqCst) < MAX_RINGING {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    // Were there no bound, the others would come now.
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    gate.add_permits(RUNS);
+    api.clock(json!({"frozen": false})).await;
+    for (someone, run) in waiting {
+        assert_eq!(api.finished(&someone, &run).await["status"], "succeeded");
+    }
+    assert_eq!(most.load(SeqCst), MAX_RINGING);
 }

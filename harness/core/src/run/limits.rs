@@ -39,17 +39,23 @@ pub(super) fn connections(load: &LoadPlan) -> usize {
 /// # Errors
 /// If there is not enough of it, and what to do.
 pub(super) fn descriptors(connections: usize) -> Result<(), DescriptorError> {
-    let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
+    let Rlimit { current, .. } = getrlimit(Resource::Nofile);
     let needed = needed(connections);
     if current.is_none_or(|current| current >= needed) {
         return Ok(());
     }
-    let raised = setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum });
-    let allowed = if raised.is_ok() { maximum } else { current };
-    match allowed {
+    match raise_descriptors() {
         Some(allowed) if allowed < needed => Err(DescriptorError { connections, needed, allowed }),
         _ => Ok(()),
     }
+}
+
+/// Lets this process have as many descriptors as the system allows it, and returns how many; `None` is
+/// without a limit.
+pub fn raise_descriptors() -> Option<u64> {
+    let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
+    let raised = setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum });
+    if raised.is_ok() { maximum } else { current }
 }
 
 fn needed(connections: usize) -> u64 {

@@ -38,7 +38,7 @@ pub use crate::model::Signal;
 pub use compute::MIN_SECRET;
 pub use control::{Command, CommandError, Operator, Order};
 pub use environment::Environment;
-pub use limits::RESERVED_DESCRIPTORS;
+pub use limits::{RESERVED_DESCRIPTORS, raise_descriptors};
 pub use load::{FAIL_FAST, INTERRUPTED_DRAIN};
 pub use progress::{LoadTick, NoProgress, Progress, ProgressEvent};
 pub use rehearsal::{Rehearsal, RehearsalError};

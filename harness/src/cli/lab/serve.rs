@@ -129,6 +129,8 @@ async fn api(_: &Arguments, _: impl Future<Output = ()>) -> Served {
 async fn api(arguments: &Arguments, stop: impl Future<Output = ()>) -> Served {
     use workway_service::platform::native::Server;
 
+    // Clients, databases and the servers that workflows call need one each.
+    crate::run::raise_descriptors();
     let (listener, stub) = match &arguments.upstream {
         Some(_) => (listen(arguments.port).await?, None),
         None => listen_pair(arguments.port).await.map(|(api, stub)| (api, Some(stub)))?,

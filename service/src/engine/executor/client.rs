@@ -127,7 +127,18 @@ pub const SWEEP_LIMIT: i64 = 100;
 /// # Errors
 /// When the overdue runs cannot be read. An executor that cannot be reached waits for the next sweep.
 pub async fn sweep<P: Platform>(ports: &Ports<P>) -> Result<usize, PortError> {
-    let due_before = ports.now() - SWEEP_GRACE;
+    sweep_before(ports, ports.now() - SWEEP_GRACE).await
+}
+
+/// Wakes the executors of runs that were due before an instant, as [`sweep`] does: a server that has just
+/// started calls it without a grace, since whatever an earlier process had begun has ended with it.
+///
+/// # Errors
+/// Those of [`sweep`].
+pub async fn sweep_before<P: Platform>(
+    ports: &Ports<P>,
+    due_before: Millis,
+) -> Result<usize, PortError> {
     let overdue = Runs::new(ports.database()).overdue(due_before, SWEEP_LIMIT).await?;
     let visited = overdue.len();
     for run in overdue {

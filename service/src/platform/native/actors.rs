@@ -12,7 +12,7 @@ use std::{
 
 use serde_json::Value;
 use tokio::{
-    sync::{Mutex as AsyncMutex, Notify, OwnedMutexGuard},
+    sync::{Mutex as AsyncMutex, Notify, OwnedMutexGuard, Semaphore},
     task::JoinHandle,
 };
 
@@ -101,6 +101,10 @@ const IDLE: Duration = Duration::from_mins(1);
 /// rings again after as long.
 const RETRY: Duration = Duration::from_secs(1);
 
+/// The number of alarms that are handled at once; the others wait for their turn. Each may hold a connection
+/// to another server, and a process has 1,024 descriptors where nobody raised the limit.
+pub const MAX_RINGING: usize = 500;
+
 /// The ports that objects can reach.
 #[derive(Clone, Debug)]
 pub(super) struct Reach {
@@ -125,6 +129,7 @@ struct Inner {
     handler: Arc<dyn Objects>,
     total: Meter,
     alarms_rung: AtomicU64,
+    ringing: Semaphore,
     turns: Mutex<HashMap<String, Weak<AsyncMutex<()>>>>,
     single_flights: Mutex<HashMap<String, Arc<SingleFlight>>>,
     alarms_changed: Notify,
@@ -149,6 +154,7 @@ impl NativeActors {
             handler,
             total: Meter::default(),
             alarms_rung: AtomicU64::new(0),
+            ringing: Semaphore::new(MAX_RINGING),
             turns: Mutex::default(),
             single_flights: Mutex::default(),
             alarms_changed: Notify::new(),
@@ -288,6 +294,8 @@ impl Inner {
     }
 
     async fn ring(self: &Arc<Self>, name: &str) {
+        // It is never closed.
+        let _place = self.ringing.acquire().await;
         self.total.add(one_request());
         self.alarms_rung.fetch_add(1, Relaxed);
         // One alarm at a time, as there; messages are handled meanwhile.

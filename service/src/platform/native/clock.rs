@@ -1,10 +1,14 @@
 //! A clock that can be set. Everything that knows the time natively knows it from here: requests,
-//! tokens, the limiter, expiry, alarms, the sweep. Unless somebody sets it, it is the system's.
+//! tokens, the limiter, expiry, alarms, the sweep. Unless somebody sets it, it is the system's, except that
+//! it never goes back.
 
 use std::{
     future::pending,
-    sync::Arc,
-    time::{Duration, SystemTime, UNIX_EPOCH},
+    sync::{
+        Arc, LazyLock,
+        atomic::{AtomicI64, Ordering::Relaxed},
+    },
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
 use tokio::sync::watch;
@@ -97,10 +101,34 @@ fn whole_millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_nanos().div_ceil(1_000_000)).unwrap_or(u64::MAX)
 }
 
+/// The system's clock without its steps back, in milliseconds since the epoch. A window, an expiry or an
+/// alarm of a moment ago must not lie in the future because somebody has corrected the machine's time; it
+/// then goes on from where it was, at the pace of time.
+static STEADY: Steady = Steady(AtomicI64::new(Millis::MIN));
+
+/// The largest difference so far between the system's clock and one that only counts, in milliseconds.
+struct Steady(AtomicI64);
+
+impl Steady {
+    /// Returns the time when the system's clock shows `wall`, and `counted` have passed since some instant.
+    fn at(&self, wall: Millis, counted: Millis) -> Millis {
+        let ahead = wall - counted;
+        counted + self.0.fetch_max(ahead, Relaxed).max(ahead)
+    }
+}
+
 fn system_now() -> Millis {
+    static START: LazyLock<Instant> = LazyLock::new(start);
+    let counted = START.elapsed();
     #[expect(clippy::disallowed_methods, reason = "this is the port")]
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    Millis::try_from(since.as_millis()).unwrap_or(Millis::MAX)
+    let wall = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let millis = |time: Duration| Millis::try_from(time.as_millis()).unwrap_or(Millis::MAX);
+    STEADY.at(millis(wall), millis(counted))
+}
+
+fn start() -> Instant {
+    #[expect(clippy::disallowed_methods, reason = "this is the port")]
+    Instant::now()
 }
 
 #[cfg(test)]
@@ -115,6 +143,25 @@ mod tests {
         ($sleep:expr) => {
             assert!(futures_util::poll!($sleep.as_mut()).is_pending())
         };
+    }
+
+    #[test]
+    fn a_step_back_of_the_system_is_not_followed_and_a_step_forward_is() {
+        let steady = Steady(AtomicI64::new(Millis::MIN));
+        let readings = [
+            // The system's clock, the time that has passed, and what is shown.
+            (1_000_000, 0, 1_000_000),
+            (1_000_010, 10, 1_000_010),
+            (400_020, 20, 1_000_020),
+            (400_030, 30, 1_000_030),
+            (1_000_035, 40, 1_000_040),
+            (4_600_050, 50, 4_600_050),
+            (1_000_060, 60, 4_600_060),
+            (4_600_070, 70, 4_600_070),
+        ];
+        for (wall, counted, shown) in readings {
+            assert_eq!(steady.at(wall, counted), shown, "{wall} after {counted}");
+        }
     }
 
     #[tokio::test]

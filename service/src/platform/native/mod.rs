@@ -24,7 +24,7 @@ mod wal;
 
 use std::{path::Path, sync::Arc};
 
-pub use actors::{Context as NativeContext, NativeActors};
+pub use actors::{Context as NativeContext, MAX_RINGING, NativeActors};
 pub use analytics::NativeAnalytics;
 pub use clock::NativeClock;
 pub use control::socket as control_socket;

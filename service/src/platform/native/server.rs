@@ -36,8 +36,9 @@ use super::{
 };
 use crate::app::App;
 use crate::config::Config;
+use crate::engine::executor;
 use crate::guard::{ClientAddress, HANDLER_DEADLINE, Problem};
-use crate::ports::{Clock, Ledger, Platform, PortError};
+use crate::ports::{Clock, Ledger, Platform, PortError, Ports};
 use crate::routes::router;
 
 /// A request head that takes longer is an attack or a dead peer. axum 0.8 sets no such limit.
@@ -173,6 +174,11 @@ impl Server {
     }
 
     async fn sweep(&self) {
+        // An earlier process may have died between writing a run down and telling its executor.
+        let ports = Ports::new(self.platform.clone());
+        if let Err(error) = executor::sweep_before(&ports, ports.now()).await {
+            log(&format!("sweep: {error}"));
+        }
         loop {
             self.platform.clock().sleep(SWEEP_EVERY).await;
             self.counters.sweeps.fetch_add(1, Relaxed);
