@@ -58,6 +58,18 @@ pub async fn every_minute<P: Platform>(platform: &P, due: Millis) -> Result<usiz
     }
 }
 
+/// Wakes the runs that an earlier process wrote down, and whose executors it did not tell: a server that has
+/// just started calls this. Returns how many runs were woken.
+///
+/// # Errors
+/// When the overdue runs cannot be read, or the usage cannot be written down.
+pub async fn at_start<P: Platform>(platform: &P) -> Result<usize, PortError> {
+    let ports = Ports::new(platform.clone());
+    let woken = executor::sweep_before(&ports, ports.now()).await;
+    ports.bill(NOBODY, Cause::ScheduledTasks).await?;
+    woken
+}
+
 /// Calls [`every_minute`], and reports each task that failed to Sentry.
 ///
 /// # Errors

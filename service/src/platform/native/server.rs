@@ -36,10 +36,10 @@ use super::{
 };
 use crate::app::App;
 use crate::config::Config;
-use crate::engine::executor;
 use crate::guard::{ClientAddress, HANDLER_DEADLINE, Problem};
-use crate::ports::{Clock, Ledger, Platform, PortError, Ports};
+use crate::ports::{Clock, Ledger, Platform, PortError};
 use crate::routes::router;
+use crate::scheduled;
 
 /// A request head that takes longer is an attack or a dead peer. axum 0.8 sets no such limit.
 const HEADER_READ_TIMEOUT: Duration = Duration::from_secs(10);
@@ -175,8 +175,7 @@ impl Server {
 
     async fn sweep(&self) {
         // An earlier process may have died between writing a run down and telling its executor.
-        let ports = Ports::new(self.platform.clone());
-        if let Err(error) = executor::sweep_before(&ports, ports.now()).await {
+        if let Err(error) = scheduled::at_start(&self.platform).await {
             log(&format!("sweep: {error}"));
         }
         loop {
