@@ -140,7 +140,7 @@ pub enum StepError {
 
 impl StepKind {
     /// Every type, for messages.
-    const ALL: [Self; 6] = [
+    pub const ALL: [Self; 6] = [
         Self::Http,
         Self::AiSummarize,
         Self::Transform,

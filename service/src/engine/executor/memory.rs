@@ -5,7 +5,7 @@ use std::{
     future::{pending, poll_fn},
     pin::Pin,
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
+        Arc, LazyLock, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, Ordering::SeqCst},
     },
     task::{self, Poll},
@@ -15,11 +15,25 @@ use std::{
 use serde_json::{Value, json};
 
 use super::*;
+use crate::config::Config;
 use crate::domain::{Millis, ai::Model};
 use crate::ports::{
     ActorClass, Actors, Ai, Analytics, Breaker, Clock, Completion, Database, Http, KeyValue,
     Metered, OutboundRequest, OutboundResponse, Param, Random, Rows, SingleFlight, Statement,
 };
+
+/// Clients of both providers.
+pub(super) static OAUTH: LazyLock<OAuthConfig> = LazyLock::new(|| {
+    let lookup = |name: &str| match name {
+        "JWT_SECRET" => Some("a secret for tests, of at least 32 bytes".to_owned()),
+        "PUBLIC_URL" => Some("https://api.test".to_owned()),
+        "TOKEN_ENCRYPTION_KEY" => Some("MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE=".to_owned()),
+        "GOOGLE_CLIENT_ID" | "NOTION_CLIENT_ID" => Some("client".to_owned()),
+        "GOOGLE_CLIENT_SECRET" | "NOTION_CLIENT_SECRET" => Some("secret".to_owned()),
+        _ => None,
+    };
+    Config::from_lookup(lookup).unwrap().oauth.unwrap()
+});
 
 /// A fault at a call: an error or the death of the host, before or after the call took effect.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -38,6 +52,7 @@ pub(super) const FAULTS: [Fault; 4] =
 #[derive(Default)]
 pub(super) struct Memory {
     inner: Mutex<Inner>,
+    breaker: Breaker,
     taken: Arc<AtomicBool>,
 }
 
@@ -57,7 +72,8 @@ pub(super) struct Inner {
     pub(super) alarm: Option<Millis>,
     /// The parameters of the row's `INSERT`, kept up to date.
     pub(super) row: Vec<Param>,
-    /// The number of requests that the other side got with each key.
+    /// The number of requests that had their effect on the other side, by step: its key for `http`, the
+    /// content for a model, the title for a page, and `google` for all questions who the owner is.
     pub(super) effects: BTreeMap<String, u32>,
     pub(super) calls: usize,
     pub(super) faults: HashMap<usize, Fault>,
@@ -71,7 +87,8 @@ pub(super) struct Inner {
     pub(super) answers: VecDeque<Answer>,
 }
 
-/// The answer of the other side. The request has had its effect in any case.
+/// The answer of the other side. The request has had its effect in any case, except that a page which is
+/// refused is not created.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(super) enum Answer {
     #[default]
@@ -131,7 +148,50 @@ impl Memory {
         let value = value.filter(|_| fault.is_none());
         value.map(Metered::free).ok_or_else(|| PortError::unavailable("memory", "a fault"))
     }
+
+    /// Asks the other side, where the request has its effect on what `key` names.
+    async fn ask(&self, key: String) -> PortResult<Answer> {
+        self.call(|inner| {
+            let answer = inner.answers.pop_front().unwrap_or_default();
+            let is_page = key.starts_with(PAGE);
+            if !is_page || !matches!(answer, Answer::Busy | Answer::Refuse) {
+                *inner.effects.entry(key).or_default() += 1;
+            }
+            if let Answer::Late(by) = answer {
+                inner.now += by;
+            }
+            answer
+        })
+        .await
+    }
+
+    /// Answers for the object of a question to a model, which has one for each question.
+    async fn model(&self, question: &Value) -> PortResult<Value> {
+        let answer = self.ask(question["content"].as_str().unwrap().to_owned()).await?;
+        let reply = match answer.value {
+            Answer::Ok | Answer::Late(_) => json!({"answer": {"summary": "s", "model": "m"}}),
+            Answer::Busy => json!({"failed": "busy"}),
+            Answer::Refuse => json!("refused"),
+            Answer::Hang => return Err(PortFailure::Timeout("memory").into()),
+        };
+        Ok(answer.map(|_| json!({"reply": reply, "first": true})))
+    }
+
+    /// Answers for the object of the owner, who is asked for a token.
+    async fn owner(&self) -> PortResult<Value> {
+        let answer = self.call(|inner| inner.answers.pop_front().unwrap_or_default()).await?;
+        let reply = match answer.value {
+            Answer::Ok | Answer::Late(_) => json!({"token": "t"}),
+            Answer::Busy => json!("unavailable"),
+            Answer::Refuse => json!("not_connected"),
+            Answer::Hang => return Err(PortFailure::Timeout("memory").into()),
+        };
+        Ok(answer.map(|_| reply))
+    }
 }
+
+/// The beginning of the title of a page, and of its key among the effects.
+pub(super) const PAGE: &str = "page ";
 
 /// Yields once.
 async fn pause() {
@@ -175,11 +235,11 @@ impl ActorContext for Memory {
     }
 
     fn single_flight(&self) -> &SingleFlight {
-        panic!("no step of these runs asks a model")
+        panic!("the object of a question is not in here")
     }
 
     fn breaker(&self) -> &Breaker {
-        panic!("no step of these runs asks a model")
+        &self.breaker
     }
 
     fn cache(&self) -> &Self {
@@ -269,17 +329,16 @@ pub(super) fn text(param: &Param) -> &str {
 
 impl Http for Memory {
     async fn send(&self, request: OutboundRequest) -> PortResult<OutboundResponse> {
-        let key = request.headers["idempotency-key"].clone();
-        let answer = self
-            .call(|inner| {
-                *inner.effects.entry(key).or_default() += 1;
-                let answer = inner.answers.pop_front().unwrap_or_default();
-                if let Answer::Late(by) = answer {
-                    inner.now += by;
-                }
-                answer
-            })
-            .await?;
+        let key = match request.headers.get("idempotency-key") {
+            Some(key) => key.clone(),
+            None if request.method == "GET" => "google".to_owned(),
+            None => {
+                let page: Value = serde_json::from_slice(request.body.as_deref().unwrap()).unwrap();
+                let title = page.pointer("/properties/title/title/0/text/content").unwrap();
+                title.as_str().unwrap().to_owned()
+            }
+        };
+        let answer = self.ask(key).await?;
         let status = match answer.value {
             Answer::Ok | Answer::Late(_) => 200,
             Answer::Busy => 503,
@@ -329,22 +388,24 @@ impl Memory {
     ) -> Pin<Box<dyn Future<Output = PortResult<Value>> + Send + '_>> {
         Box::pin(async {
             let allowed = AllowList::default();
-            Executor::new(self, &allowed, Models::default()).message(message).await
+            let executor = Executor::new(self, &allowed, Models::default());
+            executor.with_oauth(Some(&OAUTH)).message(message).await
         })
     }
 }
 
 impl KeyValue for Memory {
+    /// It has nothing: the object of a question is asked each time.
     async fn get(&self, _: &str) -> PortResult<Option<String>> {
-        panic!("no step of these runs reads the cache")
+        self.call(|_| None).await
     }
 
     async fn put(&self, _: &str, _: &str, _: Duration) -> PortResult<()> {
-        panic!("no step of these runs writes the cache")
+        panic!("the object of a question is not in here")
     }
 
     async fn delete(&self, _: &str) -> PortResult<()> {
-        panic!("no step of these runs writes the cache")
+        panic!("the object of a question is not in here")
     }
 }
 
@@ -356,16 +417,20 @@ impl Ai for Memory {
         _: &str,
         _: u32,
     ) -> PortResult<Completion> {
-        panic!("no step of these runs asks a model")
+        panic!("the object of a question is not in here")
     }
 
     async fn embed(&self, _: &str) -> PortResult<Vec<f32>> {
-        panic!("no step of these runs asks a model")
+        panic!("the object of a question is not in here")
     }
 }
 
 impl Actors for Memory {
-    async fn call(&self, _: ActorClass, _: &str, message: Value) -> PortResult<Value> {
-        self.handle(message).await
+    async fn call(&self, class: ActorClass, _: &str, message: Value) -> PortResult<Value> {
+        match class {
+            ActorClass::WorkflowExecutor => self.handle(message).await,
+            ActorClass::AiMisses => self.model(&message).await,
+            ActorClass::OAuth => self.owner().await,
+        }
     }
 }

@@ -9,11 +9,18 @@ mod run;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use proptest::{collection::vec, prelude::*, sample::Index};
+use proptest::{
+    collection::vec,
+    prelude::*,
+    sample::{Index, select},
+};
 use run::Simulated;
 
 use super::memory::{Answer, FAULTS, Fault};
-use crate::{domain::Millis, engine::machine::ATTEMPT_LEASE};
+use crate::{
+    domain::{Millis, workflow::StepKind},
+    engine::machine::ATTEMPT_LEASE,
+};
 
 /// The number of lists when `PROPTEST_CASES` is not set.
 const LISTS: u32 = 3_000;
@@ -27,8 +34,8 @@ const HEALED_WITHIN: usize = 60;
 /// An operation. Indices wrap around the number of runs there are.
 #[derive(Clone, Debug)]
 enum Op {
-    /// A client starts a run.
-    Create { steps: usize },
+    /// A client starts a run of these steps.
+    Create { steps: Vec<StepKind> },
     /// The executor of a run gets its start again, as from a sweep that raced with the client.
     StartAgain(Index),
     /// The owner cancels a run.
@@ -64,7 +71,7 @@ fn op() -> impl Strategy<Value = Op> {
     ];
     let fault = (0..FAULTS.len()).prop_map(|index| FAULTS[index]);
     prop_oneof![
-        2 => (0_usize..4).prop_map(|steps| Op::Create { steps }),
+        2 => vec(select(&StepKind::ALL), 0..4).prop_map(|steps| Op::Create { steps }),
         1 => run().prop_map(Op::StartAgain),
         1 => run().prop_map(Op::Cancel),
         1 => run().prop_map(Op::Follow),
@@ -99,7 +106,7 @@ impl World {
         match op {
             Op::Create { steps } => {
                 let id = format!("run{}", self.runs.len());
-                self.runs.push(Simulated::create(id, *steps, self.now));
+                self.runs.push(Simulated::create(id, steps, self.now));
             }
             Op::MoveClock(by) => self.now += by,
             Op::Sweep => {
@@ -187,6 +194,9 @@ fn simulate(ops: &[Op]) -> BTreeMap<&'static str, usize> {
     let mut ends = BTreeMap::new();
     for run in &world.runs {
         *ends.entry(run.check_end().name()).or_default() += 1;
+        for kind in run.done() {
+            *ends.entry(kind.name()).or_default() += 1;
+        }
         if run.interleaved() {
             *ends.entry("interleaved").or_default() += 1;
         }
@@ -220,7 +230,8 @@ fn random_lists_break_nothing_and_every_run_ends_once_the_faults_do() {
     println!("seed {seed} (WORKWAY_SEED), {lists} lists (PROPTEST_CASES), runs: {ends:?}");
     result.unwrap_or_else(|error| panic!("seed {seed}: {error}"));
     println!("0 in {lists} lists: below {:.3} % at 95 %", 300.0 / f64::from(lists));
-    let kinds: BTreeSet<_> = ends.keys().copied().collect();
-    let reached = BTreeSet::from(["cancelled", "failed", "interleaved", "succeeded"]);
-    assert_eq!(kinds, reached, "every end was reached, and handlers met");
+    let reached: BTreeSet<_> = ends.keys().copied().collect();
+    let mut all = BTreeSet::from(["cancelled", "failed", "interleaved", "succeeded"]);
+    all.extend(StepKind::ALL.map(StepKind::name));
+    assert_eq!(reached, all, "every end was reached, every step was done, and handlers met");
 }
