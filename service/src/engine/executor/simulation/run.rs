@@ -290,12 +290,10 @@ impl Simulated {
                 None => 0,
             };
             let most = if kind.is_repeatable() { step.attempts } else { step.attempts.min(1) };
-            match kind {
-                StepKind::GoogleUserinfo => asked_google += step.attempts,
-                _ => {
-                    assert!(had <= most, "{index}: {had} of {} attempts: {state:?}", step.attempts)
-                }
+            if kind == StepKind::GoogleUserinfo {
+                asked_google += step.attempts;
             }
+            assert!(had <= most, "{index}: {had} of {} attempts: {state:?}", step.attempts);
             let has_effect = effect(kind, "").is_some();
             assert!(step.output.is_none() || !has_effect || had > 0, "a result without its effect");
         }
