@@ -18,6 +18,7 @@ mod crash;
 mod deploy;
 mod determinism;
 mod differential;
+mod disk;
 mod documents;
 mod edge;
 mod foreign;
