@@ -26,6 +26,7 @@ use crate::domain::{
     ai::{MODELS, Models},
     outbound::{AllowList, OriginError},
     plan::QuotaError,
+    retention::{MAX_RUN_DAYS, MIN_RUN_DAYS, RunRetention},
 };
 
 /// The smallest number of bytes of a signing secret. RFC 7518 §3.2 demands at least the size of the
@@ -60,6 +61,8 @@ pub struct Config {
     pub billing: Billing,
     /// The rate limit of each caller.
     pub rate_limit: RateLimit,
+    /// How long runs are kept.
+    pub run_retention: RunRetention,
 }
 
 /// An HMAC key. `Debug` shows the id only.
@@ -145,6 +148,9 @@ pub enum ConfigProblem {
     /// The period of the rate limit is none that the platform has.
     #[error("must be 10 or 60, in seconds")]
     RatePeriod,
+    /// The number of days that runs are kept is out of bounds.
+    #[error("must be a number of days from {MIN_RUN_DAYS} to {MAX_RUN_DAYS}")]
+    RunDays,
     /// The address of Sentry's project cannot be read.
     #[error("must be like https://KEY@HOST/PROJECT")]
     Dsn,
@@ -160,7 +166,7 @@ impl Config {
     /// `CORS_ALLOWED_ORIGINS` (both comma separated and empty by default), `LOG_REQUESTS` (`on` or
     /// `off`; the default is `off`, because a log would distort the measurements of a local server),
     /// `USAGE_BEFORE_ANSWER` (`on` or `off`; the default is `off`, because it writes a row for each
-    /// request), and those that the modules beside this one read, all of which are optional.
+    /// request), `RUN_RETENTION_DAYS` ([`RunRetention`]), and those that the modules beside this one read, all of which are optional.
     ///
     /// # Errors
     /// [`ConfigError`] for the first variable that is missing or wrong.
@@ -187,6 +193,7 @@ impl Config {
             models: ai::models(&lookup)?,
             billing: billing::billing(&lookup)?,
             rate_limit: RateLimit::from_lookup(&lookup)?,
+            run_retention: run_retention(&lookup)?,
         })
     }
 
@@ -224,6 +231,15 @@ fn base(
     let canonical = url.as_str().trim_end_matches('/') == text;
     let is_http = ["http", "https"].contains(&url.scheme());
     (is_http && plain && canonical).then_some(text).ok_or_else(wrong)
+}
+
+/// Reads `RUN_RETENTION_DAYS`.
+fn run_retention(lookup: &impl Fn(&str) -> Option<String>) -> Result<RunRetention, ConfigError> {
+    let Some(days) = lookup("RUN_RETENTION_DAYS").filter(|value| !value.is_empty()) else {
+        return Ok(RunRetention::default());
+    };
+    let kept = days.parse().ok().and_then(RunRetention::new);
+    kept.ok_or_else(|| wrong("RUN_RETENTION_DAYS")(ConfigProblem::RunDays))
 }
 
 fn parse_switch(text: &str) -> Result<bool, ConfigProblem> {

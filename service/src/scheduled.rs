@@ -2,13 +2,20 @@
 
 use crate::ai::search;
 use crate::backup;
-use crate::config::SentryConfig;
-use crate::domain::Millis;
+use crate::config::Config;
+use crate::domain::{
+    Millis,
+    month::Month,
+    retention::{ACCOUNT_MONTHS, RunRetention},
+};
 use crate::engine::executor;
 use crate::guard::RETENTION;
 use crate::ports::{Cause, Ledger, NOBODY, Platform, PortError, Ports};
 use crate::sentry::{self, Report};
-use crate::store::{EVENTS_KEPT, IdempotencyKeys, Subscriptions};
+use crate::store::{EVENTS_KEPT, IdempotencyKeys, QuotaMonths, Subscriptions, UsageAccounts};
+
+const MINUTE: Millis = 60_000;
+const DAY: Millis = 24 * 60 * MINUTE;
 
 /// The tasks that failed. The others were done.
 #[derive(Debug, thiserror::Error)]
@@ -32,14 +39,18 @@ impl Failures {
     }
 }
 
-/// Runs every task: wakes overdue runs, deletes old idempotency keys and old events of Stripe, brings
+/// Runs every task: wakes overdue runs, deletes what is past its retention ([`crate::domain::retention`]), brings
 /// search up to date, advances the backup of the day, and moves usage to the database, its own
 /// included. `due` is the instant at which the minute began that this is for. Returns how many runs
 /// were woken.
 ///
 /// # Errors
 /// Every task that failed. A task that fails keeps no other from being done.
-pub async fn every_minute<P: Platform>(platform: &P, due: Millis) -> Result<usize, Failures> {
+pub async fn every_minute<P: Platform>(
+    platform: &P,
+    kept: RunRetention,
+    due: Millis,
+) -> Result<usize, Failures> {
     let (ports, mut failures) = (Ports::new(platform.clone()), Failures(Vec::new()));
     let swept = failures.note("sweep", executor::sweep(&ports).await);
     let now = ports.now();
@@ -48,6 +59,12 @@ pub async fn every_minute<P: Platform>(platform: &P, due: Millis) -> Result<usiz
     failures.note("idempotency keys", keys);
     let events = Subscriptions::new(ports.database()).clean(now - EVENTS_KEPT).await;
     failures.note("events of Stripe", events);
+    failures.note("runs", executor::forget(&ports, kept.expired_before(now)).await);
+    if due.rem_euclid(DAY) < MINUTE {
+        let first_kept = Month::of(now).before(ACCOUNT_MONTHS);
+        failures.note("accounts", UsageAccounts::new(ports.database()).clean(first_kept).await);
+        failures.note("quotas", QuotaMonths::new(ports.database()).clean(first_kept).await);
+    }
     failures.note("search", search::catch_up(&ports).await);
     failures.note("backup", backup::advance(&ports, due).await);
     failures.note("usage", ports.bill(NOBODY, Cause::ScheduledTasks).await);
@@ -76,11 +93,11 @@ pub async fn at_start<P: Platform>(platform: &P) -> Result<usize, PortError> {
 /// Those of [`every_minute`]. A report that could not be sent is in the log.
 pub async fn every_minute_reported<P: Platform>(
     platform: &P,
-    sentry: Option<&SentryConfig>,
+    config: &Config,
     due: Millis,
 ) -> Result<usize, Failures> {
-    let done = every_minute(platform, due).await;
-    let (Some(sentry), Err(failures)) = (sentry, &done) else { return done };
+    let done = every_minute(platform, config.run_retention, due).await;
+    let (Some(sentry), Err(failures)) = (&config.sentry, &done) else { return done };
     let ports = Ports::new(platform.clone());
     for Failure { part, error } in &failures.0 {
         let (clock, random, place) = (ports.clock(), ports.random(), "cron");

@@ -34,6 +34,7 @@ const VARIABLES: &[&str] = &[
     "PUBLIC_URL",
     "RATE_LIMIT",
     "RATE_PERIOD",
+    "RUN_RETENTION_DAYS",
     "SENTRY_SAMPLE_RATE",
     "STRIPE_API",
     "STRIPE_PRICES",

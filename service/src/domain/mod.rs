@@ -11,6 +11,7 @@ pub mod output;
 pub mod page;
 pub mod plan;
 pub mod provider;
+pub mod retention;
 pub mod run;
 pub mod template;
 pub mod usage;

@@ -46,6 +46,12 @@ impl Month {
         (era * 146_097 + day - 719_468) * DAY
     }
 
+    /// Returns the month so many months before this one.
+    pub fn before(self, months: u32) -> Self {
+        let count = self.year * 12 + self.month - 1 - i64::from(months);
+        Self { year: count.div_euclid(12), month: count.rem_euclid(12) + 1 }
+    }
+
     /// Returns the month after this one.
     pub fn next(self) -> Self {
         if self.month == 12 {

@@ -207,7 +207,7 @@ pub struct RunState {
     /// The owner, for whom the steps act.
     #[serde(default)]
     pub owner: String,
-    /// The steps as they were when the run was accepted.
+    /// The steps as they were when the run was accepted; none once it has ended.
     pub definition: Vec<Step>,
     /// The history of the run, at most `MAX_EVENTS` of the state machine.
     pub events: Vec<RunEvent>,

@@ -6,7 +6,7 @@ mod client;
 use std::time::Duration;
 
 pub use client::{
-    Cancellation, SWEEP_GRACE, SWEEP_LIMIT, cancel, events, start, sweep, sweep_before,
+    Cancellation, SWEEP_GRACE, SWEEP_LIMIT, cancel, events, forget, start, sweep, sweep_before,
 };
 use client::{Message, Reply};
 use futures_util::future::{Either, join_all, select};
@@ -117,6 +117,7 @@ impl<'a, C: ActorContext> Executor<'a, C> {
             Message::Cancel(intent) => self.cancel(intent).await?,
             Message::Events(after) => self.events(after).await?,
             Message::Fail(intent) => self.fail(intent).await.map(|_| Reply::Accepted)?,
+            Message::Forget => self.forget().await?,
         };
         serde_json::to_value(reply).map_err(unavailable)
     }
@@ -188,6 +189,19 @@ impl<'a, C: ActorContext> Executor<'a, C> {
             self.ports.log(&format!("executor: {error}"));
         }
         Ok(Reply::Cancelled(Box::new(Cancellation { run, changed: true })))
+    }
+
+    /// Erases a run that has ended, or whose state nobody can read.
+    async fn forget(&self) -> Result<Reply, PortError> {
+        let _turn = self.ports.turn().await;
+        let goes_on = match self.load().await? {
+            Loaded::State(state) => !state.run.status.is_terminal(),
+            Loaded::Nothing | Loaded::Unreadable => false,
+        };
+        if !goes_on {
+            self.ports.erase().await?;
+        }
+        Ok(Reply::Forgotten(!goes_on))
     }
 
     async fn events(&self, after: u32) -> Result<Reply, PortError> {

@@ -369,6 +369,8 @@ impl RunState {
 
     fn finish(&mut self, status: RunStatus, now: Millis) -> Vec<Effect> {
         self.run.finished_at = Some(now);
+        // No step is attempted any more, and a run is kept for long: see `domain::retention`.
+        self.definition = Vec::new();
         self.record(Change::Run { status }, now);
         self.set_status(status, Some(now + PROJECTION_RETRY), now);
         self.project_if_changed()

@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-use crate::domain::Millis;
+use crate::domain::{Millis, retention::ROWS_AT_ONCE};
 use crate::ports::{Database, MeteredDatabase, Param, PortError, Sql};
 
 /// Claims a key. This one write decides who carries a request out: the caller that inserts the row,
@@ -41,7 +41,8 @@ pub(super) const EXPIRE: Sql = Sql {
 
 pub(super) const CLEAN: Sql = Sql {
     name: "clean_idempotency_keys",
-    text: "DELETE FROM idempotency_keys WHERE expires_at <= ?1",
+    text: "DELETE FROM idempotency_keys WHERE scope IN (SELECT scope FROM idempotency_keys \
+           WHERE expires_at <= ?1 ORDER BY expires_at LIMIT ?2)",
 };
 
 /// Accesses the idempotency keys in the database.
@@ -179,11 +180,11 @@ impl<'a, D: Database> IdempotencyKeys<'a, D> {
         self.database.query(EXPIRE.bind(params)).await.map(|_| ())
     }
 
-    /// Deletes the keys that expired before `instant`.
+    /// Deletes keys that expired before `instant`, at most [`ROWS_AT_ONCE`].
     ///
     /// # Errors
     /// [`PortError`].
     pub async fn clean(&self, instant: Millis) -> Result<(), PortError> {
-        self.database.query(CLEAN.bind([instant.into()])).await.map(|_| ())
+        self.database.query(CLEAN.bind([instant.into(), ROWS_AT_ONCE.into()])).await.map(|_| ())
     }
 }

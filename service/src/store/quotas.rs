@@ -7,6 +7,7 @@ use crate::domain::{
     Millis,
     month::Month,
     plan::{Metric, Plan, Quota, Quotas},
+    retention::ACCOUNTS_A_DAY,
 };
 use crate::ports::{Database, MeteredDatabase, Param, PortError, Sql};
 
@@ -57,6 +58,13 @@ pub(super) const GIVE_BACK_AI_OPERATION: Sql = Sql {
     text: "UPDATE quota_months SET ai_operations = ai_operations - 1 \
            WHERE user_id = ?1 AND month = ?2 AND ai_operations > 0",
 };
+/// Reads the whole table, whose key begins with the user: it is called once a day.
+pub(super) const CLEAN: Sql = Sql {
+    name: "clean_quota_months",
+    text: "DELETE FROM quota_months WHERE (user_id, month) IN \
+           (SELECT user_id, month FROM quota_months WHERE month < ?1 LIMIT ?2)",
+};
+
 pub(super) const USED: Sql = Sql {
     name: "get_quota_month",
     text: "SELECT runs, ai_operations FROM quota_months WHERE user_id = ?1 AND month = ?2",
@@ -123,6 +131,15 @@ impl<'a, D: Database> QuotaMonths<'a, D> {
         };
         let params: [Param; 2] = [user.into(), month.name().into()];
         self.database.query(sql.bind(params)).await.map(|_| ())
+    }
+
+    /// Deletes what was taken in months before `month`, at most so many rows that a day's turn ends in time.
+    ///
+    /// # Errors
+    /// [`PortError`].
+    pub async fn clean(&self, month: Month) -> Result<(), PortError> {
+        let statement = CLEAN.bind([month.name().into(), ACCOUNTS_A_DAY.into()]);
+        self.database.query(statement).await.map(|_| ())
     }
 
     /// Returns the amounts that were taken in a month.

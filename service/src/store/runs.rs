@@ -5,7 +5,7 @@ use serde::Deserialize;
 
 use super::{parse, to_text, workflows::keyset};
 use crate::domain::{
-    Millis,
+    Millis, id,
     page::Page,
     run::{Run, RunState, RunStatus, RunSummary},
     workflow::Step,
@@ -46,10 +46,12 @@ pub(super) const LIST_OF_WORKFLOW: Sql = Sql {
            ORDER BY created_at DESC, id DESC LIMIT ?5",
 };
 
-/// Projects a run. An older version never overwrites a newer one.
+/// Projects a run. An older version never overwrites a newer one. The steps of a run that has ended are
+/// of no use, and can have 250 KB.
 pub(super) const PROJECT: Sql = Sql {
     name: "project_run",
-    text: "UPDATE workflow_runs SET status = ?2, report = ?3, version = ?4, due_at = ?5 \
+    text: "UPDATE workflow_runs SET status = ?2, report = ?3, version = ?4, due_at = ?5, \
+           definition = CASE WHEN ?2 IN ('queued', 'running', 'waiting') THEN definition ELSE '[]' END \
            WHERE id = ?1 AND version < ?4",
 };
 
@@ -74,6 +76,20 @@ pub(super) const OVERDUE: Sql = Sql {
            ORDER BY due_at LIMIT ?2",
 };
 
+/// Identifiers sort by the time at which they were made, so the oldest runs stand first in the index of
+/// the primary key.
+pub(super) const EXPIRED: Sql = Sql {
+    name: "list_expired_runs",
+    text: "SELECT id FROM workflow_runs WHERE id < ?1 \
+           AND status IN ('succeeded', 'failed', 'cancelled', 'timed_out') ORDER BY id LIMIT ?2",
+};
+
+pub(super) const DELETE: Sql = Sql {
+    name: "delete_runs",
+    text: "DELETE FROM workflow_runs WHERE id IN (SELECT value FROM json_each(?1)) \
+           AND status IN ('succeeded', 'failed', 'cancelled', 'timed_out')",
+};
+
 /// A run that should have moved and has not.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Overdue {
@@ -96,6 +112,11 @@ impl Overdue {
 /// Accesses the runs in the database.
 pub struct Runs<'a, D> {
     database: MeteredDatabase<'a, D>,
+}
+
+#[derive(Deserialize)]
+struct Named {
+    id: String,
 }
 
 #[derive(Deserialize)]
@@ -236,6 +257,25 @@ impl<'a, D: Database> Runs<'a, D> {
         let usage = to_text(&ended.usage)?;
         let statement = UPDATE_USAGE.bind([ended.id.as_str().into(), usage.into()]);
         self.database.query(statement).await.map(|_| ())
+    }
+
+    /// Lists runs that were accepted before `instant` and have ended, the oldest first.
+    ///
+    /// # Errors
+    /// [`PortError`].
+    pub async fn expired(&self, instant: Millis, limit: i64) -> Result<Vec<String>, PortError> {
+        let first_kept = id::new(instant, [0; id::ENTROPY]);
+        let statement = EXPIRED.bind([first_kept.into(), limit.into()]);
+        let rows = self.database.query(statement).await?.decode::<Named>()?;
+        Ok(rows.into_iter().map(|row| row.id).collect())
+    }
+
+    /// Deletes the rows of runs that have ended.
+    ///
+    /// # Errors
+    /// [`PortError`].
+    pub async fn delete(&self, ids: &[String]) -> Result<(), PortError> {
+        self.database.query(DELETE.bind([to_text(&ids)?.into()])).await.map(|_| ())
     }
 
     /// Lists the runs that should have moved before `instant` and have not, the oldest first.

@@ -6,6 +6,7 @@ use crate::domain::{
     Millis,
     billing::{PERIOD_GRACE_SECONDS, SubscriptionEvent},
     plan::{Plan, Quotas},
+    retention::ROWS_AT_ONCE,
 };
 use crate::ports::{Database, MeteredDatabase, Param, PortError, Sql};
 
@@ -27,8 +28,11 @@ pub(super) const ENTITLED: Sql = Sql {
            WHERE user_id = ?1 AND entitled = 1 AND (period_end IS NULL OR period_end > ?2)",
 };
 
-pub(super) const CLEAN: Sql =
-    Sql { name: "clean_stripe_events", text: "DELETE FROM stripe_events WHERE received_at < ?1" };
+pub(super) const CLEAN: Sql = Sql {
+    name: "clean_stripe_events",
+    text: "DELETE FROM stripe_events WHERE id IN (SELECT id FROM stripe_events \
+           WHERE received_at < ?1 ORDER BY received_at LIMIT ?2)",
+};
 
 /// The time that events are kept, in milliseconds. Stripe sends an event again for three days, and
 /// old signatures are refused in any case.
@@ -104,11 +108,11 @@ impl<'a, D: Database> Subscriptions<'a, D> {
         Ok(rows.into_iter().max_by_key(|row| (quotas.of(row.plan).runs, row.plan)))
     }
 
-    /// Deletes the events that were received before `instant`.
+    /// Deletes events that were received before `instant`, at most [`ROWS_AT_ONCE`].
     ///
     /// # Errors
     /// [`PortError`].
     pub async fn clean(&self, instant: Millis) -> Result<(), PortError> {
-        self.database.query(CLEAN.bind([instant.into()])).await.map(|_| ())
+        self.database.query(CLEAN.bind([instant.into(), ROWS_AT_ONCE.into()])).await.map(|_| ())
     }
 }

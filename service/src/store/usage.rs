@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
-use crate::domain::month::Month;
+use crate::domain::{month::Month, retention::ACCOUNTS_A_DAY};
 use crate::ports::{
     Cause, Database, MeteredDatabase, PortError, Rows, Share, Sql, Statement, Tally, Usage,
     resources,
@@ -49,6 +49,13 @@ pub(super) const OF_ACCOUNT: Sql = Sql {
     name: "get_usage_of_account",
     text: "SELECT cause, count, written, usage FROM usage_accounts \
            WHERE user_id = ?1 AND month = ?2",
+};
+
+/// Reads the whole table, whose key begins with the user: it is called once a day.
+pub(super) const CLEAN: Sql = Sql {
+    name: "clean_usage_accounts",
+    text: "DELETE FROM usage_accounts WHERE (user_id, month, cause) IN \
+           (SELECT user_id, month, cause FROM usage_accounts WHERE month < ?1 LIMIT ?2)",
 };
 
 /// The usage of the statement that [`add`] makes, whether the row is new or not. The row counts how
@@ -108,6 +115,15 @@ impl<'a, D: Database> UsageAccounts<'a, D> {
             found.metering += metering(row.written);
         }
         Ok(found)
+    }
+
+    /// Deletes accounts of months before `month`, at most so many that a day's turn ends in time.
+    ///
+    /// # Errors
+    /// [`PortError`].
+    pub async fn clean(&self, month: Month) -> Result<(), PortError> {
+        let statement = CLEAN.bind([month.name().into(), ACCOUNTS_A_DAY.into()]);
+        self.database.query(statement).await.map(|_| ())
     }
 
     /// Returns the usage of a user's runs that were accepted in a month.

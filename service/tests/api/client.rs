@@ -153,6 +153,13 @@ impl Api {
         counters.pointer(pointer).unwrap().as_u64().unwrap()
     }
 
+    /// Runs the scheduled tasks.
+    pub(crate) async fn cron(&self) {
+        let request = self.control(Method::POST, "/cron").body("null");
+        let request = request.header("content-type", "application/json");
+        assert_eq!(request.send().await.unwrap().status(), 200);
+    }
+
     /// Stops the clock: nothing happens by itself, so that what is written was asked for.
     pub(crate) async fn freeze(&self) {
         self.clock(json!({"frozen": true})).await;

@@ -20,6 +20,7 @@ mod oauth;
 mod openapi;
 mod provider_steps;
 mod quotas;
+mod retention;
 mod runs;
 mod search;
 mod sentry;

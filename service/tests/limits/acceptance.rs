@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use workway_service::guard::CLAIM_TIMEOUT;
+use workway_service::{domain::retention::RunRetention, guard::CLAIM_TIMEOUT};
 
 use super::{
     faulty::{BREAKS, Break},
@@ -108,7 +108,9 @@ async fn ends(world: &World, subject: &str, run: &str, faults: &[(usize, Break)]
         }
         world.platform.clock.advance(100);
         let now = workway_service::ports::Clock::now(&world.platform.clock);
-        workway_service::scheduled::every_minute(&world.platform, now).await.unwrap();
+        workway_service::scheduled::every_minute(&world.platform, RunRetention::default(), now)
+            .await
+            .unwrap();
         tokio::time::sleep(Duration::from_millis(25)).await;
     }
     panic!("{faults:?}: run {run} does not end");

@@ -12,7 +12,7 @@ use http_body_util::BodyExt;
 use serde_json::json;
 use workway_service::{
     app::WRITE_DEADLINE,
-    domain::Millis,
+    domain::{Millis, retention::RunRetention},
     engine::executor::{SWEEP_GRACE, SWEEP_LIMIT},
     guard::{CLAIM_TIMEOUT, HANDLER_DEADLINE, RETENTION},
     ports::Clock as _,
@@ -192,7 +192,13 @@ async fn a_claim_is_over_at_its_timeout_and_an_outcome_at_its_retention() {
     let made = ask().answer().await;
     assert_eq!(made.0, 201);
     let kept = async || {
-        scheduled::every_minute(&world.platform, world.platform.clock.now()).await.unwrap();
+        scheduled::every_minute(
+            &world.platform,
+            RunRetention::default(),
+            world.platform.clock.now(),
+        )
+        .await
+        .unwrap();
         ask().answer().await
     };
     world.platform.clock.advance(RETENTION - 1);
@@ -219,7 +225,13 @@ async fn the_sweep_visits_what_is_overdue_up_to_its_limit() {
     }
     world.platform.actors.set(Fault::None);
     let sweep = async || {
-        scheduled::every_minute(&world.platform, world.platform.clock.now()).await.unwrap()
+        scheduled::every_minute(
+            &world.platform,
+            RunRetention::default(),
+            world.platform.clock.now(),
+        )
+        .await
+        .unwrap()
     };
     world.platform.clock.advance(SWEEP_GRACE);
     assert_eq!(sweep().await, 0);
@@ -243,9 +255,10 @@ async fn each_scheduled_task_that_fails_is_named() {
     let world = World::start().await;
     let due = world.platform.clock.now();
     world.platform.database.set(Fault::Fails);
-    let failures = scheduled::every_minute(&world.platform, due).await.unwrap_err();
+    let failures =
+        scheduled::every_minute(&world.platform, RunRetention::default(), due).await.unwrap_err();
     let parts: Vec<_> = failures.0.iter().map(|failure| failure.part).collect();
-    assert_eq!(parts, ["sweep", "idempotency keys", "events of Stripe", "backup"]);
+    assert_eq!(parts, ["sweep", "idempotency keys", "events of Stripe", "runs", "backup"]);
     let said = failures.to_string();
     assert!(
         said.contains("scheduled task failed: sweep: ")
@@ -253,7 +266,10 @@ async fn each_scheduled_task_that_fails_is_named() {
         "{said}"
     );
     world.platform.database.set(Fault::None);
-    assert_eq!(scheduled::every_minute(&world.platform, due).await.unwrap(), 0);
+    assert_eq!(
+        scheduled::every_minute(&world.platform, RunRetention::default(), due).await.unwrap(),
+        0
+    );
 }
 
 /// The database is down: every route says so, or does not need it; none hangs, none says why.

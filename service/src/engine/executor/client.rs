@@ -1,10 +1,12 @@
 //! Sends messages to the executors of runs, and sweeps up runs whose executor has been lost.
 
+use futures_util::stream::{self, StreamExt};
 use serde::{Deserialize, Serialize};
 
 use super::RunState;
 use crate::domain::{
     Millis,
+    retention::RUNS_AT_ONCE,
     run::{Run, RunEvent},
 };
 use crate::ports::{ActorClass, Actors, MeteredActors, Platform, PortError, Ports};
@@ -23,6 +25,8 @@ pub(super) enum Message {
     /// End this run as failed, because its row cannot be read. An executor that already has the run
     /// ends its own state.
     Fail(RunState),
+    /// Erase this run, which has ended and is no longer kept.
+    Forget,
 }
 
 /// A reply of the executor of a run.
@@ -31,6 +35,8 @@ pub(super) enum Message {
 pub(super) enum Reply {
     /// The run is stored, and its alarm set.
     Accepted,
+    /// The outcome of [`Message::Forget`]: true if nothing is left of the run.
+    Forgotten(bool),
     /// The outcome of [`Message::Cancel`].
     Cancelled(Box<Cancellation>),
     /// The events that [`Message::Events`] asked for.
@@ -113,6 +119,39 @@ async fn send<A: Actors>(
 ) -> Result<Reply, PortError> {
     actors.call(ActorClass::WorkflowExecutor, id, message).await
 }
+
+/// Deletes runs that were accepted before `instant` and have ended: first the state of each in its object,
+/// then their rows. One that cannot be deleted is tried again by the next sweep. Returns how many were
+/// deleted.
+///
+/// # Errors
+/// When the rows cannot be read or deleted.
+pub async fn forget<P: Platform>(ports: &Ports<P>, instant: Millis) -> Result<usize, PortError> {
+    let runs = Runs::new(ports.database());
+    let expired = runs.expired(instant, RUNS_AT_ONCE).await?;
+    let mut forgotten = Vec::with_capacity(expired.len());
+    let asked = expired.into_iter().map(async |id| {
+        let reply = send(ports.actors(), &id, &Message::Forget).await;
+        (id, reply)
+    });
+    let mut asked = stream::iter(asked).buffer_unordered(FORGETTING);
+    while let Some((id, reply)) = asked.next().await {
+        match reply {
+            Ok(Reply::Forgotten(true)) => forgotten.push(id),
+            Ok(_) => ports.log(&format!(
+                "retention: run {id} goes on, though its row says that it has ended"
+            )),
+            Err(error) => ports.log(&format!("retention of run {id}: {error}")),
+        }
+    }
+    if !forgotten.is_empty() {
+        runs.delete(&forgotten).await?;
+    }
+    Ok(forgotten.len())
+}
+
+/// The number of objects that are asked at once to forget their run.
+const FORGETTING: usize = 20;
 
 /// The time after which a run that has not moved is overdue, in milliseconds. It is long enough that
 /// an executor that is merely busy is left alone.

@@ -104,8 +104,8 @@ async fn scheduled(event: ScheduledEvent, env: Env, _: ScheduleContext) {
     let due = event.schedule() as i64;
     let done = match config(&env) {
         Ok(config) => {
-            let (platform, sentry) = (Cloudflare::new(&env, &config), config.sentry.as_ref());
-            scheduled::every_minute_reported(&platform, sentry, due).await
+            let platform = Cloudflare::new(&env, &config);
+            scheduled::every_minute_reported(&platform, &config, due).await
         }
         Err(error) => return unconfigured(env, error).await,
     };

@@ -101,9 +101,7 @@ impl Scheduled {
     pub(super) fn new<P: Platform>(platform: P, config: Arc<Config>) -> Self {
         Self(Arc::new(move |due| {
             let (platform, config) = (platform.clone(), Arc::clone(&config));
-            Box::pin(async move {
-                scheduled::every_minute_reported(&platform, config.sentry.as_ref(), due).await
-            })
+            Box::pin(async move { scheduled::every_minute_reported(&platform, &config, due).await })
         }))
     }
 

@@ -284,7 +284,7 @@ impl Simulated {
         let inner = self.memory.inner();
         let mut asked_google = 0;
         for (index, step) in state.run.steps.iter().enumerate() {
-            let kind = state.definition[index].kind;
+            let kind = self.accepted.definition[index].kind;
             let had = match effect(kind, &format!("{}:{index}", self.accepted.run.id)) {
                 Some(key) => inner.effects.get(&key).copied().unwrap_or_default(),
                 None => 0,
@@ -316,7 +316,7 @@ impl Simulated {
     /// Returns the kinds of the steps that were done.
     pub(super) fn done(&self) -> Vec<StepKind> {
         let Some(state) = self.state() else { return Vec::new() };
-        let done = state.definition.iter().zip(&state.run.steps);
+        let done = self.accepted.definition.iter().zip(&state.run.steps);
         done.filter(|(_, step)| step.output.is_some()).map(|(step, _)| step.kind).collect()
     }
 
