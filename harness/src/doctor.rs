@@ -203,7 +203,7 @@ pub fn examine() -> Vec<Diagnosis> {
 
 /// Looks at a deployment that answers.
 pub async fn examine_target(url: &Url) -> Vec<Diagnosis> {
-    let client = reqwest::Client::builder().no_proxy().timeout(ANSWER_WITHIN).build();
+    let client = crate::http::question::client().timeout(ANSWER_WITHIN).build();
     let Ok(client) = client else { return Vec::new() };
     let asked = async |path: &str| {
         // A base with a host takes every relative path.

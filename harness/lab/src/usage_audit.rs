@@ -12,6 +12,7 @@ use http::{HeaderMap, HeaderValue, StatusCode, header::AUTHORIZATION};
 use serde::{Deserialize, de::DeserializeOwned};
 
 use crate::{
+    http::question::{self, AnswerError},
     model::{
         clock,
         stub::{Arrivals, Stub, StubError},
@@ -58,6 +59,8 @@ enum ServiceAuditError {
 enum ReadError {
     #[error(transparent)]
     Http(#[from] reqwest::Error),
+    #[error(transparent)]
+    Answer(#[from] AnswerError),
     #[error("status {0}")]
     Status(StatusCode),
     #[error(transparent)]
@@ -201,8 +204,7 @@ impl<'a> Auditor<'a> {
         request: AuditRequest<'a>,
         stub: Option<&'a dyn Stub>,
     ) -> Result<Self, ServiceAuditError> {
-        crate::http::tls::install();
-        let client = reqwest::Client::builder().no_proxy().timeout(TIMEOUT).build();
+        let client = question::client().timeout(TIMEOUT).build();
         let client = client.map_err(ServiceAuditError::Client)?;
         let deadline = clock::after(clock::now(), PATIENCE);
         let said = request.said.clone();
@@ -287,7 +289,7 @@ impl<'a> Auditor<'a> {
             return Err(asked(ReadError::Status(response.status())));
         }
         let reading = self.request.meter.read(response.headers());
-        let body = response.bytes().await.map_err(|error| asked(error.into()))?;
+        let body = question::read(response).await.map_err(|error| asked(error.into()))?;
         let body = serde_json::from_slice(&body).map_err(|error| asked(error.into()))?;
         Ok((body, reading))
     }

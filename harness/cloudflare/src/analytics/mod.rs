@@ -18,7 +18,7 @@ use serde::Deserialize;
 use serde_json::Value;
 pub use usage::{DatasetError, Operations, Spent};
 
-use crate::model::causes;
+use crate::{http::question, model::causes};
 
 /// The address of the API.
 pub const API: &str = "https://api.cloudflare.com";
@@ -193,7 +193,8 @@ impl Account {
             why: causes(Some(&error.without_url())),
         };
         crate::http::tls::install();
-        // A redirect would carry the token to somebody else.
+        // A redirect would carry the token to somebody else. Who needs a proxy to Cloudflare has it in the
+        // environment.
         let client = reqwest::Client::builder().redirect(redirect::Policy::none());
         let client = client.timeout(ANSWERS_WITHIN).build().map_err(unreachable)?;
         let url = format!("{}/client/v4/graphql", self.api.as_str().trim_end_matches('/'));
@@ -204,7 +205,9 @@ impl Account {
         if matches!(status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN) {
             return Err(AnalyticsError::Refused { api, status });
         }
-        let text = answer.text().await.map_err(unreachable)?;
+        let text = question::read_text(answer).await.map_err(|error| {
+            AnalyticsError::Unreachable { api: api.clone(), why: causes(Some(&error)) }
+        })?;
         let shape = |error| AnalyticsError::Shape { api: api.clone(), error };
         let parsed = serde_json::from_str(&text);
         let Envelope { data, errors } =

@@ -2,17 +2,21 @@
 
 use std::{
     collections::BTreeMap,
-    fs, io,
+    io,
     path::PathBuf,
     time::{Duration, UNIX_EPOCH},
 };
 
-use reqwest::{Certificate, Client, ClientBuilder, Url, redirect::Policy, tls::TlsInfo};
+use reqwest::{Certificate, Client, ClientBuilder, Url, tls::TlsInfo};
 use x509_parser::prelude::{FromDer, X509Certificate};
 
 use super::{
     Domain,
     old_tls::{self, OldTlsError},
+};
+use crate::{
+    http::question,
+    model::files::{self, MAX_SETTINGS_BYTES},
 };
 
 /// The time limit for one request.
@@ -141,13 +145,13 @@ pub async fn probe(domain: &Domain) -> Result<Facts, EdgeError> {
 }
 
 fn base() -> ClientBuilder {
-    Client::builder().no_proxy().redirect(Policy::none()).timeout(ANSWER_WITHIN)
+    question::client().timeout(ANSWER_WITHIN)
 }
 
 fn authority(domain: &Domain, client: ClientBuilder) -> Result<ClientBuilder, EdgeError> {
     let Some(path) = &domain.authority else { return Ok(client) };
     let certificates = || {
-        let bundle = Certificate::from_pem_bundle(&fs::read(path)?)?;
+        let bundle = Certificate::from_pem_bundle(&files::read(path, MAX_SETTINGS_BYTES)?)?;
         if bundle.is_empty() { Err(AuthorityError::Empty) } else { Ok(bundle) }
     };
     let bundle =

@@ -15,6 +15,7 @@ mod http1;
 mod http2;
 mod place;
 mod pool;
+pub mod question;
 mod request;
 mod stream;
 pub mod tls;

@@ -6,6 +6,8 @@ use std::{collections::BTreeMap, path::Path, time::Duration};
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::{Value, json};
 
+use crate::http::question::{self, AnswerError};
+
 /// The time limit for one answer: the service answers at once; a sweep visits a hundred runs.
 const ANSWER_WITHIN: Duration = Duration::from_secs(30);
 
@@ -19,6 +21,9 @@ pub enum ControlError {
     /// The socket is not there, or gave no whole answer.
     #[error("the control socket: {0}")]
     Http(#[from] reqwest::Error),
+    /// The socket's answer cannot be read.
+    #[error("the control socket: {0}")]
+    Body(#[from] AnswerError),
     /// An answer that is not the expected one.
     #[error("the control socket answered {status}: {text}")]
     Answer {
@@ -77,8 +82,7 @@ impl Control {
     /// # Errors
     /// [`ControlError`].
     pub fn at(path: &Path) -> Result<Self, ControlError> {
-        crate::http::tls::install();
-        let client = reqwest::Client::builder().no_proxy().unix_socket(path);
+        let client = question::client().unix_socket(path);
         Ok(Self(client.timeout(ANSWER_WITHIN).build()?))
     }
 
@@ -148,7 +152,7 @@ fn url(what: &str) -> String {
 
 async fn read<T: DeserializeOwned>(response: reqwest::Response) -> Result<T, ControlError> {
     let status = response.status().as_u16();
-    let text = response.text().await?;
+    let text = question::read_text(response).await?;
     serde_json::from_str(&text)
         .ok()
         .filter(|_| status == 200)

@@ -5,7 +5,7 @@ use std::{ops::RangeInclusive, time::Duration};
 use reqwest::{Method, StatusCode};
 
 use super::{SelfCheck, Target, is_loopback, probe::ProbeError};
-use crate::{model::Capability, model::clock::now_millis, plan::Limiter};
+use crate::{http::question, model::Capability, model::clock::now_millis, plan::Limiter};
 
 /// Requests of one fresh caller, well past the limit of 100: what an exact limiter admits of them
 /// is the same for each caller.
@@ -120,7 +120,7 @@ impl Target {
         let caller = format!("probe-service-{}", now_millis());
         let answer = self.ask(Method::GET, "/workflows", &caller, None).await?;
         let status = answer.status();
-        let text = answer.text().await.map_err(ProbeError::from)?;
+        let text = question::read_text(answer).await.map_err(ProbeError::from)?;
         let page = serde_json::from_str::<serde_json::Value>(&text).unwrap_or_default();
         if status.is_success() && page["workflows"].is_array() {
             return Ok(());

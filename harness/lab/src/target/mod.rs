@@ -22,6 +22,7 @@ pub use remote::{BadTarget, is_loopback};
 pub use revision::{Built, build};
 
 use crate::{
+    http::question,
     model::{Secret, TargetKind},
     plan::Limiter,
     process::{Process, ProcessError},
@@ -242,16 +243,14 @@ fn page_origin(options: &TargetOptions) -> Option<String> {
 /// Asks the stub at `url` who it is, if there is one.
 async fn identify(client: &reqwest::Client, url: &Url) -> Option<Identity> {
     let request = client.get(url.join("/_workway/identity").ok()?).timeout(Duration::from_secs(1));
-    let text = request.send().await.ok()?.text().await.ok()?;
+    let text = question::read_text(request.send().await.ok()?).await.ok()?;
     serde_json::from_str::<Identity>(&text).ok().filter(|identity| identity.stub == STUB_NAME)
 }
 
-/// Creates a client for the harness's own questions: no proxy, no redirects.
+/// Creates a client for the harness's own questions.
 fn client() -> reqwest::Client {
-    crate::http::tls::install();
-    let builder = reqwest::Client::builder().no_proxy().redirect(reqwest::redirect::Policy::none());
     // Without options that can be wrong, building only fails without a TLS provider.
-    builder.build().unwrap_or_default()
+    question::client().build().unwrap_or_default()
 }
 
 /// Returns the nearest folder, from the current one upwards, that holds `path`.

@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 
 use super::{OperateError, Target, client, wrangler};
 use crate::{
+    http::question::{self, AnswerError},
     model::{Capability, TargetKind, clock::now_millis},
     plan::DEFAULT_SCOPE,
     report::Fact,
@@ -42,6 +43,9 @@ pub(super) enum ProbeError {
     /// A request was not answered.
     #[error(transparent)]
     Http(reqwest::Error),
+    /// An answer cannot be read.
+    #[error(transparent)]
+    Answer(#[from] AnswerError),
     /// A token could not be signed.
     #[error(transparent)]
     Sign(#[from] SignError),
@@ -140,7 +144,7 @@ impl Target {
         }
         let found = cached.clone().unwrap_or("no header of a cache".to_owned());
         check.found(Capability::NoCacheInFront, cached.is_none(), found);
-        let text = response.text().await.unwrap_or_default();
+        let text = question::read_text(response).await.unwrap_or_default();
         let document = serde_json::from_str::<Value>(&text).unwrap_or_default();
         if let Some(version) = document.pointer("/info/version").and_then(Value::as_str) {
             check.fact("service", version);
@@ -151,7 +155,7 @@ impl Target {
     async fn lifetimes(&self, check: &mut SelfCheck) {
         if let Ok(response) = self.ask(Method::GET, "/health", "nobody", None).await {
             let status = response.status();
-            let text = response.text().await.unwrap_or_default();
+            let text = question::read_text(response).await.unwrap_or_default();
             let report = serde_json::from_str::<Value>(&text).unwrap_or_default();
             let says = report["status"].as_str().unwrap_or("nothing of its health");
             check.fact("health", format!("{says} ({})", status.as_u16()));
@@ -201,7 +205,7 @@ impl Target {
             if response.status().as_u16() == 404 {
                 return Ok((false, false));
             }
-            let text = response.text().await?;
+            let text = question::read_text(response).await?;
             let status = serde_json::from_str::<Value>(&text).unwrap_or_default();
             if status["status"] == "succeeded" {
                 return Ok((true, true));
@@ -220,7 +224,7 @@ impl Target {
     ) -> Result<String, ProbeError> {
         let response = self.ask(Method::POST, path, caller, body).await?;
         let status = response.status();
-        let text = response.text().await?;
+        let text = question::read_text(response).await?;
         let id = serde_json::from_str::<Value>(&text).unwrap_or_default()["id"].clone();
         id.as_str()
             .map(str::to_owned)

@@ -6,6 +6,7 @@ use futures_util::future::BoxFuture;
 use reqwest::{Method, Url};
 
 use super::ARRIVALS_PATH;
+use crate::http::question::{self, AnswerError};
 use crate::model::stub::{Arrivals, FAULTS_PATH, Stub, StubError};
 
 /// The stub answers from memory.
@@ -21,6 +22,8 @@ enum ClientError {
     #[error(transparent)]
     Http(#[from] reqwest::Error),
     #[error(transparent)]
+    Answer(#[from] AnswerError),
+    #[error(transparent)]
     Url(<Url as FromStr>::Err),
     #[error("{ARRIVALS_PATH}: {0}")]
     Arrivals(#[from] serde_json::Error),
@@ -34,11 +37,10 @@ impl From<ClientError> for StubError {
 
 impl RemoteStub {
     async fn ask(&self, method: Method, path: &str) -> Result<String, ClientError> {
-        crate::http::tls::install();
-        let client = reqwest::Client::builder().no_proxy().timeout(ANSWERS_WITHIN).build()?;
+        let client = question::client().timeout(ANSWERS_WITHIN).build()?;
         let response =
             client.request(method, self.0.join(path).map_err(ClientError::Url)?).send().await?;
-        Ok(response.error_for_status()?.text().await?)
+        Ok(question::read_text(response.error_for_status()?).await?)
     }
 }
 

@@ -19,12 +19,12 @@ use axum::{
 };
 use futures_util::future::join_all;
 use hmac::{Hmac, Mac};
-use reqwest::{Client, Url};
+use reqwest::Url;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use sha2::Sha256;
 
-use crate::model::clock::now_millis;
+use crate::{http::question, model::clock::now_millis};
 
 /// The key of a local service. Published here, so worth nothing: only the stub takes it.
 pub(super) const SECRET_KEY: &str = "sk_test_workway_local_published";
@@ -171,7 +171,7 @@ pub(super) async fn deliver(body: Bytes) -> Result<Json<Delivered>, DeliveryErro
     if !(1..=MAX_DELIVERIES).contains(&delivery.times) {
         return Err(DeliveryError::Times);
     }
-    let client = Client::builder().no_proxy().timeout(DELIVER_WITHIN).build()?;
+    let client = question::client().timeout(DELIVER_WITHIN).build()?;
     let text = delivery.event.to_string();
     let secret = delivery.secret.as_deref().unwrap_or(WEBHOOK_SECRET);
     let at = now_millis().div_euclid(1000).saturating_add(delivery.offset_seconds);
