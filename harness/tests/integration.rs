@@ -25,6 +25,7 @@ mod foreign;
 mod fuzz;
 mod gate;
 mod hostile;
+mod hostile_input;
 mod identity;
 mod import;
 mod keys;

@@ -16,10 +16,19 @@ pub(super) fn say(line: &str) {
     let _ = writeln!(io::stderr(), "{line}");
 }
 
+/// The largest number of characters of an error. It may quote what is wrong, and that may be a file.
+const MAX_MESSAGE: usize = 16_000;
+
 /// Says what went wrong and returns how the command ends.
 pub(super) fn fail(exit: Exit, message: &str) -> Exit {
     let label = if color_on_stderr() { "\u{1b}[1;31merror\u{1b}[0m" } else { "error" };
-    say(&format!("{label}: {message}"));
+    match message.char_indices().nth(MAX_MESSAGE) {
+        None => say(&format!("{label}: {message}")),
+        Some((end, _)) => {
+            let more = message[end..].chars().count();
+            say(&format!("{label}: {}… ({more} more characters)", &message[..end]));
+        }
+    }
     exit
 }
 

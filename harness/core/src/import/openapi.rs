@@ -8,6 +8,8 @@ use serde_json::{Map, Value, json};
 use super::{Body, Draft, ImportError, MAX_REQUESTS, Starting, TOKEN_VARIABLE, slug};
 
 const METHODS: [&str; 7] = ["get", "post", "put", "patch", "delete", "head", "options"];
+/// The largest number of scenarios that are made of a document: each is a file.
+const MAX_SCENARIOS: usize = 1_000;
 /// Schemas may refer to themselves; examples end here.
 const MAX_DEPTH: usize = 8;
 /// A stand-in for an identifier without an example: of the usual form, and naming nothing.
@@ -27,6 +29,11 @@ pub fn from_openapi(bytes: &[u8]) -> Result<Vec<Starting>, ImportError> {
     let title = document["info"]["title"].as_str().unwrap_or("the API");
     let mut scenarios = BTreeMap::<String, Starting>::new();
     for (path, item) in paths {
+        if scenarios.len() > MAX_SCENARIOS {
+            return Err(ImportError::Kind(format!(
+                "its paths begin in more than {MAX_SCENARIOS} ways, and each would be a file"
+            )));
+        }
         let family = slug(path.split('/').find(|part| !part.is_empty()).unwrap_or_default());
         let scenario = scenarios.entry(family.clone()).or_insert_with(|| Starting {
             name: format!("imported/{family}"),
@@ -34,8 +41,11 @@ pub fn from_openapi(bytes: &[u8]) -> Result<Vec<Starting>, ImportError> {
             ..Starting::default()
         });
         for method in METHODS {
-            if let Some(described) = item.get(method) {
+            let Some(described) = item.get(method) else { continue };
+            if described.is_object() {
                 add(scenario, &Operation { document: &document, item, described }, method, path);
+            } else {
+                scenario.note(format!("{method} {path} was left out: it is no object"));
             }
         }
     }

@@ -23,7 +23,8 @@ pub fn render(diagnostics: &[Diagnostic], file: &str, text: &str, color: bool) -
     if !out.is_empty() {
         out.push('\n');
     }
-    out
+    // The renderer shows the controls of ASCII; those of C1 would steer a terminal, too.
+    out.replace(|one| matches!(one, '\u{80}'..='\u{9f}'), "\u{fffd}")
 }
 
 fn render_one(

@@ -1,10 +1,13 @@
 //! Reads files that somebody else wrote: regular files only, and no more of them than fits.
 
 use std::{
-    fs::{self, File},
+    fs::File,
     io::{self, Read as _},
+    os::unix::fs::OpenOptionsExt as _,
     path::Path,
 };
+
+use rustix::fs::OFlags;
 
 /// The largest report that is read, in bytes. A report with a thousand scenarios has some 20 MB.
 pub const MAX_REPORT_BYTES: u64 = 256 << 20;
@@ -39,18 +42,24 @@ pub fn read_text(path: &Path, most: u64) -> io::Result<String> {
 /// # Errors
 /// The system's, and that for a file that is no regular file.
 pub fn read_beginning(path: &Path, most: u64) -> io::Result<Vec<u8>> {
-    let metadata = fs::metadata(path)?;
+    // What it is is asked of the file that was opened: the name may lead elsewhere a moment later. Opening
+    // a pipe would wait for a writer, and some files of `/proc` wait for something to read.
+    let nonblocking = i32::try_from(OFlags::NONBLOCK.bits()).unwrap_or_default();
+    let file = File::options().read(true).custom_flags(nonblocking).open(path)?;
+    let metadata = file.metadata()?;
     if !metadata.is_file() && !metadata.is_dir() {
         let problem = "it is a pipe, a socket or a device; give a regular file";
         return Err(io::Error::new(io::ErrorKind::InvalidInput, problem));
     }
     let mut bytes = Vec::new();
-    File::open(path)?.take(most).read_to_end(&mut bytes)?;
+    file.take(most).read_to_end(&mut bytes)?;
     Ok(bytes)
 }
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     #[test]
