@@ -113,13 +113,14 @@ fn files() -> Vec<(&'static str, Vec<u8>)> {
     let mut aliases = "a0: &a0 [x, x, x, x, x, x, x, x, x]\n".to_owned();
     for level in 1..30 {
         let before = format!("*a{}", level - 1);
-        aliases += &format!("a{level}: &a{level} [{}]\n", [before.as_str(); 9].join(", "));
+        let nine = [before.as_str(); 9].join(", ");
+        aliases.extend([format!("a{level}: &a{level} [{nine}]\n")]);
     }
     let utf16: Vec<u8> = "scenario: a\n".encode_utf16().flat_map(u16::to_le_bytes).collect();
     vec![
         ("empty", Vec::new()),
         ("zeros", vec![0; SIZE]),
-        ("no-text", (0..SIZE).map(|at| (at * 31 % 251) as u8 | 0x80).collect()),
+        ("no-text", (0..SIZE).map(|at| u8::try_from(at * 31 % 251).unwrap() | 0x80).collect()),
         ("utf-16", [vec![0xff, 0xfe], utf16].concat()),
         ("bom-only", vec![0xef, 0xbb, 0xbf]),
         ("opening-brackets", repeated("[")),
@@ -150,13 +151,13 @@ fn files() -> Vec<(&'static str, Vec<u8>)> {
             br##"{"openapi":"3.0.0","info":{"title":"a","version":"1"},"paths":{"$ref":"#/paths"},"components":{"schemas":{"a":{"$ref":"#/components/schemas/b"},"b":{"allOf":[{"$ref":"#/components/schemas/a"},{"$ref":"#/components/schemas/a"}]}}}}"##.to_vec(),
         ),
         ("har-entries", {
-            let entries = ["{\"request\":{\"url\":\"http://127.0.0.1/\",\"method\":7}}"; 50_000].join(",");
+            let entries = vec!["{\"request\":{\"url\":\"http://127.0.0.1/\",\"method\":7}}"; 50_000].join(",");
             format!("{{\"log\":{{\"entries\":[{entries}]}}}}").into_bytes()
         }),
         ("report-of-nothing", br#"{"schema_version":2,"kind":"run","scenarios":[{"name":"a"}]}"#.to_vec()),
         ("report-of-much", {
             let one = "{\"name\":\"a\",\"verdict\":\"pass\",\"total\":{\"scheduled\":1e18}}";
-            format!("{{\"schema_version\":2,\"scenarios\":[{}]}}", [one; 50_000].join(",")).into_bytes()
+            format!("{{\"schema_version\":2,\"scenarios\":[{}]}}", vec![one; 50_000].join(",")).into_bytes()
         }),
     ]
 }
@@ -237,7 +238,7 @@ fn no_server_breaks_a_command_that_asks_it() {
     };
     let head = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n";
     let chunked = [head.as_slice(), b"transfer-encoding: chunked\r\n\r\n"].concat();
-    let chunk = [b"10000\r\n".as_slice(), &[b'['; 0x10000], b"\r\n"].concat();
+    let chunk = [b"10000\r\n".as_slice(), &vec![b'['; 0x10000], b"\r\n"].concat();
     let events = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n\r\n";
     let to_itself = b"HTTP/1.1 302 Found\r\nlocation: /\r\ncontent-length: 0\r\n\r\n";
     let servers = [
