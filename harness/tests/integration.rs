@@ -34,6 +34,7 @@ mod launch;
 mod load;
 mod money;
 mod once;
+mod one_line;
 mod ops;
 mod oracles;
 mod parity;

@@ -15,6 +15,12 @@ pub(super) fn share(part: u64, whole: u64) -> Option<f64> {
     (whole > 0).then(|| rounded(float(part) / float(whole)))
 }
 
+/// Returns a rate as people read it; `None` where no time was measured.
+#[expect(clippy::cast_precision_loss, reason = "below 2^53")]
+pub(super) fn per_second(count: u64, seconds: f64) -> Option<String> {
+    (seconds > 0.0).then(|| format!("{:.1} a second", count as f64 / seconds))
+}
+
 /// To nine decimals: short enough that every reader of JSON gets the same number back.
 pub(super) fn rounded(number: f64) -> f64 {
     const SCALE: f64 = 1e9;

@@ -17,6 +17,7 @@ mod gate;
 mod import;
 mod lab;
 mod list;
+mod load;
 mod measured;
 mod merge;
 mod output;
@@ -52,6 +53,8 @@ struct Arguments {
 enum Command {
     /// Run scenarios against a target and judge what came of it.
     Run(run::Arguments),
+    /// Put one URL under load, in one line: how many requests a second, how fast, how many failed.
+    Load(load::Arguments),
     /// Check scenario files without sending anything.
     Check(check::Arguments),
     /// Compare two versions side by side: slower, dearer, more errors, or not.
@@ -114,6 +117,7 @@ fn parse_and_run() -> Exit {
     let exit = runtime.block_on(async {
         match arguments.command {
             Command::Run(arguments) => run::run(arguments).await,
+            Command::Load(arguments) => load::load(arguments).await,
             Command::Check(arguments) => check::check(&arguments),
             Command::Gate(arguments) => gate::gate(&arguments).await,
             Command::Compare(arguments) => compare::compare(&arguments),

@@ -47,12 +47,19 @@ pub(super) struct Arguments {
     /// `workway.toml`.
     #[arg(long, value_parser = TargetSpec::parse)]
     target: Option<TargetSpec>,
-    /// Allow a URL that is not on loopback.
-    #[arg(long)]
-    allow_remote: bool,
     /// URL of the upstream stub of a URL target; by default on the port after the target's.
     #[arg(long, value_name = "URL")]
     upstream: Option<Url>,
+    #[command(flatten)]
+    conditions: Conditions,
+}
+
+/// What holds of a run whatever is run.
+#[derive(Debug, Args)]
+pub(super) struct Conditions {
+    /// Allow a URL that is not on loopback.
+    #[arg(long)]
+    allow_remote: bool,
     /// Format of the result on stdout.
     #[arg(long, value_enum, default_value_t = Format::Text)]
     format: Format,
@@ -69,17 +76,37 @@ pub(super) async fn run(arguments: Arguments) -> Exit {
         Ok(selected) => selected,
         Err(exit) => return exit,
     };
-    let checked = secrets_are_there(&plans);
-    if let Err(exit) = checked.and_then(|()| output::check_out(arguments.out.as_deref())) {
+    let options = TargetOptions { upstream: arguments.upstream, ..TargetOptions::default() };
+    run_with(&arguments.conditions, &target, options, &plans).await
+}
+
+/// Runs scenarios against a target, and publishes what came of it.
+pub(super) async fn run_plans(
+    conditions: &Conditions,
+    target: &TargetSpec,
+    plans: &[ScenarioPlan],
+) -> Exit {
+    run_with(conditions, target, TargetOptions::default(), plans).await
+}
+
+async fn run_with(
+    conditions: &Conditions,
+    target: &TargetSpec,
+    options: TargetOptions,
+    plans: &[ScenarioPlan],
+) -> Exit {
+    let checked = secrets_are_there(plans);
+    if let Err(exit) = checked.and_then(|()| output::check_out(conditions.out.as_deref())) {
         return exit;
     }
+    let options = TargetOptions { allow_remote: conditions.allow_remote, ..options };
     let signals = match Signals::new() {
         Ok(signals) => signals,
         Err(error) => return output::fail(Exit::Internal, &format!("signals: {error}")),
     };
     let stop = StopFlag::new();
     tokio::select! {
-        exit = work(&arguments, &target, &plans, &stop) => exit,
+        exit = work(conditions, target, &options, plans, &stop) => exit,
         exit = second_signal(signals, &stop) => exit,
     }
 }
@@ -145,24 +172,20 @@ async fn second_signal(mut signals: Signals, stop: &StopFlag) -> Exit {
 }
 
 async fn work(
-    arguments: &Arguments,
+    conditions: &Conditions,
     target: &TargetSpec,
+    options: &TargetOptions,
     plans: &[ScenarioPlan],
     stop: &StopFlag,
 ) -> Exit {
     announce(target, plans);
-    let options = TargetOptions {
-        allow_remote: arguments.allow_remote,
-        upstream: arguments.upstream.clone(),
-        ..TargetOptions::default()
-    };
-    let mut target = match target.start(&options).await {
+    let mut target = match target.start(options).await {
         Ok(target) => target,
         Err(error) => return output::fail(Exit::from(&error), &error.to_string()),
     };
-    let report = report_of(arguments, plans, stop, &mut target).await;
+    let report = report_of(conditions, plans, stop, &mut target).await;
     target.stop().await;
-    publish(arguments, &report)
+    publish(conditions, &report)
 }
 
 fn announce(target: &TargetSpec, plans: &[ScenarioPlan]) {
@@ -177,14 +200,14 @@ fn announce(target: &TargetSpec, plans: &[ScenarioPlan]) {
 }
 
 async fn report_of(
-    arguments: &Arguments,
+    conditions: &Conditions,
     plans: &[ScenarioPlan],
     stop: &StopFlag,
     target: &mut Target,
 ) -> RunReport {
     let id = Uuid::new_v4();
     let run_id: String = id.simple().to_string().chars().take(12).collect();
-    let seed = arguments.seed.unwrap_or(id.as_u64_pair().1);
+    let seed = conditions.seed.unwrap_or(id.as_u64_pair().1);
     let started_at = Timestamp::now();
     let started = clock::now();
     let progress = progress::watcher();
@@ -198,7 +221,7 @@ async fn report_of(
             stop: stop.clone(),
             progress: Arc::clone(&progress),
             server: target.server(),
-            out: arguments.out.clone(),
+            out: conditions.out.clone(),
             // Each scenario has people of its own: their budgets and their things are fresh.
             ..environment_of(target, format!("{run_id}-{number}")).await
         };
@@ -267,8 +290,8 @@ pub(super) async fn scenario(
 }
 
 /// Writes the report wherever it was asked for; its exit code is the command's.
-fn publish(arguments: &Arguments, report: &RunReport) -> Exit {
-    match rendering::publish(report, arguments.format.into(), arguments.out.as_deref()) {
+fn publish(conditions: &Conditions, report: &RunReport) -> Exit {
+    match rendering::publish(report, conditions.format.into(), conditions.out.as_deref()) {
         Ok(()) => Exit::from(report.verdict),
         Err(exit) => exit,
     }

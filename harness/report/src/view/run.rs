@@ -137,11 +137,37 @@ fn section(scenario: &ScenarioReport) -> Vec<Block> {
     blocks.push(Content::Table(errors(scenario)).on(&[Medium::Page]));
     blocks.push(Content::Table(rules(scenario, false)).on(&[Medium::Terminal]));
     blocks.push(Content::Table(rules(scenario, true)).on(&[Medium::Page]));
-    for (index, failure) in scenario.failures.iter().enumerate() {
+    for (index, alike) in grouped(&scenario.failures).iter().enumerate() {
         let media = if index < FEW_FAILURES { short } else { IN_FULL };
-        blocks.push(Content::Evidence(evidence(&scenario.file, failure)).on(media));
+        blocks.push(Content::Evidence(evidence(&scenario.file, alike)).on(media));
     }
     blocks
+}
+
+/// Failures that say the same of the same step.
+struct Alike<'a> {
+    first: &'a FailureReport,
+    count: usize,
+}
+
+/// Groups failures, in the order of the first of each kind.
+fn grouped(failures: &[FailureReport]) -> Vec<Alike<'_>> {
+    let said = |one: &FailureReport| FailureReport {
+        // These differ from request to request, and say nothing about the kind.
+        at_s: 0.0,
+        body: None,
+        curl: String::new(),
+        ..one.clone()
+    };
+    let mut groups: Vec<(FailureReport, Alike<'_>)> = Vec::new();
+    for failure in failures {
+        let kind = said(failure);
+        match groups.iter_mut().find(|(known, _)| *known == kind) {
+            Some((_, alike)) => alike.count += 1,
+            None => groups.push((kind, Alike { first: failure, count: 1 })),
+        }
+    }
+    groups.into_iter().map(|(_, alike)| alike).collect()
 }
 
 /// Operations that did not end as expected.
@@ -207,6 +233,12 @@ fn counts(scenario: &ScenarioReport) -> Vec<String> {
     )];
     let limited = total.share_of_429.filter(|share| *share > 0.0);
     notes.extend(limited.map(|share| format!("429: {} of all answers", number::percent(share))));
+    let answers = total.statuses.iter();
+    let answers: Vec<_> =
+        answers.map(|(status, n)| format!("{status}: {}", number::count(*n))).collect();
+    let rate = number::per_second(total.in_window, scenario.window_s);
+    let rate = rate.map(|rate| format!("; {rate}")).unwrap_or_default();
+    notes.extend((!answers.is_empty()).then(|| format!("answers {}{rate}", answers.join(", "))));
     let errors: Vec<_> =
         total.errors.iter().map(|(kind, n)| format!("{kind} {}", number::count(*n))).collect();
     notes.extend((!errors.is_empty()).then(|| format!("errors: {}", errors.join(", "))));
@@ -328,7 +360,10 @@ const fn severity(severity: Severity) -> &'static str {
     }
 }
 
-fn evidence(file: &str, failure: &FailureReport) -> Evidence {
+fn evidence(file: &str, alike: &Alike<'_>) -> Evidence {
+    let failure = alike.first;
+    let times =
+        (alike.count > 1).then(|| format!("{} times, of which this is the first", alike.count));
     let file = failure.file.as_deref().unwrap_or(file);
     let rule = failure.rule.as_ref();
     let rule = rule.map(|rule| format!("{}: {} [{}]", rule.id, rule.says, rule.source));
@@ -340,6 +375,7 @@ fn evidence(file: &str, failure: &FailureReport) -> Evidence {
     let more = [
         ("rule", rule),
         ("with", filled(failure.items.join(", "))),
+        ("seen", times),
         ("status", status),
         ("body", failure.body.clone()),
         ("request", filled(failure.curl.clone())),
