@@ -1,5 +1,6 @@
 //! Reports failures to Sentry, as envelopes of its protocol (version 7): answers with a status of
-//! 5xx, scheduled tasks, alarms of objects, and a Worker that is not configured.
+//! 5xx, scheduled tasks, alarms of objects, and a Worker that is not configured; and how long a sample of
+//! requests took.
 //!
 //! An event is made of what is named here and of nothing else: no header, query, body, identifier
 //! of a person or text of an error can get into it. Own code and not Sentry's crates: the event is
@@ -65,6 +66,38 @@ impl Report {
     }
 }
 
+/// How long a request took.
+#[derive(Clone, Debug)]
+pub struct Trace {
+    /// The identifier of the request. It decides whether the trace falls into the sample.
+    pub id: String,
+    /// The instant at which the request came.
+    pub began: Millis,
+    /// The instant at which its answer was ready.
+    pub ended: Millis,
+    /// The route with its method.
+    pub place: String,
+    /// The status of the answer.
+    pub status: u16,
+}
+
+/// Sends a trace. The caller has asked [`is_traced`].
+///
+/// # Errors
+/// [`PortError`] when Sentry does not accept the trace. Nobody tries again.
+pub async fn send_trace(
+    http: MeteredHttp<'_, impl Http>,
+    sentry: &SentryConfig,
+    trace: &Trace,
+) -> Result<(), PortError> {
+    taken(http.send(request(sentry, transaction(sentry, trace))).await?.status)
+}
+
+/// Returns true if the trace of the request with this identifier is to be sent.
+pub fn is_traced(sentry: &SentryConfig, request_id: &str) -> bool {
+    sampled(request_id, sentry.traces_per_mille)
+}
+
 /// Sends a report, if it falls into the sample.
 ///
 /// # Errors
@@ -77,7 +110,11 @@ pub async fn send(
     if !sampled(&report.id, sentry.per_mille) {
         return Ok(());
     }
-    match http.send(request(sentry, report)).await?.status {
+    taken(http.send(request(sentry, envelope(sentry, report))).await?.status)
+}
+
+fn taken(status: u16) -> Result<(), PortError> {
+    match status {
         200..300 => Ok(()),
         status => Err(PortError::unavailable("sentry", format!("status {status}"))),
     }
@@ -91,7 +128,7 @@ fn sampled(request_id: &str, per_mille: u16) -> bool {
     number % 1000 < u32::from(per_mille)
 }
 
-fn request(sentry: &SentryConfig, report: &Report) -> OutboundRequest {
+fn request(sentry: &SentryConfig, envelope: String) -> OutboundRequest {
     let client = concat!("workway/", env!("CARGO_PKG_VERSION"));
     let key = sentry.key.expose();
     let auth = format!("Sentry sentry_version=7, sentry_client={client}, sentry_key={key}");
@@ -103,7 +140,7 @@ fn request(sentry: &SentryConfig, report: &Report) -> OutboundRequest {
             ("user-agent", client.to_owned()),
             ("x-sentry-auth", auth),
         ]),
-        body: Some(envelope(sentry, report).into_bytes()),
+        body: Some(envelope.into_bytes()),
         timeout: TIMEOUT,
         max_body_bytes: MAX_ANSWER_BYTES,
     }
@@ -125,14 +162,46 @@ fn envelope(sentry: &SentryConfig, report: &Report) -> String {
         "fingerprint": [what, place],
         "user": caller.as_ref().map(|caller| json!({"id": caller})),
         "transaction": place,
-    })
-    .to_string();
+    });
+    enveloped("event", &id, &event)
+}
+
+/// Returns the envelope of a trace: a transaction without spans of its own.
+fn transaction(sentry: &SentryConfig, trace: &Trace) -> String {
+    let trace_id = trace.id.replace('-', "");
+    // The report of the same request, if there is one, has the identifier itself.
+    let (first, last) = trace_id.split_at(trace_id.len() / 2);
+    let id = format!("{last}{first}");
+    let outcome = if trace.status < 500 { "ok" } else { "internal_error" };
+    let event = json!({
+        "event_id": id,
+        "type": "transaction",
+        "transaction": trace.place,
+        "transaction_info": {"source": "route"},
+        "start_timestamp": seconds(trace.began),
+        "timestamp": seconds(trace.ended),
+        "platform": "other",
+        "release": concat!("workway@", env!("CARGO_PKG_VERSION")),
+        "environment": sentry.environment,
+        "tags": {"status": trace.status.to_string()},
+        "contexts": {
+            "trace": {"trace_id": trace_id, "span_id": last, "op": "http.server", "status": outcome},
+        },
+    });
+    enveloped("transaction", &id, &event)
+}
+
+/// Returns an instant in seconds, as the protocol has it.
+#[expect(clippy::cast_precision_loss, reason = "below 2^53 for the next 285,000 years")]
+fn seconds(at: Millis) -> f64 {
+    at as f64 / 1000.0
+}
+
+fn enveloped(kind: &str, id: &str, event: &serde_json::Value) -> String {
+    let event = event.to_string();
     let length = event.len();
-    format!(
-        "{}\n{}\n{event}\n",
-        json!({"event_id": id}),
-        json!({"type": "event", "length": length})
-    )
+    let (head, item) = (json!({"event_id": id}), json!({"type": kind, "length": length}));
+    format!("{head}\n{item}\n{event}\n")
 }
 
 #[cfg(test)]
@@ -155,7 +224,8 @@ mod tests {
             tags: BTreeMap::new(),
             caller: None,
         };
-        let request = request(&config.unwrap().sentry.unwrap(), &report);
+        let sentry = config.unwrap().sentry.unwrap();
+        let request = request(&sentry, envelope(&sentry, &report));
         assert_eq!(request.url, "https://sentry.example/api/7/envelope/");
         let body = String::from_utf8(request.body.unwrap()).unwrap();
         let lines: Vec<_> = body.lines().collect();

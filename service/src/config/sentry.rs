@@ -13,13 +13,15 @@ pub struct SentryConfig {
     pub key: Secret,
     /// The number of errors of every 1,000 that are reported.
     pub per_mille: u16,
+    /// The number of requests of every 1,000 whose duration is reported.
+    pub traces_per_mille: u16,
     /// The name of this deployment.
     pub environment: String,
 }
 
 impl SentryConfig {
-    /// Reads `SENTRY_DSN` (`https://KEY@HOST/PROJECT`), `SENTRY_SAMPLE_RATE` (0 to 1, default 1) and
-    /// `ENVIRONMENT`. Returns `None` if there is no DSN.
+    /// Reads `SENTRY_DSN` (`https://KEY@HOST/PROJECT`), `SENTRY_SAMPLE_RATE` (0 to 1, default 1),
+    /// `SENTRY_TRACES_SAMPLE_RATE` (0 to 1, default 0.1, the guide's) and `ENVIRONMENT`. Returns `None` if there is no DSN.
     ///
     /// # Errors
     /// [`ConfigError`] for the first variable that is wrong.
@@ -29,11 +31,14 @@ impl SentryConfig {
         let given = |name: &str| lookup(name).filter(|value| !value.is_empty());
         let Some(dsn) = given("SENTRY_DSN") else { return Ok(None) };
         let (endpoint, key) = parse(&dsn).ok_or_else(|| wrong("SENTRY_DSN")(ConfigProblem::Dsn))?;
-        let rate = given("SENTRY_SAMPLE_RATE").unwrap_or_else(|| "1".to_owned());
-        let per_mille = per_mille(&rate)
-            .ok_or_else(|| wrong("SENTRY_SAMPLE_RATE")(ConfigProblem::SampleRate))?;
+        let rate = |name: &'static str, default: &str| {
+            let rate = given(name).unwrap_or_else(|| default.to_owned());
+            per_mille(&rate).ok_or_else(|| wrong(name)(ConfigProblem::SampleRate))
+        };
+        let traces_per_mille = rate("SENTRY_TRACES_SAMPLE_RATE", "0.1")?;
+        let per_mille = rate("SENTRY_SAMPLE_RATE", "1")?;
         let environment = given("ENVIRONMENT").unwrap_or_else(|| "local".to_owned());
-        Ok(Some(Self { endpoint, key: Secret::new(key), per_mille, environment }))
+        Ok(Some(Self { endpoint, key: Secret::new(key), per_mille, traces_per_mille, environment }))
     }
 }
 

@@ -26,7 +26,7 @@ use crate::app::{App, bill};
 use crate::config::SentryConfig;
 use crate::domain::{Millis, id};
 use crate::ports::{Cause, Clock, Event, NOBODY, ONE_POINT, Platform, Ports, Random, Usage};
-use crate::sentry::{self, Report};
+use crate::sentry::{self, Report, Trace};
 
 /// The header that says what a request used, as an RFC 8941 dictionary.
 pub const USAGE_HEADER: HeaderName = HeaderName::from_static("workway-usage");
@@ -81,6 +81,13 @@ pub async fn observe<P: Platform>(
         report.caller = bill.payer.caller().map(|caller| hash(&caller.subject));
         report_later(&app, sentry, report);
     }
+    let traced = id.as_deref().zip(app.config.sentry.as_ref());
+    if let Some((id, sentry)) = traced.filter(|(id, sentry)| sentry::is_traced(sentry, id)) {
+        let ended = begun + duration;
+        let (id, status) = (id.to_owned(), status.as_u16());
+        let trace = Trace { id, began: begun, ended, place: about.place(), status };
+        trace_later(&app, sentry.clone(), trace);
+    }
     report_usage(response.headers_mut(), &bill);
     if app.config.log_requests {
         about.record(&app, &bill, id, status, duration);
@@ -113,6 +120,17 @@ fn report_later<P: Platform>(app: &App<P>, sentry: SentryConfig, report: Report)
     });
 }
 
+/// Sends a trace in the background, at the service's own expense.
+fn trace_later<P: Platform>(app: &App<P>, sentry: SentryConfig, trace: Trace) {
+    let (owned, ports) = (app.clone(), Ports::new(app.platform.clone()));
+    app.platform.wait_until(async move {
+        if let Err(error) = sentry::send_trace(ports.http(), &sentry, &trace).await {
+            ports.log(&format!("a trace was not taken: {error}"));
+        }
+        bill(&owned, NOBODY, Cause::ScheduledTasks, ports.usage()).await;
+    });
+}
+
 /// The description of a request for the log and analytics. It has no query, header or body: they can
 /// hold secrets. The route is the pattern that matched, so that a client cannot write into the log.
 struct About {
@@ -133,6 +151,10 @@ impl About {
     /// Clients can make up methods, which are then refused: they are not worth a column each.
     fn method(&self) -> &str {
         if self.route.is_some() { self.method.as_str() } else { "-" }
+    }
+
+    fn place(&self) -> String {
+        format!("{} {}", self.method(), self.route())
     }
 
     fn analyse<P: Platform>(
@@ -160,7 +182,7 @@ impl About {
     fn failure(&self, kind: &str, id: String, status: StatusCode, at: Millis) -> Report {
         let status = status.as_u16();
         let what = format!("{kind}: {status}");
-        let place = format!("{} {}", self.method(), self.route());
+        let place = self.place();
         let tags = BTreeMap::from([("status", status.to_string()), ("request_id", id.clone())]);
         Report { id, at, fatal: false, what, place, tags, caller: None }
     }

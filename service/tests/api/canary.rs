@@ -244,6 +244,7 @@ async fn in_a_process_of_its_own() {
     let mut vars: Vec<_> = SECRETS.to_vec();
     vars.retain(|(name, _)| *name != "SENTRY_DSN");
     vars.extend([("LOG_REQUESTS", "on"), ("SENTRY_DSN", dsn.as_str())]);
+    vars.push(("SENTRY_TRACES_SAMPLE_RATE", "1"));
     api.boot_with(&vars).await;
     let Seen { answers, cookies, issued } = exercise(&api, &providers).await;
     api.stop().await;

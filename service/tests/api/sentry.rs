@@ -56,8 +56,44 @@ fn break_database(api: &Api) {
 async fn reporting(sentry: &MockServer) -> Api {
     let mut api = Api::start().await;
     api.stop().await;
-    api.boot_with(&[("SENTRY_DSN", &dsn(sentry)), ("ENVIRONMENT", "tests")]).await;
+    let variables = [("ENVIRONMENT", "tests"), ("SENTRY_TRACES_SAMPLE_RATE", "0")];
+    api.boot_with(&[&[("SENTRY_DSN", &*dsn(sentry))], &variables[..]].concat()).await;
     api
+}
+
+/// Every request, where all are asked for: its route and status, when it came and when it was answered, and
+/// nothing that the client sent.
+#[tokio::test]
+async fn a_request_is_traced_without_what_the_client_sent() {
+    let sentry = sentry().await;
+    let mut api = Api::start().await;
+    api.stop().await;
+    api.boot_with(&[("SENTRY_DSN", &*dsn(&sentry)), ("SENTRY_TRACES_SAMPLE_RATE", "1")]).await;
+    let ann = token("ann");
+    let answer = api.send(reqwest::Method::GET, "/runs?limit=3", &ann, None).await;
+    assert_eq!(answer.status(), 200);
+    let id = answer.headers()["x-request-id"].to_str().unwrap().replace('-', "");
+    let missing = api.send(reqwest::Method::GET, "/runs/of-nobody", &ann, None).await;
+    assert_eq!(missing.status(), 404);
+    let mut traces = events(&sentry, 2).await;
+    traces.sort_by_key(|trace| trace["tags"]["status"].to_string());
+    let trace = &traces[0];
+    assert_eq!(trace["type"], "transaction");
+    assert_eq!(
+        (&trace["transaction"], &trace["tags"]["status"]),
+        (&json!("GET /runs"), &json!("200"))
+    );
+    let context = &trace["contexts"]["trace"];
+    assert_eq!((&context["trace_id"], &context["op"]), (&json!(id), &json!("http.server")));
+    assert_eq!(context["span_id"].as_str().unwrap().len(), 16);
+    assert_ne!(trace["event_id"], json!(id), "the report of an error has it");
+    assert!(trace["timestamp"].as_f64() >= trace["start_timestamp"].as_f64());
+    assert_eq!(traces[1]["transaction"], "GET /runs/{id}");
+    for trace in &traces {
+        for hidden in ["ann", "limit", "of-nobody"] {
+            assert!(!trace.to_string().contains(hidden), "{hidden}: {trace}");
+        }
+    }
 }
 
 /// What is said of each event: nothing of the database, nothing of a run.

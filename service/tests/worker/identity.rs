@@ -251,6 +251,7 @@ async fn steps_act_for_their_owner_with_the_next_token() {
 async fn server_errors_are_reported() {
     let world = World::new();
     set_var(&world.env, "SENTRY_DSN", Some("https://public@sentry.test/7"));
+    set_var(&world.env, "SENTRY_TRACES_SAMPLE_RATE", Some("0"));
     set_var(&world.env, "DB", None);
     let failed = world.get("/workflows?limit=7", &token("ann")).await;
     assert_eq!(failed.status, 503);
@@ -259,6 +260,20 @@ async fn server_errors_are_reported() {
     assert_eq!(sent[0]["url"], "https://sentry.test/api/7/envelope/");
     let body = sent[0]["body"].as_str().unwrap();
     assert!(body.contains("server error: 503 at GET /workflows"), "{body}");
+    assert!(!body.contains("limit") && !body.contains("\"ann\""), "{body}");
+}
+
+#[wasm_bindgen_test]
+async fn requests_are_traced() {
+    let world = World::new();
+    set_var(&world.env, "SENTRY_DSN", Some("https://public@sentry.test/7"));
+    set_var(&world.env, "SENTRY_TRACES_SAMPLE_RATE", Some("1"));
+    assert_eq!(world.get("/workflows?limit=7", &token("ann")).await.status, 200);
+    advance(0).await;
+    let sent = outbound_requests();
+    let [trace] = &sent[..] else { panic!("one: {sent:?}") };
+    let body = trace["body"].as_str().unwrap();
+    assert!(body.contains(r#""transaction":"GET /workflows""#), "{body}");
     assert!(!body.contains("limit") && !body.contains("\"ann\""), "{body}");
 }
 
