@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 use wasm_bindgen_test::wasm_bindgen_test;
 use worker::wasm_bindgen_futures::JsFuture;
 use workway_service::{
-    domain::{run::RunState, workflow::MAX_STEPS},
+    domain::{retention::RUN_DAYS, run::RunState, workflow::MAX_STEPS},
     engine::{
         executor,
         machine::{ATTEMPT_LEASE, ATTEMPT_TIMEOUT, BACKOFF_BASE, MAX_ATTEMPTS},
@@ -362,4 +362,24 @@ async fn a_stream_follows_the_run_and_leaves_no_timer() {
     let ids: Vec<_> = text.lines().filter_map(|line| line.strip_prefix("id: ")).collect();
     assert_eq!(ids, ["1", "2", "3", "4"], "{text}");
     assert_eq!(timer_count(), 1, "usage waits to be written");
+}
+
+/// Half a minute before its time is over a run is there; half a minute after, nothing of it is, nor of its
+/// object.
+#[wasm_bindgen_test]
+async fn a_run_is_kept_for_its_time_and_then_nothing_of_it_is_left() {
+    let world = World::new();
+    let id = accepted(&world).await;
+    answer(&json!({"status": 204}));
+    assert_eq!(world.finish(&id).await["status"], "succeeded");
+    assert!(!stored(&world.env, &id).unwrap().contains("effect"), "it keeps no steps");
+    let accepted = world.state(&id)["run"]["created_at"].as_i64().unwrap();
+    advance(accepted + RUN_DAYS * 24 * 60 * 60 * 1000 - 30_000 - now()).await;
+    world.cron().await;
+    assert_eq!(world.get(&format!("/runs/{id}"), &token("ann")).await.status, 200);
+    advance(60_000).await;
+    world.cron().await;
+    assert_eq!(world.rows("SELECT id FROM workflow_runs"), json!([]));
+    assert_eq!(stored(&world.env, &id), None);
+    assert_eq!(world.get(&format!("/runs/{id}"), &token("ann")).await.status, 404);
 }
