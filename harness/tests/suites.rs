@@ -26,7 +26,7 @@ const OTHERS: [&str; 5] = [
 ];
 /// Scenarios that a target that was started by others cannot be tested with: nobody can move its clock,
 /// and it keeps nothing when it is killed.
-const BY_URL: [&str; 12] = [
+const BY_URL: [&str; 13] = [
     "auth/instants",
     "caching/catalogue-ttl",
     "caching/summaries-ttl",
@@ -35,6 +35,7 @@ const BY_URL: [&str; 12] = [
     "rate-limit/unauthenticated",
     "workflows/crash",
     "workflows/crash-before",
+    "workflows/crash-pause",
     "workflows/crash-start",
     "workflows/deadlines",
     "workflows/pages",

@@ -238,7 +238,8 @@ fn counts(scenario: &ScenarioReport) -> Vec<String> {
         answers.map(|(status, n)| format!("{status}: {}", number::count(*n))).collect();
     let rate = number::per_second(total.in_window, scenario.window_s);
     let rate = rate.map(|rate| format!("; {rate}")).unwrap_or_default();
-    notes.extend((!answers.is_empty()).then(|| format!("answers {}{rate}", answers.join(", "))));
+    let is_load = scenario.generator.is_some() && !answers.is_empty();
+    notes.extend(is_load.then(|| format!("answers {}{rate}", answers.join(", "))));
     let errors: Vec<_> =
         total.errors.iter().map(|(kind, n)| format!("{kind} {}", number::count(*n))).collect();
     notes.extend((!errors.is_empty()).then(|| format!("errors: {}", errors.join(", "))));

@@ -236,7 +236,7 @@ pub(super) const DEFECTS: &[Defect] = &[
     made(
         A,
         ("WF-17", "timers are in memory"),
-        &["workflows/crash-start"],
+        &["workflows/crash-pause"],
         &[Change::Save(note), Change::Alarm(|memory, state| !is_after_a_crash(memory, state))],
     ),
     none(A, ("WF-19", "one timer overwrites another"), "an object has one timer"),
