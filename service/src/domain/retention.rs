@@ -85,8 +85,8 @@ pub const KEPT: &[(&str, Kept)] = &[
     ),
     ("AiMisses", Kept::Because("it stores nothing")),
     ("CACHE", Kept::For("as long as each entry says, two hours at most")),
-    ("SESSIONS", Kept::For("as long as each entry says, 30 days at most")),
-    ("BACKUPS", Kept::For("the last days and the Sundays of the last weeks")),
+    ("SESSIONS", Kept::For("a minute: the object of the person has it for 30 days")),
+    ("BACKUPS", Kept::For("14 days, and those of Sundays 8 weeks")),
     ("vectors", Kept::Because("one for each workflow, deleted with it")),
 ];
 
