@@ -5,9 +5,10 @@
 
 use std::{
     fs,
-    io::{BufRead, BufReader},
+    io::{self, BufRead, BufReader},
     path::Path,
-    process::{Child, Command, Stdio},
+    process::{Child, Command, Output, Stdio},
+    thread,
 };
 
 use reqwest::Url;
@@ -29,6 +30,11 @@ struct Served {
 impl Served {
     /// Starts it with files of at most so many bytes.
     fn start(state: &Path, largest: &str) -> Self {
+        Self::try_start(state, largest).unwrap_or_else(|refused| panic!("{refused:?}"))
+    }
+
+    /// The same, or how it ended if it refused to start.
+    fn try_start(state: &Path, largest: &str) -> Result<Self, Output> {
         // The signal is ignored, so that a write fails as on a full disk.
         let command = format!(
             "trap '' XFSZ; exec prlimit --fsize={largest}: '{}' lab serve --port 0 --until-stdin-closes \
@@ -40,13 +46,19 @@ impl Served {
             .args(["-c", &command])
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
-            .stderr(Stdio::null())
+            .stderr(Stdio::piped())
             .spawn()
             .unwrap();
         let mut line = String::new();
         BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        if line.is_empty() {
+            return Err(child.wait_with_output().unwrap());
+        }
+        // Nobody reads it, and it must not block.
+        let mut said = child.stderr.take().unwrap();
+        thread::spawn(move || io::copy(&mut said, &mut io::sink()));
         let caller = Caller::at(Url::parse(line.trim()).unwrap());
-        Self { child, caller }
+        Ok(Self { child, caller })
     }
 
     /// There is room again.
@@ -110,7 +122,28 @@ async fn a_full_disk_loses_nothing_and_is_recovered_from() {
     served.kill();
 }
 
-/// A page of a database, somewhere in its middle, holds something else.
+/// The first page, which has the schema, is damaged.
+#[test]
+fn a_database_that_cannot_be_opened_is_refused() {
+    for name in ["database.sqlite", "objects.sqlite"] {
+        let state = tempfile::tempdir().unwrap();
+        let mut served = Served::start(state.path(), "unlimited");
+        drop(served.child.stdin.take());
+        assert!(served.child.wait().unwrap().success());
+        let path = state.path().join(name);
+        let mut bytes = fs::read(&path).unwrap();
+        bytes[100..4096].fill(0x5a);
+        fs::write(&path, bytes).unwrap();
+        let Err(refused) = Served::try_start(state.path(), "unlimited") else {
+            panic!("{name}: it starts")
+        };
+        let said = String::from_utf8_lossy(&refused.stderr);
+        assert_eq!(refused.status.code(), Some(2), "{name}: {said}");
+        assert!(said.contains("error: ") && !said.contains("panicked"), "{name}: {said}");
+    }
+}
+
+/// Pages of a database, wherever they are, hold something else.
 #[tokio::test]
 async fn a_damaged_database_is_told_and_ends_nothing() {
     for (seed, name) in
@@ -143,7 +176,17 @@ async fn a_damaged_database_is_told_and_ends_nothing() {
         }
         fs::write(&path, bytes).unwrap();
 
-        let mut served = Served::start(state.path(), "unlimited");
+        let mut served = match Served::try_start(state.path(), "unlimited") {
+            Ok(served) => served,
+            // The damage is where it looks first, and it says so.
+            Err(refused) => {
+                let said = String::from_utf8_lossy(&refused.stderr);
+                assert_eq!(refused.status.code(), Some(2), "{name}: {said}");
+                assert!(said.contains("error: "), "{name}: {said}");
+                println!("{name}: refused: {said}");
+                continue;
+            }
+        };
         let mut told = 0;
         for (owner, id) in &ids {
             for path in [format!("/workflows/{id}"), format!("/workflows/{id}/runs")] {
